@@ -1,0 +1,1 @@
+//! What proves the whole; nothing depends on it.
