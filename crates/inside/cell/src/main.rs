@@ -1,2 +1,5 @@
 //! To be written.
+#[allow(dead_code)]
+mod net;
+
 fn main() {}

@@ -1,0 +1,203 @@
+//! The redirect that leads every connection to the door, and the fence behind it: what is neither
+//! loopback's own, nor TCP to the door, nor DNS is refused.
+
+use super::netlink::{self, ACK, APPEND, Attributes, CREATE, Messages, REQUEST};
+use super::nft;
+use plan::Door;
+
+const TABLE: &[u8] = b"bastide\0";
+const REGISTER: u32 = 1;
+const VERDICT: u32 = 0;
+const ACCEPT: i32 = 1;
+const DROP: u32 = 0;
+const SUBSYSTEM: u16 = (libc::NFNL_SUBSYS_NFTABLES as u16) << 8;
+
+/// Installs redirect and fence for both families in one batch. Must run inside the cell's network namespace.
+///
+/// # Errors
+/// The kernel's error on the first object that it refused.
+pub(crate) fn raise(door: &Door, v6: bool) -> rustix::io::Result<()> {
+    let socket = netlink::socket(Some(rustix::net::netlink::NETFILTER))?;
+    let mut messages = Messages::default();
+    let batch = [0, 0, 0, libc::NFNL_SUBSYS_NFTABLES as u8];
+    messages.begin(libc::NFNL_MSG_BATCH_BEGIN as u16, REQUEST, &batch);
+    let mut objects = family(&mut messages, Family::V4, door);
+    if v6 {
+        objects += family(&mut messages, Family::V6, door);
+    }
+    messages.begin(libc::NFNL_MSG_BATCH_END as u16, REQUEST, &batch);
+    netlink::exchange(&socket, messages, objects)
+}
+
+#[derive(Clone, Copy)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    const fn number(self) -> u8 {
+        match self {
+            Family::V4 => libc::NFPROTO_IPV4 as u8,
+            Family::V6 => libc::NFPROTO_IPV6 as u8,
+        }
+    }
+
+    /// Loads the destination address and keeps the rule going only for loopback's own.
+    fn to_loopback(self) -> Rule {
+        match self {
+            Family::V4 => Rule::default().network(16, 4).mask(&[255, 0, 0, 0]).equals(&[127, 0, 0, 0]),
+            Family::V6 => Rule::default().network(24, 16).equals(&std::net::Ipv6Addr::LOCALHOST.octets()),
+        }
+    }
+}
+
+/// The two chains of one family; returns how many objects will be acknowledged.
+fn family(messages: &mut Messages, family: Family, door: &Door) -> usize {
+    object(messages, libc::NFT_MSG_NEWTABLE, CREATE, family);
+    messages.attribute(nft::TABLE_NAME, TABLE);
+    chain(messages, family, b"capture\0", b"nat\0", -100, ACCEPT as u32);
+    chain(messages, family, b"fence\0", b"filter\0", 0, DROP);
+    let tcp = [libc::IPPROTO_TCP as u8];
+    let udp = [libc::IPPROTO_UDP as u8];
+    let dns = 53_u16.to_be_bytes();
+    let capture = [
+        family.to_loopback().verdict(ACCEPT),
+        Rule::default().protocol(&udp).destination_port(&dns).redirect(door.dns_port),
+        Rule::default().protocol(&tcp).destination_port(&dns).redirect(door.dns_port),
+        Rule::default().protocol(&tcp).redirect(door.tcp_port),
+    ];
+    // Only packets that the redirect already turned to loopback, loopback's own, and answers pass.
+    let fence = [
+        family.to_loopback().protocol(&tcp).verdict(ACCEPT),
+        family.to_loopback().protocol(&udp).verdict(ACCEPT),
+        Rule::default().established().verdict(ACCEPT),
+        Rule::default().protocol(&udp).reject(),
+    ];
+    let rules = capture.len() + fence.len();
+    for rule in capture {
+        add(messages, family, b"capture\0", rule);
+    }
+    for rule in fence {
+        add(messages, family, b"fence\0", rule);
+    }
+    3 + rules
+}
+
+fn object(messages: &mut Messages, kind: i32, flags: u16, family: Family) {
+    messages.begin(SUBSYSTEM | kind as u16, REQUEST | ACK | flags, &[family.number(), 0, 0, 0]);
+}
+
+fn chain(messages: &mut Messages, family: Family, name: &[u8], kind: &[u8], priority: i32, policy: u32) {
+    object(messages, libc::NFT_MSG_NEWCHAIN, CREATE, family);
+    messages.attribute(nft::CHAIN_TABLE, TABLE);
+    messages.attribute(nft::CHAIN_NAME, name);
+    let hook = Attributes::default()
+        .with(nft::HOOK_NUMBER, &(libc::NF_INET_LOCAL_OUT as u32).to_be_bytes())
+        .with(nft::HOOK_PRIORITY, &priority.to_be_bytes());
+    messages.nested(nft::CHAIN_HOOK, &hook);
+    messages.attribute(nft::CHAIN_TYPE, kind);
+    messages.attribute(nft::CHAIN_POLICY, &policy.to_be_bytes());
+}
+
+fn add(messages: &mut Messages, family: Family, chain: &[u8], rule: Rule) {
+    object(messages, libc::NFT_MSG_NEWRULE, APPEND, family);
+    messages.attribute(nft::RULE_TABLE, TABLE);
+    messages.attribute(nft::RULE_CHAIN, chain);
+    messages.nested(nft::RULE_EXPRESSIONS, &rule.0);
+}
+
+/// The expressions of one rule, evaluated in order until one does not match.
+#[derive(Default)]
+struct Rule(Attributes);
+
+impl Rule {
+    fn expression(self, name: &[u8], data: &Attributes) -> Self {
+        let element = Attributes::default().with(nft::EXPRESSION_NAME, name).with_nested(nft::EXPRESSION_DATA, data);
+        Rule(self.0.with_nested(nft::LIST_ELEMENT, &element))
+    }
+
+    fn payload(self, base: i32, offset: u32, length: u32) -> Self {
+        let data = Attributes::default()
+            .with(nft::PAYLOAD_REGISTER, &REGISTER.to_be_bytes())
+            .with(nft::PAYLOAD_BASE, &(base as u32).to_be_bytes())
+            .with(nft::PAYLOAD_OFFSET, &offset.to_be_bytes())
+            .with(nft::PAYLOAD_LENGTH, &length.to_be_bytes());
+        self.expression(b"payload\0", &data)
+    }
+
+    fn network(self, offset: u32, length: u32) -> Self {
+        self.payload(libc::NFT_PAYLOAD_NETWORK_HEADER, offset, length)
+    }
+
+    fn destination_port(self, port: &[u8]) -> Self {
+        self.payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2).equals(port)
+    }
+
+    fn protocol(self, number: &[u8]) -> Self {
+        let data = Attributes::default()
+            .with(nft::LOAD_REGISTER, &REGISTER.to_be_bytes())
+            .with(nft::LOAD_KEY, &(libc::NFT_META_L4PROTO as u32).to_be_bytes());
+        self.expression(b"meta\0", &data).equals(number)
+    }
+
+    /// Answers on a connection that already passed: conntrack state "established" or "related".
+    fn established(self) -> Self {
+        let data = Attributes::default()
+            .with(nft::LOAD_REGISTER, &REGISTER.to_be_bytes())
+            .with(nft::LOAD_KEY, &(libc::NFT_CT_STATE as u32).to_be_bytes());
+        let bits = (2_u32 | 4).to_ne_bytes();
+        self.expression(b"ct\0", &data).mask(&bits).compare(libc::NFT_CMP_NEQ, &[0; 4])
+    }
+
+    fn mask(self, mask: &[u8]) -> Self {
+        let value = |bytes: &[u8]| Attributes::default().with(nft::DATA_VALUE, bytes);
+        let data = Attributes::default()
+            .with(nft::BITWISE_SOURCE, &REGISTER.to_be_bytes())
+            .with(nft::BITWISE_TARGET, &REGISTER.to_be_bytes())
+            .with(nft::BITWISE_LENGTH, &(mask.len() as u32).to_be_bytes())
+            .with_nested(nft::BITWISE_MASK, &value(mask))
+            .with_nested(nft::BITWISE_XOR, &value(&vec![0; mask.len()]));
+        self.expression(b"bitwise\0", &data)
+    }
+
+    fn equals(self, value: &[u8]) -> Self {
+        self.compare(libc::NFT_CMP_EQ, value)
+    }
+
+    fn compare(self, operator: i32, value: &[u8]) -> Self {
+        let value = Attributes::default().with(nft::DATA_VALUE, value);
+        let data = Attributes::default()
+            .with(nft::COMPARE_SOURCE, &REGISTER.to_be_bytes())
+            .with(nft::COMPARE_OPERATOR, &(operator as u32).to_be_bytes())
+            .with_nested(nft::COMPARE_DATA, &value);
+        self.expression(b"cmp\0", &data)
+    }
+
+    fn immediate(self, register: u32, value: &Attributes) -> Self {
+        let data = Attributes::default()
+            .with(nft::IMMEDIATE_REGISTER, &register.to_be_bytes())
+            .with_nested(nft::IMMEDIATE_DATA, value);
+        self.expression(b"immediate\0", &data)
+    }
+
+    fn verdict(self, code: i32) -> Self {
+        let verdict = Attributes::default().with(nft::VERDICT_CODE, &(code as u32).to_be_bytes());
+        let value = Attributes::default().with_nested(nft::DATA_VERDICT, &verdict);
+        self.immediate(VERDICT, &value)
+    }
+
+    fn redirect(self, port: u16) -> Self {
+        let value = Attributes::default().with(nft::DATA_VALUE, &port.to_be_bytes());
+        let data = Attributes::default().with(nft::REDIRECT_PORT_REGISTER, &REGISTER.to_be_bytes());
+        self.immediate(REGISTER, &value).expression(b"redir\0", &data)
+    }
+
+    /// Answers with "port unreachable", so that a program learns at once.
+    fn reject(self) -> Self {
+        // Type 0 is "ICMP unreachable". Code 3 reads port unreachable in v4; in v6 it reads address
+        // unreachable, which a program sees as EHOSTUNREACH and serves as well.
+        let data = Attributes::default().with(nft::REJECT_TYPE, &0_u32.to_be_bytes()).with(nft::REJECT_CODE, &[3]);
+        self.expression(b"reject\0", &data)
+    }
+}

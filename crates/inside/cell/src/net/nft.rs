@@ -1,0 +1,41 @@
+//! Attribute numbers of nftables' netlink interface that the libc crate does not name
+//! (`linux/netfilter/nf_tables.h`). Each group belongs to the object in its prefix.
+
+pub(crate) const TABLE_NAME: u16 = 1;
+pub(crate) const CHAIN_TABLE: u16 = 1;
+pub(crate) const CHAIN_NAME: u16 = 3;
+pub(crate) const CHAIN_HOOK: u16 = 4;
+pub(crate) const CHAIN_POLICY: u16 = 5;
+pub(crate) const CHAIN_TYPE: u16 = 7;
+pub(crate) const HOOK_NUMBER: u16 = 1;
+pub(crate) const HOOK_PRIORITY: u16 = 2;
+pub(crate) const RULE_TABLE: u16 = 1;
+pub(crate) const RULE_CHAIN: u16 = 2;
+pub(crate) const RULE_EXPRESSIONS: u16 = 4;
+pub(crate) const LIST_ELEMENT: u16 = 1;
+pub(crate) const EXPRESSION_NAME: u16 = 1;
+pub(crate) const EXPRESSION_DATA: u16 = 2;
+pub(crate) const DATA_VALUE: u16 = 1;
+pub(crate) const DATA_VERDICT: u16 = 2;
+pub(crate) const VERDICT_CODE: u16 = 1;
+pub(crate) const IMMEDIATE_REGISTER: u16 = 1;
+pub(crate) const IMMEDIATE_DATA: u16 = 2;
+pub(crate) const BITWISE_SOURCE: u16 = 1;
+pub(crate) const BITWISE_TARGET: u16 = 2;
+pub(crate) const BITWISE_LENGTH: u16 = 3;
+pub(crate) const BITWISE_MASK: u16 = 4;
+pub(crate) const BITWISE_XOR: u16 = 5;
+pub(crate) const COMPARE_SOURCE: u16 = 1;
+pub(crate) const COMPARE_OPERATOR: u16 = 2;
+pub(crate) const COMPARE_DATA: u16 = 3;
+pub(crate) const PAYLOAD_REGISTER: u16 = 1;
+pub(crate) const PAYLOAD_BASE: u16 = 2;
+pub(crate) const PAYLOAD_OFFSET: u16 = 3;
+pub(crate) const PAYLOAD_LENGTH: u16 = 4;
+/// Of both `meta` and `ct`.
+pub(crate) const LOAD_REGISTER: u16 = 1;
+/// Of both `meta` and `ct`.
+pub(crate) const LOAD_KEY: u16 = 2;
+pub(crate) const REDIRECT_PORT_REGISTER: u16 = 1;
+pub(crate) const REJECT_TYPE: u16 = 1;
+pub(crate) const REJECT_CODE: u16 = 2;

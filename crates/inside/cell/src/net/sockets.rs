@@ -1,0 +1,46 @@
+//! The door's sockets: made inside the cell's network namespace, handed out, served by the gate.
+
+use super::netlink;
+use plan::Door;
+use rustix::fd::OwnedFd;
+use rustix::net::{AddressFamily, Ipv4Addr, Ipv6Addr, SocketAddr, SocketFlags, SocketType, ipproto, sockopt};
+
+/// Connections that wait for the gate while it starts or is replaced.
+const BACKLOG: i32 = 1024;
+
+/// The descriptors of [`plan::Report::Door`], without the watcher's, in the order that it documents.
+/// Without IPv6 on the host, the v6 entries repeat the v4 ones, so that the order holds.
+///
+/// # Errors
+/// The kernel's error on the socket that could not be made.
+pub(crate) fn open(door: &Door, v6: bool) -> rustix::io::Result<Vec<OwnedFd>> {
+    let v4: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    let second: SocketAddr = if v6 { (Ipv6Addr::LOCALHOST, 0).into() } else { v4 };
+    let families = if v6 { [v4, second].to_vec() } else { [v4].to_vec() };
+    let stream = |port: u16| families.iter().map(move |address| bind(*address, port, SocketType::STREAM));
+    let datagram = families.iter().map(|address| bind(*address, door.dns_port, SocketType::DGRAM));
+    let mut sockets = Vec::with_capacity(7);
+    for made in stream(door.tcp_port).chain(datagram).chain(stream(door.dns_port)) {
+        let made = made?;
+        let again = if v6 { None } else { Some(rustix::io::fcntl_dupfd_cloexec(&made, 3)?) };
+        sockets.push(made);
+        sockets.extend(again);
+    }
+    sockets.push(netlink::socket(Some(rustix::net::netlink::SOCK_DIAG))?);
+    Ok(sockets)
+}
+
+fn bind(address: SocketAddr, port: u16, kind: SocketType) -> rustix::io::Result<OwnedFd> {
+    let address = SocketAddr::new(address.ip(), port);
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let protocol = if kind == SocketType::STREAM { ipproto::TCP } else { ipproto::UDP };
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, Some(protocol))?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    if kind == SocketType::STREAM {
+        rustix::net::listen(&socket, BACKLOG)?;
+    }
+    Ok(socket)
+}

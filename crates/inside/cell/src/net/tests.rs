@@ -1,0 +1,76 @@
+//! The network of a cell on the real kernel, in a namespace of the test's own thread.
+
+use super::*;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+
+const DOOR: plan::Door = plan::Door { tcp_port: 61001, dns_port: 61053 };
+
+/// Runs the body on a thread with its own network namespace (and user namespace when not root).
+fn in_namespace(body: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        // SAFETY: unshare changes only this thread's namespaces (no CLONE_NEWUSER, which needs one thread).
+        let made = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+        assert_eq!(made, 0, "needs CAP_SYS_ADMIN: {}", std::io::Error::last_os_error());
+        route::capture_everything(true).expect("loopback answers for every address");
+        fence::raise(&DOOR, true).expect("redirect and fence");
+        body();
+    })
+    .join()
+    .expect("the namespace's thread");
+}
+
+/// What the listener sees of one connection that `connect` makes: its first byte.
+fn first_byte(listener: std::os::fd::OwnedFd, connect: impl FnOnce() -> TcpStream) -> u8 {
+    let listener = TcpListener::from(listener);
+    listener.set_nonblocking(false).expect("blocking");
+    let mut client = connect();
+    client.write_all(b"x").expect("writes");
+    let (mut served, _) = listener.accept().expect("captured");
+    let mut byte = [0];
+    served.read_exact(&mut byte).expect("reads");
+    byte[0]
+}
+
+#[test]
+fn any_address_of_both_families_ends_at_the_door() {
+    in_namespace(|| {
+        let mut sockets = sockets::open(&DOOR, true).expect("sockets").into_iter();
+        let (v4, v6) = (sockets.next().expect("v4"), sockets.next().expect("v6"));
+        let connect = |to: &'static str| move || TcpStream::connect(to).expect("connects");
+        assert_eq!(first_byte(v4, connect("203.0.113.9:443")), b'x');
+        assert_eq!(first_byte(v6, connect("[2001:db8::1]:8443")), b'x');
+    });
+}
+
+#[test]
+fn loopback_stays_the_cells_own() {
+    in_namespace(|| {
+        let _door = sockets::open(&DOOR, true).expect("sockets");
+        let own = TcpListener::bind("127.0.0.1:8080").expect("binds");
+        assert_eq!(first_byte(own.into(), || TcpStream::connect("127.0.0.1:8080").expect("connects")), b'x');
+        let absent = TcpStream::connect("127.0.0.1:8081").expect_err("nobody listens");
+        assert_eq!(absent.kind(), std::io::ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn udp_that_is_not_dns_is_refused_and_dns_is_captured() {
+    in_namespace(|| {
+        let mut sockets = sockets::open(&DOOR, true).expect("sockets").into_iter().skip(2);
+        let dns = UdpSocket::from(sockets.next().expect("DNS over UDP"));
+        dns.set_nonblocking(false).expect("blocking");
+        let client = UdpSocket::bind("0.0.0.0:0").expect("binds");
+        client.send_to(b"q", "198.51.100.1:53").expect("sends");
+        let mut byte = [0];
+        let (_, from) = dns.recv_from(&mut byte).expect("captured");
+        dns.send_to(b"a", from).expect("answers");
+        client.recv_from(&mut byte).expect("the answer comes back through the redirect");
+        assert_eq!(&byte, b"a");
+
+        let other = UdpSocket::bind("0.0.0.0:0").expect("binds");
+        other.connect("198.51.100.1:4433").expect("connects");
+        let refused = other.send(b"x").and_then(|_| other.recv(&mut byte)).expect_err("refused");
+        assert!(matches!(refused.raw_os_error(), Some(libc::ECONNREFUSED | libc::EPERM)), "{refused}");
+    });
+}
