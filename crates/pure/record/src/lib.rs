@@ -1,1 +1,22 @@
-//! To be written.
+//! What happened: events, the hash chain that binds them, and the questions asked of them afterwards.
+//!
+//! A session has two segments, one written by the plane and one by the gate. Each is a text of one event
+//! a line, chained by hashes. This crate turns events into lines and lines into answers; it opens no file,
+//! reads no clock and holds no secret longer than a [`Redactor`] lives.
+//!
+//! A chain proves that nothing inside it was changed. It cannot prove that its end was not cut off, or that
+//! it was not rewritten as a whole: that takes a head kept elsewhere (see [`Verified::head`]).
+
+pub mod event;
+pub mod read;
+pub mod redact;
+pub mod segment;
+pub mod summary;
+pub mod why;
+
+pub use event::{Cause, Event, EventId, Kind, Known, Segment, Verdict, Wall};
+pub use read::{Entry, Reader};
+pub use redact::Redactor;
+pub use segment::{Broken, Head, Origin, Verified, Verifier, Writer, resume, verify};
+pub use summary::{Summary, summarise};
+pub use why::{Explanation, why};

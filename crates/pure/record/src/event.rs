@@ -1,0 +1,254 @@
+//! The vocabulary of the record: one event, what it is called, and what caused it.
+//!
+//! Strings here are data. Those that an agent can choose (arguments, names, paths) are bounded and made
+//! visible by [`crate::redact`] before they are written.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Who writes a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Segment {
+    /// The authority: sessions, walls, workspace.
+    Plane,
+    /// The door: names and connections.
+    Gate,
+}
+
+impl Segment {
+    /// The letter that stands for the segment in an [`EventId`].
+    pub fn letter(self) -> char {
+        match self {
+            Self::Plane => 'p',
+            Self::Gate => 'g',
+        }
+    }
+}
+
+/// The name of one event in a session: `p3`, `g12`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// The segment that holds the event.
+    pub segment: Segment,
+    /// Its place in that segment, from 1.
+    pub seq: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}{}", self.segment.letter(), self.seq)
+    }
+}
+
+/// The text is not an event's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an event: want `p` or `g` and a number, as in `g12`")]
+pub struct BadEventId;
+
+impl FromStr for EventId {
+    type Err = BadEventId;
+
+    fn from_str(text: &str) -> Result<Self, BadEventId> {
+        let (segment, digits) = match (text.strip_prefix('p'), text.strip_prefix('g')) {
+            (Some(digits), _) => (Segment::Plane, digits),
+            (_, Some(digits)) => (Segment::Gate, digits),
+            _ => return Err(BadEventId),
+        };
+        // One event has one spelling: no sign, no leading zero.
+        if digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(BadEventId);
+        }
+        let seq = digits.parse().map_err(|_| BadEventId)?;
+        Ok(Self { segment, seq })
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        String::deserialize(input)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// How it is known that one event led to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Known {
+    /// By ids, bytes or process lineage.
+    Observed,
+    /// By time or likeness. Nothing may rest on it alone.
+    Inferred,
+}
+
+/// An edge to an earlier event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The earlier event, possibly in the other segment.
+    pub id: EventId,
+    /// How the edge is known.
+    pub known: Known,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the segment, from 1.
+    pub seq: u64,
+    /// Microseconds since the Unix epoch, by the writer's clock.
+    pub at: u64,
+    /// What led to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cause: Vec<Cause>,
+    /// What it was.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// What a decision came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It went through.
+    Allowed,
+    /// It did not.
+    Refused,
+    /// It waits for, or lacked, an operator's answer: nothing went through.
+    Asked,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Asked => "asked",
+        })
+    }
+}
+
+/// One layer of the walls as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wall {
+    /// The layer's name.
+    pub name: String,
+    /// Whether a probe found it to hold.
+    pub holds: bool,
+    /// What the probe saw.
+    pub detail: String,
+}
+
+/// What an event was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Kind {
+    /// A session began.
+    SessionStart {
+        /// The session's id.
+        session: String,
+        /// The command line, as the operator gave it.
+        command: Vec<String>,
+        /// The workspace's path.
+        workspace: String,
+        /// `review`, `live` or `read-only`.
+        mode: String,
+        /// The policy's name or hash.
+        policy: String,
+        /// What was accepted by `--accept-risk`.
+        accepted_risks: Vec<String>,
+    },
+    /// The walls were built and measured.
+    Walls {
+        /// Every layer.
+        layers: Vec<Wall>,
+    },
+    /// A program was started.
+    Exec {
+        /// The process, as numbered inside the cell.
+        pid: u32,
+        /// Its parent.
+        parent: u32,
+        /// The program that asked for it, as the kernel tells.
+        by: String,
+        /// The program asked for: the caller's words.
+        claimed: String,
+        /// Its arguments: the caller's words.
+        arguments: Vec<String>,
+    },
+    /// A name was looked up.
+    Resolve {
+        /// The name.
+        name: String,
+        /// Whether it may resolve.
+        verdict: Verdict,
+        /// Why not.
+        reason: Option<String>,
+    },
+    /// A connection was asked for.
+    Connect {
+        /// The process, when the watcher knew it.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// The name, or the address where none was looked up.
+        host: String,
+        /// The address that was pinned.
+        address: Option<String>,
+        /// The port.
+        port: u16,
+        /// What was decided.
+        verdict: Verdict,
+        /// The rule that decided.
+        rule: Option<String>,
+        /// Why it was not allowed.
+        reason: Option<String>,
+        /// The smallest rule that would allow it.
+        suggestion: Option<String>,
+    },
+    /// An allowed connection ended.
+    Close {
+        /// Its [`Kind::Connect`].
+        connect: EventId,
+        /// Bytes that left the cell.
+        sent: u64,
+        /// Bytes that came in.
+        received: u64,
+    },
+    /// A gate began to serve the cell.
+    GateStarted {
+        /// From 1, one more for each gate that the cell had.
+        incarnation: u32,
+    },
+    /// The gate died; the cell has no network until the next one.
+    GateLost,
+    /// A path of the workspace differs from the original.
+    WorkspaceChange {
+        /// The path, relative to the workspace.
+        path: String,
+        /// `added`, `modified`, `removed`…
+        change: String,
+    },
+    /// Changes were merged into the original, or dropped.
+    Merge {
+        /// Which paths.
+        paths: Vec<String>,
+        /// How far it came.
+        state: String,
+    },
+    /// The session ended.
+    Ended {
+        /// The exit code that was passed on.
+        exit: i32,
+        /// What ended it.
+        reason: String,
+    },
+    /// Something that a later version writes. Read, never written.
+    #[serde(other)]
+    Unknown,
+}

@@ -1,0 +1,179 @@
+//! What is taken out of an event before it is hashed: secrets, invisible characters, excess.
+//!
+//! A hash chain makes a leaked secret permanent, so [`crate::Writer`] accepts no event that has not been
+//! through a [`Redactor`]. Encoded forms of a secret (base64, percent) are not recognised.
+
+mod fields;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
+
+/// The shortest secret that is looked for. Anything shorter would blank ordinary words.
+pub const MIN_SECRET: usize = 4;
+
+/// How much of one event is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of one string.
+    pub text: usize,
+    /// Members of one list.
+    pub items: usize,
+}
+
+impl Bounds {
+    /// What an event is held to first: a path fits whole.
+    pub const USUAL: Self = Self { text: 4096, items: 128 };
+    /// What an event is held to when its line came out too long.
+    pub const TIGHT: Self = Self { text: 256, items: 32 };
+}
+
+/// The secret is too short to be looked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("secret `{name}` is shorter than {MIN_SECRET} bytes and cannot be redacted")]
+pub struct TooShort {
+    /// The secret's name.
+    pub name: String,
+}
+
+/// Knows the secrets of a session and takes them out of strings.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    secrets: Vec<Secret>,
+}
+
+#[derive(Clone)]
+struct Secret {
+    /// In ASCII lower case: host names are lowered before they are recorded, and a secret may hide in one.
+    value: String,
+    mark: String,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Redactor({} secrets)", self.secrets.len())
+    }
+}
+
+impl Redactor {
+    /// Knows no secret; still bounds and makes visible.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a secret. Its occurrences become `[redacted:NAME]`, in any ASCII case.
+    pub fn add(&mut self, name: &str, value: &str) -> Result<(), TooShort> {
+        if value.len() < MIN_SECRET {
+            return Err(TooShort { name: name.into() });
+        }
+        let mark = format!("[redacted:{}]", visible(name));
+        self.secrets.push(Secret { value: value.to_ascii_lowercase(), mark });
+        Ok(())
+    }
+
+    /// The text as it may be written: no secret, no invisible character, at most about `limit` bytes.
+    pub fn text(&self, text: &str, limit: usize) -> String {
+        // Secrets go first, while they are still spelled as they were given (a key file has line ends), and
+        // again once escapes are written out. Only then is it cut: a cut secret would not be recognised.
+        let hidden = self.hide(text);
+        let shown = visible(&hidden);
+        let kept = bounded(&self.hide(&shown), limit);
+        if !self.holds_secret(&kept) {
+            return kept;
+        }
+        // A secret made of our own marks: nothing of the text can be shown.
+        let blank = "[redacted]".to_owned();
+        if self.holds_secret(&blank) { String::new() } else { blank }
+    }
+
+    fn holds_secret(&self, text: &str) -> bool {
+        !self.secrets.is_empty() && {
+            let lower = text.to_ascii_lowercase();
+            self.secrets.iter().any(|secret| lower.contains(&secret.value))
+        }
+    }
+
+    fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let spans = self.spans(text);
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut from = 0;
+        for (start, end, mark) in spans {
+            out.push_str(&text[from..start]);
+            out.push_str(mark);
+            from = end;
+        }
+        out.push_str(&text[from..]);
+        Cow::Owned(out)
+    }
+
+    /// Where secrets stand; overlapping ones are one span, so that no half of either is left.
+    fn spans(&self, text: &str) -> Vec<(usize, usize, &str)> {
+        if self.secrets.is_empty() {
+            return Vec::new();
+        }
+        let lower = text.to_ascii_lowercase();
+        let mut found = Vec::new();
+        for secret in &self.secrets {
+            let step = secret.value.chars().next().map_or(1, char::len_utf8);
+            let mut from = 0;
+            while let Some(at) = lower[from..].find(&secret.value) {
+                let start = from + at;
+                found.push((start, start + secret.value.len(), secret.mark.as_str()));
+                from = start + step;
+            }
+        }
+        found.sort_unstable_by_key(|&(start, end, _)| (start, std::cmp::Reverse(end)));
+        found.dedup_by(|next, last| {
+            let joins = next.0 < last.1;
+            if joins {
+                last.1 = last.1.max(next.1);
+            }
+            joins
+        });
+        found
+    }
+}
+
+/// The text with characters that hide or reorder others written out as `\u{…}`. Stable when repeated.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(deceives) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match letter {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            _ if deceives(letter) => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(letter));
+            }
+            _ => out.push(letter),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Control characters, bidirectional marks, and what is drawn as nothing at all.
+fn deceives(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+fn bounded(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let keep = text.floor_char_boundary(limit);
+    format!("{}…[{} bytes more]", &text[..keep], text.len() - keep)
+}
+
+#[cfg(test)]
+mod tests;

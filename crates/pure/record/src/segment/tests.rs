@@ -1,0 +1,168 @@
+use super::*;
+use crate::event::{Known, Verdict};
+use crate::read::Reader;
+use proptest::prelude::*;
+
+fn origin() -> Origin {
+    Origin { session: "s1".into(), segment: Segment::Gate }
+}
+
+fn kind(number: u64) -> Kind {
+    match number % 4 {
+        0 => Kind::GateLost,
+        1 => Kind::Close { connect: EventId { segment: Segment::Gate, seq: 1 }, sent: number, received: 2 },
+        2 => Kind::Resolve { name: format!("n{number}.example"), verdict: Verdict::Refused, reason: None },
+        _ => Kind::Connect {
+            pid: Some(7),
+            program: vec!["/usr/bin/curl".into(), "/bin/sh".into()],
+            host: format!("h{number}.example"),
+            address: Some("192.0.2.1".into()),
+            port: 443,
+            verdict: Verdict::Allowed,
+            rule: Some("network.allow[0]".into()),
+            reason: None,
+            suggestion: None,
+        },
+    }
+}
+
+fn grow(writer: &mut Writer, count: u64) -> Vec<u8> {
+    let redactor = Redactor::new();
+    let cause = vec![Cause { id: EventId { segment: Segment::Plane, seq: 1 }, known: Known::Inferred }];
+    (0..count)
+        .flat_map(|number| writer.append(&redactor, number, cause.clone(), kind(number)).expect("written").1)
+        .collect()
+}
+
+fn segment(count: u64) -> Vec<u8> {
+    grow(&mut Writer::new(&origin()), count)
+}
+
+fn lines(text: &[u8]) -> Vec<Vec<u8>> {
+    text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn a_segment_verifies_only_as_itself() {
+    let text = segment(9);
+    assert_eq!(verify(&origin(), &text).map(|proof| proof.events), Ok(9));
+    for other in [
+        Origin { session: "s2".into(), ..origin() },
+        Origin { segment: Segment::Plane, ..origin() },
+    ] {
+        assert_eq!(verify(&other, &text), Err(Broken { line: 1, cause: Fault::Mismatch }));
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_seen() {
+    let text = segment(5);
+    for bit in 0..text.len() * 8 {
+        let mut changed = text.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(verify(&origin(), &changed).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_cut_at_every_byte_resumes_to_a_segment_that_verifies() {
+    let text = segment(5);
+    for cut in 0..=text.len() {
+        let (mut writer, keep) = resume(&origin(), &text[..cut]).expect("resumed");
+        let mut whole = text[..keep].to_vec();
+        whole.extend(grow(&mut writer, 2));
+        let proof = verify(&origin(), &whole).expect("verifies");
+        assert_eq!(proof.head, writer.head());
+        assert!(Reader::new(Segment::Gate, &whole).all(|entry| entry.is_ok()));
+    }
+}
+
+#[test]
+fn an_event_of_excess_is_cut_to_fit() {
+    let argument = "\"".repeat(9000);
+    let kind = Kind::Exec {
+        pid: 1,
+        parent: 1,
+        by: String::new(),
+        claimed: argument.clone(),
+        arguments: vec![argument; 1000],
+    };
+    let mut writer = Writer::new(&origin());
+    let (_, line) = writer.append(&Redactor::new(), 0, Vec::new(), kind).expect("written");
+    assert!(line.len() <= MAX_LINE);
+    assert!(verify(&origin(), &line).is_ok());
+}
+
+#[test]
+fn a_refused_event_does_not_advance_the_chain() {
+    let mut writer = Writer::new(&origin());
+    let before = writer.clone();
+    let cause = Cause { id: EventId { segment: Segment::Plane, seq: 1 }, known: Known::Observed };
+    assert!(writer.append(&Redactor::new(), 0, vec![cause; MAX_LINE / 8], Kind::GateLost).is_err());
+    assert_eq!(writer, before);
+}
+
+#[test]
+fn a_secret_is_gone_before_it_is_hashed() {
+    let mut redactor = Redactor::new();
+    redactor.add("token", "hunter22").expect("long enough");
+    let kind = Kind::Resolve { name: "HUNTER22.example".into(), verdict: Verdict::Refused, reason: None };
+    let (_, line) = Writer::new(&origin()).append(&redactor, 0, Vec::new(), kind).expect("written");
+    assert!(String::from_utf8(line).expect("text").contains("[redacted:token].example"));
+}
+
+/// Prints a figure: `cargo test --release -p bastide-record -- --ignored --nocapture rate`.
+#[test]
+#[ignore = "a measurement, meaningful in release only"]
+fn rate_of_verify() {
+    let text = segment(200_000);
+    let start = std::time::Instant::now();
+    assert!(verify(&origin(), &text).is_ok());
+    let rate = 200_000.0 / start.elapsed().as_secs_f64();
+    println!("verify: {rate:.0} events/s, {} bytes/event", text.len() / 200_000);
+    assert!(rate >= 200_000.0);
+}
+
+proptest! {
+    #[test]
+    fn a_removed_line_is_seen(count in 2u64..12, at in any::<prop::sample::Index>()) {
+        let whole = segment(count);
+        let mut list = lines(&whole);
+        let at = at.index(list.len());
+        list.remove(at);
+        match verify(&origin(), &list.concat()) {
+            Err(broken) => prop_assert_eq!(broken.line, at as u64 + 1),
+            // The last line can only be missed by who kept the head.
+            Ok(proof) => {
+                prop_assert_eq!(at as u64, count - 1);
+                prop_assert_ne!(proof.head, verify(&origin(), &whole).expect("whole").head);
+            }
+        }
+    }
+
+    #[test]
+    fn a_moved_line_is_seen(count in 2u64..12, a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>()) {
+        let mut list = lines(&segment(count));
+        let (a, b) = (a.index(list.len()), b.index(list.len()));
+        prop_assume!(a != b);
+        list.swap(a, b);
+        prop_assert_eq!(verify(&origin(), &list.concat()).map_err(|broken| broken.line), Err(a.min(b) as u64 + 1));
+    }
+
+    #[test]
+    fn an_inserted_line_is_seen(count in 1u64..12, at in any::<prop::sample::Index>(), from in any::<prop::sample::Index>()) {
+        let mut list = lines(&segment(count));
+        let line = list[from.index(list.len())].clone();
+        let at = at.index(list.len() + 1);
+        list.insert(at, line);
+        prop_assert!(verify(&origin(), &list.concat()).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 1..300)) {
+        prop_assert!(verify(&origin(), &bytes).is_err());
+        for entry in Reader::new(Segment::Gate, &bytes) {
+            prop_assert!(entry.is_err());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a session came to, counted from its events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::event::{Event, Kind, Verdict};
+
+/// A destination: shown as `host:port`, an IPv6 address in brackets, a name that was only looked up alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Name or address.
+    pub host: String,
+    /// Absent where the name was refused before any connection.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            None => out.write_str(&self.host),
+            Some(port) if self.host.contains(':') => write!(out, "[{}]:{port}", self.host),
+            Some(port) => write!(out, "{}:{port}", self.host),
+        }
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+/// What a session came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Connections that went through.
+    pub allowed: BTreeMap<Target, u64>,
+    /// Connections and names that did not, the unanswered ones among them.
+    pub refused: BTreeMap<Target, u64>,
+    /// Paths of the workspace that differ.
+    pub changed: BTreeSet<String>,
+    /// Bytes that left over closed connections.
+    pub sent: u64,
+    /// Bytes that came in over closed connections.
+    pub received: u64,
+    /// How often the gate died.
+    pub gates_lost: u64,
+    /// The exit code, once the session ended.
+    pub exit: Option<i32>,
+}
+
+/// Counts events of any number of segments, in any order.
+pub fn summarise<'e>(events: impl IntoIterator<Item = &'e Event>) -> Summary {
+    let mut summary = Summary::default();
+    for event in events {
+        summary.take(&event.kind);
+    }
+    summary
+}
+
+impl Summary {
+    fn take(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Connect { host, port, verdict, .. } => self.count(host, Some(*port), *verdict),
+            // An allowed name is followed by its connection; a refused one never is.
+            Kind::Resolve { name, verdict: Verdict::Refused, .. } => self.count(name, None, Verdict::Refused),
+            Kind::Close { sent, received, .. } => {
+                // A segment is only as sane as its writer: a forged figure must not end the count.
+                self.sent = self.sent.saturating_add(*sent);
+                self.received = self.received.saturating_add(*received);
+            }
+            Kind::WorkspaceChange { path, .. } => {
+                self.changed.insert(path.clone());
+            }
+            Kind::GateLost => self.gates_lost += 1,
+            Kind::Ended { exit, .. } => self.exit = Some(*exit),
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, host: &str, port: Option<u16>, verdict: Verdict) {
+        let side = match verdict {
+            Verdict::Allowed => &mut self.allowed,
+            Verdict::Refused | Verdict::Asked => &mut self.refused,
+        };
+        *side.entry(Target { host: host.to_owned(), port }).or_default() += 1;
+    }
+}

@@ -1,0 +1,158 @@
+//! Why one event came out as it did: what, by which rule, by which program, and what led there.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::event::{Event, EventId, Kind, Known, Verdict};
+use crate::read::Entry;
+use crate::redact::visible;
+use crate::summary::Target;
+
+/// How many causes are told. A chain that is longer is not read by anyone.
+pub const MAX_CAUSES: usize = 64;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The event that was asked about.
+    pub id: EventId,
+    /// When, in microseconds since the Unix epoch.
+    pub at: u64,
+    /// What happened, in one line.
+    pub what: String,
+    /// What was decided, where something was.
+    pub verdict: Option<Verdict>,
+    /// The rule or layer that decided.
+    pub rule: Option<String>,
+    /// In words, why it was not allowed.
+    pub reason: Option<String>,
+    /// The program and its ancestors, nearest first; empty when unknown.
+    pub program: Vec<String>,
+    /// The smallest rule that would allow it.
+    pub suggestion: Option<String>,
+    /// What led to it, nearest first.
+    pub causes: Vec<Because>,
+}
+
+/// One event that led to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Because {
+    /// The earlier event.
+    pub id: EventId,
+    /// Inferred as soon as one edge on the way is.
+    pub known: Known,
+    /// What it was; absent if the record does not hold it.
+    pub what: Option<String>,
+}
+
+/// Explains an event, or `None` if the entries do not hold it. They may come from both segments.
+pub fn why(entries: &[Entry], id: EventId) -> Option<Explanation> {
+    let event = find(entries, id)?;
+    let mut answer = Explanation {
+        id,
+        at: event.at,
+        what: describe(&event.kind),
+        verdict: None,
+        rule: None,
+        reason: None,
+        program: Vec::new(),
+        suggestion: None,
+        causes: causes(entries, id, event),
+    };
+    answer.judge(&event.kind);
+    Some(answer)
+}
+
+impl Explanation {
+    fn judge(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Connect { verdict, rule, reason, program, suggestion, .. } => {
+                self.verdict = Some(*verdict);
+                self.rule = rule.as_deref().map(shown);
+                self.reason = reason.as_deref().map(shown);
+                self.suggestion = suggestion.as_deref().map(shown);
+                self.program = program.iter().map(|name| shown(name)).collect();
+            }
+            Kind::Resolve { verdict, reason, .. } => {
+                self.verdict = Some(*verdict);
+                self.reason = reason.as_deref().map(shown);
+            }
+            Kind::Exec { by, claimed, .. } => self.program = vec![shown(claimed), shown(by)],
+            Kind::Ended { reason, .. } => self.reason = Some(shown(reason)),
+            _ => {}
+        }
+    }
+}
+
+/// A segment's writer may be the one that was taken over: its words are made visible once more.
+fn shown(text: &str) -> String {
+    visible(text).into_owned()
+}
+
+fn find(entries: &[Entry], id: EventId) -> Option<&Event> {
+    entries.iter().find(|entry| entry.id == id).map(|entry| &entry.event)
+}
+
+/// Breadth first, so that the nearest come first; each once, so that a forged cycle ends.
+fn causes(entries: &[Entry], id: EventId, event: &Event) -> Vec<Because> {
+    let mut seen = HashSet::from([id]);
+    let mut found = Vec::new();
+    follow(event, Known::Observed, &mut seen, &mut found);
+    let mut at = 0;
+    while at < found.len() {
+        let Because { id, known, .. } = found[at];
+        if let Some(event) = find(entries, id) {
+            found[at].what = Some(describe(&event.kind));
+            follow(event, known, &mut seen, &mut found);
+        }
+        at += 1;
+    }
+    found
+}
+
+fn follow(event: &Event, so_far: Known, seen: &mut HashSet<EventId>, found: &mut Vec<Because>) {
+    for cause in event.cause.iter().chain(opened(&event.kind).as_ref()) {
+        if found.len() < MAX_CAUSES && seen.insert(cause.id) {
+            let known = if so_far == Known::Inferred { so_far } else { cause.known };
+            found.push(Because { id: cause.id, known, what: None });
+        }
+    }
+}
+
+/// A close names its connection even where it names no cause.
+fn opened(kind: &Kind) -> Option<crate::event::Cause> {
+    match kind {
+        Kind::Close { connect, .. } => Some(crate::event::Cause { id: *connect, known: Known::Observed }),
+        _ => None,
+    }
+}
+
+/// The event in one line.
+pub fn describe(kind: &Kind) -> String {
+    let line = match kind {
+        Kind::SessionStart { session, command, .. } => format!("session `{session}`: `{}`", command.join(" ")),
+        Kind::Walls { layers } => {
+            let holding = layers.iter().filter(|layer| layer.holds).count();
+            format!("walls: {holding} of {} layers hold", layers.len())
+        }
+        Kind::Exec { pid, claimed, .. } => format!("start of `{claimed}` as process {pid}"),
+        Kind::Resolve { name, verdict, .. } => format!("look-up of `{name}` {verdict}"),
+        Kind::Connect { host, port, verdict, .. } => {
+            format!("connection to `{}` {verdict}", Target { host: host.clone(), port: Some(*port) })
+        }
+        Kind::Close { connect, sent, received } => {
+            format!("end of connection {connect}: {sent} bytes sent, {received} received")
+        }
+        Kind::GateStarted { incarnation } => format!("gate {incarnation} started"),
+        Kind::GateLost => "gate lost: no network until the next".to_owned(),
+        Kind::WorkspaceChange { path, change } => format!("`{path}` {change}"),
+        Kind::Merge { paths, state } => format!("merge of {} paths: {state}", paths.len()),
+        Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),
+        Kind::Unknown => "something that a later version recorded".to_owned(),
+    };
+    shown(&line)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+use super::*;
+use crate::event::{Cause, Segment};
+use crate::summary::summarise;
+
+fn id(text: &str) -> EventId {
+    text.parse().expect("an id")
+}
+
+fn entry(name: &str, cause: &[(&str, Known)], kind: Kind) -> Entry {
+    let cause = cause.iter().map(|&(name, known)| Cause { id: id(name), known }).collect();
+    Entry { id: id(name), event: Event { seq: id(name).seq, at: 5, cause, kind } }
+}
+
+fn connect(host: &str, verdict: Verdict) -> Kind {
+    Kind::Connect {
+        pid: Some(4),
+        program: vec!["/usr/bin/curl".into(), "/bin/sh".into()],
+        host: host.into(),
+        address: None,
+        port: 443,
+        verdict,
+        rule: Some("network.default".into()),
+        reason: Some("no rule names it".into()),
+        suggestion: Some(format!("network: {{allow: [{{to: {host}}}]}}")),
+    }
+}
+
+fn session() -> Vec<Entry> {
+    let exec = Kind::Exec { pid: 4, parent: 1, by: "/bin/sh".into(), claimed: "curl".into(), arguments: vec![] };
+    vec![
+        entry("p1", &[("g2", Known::Inferred)], exec),
+        entry("g1", &[("p1", Known::Inferred)], connect("a\u{202e}.example", Verdict::Refused)),
+        entry("g2", &[("g1", Known::Observed), ("p9", Known::Observed)], connect("::1", Verdict::Allowed)),
+        entry("g3", &[], Kind::Close { connect: id("g2"), sent: 10, received: u64::MAX }),
+        entry("g4", &[], Kind::Close { connect: id("g2"), sent: 10, received: 1 }),
+        entry("g5", &[], Kind::Resolve { name: "no.example".into(), verdict: Verdict::Refused, reason: None }),
+        entry("g6", &[], connect("wait.example", Verdict::Asked)),
+        entry("p2", &[], Kind::Ended { exit: 3, reason: "exited".into() }),
+    ]
+}
+
+#[test]
+fn a_refusal_is_explained() {
+    let answer = why(&session(), id("g1")).expect("held");
+    assert_eq!(answer.what, "connection to `a\\u{202e}.example:443` refused");
+    assert_eq!(answer.rule.as_deref(), Some("network.default"));
+    assert_eq!(answer.program, ["/usr/bin/curl", "/bin/sh"]);
+    assert!(answer.suggestion.is_some_and(|rule| rule.contains("a\\u{202e}.example")));
+}
+
+#[test]
+fn causes_end_in_a_cycle_and_stay_inferred() {
+    let answer = why(&session(), id("g3")).expect("held");
+    let told: Vec<_> = answer.causes.iter().map(|because| (because.id.to_string(), because.known)).collect();
+    let want = [
+        ("g2", Known::Observed),
+        ("g1", Known::Observed),
+        ("p9", Known::Observed),
+        ("p1", Known::Inferred),
+    ];
+    assert_eq!(told, want.map(|(name, known)| (name.to_owned(), known)));
+    assert_eq!(answer.causes[2].what, None);
+    assert_eq!(why(&session(), id("g99")), None);
+}
+
+#[test]
+fn the_summary_counts_by_destination() {
+    let entries = session();
+    let summary = summarise(entries.iter().map(|entry| &entry.event));
+    let json = serde_json::to_value(&summary).expect("json");
+    assert_eq!(json["allowed"], serde_json::json!({"[::1]:443": 1}));
+    assert_eq!(json["refused"]["no.example"], 1);
+    assert_eq!(json["refused"]["wait.example:443"], 1);
+    assert_eq!((summary.sent, summary.received, summary.exit), (20, u64::MAX, Some(3)));
+}
+
+#[test]
+fn an_id_has_one_spelling() {
+    assert_eq!(id("g12"), EventId { segment: Segment::Gate, seq: 12 });
+    for text in ["", "g", "g0", "g01", "g+1", "x1", "G1", "g1 ", "g99999999999999999999"] {
+        assert!(text.parse::<EventId>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn events_keep_their_shape() {
+    let json = r#"{"seq":2,"at":5,"kind":"gate-started","incarnation":1}"#;
+    let event: Event = serde_json::from_str(json).expect("an event");
+    assert_eq!(serde_json::to_string(&event).expect("json"), json);
+    let later: Event = serde_json::from_str(r#"{"seq":1,"at":5,"kind":"telepathy","x":1}"#).expect("read");
+    assert_eq!(later.kind, Kind::Unknown);
+}
