@@ -55,8 +55,7 @@ impl<'t> Reader<'t> {
 
     fn decode(&self, line: &[u8]) -> Result<Entry, ReadError> {
         let (_, json) = split(line).map_err(|cause| ReadError::Line { line: self.line, cause })?;
-        let event: Event =
-            serde_json::from_slice(json).map_err(|cause| ReadError::Event { line: self.line, cause })?;
+        let event: Event = serde_json::from_slice(json).map_err(|cause| ReadError::Event { line: self.line, cause })?;
         Ok(Entry { id: EventId { segment: self.segment, seq: event.seq }, event })
     }
 }

@@ -46,10 +46,7 @@ fn lines(text: &[u8]) -> Vec<Vec<u8>> {
 fn a_segment_verifies_only_as_itself() {
     let text = segment(9);
     assert_eq!(verify(&origin(), &text).map(|proof| proof.events), Ok(9));
-    for other in [
-        Origin { session: "s2".into(), ..origin() },
-        Origin { segment: Segment::Plane, ..origin() },
-    ] {
+    for other in [Origin { session: "s2".into(), ..origin() }, Origin { segment: Segment::Plane, ..origin() }] {
         assert_eq!(verify(&other, &text), Err(Broken { line: 1, cause: Fault::Mismatch }));
     }
 }
@@ -80,13 +77,8 @@ fn a_cut_at_every_byte_resumes_to_a_segment_that_verifies() {
 #[test]
 fn an_event_of_excess_is_cut_to_fit() {
     let argument = "\"".repeat(9000);
-    let kind = Kind::Exec {
-        pid: 1,
-        parent: 1,
-        by: String::new(),
-        claimed: argument.clone(),
-        arguments: vec![argument; 1000],
-    };
+    let kind =
+        Kind::Exec { pid: 1, parent: 1, by: String::new(), claimed: argument.clone(), arguments: vec![argument; 1000] };
     let mut writer = Writer::new(&origin());
     let (_, line) = writer.append(&Redactor::new(), 0, Vec::new(), kind).expect("written");
     assert!(line.len() <= MAX_LINE);

@@ -52,12 +52,7 @@ fn a_refusal_is_explained() {
 fn causes_end_in_a_cycle_and_stay_inferred() {
     let answer = why(&session(), id("g3")).expect("held");
     let told: Vec<_> = answer.causes.iter().map(|because| (because.id.to_string(), because.known)).collect();
-    let want = [
-        ("g2", Known::Observed),
-        ("g1", Known::Observed),
-        ("p9", Known::Observed),
-        ("p1", Known::Inferred),
-    ];
+    let want = [("g2", Known::Observed), ("g1", Known::Observed), ("p9", Known::Observed), ("p1", Known::Inferred)];
     assert_eq!(told, want.map(|(name, known)| (name.to_owned(), known)));
     assert_eq!(answer.causes[2].what, None);
     assert_eq!(why(&session(), id("g99")), None);
