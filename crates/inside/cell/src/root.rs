@@ -1,0 +1,206 @@
+//! The private root: a tmpfs that holds only what the plan names. Everything else is absent.
+//!
+//! Every mount is made detached and moved into place through descriptors beneath the new root, so that no
+//! path of the host is ever resolved inside a tree that somebody else could have prepared.
+
+mod place;
+
+use plan::{Plan, Step};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
+use std::path::Path;
+
+/// A step that failed: what was being done, and the kernel's error.
+#[derive(Debug)]
+pub(crate) struct RootError {
+    /// For example "bind `/usr`".
+    pub(crate) doing: String,
+    /// The kernel's error.
+    pub(crate) errno: rustix::io::Errno,
+}
+
+type Result<T> = std::result::Result<T, RootError>;
+
+fn doing<T>(what: impl FnOnce() -> String, result: rustix::io::Result<T>) -> Result<T> {
+    result.map_err(|errno| RootError { doing: what(), errno })
+}
+
+/// Builds the root and makes it this mount namespace's, leaving the host's tree behind. The caller has
+/// unshared the mount namespace and owns CAP_SYS_ADMIN over it.
+pub(crate) fn enter(plan: &Plan) -> Result<()> {
+    doing(
+        || "make mounts private".into(),
+        rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC),
+    )?;
+    let root = tmpfs(16 << 20, 4096, 0o755)?;
+    // A mount must be attached before others go onto it. /sys exists everywhere and is never a source, so
+    // covering it, in a namespace that only this process sees, hides nothing that a step names.
+    doing(|| "attach the root".into(), attach(&root, CWD, "/sys"))?;
+    for step in &plan.root {
+        build(&root, step)?;
+    }
+    pivot(&root)
+}
+
+fn build(root: &OwnedFd, step: &Step) -> Result<()> {
+    match step {
+        Step::Tmpfs { at, bytes, inodes, mode } => {
+            let place = place::directory(root, at)?;
+            onto(&tmpfs(*bytes, *inodes, *mode)?, &place, at)
+        }
+        Step::Directory { at, mode } => {
+            let place = place::directory(root, at)?;
+            doing(|| format!("set the mode of `{at}`"), place::set_mode(&place, *mode))
+        }
+        Step::File { at, content, mode } => place::file(root, at, content, *mode),
+        Step::Symlink { at, target } => place::symlink(root, at, target),
+        Step::Bind { source, at, writable, executable, devices, .. } => {
+            let mut flags = MountAttrFlags::MOUNT_ATTR_NOSUID;
+            flags.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !writable);
+            flags.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, !executable);
+            flags.set(MountAttrFlags::MOUNT_ATTR_NODEV, !devices);
+            bind(root, source, at, flags)
+        }
+        Step::Overlay { source, at, changes, .. } => overlay(root, source, at, changes.as_deref()),
+        Step::Proc => proc(root),
+        Step::Terminals { max } => terminals(root, *max),
+        Step::Hide { at } => hide(root, at),
+    }
+}
+
+fn tmpfs(bytes: u64, inodes: u64, mode: u32) -> Result<OwnedFd> {
+    filesystem(
+        "tmpfs",
+        &[("size", &bytes.to_string()), ("nr_inodes", &inodes.to_string()), ("mode", &format!("{mode:o}"))],
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+    )
+}
+
+/// A detached mount of a new filesystem.
+fn filesystem(kind: &str, options: &[(&str, &str)], flags: MountAttrFlags) -> Result<OwnedFd> {
+    let what = || format!("mount a {kind}");
+    let context = doing(what, rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC))?;
+    for (key, value) in options {
+        doing(
+            || format!("mount a {kind} with {key}={value}"),
+            rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value),
+        )?;
+    }
+    doing(what, rustix::mount::fsconfig_create(context.as_fd()))?;
+    doing(what, rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags))
+}
+
+fn attach(mount: &OwnedFd, to: impl AsFd, path: &str) -> rustix::io::Result<()> {
+    let mut flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    flags.set(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH, path.is_empty());
+    rustix::mount::move_mount(mount, "", to, path, flags)
+}
+
+fn onto(mount: &OwnedFd, place: &OwnedFd, at: &str) -> Result<()> {
+    doing(|| format!("attach `{at}`"), attach(mount, place, ""))
+}
+
+fn bind(root: &OwnedFd, source: &str, at: &str, flags: MountAttrFlags) -> Result<()> {
+    let tree = doing(
+        || format!("open `{source}`"),
+        rustix::mount::open_tree(
+            CWD,
+            source,
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE,
+        ),
+    )?;
+    doing(|| format!("restrict `{at}`"), place::set_attributes(&tree, flags, true))?;
+    let is_directory = doing(|| format!("look at `{source}`"), place::is_directory(&tree))?;
+    let place = if is_directory { place::directory(root, at)? } else { place::empty_file(root, at)? };
+    onto(&tree, &place, at)
+}
+
+/// Copy-on-write over `source`, or read-only when there is nowhere to keep changes. The second, empty
+/// lower is what the kernel demands of an overlay without an upper.
+fn overlay(root: &OwnedFd, source: &str, at: &str, changes: Option<&str>) -> Result<()> {
+    let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let mount = match changes {
+        Some(changes) => {
+            let (upper, work) = (format!("{changes}/upper"), format!("{changes}/work"));
+            let options = [("userxattr", ""), ("lowerdir+", source), ("upperdir", &upper), ("workdir", &work)];
+            overlay_filesystem(&options, flags)?
+        }
+        None => {
+            // The bare root of a fresh tmpfs, named by descriptor: it has no path of its own.
+            let empty = tmpfs(4096, 2, 0o755)?;
+            let empty = format!("/proc/self/fd/{}", empty.as_raw_fd());
+            overlay_filesystem(
+                &[("userxattr", ""), ("lowerdir+", source), ("lowerdir+", &empty)],
+                flags | MountAttrFlags::MOUNT_ATTR_RDONLY,
+            )?
+        }
+    };
+    onto(&mount, &place::directory(root, at)?, at)
+}
+
+fn overlay_filesystem(options: &[(&str, &str)], flags: MountAttrFlags) -> Result<OwnedFd> {
+    let what = || "mount an overlay".to_string();
+    let context = doing(what, rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC))?;
+    for (key, value) in options {
+        let set = if value.is_empty() {
+            rustix::mount::fsconfig_set_flag(context.as_fd(), *key)
+        } else {
+            rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)
+        };
+        doing(|| format!("mount an overlay with {key}={value}"), set)?;
+    }
+    doing(what, rustix::mount::fsconfig_create(context.as_fd()))?;
+    doing(what, rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags))
+}
+
+fn proc(root: &OwnedFd) -> Result<()> {
+    let flags =
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    onto(&filesystem("proc", &[], flags)?, &place::directory(root, "/proc")?, "/proc")
+}
+
+fn terminals(root: &OwnedFd, max: u32) -> Result<()> {
+    let options = [("mode", "0620"), ("ptmxmode", "0666"), ("max", &max.to_string())];
+    let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    onto(&filesystem("devpts", &options, flags)?, &place::directory(root, "/dev/pts")?, "/dev/pts")?;
+    place::symlink(root, "/dev/ptmx", "pts/ptmx")
+}
+
+/// Lays something empty over a path, if it exists.
+fn hide(root: &OwnedFd, at: &str) -> Result<()> {
+    let Some(place) = place::existing(root, at)? else { return Ok(()) };
+    let flags = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    if doing(|| format!("look at `{at}`"), place::is_directory(&place))? {
+        let cover = tmpfs(4096, 1, 0o000)?;
+        doing(|| format!("hide `{at}`"), place::set_attributes(&cover, flags, false))?;
+        return onto(&cover, &place, at);
+    }
+    let cover = doing(
+        || format!("hide `{at}`"),
+        rustix::mount::open_tree(CWD, "/dev/null", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC),
+    )?;
+    // A device node on a mount without devices opens for nobody.
+    let closed = flags | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    doing(|| format!("hide `{at}`"), place::set_attributes(&cover, closed, false))?;
+    onto(&cover, &place, at)
+}
+
+/// Makes the new root this namespace's root and lets go of the host's tree.
+fn pivot(root: &OwnedFd) -> Result<()> {
+    let what = || "leave the host's root".to_string();
+    doing(what, rustix::process::fchdir(root))?;
+    doing(what, rustix::process::pivot_root(".", "."))?;
+    doing(what, rustix::mount::unmount(".", UnmountFlags::DETACH))?;
+    doing(what, rustix::process::chdir("/"))?;
+    let itself = doing(
+        what,
+        rustix::fs::openat(CWD, Path::new("/"), rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, Mode::empty()),
+    )?;
+    doing(|| "seal the root".into(), place::set_attributes(&itself, MountAttrFlags::MOUNT_ATTR_RDONLY, false))
+}
+
+#[cfg(test)]
+mod tests;
