@@ -1,0 +1,270 @@
+//! The one decision. A permit comes from here and from nowhere else.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::index::Index;
+use crate::{Default, DnsName, Host, HostPattern, Policy, Rule, special};
+
+/// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<Policy>", into = "Vec<Policy>")]
+pub struct Conjunction(Vec<Member>);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) policy: Policy,
+    allow: Index,
+    deny: Index,
+}
+
+/// One request to leave the cell.
+#[derive(Debug, Clone, Copy)]
+pub struct Egress<'a> {
+    /// The destination as the program named it.
+    pub host: &'a Host,
+    /// The port.
+    pub port: u16,
+    /// Absolute paths of the program's executable, then its parents'; none when unknown.
+    pub program: Option<&'a [String]>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+#[must_use]
+pub enum Decision<'a> {
+    /// Every policy allows it.
+    Allow(Permit<'a>),
+    /// No policy denies it, and at least one wants the operator asked.
+    Ask(Refusal),
+    /// At least one policy denies it.
+    Deny(Refusal),
+}
+
+/// Leave to connect, once. Neither built nor copied outside this module.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit<'a> {
+    conjunction: &'a Conjunction,
+    egress: Egress<'a>,
+}
+
+/// Addresses that a permit was spent on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pinned {
+    addresses: Vec<IpAddr>,
+    port: u16,
+}
+
+/// Why a request was not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The kind of reason.
+    pub reason: Reason,
+    /// The policy that said so; empty when there was none.
+    pub policy: String,
+    /// The destination, `HOST:PORT`.
+    pub destination: String,
+    /// The rule or range that decided, as written.
+    pub rule: Option<String>,
+}
+
+/// The kind of reason for a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No policy at all.
+    NoPolicy,
+    /// A deny rule names the destination.
+    DeniedByRule,
+    /// No rule names it and the default is deny.
+    NotAllowed,
+    /// No rule names it and the default is ask.
+    AskFirst,
+    /// The name has no address.
+    NoAddress,
+    /// An address other than the one that was allowed.
+    OtherAddress,
+    /// An address in a special range that no rule names.
+    SpecialRange,
+}
+
+/// What one policy says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Verdict<'a> {
+    Denied(&'a Rule),
+    Allowed(&'a Rule),
+    Unnamed(Default),
+}
+
+impl Conjunction {
+    /// Compiles the policies' rules for matching.
+    #[must_use]
+    pub fn new(policies: Vec<Policy>) -> Conjunction {
+        Conjunction(policies.into_iter().map(Member::new).collect())
+    }
+
+    /// The policies, ceiling first.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.0.iter().map(|member| &member.policy)
+    }
+
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.0
+    }
+}
+
+impl From<Vec<Policy>> for Conjunction {
+    fn from(policies: Vec<Policy>) -> Conjunction {
+        Conjunction::new(policies)
+    }
+}
+
+impl From<Conjunction> for Vec<Policy> {
+    fn from(conjunction: Conjunction) -> Vec<Policy> {
+        conjunction.0.into_iter().map(|member| member.policy).collect()
+    }
+}
+
+impl Member {
+    fn new(policy: Policy) -> Member {
+        let (allow, deny) = (Index::new(&policy.network.allow), Index::new(&policy.network.deny));
+        Member { policy, allow, deny }
+    }
+
+    pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
+        let network = &self.policy.network;
+        if let Some(rule) = self.denial(egress.host, egress.port) {
+            return Verdict::Denied(rule);
+        }
+        let takes = |rule: &Rule| port_fits(rule, egress.host, egress.port) && rule.takes(egress.program);
+        match self.allow.find(egress.host, |position| takes(&network.allow[position])) {
+            Some(position) => Verdict::Allowed(&network.allow[position]),
+            None => Verdict::Unnamed(network.default),
+        }
+    }
+
+    /// A deny rule holds for every program: an unknown one must not slip past it.
+    fn denial(&self, host: &Host, port: u16) -> Option<&Rule> {
+        let deny = &self.policy.network.deny;
+        let fits = |position: usize| deny[position].to.port.is_none_or(|named| named == port);
+        self.deny.find(host, fits).map(|position| &deny[position])
+    }
+
+    /// Whether an allow rule names this special address itself, by a network no wider than its range.
+    fn names(&self, egress: &Egress<'_>, address: IpAddr, prefix: u8) -> bool {
+        let allow = &self.policy.network.allow;
+        let narrow = |rule: &Rule| match rule.to.host {
+            HostPattern::Network(network) => network.prefix() >= prefix,
+            _ => true,
+        };
+        let fits = |rule: &Rule| rule.to.port.is_none_or(|named| named == egress.port) && rule.takes(egress.program) && narrow(rule);
+        self.allow.find(&Host::Address(address), |position| fits(&allow[position])).is_some()
+    }
+}
+
+/// The host's loopback is reached only by a rule that names the port too.
+fn port_fits(rule: &Rule, host: &Host, port: u16) -> bool {
+    let loopback = matches!(host, Host::Name(name) if name.is_host_bastide());
+    rule.to.port.map_or(!loopback, |named| named == port)
+}
+
+/// Decides a request: the minimum over all policies, with deny below ask below allow.
+///
+/// Allocates nothing when it allows. Without any policy everything is denied.
+pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision<'a> {
+    let mut ask = None;
+    for member in conjunction.members() {
+        let refuse = |reason, rule: Option<&Rule>| Refusal::new(reason, &member.policy.name, egress, rule.map(Rule::to_string));
+        match member.judge(egress) {
+            Verdict::Allowed(_) => {}
+            Verdict::Denied(rule) => return Decision::Deny(refuse(Reason::DeniedByRule, Some(rule))),
+            Verdict::Unnamed(Default::Deny) => return Decision::Deny(refuse(Reason::NotAllowed, None)),
+            Verdict::Unnamed(Default::Ask) => ask = ask.or_else(|| Some(refuse(Reason::AskFirst, None))),
+        }
+    }
+    match ask {
+        Some(refusal) => Decision::Ask(refusal),
+        None if conjunction.members().is_empty() => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
+        None => Decision::Allow(Permit { conjunction, egress: *egress }),
+    }
+}
+
+impl Permit<'_> {
+    /// Spends the permit on the addresses that the name resolved to. One bad address refuses all: an answer
+    /// that mixes public and private addresses is how rebinding looks.
+    ///
+    /// `host.bastide` pins 127.0.0.1, whatever was resolved.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when there is no address, one that a rule denies, one in a special range that not every
+    /// policy names, or one that is not the allowed address itself.
+    pub fn pin(self, resolved: &[IpAddr]) -> Result<Pinned, Refusal> {
+        let port = self.egress.port;
+        if matches!(self.egress.host, Host::Name(name) if DnsName::is_host_bastide(name)) {
+            return Ok(Pinned { addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)], port });
+        }
+        if resolved.is_empty() {
+            return Err(Refusal::new(Reason::NoAddress, "", &self.egress, None));
+        }
+        resolved.iter().try_for_each(|&address| self.judge(address))?;
+        Ok(Pinned { addresses: resolved.iter().map(IpAddr::to_canonical).collect(), port })
+    }
+
+    fn judge(&self, raw: IpAddr) -> Result<(), Refusal> {
+        let address = raw.to_canonical();
+        if let Host::Address(allowed) = self.egress.host && allowed.to_canonical() != address {
+            return Err(Refusal::new(Reason::OtherAddress, "", &self.egress, Some(address.to_string())));
+        }
+        // The raw form is judged: a resolver that answers in mapped form is already odd.
+        let found = special(raw);
+        for member in self.conjunction.members() {
+            let name = &member.policy.name;
+            if let Some(rule) = member.denial(&Host::Address(address), self.egress.port) {
+                return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));
+            }
+            if let Some(found) = found && !member.names(&self.egress, address, found.prefix) {
+                let text = format!("{address} ({})", found.range.name());
+                return Err(Refusal::new(Reason::SpecialRange, name, &self.egress, Some(text)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pinned {
+    /// The addresses to connect to, in the resolver's order; never empty.
+    #[must_use]
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Refusal {
+    fn new(reason: Reason, policy: &str, egress: &Egress<'_>, rule: Option<String>) -> Refusal {
+        Refusal { reason, policy: policy.into(), destination: format!("{}:{}", egress.host, egress.port), rule }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (to, policy, rule) = (&self.destination, &self.policy, self.rule.as_deref().unwrap_or(""));
+        match self.reason {
+            Reason::NoPolicy => write!(formatter, "`{to}`: no policy is in force"),
+            Reason::DeniedByRule => write!(formatter, "`{to}` is denied by `{rule}` of policy `{policy}`"),
+            Reason::NotAllowed => write!(formatter, "`{to}` is allowed by no rule of policy `{policy}`"),
+            Reason::AskFirst => write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked"),
+            Reason::NoAddress => write!(formatter, "`{to}` has no address"),
+            Reason::OtherAddress => write!(formatter, "`{to}` was allowed, not `{rule}`"),
+            Reason::SpecialRange => write!(formatter, "`{to}` resolves to {rule}, which policy `{policy}` does not name"),
+        }
+    }
+}

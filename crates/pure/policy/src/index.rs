@@ -1,0 +1,54 @@
+//! Rules by host, so that a decision does not depend on how many there are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use crate::{Cidr, Host, HostPattern, Rule};
+
+/// Positions of rules, by what their host pattern says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    exact: HashMap<String, Vec<usize>>,
+    below: HashMap<String, Vec<usize>>,
+    address: HashMap<IpAddr, Vec<usize>>,
+    network: HashMap<Cidr, Vec<usize>>,
+    prefixes: BTreeSet<u8>,
+}
+
+impl Index {
+    pub(crate) fn new(rules: &[Rule]) -> Index {
+        let mut index = Index::default();
+        for (position, rule) in rules.iter().enumerate() {
+            match &rule.to.host {
+                HostPattern::Exact(name) => index.exact.entry(name.as_str().into()).or_default(),
+                HostPattern::Below(name) => index.below.entry(name.as_str().into()).or_default(),
+                HostPattern::Address(address) => index.address.entry(address.to_canonical()).or_default(),
+                HostPattern::Network(network) => {
+                    index.prefixes.insert(network.prefix());
+                    index.network.entry(*network).or_default()
+                }
+            }
+            .push(position);
+        }
+        index
+    }
+
+    /// The first position under this host, most specific pattern first, that passes. Allocates nothing.
+    pub(crate) fn find(&self, host: &Host, mut passes: impl FnMut(usize) -> bool) -> Option<usize> {
+        let mut first = |found: Option<&Vec<usize>>| found.and_then(|list| list.iter().copied().find(|&position| passes(position)));
+        match host {
+            Host::Name(name) => first(self.exact.get(name.as_str())).or_else(|| {
+                // A wildcard over `bastide` must not open the host's loopback: only its own name does.
+                let walk = !name.is_host_bastide() && !self.below.is_empty();
+                name.parents().filter(|_| walk).find_map(|parent| first(self.below.get(parent)))
+            }),
+            Host::Address(address) => {
+                let address = address.to_canonical();
+                first(self.address.get(&address)).or_else(|| {
+                    let networks = self.prefixes.iter().rev().filter_map(|&prefix| Cidr::around(address, prefix));
+                    networks.into_iter().find_map(|network| first(self.network.get(&network)))
+                })
+            }
+        }
+    }
+}

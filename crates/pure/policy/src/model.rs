@@ -1,0 +1,145 @@
+//! A compiled policy: every name canonical, every default chosen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CanonicalPath, Target};
+
+/// One compiled policy. The default allows nothing.
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
+pub struct Policy {
+    /// The name given in the file.
+    pub name: String,
+    /// What of the file system exists inside.
+    pub files: Files,
+    /// Variables set inside.
+    pub environment: BTreeMap<String, String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// What may be reached through the door.
+    pub network: Network,
+}
+
+/// What of the file system exists inside.
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
+pub struct Files {
+    /// How the workspace's changes come out.
+    pub workspace: WorkspaceMode,
+    /// Trees that are visible, read-only.
+    pub read: Vec<CanonicalPath>,
+    /// Trees whose changes are merged like the workspace's.
+    pub write: Vec<CanonicalPath>,
+    /// Trees inside the others that are absent.
+    pub hide: Vec<CanonicalPath>,
+    /// Relative names held back from merging, since the host later runs or trusts them.
+    pub guard: Vec<String>,
+}
+
+/// How the workspace's changes come out, narrowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkspaceMode {
+    /// Nothing is written.
+    #[default]
+    ReadOnly,
+    /// Merged when the operator says so.
+    Review,
+    /// Merged continuously, guarded names held back.
+    Live,
+}
+
+/// Resource limits; none is the host's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+    /// Processors, in thousandths.
+    pub cpu: Option<u64>,
+    /// Wall-clock seconds.
+    pub time: Option<u64>,
+    /// Bytes of changed files.
+    pub disk: Option<u64>,
+}
+
+/// What may be reached through the door.
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
+pub struct Network {
+    /// What happens to a destination that no rule names.
+    pub default: Default,
+    /// What is allowed.
+    pub allow: Vec<Rule>,
+    /// What is denied, whatever is allowed. Such a rule holds for every program.
+    pub deny: Vec<Rule>,
+}
+
+/// What happens to a destination that no rule names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Default {
+    /// Refused.
+    #[default]
+    Deny,
+    /// The operator is asked.
+    Ask,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rule {
+    /// Hosts and port.
+    pub to: Target,
+    /// Executables that may; empty means every program, known or not.
+    #[serde(default)]
+    pub programs: Vec<CanonicalPath>,
+    /// The protocol.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// The protocol of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Bytes over TCP, not looked into.
+    #[default]
+    Tcp,
+}
+
+impl Rule {
+    /// A rule for every program.
+    #[must_use]
+    pub const fn to(to: Target) -> Rule {
+        Rule { to, programs: Vec::new(), protocol: Protocol::Tcp }
+    }
+
+    /// Whether the rule holds for a program chain, executable first. An unknown program matches no list.
+    #[must_use]
+    pub fn takes(&self, program: Option<&[String]>) -> bool {
+        let executable = program.and_then(<[String]>::first);
+        self.programs.is_empty() || executable.is_some_and(|name| self.programs.iter().any(|path| path.as_str() == name))
+    }
+
+    /// Whether every request that the other rule takes is taken by this one.
+    #[must_use]
+    pub fn covers(&self, other: &Rule) -> bool {
+        let programs = self.programs.is_empty()
+            || (!other.programs.is_empty() && other.programs.iter().all(|path| self.programs.contains(path)));
+        programs && self.to.covers(&other.to)
+    }
+}
+
+impl fmt::Display for Rule {
+    /// The rule as it stands in a policy.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{{to: \"{}\"", self.to)?;
+        if !self.programs.is_empty() {
+            let quoted = |path: &CanonicalPath| format!("\"{}\"", path.as_str().replace('\\', "\\\\").replace('"', "\\\""));
+            write!(formatter, ", programs: [{}]", self.programs.iter().map(quoted).collect::<Vec<_>>().join(", "))?;
+        }
+        formatter.write_str("}")
+    }
+}

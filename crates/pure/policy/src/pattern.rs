@@ -1,0 +1,124 @@
+//! Which hosts a rule means.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::split_port;
+use crate::{Cidr, DnsName, Host, HostError};
+
+/// The hosts of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum HostPattern {
+    /// That very name.
+    Exact(DnsName),
+    /// `*.NAME`: one or more labels below the name, never the name itself.
+    Below(DnsName),
+    /// That very address.
+    Address(IpAddr),
+    /// Every address of a network.
+    Network(Cidr),
+}
+
+/// Hosts and port of a rule, written `HOST[:PORT]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Target {
+    /// The hosts.
+    pub host: HostPattern,
+    /// The port; none means every port.
+    pub port: Option<u16>,
+}
+
+impl HostPattern {
+    /// A name, `*.NAME`, an address or a network; IPv6 with or without brackets.
+    ///
+    /// # Errors
+    /// [`HostError`] for anything else.
+    pub fn parse(text: &str) -> Result<HostPattern, HostError> {
+        if let Some(name) = text.strip_prefix("*.") {
+            return Ok(HostPattern::Below(DnsName::parse(name)?));
+        }
+        if text.contains('*') {
+            return Err(HostError::Wildcard);
+        }
+        if text.contains('/') {
+            let inner = text.strip_prefix('[').map_or(Ok(text), |rest| rest.strip_suffix(']').ok_or(HostError::Brackets))?;
+            return Cidr::parse(inner).map(HostPattern::Network);
+        }
+        Ok(match Host::parse(text)? {
+            Host::Name(name) => HostPattern::Exact(name),
+            Host::Address(address) => HostPattern::Address(address),
+        })
+    }
+
+    /// Whether every host of the other pattern is one of this.
+    #[must_use]
+    pub fn covers(&self, other: &HostPattern) -> bool {
+        match (self, other) {
+            (HostPattern::Below(zone), HostPattern::Exact(name)) => name.parents().any(|parent| parent == zone.as_str()),
+            (HostPattern::Below(zone), HostPattern::Below(name)) => zone == name || name.parents().any(|parent| parent == zone.as_str()),
+            (HostPattern::Network(network), HostPattern::Address(address)) => network.contains(*address),
+            (HostPattern::Network(wide), HostPattern::Network(narrow)) => wide.covers(narrow),
+            _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostPattern::Exact(name) => name.fmt(formatter),
+            HostPattern::Below(name) => write!(formatter, "*.{name}"),
+            HostPattern::Address(address) => Host::Address(*address).fmt(formatter),
+            HostPattern::Network(network) if network.is_v4() => network.fmt(formatter),
+            HostPattern::Network(network) => write!(formatter, "[{network}]"),
+        }
+    }
+}
+
+impl Target {
+    /// `HOST[:PORT]`. `host.bastide` needs its port, since it opens a port of the host's own loopback.
+    ///
+    /// # Errors
+    /// [`HostError`] for a bad host or port.
+    pub fn parse(text: &str) -> Result<Target, HostError> {
+        let (host, port) = split_port(text)?;
+        let host = HostPattern::parse(host)?;
+        match &host {
+            HostPattern::Exact(name) if name.is_host_bastide() && port.is_none() => Err(HostError::Port),
+            _ => Ok(Target { host, port }),
+        }
+    }
+
+    /// Whether every destination of the other target is one of this.
+    #[must_use]
+    pub fn covers(&self, other: &Target) -> bool {
+        // `*.bastide` never reaches the host's loopback: see `index`.
+        let loopback = matches!(&other.host, HostPattern::Exact(name) if name.is_host_bastide());
+        (self.port.is_none() || self.port == other.port) && self.host.covers(&other.host) && (!loopback || self == other)
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = HostError;
+    fn try_from(text: String) -> Result<Self, HostError> {
+        Target::parse(&text)
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> String {
+        target.to_string()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(formatter, "{}:{port}", self.host),
+            None => self.host.fmt(formatter),
+        }
+    }
+}
