@@ -6,5 +6,7 @@ mod confine;
 mod net;
 #[allow(dead_code)]
 mod root;
+#[allow(dead_code)]
+mod seccomp;
 
 fn main() {}

@@ -1,0 +1,106 @@
+//! The filters in a forked child of the test: what the kernel really answers.
+
+use super::{AGENT, PID1, WATCHER, compile, install, install_watcher, wake_up_in_sync};
+use std::os::fd::AsFd;
+
+/// Runs `body` in a forked child and returns its exit code, or minus the signal that ended it.
+fn in_child(body: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child runs `body`, which makes system calls and allocates nothing that another thread's lock could
+    // hold up (glibc re-initialises malloc in the child), and leaves by `_exit`, never through the test harness.
+    match unsafe { libc::fork() } {
+        0 => {
+            let code = body();
+            // SAFETY: ends this process; runs no destructor of the parent's.
+            unsafe { libc::_exit(code) }
+        }
+        child => {
+            assert!(child > 0, "fork failed");
+            let mut status = 0;
+            // SAFETY: `status` outlives the call; the child is ours and is reaped once.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) }
+        }
+    }
+}
+
+/// The errno of a raw call, 0 where it succeeded.
+fn errno(number: libc::c_long, a: libc::c_long, b: libc::c_long, c: libc::c_long) -> i32 {
+    // SAFETY: used with calls that the filter refuses, or that take integers; no pointer is passed but null.
+    let result = unsafe { libc::syscall(number, a, b, c, 0 as libc::c_long, 0 as libc::c_long) };
+    if result >= 0 { 0 } else { std::io::Error::last_os_error().raw_os_error().unwrap_or(-1) }
+}
+
+/// Forks and runs /bin/true; its exit code.
+fn run_true() -> i32 {
+    in_child(|| {
+        let arguments = [c"true".as_ptr(), std::ptr::null()];
+        // SAFETY: both strings are static and the array ends in null.
+        unsafe { libc::execv(c"/bin/true".as_ptr(), arguments.as_ptr()) };
+        127
+    })
+}
+
+#[test]
+fn the_agents_filter_holds_in_a_live_process() {
+    let program = compile(&AGENT).expect("compiles");
+    let code = in_child(|| {
+        if install(&program).is_err() {
+            return 1;
+        }
+        let namespace = libc::c_long::from(libc::CLONE_NEWUSER | libc::SIGCHLD);
+        let checks = [
+            errno(libc::SYS_clone, namespace, 0, 0) == libc::EPERM,
+            errno(libc::SYS_unshare, libc::c_long::from(libc::CLONE_NEWUSER), 0, 0) == libc::EPERM,
+            errno(libc::SYS_clone3, 0, 0, 0) == libc::ENOSYS,
+            errno(libc::SYS_io_uring_setup, 1, 0, 0) == libc::EPERM,
+            errno(libc::SYS_bpf, 0, 0, 0) == libc::EPERM,
+            errno(libc::SYS_socket, 2, 1, 262) == libc::EPERM,
+            errno(libc::SYS_socket, 2, 1, 1 << 32 | 262) == libc::EPERM,
+            errno(libc::SYS_socket, 2, 1, 6) == 0,
+            errno(libc::SYS_ioctl, 0, libc::TIOCSTI as libc::c_long, 0) == libc::EPERM,
+            errno(libc::SYS_ioctl, 0, 1 << 32 | libc::TIOCSTI as libc::c_long, 0) == libc::EPERM,
+            errno(libc::SYS_personality, 0x0400_0000, 0, 0) == libc::EPERM,
+            errno(1199, 0, 0, 0) == libc::ENOSYS,
+            run_true() == 0,
+        ];
+        checks.iter().position(|held| !held).map_or(0, |index| 10 + index as i32)
+    });
+    assert_eq!(code, 0, "10 + the failed check");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn x32_is_refused_in_a_live_process() {
+    let program = compile(&AGENT).expect("compiles");
+    let code = in_child(|| match install(&program) {
+        Ok(()) => errno(libc::SYS_getpid | 0x4000_0000, 0, 0, 0),
+        Err(_) => 99,
+    });
+    assert_eq!(code, libc::EPERM);
+}
+
+#[test]
+fn pid_1_cannot_start_programs() {
+    let program = compile(&PID1).expect("compiles");
+    let code = in_child(|| match install(&program) {
+        Ok(()) => i32::from(
+            errno(libc::SYS_execve, 0, 0, 0) != libc::EPERM || errno(libc::SYS_socket, 1, 1, 0) != libc::EPERM,
+        ),
+        Err(_) => 99,
+    });
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn the_watcher_gives_one_listener() {
+    let program = compile(&WATCHER).expect("compiles");
+    let code = in_child(|| match install_watcher(&program) {
+        Err(_) => 1,
+        Ok(listener) if wake_up_in_sync(listener.as_fd()).is_err() => 2,
+        Ok(_listener) => match install_watcher(&program) {
+            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => 0,
+            _ => 3,
+        },
+    });
+    assert_eq!(code, 0);
+}
