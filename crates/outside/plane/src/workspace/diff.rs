@@ -1,0 +1,57 @@
+//! A change as a unified diff for the operator's eyes: bounded, and with control and bidi characters made visible.
+
+use super::{Change, Error, Node, Tree, io};
+use std::io::Read;
+use std::path::Path;
+
+/// Larger files are named, not shown.
+const LARGEST: u64 = 1 << 20;
+
+/// The unified diff of one change.
+pub fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error> {
+    let name = visible(&change.path.to_string_lossy()).replace('\n', "\\u{a}");
+    let before = side(lower, &change.path, change.before.as_ref().map(|stamp| stamp.node))?;
+    let after = side(upper, &change.path, change.after.as_ref().map(|stamp| stamp.node))?;
+    let (Some(before), Some(after)) = (before, after) else {
+        return Ok(format!("binary, large or special: {name} differs\n"));
+    };
+    let mut text = String::new();
+    if let (Some(a), Some(b)) = (&change.before, &change.after)
+        && a.mode != b.mode
+    {
+        text = format!("old mode {:o}\nnew mode {:o}\n", a.mode, b.mode);
+    }
+    // Bounded in time: a hostile pair of files can be made to cost the square of its length.
+    let lines = similar::TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(&before, &after);
+    let from = if change.before.is_some() { format!("a/{name}") } else { "/dev/null".into() };
+    let into = if change.after.is_some() { format!("b/{name}") } else { "/dev/null".into() };
+    text += &lines.unified_diff().header(&from, &into).to_string();
+    Ok(visible(&text))
+}
+
+/// One side's text; `None` if it cannot be shown as text.
+fn side(tree: &Tree, path: &Path, node: Option<Node>) -> Result<Option<String>, Error> {
+    match node {
+        None | Some(Node::Directory) => Ok(Some(String::new())),
+        Some(Node::Symlink) => Ok(Some(format!("link to {}\n", tree.link(path)?.display()))),
+        Some(Node::Special) => Ok(None),
+        Some(Node::File) => {
+            let mut bytes = Vec::new();
+            tree.file(path)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io("read", path))?;
+            let shown = bytes.len() as u64 <= LARGEST && !bytes.contains(&0);
+            Ok(if shown { String::from_utf8(bytes).ok() } else { None })
+        }
+    }
+}
+
+/// Writes characters that would steer a terminal, or reorder what it shows, as their code points.
+fn visible(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if steers(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        out
+    })
+}

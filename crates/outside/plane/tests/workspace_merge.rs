@@ -1,0 +1,235 @@
+//! Scans and merges real directories that are built to look like an overlay's upper layer.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use plane::workspace::*;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+struct Room {
+    dir: tempfile::TempDir,
+    manifest: Manifest,
+}
+
+impl Room {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["upper", "lower", "journal"] {
+            fs::create_dir(dir.path().join(part)).unwrap();
+        }
+        Self { dir, manifest: Manifest::default() }
+    }
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+    fn tree(&self, part: &str) -> Tree {
+        Tree::open(&self.path(part)).unwrap()
+    }
+    fn begin(&mut self) {
+        self.manifest = Manifest::default();
+        self.manifest.record_all(&self.tree("lower"), true).unwrap();
+    }
+    fn scan(&self) -> Vec<Change> {
+        scan(&self.tree("upper"), &self.tree("lower"), &self.manifest, &[PathBuf::from("keep")]).unwrap()
+    }
+    fn change(&self, path: &str) -> Change {
+        self.scan().into_iter().find(|c| c.path == Path::new(path)).unwrap()
+    }
+    fn apply(&mut self, filter: &Filter, changes: &[Change], steps: &mut Steps) -> Result<Outcome, Error> {
+        let (upper, lower, journal) = (self.tree("upper"), self.tree("lower"), self.tree("journal"));
+        let merge = Merge { upper: &upper, lower: &lower, journal: &journal, owner: Some((1234, 1234)) };
+        merge.apply(changes, filter, &mut self.manifest, steps)
+    }
+    fn recover(&mut self, steps: &mut Steps) -> Result<Outcome, Error> {
+        let (upper, lower, journal) = (self.tree("upper"), self.tree("lower"), self.tree("journal"));
+        let merge = Merge { upper: &upper, lower: &lower, journal: &journal, owner: Some((1234, 1234)) };
+        merge.recover(&mut self.manifest, steps)
+    }
+    fn mark(&self, path: &str, name: &str, value: &[u8]) {
+        rustix::fs::setxattr(self.path(path), name, value, rustix::fs::XattrFlags::empty()).unwrap();
+    }
+    fn whiteout(&self, path: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        let mode = rustix::fs::Mode::empty();
+        let kind = rustix::fs::FileType::CharacterDevice;
+        if rustix::fs::mknodat(rustix::fs::CWD, self.path(path), kind, mode, 0).is_err() {
+            fs::write(self.path(path), "").unwrap();
+            self.mark(path, "user.overlay.whiteout", b"y");
+        }
+    }
+    /// Every path of the original with its kind, mode and content.
+    fn picture(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut todo = vec![self.path("lower")];
+        while let Some(dir) = todo.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                let meta = fs::symlink_metadata(&path).unwrap();
+                let body = if meta.is_symlink() {
+                    fs::read_link(&path).unwrap().display().to_string()
+                } else if meta.is_dir() {
+                    todo.push(path.clone());
+                    String::new()
+                } else {
+                    fs::read_to_string(&path).unwrap()
+                };
+                out.push(format!("{} {:o} {body}", path.display().to_string().replace(&self.dir.path().display().to_string(), ""), meta.mode()));
+            }
+        }
+        out.sort();
+        out
+    }
+}
+
+fn busy() -> Room {
+    let mut room = Room::new();
+    for path in ["a", "gone", "tree/x", "tree/y", "hidden/old", "swap/in", "was"] {
+        room.write(&format!("lower/{path}"), path);
+    }
+    room.begin();
+    room.write("upper/a", "changed");
+    room.write("upper/new/deep/b", "fresh");
+    symlink("deep/b", room.path("upper/new/link")).unwrap();
+    room.whiteout("upper/gone");
+    room.whiteout("upper/tree");
+    room.write("upper/hidden/now", "now");
+    room.mark("upper/hidden", "user.overlay.opaque", b"y");
+    room.write("upper/swap", "a file now");
+    room.write("upper/was/dir", "a directory now");
+    fs::set_permissions(room.path("upper/new/deep"), fs::Permissions::from_mode(0o555)).unwrap();
+    room
+}
+
+#[test]
+fn everything_merges_and_a_second_scan_is_empty() {
+    let mut room = busy();
+    let changes = room.scan();
+    let outcome = room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(outcome.left.is_empty(), "{:?}", outcome.left);
+    let names: Vec<_> = room.picture().iter().map(|l| l.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["/lower/a", "/lower/hidden", "/lower/hidden/now", "/lower/new", "/lower/new/deep",
+        "/lower/new/deep/b", "/lower/new/link", "/lower/swap", "/lower/was", "/lower/was/dir"]);
+    assert_eq!(fs::read_to_string(room.path("lower/a")).unwrap(), "changed");
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(fs::metadata(room.path("lower/new/deep/b")).unwrap().uid(), 1234);
+        assert_eq!(fs::metadata(room.path("lower/a")).unwrap().uid(), 0);
+    }
+    assert!(room.scan().is_empty(), "{:?}", room.scan());
+}
+
+#[test]
+fn a_crash_before_any_step_leaves_the_original_whole_and_recovers() {
+    let mut whole = busy();
+    let before = whole.picture();
+    let changes = whole.scan();
+    whole.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    let after = whole.picture();
+    for limit in 0.. {
+        let mut room = busy();
+        let changes = room.scan();
+        let done = room.apply(&Filter::default(), &changes, &mut Steps::limited(limit)).is_ok();
+        // The recovery is cut short too, at every one of its first steps.
+        for again in 0..3 {
+            let _ = room.recover(&mut Steps::limited(again));
+        }
+        let outcome = room.recover(&mut Steps::default()).unwrap();
+        assert!(outcome.left.is_empty(), "step {limit}: {:?}", outcome.left);
+        let picture = room.picture();
+        assert!(picture == before || picture == after, "step {limit}: {picture:#?}");
+        assert!(!room.path("journal/merge.json").exists());
+        if done {
+            assert!(limit > 15 && picture == after);
+            return;
+        }
+    }
+}
+
+#[test]
+fn hostile_entries_are_refused() {
+    let mut room = Room::new();
+    room.begin();
+    symlink("/etc/passwd", room.path("upper/abs")).unwrap();
+    symlink("../x", room.path("upper/up")).unwrap();
+    room.write("upper/suid", "s");
+    fs::set_permissions(room.path("upper/suid"), fs::Permissions::from_mode(0o4755)).unwrap();
+    room.write("upper/sub/.git", "gitdir: /evil");
+    room.write("upper/o/objects/info/alternates", "/evil");
+    let _socket = std::os::unix::net::UnixListener::bind(room.path("upper/sock")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, room.path("upper/pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    for (path, why) in [("abs", Refusal::EscapingLink), ("up", Refusal::EscapingLink), ("suid", Refusal::Setuid),
+        ("sub/.git", Refusal::Gitfile), ("o/objects/info/alternates", Refusal::Alternates),
+        ("sock", Refusal::Special), ("pipe", Refusal::Special)] {
+        assert_eq!(room.change(path).refusal, Some(why), "{path}");
+    }
+    let changes = room.scan();
+    room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(room.picture().iter().all(|line| line.contains(" 40")), "{:?}", room.picture());
+}
+
+#[test]
+fn outside_changes_are_conflicts_and_later_changes_by_the_cell_are_not_merged() {
+    let mut room = Room::new();
+    room.write("lower/a", "1");
+    room.write("lower/b", "1");
+    room.begin();
+    room.write("upper/a", "cell");
+    room.write("upper/b", "reviewed");
+    room.write("upper/c", "cell");
+    room.write("lower/a", "operator");
+    room.write("lower/c", "operator");
+    assert_eq!(room.change("a").conflict, Some(Conflict::ChangedOutside));
+    assert_eq!(room.change("c").conflict, Some(Conflict::ChangedOutside));
+    let changes = room.scan();
+    room.write("upper/b", "swapped!");
+    let outcome = room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(outcome.merged.is_empty());
+    assert_eq!(outcome.left.len(), 3);
+    assert!(outcome.left.contains(&("b".into(), Reason::ChangedSinceReview)));
+    assert_eq!(fs::read_to_string(room.path("lower/a")).unwrap(), "operator");
+    assert_eq!(fs::read_to_string(room.path("lower/b")).unwrap(), "1");
+    assert_eq!(fs::read_dir(room.path("lower")).unwrap().count(), 3, "no copy is left behind");
+}
+
+#[test]
+fn a_parent_swapped_for_a_link_leads_nowhere() {
+    let mut room = Room::new();
+    room.begin();
+    room.write("upper/d/f", "inside");
+    room.write("secret/f", "inside");
+    let changes = room.scan();
+    fs::remove_dir_all(room.path("upper/d")).unwrap();
+    symlink(room.path("secret"), room.path("upper/d")).unwrap();
+    let outcome = room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(outcome.left.contains(&("d/f".into(), Reason::ChangedSinceReview)));
+    assert!(!room.path("lower/d/f").exists());
+}
+
+#[test]
+fn filters_flags_guards_diff_and_discard() {
+    let mut room = Room::new();
+    room.write("lower/t", "one\ntwo\n");
+    room.begin();
+    room.write("upper/t", "one\nthr\x1bee\n");
+    room.write("upper/p/q/Makefile", "all:");
+    room.write("upper/keep/me", "x");
+    room.write("upper/.git/hooks/post-commit", "evil");
+    assert!(room.change("p/q/Makefile").flags.contains(&Flag::Build));
+    let text = diff(&room.tree("upper"), &room.tree("lower"), &room.change("t")).unwrap();
+    assert!(text.contains("-two\n+thr\\u{1b}ee\n"), "{text}");
+    let changes = room.scan();
+    let only = Filter { paths: vec!["p".into()], unflagged_only: true, ..Filter::default() };
+    room.apply(&only, &changes, &mut Steps::default()).unwrap();
+    assert!(!room.path("lower/p/q/Makefile").exists());
+    assert_eq!(fs::read_to_string(room.path("lower/t")).unwrap(), "one\ntwo\n", "not named, so not merged");
+    let changes = room.scan();
+    room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(room.path("lower/p/q/Makefile").exists());
+    assert!(!room.path("lower/keep").exists() && !room.path("lower/.git").exists());
+    let changes = room.scan();
+    discard(&room.tree("upper"), &changes, &[]).unwrap();
+    assert!(room.scan().is_empty());
+}
