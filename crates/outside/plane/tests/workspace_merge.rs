@@ -233,3 +233,29 @@ fn filters_flags_guards_diff_and_discard() {
     discard(&room.tree("upper"), &changes, &[]).unwrap();
     assert!(room.scan().is_empty());
 }
+
+#[test]
+fn attribute_whiteouts_modes_capabilities_and_unrecorded_paths() {
+    let mut room = Room::new();
+    for path in ["gone", "mode", "cap"] {
+        room.write(&format!("lower/{path}"), path);
+    }
+    room.write("upper/gone", "");
+    room.mark("upper/gone", "user.overlay.whiteout", b"y");
+    room.write("upper/mode", "mode");
+    fs::set_permissions(room.path("upper/mode"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(room.change("gone").conflict, Some(Conflict::Unrecorded));
+    room.begin();
+    assert_eq!((room.change("gone").kind, room.change("mode").kind), (Kind::Removed, Kind::Mode));
+    if rustix::process::geteuid().is_root() {
+        room.write("upper/cap", "changed");
+        let value = [0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        room.mark("upper/cap", "security.capability", &value);
+        assert_eq!(room.change("cap").refusal, Some(Refusal::Capabilities));
+    }
+    let changes = room.scan();
+    room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(!room.path("lower/gone").exists());
+    assert_eq!(fs::metadata(room.path("lower/mode")).unwrap().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_to_string(room.path("lower/cap")).unwrap(), "cap");
+}
