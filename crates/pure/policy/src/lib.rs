@@ -12,6 +12,8 @@ mod index;
 mod model;
 mod path;
 mod pattern;
+#[cfg(feature = "read")]
+pub mod read;
 mod special;
 mod suggest;
 

@@ -1,0 +1,82 @@
+//! The shape of a policy file, each value with its place.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_saphyr::Spanned;
+use std::collections::BTreeMap;
+
+pub(super) type Text = Spanned<String>;
+type Later = Option<Spanned<IgnoredAny>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    pub(super) bastide: Spanned<u32>,
+    pub(super) name: Text,
+    #[serde(default)]
+    pub(super) extends: Vec<Text>,
+    #[serde(default)]
+    pub(super) files: RawFiles,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, Text>,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) network: RawNetwork,
+    pub(super) inference: Later,
+    pub(super) tools: Later,
+    pub(super) data: Later,
+    pub(super) flows: Later,
+    pub(super) agents: Later,
+    pub(super) risk: Later,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFiles {
+    pub(super) workspace: Option<Text>,
+    pub(super) read: Vec<Text>,
+    pub(super) write: Vec<Text>,
+    pub(super) hide: Vec<Text>,
+    pub(super) guard: Vec<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub(super) memory: Option<Text>,
+    pub(super) pids: Option<Text>,
+    pub(super) cpu: Option<Text>,
+    pub(super) time: Option<Text>,
+    pub(super) disk: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawNetwork {
+    pub(super) default: Option<Text>,
+    pub(super) allow: Vec<RawRule>,
+    pub(super) deny: Vec<RawRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRule {
+    pub(super) to: Text,
+    #[serde(default)]
+    pub(super) programs: Vec<Text>,
+    pub(super) protocol: Option<Text>,
+    pub(super) methods: Later,
+    pub(super) paths: Later,
+    pub(super) credential: Later,
+}
+
+impl RawPolicy {
+    /// The first key that no layer enforces yet, with its place.
+    pub(super) fn later(&self) -> Option<(&'static str, serde_saphyr::Location)> {
+        let top = [("inference", &self.inference), ("tools", &self.tools), ("data", &self.data), ("flows", &self.flows), ("agents", &self.agents), ("risk", &self.risk)];
+        let rules = self.network.allow.iter().chain(&self.network.deny);
+        let rules = rules.flat_map(|rule| [("methods", &rule.methods), ("paths", &rule.paths), ("credential", &rule.credential)]);
+        top.into_iter().chain(rules).find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
+    }
+}
