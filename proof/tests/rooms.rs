@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&str] = &[
     "crates",
     "crates/pure",
+    "crates/pure/policy",
     "crates/pure/record",
     "crates/pure/plan",
     "crates/pure/wire",
