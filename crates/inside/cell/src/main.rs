@@ -3,6 +3,8 @@
 #[allow(dead_code)]
 mod confine;
 #[allow(dead_code)]
+mod namespaces;
+#[allow(dead_code)]
 mod net;
 #[allow(dead_code)]
 mod root;

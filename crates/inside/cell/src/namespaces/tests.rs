@@ -1,0 +1,91 @@
+//! Namespaces on the real kernel, in forked children: started by root, and after dropping to an ordinary uid.
+
+use super::*;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// Runs the body in a forked child and gives what it wrote.
+fn forked(body: impl FnOnce(&mut UnixStream)) -> String {
+    let (mut ours, mut theirs) = UnixStream::pair().expect("a socket pair");
+    // SAFETY: the child writes to its socket and leaves by _exit; it takes no lock of the test runner that
+    // another thread could hold, but the allocator's, which glibc makes usable after fork.
+    match unsafe { libc::fork() } {
+        0 => {
+            drop(ours);
+            body(&mut theirs);
+            // SAFETY: ends the child without running the test runner's exit handlers.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            drop(theirs);
+            let mut text = String::new();
+            ours.read_to_string(&mut text).expect("what the child wrote");
+            // SAFETY: waits for the child just made; the status is not wanted.
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+            text
+        }
+    }
+}
+
+fn identity(host: u32, privileged: bool) -> Identity {
+    Identity { inside_uid: 1000, inside_gid: 1000, host_uid: host, host_gid: host, privileged, hostname: "cell".into() }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| error.to_string())
+}
+
+#[test]
+fn an_ordinary_user_gets_every_namespace_and_stays_himself() {
+    let said = forked(|out| {
+        // SAFETY: plain numbers in a child with one thread; root drops to an ordinary uid.
+        unsafe {
+            libc::syscall(libc::SYS_setresgid, 12345, 12345, 12345);
+            libc::syscall(libc::SYS_setresuid, 12345, 12345, 12345);
+            // A process that changed its uid is not dumpable, and its own /proc belongs to root.
+            libc::prctl(libc::PR_SET_DUMPABLE, 1);
+        }
+        let left = leave(&identity(12345, false), LayerSet::default()).map_err(|error| format!("{error:?}"));
+        let _ = write!(out, "{left:?} {}", read("/proc/self/uid_map").split_whitespace().collect::<Vec<_>>().join(" "));
+    });
+    assert_eq!(said, "Ok(()) 1000 12345 1");
+}
+
+#[test]
+fn root_becomes_a_host_uid_that_owns_nothing() {
+    const HOST: u32 = 1_610_612_737;
+    let (mut parent, mut child) = UnixStream::pair().expect("a socket pair");
+    let mapper = std::thread::spawn(move || {
+        let mut pid = [0; 4];
+        parent.read_exact(&mut pid).expect("the child's pid");
+        let mapped = map_child(u32::from_ne_bytes(pid), &identity(HOST, true));
+        parent.write_all(&[u8::from(mapped.is_ok())]).expect("answers");
+    });
+    let said = forked(|out| {
+        let identity = identity(HOST, true);
+        let left = leave(&identity, LayerSet::default()).and_then(|()| enter_user());
+        let _ = child.write_all(&std::process::id().to_ne_bytes());
+        let mut mapped = [0];
+        let _ = child.read_exact(&mut mapped);
+        let became = left.and_then(|()| become_agent(&identity)).map_err(|error| format!("{error:?}"));
+        let shadow = fs::read("/etc/shadow").is_err();
+        let pattern = fs::OpenOptions::new().write(true).open("/proc/sys/kernel/core_pattern").is_err();
+        let _ = write!(out, "{became:?} {} {shadow} {pattern}", mapped[0]);
+    });
+    mapper.join().expect("the mapper");
+    assert_eq!(said, "Ok(()) 1 true true");
+}
+
+#[test]
+fn a_namespace_switched_off_is_not_made() {
+    let said = forked(|out| {
+        let before = fs::read_link("/proc/self/ns/ipc").ok();
+        let without = [Layer::IpcNamespace].into_iter().collect();
+        let left = leave(&identity(0, true), without).is_ok();
+        let same = fs::read_link("/proc/self/ns/ipc").ok() == before;
+        let uts = fs::read_link("/proc/self/ns/uts").ok() == fs::read_link(format!("/proc/{}/ns/uts", 1)).ok();
+        let _ = write!(out, "{left} {same} {uts}");
+    });
+    assert_eq!(said, "true true false");
+}
