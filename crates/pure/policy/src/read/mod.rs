@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn bad_text_is_refused_with_its_place() {
-        let table = [("colour: red", "002", 3), ("name: b", "002", 3), ("risk: {ask: 60}", "008", 3), ("network: {allow: [{to: 'a.b', methods: [GET]}]}", "008", 3),
+        let table = [("colour: red", "002", 3), ("risk:", "008", 3), ("network: {allow: [{to: a.b, paths: null}]}", "008", 3), ("name: b", "002", 3), ("risk: {ask: 60}", "008", 3), ("network: {allow: [{to: 'a.b', methods: [GET]}]}", "008", 3),
             ("network: {allow: [{to: '0x7f.1'}]}", "011", 3), ("files: {read: [a]}", "010", 3), ("files: 7", "002", 3), ("extends: [test.yaml]", "004", 3), ("limits: {memory: lots}", "015", 3)];
         for (line, code, at) in table {
             let error = check(&format!("bastide: 1\nname: a\n{line}\n"), true).expect_err(line);

@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 pub(super) type Text = Spanned<String>;
 type Later = Option<Spanned<IgnoredAny>>;
 
+/// A key that stands there counts, even with nothing behind it.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Later, D::Error> {
+    Spanned::<IgnoredAny>::deserialize(deserializer).map(Some)
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPolicy {
@@ -23,11 +28,17 @@ pub(super) struct RawPolicy {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) network: RawNetwork,
+    #[serde(default, deserialize_with = "present")]
     pub(super) inference: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) tools: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) data: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) flows: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) agents: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) risk: Later,
 }
 
@@ -66,8 +77,11 @@ pub(super) struct RawRule {
     #[serde(default)]
     pub(super) programs: Vec<Text>,
     pub(super) protocol: Option<Text>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) methods: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) paths: Later,
+    #[serde(default, deserialize_with = "present")]
     pub(super) credential: Later,
 }
 
