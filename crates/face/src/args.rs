@@ -1,0 +1,269 @@
+//! The command line: every verb and flag, and what each means. Parses only; decides nothing.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What `bastide help` and usage errors end with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0     done; of `run`: the program's own
+  1     the answer is no (a layer does not hold, a record does not verify)
+  2     the command line is wrong
+  125   nothing was run: walls not built, plane not reached, `run` misused
+  126   the program was found but cannot be executed
+  127   the program was not found inside
+  128+N the program was ended by signal N";
+
+/// Run AI agents behind walls that the kernel enforces
+#[derive(Debug, Parser)]
+#[command(name = "bastide", version, disable_help_subcommand = true, after_help = EXIT_CODES, max_term_width = 80)]
+pub struct Bastide {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What the operator asks for.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a program, or the installed agent, in a cell
+    Run(Run),
+    /// Measure the boundary, and try to break a throwaway cell
+    Doctor(Doctor),
+    /// Show what a session changed
+    Diff(Changes),
+    /// Merge what a session changed into the workspace
+    Apply(Changes),
+    /// Throw away what a session changed
+    Discard(Changes),
+    /// List sessions
+    Ls,
+    /// Show one session: policy, layers, changes, refusals
+    Show(Session),
+    /// Print the record of a session, or verify it
+    Log(Log),
+    /// Explain a refusal, and name the smallest rule that would allow it
+    Why(Why),
+    /// Read, explain and compare policies
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Trust the present content of a file found in a workspace
+    Trust(Trust),
+    /// Explain an error code, or a verb
+    Help(Help),
+}
+
+impl Verb {
+    /// The verb as typed.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Doctor(_) => "doctor",
+            Self::Diff(_) => "diff",
+            Self::Apply(_) => "apply",
+            Self::Discard(_) => "discard",
+            Self::Ls => "ls",
+            Self::Show(_) => "show",
+            Self::Log(_) => "log",
+            Self::Why(_) => "why",
+            Self::Policy(_) => "policy",
+            Self::Trust(_) => "trust",
+            Self::Help(_) => "help",
+        }
+    }
+}
+
+/// `bastide run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Policy to run under [default: the blueprint `hardened`]
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Directory to work on [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// What becomes of changes to the workspace
+    #[arg(long, value_enum, default_value_t = Mode::Review)]
+    pub mode: Mode,
+    /// Allow connections to this host (repeatable)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow: Vec<String>,
+    /// Let this path be read (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub read: Vec<PathBuf>,
+    /// Let this path be changed, under the same review (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub write: Vec<PathBuf>,
+    /// Set a variable inside; not for secrets (repeatable)
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// Accept one missing layer or named risk (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub accept_risk: Vec<String>,
+    /// Name of the session
+    #[arg(long, value_name = "N")]
+    pub name: Option<String>,
+    /// Directory to start in [default: the workspace]
+    #[arg(long, value_name = "DIR")]
+    pub workdir: Option<PathBuf>,
+    /// End the session after this time, such as 90s, 10m or 2h
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// Start with an empty home, and keep none of it
+    #[arg(long)]
+    pub fresh_home: bool,
+    /// Write exit, layers, allowed, refused and changed as JSON
+    #[arg(long, value_name = "FILE")]
+    pub outcome: Option<PathBuf>,
+    /// Program and arguments [default: the installed agent, else a shell]
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// What becomes of changes to the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Merged when the operator says so
+    Review,
+    /// Merged continuously, guarded paths held back
+    Live,
+    /// Never merged
+    ReadOnly,
+}
+
+/// `bastide doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Fail also where a limit is only partial
+    #[arg(long)]
+    pub limits: bool,
+}
+
+/// `bastide diff`, `apply` and `discard`.
+#[derive(Debug, Args)]
+pub struct Changes {
+    /// Session, by id or name [default: the newest of this directory]
+    pub session: Option<String>,
+    /// Only these paths
+    pub path: Vec<PathBuf>,
+}
+
+/// A session.
+#[derive(Debug, Args)]
+pub struct Session {
+    /// Session, by id or name [default: the newest of this directory]
+    pub session: Option<String>,
+}
+
+/// `bastide log`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Log {
+    /// Session, by id or name [default: the newest of this directory]
+    pub session: Option<String>,
+    /// Go on printing while the session runs
+    #[arg(long)]
+    pub follow: bool,
+    /// What to do instead of printing
+    #[command(subcommand)]
+    pub verb: Option<LogVerb>,
+}
+
+/// `bastide log ...`.
+#[derive(Debug, Subcommand)]
+pub enum LogVerb {
+    /// Check the hash chain of a record
+    Verify(Session),
+}
+
+/// `bastide why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Event to explain; with --file: the session asked about
+    #[arg(value_name = "ID", required_unless_present = "file")]
+    pub id: Option<String>,
+    /// Compute from the policy what becomes of this path
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+}
+
+/// `bastide policy ...`.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Check a policy for errors
+    Check {
+        /// Policy to check
+        file: PathBuf,
+    },
+    /// Print a policy with all that it extends
+    Show {
+        /// Policy to print [default: the blueprint `hardened`]
+        file: Option<PathBuf>,
+    },
+    /// Say what a policy decides on one request, and by which rule
+    Explain {
+        /// Policy to ask
+        file: PathBuf,
+        /// HOST[:PORT], or a path
+        request: String,
+        /// Program that asks
+        #[arg(long, value_name = "PATH")]
+        program: Option<PathBuf>,
+    },
+    /// Say what one policy allows and another does not
+    Diff {
+        /// Policy before
+        old: PathBuf,
+        /// Policy after
+        new: PathBuf,
+    },
+    /// Run the examples that a policy holds
+    Test {
+        /// Policy to test
+        file: PathBuf,
+    },
+    /// Write the smallest policy of a whole run: observed, not judged
+    Suggest(Session),
+}
+
+/// `bastide trust`.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// File to trust; a change to it ends the trust
+    pub file: PathBuf,
+}
+
+/// `bastide help`.
+#[derive(Debug, Args)]
+pub struct Help {
+    /// Error code, such as E-FACE-001, or a verb
+    #[arg(value_name = "CODE")]
+    pub topic: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected K=V".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let unit = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit);
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("expected a number with s, m or h".to_owned()),
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor));
+    match seconds {
+        Some(seconds) if seconds > 0 => Ok(std::time::Duration::from_secs(seconds)),
+        _ => Err("expected a positive number with s, m or h".to_owned()),
+    }
+}

@@ -1,0 +1,103 @@
+//! Raw mode, and putting the terminal back before the operator reads a line of ours.
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Undoes what a program may have left on: an open string, the alternate screen, mouse and paste reports,
+/// key protocols, character sets, margins, colours, a hidden cursor. It makes no terminal answer.
+///
+/// 1047 and not 1049, which would move the cursor of a terminal that never left its main screen.
+pub const RESET: &[u8] = b"\x18\x1b\\\x1b[?1047l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\
+\x1b[<u\x1b[>4m\x1b[?1;5;6l\x1b>\x1b[?7h\x1b[4l\x1b(B\x0f\x1b7\x1b[r\x1b8\x1b[0m\x1b[?25h";
+
+/// A terminal in raw mode; dropping it restores the mode that it had.
+#[derive(Debug)]
+pub struct RawMode {
+    terminal: OwnedFd,
+    saved: Termios,
+}
+
+impl RawMode {
+    /// Makes `terminal` raw; `None` if it is not a terminal.
+    pub fn enter(terminal: BorrowedFd<'_>) -> std::io::Result<Option<Self>> {
+        if !rustix::termios::isatty(terminal) {
+            return Ok(None);
+        }
+        let guard = Self { saved: tcgetattr(terminal)?, terminal: terminal.try_clone_to_owned()? };
+        guard.again()?;
+        Ok(Some(guard))
+    }
+
+    /// Makes the terminal raw again, after a stop and a continue.
+    pub fn again(&self) -> std::io::Result<()> {
+        let mut raw = self.saved.clone();
+        raw.make_raw();
+        Ok(tcsetattr(&self.terminal, OptionalActions::Drain, &raw)?)
+    }
+
+    /// Restores the mode that the terminal had.
+    pub fn restore(&self) -> std::io::Result<()> {
+        // `Now`: a terminal stopped by ^S would never drain, and the operator would be left in raw mode.
+        Ok(tcsetattr(&self.terminal, OptionalActions::Now, &self.saved)?)
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // A terminal that hung up cannot be restored, and nobody looks at it.
+        let _ = self.restore();
+    }
+}
+
+/// Resets `output`, if it is a terminal, so that lines of ours cannot be hidden or dressed up.
+pub fn reset(output: impl AsFd) -> std::io::Result<()> {
+    let output = output.as_fd();
+    if !rustix::termios::isatty(output) {
+        return Ok(());
+    }
+    let mut rest = RESET;
+    while !rest.is_empty() {
+        match rustix::io::write(output, rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_left_alone() {
+        let (_read, write) = rustix::pipe::pipe().expect("pipe");
+        assert!(RawMode::enter(write.as_fd()).expect("enter").is_none());
+        reset(&write).expect("reset");
+    }
+
+    #[test]
+    fn the_reset_passes_the_filter_as_it_is() {
+        let (mut filter, mut out) = (super::super::filter::Filter::new(), Vec::new());
+        filter.push(RESET, &mut out);
+        assert_eq!(out, RESET);
+    }
+
+    #[test]
+    fn raw_mode_ends_with_its_guard() {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use rustix::termios::LocalModes;
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("openpt");
+        grantpt(&master).expect("grantpt");
+        unlockpt(&master).expect("unlockpt");
+        let name = ptsname(&master, Vec::new()).expect("ptsname");
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let terminal = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).expect("open");
+        let canonical = || tcgetattr(&terminal).expect("attributes").local_modes.contains(LocalModes::ICANON);
+        let guard = RawMode::enter(terminal.as_fd()).expect("enter").expect("a terminal");
+        assert!(!canonical());
+        drop(guard);
+        assert!(canonical());
+    }
+}

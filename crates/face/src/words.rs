@@ -1,0 +1,86 @@
+//! Words that an agent may have chosen, made safe to show: bounded, nothing hidden, nothing obeyed.
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+
+/// The most characters of one quoted name.
+pub const NAME: usize = 200;
+
+/// A file name in single quotes. Bytes that are no UTF-8 are shown as `\xNN`.
+#[must_use]
+pub fn name(name: &std::path::Path) -> String {
+    quoted(name.as_os_str().as_bytes(), NAME)
+}
+
+/// `bytes` in single quotes, at most `limit` characters of it, then how many bytes were left out.
+#[must_use]
+pub fn quoted(bytes: &[u8], limit: usize) -> String {
+    let mut shown = String::from("'");
+    let (mut room, mut left) = (limit, bytes.len());
+    'chunks: for chunk in bytes.utf8_chunks() {
+        let text = chunk.valid().chars().map(|one| (one.len_utf8(), escaped(one)));
+        let broken = chunk.invalid().iter().map(|byte| (1, format!("\\x{byte:02x}")));
+        for (length, piece) in text.chain(broken) {
+            let width = piece.chars().count();
+            if width > room {
+                break 'chunks;
+            }
+            shown.push_str(&piece);
+            room -= width;
+            left -= length;
+        }
+    }
+    shown.push('\'');
+    if left > 0 {
+        let _ = write!(shown, "… ({left} more bytes)");
+    }
+    shown
+}
+
+fn escaped(character: char) -> String {
+    match character {
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\'' | '\\' => format!("\\{character}"),
+        _ if hidden(character) => format!("\\u{{{:x}}}", u32::from(character)),
+        _ => character.to_string(),
+    }
+}
+
+/// Controls, and characters that reorder, hide or join what stands beside them.
+fn hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(u32::from(character),
+            0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
+            | 0xfff0..=0xfffb | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_hidden_stays_hidden() {
+        assert_eq!(quoted(b"a\x1b[2J", 99), r"'a\u{1b}[2J'");
+        assert_eq!(quoted("a\u{202e}b\u{200b}\u{9b}".as_bytes(), 99), r"'a\u{202e}b\u{200b}\u{9b}'");
+        assert_eq!(quoted(b"it's\n\\", 99), r"'it\'s\n\\'");
+        assert_eq!(quoted(b"\xff\xfe", 99), r"'\xff\xfe'");
+        assert_eq!(quoted("é日🦀".as_bytes(), 99), "'é日🦀'");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        assert_eq!(quoted(b"abcdef", 4), "'abcd'… (2 more bytes)");
+        assert_eq!(quoted(b"abc\x1b", 4), "'abc'… (1 more bytes)");
+    }
+
+    #[test]
+    fn every_name_is_one_bounded_line() {
+        proptest::proptest!(|(bytes: Vec<u8>)| {
+            let shown = quoted(&bytes, 40);
+            proptest::prop_assert!(!shown.chars().any(hidden) && shown.chars().count() < 80);
+        });
+    }
+}
