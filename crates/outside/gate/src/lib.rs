@@ -2,4 +2,8 @@
 //! decided.
 
 pub mod dns;
+pub mod door;
+pub mod ledger;
 pub mod names;
+pub mod original;
+pub mod resolver;

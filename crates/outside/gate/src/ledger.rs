@@ -1,0 +1,58 @@
+//! The gate's segment of the record. What cannot be written did not happen: after one failure every further
+//! event fails too, because the file may end in half a line.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use record::{EventId, Kind, Redactor, Writer};
+
+/// Appends events to a segment that the caller opened.
+#[derive(Debug)]
+pub struct Ledger {
+    file: File,
+    writer: Writer,
+    redactor: Redactor,
+    broken: bool,
+}
+
+impl Ledger {
+    /// Goes on at the end that `writer` holds.
+    #[must_use]
+    pub fn new(file: File, writer: Writer, redactor: Redactor) -> Ledger {
+        Ledger { file, writer, redactor, broken: false }
+    }
+
+    /// Writes one event. Its effect may follow only after this returned without error.
+    ///
+    /// # Errors
+    /// When the event cannot be written, or an earlier one could not.
+    pub fn write(&mut self, kind: Kind) -> io::Result<EventId> {
+        if self.broken {
+            return Err(io::Error::other("an earlier event could not be written"));
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        let (id, line) = self.writer.append(&self.redactor, at, Vec::new(), kind).map_err(io::Error::other)?;
+        self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use record::{Origin, Segment};
+
+    use super::*;
+
+    #[test]
+    fn after_a_failed_write_nothing_more_is_written() {
+        let origin = Origin { session: "s1".into(), segment: Segment::Gate };
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut ledger = Ledger::new(full, Writer::new(&origin), Redactor::new());
+        assert!(ledger.write(Kind::GateLost).is_err());
+        ledger.file = File::options().write(true).open("/dev/null").unwrap();
+        assert!(ledger.write(Kind::GateLost).is_err());
+    }
+}
