@@ -1,0 +1,167 @@
+//! The door on loopback, told by a test where each connection was going.
+#![allow(clippy::unwrap_used)]
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use gate::door::Door;
+use gate::ledger::Ledger;
+use gate::names::Names;
+use gate::original::Original;
+use gate::resolver::Resolver;
+use hickory_proto::op::{Message, MessageType};
+use hickory_proto::rr::{RData, Record, RecordType};
+use policy::{Conjunction, DnsName, Policy, Rule, Target};
+use record::{Origin, Redactor, Segment, Writer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
+
+struct Told(Option<SocketAddr>);
+
+impl Original for Told {
+    fn of(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+        self.0.map_or_else(|| stream.local_addr(), Ok)
+    }
+}
+
+/// What a client got, and the events.
+struct Seen {
+    reply: io::Result<Vec<u8>>,
+    record: String,
+    accepted: bool,
+}
+
+/// One connection to port `port` of `web.example` (or to the door itself), with these rules.
+async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let mut policy = Policy { name: "test".into(), ..Policy::default() };
+    policy.network.allow =
+        rules.iter().map(|rule| Rule::to(Target::parse(&rule.replace("PORT", &port.to_string())).unwrap())).collect();
+    let mut names = Names::new(4);
+    let given = names.assign(&DnsName::parse("web.example").unwrap()).unwrap();
+    let kept = tempfile();
+    let file = segment.map_or_else(|| kept.1.try_clone().unwrap(), |path| File::options().write(true).open(path).unwrap());
+    let origin = Origin { session: "s1".into(), segment: Segment::Gate };
+    let resolver = if by_dns {
+        Resolver { nameservers: vec![nameserver().await], hosts: Vec::new() }
+    } else {
+        Resolver { nameservers: Vec::new(), hosts: vec![("web.example".into(), [127, 0, 0, 1].into())] }
+    };
+    let door = Rc::new(Door {
+        policy: Conjunction::new(vec![policy]),
+        names: RefCell::new(names),
+        ledger: RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new())),
+        resolver,
+        original: Told((!direct).then(|| (given.v4, port).into())),
+        slots: Arc::new(Semaphore::new(1)),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::task::spawn_local(door.serve(listener));
+    let echo = tokio::task::spawn_local(async move {
+        let (mut stream, _) = server.accept().await.unwrap();
+        let mut text = [0; 4];
+        stream.read_exact(&mut text).await.unwrap();
+        stream.write_all(&text).await.unwrap();
+    });
+    let reply = talk(address).await;
+    tokio::task::yield_now().await;
+    let record = std::fs::read_to_string(&kept.0).unwrap();
+    std::fs::remove_file(&kept.0).unwrap();
+    Seen { reply, record, accepted: echo.is_finished() }
+}
+
+async fn talk(address: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"ping").await?;
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await?;
+    Ok(reply)
+}
+
+fn tempfile() -> (std::path::PathBuf, File) {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("bastide-gate-{}-{count}", std::process::id()));
+    let file = File::create(&path).unwrap();
+    (path, file)
+}
+
+/// Answers 127.0.0.1 to A and nothing to AAAA, after one answer with a foreign id.
+async fn nameserver() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::task::spawn_local(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let mut message = Message::from_vec(&buffer[..length]).unwrap();
+            message.metadata.message_type = MessageType::Response;
+            let question = message.queries[0].clone();
+            let id = message.metadata.id;
+            for (id, octets) in [(id.wrapping_add(1), [10, 0, 0, 1]), (id, [127, 0, 0, 1])] {
+                message.metadata.id = id;
+                message.answers.clear();
+                if question.query_type == RecordType::A {
+                    let data = RData::A(std::net::Ipv4Addr::from(octets).into());
+                    message.add_answer(Record::from_rdata(question.name.clone(), 1, data));
+                }
+                socket.send_to(&message.to_vec().unwrap(), from).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+fn run(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, visit(rules, direct, segment, by_dns))
+}
+
+fn assert_reset(seen: &Seen) {
+    assert_eq!(seen.reply.as_ref().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert!(!seen.accepted);
+}
+
+const BOTH: &[&str] = &["web.example:PORT", "127.0.0.1:PORT"];
+
+#[test]
+fn an_allowed_name_is_reached_and_recorded() {
+    for by_dns in [false, true] {
+        let seen = run(BOTH, false, None, by_dns);
+        assert_eq!(seen.reply.unwrap(), b"ping");
+        assert!(seen.record.contains("\"allowed\"") && seen.record.contains("web.example"), "{}", seen.record);
+    }
+}
+
+#[test]
+fn a_name_that_no_rule_allows_is_reset_and_recorded() {
+    let seen = run(&["other.example"], false, None, false);
+    assert_reset(&seen);
+    assert!(seen.record.contains("\"refused\"") && seen.record.contains("suggestion"), "{}", seen.record);
+}
+
+#[test]
+fn a_name_that_resolves_to_loopback_is_reset() {
+    let seen = run(&["web.example:PORT"], false, None, false);
+    assert_reset(&seen);
+    assert!(seen.record.contains("does not name"), "{}", seen.record);
+}
+
+#[test]
+fn the_door_itself_is_no_destination() {
+    let seen = run(BOTH, true, None, false);
+    assert_reset(&seen);
+    assert!(seen.record.contains("the door itself"), "{}", seen.record);
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_connected() {
+    assert_reset(&run(BOTH, false, Some("/dev/full"), false));
+}
