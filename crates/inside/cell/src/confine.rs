@@ -8,14 +8,14 @@ pub(crate) use paths::Domain;
 
 use rustix::io::Errno;
 
-/// Closes every descriptor from `first` on: an inherited file, directory or socket is a way out.
+/// Lets exec close every descriptor from `first` on: an inherited file, directory or socket is a way out.
 ///
 /// # Errors
 /// The kernel's error.
-pub(crate) fn close_descriptors(first: u32) -> rustix::io::Result<()> {
-    // SAFETY: close_range takes plain numbers. The caller owns no Rust descriptor at or above `first` that
-    // it would use again: exec or exit follows.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+pub(crate) fn seal_descriptors(first: u32) -> rustix::io::Result<()> {
+    // SAFETY: close_range takes plain numbers and closes nothing yet, so that no owner is left with a
+    // descriptor that is gone.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     check(result)
 }
 

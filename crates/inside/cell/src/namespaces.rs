@@ -5,8 +5,9 @@
 //! user namespace last, as a host uid that owns nothing else.
 
 use plan::{Identity, Layer, LayerSet};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use std::fs;
 
 /// What could not be done, and the kernel's error.
 #[derive(Debug)]
@@ -68,23 +69,36 @@ pub(crate) fn enter_user() -> Result<(), NamespaceError> {
 
 /// Maps an ordinary user to himself: the only map that he may write.
 fn map_self(identity: &Identity) -> Result<(), NamespaceError> {
-    write_maps("/proc/self", identity, true)
+    write_maps(&host_processes()?, "self", identity, true)
+}
+
+/// The host's /proc. The launcher opens it before it makes pid 1, whose change of root is the launcher's too.
+///
+/// # Errors
+/// The kernel's error.
+pub(crate) fn host_processes() -> Result<OwnedFd, NamespaceError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open("/proc", flags, Mode::empty()).map_err(refused)
 }
 
 /// Writes the maps of a child that entered its user namespace. Needs CAP_SETUID in the host's.
 ///
 /// # Errors
 /// The kernel's error.
-pub(crate) fn map_child(pid: u32, identity: &Identity) -> Result<(), NamespaceError> {
-    write_maps(&format!("/proc/{pid}"), identity, false)
+pub(crate) fn map_child(processes: &OwnedFd, pid: u32, identity: &Identity) -> Result<(), NamespaceError> {
+    write_maps(processes, &pid.to_string(), identity, false)
 }
 
-fn write_maps(process: &str, identity: &Identity, deny_groups: bool) -> Result<(), NamespaceError> {
+fn write_maps(
+    processes: &OwnedFd,
+    process: &str,
+    identity: &Identity,
+    deny_groups: bool,
+) -> Result<(), NamespaceError> {
     let write = |file: &str, text: String| {
-        fs::write(format!("{process}/{file}"), text).map_err(|error| NamespaceError {
-            layer: Layer::UserNamespace,
-            errno: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-        })
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(processes, format!("{process}/{file}"), flags, Mode::empty()).map_err(refused)?;
+        rustix::io::write(&file, text.as_bytes()).map(drop).map_err(refused)
     };
     if deny_groups {
         // The kernel's condition for a gid map without privilege: else a group that denies could be left.
@@ -92,6 +106,10 @@ fn write_maps(process: &str, identity: &Identity, deny_groups: bool) -> Result<(
     }
     write("gid_map", format!("{} {} 1", identity.inside_gid, identity.host_gid))?;
     write("uid_map", format!("{} {} 1", identity.inside_uid, identity.host_uid))
+}
+
+fn refused(errno: Errno) -> NamespaceError {
+    NamespaceError { layer: Layer::UserNamespace, errno }
 }
 
 /// Becomes the agent's uid and gid with no other group, once the maps are written.

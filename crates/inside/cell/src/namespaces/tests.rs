@@ -59,7 +59,7 @@ fn root_becomes_a_host_uid_that_owns_nothing() {
     let mapper = std::thread::spawn(move || {
         let mut pid = [0; 4];
         parent.read_exact(&mut pid).expect("the child's pid");
-        let mapped = map_child(u32::from_ne_bytes(pid), &identity(HOST, true));
+        let mapped = map_child(&host_processes().expect("/proc"), u32::from_ne_bytes(pid), &identity(HOST, true));
         parent.write_all(&[u8::from(mapped.is_ok())]).expect("answers");
     });
     let said = forked(|out| {

@@ -1,0 +1,101 @@
+//! The launcher: reads the plan, leaves the host's namespaces, makes pid 1 as the plane's own child, and
+//! is gone before the agent starts.
+
+use crate::{channel, init, namespaces};
+use plan::{Failure, Plan, Report};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use std::fs;
+use std::io::stdin;
+
+/// The walls could not be built; nothing was run.
+const NOT_BUILT: u8 = 125;
+
+/// Runs the launcher, and in the child pid 1. Returns the process's exit code.
+pub(crate) fn run() -> u8 {
+    let plan: Plan = match channel::receive(stdin()) {
+        Ok(Some(plan)) => plan,
+        _ => return NOT_BUILT,
+    };
+    match launch(plan) {
+        Ok(()) => 0,
+        Err(failure) => {
+            // With the plane gone there is nobody left to tell.
+            let _ = channel::send(stdin(), &Report::Failed(failure), &[]);
+            NOT_BUILT
+        }
+    }
+}
+
+fn launch(plan: Plan) -> Result<(), Failure> {
+    if plan.version != plan::VERSION {
+        return Err(failed("read the plan: it is of another version", Errno::PROTO));
+    }
+    for join in &plan.limits.join {
+        fs::write(join, "0")
+            .map_err(|error| failed(&format!("join `{join}`"), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    }
+    namespaces::leave(&plan.identity, plan.without).map_err(Failure::from)?;
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+    let (ours, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
+    let processes = namespaces::host_processes()?;
+    match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
+        None => {
+            drop((ours, processes));
+            std::process::exit(init::run(plan, theirs).into());
+        }
+        Some(child) => {
+            drop(theirs);
+            if plan.identity.privileged { map(&ours, &processes, child, &plan) } else { Ok(()) }
+        }
+    }
+}
+
+/// Waits until pid 1 entered its user namespace, and maps it.
+fn map(pair: &OwnedFd, processes: &OwnedFd, child: u32, plan: &Plan) -> Result<(), Failure> {
+    let mut byte = [0];
+    match rustix::net::recv(pair, &mut byte[..], RecvFlags::empty()) {
+        Ok((_, 1)) => {}
+        // Pid 1 failed earlier and has reported why.
+        _ => return Ok(()),
+    }
+    namespaces::map_child(processes, child, &plan.identity)?;
+    rustix::net::send(pair, &byte, SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|errno| failed("tell pid 1 that it is mapped", errno))
+}
+
+/// Pid 1's side of [`map`].
+pub(crate) fn wait_until_mapped(pair: &OwnedFd) -> rustix::io::Result<()> {
+    rustix::net::send(pair.as_fd(), &[1], SendFlags::NOSIGNAL)?;
+    let mut byte = [0];
+    match rustix::net::recv(pair, &mut byte[..], RecvFlags::empty())? {
+        (_, 1) => Ok(()),
+        _ => Err(Errno::PIPE),
+    }
+}
+
+/// Forks with the launcher's own parent as the child's parent; `None` in the child.
+fn clone_sibling() -> rustix::io::Result<Option<u32>> {
+    // SAFETY: a fork by another name: no shared memory, no new stack. The launcher has one thread, so the
+    // child may use everything it copied.
+    let result = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT, 0, 0, 0, 0) };
+    match u32::try_from(result) {
+        Ok(0) => Ok(None),
+        Ok(child) => Ok(Some(child)),
+        Err(_) => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+    }
+}
+
+/// A failure outside any one layer.
+pub(crate) fn failed(doing: &str, errno: Errno) -> Failure {
+    Failure { layer: None, doing: doing.into(), errno: errno.raw_os_error(), exit: NOT_BUILT }
+}
+
+impl From<namespaces::NamespaceError> for Failure {
+    fn from(error: namespaces::NamespaceError) -> Failure {
+        let doing = format!("build the layer `{}`", error.layer.name());
+        Failure { layer: Some(error.layer), ..failed(&doing, error.errno) }
+    }
+}
