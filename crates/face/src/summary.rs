@@ -89,7 +89,8 @@ mod tests {
             changed: ["a", "b", "c", "d\u{1b}[2J"].map(String::from).to_vec(),
             ..Outcome::default()
         };
-        let expected = "allowed: nothing\nrefused: 2: 'evil.test:443\\nallowed: 9' x2\nchanged: 4: 'a', 'b', 'c', 1 more\n";
+        let expected =
+            "allowed: nothing\nrefused: 2: 'evil.test:443\\nallowed: 9' x2\nchanged: 4: 'a', 'b', 'c', 1 more\n";
         assert_eq!(outcome.lines(), expected);
         let json: serde_json::Value = serde_json::from_str(&outcome.json().expect("json")).expect("valid");
         assert_eq!(json["changed"][3], "d\u{1b}[2J");

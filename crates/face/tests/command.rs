@@ -11,10 +11,25 @@ fn exit(arguments: &[&str]) -> i32 {
 }
 
 const VERBS: &[&[&str]] = &[
-    &["run", "--", "true"], &["run"], &["doctor", "--limits"], &["diff"], &["apply", "s1", "a", "b"], &["discard", "s1"],
-    &["ls", "--json"], &["show", "s1"], &["log", "--follow"], &["log", "verify", "s1"], &["why", "e1"], &["why", "--file", "/x", "s1"],
-    &["policy", "check", "f"], &["policy", "show"], &["policy", "explain", "f", "host:443"], &["policy", "diff", "a", "b"],
-    &["policy", "test", "f"], &["policy", "suggest", "s1"], &["trust", "f"],
+    &["run", "--", "true"],
+    &["run"],
+    &["doctor", "--limits"],
+    &["diff"],
+    &["apply", "s1", "a", "b"],
+    &["discard", "s1"],
+    &["ls", "--json"],
+    &["show", "s1"],
+    &["log", "--follow"],
+    &["log", "verify", "s1"],
+    &["why", "e1"],
+    &["why", "--file", "/x", "s1"],
+    &["policy", "check", "f"],
+    &["policy", "show"],
+    &["policy", "explain", "f", "host:443"],
+    &["policy", "diff", "a", "b"],
+    &["policy", "test", "f"],
+    &["policy", "suggest", "s1"],
+    &["trust", "f"],
 ];
 
 #[test]
@@ -23,7 +38,10 @@ fn without_a_plane_every_verb_says_so_and_exits_125() {
         let output = bastide(verb);
         let words = String::from_utf8(output.stderr).expect("utf-8");
         assert_eq!(output.status.code(), Some(125), "{verb:?}: {words}");
-        assert!(words.starts_with("error[E-FACE-001]: cannot reach the plane") && words.contains("\nhint: "), "{words}");
+        assert!(
+            words.starts_with("error[E-FACE-001]: cannot reach the plane") && words.contains("\nhint: "),
+            "{words}"
+        );
         assert_eq!(output.stdout.is_empty(), !verb.contains(&"--json"));
     }
 }
@@ -42,14 +60,23 @@ fn misuse_is_2_but_125_under_run() {
     assert_eq!(exit(&["nonsense"]), 2);
     assert_eq!(exit(&["why"]), 2);
     assert_eq!(exit(&[]), 2);
-    for bad in [&["run", "--nonsense"][..], &["--json", "run", "--mode", "x"], &["run", "--timeout", "0"], &["run", "ls"]] {
+    for bad in
+        [&["run", "--nonsense"][..], &["--json", "run", "--mode", "x"], &["run", "--timeout", "0"], &["run", "ls"]]
+    {
         assert_eq!(exit(bad), 125, "{bad:?}");
     }
 }
 
 #[test]
 fn help_and_version_are_answers() {
-    for good in [&["--help"][..], &["run", "--help"], &["--version"], &["help"], &["help", "policy", "diff"], &["help", "E-FACE-001"]] {
+    for good in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["--version"],
+        &["help"],
+        &["help", "policy", "diff"],
+        &["help", "E-FACE-001"],
+    ] {
         let output = bastide(good);
         assert_eq!(output.status.code(), Some(0), "{good:?}");
         assert!(!output.stdout.is_empty() && output.stderr.is_empty());

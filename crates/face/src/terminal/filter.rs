@@ -212,8 +212,7 @@ impl Filter {
     /// `common`: the terminator is one that every terminal knows.
     fn end_osc(&mut self, terminator: &[u8], common: bool, out: &mut Vec<u8>) {
         let start = if self.sequence.first() == Some(&0x9d) { 1 } else { 2 };
-        let passes = self.state == State::Osc
-            && judge::osc(self.sequence.get(start..).unwrap_or_default(), common);
+        let passes = self.state == State::Osc && judge::osc(self.sequence.get(start..).unwrap_or_default(), common);
         self.keep(terminator);
         self.end(passes, out);
     }

@@ -231,7 +231,8 @@ mod tests {
         drop(outer_read);
         rustix::io::write(&inner_write, b"x").expect("write");
         let mut signals = Signals::watch().expect("signals");
-        run(vec![Flow::output(inner_read, outer_write)], &mut signals, None, |_| ControlFlow::Continue(())).expect("relay");
+        run(vec![Flow::output(inner_read, outer_write)], &mut signals, None, |_| ControlFlow::Continue(()))
+            .expect("relay");
         assert_eq!(rustix::io::write(&inner_write, b"x"), Err(Errno::PIPE));
     }
 

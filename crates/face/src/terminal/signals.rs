@@ -1,6 +1,6 @@
 //! Signals as bytes on a socket, so that one poll loop sees them with everything else.
 
-use signal_hook::{consts, flag, low_level, SigId};
+use signal_hook::{SigId, consts, flag, low_level};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -9,8 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The signals that are forwarded to the program, and the one that tells of a new size.
 pub const WATCHED: [i32; 8] = [
-    consts::SIGHUP, consts::SIGINT, consts::SIGQUIT, consts::SIGTERM,
-    consts::SIGUSR1, consts::SIGUSR2, consts::SIGCONT, consts::SIGWINCH,
+    consts::SIGHUP,
+    consts::SIGINT,
+    consts::SIGQUIT,
+    consts::SIGTERM,
+    consts::SIGUSR1,
+    consts::SIGUSR2,
+    consts::SIGCONT,
+    consts::SIGWINCH,
 ];
 
 /// Catches [`WATCHED`] for as long as it lives.

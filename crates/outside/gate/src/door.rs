@@ -84,7 +84,9 @@ impl<O: Original + 'static> Door<O> {
         let pinned = match decide(&self.policy, &egress) {
             Decision::Allow(permit) => self.pin(permit, &egress).await?,
             Decision::Ask(refusal) => return self.refuse(&egress, Verdict::Asked, &refusal.to_string(), refusal.rule),
-            Decision::Deny(refusal) => return self.refuse(&egress, Verdict::Refused, &refusal.to_string(), refusal.rule),
+            Decision::Deny(refusal) => {
+                return self.refuse(&egress, Verdict::Refused, &refusal.to_string(), refusal.rule);
+            }
         };
         let mut kind = event(&egress, Verdict::Allowed);
         if let Kind::Connect { address, .. } = &mut kind {
@@ -109,7 +111,14 @@ impl<O: Original + 'static> Door<O> {
             Host::Name(name) if name.is_host_bastide() => Vec::new(),
             Host::Name(name) => match self.resolver.lookup(name).await {
                 Ok(addresses) => addresses,
-                Err(error) => return self.refuse(egress, Verdict::Refused, &format!("`{name}` cannot be looked up: {error}"), None),
+                Err(error) => {
+                    return self.refuse(
+                        egress,
+                        Verdict::Refused,
+                        &format!("`{name}` cannot be looked up: {error}"),
+                        None,
+                    );
+                }
             },
         };
         match permit.pin(&resolved) {

@@ -116,7 +116,15 @@ mod tests {
     fn an_address_that_no_name_has_gives_none() {
         let mut names = Names::new(4);
         names.assign(&name("a.example")).unwrap();
-        for text in ["198.18.0.1", "198.18.1.1", "198.19.255.255", "192.0.2.1", "fd62:6173:7469:6465::1", "fd62:6173:7469:6465:1::100", "::1"] {
+        for text in [
+            "198.18.0.1",
+            "198.18.1.1",
+            "198.19.255.255",
+            "192.0.2.1",
+            "fd62:6173:7469:6465::1",
+            "fd62:6173:7469:6465:1::100",
+            "::1",
+        ] {
             assert_eq!(names.name(text.parse().unwrap()), None, "{text}");
         }
         assert!(is_pool("198.19.255.255".parse().unwrap()) && !is_pool("198.20.0.0".parse().unwrap()));

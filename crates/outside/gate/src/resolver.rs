@@ -65,7 +65,8 @@ async fn receive(socket: &UdpSocket, query: &Message) -> io::Result<Vec<IpAddr>>
         let length = socket.recv(&mut buffer).await?;
         let Ok(answer) = Message::from_vec(&buffer[..length]) else { continue };
         let meta = &answer.metadata;
-        if meta.id != query.metadata.id || meta.message_type != MessageType::Response || answer.queries != query.queries {
+        if meta.id != query.metadata.id || meta.message_type != MessageType::Response || answer.queries != query.queries
+        {
             continue;
         }
         return match meta.response_code {

@@ -46,7 +46,8 @@ async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool
     let mut names = Names::new(4);
     let given = names.assign(&DnsName::parse("web.example").unwrap()).unwrap();
     let kept = tempfile();
-    let file = segment.map_or_else(|| kept.1.try_clone().unwrap(), |path| File::options().write(true).open(path).unwrap());
+    let file =
+        segment.map_or_else(|| kept.1.try_clone().unwrap(), |path| File::options().write(true).open(path).unwrap());
     let origin = Origin { session: "s1".into(), segment: Segment::Gate };
     let resolver = if by_dns {
         Resolver { nameservers: vec![nameserver().await], hosts: Vec::new() }

@@ -77,7 +77,11 @@ impl Room {
                 } else {
                     fs::read_to_string(&path).unwrap()
                 };
-                out.push(format!("{} {:o} {body}", path.display().to_string().replace(&self.dir.path().display().to_string(), ""), meta.mode()));
+                out.push(format!(
+                    "{} {:o} {body}",
+                    path.display().to_string().replace(&self.dir.path().display().to_string(), ""),
+                    meta.mode()
+                ));
             }
         }
         out.sort();
@@ -111,8 +115,21 @@ fn everything_merges_and_a_second_scan_is_empty() {
     let outcome = room.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
     assert!(outcome.left.is_empty(), "{:?}", outcome.left);
     let names: Vec<_> = room.picture().iter().map(|l| l.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(names, ["/lower/a", "/lower/hidden", "/lower/hidden/now", "/lower/new", "/lower/new/deep",
-        "/lower/new/deep/b", "/lower/new/link", "/lower/swap", "/lower/was", "/lower/was/dir"]);
+    assert_eq!(
+        names,
+        [
+            "/lower/a",
+            "/lower/hidden",
+            "/lower/hidden/now",
+            "/lower/new",
+            "/lower/new/deep",
+            "/lower/new/deep/b",
+            "/lower/new/link",
+            "/lower/swap",
+            "/lower/was",
+            "/lower/was/dir"
+        ]
+    );
     assert_eq!(fs::read_to_string(room.path("lower/a")).unwrap(), "changed");
     if rustix::process::geteuid().is_root() {
         assert_eq!(fs::metadata(room.path("lower/new/deep/b")).unwrap().uid(), 1234);
@@ -159,10 +176,23 @@ fn hostile_entries_are_refused() {
     room.write("upper/sub/.git", "gitdir: /evil");
     room.write("upper/o/objects/info/alternates", "/evil");
     let _socket = std::os::unix::net::UnixListener::bind(room.path("upper/sock")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, room.path("upper/pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
-    for (path, why) in [("abs", Refusal::EscapingLink), ("up", Refusal::EscapingLink), ("suid", Refusal::Setuid),
-        ("sub/.git", Refusal::Gitfile), ("o/objects/info/alternates", Refusal::Alternates),
-        ("sock", Refusal::Special), ("pipe", Refusal::Special)] {
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        room.path("upper/pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    for (path, why) in [
+        ("abs", Refusal::EscapingLink),
+        ("up", Refusal::EscapingLink),
+        ("suid", Refusal::Setuid),
+        ("sub/.git", Refusal::Gitfile),
+        ("o/objects/info/alternates", Refusal::Alternates),
+        ("sock", Refusal::Special),
+        ("pipe", Refusal::Special),
+    ] {
         assert_eq!(room.change(path).refusal, Some(why), "{path}");
     }
     let changes = room.scan();

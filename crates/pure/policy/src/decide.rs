@@ -160,7 +160,9 @@ impl Member {
             HostPattern::Network(network) => network.prefix() >= prefix,
             _ => true,
         };
-        let fits = |rule: &Rule| rule.to.port.is_none_or(|named| named == egress.port) && rule.takes(egress.program) && narrow(rule);
+        let fits = |rule: &Rule| {
+            rule.to.port.is_none_or(|named| named == egress.port) && rule.takes(egress.program) && narrow(rule)
+        };
         self.allow.find(&Host::Address(address), |position| fits(&allow[position])).is_some()
     }
 }
@@ -177,7 +179,8 @@ fn port_fits(rule: &Rule, host: &Host, port: u16) -> bool {
 pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision<'a> {
     let mut ask = None;
     for member in conjunction.members() {
-        let refuse = |reason, rule: Option<&Rule>| Refusal::new(reason, &member.policy.name, egress, rule.map(Rule::to_string));
+        let refuse =
+            |reason, rule: Option<&Rule>| Refusal::new(reason, &member.policy.name, egress, rule.map(Rule::to_string));
         match member.judge(egress) {
             Verdict::Allowed(_) => {}
             Verdict::Denied(rule) => return Decision::Deny(refuse(Reason::DeniedByRule, Some(rule))),
@@ -215,7 +218,9 @@ impl Permit<'_> {
 
     fn judge(&self, raw: IpAddr) -> Result<(), Refusal> {
         let address = raw.to_canonical();
-        if let Host::Address(allowed) = self.egress.host && allowed.to_canonical() != address {
+        if let Host::Address(allowed) = self.egress.host
+            && allowed.to_canonical() != address
+        {
             return Err(Refusal::new(Reason::OtherAddress, "", &self.egress, Some(address.to_string())));
         }
         // The raw form is judged: a resolver that answers in mapped form is already odd.
@@ -225,7 +230,9 @@ impl Permit<'_> {
             if let Some(rule) = member.denial(&Host::Address(address), self.egress.port) {
                 return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));
             }
-            if let Some(found) = found && !member.names(&self.egress, address, found.prefix) {
+            if let Some(found) = found
+                && !member.names(&self.egress, address, found.prefix)
+            {
                 let text = format!("{address} ({})", found.range.name());
                 return Err(Refusal::new(Reason::SpecialRange, name, &self.egress, Some(text)));
             }
@@ -261,10 +268,14 @@ impl fmt::Display for Refusal {
             Reason::NoPolicy => write!(formatter, "`{to}`: no policy is in force"),
             Reason::DeniedByRule => write!(formatter, "`{to}` is denied by `{rule}` of policy `{policy}`"),
             Reason::NotAllowed => write!(formatter, "`{to}` is allowed by no rule of policy `{policy}`"),
-            Reason::AskFirst => write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked"),
+            Reason::AskFirst => {
+                write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked")
+            }
             Reason::NoAddress => write!(formatter, "`{to}` has no address"),
             Reason::OtherAddress => write!(formatter, "`{to}` was allowed, not `{rule}`"),
-            Reason::SpecialRange => write!(formatter, "`{to}` resolves to {rule}, which policy `{policy}` does not name"),
+            Reason::SpecialRange => {
+                write!(formatter, "`{to}` resolves to {rule}, which policy `{policy}` does not name")
+            }
         }
     }
 }

@@ -29,7 +29,12 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
         }
     };
     let (old, new) = (&before.files, &after.files);
-    scalar("files.workspace", format!("{:?}", old.workspace), format!("{:?}", new.workspace), new.workspace > old.workspace);
+    scalar(
+        "files.workspace",
+        format!("{:?}", old.workspace),
+        format!("{:?}", new.workspace),
+        new.workspace > old.workspace,
+    );
     let (from, to) = (before.network.default, after.network.default);
     scalar("network.default", format!("{from:?}"), format!("{to:?}"), to > from);
     for ((key, old), (_, new)) in limits(&before.limits).into_iter().zip(limits(&after.limits)) {
@@ -40,7 +45,8 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     list(&mut changes, "files.write", &old.write, &new.write, true);
     list(&mut changes, "files.hide", &old.hide, &new.hide, false);
     list(&mut changes, "files.guard", &old.guard, &new.guard, false);
-    let pairs = |policy: &Policy| policy.environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    let pairs =
+        |policy: &Policy| policy.environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     list(&mut changes, "env", &pairs(before), &pairs(after), true);
     list(&mut changes, "network.allow", &before.network.allow, &after.network.allow, true);
     list(&mut changes, "network.deny", &before.network.deny, &after.network.deny, false);
@@ -49,7 +55,13 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
 
 fn limits(limits: &Limits) -> [(&'static str, Option<u64>); 5] {
     let Limits { memory, pids, cpu, time, disk } = *limits;
-    [("limits.memory", memory), ("limits.pids", pids), ("limits.cpu", cpu), ("limits.time", time), ("limits.disk", disk)]
+    [
+        ("limits.memory", memory),
+        ("limits.pids", pids),
+        ("limits.cpu", cpu),
+        ("limits.time", time),
+        ("limits.disk", disk),
+    ]
 }
 
 /// `grants`: an entry more is a grant; otherwise an entry less is one.

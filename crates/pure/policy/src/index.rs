@@ -35,7 +35,8 @@ impl Index {
 
     /// The first position under this host, most specific pattern first, that passes. Allocates nothing.
     pub(crate) fn find(&self, host: &Host, mut passes: impl FnMut(usize) -> bool) -> Option<usize> {
-        let mut first = |found: Option<&Vec<usize>>| found.and_then(|list| list.iter().copied().find(|&position| passes(position)));
+        let mut first =
+            |found: Option<&Vec<usize>>| found.and_then(|list| list.iter().copied().find(|&position| passes(position)));
         match host {
             Host::Name(name) => first(self.exact.get(name.as_str())).or_else(|| {
                 // A wildcard over `bastide` must not open the host's loopback: only its own name does.

@@ -120,7 +120,8 @@ impl Rule {
     #[must_use]
     pub fn takes(&self, program: Option<&[String]>) -> bool {
         let executable = program.and_then(<[String]>::first);
-        self.programs.is_empty() || executable.is_some_and(|name| self.programs.iter().any(|path| path.as_str() == name))
+        self.programs.is_empty()
+            || executable.is_some_and(|name| self.programs.iter().any(|path| path.as_str() == name))
     }
 
     /// Whether every request that the other rule takes is taken by this one.
@@ -137,7 +138,8 @@ impl fmt::Display for Rule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{{to: \"{}\"", self.to)?;
         if !self.programs.is_empty() {
-            let quoted = |path: &CanonicalPath| format!("\"{}\"", path.as_str().replace('\\', "\\\\").replace('"', "\\\""));
+            let quoted =
+                |path: &CanonicalPath| format!("\"{}\"", path.as_str().replace('\\', "\\\\").replace('"', "\\\""));
             write!(formatter, ", programs: [{}]", self.programs.iter().map(quoted).collect::<Vec<_>>().join(", "))?;
         }
         formatter.write_str("}")

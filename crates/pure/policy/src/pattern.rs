@@ -44,7 +44,8 @@ impl HostPattern {
             return Err(HostError::Wildcard);
         }
         if text.contains('/') {
-            let inner = text.strip_prefix('[').map_or(Ok(text), |rest| rest.strip_suffix(']').ok_or(HostError::Brackets))?;
+            let inner =
+                text.strip_prefix('[').map_or(Ok(text), |rest| rest.strip_suffix(']').ok_or(HostError::Brackets))?;
             return Cidr::parse(inner).map(HostPattern::Network);
         }
         Ok(match Host::parse(text)? {
@@ -57,8 +58,12 @@ impl HostPattern {
     #[must_use]
     pub fn covers(&self, other: &HostPattern) -> bool {
         match (self, other) {
-            (HostPattern::Below(zone), HostPattern::Exact(name)) => name.parents().any(|parent| parent == zone.as_str()),
-            (HostPattern::Below(zone), HostPattern::Below(name)) => zone == name || name.parents().any(|parent| parent == zone.as_str()),
+            (HostPattern::Below(zone), HostPattern::Exact(name)) => {
+                name.parents().any(|parent| parent == zone.as_str())
+            }
+            (HostPattern::Below(zone), HostPattern::Below(name)) => {
+                zone == name || name.parents().any(|parent| parent == zone.as_str())
+            }
             (HostPattern::Network(network), HostPattern::Address(address)) => network.contains(*address),
             (HostPattern::Network(wide), HostPattern::Network(narrow)) => wide.covers(narrow),
             _ => self == other,
@@ -97,7 +102,9 @@ impl Target {
     pub fn covers(&self, other: &Target) -> bool {
         // `*.bastide` never reaches the host's loopback: see `index`.
         let loopback = matches!(&other.host, HostPattern::Exact(name) if name.is_host_bastide());
-        (self.port.is_none() || self.port == other.port) && self.host.covers(&other.host) && (!loopback || self == other)
+        (self.port.is_none() || self.port == other.port)
+            && self.host.covers(&other.host)
+            && (!loopback || self == other)
     }
 }
 

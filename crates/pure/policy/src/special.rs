@@ -136,7 +136,8 @@ pub fn special(address: IpAddr) -> Option<Special> {
 
 fn special_v4(address: Ipv4Addr) -> Option<Special> {
     let bits = address.to_bits();
-    let around = |&&(network, prefix, _): &&(Ipv4Addr, u8, SpecialRange)| (bits ^ network.to_bits()) >> (32 - prefix) == 0;
+    let around =
+        |&&(network, prefix, _): &&(Ipv4Addr, u8, SpecialRange)| (bits ^ network.to_bits()) >> (32 - prefix) == 0;
     V4.iter().find(around).map(|&(_, prefix, range)| Special { range, prefix })
 }
 
@@ -160,14 +161,38 @@ mod tests {
     #[test]
     fn every_range_is_known() {
         let table = [
-            ("127.0.0.1", "loopback"), ("10.1.2.3", "private"), ("172.31.255.255", "private"), ("192.168.0.1", "private"),
-            ("169.254.169.254", "metadata"), ("169.254.1.1", "link-local"), ("224.0.0.1", "multicast"), ("100.64.0.1", "carrier-grade"),
-            ("198.19.255.255", "benchmark"), ("203.0.113.9", "documentation"), ("240.0.0.1", "reserved"), ("255.255.255.255", "broadcast"),
-            ("0.0.0.0", "unspecified"), ("::", "unspecified"), ("::1", "loopback"), ("::ffff:8.8.8.8", "mapped-v4"), ("::ffff:10.0.0.1", "private"),
-            ("::8.8.8.8", "compatible-v4"), ("::7f00:1", "loopback"), ("64:ff9b::8.8.8.8", "nat64"), ("64:ff9b::169.254.169.254", "metadata"),
-            ("64:ff9b:1::1", "unspecified"), ("2002:808:808::1", "6to4"), ("2002:7f00:1::1", "loopback"), ("2001::f7f7:f7f7", "teredo"),
-            ("2001:0:1::80ff:fffe", "loopback"), ("2001:db8::1", "documentation"), ("fd00::1", "unique-local"), ("fe80::1", "link-local"),
-            ("ff02::1", "multicast"), ("fd00:ec2::254", "metadata"), ("fec0::1", "site-local"),
+            ("127.0.0.1", "loopback"),
+            ("10.1.2.3", "private"),
+            ("172.31.255.255", "private"),
+            ("192.168.0.1", "private"),
+            ("169.254.169.254", "metadata"),
+            ("169.254.1.1", "link-local"),
+            ("224.0.0.1", "multicast"),
+            ("100.64.0.1", "carrier-grade"),
+            ("198.19.255.255", "benchmark"),
+            ("203.0.113.9", "documentation"),
+            ("240.0.0.1", "reserved"),
+            ("255.255.255.255", "broadcast"),
+            ("0.0.0.0", "unspecified"),
+            ("::", "unspecified"),
+            ("::1", "loopback"),
+            ("::ffff:8.8.8.8", "mapped-v4"),
+            ("::ffff:10.0.0.1", "private"),
+            ("::8.8.8.8", "compatible-v4"),
+            ("::7f00:1", "loopback"),
+            ("64:ff9b::8.8.8.8", "nat64"),
+            ("64:ff9b::169.254.169.254", "metadata"),
+            ("64:ff9b:1::1", "unspecified"),
+            ("2002:808:808::1", "6to4"),
+            ("2002:7f00:1::1", "loopback"),
+            ("2001::f7f7:f7f7", "teredo"),
+            ("2001:0:1::80ff:fffe", "loopback"),
+            ("2001:db8::1", "documentation"),
+            ("fd00::1", "unique-local"),
+            ("fe80::1", "link-local"),
+            ("ff02::1", "multicast"),
+            ("fd00:ec2::254", "metadata"),
+            ("fec0::1", "site-local"),
         ];
         for (text, name) in table {
             let found = special(text.parse().expect("an address")).map(|special| special.range.name());

@@ -22,14 +22,18 @@ pub struct Suggestion {
 pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggestion> {
     let rule = smallest(egress)?;
     let mut policies = Vec::new();
-    let widened: Vec<Policy> = conjunction.members().iter().map(|member| {
-        let mut policy = member.policy.clone();
-        if !matches!(member.judge(egress), Verdict::Allowed(_)) {
-            policies.push(policy.name.clone());
-            policy.network.allow.push(rule.clone());
-        }
-        policy
-    }).collect();
+    let widened: Vec<Policy> = conjunction
+        .members()
+        .iter()
+        .map(|member| {
+            let mut policy = member.policy.clone();
+            if !matches!(member.judge(egress), Verdict::Allowed(_)) {
+                policies.push(policy.name.clone());
+                policy.network.allow.push(rule.clone());
+            }
+            policy
+        })
+        .collect();
     let widened = Conjunction::new(widened);
     let allowed = matches!(decide(&widened, egress), Decision::Allow(_));
     (allowed && !policies.is_empty()).then_some(Suggestion { rule, policies })

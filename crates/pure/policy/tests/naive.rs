@@ -1,6 +1,8 @@
 //! The indexed decision against a second matcher that shares no code with it and works on text.
 
-use policy::{Conjunction, Decision, Default, Egress, Host, Network, Outcome, Policy, Rule, Target, decide, explain, suggest};
+use policy::{
+    Conjunction, Decision, Default, Egress, Host, Network, Outcome, Policy, Rule, Target, decide, explain, suggest,
+};
 use proptest::prelude::*;
 
 const RANK: [Outcome; 3] = [Outcome::Deny, Outcome::Ask, Outcome::Allow];
@@ -27,28 +29,41 @@ fn names_host(pattern: &str, host: &str) -> bool {
 }
 
 fn naive(allow: &[Written], deny: &[Written], ask: bool, host: &str, port: u16, program: Option<&str>) -> usize {
-    let fits = |rule: &Written| names_host(&rule.0, host) && (rule.1 == port || (rule.1 == 0 && host != "host.bastide"));
+    let fits =
+        |rule: &Written| names_host(&rule.0, host) && (rule.1 == port || (rule.1 == 0 && host != "host.bastide"));
     if deny.iter().any(|rule| names_host(&rule.0, host) && (rule.1 == 0 || rule.1 == port)) {
         return 0;
     }
-    let may = |rule: &Written| rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| other == name));
+    let may =
+        |rule: &Written| rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| other == name));
     if allow.iter().any(|rule| fits(rule) && may(rule)) { 2 } else { usize::from(ask) }
 }
 
 fn compile(allow: &[Written], deny: &[Written], ask: bool) -> Policy {
-    let rules = |written: &[Written]| written.iter().map(|(host, port, programs)| {
-        let text = if *port == 0 { host.clone() } else { format!("{host}:{port}") };
-        let programs = programs.iter().map(|path| path.clone().try_into().expect("a path")).collect();
-        Rule { programs, ..Rule::to(Target::parse(&text).expect("a target")) }
-    }).collect();
+    let rules = |written: &[Written]| {
+        written
+            .iter()
+            .map(|(host, port, programs)| {
+                let text = if *port == 0 { host.clone() } else { format!("{host}:{port}") };
+                let programs = programs.iter().map(|path| path.clone().try_into().expect("a path")).collect();
+                Rule { programs, ..Rule::to(Target::parse(&text).expect("a target")) }
+            })
+            .collect()
+    };
     let default = if ask { Default::Ask } else { Default::Deny };
     Policy { network: Network { default, allow: rules(allow), deny: rules(deny) }, ..Policy::default() }
 }
 
 fn rule() -> impl Strategy<Value = Written> {
     let host = prop_oneof![
-        "[ab]\\.(com|bastide)", "\\*\\.([ab]\\.)?(com|bastide)", Just("host.bastide".to_owned()),
-        "10\\.0\\.0\\.[0-3]", Just("10.0.0.0/31".to_owned()), Just("10.0.0.2/31".to_owned()), Just("0.0.0.0/0".to_owned()), Just("10.0.0.0/8".to_owned()),
+        "[ab]\\.(com|bastide)",
+        "\\*\\.([ab]\\.)?(com|bastide)",
+        Just("host.bastide".to_owned()),
+        "10\\.0\\.0\\.[0-3]",
+        Just("10.0.0.0/31".to_owned()),
+        Just("10.0.0.2/31".to_owned()),
+        Just("0.0.0.0/0".to_owned()),
+        Just("10.0.0.0/8".to_owned()),
     ];
     let programs = prop::collection::vec("/usr/bin/[xy]", 0..2);
     (host, 0..3u16, programs).prop_map(|(host, port, programs)| {
@@ -120,18 +135,28 @@ proptest! {
 #[test]
 fn special_addresses_must_be_named() {
     let table = [
-        (vec!["a.com"], "10.0.0.1", false), (vec!["a.com", "10.0.0.1"], "10.0.0.1", true), (vec!["a.com", "0.0.0.0/0"], "10.0.0.1", false),
-        (vec!["a.com", "169.254.0.0/16"], "169.254.169.254", false), (vec!["a.com", "169.254.169.254:80"], "169.254.169.254", true),
-        (vec!["a.com"], "8.8.8.8", true), (vec!["a.com"], "64:ff9b::8.8.8.8", false), (vec!["a.com"], "::ffff:127.0.0.1", false),
+        (vec!["a.com"], "10.0.0.1", false),
+        (vec!["a.com", "10.0.0.1"], "10.0.0.1", true),
+        (vec!["a.com", "0.0.0.0/0"], "10.0.0.1", false),
+        (vec!["a.com", "169.254.0.0/16"], "169.254.169.254", false),
+        (vec!["a.com", "169.254.169.254:80"], "169.254.169.254", true),
+        (vec!["a.com"], "8.8.8.8", true),
+        (vec!["a.com"], "64:ff9b::8.8.8.8", false),
+        (vec!["a.com"], "::ffff:127.0.0.1", false),
     ];
     for (rules, address, pins) in table {
-        let allow: Vec<Written> = rules.iter().map(|text| match text.split_once(':') {
-            Some((host, port)) => (host.to_owned(), port.parse().expect("a port"), Vec::new()),
-            None => ((*text).to_owned(), 0, Vec::new()),
-        }).collect();
+        let allow: Vec<Written> = rules
+            .iter()
+            .map(|text| match text.split_once(':') {
+                Some((host, port)) => (host.to_owned(), port.parse().expect("a port"), Vec::new()),
+                None => ((*text).to_owned(), 0, Vec::new()),
+            })
+            .collect();
         let conjunction = Conjunction::new(vec![compile(&allow, &[], false)]);
         let host = Host::parse("a.com").expect("a host");
-        let Decision::Allow(permit) = decide(&conjunction, &Egress { host: &host, port: 80, program: None }) else { panic!("not allowed") };
+        let Decision::Allow(permit) = decide(&conjunction, &Egress { host: &host, port: 80, program: None }) else {
+            panic!("not allowed")
+        };
         assert_eq!(permit.pin(&[address.parse().expect("an address")]).is_ok(), pins, "{rules:?} {address}");
     }
 }

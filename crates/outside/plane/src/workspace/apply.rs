@@ -85,7 +85,13 @@ pub struct Merge<'a> {
 
 impl Merge<'_> {
     /// Merges reviewed changes. After any error, `recover` completes or rolls back.
-    pub fn apply(&self, changes: &[Change], filter: &Filter, manifest: &mut Manifest, steps: &mut Steps) -> Result<Outcome, Error> {
+    pub fn apply(
+        &self,
+        changes: &[Change],
+        filter: &Filter,
+        manifest: &mut Manifest,
+        steps: &mut Steps,
+    ) -> Result<Outcome, Error> {
         if Journal::load(self.journal)?.is_some() {
             return Err(Error::Pending);
         }
@@ -130,7 +136,13 @@ impl Merge<'_> {
         Ok(outcome)
     }
 
-    fn choose<'c>(&self, changes: &'c [Change], filter: &Filter, manifest: &Manifest, outcome: &mut Outcome) -> Result<Vec<&'c Change>, Error> {
+    fn choose<'c>(
+        &self,
+        changes: &'c [Change],
+        filter: &Filter,
+        manifest: &Manifest,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<&'c Change>, Error> {
         let mut chosen = Vec::new();
         for change in changes.iter().filter(|change| wanted(change, changes, filter)) {
             let now = Stamp::take(self.lower, &change.path, true)?;
@@ -159,7 +171,8 @@ impl Merge<'_> {
     /// Removals deepest first, then directories from the top, copies, and modes last (a directory may end unwritable).
     fn plan(&self, chosen: &[&Change]) -> Result<Vec<Op>, Error> {
         let (mut ops, mut puts, mut modes) = (Vec::new(), Vec::new(), Vec::new());
-        let id = format!("{}-{}", std::process::id(), rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_nsec);
+        let id =
+            format!("{}-{}", std::process::id(), rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_nsec);
         for change in chosen.iter().rev().filter(|change| change.kind == Kind::Removed) {
             ops.push(Op::new(&change.path, Act::Remove, change.before.clone(), None));
         }
@@ -239,7 +252,13 @@ impl Merge<'_> {
         }
     }
 
-    fn redo(&self, journal: &Journal, manifest: &mut Manifest, outcome: &mut Outcome, steps: &mut Steps) -> Result<(), Error> {
+    fn redo(
+        &self,
+        journal: &Journal,
+        manifest: &mut Manifest,
+        outcome: &mut Outcome,
+        steps: &mut Steps,
+    ) -> Result<(), Error> {
         let merge = Merge { owner: journal.owner, ..*self };
         for op in &journal.ops {
             steps.step("act")?;

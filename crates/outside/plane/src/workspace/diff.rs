@@ -22,7 +22,8 @@ pub fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error
         text = format!("old mode {:o}\nnew mode {:o}\n", a.mode, b.mode);
     }
     // Bounded in time: a hostile pair of files can be made to cost the square of its length.
-    let lines = similar::TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(&before, &after);
+    let lines =
+        similar::TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(&before, &after);
     let from = if change.before.is_some() { format!("a/{name}") } else { "/dev/null".into() };
     let into = if change.after.is_some() { format!("b/{name}") } else { "/dev/null".into() };
     text += &lines.unified_diff().header(&from, &into).to_string();
@@ -51,7 +52,11 @@ fn visible(text: &str) -> String {
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if steers(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if steers(c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
         out
     })
 }

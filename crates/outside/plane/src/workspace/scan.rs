@@ -261,7 +261,9 @@ fn xattr(upper: &Tree, path: &Path, name: &str) -> Option<Vec<u8>> {
             Some(value)
         }
         // Larger than any value we know: present all the same.
-        Err(Error::Io { source, .. }) if source.raw_os_error() == Some(rustix::io::Errno::RANGE.raw_os_error()) => Some(value),
+        Err(Error::Io { source, .. }) if source.raw_os_error() == Some(rustix::io::Errno::RANGE.raw_os_error()) => {
+            Some(value)
+        }
         Err(_) => None,
     }
 }

@@ -88,9 +88,17 @@ pub(super) struct RawRule {
 impl RawPolicy {
     /// The first key that no layer enforces yet, with its place.
     pub(super) fn later(&self) -> Option<(&'static str, serde_saphyr::Location)> {
-        let top = [("inference", &self.inference), ("tools", &self.tools), ("data", &self.data), ("flows", &self.flows), ("agents", &self.agents), ("risk", &self.risk)];
+        let top = [
+            ("inference", &self.inference),
+            ("tools", &self.tools),
+            ("data", &self.data),
+            ("flows", &self.flows),
+            ("agents", &self.agents),
+            ("risk", &self.risk),
+        ];
         let rules = self.network.allow.iter().chain(&self.network.deny);
-        let rules = rules.flat_map(|rule| [("methods", &rule.methods), ("paths", &rule.paths), ("credential", &rule.credential)]);
+        let rules = rules
+            .flat_map(|rule| [("methods", &rule.methods), ("paths", &rule.paths), ("credential", &rule.credential)]);
         top.into_iter().chain(rules).find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
     }
 }
