@@ -98,6 +98,8 @@ fn run(privileged: bool, script: &str) -> (String, Report) {
     let mut launcher = command.spawn().expect("starts");
     drop(command);
     ours.write_all(&Frame::encode(&plan_for(privileged, script)).expect("encodes")).expect("sends");
+    // The launcher leaves as soon as pid 1 stands; the reports wait in the socket.
+    launcher.wait().expect("the launcher");
     let (mut last, mut door) = (None, Vec::new());
     while let Some((report, descriptors)) = report(&ours) {
         match report {
@@ -117,7 +119,6 @@ fn run(privileged: bool, script: &str) -> (String, Report) {
             Report::Started { .. } | Report::Walls(_) => {}
             ended => {
                 let output = last.map(|reader| reader.join().expect("the reader")).unwrap_or_default();
-                launcher.wait().expect("the launcher");
                 drop(door);
                 return (output, ended);
             }
