@@ -147,6 +147,8 @@ pub enum Report {
         /// Pid in the cell's pid namespace.
         pid: u32,
     },
+    /// The command was stopped by this signal (job control); `Order::Signal(SIGCONT)` goes on.
+    Stopped(u8),
     /// A wall could not be built or the command not started. Nothing was run.
     Failed(Failure),
     /// The command ended (the cell ends every other process right after).

@@ -168,6 +168,11 @@ pub enum Kind {
         /// Every layer.
         layers: Vec<Wall>,
     },
+    /// What the limits came to on this host.
+    Limits {
+        /// Every limit that the policy names; `holds` is false where the host enforces it only in part.
+        limits: Vec<Wall>,
+    },
     /// A program was started.
     Exec {
         /// The process, as numbered inside the cell.

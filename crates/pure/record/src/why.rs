@@ -136,6 +136,10 @@ pub fn describe(kind: &Kind) -> String {
             let holding = layers.iter().filter(|layer| layer.holds).count();
             format!("walls: {holding} of {} layers hold", layers.len())
         }
+        Kind::Limits { limits } => {
+            let holding = limits.iter().filter(|limit| limit.holds).count();
+            format!("limits: {holding} of {} enforced in full", limits.len())
+        }
         Kind::Exec { pid, claimed, .. } => format!("start of `{claimed}` as process {pid}"),
         Kind::Resolve { name, verdict, .. } => format!("look-up of `{name}` {verdict}"),
         Kind::Connect { host, port, verdict, .. } => {

@@ -5,10 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use policy::Conjunction;
 use serde::{Deserialize, Serialize};
 
+/// How many descriptors ride with a lease.
+pub const DESCRIPTORS: usize = 9;
+
 /// Version of the lease that this build writes, and the only one it takes.
 pub const VERSION: u32 = 1;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
+///
+/// It is one frame on descriptor 0, a stream socket, and with its first byte ride [`DESCRIPTORS`] descriptors in this
+/// order: the segment, write-only; then those of `plan::Report::Door`: TCP v4, TCP v6, DNS UDP v4, DNS UDP v6,
+/// DNS TCP v4, DNS TCP v6, sock_diag, and the gate's end of the watcher. The end of the stream ends the gate, once
+/// it has recorded what the watcher had still said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lease {
@@ -22,6 +30,12 @@ pub struct Lease {
     pub nameservers: Vec<SocketAddr>,
     /// Names of the host's own `/etc/hosts`.
     pub hosts: Vec<(String, IpAddr)>,
+    /// Which gate of the session this is, from 1.
+    pub incarnation: u32,
+    /// Where the segment's chain ends: how many events, and the last hash in hexadecimal; none in an empty segment.
+    pub segment: Option<(u64, String)>,
+    /// Names that an earlier gate of the session gave synthetic addresses to, in that order.
+    pub names: Vec<String>,
     /// The proxy that connections go through, where the host has no other way out.
     pub upstream_proxy: Option<Proxy>,
     /// What the gate holds at once.
@@ -29,13 +43,24 @@ pub struct Lease {
 }
 
 /// A proxy to go out through, by CONNECT.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proxy {
     /// Name or address.
     pub host: String,
     /// The port.
     pub port: u16,
+    /// The value of `Proxy-Authorization`, where the proxy wants one. It never enters the cell or the record.
+    pub authorization: Option<String>,
+    /// Destinations that are reached without it: names, `.suffixes`, addresses and networks.
+    pub bypass: Vec<String>,
+}
+
+impl std::fmt::Debug for Proxy {
+    /// Without the credential.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Proxy({}:{})", self.host, self.port)
+    }
 }
 
 /// How much a gate holds at once.
@@ -46,11 +71,13 @@ pub struct Bounds {
     pub connections: u32,
     /// Names that get a synthetic address, over the session.
     pub names: u32,
+    /// Seconds after which a connection that carries nothing is closed.
+    pub idle: u32,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { connections: 1024, names: 16 * 1024 }
+        Bounds { connections: 1024, names: 16 * 1024, idle: 3600 }
     }
 }
 
@@ -102,6 +129,9 @@ mod tests {
             policy: Conjunction::new(Vec::new()),
             nameservers: vec!["127.0.0.53:53".parse().unwrap()],
             hosts: vec![("build.example".into(), "192.0.2.1".parse().unwrap())],
+            incarnation: 1,
+            segment: None,
+            names: Vec::new(),
             upstream_proxy: None,
             bounds: Bounds::default(),
         }

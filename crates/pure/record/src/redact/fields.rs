@@ -12,7 +12,7 @@ impl Redactor {
                 self.list(command, bounds);
                 self.list(accepted_risks, bounds);
             }
-            Kind::Walls { layers } => {
+            Kind::Walls { layers } | Kind::Limits { limits: layers } => {
                 layers.truncate(bounds.items);
                 for Wall { name, holds: _, detail } in layers {
                     self.all([name, detail], bounds);
