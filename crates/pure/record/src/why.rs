@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, EventId, Kind, Known, Verdict};
 use crate::read::Entry;
@@ -13,7 +13,7 @@ use crate::summary::Target;
 pub const MAX_CAUSES: usize = 64;
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The event that was asked about.
     pub id: EventId,
@@ -36,7 +36,7 @@ pub struct Explanation {
 }
 
 /// One event that led to another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Because {
     /// The earlier event.
     pub id: EventId,

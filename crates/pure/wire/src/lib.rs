@@ -1,7 +1,8 @@
-//! What the planes say to each other: frames, and the lease of a gate.
+//! What the planes say to each other: frames, the operator's command, and the lease of a gate.
 //!
 //! Values only: whoever holds the descriptor reads and writes.
 
+pub mod command;
 mod frame;
 mod lease;
 

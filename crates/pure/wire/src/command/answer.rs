@@ -1,0 +1,200 @@
+//! What the verbs of the command answer. The fields' names are those of `--json`.
+
+use std::path::PathBuf;
+
+use record::{Event, EventId, Explanation, Wall};
+use serde::{Deserialize, Serialize};
+
+/// One session in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionInfo {
+    /// Its id.
+    pub id: String,
+    /// The name that the operator gave, if any.
+    pub name: Option<String>,
+    /// How far it came.
+    pub state: SessionState,
+    /// Microseconds since the Unix epoch at which it began.
+    pub started: u64,
+    /// Microseconds since the Unix epoch at which it ended.
+    pub ended: Option<u64>,
+    /// The command line, as the operator gave it.
+    pub command: Vec<String>,
+    /// The workspace.
+    pub workspace: PathBuf,
+    /// `review`, `live` or `read-only`.
+    pub mode: String,
+    /// The policy's name.
+    pub policy: String,
+    /// Risks that were accepted by name.
+    pub accepted_risks: Vec<String>,
+    /// The exit code, once it ended.
+    pub exit: Option<i32>,
+    /// How many paths wait for `apply` or `discard`; only `show` counts them.
+    pub pending: Option<u64>,
+    /// Layers as measured; only `show` tells them.
+    pub layers: Vec<Wall>,
+    /// Limits as the host gives them; only `show` tells them.
+    pub limits: Vec<Wall>,
+    /// Destinations and how often each was allowed; only `show` tells them.
+    pub allowed: Vec<super::Counted>,
+    /// Destinations and how often each was refused; only `show` tells them.
+    pub refused: Vec<super::Counted>,
+}
+
+/// How far a session came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionState {
+    /// A plane holds it.
+    Running,
+    /// It ended in order.
+    Ended,
+    /// Its plane was killed.
+    Lost,
+}
+
+/// The changes of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiffAnswer {
+    /// The session's id.
+    pub session: String,
+    /// Each change.
+    pub changes: Vec<ChangeInfo>,
+}
+
+/// One change, or one unit of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeInfo {
+    /// Relative to the workspace, absolute in another tree.
+    pub path: String,
+    /// `created`, `modified`, `removed`, `mode`, `replaced`, `git`.
+    pub kind: String,
+    /// What to look at twice: `hook`, `ci`, `build`, `guarded`…
+    pub flags: Vec<String>,
+    /// Why it will not be merged, where it will not.
+    pub held: Option<String>,
+    /// The unified diff, or a line that says what cannot be shown.
+    pub diff: String,
+}
+
+/// What a merge or a throwing away did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeAnswer {
+    /// The session's id.
+    pub session: String,
+    /// Paths that were merged, or thrown away.
+    pub done: Vec<String>,
+    /// Paths that were left as they are, each with the reason.
+    pub left: Vec<(String, String)>,
+}
+
+/// One event of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Its name, such as `g12`.
+    pub id: EventId,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+    /// The same in one line.
+    pub text: String,
+}
+
+/// What the verification of one segment proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentCheck {
+    /// `plane` or `gate`.
+    pub segment: String,
+    /// How many events the proved chain holds.
+    pub events: u64,
+    /// The chain's end in hexadecimal, to compare with one kept elsewhere.
+    pub head: String,
+    /// Where and how it breaks.
+    pub broken: Option<String>,
+}
+
+/// Why an event came out as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhyAnswer {
+    /// The session's id.
+    pub session: String,
+    /// The explanation.
+    pub explanation: Explanation,
+    /// The option of `bastide run` that would allow it, checked by `decide`.
+    pub option: Option<String>,
+}
+
+/// What becomes of a path inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileAnswer {
+    /// The path.
+    pub path: String,
+    /// `absent`, `read-only`, `reviewed`, `hidden`, `guarded`…
+    pub access: String,
+    /// The rule that says so.
+    pub rule: Option<String>,
+    /// The policy's name.
+    pub policy: String,
+    /// The option of `bastide run` that would change it.
+    pub option: Option<String>,
+}
+
+/// An answer about a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checked {
+    /// Whether the answer is yes.
+    pub yes: bool,
+    /// The words, line by line.
+    pub text: String,
+    /// The same as data.
+    pub data: serde_json::Value,
+}
+
+/// The boundary as measured, and what was tried against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoctorAnswer {
+    /// Every layer.
+    pub layers: Vec<Wall>,
+    /// Every limit.
+    pub limits: Vec<Wall>,
+    /// What was tried from inside.
+    pub probes: Vec<Probe>,
+    /// What the operator can do about what does not hold.
+    pub remedies: Vec<Remedy>,
+    /// Facts of the host: kernel, Landlock ABI, container, user.
+    pub host: Vec<(String, String)>,
+}
+
+/// One attempt from inside a throwaway cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// What was tried.
+    pub probe: String,
+    /// The layer that is to stop it.
+    pub layer: String,
+    /// Whether it was stopped.
+    pub stopped: bool,
+    /// What the kernel answered.
+    pub detail: String,
+}
+
+/// What the operator can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remedy {
+    /// What is missing.
+    pub missing: String,
+    /// The command or setting that brings it.
+    pub hint: String,
+}

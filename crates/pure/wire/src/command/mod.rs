@@ -1,0 +1,217 @@
+//! The command: what the operator's client asks of the plane, and what the plane answers.
+//!
+//! One connection carries one [`Request`] and then [`Reply`]s until one that [`Reply::is_last`] says is the last.
+//! While a session runs, the client also sends [`Order`]s.
+
+mod answer;
+mod run;
+
+pub use answer::{
+    ChangeInfo, Checked, DiffAnswer, DoctorAnswer, FileAnswer, LogLine, MergeAnswer, Probe, Remedy, SegmentCheck,
+    SessionInfo, SessionState, WhyAnswer,
+};
+pub use run::{Counted, Outcome, Run, Stream, Terminal};
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What the client asks, once per connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "verb", deny_unknown_fields)]
+pub enum Request {
+    /// Run a program in a cell.
+    Run(Box<Run>),
+    /// Measure the boundary in a throwaway cell.
+    Doctor(Box<Run>),
+    /// What a session changed.
+    Diff(Select),
+    /// Merge it.
+    Apply(Select),
+    /// Throw it away.
+    Discard(Select),
+    /// The sessions.
+    Ls,
+    /// One session.
+    Show(Select),
+    /// The events of one session.
+    Log {
+        /// Which.
+        select: Select,
+        /// Go on while it runs.
+        follow: bool,
+    },
+    /// Verify the chains of one session.
+    Verify(Select),
+    /// Why an event came out as it did.
+    Why {
+        /// Which session.
+        select: Select,
+        /// The event, such as `g12`; the last refusal when absent.
+        event: Option<String>,
+    },
+    /// What becomes of a path inside, by the session's policy or by the default one.
+    WhyFile {
+        /// Which session.
+        select: Select,
+        /// The path, absolute.
+        path: PathBuf,
+    },
+    /// Check, show, explain, compare, test or suggest a policy.
+    Policy(PolicyRequest),
+    /// Trust the present content of a file found in a workspace.
+    Trust {
+        /// The file, absolute.
+        file: PathBuf,
+    },
+}
+
+/// A session and paths in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Select {
+    /// Id, name, or a unique beginning of an id; the newest session of `directory` when absent.
+    pub session: Option<String>,
+    /// The client's working directory.
+    pub directory: PathBuf,
+    /// Only these paths, absolute; empty means all.
+    pub paths: Vec<PathBuf>,
+}
+
+/// `bastide policy …`. Files are absolute paths, or the name of a blueprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "policy", deny_unknown_fields)]
+pub enum PolicyRequest {
+    /// Is it understood?
+    Check {
+        /// Which.
+        file: PathBuf,
+    },
+    /// Print it with all that it extends.
+    Show {
+        /// Which.
+        file: Option<PathBuf>,
+    },
+    /// What it decides on one request.
+    Explain {
+        /// Which.
+        file: PathBuf,
+        /// `HOST:PORT`, or an absolute path.
+        request: String,
+        /// The program that asks.
+        program: Option<PathBuf>,
+    },
+    /// What one allows and another does not.
+    Diff {
+        /// Before.
+        old: PathBuf,
+        /// After.
+        new: PathBuf,
+    },
+    /// Run the examples that it holds.
+    Test {
+        /// Which.
+        file: PathBuf,
+    },
+    /// The smallest policy of a whole run.
+    Suggest(Select),
+}
+
+/// What the client says while a session runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "order", deny_unknown_fields)]
+pub enum Order {
+    /// Send this signal to the program's process group.
+    Signal {
+        /// The signal's number.
+        number: u8,
+    },
+}
+
+/// What the plane answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply", deny_unknown_fields)]
+pub enum Reply {
+    /// A line for the operator while long work goes on, or one that he must see.
+    Notice {
+        /// One line.
+        text: String,
+    },
+    /// The outer ends of the program's stdio ride with this frame: the pty first if any stream is one (once), then
+    /// for each piped stream its end, in order.
+    Stdio {
+        /// How each of stdin, stdout and stderr was made.
+        streams: [Stream; 3],
+    },
+    /// The program runs.
+    Started {
+        /// The session's id.
+        session: String,
+    },
+    /// The program was stopped by this signal; `Order::Signal` with SIGCONT goes on.
+    Stopped {
+        /// The signal's number.
+        signal: u8,
+    },
+    /// The session ended.
+    Ended(Box<Outcome>),
+    /// Nothing was done.
+    Refused(Box<Problem>),
+    /// Sessions.
+    Sessions {
+        /// Newest first.
+        sessions: Vec<SessionInfo>,
+    },
+    /// One session.
+    Session(Box<SessionInfo>),
+    /// Changes.
+    Diff(Box<DiffAnswer>),
+    /// A merge, or a throwing away.
+    Merged(Box<MergeAnswer>),
+    /// One event; more may follow.
+    Event(Box<LogLine>),
+    /// No event follows.
+    LogEnd,
+    /// What verification proved.
+    Verified {
+        /// One for each segment.
+        segments: Vec<SegmentCheck>,
+    },
+    /// Why an event came out as it did.
+    Why(Box<WhyAnswer>),
+    /// What becomes of a path.
+    File(FileAnswer),
+    /// What was asked of a policy: whether the answer is yes, and the words.
+    Policy(Checked),
+    /// The boundary.
+    Doctor(Box<DoctorAnswer>),
+}
+
+impl Reply {
+    /// Whether nothing follows.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        !matches!(
+            self,
+            Reply::Notice { .. }
+                | Reply::Stdio { .. }
+                | Reply::Started { .. }
+                | Reply::Stopped { .. }
+                | Reply::Event(_)
+        )
+    }
+}
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {cause}")]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// Stable, such as `E-PLANE-004`.
+    pub code: String,
+    /// One line, without the code.
+    pub cause: String,
+    /// What to do instead.
+    pub hint: Option<String>,
+    /// The exit code that says so.
+    pub exit: u8,
+}
