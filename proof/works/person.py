@@ -1,0 +1,74 @@
+"""Who runs a check: root or an ordinary user, each with a home and a scratch directory of their own.
+
+Nobody's real home is touched, and only what was made here is removed again.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+ORDINARY = 12345
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Done:
+    """How a command ended: its code (negative when a signal ended it, none on a time-out), output and seconds."""
+
+    def __init__(self, code, out, err, seconds):
+        self.code, self.out, self.err, self.seconds = code, out, err, seconds
+
+    def tail(self, count=1500):
+        ending = "timed out" if self.code is None else f"exit {self.code}"
+        return f"{ending} after {self.seconds:.1f} s\n{self.out[-count:]}\n{self.err[-count:]}".strip()
+
+
+class Person:
+    """A user id with directories of its own, world-readable as a shared machine's are not: cells read them by bind."""
+
+    def __init__(self, uid):
+        self.uid = uid
+        self.name = "root" if uid == 0 else f"uid {uid}"
+        self.base = tempfile.mkdtemp(prefix="bastide-works-", dir="/var/tmp")
+        os.chmod(self.base, 0o755)
+        self.home = self.directory("home")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def directory(self, name):
+        """A new directory that belongs to this person."""
+        path = os.path.join(self.base, name)
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        os.chown(path, self.uid, self.uid)
+        return path
+
+    def write(self, path, text, mode=0o644):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chown(path, self.uid, self.uid)
+        os.chmod(path, mode)
+
+    def environment(self, extra=None):
+        """Nothing is inherited, so no variable of the caller's can decide a check."""
+        plain = {"HOME": self.home, "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb", "USER": f"u{self.uid}"}
+        return {**plain, **(extra or {})}
+
+    def run(self, argv, cwd, env=None, seconds=120):
+        """Runs one command as this person, without standard input, and ends it with all it started when time is up."""
+        started = time.monotonic()
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=self.environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, user=self.uid, group=self.uid, extra_groups=[], start_new_session=True)
+        try:
+            out, err = process.communicate(timeout=seconds)
+            code = process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            out, err = process.communicate()
+            code = None
+        return Done(code, out.decode(errors="replace"), err.decode(errors="replace"), time.monotonic() - started)
