@@ -63,6 +63,11 @@ pub enum Request {
         /// The file, absolute.
         file: PathBuf,
     },
+    /// What a code such as `E-POLICY-003` means; answered by [`Reply::Text`].
+    Explain {
+        /// The code, as typed.
+        code: String,
+    },
 }
 
 /// A session and paths in it.
@@ -184,6 +189,11 @@ pub enum Reply {
     Policy(Checked),
     /// The boundary.
     Doctor(Box<DoctorAnswer>),
+    /// Words for the operator.
+    Text {
+        /// Lines, each with its end.
+        text: String,
+    },
 }
 
 impl Reply {
