@@ -1,2 +1,9 @@
-//! To be written.
+//! The authority: starts cells and gates, holds sessions and their record, merges workspaces.
+
+pub mod answer;
+pub mod channel;
+pub mod problem;
+pub mod session;
+pub mod store;
+pub mod verbs;
 pub mod workspace;

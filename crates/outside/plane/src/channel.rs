@@ -1,0 +1,143 @@
+//! The sockets of the plane: frames of JSON with the client and the gate, frames of postcard with the cell.
+//! Descriptors ride with a frame's first byte.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType,
+};
+use wire::command::{Reply, Request};
+
+/// Most descriptors that one frame carries.
+const MAX_DESCRIPTORS: usize = 16;
+/// Bytes read at once.
+const PIECE: usize = 16 * 1024;
+
+/// A stream socket pair, both ends closed on exec.
+///
+/// # Errors
+/// The kernel's error.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Sends bytes; descriptors ride with the first. Waits as long as the peer does not read.
+///
+/// # Errors
+/// The kernel's error; `EPIPE` when the peer is gone.
+pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::MSGSIZE.into());
+    }
+    let mut sent =
+        retry(|| rustix::net::sendmsg(&socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL))?;
+    while sent < bytes.len() {
+        sent += retry(|| rustix::net::send(&socket, &bytes[sent..], SendFlags::NOSIGNAL))?;
+    }
+    Ok(())
+}
+
+/// Reads once: bytes are appended to `bytes`, descriptors to `descriptors`. False at the end of the stream.
+///
+/// # Errors
+/// The kernel's error.
+pub fn receive(socket: impl AsFd, bytes: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<bool> {
+    let mut piece = [0; PIECE];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let read = match rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(&mut piece)], &mut ancillary, flags) {
+        Ok(message) => message.bytes,
+        Err(Errno::INTR) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    bytes.extend_from_slice(&piece[..read]);
+    Ok(read > 0)
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// The operator's client.
+#[derive(Debug)]
+pub struct Client {
+    socket: OwnedFd,
+    gone: bool,
+}
+
+impl Client {
+    /// Speaks on this socket.
+    #[must_use]
+    pub const fn new(socket: OwnedFd) -> Client {
+        Client { socket, gone: false }
+    }
+
+    /// The request. Orders may follow it at once, so no byte after it is read.
+    ///
+    /// # Errors
+    /// When the stream ends, or holds no request.
+    pub fn request(&mut self) -> io::Result<Request> {
+        let mut prefix = [0; 4];
+        self.fill(&mut prefix)?;
+        let length = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
+        if length > wire::MAX_FRAME {
+            return Err(io::Error::other("the request is too long"));
+        }
+        let mut frame = prefix.to_vec();
+        frame.resize(4 + length, 0);
+        self.fill(&mut frame[4..])?;
+        wire::decode(&frame).map_err(io::Error::other)
+    }
+
+    fn fill(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            let (_, length) = retry(|| rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()))?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            buffer = &mut buffer[length..];
+        }
+        Ok(())
+    }
+
+    /// Answers; a client that is gone is no error here, the session sees its end elsewhere.
+    pub fn reply(&mut self, reply: &Reply) {
+        self.reply_with(reply, &[]);
+    }
+
+    /// Answers with descriptors.
+    pub fn reply_with(&mut self, reply: &Reply, descriptors: &[BorrowedFd<'_>]) {
+        let sent =
+            wire::encode(reply).map_err(io::Error::other).and_then(|frame| send(&self.socket, &frame, descriptors));
+        self.gone |= sent.is_err();
+    }
+
+    /// Whether an answer could not be sent.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        self.gone
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

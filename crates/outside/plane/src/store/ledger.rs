@@ -1,0 +1,75 @@
+//! The plane's segment of the record. What cannot be written did not happen: after one failure every further event
+//! fails too, because the file may end in half a line.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use record::{EventId, Kind, Origin, Redactor, Writer};
+
+/// Appends events to a segment.
+#[derive(Debug)]
+pub struct Ledger {
+    file: File,
+    writer: Writer,
+    redactor: Redactor,
+    broken: bool,
+    /// Something was written that no checkpoint holds yet.
+    dirty: bool,
+}
+
+impl Ledger {
+    /// Begins a segment that does not exist yet.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn begin(path: &Path, origin: &Origin, redactor: Redactor) -> io::Result<Ledger> {
+        let file = File::options().create_new(true).append(true).mode(0o600).open(path)?;
+        Ok(Ledger { file, writer: Writer::new(origin), redactor, broken: false, dirty: false })
+    }
+
+    /// Goes on with one that exists; a torn last line is cut off.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its chain is broken elsewhere than at its end.
+    pub fn resume(path: &Path, origin: &Origin, redactor: Redactor) -> io::Result<Ledger> {
+        let text = std::fs::read(path)?;
+        let (writer, kept) = record::resume(origin, &text).map_err(io::Error::other)?;
+        let file = File::options().append(true).open(path)?;
+        if kept < text.len() {
+            file.set_len(u64::try_from(kept).unwrap_or(u64::MAX))?;
+        }
+        Ok(Ledger { file, writer, redactor, broken: false, dirty: false })
+    }
+
+    /// Writes one event. Its effect may follow only after this returned without error.
+    ///
+    /// # Errors
+    /// When the event cannot be written, or an earlier one could not.
+    pub fn write(&mut self, kind: Kind) -> io::Result<EventId> {
+        if self.broken {
+            return Err(io::Error::other("an earlier event could not be written"));
+        }
+        let (id, line) = self.writer.append(&self.redactor, now(), Vec::new(), kind).map_err(io::Error::other)?;
+        self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
+        self.dirty = true;
+        Ok(id)
+    }
+
+    /// Makes durable what was written since the last call.
+    ///
+    /// # Errors
+    /// When the disk says so.
+    pub fn checkpoint(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.dirty) { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+/// Microseconds since the Unix epoch.
+#[must_use]
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

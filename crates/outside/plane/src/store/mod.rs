@@ -1,0 +1,127 @@
+//! The plane's state on disk: one directory, 0700, of the operator alone.
+//!
+//! ```text
+//! sessions/ID/session.json     what was asked, and how it ended        (SessionRecord)
+//!             policy.json      the policies that were in force
+//!             plane.segment    the plane's part of the record
+//!             gate.segment     the gate's part
+//!             lock             held (flock) as long as a plane holds the session
+//!             changes/N/       upper, work, journal of tree N; 0 is the workspace
+//! homes/KEY/                   the private home of an agent on a workspace
+//! trust.json                   files of workspaces that the operator trusted, by hash
+//! ```
+
+mod ledger;
+mod session;
+
+pub use ledger::{Ledger, now};
+pub use session::{SessionDirectory, SessionRecord, TreeRecord};
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use wire::command::Problem;
+
+use crate::problem::{NOT_RUN, problem, state};
+
+/// The state directory.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens it, made on first use: `$XDG_STATE_HOME/bastide`, else `~/.local/state/bastide`.
+    ///
+    /// # Errors
+    /// When neither variable says where, or it belongs to somebody else, or cannot be made.
+    pub fn open(home: Option<&str>, state_home: Option<&str>) -> Result<Store, Problem> {
+        let base = match (state_home, home) {
+            (Some(directory), _) if directory.starts_with('/') => PathBuf::from(directory),
+            (_, Some(home)) if home.starts_with('/') => Path::new(home).join(".local/state"),
+            _ => return Err(problem("E-PLANE-002", "no HOME: there is no place for the state", "set HOME", NOT_RUN)),
+        };
+        let store = Store { root: base.join("bastide") };
+        if fs::symlink_metadata(store.sessions()).is_err() {
+            store.make(&base)?;
+        }
+        store.check()?;
+        Ok(store)
+    }
+
+    fn make(&self, base: &Path) -> Result<(), Problem> {
+        fs::create_dir_all(base).map_err(|error| state("make", base, &error))?;
+        for directory in [self.root.clone(), self.sessions(), self.homes()] {
+            private_directory(&directory).map_err(|error| state("make", &directory, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Somebody else's state, or one that others may read, is not used.
+    fn check(&self) -> Result<(), Problem> {
+        let meta = fs::symlink_metadata(&self.root).map_err(|error| state("read", &self.root, &error))?;
+        let mine = meta.uid() == rustix::process::geteuid().as_raw();
+        if !mine || !meta.is_dir() {
+            return Err(problem(
+                "E-PLANE-003",
+                format!("the state directory `{}` belongs to somebody else", self.root.display()),
+                "set XDG_STATE_HOME to a directory of your own",
+                NOT_RUN,
+            ));
+        }
+        if meta.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))
+                .map_err(|error| state("close", &self.root, &error))?;
+        }
+        Ok(())
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where sessions lie.
+    #[must_use]
+    pub fn sessions(&self) -> PathBuf {
+        self.root.join("sessions")
+    }
+
+    /// Where private homes lie.
+    #[must_use]
+    pub fn homes(&self) -> PathBuf {
+        self.root.join("homes")
+    }
+
+    /// The hashes that the operator trusted.
+    #[must_use]
+    pub fn trust(&self) -> PathBuf {
+        self.root.join("trust.json")
+    }
+}
+
+/// Makes a directory that only its owner enters; one that is there already serves.
+///
+/// # Errors
+/// The kernel's error.
+pub fn private_directory(path: &Path) -> std::io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Replaces a file whole or not at all, readable by its owner alone.
+///
+/// # Errors
+/// The kernel's error.
+pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let fresh = path.with_extension("new");
+    let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(bytes)?;
+    fs::rename(&fresh, path)
+}
