@@ -144,6 +144,18 @@ pub struct Wall {
     pub detail: String,
 }
 
+impl Event {
+    /// Whether something did not go through, an unanswered question included.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Connect { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
+        )
+    }
+}
+
 /// What an event was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

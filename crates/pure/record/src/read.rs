@@ -54,10 +54,23 @@ impl<'t> Reader<'t> {
     }
 
     fn decode(&self, line: &[u8]) -> Result<Entry, ReadError> {
-        let (_, json) = split(line).map_err(|cause| ReadError::Line { line: self.line, cause })?;
-        let event: Event = serde_json::from_slice(json).map_err(|cause| ReadError::Event { line: self.line, cause })?;
+        let event = event(line, self.line)?;
         Ok(Entry { id: EventId { segment: self.segment, seq: event.seq }, event })
     }
+}
+
+/// One line by its place in the segment, from 1. The place names the event, whatever number the line claims: a forged
+/// number answers to no other name.
+///
+/// # Errors
+/// When it is no line of a segment, or no event.
+pub fn decode(segment: Segment, place: u64, line: &[u8]) -> Result<Entry, ReadError> {
+    Ok(Entry { id: EventId { segment, seq: place }, event: event(line, place)? })
+}
+
+fn event(line: &[u8], number: u64) -> Result<Event, ReadError> {
+    let (_, json) = split(line).map_err(|cause| ReadError::Line { line: number, cause })?;
+    serde_json::from_slice(json).map_err(|cause| ReadError::Event { line: number, cause })
 }
 
 impl Iterator for Reader<'_> {

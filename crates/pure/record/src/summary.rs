@@ -7,6 +7,9 @@ use serde::{Serialize, Serializer};
 
 use crate::event::{Event, Kind, Verdict};
 
+/// How many destinations, and how many paths, are told apart. A program can make up names without end.
+pub const MAX_TOLD: usize = 1000;
+
 /// A destination: shown as `host:port`, an IPv6 address in brackets, a name that was only looked up alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
@@ -61,7 +64,8 @@ pub fn summarise<'e>(events: impl IntoIterator<Item = &'e Event>) -> Summary {
 }
 
 impl Summary {
-    fn take(&mut self, kind: &Kind) {
+    /// Counts one event.
+    pub fn take(&mut self, kind: &Kind) {
         match kind {
             Kind::Connect { host, port, verdict, .. } => self.count(host, Some(*port), *verdict),
             // An allowed name is followed by its connection; a refused one never is.
@@ -71,7 +75,7 @@ impl Summary {
                 self.sent = self.sent.saturating_add(*sent);
                 self.received = self.received.saturating_add(*received);
             }
-            Kind::WorkspaceChange { path, .. } => {
+            Kind::WorkspaceChange { path, .. } if self.changed.len() < MAX_TOLD => {
                 self.changed.insert(path.clone());
             }
             Kind::GateLost => self.gates_lost += 1,
@@ -85,6 +89,10 @@ impl Summary {
             Verdict::Allowed => &mut self.allowed,
             Verdict::Refused | Verdict::Asked => &mut self.refused,
         };
-        *side.entry(Target { host: host.to_owned(), port }).or_default() += 1;
+        let mut target = Target { host: host.to_owned(), port };
+        if side.len() >= MAX_TOLD && !side.contains_key(&target) {
+            target = Target { host: "(others)".into(), port: None };
+        }
+        *side.entry(target).or_default() += 1;
     }
 }

@@ -140,10 +140,12 @@ pub fn describe(kind: &Kind) -> String {
             let holding = limits.iter().filter(|limit| limit.holds).count();
             format!("limits: {holding} of {} enforced in full", limits.len())
         }
-        Kind::Exec { pid, claimed, .. } => format!("start of `{claimed}` as process {pid}"),
+        Kind::Exec { pid, claimed, by, .. } => format!("start of `{claimed}` as process {pid} by `{by}`"),
         Kind::Resolve { name, verdict, .. } => format!("look-up of `{name}` {verdict}"),
-        Kind::Connect { host, port, verdict, .. } => {
-            format!("connection to `{}` {verdict}", Target { host: host.clone(), port: Some(*port) })
+        Kind::Connect { host, port, verdict, program, .. } => {
+            let target = Target { host: host.clone(), port: Some(*port) };
+            let by = program.first().map(|program| format!(" of `{program}`")).unwrap_or_default();
+            format!("connection{by} to `{target}` {verdict}")
         }
         Kind::Close { connect, sent, received } => {
             format!("end of connection {connect}: {sent} bytes sent, {received} received")
@@ -151,11 +153,22 @@ pub fn describe(kind: &Kind) -> String {
         Kind::GateStarted { incarnation } => format!("gate {incarnation} started"),
         Kind::GateLost => "gate lost: no network until the next".to_owned(),
         Kind::WorkspaceChange { path, change } => format!("`{path}` {change}"),
-        Kind::Merge { paths, state } => format!("merge of {} paths: {state}", paths.len()),
+        Kind::Merge { paths, state } => format!("merge of {}: {state}", some(paths)),
         Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),
         Kind::Unknown => "something that a later version recorded".to_owned(),
     };
     shown(&line)
+}
+
+/// The first few of a list, and how many more there are.
+fn some(paths: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let named: Vec<_> = paths.iter().take(SHOWN).map(|path| format!("`{path}`")).collect();
+    match paths.len().saturating_sub(SHOWN) {
+        0 if paths.is_empty() => "nothing".into(),
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn session() -> Vec<Entry> {
 #[test]
 fn a_refusal_is_explained() {
     let answer = why(&session(), id("g1")).expect("held");
-    assert_eq!(answer.what, "connection to `a\\u{202e}.example:443` refused");
+    assert_eq!(answer.what, "connection of `/usr/bin/curl` to `a\\u{202e}.example:443` refused");
     assert_eq!(answer.rule.as_deref(), Some("network.default"));
     assert_eq!(answer.program, ["/usr/bin/curl", "/bin/sh"]);
     assert!(answer.suggestion.is_some_and(|rule| rule.contains("a\\u{202e}.example")));
@@ -67,6 +67,31 @@ fn the_summary_counts_by_destination() {
     assert_eq!(json["refused"]["no.example"], 1);
     assert_eq!(json["refused"]["wait.example:443"], 1);
     assert_eq!((summary.sent, summary.received, summary.exit), (20, u64::MAX, Some(3)));
+}
+
+#[test]
+fn a_flood_of_names_is_counted_without_being_held() {
+    let mut summary = crate::Summary::default();
+    for number in 0..2 * crate::summary::MAX_TOLD {
+        summary.take(&connect(&format!("n{number}.example"), Verdict::Refused));
+    }
+    assert_eq!(summary.refused.len(), crate::summary::MAX_TOLD + 1);
+    assert_eq!(summary.refused.values().sum::<u64>(), 2 * crate::summary::MAX_TOLD as u64);
+}
+
+#[test]
+fn a_merge_is_told_without_listing_all_of_it() {
+    let merge =
+        |count: usize| Kind::Merge { paths: (0..count).map(|n| format!("f{n}\u{7}")).collect(), state: "begun".into() };
+    assert_eq!(describe(&merge(0)), "merge of nothing: begun");
+    assert_eq!(describe(&merge(5)), "merge of `f0\\u{7}`, `f1\\u{7}`, `f2\\u{7}` and 2 more: begun");
+}
+
+#[test]
+fn a_line_is_named_by_its_place_whatever_it_claims() {
+    let line = format!("{} {{\"seq\":9,\"at\":5,\"kind\":\"gate-lost\"}}\n", "0".repeat(64));
+    let read = crate::decode(Segment::Gate, 2, line.as_bytes()).expect("an event");
+    assert_eq!((read.id, read.event.seq), (id("g2"), 9));
 }
 
 #[test]
