@@ -153,6 +153,16 @@ impl Member {
         self.deny.find(host, fits).map(|position| &deny[position])
     }
 
+    /// Whether the destination, where it is an address, could also be pinned.
+    pub(crate) fn reaches(&self, egress: &Egress<'_>) -> bool {
+        match egress.host {
+            Host::Name(_) => true,
+            Host::Address(address) => {
+                special(*address).is_none_or(|found| self.names(egress, address.to_canonical(), found.prefix))
+            }
+        }
+    }
+
     /// Whether an allow rule names this special address itself, by a network no wider than its range.
     fn names(&self, egress: &Egress<'_>, address: IpAddr, prefix: u8) -> bool {
         let allow = &self.policy.network.allow;

@@ -1,10 +1,10 @@
-//! What changes from one policy to another, and whether it widens.
+//! What changes from one policy to another, and whether it widens or narrows.
 
-use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, Policy};
+use crate::{CanonicalPath, Limit, Limits, Policy, Rule, print};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,61 +17,173 @@ pub struct Change {
     pub after: Option<String>,
     /// Whether more is possible after than before, taken by itself.
     pub widens: bool,
+    /// Whether less is. Neither is said where an entry changes nothing, such as a rule inside another.
+    pub narrows: bool,
 }
 
-/// The differences, in the order of a policy's keys.
+impl fmt::Display for Change {
+    /// One line: the key, both values, and which way it goes.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match (self.widens, self.narrows) {
+            (true, false) => "widens",
+            (false, true) => "narrows",
+            (true, true) => "widens and narrows",
+            (false, false) => "changes nothing that is possible",
+        };
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(formatter, "~ {}: {before} → {after} ({way})", self.key),
+            (Some(before), None) => write!(formatter, "- {}: {before} ({way})", self.key),
+            (None, after) => write!(formatter, "+ {}: {} ({way})", self.key, after.as_deref().unwrap_or("")),
+        }
+    }
+}
+
+/// The differences, in the order of a policy's keys. Every key is compared but `name`, which allows nothing.
 #[must_use]
 pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let mut scalar = |key: &str, old: String, new: String, widens: bool| {
-        if old != new {
-            changes.push(Change { key: key.into(), before: Some(old), after: Some(new), widens });
-        }
-    };
+    let mut found = Found(Vec::new());
     let (old, new) = (&before.files, &after.files);
-    scalar(
-        "files.workspace",
-        format!("{:?}", old.workspace),
-        format!("{:?}", new.workspace),
-        new.workspace > old.workspace,
-    );
-    let (from, to) = (before.network.default, after.network.default);
-    scalar("network.default", format!("{from:?}"), format!("{to:?}"), to > from);
-    for ((key, old), (_, new)) in limits(&before.limits).into_iter().zip(limits(&after.limits)) {
-        let shown = |limit: Option<u64>| limit.map_or("none".to_owned(), |value| value.to_string());
-        scalar(key, shown(old), shown(new), old.is_some_and(|old| new.is_none_or(|new| new > old)));
-    }
-    list(&mut changes, "files.read", &old.read, &new.read, true);
-    list(&mut changes, "files.write", &old.write, &new.write, true);
-    list(&mut changes, "files.hide", &old.hide, &new.hide, false);
-    list(&mut changes, "files.guard", &old.guard, &new.guard, false);
-    let pairs =
-        |policy: &Policy| policy.environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-    list(&mut changes, "env", &pairs(before), &pairs(after), true);
-    list(&mut changes, "network.allow", &before.network.allow, &after.network.allow, true);
-    list(&mut changes, "network.deny", &before.network.deny, &after.network.deny, false);
-    changes
+    found.scalar("files.workspace", (old.workspace, old.workspace.name()), (new.workspace, new.workspace.name()));
+    found.list("files.read", &old.read, &new.read, Kind::Grant, CanonicalPath::covers);
+    found.list("files.write", &old.write, &new.write, Kind::Grant, CanonicalPath::covers);
+    found.list("files.hide", &old.hide, &new.hide, Kind::Bar, CanonicalPath::covers);
+    found.list("files.guard", &old.guard, &new.guard, Kind::Bar, PartialEq::eq);
+    found.environment(before, after);
+    found.limits(&before.limits, &after.limits);
+    let (old, new) = (&before.network, &after.network);
+    found.scalar("network.default", (old.default, old.default.name()), (new.default, new.default.name()));
+    found.list("network.allow", &old.allow, &new.allow, Kind::Grant, Rule::grants);
+    found.list("network.deny", &old.deny, &new.deny, Kind::Bar, Rule::covers);
+    found.list("tests", &before.tests, &after.tests, Kind::Word, PartialEq::eq);
+    found.0
 }
 
-fn limits(limits: &Limits) -> [(&'static str, Option<u64>); 5] {
-    let Limits { memory, pids, cpu, time, disk } = *limits;
-    [
-        ("limits.memory", memory),
-        ("limits.pids", pids),
-        ("limits.cpu", cpu),
-        ("limits.time", time),
-        ("limits.disk", disk),
-    ]
+/// What an entry of a list does.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Grant,
+    Bar,
+    Word,
 }
 
-/// `grants`: an entry more is a grant; otherwise an entry less is one.
-fn list<T: ToString>(changes: &mut Vec<Change>, key: &str, before: &[T], after: &[T], grants: bool) {
-    let set = |items: &[T]| items.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-    let (before, after) = (set(before), set(after));
-    for gone in before.difference(&after) {
-        changes.push(Change { key: key.into(), before: Some(gone.clone()), after: None, widens: !grants });
+struct Found(Vec<Change>);
+
+impl Found {
+    fn push(&mut self, key: &str, before: Option<String>, after: Option<String>, widens: bool, narrows: bool) {
+        self.0.push(Change { key: key.into(), before, after, widens, narrows });
     }
-    for new in after.difference(&before) {
-        changes.push(Change { key: key.into(), before: None, after: Some(new.clone()), widens: grants });
+
+    /// A greater value widens.
+    fn scalar<T: PartialOrd>(&mut self, key: &str, old: (T, &str), new: (T, &str)) {
+        if old.0 != new.0 {
+            let (widens, narrows) = (new.0 > old.0, new.0 < old.0);
+            self.push(key, Some(old.1.into()), Some(new.1.into()), widens, narrows);
+        }
+    }
+
+    /// An entry that another one on the other side covers is a change of words, not of what is possible.
+    fn list<T: ToString + PartialEq>(
+        &mut self,
+        key: &str,
+        before: &[T],
+        after: &[T],
+        kind: Kind,
+        covers: impl Fn(&T, &T) -> bool,
+    ) {
+        for gone in before.iter().filter(|item| !after.contains(item)) {
+            let counts = !after.iter().any(|other| covers(other, gone));
+            self.push(key, Some(gone.to_string()), None, counts && kind == Kind::Bar, counts && kind == Kind::Grant);
+        }
+        for new in after.iter().filter(|item| !before.contains(item)) {
+            let counts = !before.iter().any(|other| covers(other, new));
+            self.push(key, None, Some(new.to_string()), counts && kind == Kind::Grant, counts && kind == Kind::Bar);
+        }
+    }
+
+    /// A variable can change what a program does, so one that is new or different widens.
+    fn environment(&mut self, before: &Policy, after: &Policy) {
+        let (old, new) = (&before.environment, &after.environment);
+        let shown = |name: &String, value: Option<&String>| value.map(|value| format!("{name}={value}"));
+        for name in old.keys().chain(new.keys().filter(|name| !old.contains_key(*name))) {
+            let (from, to) = (old.get(name), new.get(name));
+            if from != to {
+                self.push("env", shown(name, from), shown(name, to), to.is_some(), to.is_none());
+            }
+        }
+    }
+
+    fn limits(&mut self, before: &Limits, after: &Limits) {
+        for limit in Limit::ALL {
+            let (old, new) = (before.get(limit), after.get(limit));
+            if old != new {
+                let shown = |value: Option<u64>| value.map(|value| print::quantity(limit, value));
+                let widens = old.is_some_and(|old| new.is_none_or(|new| new > old));
+                self.push(&format!("limits.{}", limit.name()), shown(old), shown(new), widens, !widens);
+            }
+            match (before.required.contains(&limit), after.required.contains(&limit)) {
+                (true, false) => self.push("limits.required", Some(limit.name().into()), None, true, false),
+                (false, true) => self.push("limits.required", None, Some(limit.name().into()), false, true),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Target;
+
+    fn rule(to: &str) -> Rule {
+        Rule::to(Target::parse(to).expect("a target"))
+    }
+
+    fn path(text: &str) -> CanonicalPath {
+        CanonicalPath::parse(text).expect("a path")
+    }
+
+    /// One change of each key, whether it widens, and that its reverse does the opposite.
+    #[test]
+    fn every_key_is_compared_both_ways() {
+        let table: [(&str, fn(&mut Policy), bool); 12] = [
+            ("files.workspace", |policy| policy.files.workspace = crate::WorkspaceMode::Live, true),
+            ("files.read", |policy| policy.files.read.push(path("/usr")), true),
+            ("files.write", |policy| policy.files.write.push(path("/usr")), true),
+            ("files.hide", |policy| policy.files.hide.push(path("/usr")), false),
+            ("files.guard", |policy| policy.files.guard.push(".envrc".into()), false),
+            ("env", |policy| drop(policy.environment.insert("A".into(), "b".into())), true),
+            ("limits.memory", |policy| policy.limits.memory = Some(1), false),
+            ("limits.disk", |policy| policy.limits.disk = Some(1), false),
+            ("limits.required", |policy| policy.limits.required = [Limit::Pids].into(), false),
+            ("network.default", |policy| policy.network.default = crate::Default::Ask, true),
+            ("network.allow", |policy| policy.network.allow.push(rule("a.com")), true),
+            ("network.deny", |policy| policy.network.deny.push(rule("a.com")), false),
+        ];
+        for (key, change, widens) in table {
+            let (before, mut after) = (Policy::default(), Policy::default());
+            change(&mut after);
+            let there: Vec<_> = diff(&before, &after);
+            assert_eq!((there.len(), there[0].key.as_str()), (1, key));
+            assert_eq!((there[0].widens, there[0].narrows), (widens, !widens), "{key}");
+            let back = &diff(&after, &before)[0];
+            assert_eq!((back.widens, back.narrows), (!widens, widens), "{key} back");
+        }
+        assert!(diff(&Policy::default(), &Policy::default()).is_empty());
+    }
+
+    #[test]
+    fn an_entry_inside_another_changes_nothing() {
+        let mut before = Policy::default();
+        before.network.allow = vec![rule("*.a.com")];
+        before.files.read = vec![path("/usr")];
+        let mut after = before.clone();
+        after.network.allow.push(rule("x.a.com:443"));
+        after.files.read.push(path("/usr/bin"));
+        let changes = diff(&before, &after);
+        assert_eq!(changes.len(), 2);
+        assert!(changes.iter().all(|change| !change.widens && !change.narrows), "{changes:?}");
+        after.network.allow = vec![rule("0.0.0.0/0"), rule("10.0.0.1")];
+        before.network.allow = vec![rule("0.0.0.0/0")];
+        assert!(diff(&before, &after).iter().any(|change| change.widens), "a special address is named only by itself");
     }
 }

@@ -15,6 +15,18 @@ pub enum Outcome {
     Allow,
 }
 
+impl Outcome {
+    /// The name as written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Deny => "deny",
+            Outcome::Ask => "ask",
+            Outcome::Allow => "allow",
+        }
+    }
+}
+
 /// Why a request is decided as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {

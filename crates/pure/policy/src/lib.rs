@@ -6,24 +6,33 @@
 mod cidr;
 mod decide;
 mod diff;
+mod example;
 mod explain;
+mod files;
 mod host;
 mod index;
 mod model;
+mod observed;
 mod path;
 mod pattern;
+mod print;
 #[cfg(feature = "read")]
 pub mod read;
+mod resolve;
 mod special;
 mod suggest;
 
 pub use cidr::Cidr;
 pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal, decide};
 pub use diff::{Change, diff};
+pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests};
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
+pub use files::{Access, FileAnswer, MADE, Place, Stead, file};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
-pub use model::{Default, Files, Limits, Network, Policy, Protocol, Rule, WorkspaceMode};
+pub use model::{Default, Files, Limit, Limits, Network, Policy, Protocol, Rule, WorkspaceMode};
+pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};
+pub use resolve::may_resolve;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest};

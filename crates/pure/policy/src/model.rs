@@ -1,11 +1,11 @@
 //! A compiled policy: every name canonical, every default chosen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Target};
+use crate::{CanonicalPath, Example, HostPattern, Target, print};
 
 /// One compiled policy. The default allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Policy {
     pub limits: Limits,
     /// What may be reached through the door.
     pub network: Network,
+    /// What the policy itself says must come out, see [`crate::run_tests`].
+    #[serde(default)]
+    pub tests: Vec<Example>,
 }
 
 /// What of the file system exists inside.
@@ -50,8 +53,20 @@ pub enum WorkspaceMode {
     Live,
 }
 
+impl WorkspaceMode {
+    /// The name as written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            WorkspaceMode::ReadOnly => "read-only",
+            WorkspaceMode::Review => "review",
+            WorkspaceMode::Live => "live",
+        }
+    }
+}
+
 /// Resource limits; none is the host's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of memory.
     pub memory: Option<u64>,
@@ -63,6 +78,52 @@ pub struct Limits {
     pub time: Option<u64>,
     /// Bytes of changed files.
     pub disk: Option<u64>,
+    /// Limits that the host must enforce, or nothing runs.
+    #[serde(default)]
+    pub required: BTreeSet<Limit>,
+}
+
+/// One kind of limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // As in [`Limits`].
+pub enum Limit {
+    Memory,
+    Pids,
+    Cpu,
+    Time,
+    Disk,
+}
+
+impl Limit {
+    /// Every kind, in the order of the language.
+    pub const ALL: [Limit; 5] = [Limit::Memory, Limit::Pids, Limit::Cpu, Limit::Time, Limit::Disk];
+
+    /// The name as written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Limit::Memory => "memory",
+            Limit::Pids => "pids",
+            Limit::Cpu => "cpu",
+            Limit::Time => "time",
+            Limit::Disk => "disk",
+        }
+    }
+}
+
+impl Limits {
+    /// The value of one kind, in its base unit.
+    #[must_use]
+    pub const fn get(&self, limit: Limit) -> Option<u64> {
+        match limit {
+            Limit::Memory => self.memory,
+            Limit::Pids => self.pids,
+            Limit::Cpu => self.cpu,
+            Limit::Time => self.time,
+            Limit::Disk => self.disk,
+        }
+    }
 }
 
 /// What may be reached through the door.
@@ -85,6 +146,17 @@ pub enum Default {
     Deny,
     /// The operator is asked.
     Ask,
+}
+
+impl Default {
+    /// The name as written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Default::Deny => "deny",
+            Default::Ask => "ask",
+        }
+    }
 }
 
 /// One rule.
@@ -124,6 +196,22 @@ impl Rule {
             || executable.is_some_and(|name| self.programs.iter().any(|path| path.as_str() == name))
     }
 
+    /// Whether the other rule allows nothing that this one does not. Unlike [`Rule::covers`] it counts that a
+    /// network names a special address only when it is no wider than the range: naming one inside grants more.
+    #[must_use]
+    pub fn grants(&self, other: &Rule) -> bool {
+        let names = match (&self.to.host, &other.to.host) {
+            (wide, narrow) if wide == narrow => true,
+            (HostPattern::Network(wide), HostPattern::Address(address)) => {
+                crate::special(*address).is_none_or(|found| wide.prefix() >= found.prefix)
+            }
+            // Some range may lie inside both: only a network that can name no less counts as the same.
+            (HostPattern::Network(_), HostPattern::Network(_)) => false,
+            _ => true,
+        };
+        names && self.covers(other)
+    }
+
     /// Whether every request that the other rule takes is taken by this one.
     #[must_use]
     pub fn covers(&self, other: &Rule) -> bool {
@@ -138,9 +226,8 @@ impl fmt::Display for Rule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{{to: \"{}\"", self.to)?;
         if !self.programs.is_empty() {
-            let quoted =
-                |path: &CanonicalPath| format!("\"{}\"", path.as_str().replace('\\', "\\\\").replace('"', "\\\""));
-            write!(formatter, ", programs: [{}]", self.programs.iter().map(quoted).collect::<Vec<_>>().join(", "))?;
+            let quoted: Vec<String> = self.programs.iter().map(|path| print::quoted(path.as_str())).collect();
+            write!(formatter, ", programs: [{}]", quoted.join(", "))?;
         }
         formatter.write_str("}")
     }

@@ -10,6 +10,8 @@ use crate::{CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Pol
 pub struct Suggestion {
     /// The rule: one host, one port, the executable when it is known.
     pub rule: Rule,
+    /// The program was unknown, so the rule holds for every program: say it before anyone takes it over.
+    pub every_program: bool,
     /// Names of the policies that do not allow the request yet.
     pub policies: Vec<String>,
 }
@@ -27,7 +29,7 @@ pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggest
         .iter()
         .map(|member| {
             let mut policy = member.policy.clone();
-            if !matches!(member.judge(egress), Verdict::Allowed(_)) {
+            if !matches!(member.judge(egress), Verdict::Allowed(_)) || !member.reaches(egress) {
                 policies.push(policy.name.clone());
                 policy.network.allow.push(rule.clone());
             }
@@ -35,11 +37,16 @@ pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggest
         })
         .collect();
     let widened = Conjunction::new(widened);
-    let allowed = matches!(decide(&widened, egress), Decision::Allow(_));
-    (allowed && !policies.is_empty()).then_some(Suggestion { rule, policies })
+    let allowed = match (decide(&widened, egress), egress.host) {
+        (Decision::Allow(permit), Host::Address(address)) => permit.pin(&[*address]).is_ok(),
+        (Decision::Allow(_), Host::Name(_)) => true,
+        _ => false,
+    };
+    let every_program = rule.programs.is_empty();
+    (allowed && !policies.is_empty()).then_some(Suggestion { rule, every_program, policies })
 }
 
-fn smallest(egress: &Egress<'_>) -> Option<Rule> {
+pub(crate) fn smallest(egress: &Egress<'_>) -> Option<Rule> {
     let host = match egress.host {
         Host::Name(name) => HostPattern::Exact(name.clone()),
         Host::Address(address) => HostPattern::Address(address.to_canonical()),

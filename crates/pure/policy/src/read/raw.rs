@@ -28,6 +28,8 @@ pub(super) struct RawPolicy {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) network: RawNetwork,
+    #[serde(default)]
+    pub(super) tests: Vec<Spanned<RawExample>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) inference: Later,
     #[serde(default, deserialize_with = "present")]
@@ -60,6 +62,17 @@ pub(super) struct RawLimits {
     pub(super) cpu: Option<Text>,
     pub(super) time: Option<Text>,
     pub(super) disk: Option<Text>,
+    pub(super) required: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExample {
+    pub(super) connect: Option<Text>,
+    pub(super) read: Option<Text>,
+    pub(super) write: Option<Text>,
+    pub(super) program: Option<Text>,
+    pub(super) expect: Text,
 }
 
 #[derive(Debug, Default, Deserialize)]

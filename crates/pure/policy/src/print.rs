@@ -1,0 +1,97 @@
+//! A compiled policy as text that the strict reader takes and compiles to the same policy again.
+
+use std::fmt::Write;
+
+use crate::{Limit, Limits, Policy};
+
+impl Policy {
+    /// The policy as YAML: nothing extended, every path absolute.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let mut text = format!("bastide: 1\nname: {}\n", quoted(&self.name));
+        let files = &self.files;
+        text += &format!("files:\n  workspace: {}\n", files.workspace.name());
+        for (key, paths) in [("read", &files.read), ("write", &files.write), ("hide", &files.hide)] {
+            list(&mut text, 2, key, paths.iter().map(|path| quoted(path.as_str())));
+        }
+        list(&mut text, 2, "guard", files.guard.iter().map(|name| quoted(name)));
+        if !self.environment.is_empty() {
+            text += "env:\n";
+            for (name, value) in &self.environment {
+                text += &format!("  {}: {}\n", quoted(name), quoted(value));
+            }
+        }
+        limits(&mut text, &self.limits);
+        text += &format!("network:\n  default: {}\n", self.network.default.name());
+        list(&mut text, 2, "allow", self.network.allow.iter().map(ToString::to_string));
+        list(&mut text, 2, "deny", self.network.deny.iter().map(ToString::to_string));
+        list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
+        text
+    }
+}
+
+fn list(text: &mut String, indent: usize, key: &str, items: impl Iterator<Item = String>) {
+    let mut items = items.peekable();
+    if items.peek().is_some() {
+        let _ = writeln!(text, "{:indent$}{key}:", "");
+        items.for_each(|item| {
+            let _ = writeln!(text, "{:indent$}  - {item}", "");
+        });
+    }
+}
+
+fn limits(text: &mut String, limits: &Limits) {
+    if *limits == Limits::default() {
+        return;
+    }
+    *text += "limits:\n";
+    for limit in Limit::ALL {
+        if let Some(value) = limits.get(limit) {
+            *text += &format!("  {}: {}\n", limit.name(), quantity(limit, value));
+        }
+    }
+    if !limits.required.is_empty() {
+        let names: Vec<_> = limits.required.iter().map(|limit| limit.name()).collect();
+        *text += &format!("  required: [{}]\n", names.join(", "));
+    }
+}
+
+/// A limit's value with the largest unit that leaves it whole.
+pub(crate) fn quantity(limit: Limit, value: u64) -> String {
+    let units: &[(&str, u64)] = match limit {
+        Limit::Memory | Limit::Disk => &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)],
+        Limit::Time => &[("h", 3600), ("m", 60), ("s", 1)],
+        Limit::Cpu => &[("", 1000), ("m", 1)],
+        Limit::Pids => &[],
+    };
+    match units.iter().find(|(_, factor)| value.is_multiple_of(*factor)) {
+        Some((unit, factor)) => format!("{}{unit}", value / factor),
+        None => value.to_string(),
+    }
+}
+
+/// Text as one double-quoted YAML scalar on one line: what is not plainly visible is escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            ' '..='~' => out.push(character),
+            _ if character.is_alphanumeric() => out.push(character),
+            _ => {
+                let _ = write!(out, "\\U{:08X}", u32::from(character));
+            }
+        }
+    }
+    out + "\""
+}
+
+/// Text of somebody else for a message: bounded, and nothing in it moves the cursor or turns the direction.
+#[cfg(feature = "read")]
+pub(crate) fn visible(text: &str) -> String {
+    let mut out: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    if text.chars().nth(80).is_some() {
+        out.push('…');
+    }
+    out
+}

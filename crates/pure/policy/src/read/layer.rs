@@ -1,0 +1,152 @@
+//! One file of a policy, compiled, and how it is laid over what came before.
+
+use serde_saphyr::Location as Mark;
+
+use super::raw::{RawPolicy, RawRule, Text};
+use super::value::{self, Scope};
+use super::{Diagnostic, code};
+use crate::{Default as Fallback, Limit, Limits, Policy, Protocol, Rule, WorkspaceMode, print};
+
+/// What one file says; what it leaves out is left to what it extends.
+pub(super) struct Layer {
+    own: Policy,
+    workspace: Option<WorkspaceMode>,
+    default: Option<Fallback>,
+    /// Where each value stands: its key and form as [`crate::diff`] prints them.
+    pub(super) places: Vec<(String, String, Mark)>,
+    pub(super) name: Mark,
+}
+
+const MODES: &[(&str, WorkspaceMode)] =
+    &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
+const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
+
+impl Layer {
+    pub(super) fn compile(scope: &Scope<'_>, raw: &RawPolicy) -> Result<Layer, Diagnostic> {
+        let own = Policy { name: scope.name(&raw.name)?, ..Policy::default() };
+        let mut layer = Layer { own, workspace: None, default: None, places: Vec::new(), name: raw.name.referenced };
+        layer.files(scope, raw)?;
+        for (name, value) in &raw.env {
+            let read = scope.variable(name, value)?;
+            layer.place("env", format!("{name}={read}"), value.referenced);
+            layer.own.environment.insert(name.clone(), read);
+        }
+        layer.limits(scope, raw)?;
+        layer.network(scope, raw)?;
+        layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
+        Ok(layer)
+    }
+
+    fn place(&mut self, key: &str, value: String, mark: Mark) {
+        self.places.push((key.into(), value, mark));
+    }
+
+    fn files(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        self.workspace = scope.choice(raw.files.workspace.as_ref(), MODES)?;
+        if let (Some(mode), Some(text)) = (self.workspace, &raw.files.workspace) {
+            self.place("files.workspace", mode.name().into(), text.referenced);
+        }
+        let paths = |layer: &mut Layer, key: &str, list: &[Text]| {
+            let read = |text: &Text| {
+                let path = scope.path(text)?;
+                layer.place(key, path.to_string(), text.referenced);
+                Ok(path)
+            };
+            list.iter().map(read).collect::<Result<Vec<_>, Diagnostic>>()
+        };
+        self.own.files.read = paths(self, "files.read", &raw.files.read)?;
+        self.own.files.write = paths(self, "files.write", &raw.files.write)?;
+        self.own.files.hide = paths(self, "files.hide", &raw.files.hide)?;
+        for text in &raw.files.guard {
+            let name = scope.guard(text)?;
+            self.place("files.guard", name.clone(), text.referenced);
+            self.own.files.guard.push(name);
+        }
+        Ok(())
+    }
+
+    fn limits(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        let raw = &raw.limits;
+        let texts = [&raw.memory, &raw.pids, &raw.cpu, &raw.time, &raw.disk];
+        let mut values = [None; 5];
+        for ((limit, text), value) in Limit::ALL.into_iter().zip(texts).zip(&mut values) {
+            let Some(text) = text else { continue };
+            let read = scope.quantity(text, value::units(limit))?;
+            self.place(&format!("limits.{}", limit.name()), print::quantity(limit, read), text.referenced);
+            *value = Some(read);
+        }
+        let [memory, pids, cpu, time, disk] = values;
+        self.own.limits = Limits { memory, pids, cpu, time, disk, ..Limits::default() };
+        let names = Limit::ALL.map(|limit| (limit.name(), limit));
+        for text in &raw.required {
+            if let Some(limit) = scope.choice(Some(text), &names)? {
+                self.place("limits.required", limit.name().into(), text.referenced);
+                self.own.limits.required.insert(limit);
+            }
+        }
+        Ok(())
+    }
+
+    fn network(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        self.default = scope.choice(raw.network.default.as_ref(), DEFAULTS)?;
+        if let (Some(default), Some(text)) = (self.default, &raw.network.default) {
+            self.place("network.default", default.name().into(), text.referenced);
+        }
+        for raw in &raw.network.allow {
+            let rule = rule(scope, raw)?;
+            self.place("network.allow", rule.to_string(), raw.to.referenced);
+            self.own.network.allow.push(rule);
+        }
+        for raw in &raw.network.deny {
+            if let Some(first) = raw.programs.first() {
+                let message = "a deny rule holds for every program".into();
+                return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
+            }
+            let rule = rule(scope, raw)?;
+            self.place("network.deny", rule.to_string(), raw.to.referenced);
+            self.own.network.deny.push(rule);
+        }
+        Ok(())
+    }
+
+    /// This layer over what came before: lists grow, what is stated replaces. Tests stay with their own file.
+    pub(super) fn over(&self, base: &Policy) -> Policy {
+        let (mut policy, own) = (base.clone(), &self.own);
+        policy.name.clone_from(&own.name);
+        policy.files.workspace = self.workspace.unwrap_or(policy.files.workspace);
+        policy.network.default = self.default.unwrap_or(policy.network.default);
+        append(&mut policy.files.read, &own.files.read);
+        append(&mut policy.files.write, &own.files.write);
+        append(&mut policy.files.hide, &own.files.hide);
+        append(&mut policy.files.guard, &own.files.guard);
+        append(&mut policy.network.allow, &own.network.allow);
+        append(&mut policy.network.deny, &own.network.deny);
+        policy.environment.extend(own.environment.clone());
+        let (old, new) = (&base.limits, &own.limits);
+        policy.limits = Limits {
+            memory: new.memory.or(old.memory),
+            pids: new.pids.or(old.pids),
+            cpu: new.cpu.or(old.cpu),
+            time: new.time.or(old.time),
+            disk: new.disk.or(old.disk),
+            required: old.required.union(&new.required).copied().collect(),
+        };
+        policy.tests.clone_from(&own.tests);
+        policy
+    }
+}
+
+fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
+    let to = scope.target(&raw.to)?;
+    let programs = raw.programs.iter().map(|text| scope.path(text)).collect::<Result<_, _>>()?;
+    let protocol = scope.choice(raw.protocol.as_ref(), &[("tcp", Protocol::Tcp)])?.unwrap_or_default();
+    Ok(Rule { to, programs, protocol })
+}
+
+fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {
+    for item in own {
+        if !base.contains(item) {
+            base.push(item.clone());
+        }
+    }
+}

@@ -1,0 +1,257 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{Default as Fallback, Limit, WorkspaceMode};
+
+fn check(text: &str, widens: bool) -> Result<Policy, Diagnostic> {
+    read(&Source { name: "test.yaml".into(), text: text.into(), widens }, Some("/home/u"), &mut blueprint)
+}
+
+fn refused(lines: &str) -> Diagnostic {
+    check(&format!("bastide: 1\nname: a\n{lines}\n"), true).expect_err(lines)
+}
+
+/// A world of policies by name; `own.yaml` and blueprints widen, others narrow only.
+fn world(files: &[(&str, &str)]) -> Result<(Policy, Vec<Origin>), Diagnostic> {
+    let source = |name: &str| {
+        let (_, body) = files.iter().find(|file| file.0 == name)?;
+        let text = format!("bastide: 1\nname: {name}\n{body}\n");
+        Some(Source { name: name.into(), text, widens: name == "own.yaml" })
+    };
+    let own = source("own.yaml").expect("own.yaml is there");
+    read_located(&own, Some("/home/u"), &mut |name| source(name).or_else(|| blueprint(name)))
+}
+
+/// Lines after the two of the head, the code, and where: every code that one file alone can have.
+const BAD: &[(&str, &str, u64, u64)] = &[
+    ("files:\n\tread: []", "002", 4, 0),
+    ("files: {read: [", "002", 0, 0),
+    ("files: {read: ['/a}", "002", 0, 0),
+    ("files: {read: [a: b: c]}", "021", 3, 0),
+    ("extends: [nowhere]", "004", 3, 11),
+    ("risk:", "008", 3, 0),
+    ("risk: {ask: 60}", "008", 3, 0),
+    ("inference: {}", "008", 3, 0),
+    ("tools: []", "008", 3, 0),
+    ("data: []", "008", 3, 0),
+    ("flows: []", "008", 3, 0),
+    ("agents: 2", "008", 3, 0),
+    ("network: {allow: [{to: a.b, paths: null}]}", "008", 3, 0),
+    ("network: {allow: [{to: 'a.b', methods: [GET]}]}", "008", 3, 0),
+    ("network: {allow: [{to: a.b, credential: x}]}", "008", 3, 0),
+    ("files: &a {read: []}", "009", 3, 0),
+    ("env: {A: *a}", "009", 3, 0),
+    ("env: {<<: {A: b}}", "009", 3, 0),
+    ("env: {A: !secret b}", "009", 3, 0),
+    ("!x files: {}", "009", 3, 0),
+    ("---\nbastide: 1", "009", 0, 0),
+    ("tools: [[[[[[[[[[[[]]]]]]]]]]]]", "009", 3, 0),
+    ("files: {read: [a]}", "010", 3, 16),
+    ("files: {hide: [/a/../b]}", "010", 3, 16),
+    ("files: {write: [~root/x]}", "010", 3, 17),
+    ("tests: [{read: a/../b, expect: absent}]", "010", 3, 16),
+    ("network: {allow: [{to: '0x7f.1'}]}", "011", 3, 24),
+    ("network: {allow: [{to: 'a.b:0'}]}", "011", 3, 24),
+    ("network: {allow: [{to: 'a.b:65536'}]}", "011", 3, 24),
+    ("network: {allow: [{to: 'a.*.b'}]}", "011", 3, 24),
+    ("network: {allow: [{to: '*'}]}", "011", 3, 24),
+    ("network: {allow: [{to: '10.0.0.1/8'}]}", "011", 3, 24),
+    ("network: {allow: [{to: host.bastide}]}", "011", 3, 24),
+    ("tests: [{connect: a.b, expect: allow}]", "011", 3, 19),
+    ("network: {deny: [{to: a.b, programs: [/x]}]}", "012", 3, 39),
+    ("files: {guard: [/abs/../x]}", "013", 3, 17),
+    ("files: {guard: ['']}", "013", 3, 17),
+    ("files: {workspace: rw}", "014", 3, 20),
+    ("network: {default: allow}", "014", 3, 20),
+    ("network: {allow: [{to: a.b, protocol: udp}]}", "014", 3, 39),
+    ("limits: {required: [colour]}", "014", 3, 21),
+    ("tests: [{read: /a, expect: allow}]", "014", 3, 28),
+    ("limits: {memory: lots}", "015", 3, 18),
+    ("limits: {memory: 0}", "015", 3, 18),
+    ("limits: {memory: +1}", "015", 3, 18),
+    ("limits: {memory: 1.5GiB}", "015", 3, 18),
+    ("limits: {memory: 99999999999GiB}", "015", 3, 18),
+    ("limits: {pids: 2k}", "015", 3, 16),
+    ("env: {'A=B': c}", "016", 3, 0),
+    ("env: {'': c}", "016", 3, 0),
+    ("env: {1A: c}", "016", 3, 0),
+    ("env: {A: \"b\\0\"}", "016", 3, 10),
+    ("colour: red", "019", 3, 1),
+    ("files: {reed: []}", "019", 3, 9),
+    ("network: {upstream: http://proxy}", "019", 3, 11),
+    ("tests: [{read: /a, expect: absent, when: now}]", "019", 3, 36),
+    ("name: b", "020", 3, 1),
+    ("env: {A: b, A: c}", "020", 3, 13),
+    ("files: {read: [], read: []}", "020", 3, 19),
+    ("files: 7", "021", 3, 8),
+    ("files: {read: /usr}", "021", 3, 15),
+    ("network: {allow: [a.b]}", "021", 3, 19),
+    ("network: {allow: [{}]}", "021", 3, 0),
+    ("env: [A]", "021", 3, 6),
+    ("tests: [{expect: allow}]", "022", 3, 9),
+    ("tests: [{read: /a, write: /b, expect: absent}]", "022", 3, 9),
+    ("tests: [{read: /a, program: /b, expect: absent}]", "022", 3, 9),
+];
+
+#[test]
+fn bad_text_is_refused_with_its_place() {
+    let wrong = |&&(lines, code, line, column): &&(&str, &str, u64, u64)| {
+        let error = refused(lines);
+        let place = error.location.line > 0
+            && (line == 0 || error.location.line == line)
+            && (column == 0 || error.location.column == column);
+        error.code != format!("E-POLICY-{code}") || !place || error.hint.is_none()
+    };
+    let wrong: Vec<String> = BAD.iter().filter(wrong).map(|row| format!("{row:?}: {}", refused(row.0))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Faults of the head, of bytes and of several files.
+fn others() -> Vec<(&'static str, Diagnostic)> {
+    let head = |text: &str| check(text, true).expect_err("refused");
+    let bytes = |bytes: &[u8]| Source::from_bytes("b", bytes, true).expect_err("refused");
+    let big = "# 0123456789\n".repeat(MAX_BYTES / 10);
+    let half = format!("# {}", "x".repeat(MAX_BYTES - 100));
+    let many: Vec<String> = (0..MAX_POLICIES).map(|number| format!("p{number}")).collect();
+    let all = format!("extends: [{}]", many.join(", "));
+    let files: Vec<_> =
+        [("own.yaml", all.as_str())].into_iter().chain(many.iter().map(|name| (name.as_str(), ""))).collect();
+    let heavy: Vec<_> = [("own.yaml", "extends: [p0, p1, p2, p3, p4]")]
+        .into_iter()
+        .chain(many[..5].iter().map(|name| (name.as_str(), half.as_str())))
+        .collect();
+    let lines: Vec<String> = many.iter().skip(1).map(|name| format!("extends: [{name}]")).collect();
+    let deep: Vec<_> = [("own.yaml", "extends: [p0]")]
+        .into_iter()
+        .chain(many.iter().zip(&lines).map(|(name, line)| (name.as_str(), line.as_str())))
+        .collect();
+    let many_error = |files: &[(&str, &str)]| world(files).expect_err("refused");
+    vec![
+        ("001", head(&big)),
+        ("001", bytes(big.as_bytes())),
+        ("001", many_error(&heavy)),
+        ("003", head("bastide: 2\nname: a\n")),
+        ("005", many_error(&[("own.yaml", "extends: [own.yaml]")])),
+        ("005", many_error(&[("own.yaml", "extends: [b]"), ("b", "extends: [c]"), ("c", "extends: [b]")])),
+        ("005", many_error(&deep)),
+        ("006", many_error(&files)),
+        ("007", many_error(&[("own.yaml", "extends: [hardened, b]"), ("b", "\nfiles:\n  read: [/x]")])),
+        ("009", head("\u{feff}bastide: 1\nname: a\n")),
+        ("017", head("bastide: 1\nname: ''\n")),
+        ("017", head(&format!("bastide: 1\nname: {}\n", "a".repeat(65)))),
+        ("018", bytes(b"bastide: 1\nname: \xff\n")),
+        ("021", head("")),
+        ("021", head("name: a\n")),
+        ("021", head("bastide: one\nname: a\n")),
+        ("021", head("[]\n")),
+    ]
+}
+
+#[test]
+fn faults_of_the_whole_are_refused_with_hints() {
+    for (code, error) in others() {
+        assert_eq!(error.code, format!("E-POLICY-{code}"), "{error}");
+        assert!(error.hint.is_some(), "{error}");
+    }
+    let (_, error) = others().into_iter().find(|pair| pair.0 == "007").expect("there");
+    assert_eq!((error.location.file.as_str(), error.location.line, error.location.column), ("b", 5, 10), "{error}");
+    let (_, error) = others().into_iter().find(|pair| pair.0 == "018").expect("there");
+    assert_eq!((error.location.line, error.location.column), (2, 7));
+}
+
+#[test]
+fn every_code_is_explained_and_reached() {
+    let reached: BTreeSet<String> = BAD.iter().map(|row| format!("E-POLICY-{}", row.1)).collect();
+    let reached: BTreeSet<String> =
+        reached.into_iter().chain(others().iter().map(|pair| format!("E-POLICY-{}", pair.0))).collect();
+    let known: BTreeSet<String> = CODES.iter().map(|pair| pair.0.to_owned()).collect();
+    assert_eq!(reached, known);
+    assert_eq!(known.len(), CODES.len(), "no code twice");
+    for (code, text) in CODES {
+        assert_eq!(explain_code(code), Some(*text));
+        assert!(text.len() > 40 && !text.contains("  "), "{code}");
+    }
+    assert_eq!(explain_code("E-POLICY-000"), None);
+}
+
+#[test]
+fn hostile_text_in_a_message_is_bounded_and_visible() {
+    let error = refused(&format!("files: {{read: [\"\\e]52;\\u202e{}\"]}}", "x".repeat(5000)));
+    assert!(error.message.len() < 300, "{}", error.message.len());
+    assert!(error.message.chars().all(|character| !character.is_control() && character != '\u{202e}'));
+    let error = refused("network: {allow: [{to: 'b.c', \"\\e[31m\": 1}]}");
+    assert!(!error.to_string().contains('\u{1b}'), "{error}");
+    let secret = check("bastide: 1\nname: a\nenv: {TOKEN: hunter2}\n", false).expect_err("widens");
+    assert!(!secret.to_string().contains("hunter2"), "{secret}");
+    let secret = refused("env: {TOKEN: hunter2, 'B C': hunter2}");
+    assert!(!secret.to_string().contains("hunter2"), "{secret}");
+}
+
+#[test]
+fn blueprints_are_read() {
+    let strict = read(&blueprint("strict").expect("exists"), None, &mut blueprint).expect("reads");
+    assert_eq!(
+        (strict.network.default, strict.files.workspace, strict.limits.memory),
+        (Fallback::Deny, WorkspaceMode::ReadOnly, Some(2 << 30))
+    );
+    assert!(!strict.files.read.is_empty());
+    let hardened = read(&blueprint("hardened").expect("exists"), None, &mut blueprint).expect("reads");
+    assert!(crate::diff(&hardened, &strict).iter().all(|change| !change.widens), "strict only narrows");
+}
+
+#[test]
+fn several_parents_are_laid_in_order() {
+    let files = [
+        ("own.yaml", "extends: [a, b]\nlimits: {cpu: 1}"),
+        ("a", "extends: [hardened]\nlimits: {memory: 1GiB, required: [memory]}\nnetwork: {default: deny}"),
+        ("b", "extends: [hardened]\nfiles: {hide: [~/.ssh]}\nlimits: {pids: 8}"),
+    ];
+    let (policy, origins) = world(&files).expect("reads");
+    assert_eq!(policy.name, "own.yaml");
+    // `hardened` counts once, before `a`: its second mention does not bring `ask` and 4 GiB back.
+    assert_eq!(policy.network.default, Fallback::Deny);
+    assert_eq!((policy.limits.memory, policy.limits.pids, policy.limits.cpu), (Some(1 << 30), Some(8), Some(1000)));
+    assert!(policy.limits.required.contains(&Limit::Memory));
+    assert_eq!(policy.files.hide[0].as_str(), "/home/u/.ssh");
+    let from = |key: &str| {
+        origins.iter().filter(|origin| origin.key == key).map(|origin| origin.location.file.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((from("limits.memory"), from("limits.pids")), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    assert_eq!((from("files.hide"), from("network.default")), (vec!["b".to_owned()], vec!["a".to_owned()]));
+    assert!(from("files.read").iter().all(|file| file == "hardened"));
+}
+
+#[test]
+fn only_the_operators_file_widens() {
+    let text = "bastide: 1\nname: a\nextends: [hardened]\nfiles: {read: [~/.rustup]}\n";
+    assert!(check(text, true).expect("reads").files.read.iter().any(|path| path.as_str() == "/home/u/.rustup"));
+    assert_eq!(check(text, false).map_err(|error| error.code), Err("E-POLICY-007".into()));
+    // Alone, a layer has nothing to narrow: it grants nothing.
+    for (line, narrows) in [
+        ("files: {read: [/usr]}", false),
+        ("files: {workspace: review}", false),
+        ("env: {LD_PRELOAD: x}", false),
+        ("network: {default: ask}", false),
+        ("network: {allow: [{to: a.b}]}", false),
+        ("network: {deny: [{to: a.b}]}", true),
+        ("files: {hide: [/usr], guard: [x]}", true),
+        ("limits: {memory: 1GiB}", true),
+    ] {
+        let error = check(&format!("bastide: 1\nname: a\n{line}\n"), false);
+        assert_eq!(error.is_ok(), narrows, "{line}");
+    }
+    // A rule inside one that is there widens nothing.
+    let files = [("own.yaml", "extends: [a, b]\nnetwork: {allow: [{to: x.y}]}"), ("a", ""), ("b", "limits: {pids: 1}")];
+    assert!(world(&files).is_ok());
+}
+
+#[test]
+fn limits_and_quantities_have_one_meaning() {
+    let text = "bastide: 1\nname: a\nlimits: {memory: 2GiB, pids: 256, cpu: 1500m, time: 90m, disk: 10KiB, required: [memory, disk]}\n";
+    let limits = check(text, true).expect("reads").limits;
+    assert_eq!(
+        (limits.memory, limits.pids, limits.cpu, limits.time, limits.disk),
+        (Some(2 << 30), Some(256), Some(1500), Some(5400), Some(10 << 10))
+    );
+    assert_eq!(limits.required.into_iter().collect::<Vec<_>>(), [Limit::Memory, Limit::Disk]);
+}

@@ -1,0 +1,115 @@
+//! From bytes to the raw shape: what YAML can do beyond plain mappings, lists and scalars is refused.
+
+use serde_saphyr::{Error, Location as Mark, MergeKeyPolicy};
+
+use super::raw::RawPolicy;
+use super::{Diagnostic, Location, MAX_BYTES, Source, code, fail};
+use crate::print::visible;
+
+const PLAIN: &str = "write plain YAML; `bastide policy show hardened` prints an example";
+
+impl Source {
+    /// A policy file out of its bytes.
+    ///
+    /// # Errors
+    /// A located [`Diagnostic`] for what is no text, or too much of it.
+    pub fn from_bytes(name: &str, bytes: &[u8], widens: bool) -> Result<Source, Diagnostic> {
+        check_size(name, bytes.len())?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Source { name: name.into(), text: text.into(), widens }),
+            Err(error) => {
+                let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
+                let line = before.matches('\n').count() as u64 + 1;
+                let column = before.rsplit('\n').next().unwrap_or("").chars().count() as u64 + 1;
+                let message = "not UTF-8 text".into();
+                let location = Location { file: name.into(), line, column };
+                let hint = Some("save the file as UTF-8".into());
+                Err(Diagnostic { code: code::NOT_TEXT.into(), message, location, hint })
+            }
+        }
+    }
+}
+
+fn check_size(file: &str, bytes: usize) -> Result<(), Diagnostic> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let message = format!("longer than {MAX_BYTES} bytes");
+    Err(fail(file, Mark::UNKNOWN, code::TOO_LARGE, message, "use wildcards and networks instead of long lists"))
+}
+
+/// The raw shape of one file; its version is one that is known, and it holds no key of a later layer.
+pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
+    let file = source.name.as_str();
+    check_size(file, source.text.len())?;
+    if source.text.starts_with('\u{feff}') {
+        let location = Location { file: file.into(), line: 1, column: 1 };
+        let hint = Some("save the file as UTF-8 without it".into());
+        return Err(Diagnostic { code: code::FEATURE.into(), message: "byte order mark".into(), location, hint });
+    }
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        reject_tagged_field_names: true,
+        budget: serde_saphyr::budget! {
+            max_anchors: 0, max_aliases: 0, max_documents: 1, max_depth: 8, max_nodes: 50_000,
+        },
+    };
+    let raw: RawPolicy =
+        serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| refused(file, &error))?;
+    if raw.bastide.value != 1 {
+        let message = format!("unknown version `{}`", raw.bastide.value);
+        return Err(fail(file, raw.bastide.referenced, code::VERSION, message, "write `bastide: 1`"));
+    }
+    match raw.later() {
+        Some((key, mark)) => {
+            let hint = "remove it: nothing may stand in a policy that nothing enforces";
+            Err(fail(file, mark, code::LATER, format!("`{key}` is not enforced yet"), hint))
+        }
+        None => Ok(raw),
+    }
+}
+
+fn refused(file: &str, error: &Error) -> Diagnostic {
+    let error = error.without_snippet();
+    let mark = error.location().unwrap_or(Mark::UNKNOWN);
+    let (code, message, hint) = match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            let hint = format!("keys here: {}", expected.join(", "));
+            return fail(file, mark, code::UNKNOWN_KEY, format!("unknown key `{}`", visible(field)), &hint);
+        }
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = visible(key.as_deref().unwrap_or("?"));
+            (code::DUPLICATE, format!("`{key}` stands twice"), "keep one of the two")
+        }
+        Error::SerdeMissingField { field, .. } => (
+            code::SHAPE,
+            format!("`{field}` is missing"),
+            "every policy has `bastide: 1` and `name`; every rule has `to`",
+        ),
+        Error::Budget { .. }
+        | Error::UnknownAnchor { .. }
+        | Error::MultipleDocuments { .. }
+        | Error::MergeKeyNotAllowed { .. }
+        | Error::TaggedScalarCannotDeserializeIntoString { .. }
+        | Error::TaggedStructFieldName { .. }
+        | Error::UnsupportedTag { .. } => (code::FEATURE, first(error), PLAIN),
+        Error::Unexpected { .. }
+        | Error::Eof { .. }
+        | Error::NullIntoString { .. }
+        | Error::InvalidScalar { .. }
+        | Error::SerdeInvalidType { .. }
+        | Error::SerdeInvalidValue { .. }
+        | Error::UnexpectedSequenceEnd { .. }
+        | Error::UnexpectedMappingEnd { .. } => (code::SHAPE, first(error), PLAIN),
+        _ => (code::SYNTAX, first(error), PLAIN),
+    };
+    fail(file, mark, code, message, hint)
+}
+
+/// The parser's own words, which may quote the file.
+fn first(error: &Error) -> String {
+    let text = error.to_string();
+    visible(text.lines().next().unwrap_or("not understood"))
+}

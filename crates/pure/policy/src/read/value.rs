@@ -1,0 +1,158 @@
+//! Single values: each is taken in one form, or refused with its place and what to write instead.
+
+use serde_saphyr::{Location as Mark, Spanned};
+
+use super::raw::{RawExample, Text};
+use super::{Diagnostic, code, fail};
+use crate::print::visible;
+use crate::{CanonicalPath, Example, ExamplePath, Host, HostError, Limit, Outcome, Reading, Target, Writing};
+
+/// What values of one file are read against.
+pub(super) struct Scope<'a> {
+    pub(super) file: &'a str,
+    pub(super) home: Option<&'a str>,
+}
+
+const OUTCOMES: &[(&str, Outcome)] = &[("allow", Outcome::Allow), ("ask", Outcome::Ask), ("deny", Outcome::Deny)];
+const READINGS: &[(&str, Reading)] =
+    &[("readable", Reading::Readable), ("absent", Reading::Absent), ("hidden", Reading::Hidden)];
+const WRITINGS: &[(&str, Writing)] =
+    &[("writable", Writing::Writable), ("guarded", Writing::Guarded), ("refused", Writing::Refused)];
+
+/// The units of a limit and what they multiply by; the empty one last.
+pub(super) fn units(limit: Limit) -> &'static [(&'static str, u64)] {
+    match limit {
+        Limit::Memory | Limit::Disk => &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("", 1)],
+        Limit::Time => &[("s", 1), ("m", 60), ("h", 3600), ("", 1)],
+        Limit::Cpu => &[("m", 1), ("", 1000)],
+        Limit::Pids => &[("", 1)],
+    }
+}
+
+impl Scope<'_> {
+    pub(super) fn fail(&self, mark: Mark, code: &str, message: String, hint: &str) -> Diagnostic {
+        fail(self.file, mark, code, message, hint)
+    }
+
+    pub(super) fn name(&self, text: &Text) -> Result<String, Diagnostic> {
+        let name = &text.value;
+        let length = name.chars().count();
+        if name.trim().is_empty() || length > 64 || name.chars().any(char::is_control) {
+            let message = format!("bad name `{}`", visible(name));
+            return Err(self.fail(text.referenced, code::NAME, message, "write 1 to 64 plain characters"));
+        }
+        Ok(name.clone())
+    }
+
+    pub(super) fn path(&self, text: &Text) -> Result<CanonicalPath, Diagnostic> {
+        let full = match (text.value.strip_prefix('~'), self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                format!("{}{rest}", home.trim_end_matches('/'))
+            }
+            _ => text.value.clone(),
+        };
+        CanonicalPath::parse(&full).map_err(|error| {
+            let message = format!("bad path `{}`: {error}", visible(&text.value));
+            self.fail(text.referenced, code::PATH, message, "write an absolute path, or one under `~/`")
+        })
+    }
+
+    pub(super) fn target(&self, text: &Text) -> Result<Target, Diagnostic> {
+        Target::parse(&text.value).map_err(|error| self.host_error(text, error))
+    }
+
+    fn host_error(&self, text: &Text, error: HostError) -> Diagnostic {
+        let message = format!("bad host `{}`: {error}", visible(&text.value));
+        self.fail(text.referenced, code::HOST, message, "write `HOST[:PORT]`, such as `api.github.com:443`")
+    }
+
+    pub(super) fn guard(&self, text: &Text) -> Result<String, Diagnostic> {
+        match CanonicalPath::parse(&format!("/{}", text.value)) {
+            Ok(path) if path.as_str() != "/" => Ok(path.as_str()[1..].into()),
+            _ => {
+                let message = format!("bad guarded name `{}`", visible(&text.value));
+                Err(self.fail(text.referenced, code::GUARD, message, "write a relative path such as `.git/hooks`"))
+            }
+        }
+    }
+
+    pub(super) fn variable(&self, name: &str, value: &Text) -> Result<String, Diagnostic> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let first = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        let good = first && name.len() <= 256 && name.bytes().all(plain);
+        if good && value.value.len() <= 32 * 1024 && !value.value.contains('\0') {
+            return Ok(value.value.clone());
+        }
+        // The value may be a secret: only the name is told.
+        let message = format!("bad variable `{}`", visible(name));
+        Err(self.fail(value.referenced, code::VARIABLE, message, "write `NAME: value` with a NAME such as `CI`"))
+    }
+
+    pub(super) fn choice<T: Copy>(&self, text: Option<&Text>, words: &[(&str, T)]) -> Result<Option<T>, Diagnostic> {
+        let Some(text) = text else { return Ok(None) };
+        if let Some((_, value)) = words.iter().find(|pair| pair.0 == text.value) {
+            return Ok(Some(*value));
+        }
+        let names: Vec<_> = words.iter().map(|pair| pair.0).collect();
+        let message = format!("unknown value `{}`", visible(&text.value));
+        Err(self.fail(text.referenced, code::CHOICE, message, &format!("one of: {}", names.join(", "))))
+    }
+
+    pub(super) fn quantity(&self, text: &Text, units: &[(&str, u64)]) -> Result<u64, Diagnostic> {
+        // `parse` takes a sign too.
+        let number =
+            |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok());
+        let parsed = units
+            .iter()
+            .find_map(|(unit, factor)| number(text.value.strip_suffix(unit)?).flatten()?.checked_mul(*factor));
+        parsed.filter(|&value| value > 0).ok_or_else(|| {
+            let message = format!("bad quantity `{}`", visible(&text.value));
+            let hint = "write a whole number with its unit, such as 2GiB, 90m or 256";
+            self.fail(text.referenced, code::QUANTITY, message, hint)
+        })
+    }
+
+    pub(super) fn example(&self, raw: &Spanned<RawExample>) -> Result<Example, Diagnostic> {
+        let test = &raw.value;
+        match (&test.connect, &test.read, &test.write, &test.program) {
+            (Some(to), None, None, program) => {
+                let (host, port) = Host::parse_with_port(&to.value).map_err(|error| self.host_error(to, error))?;
+                let port = port.ok_or_else(|| self.host_error(to, HostError::Port))?;
+                let program = program.as_ref().map(|text| self.path(text)).transpose()?;
+                Ok(Example::Connect { host, port, program, expect: self.word(&test.expect, OUTCOMES)? })
+            }
+            (None, Some(path), None, None) => {
+                Ok(Example::Read { path: self.example_path(path)?, expect: self.word(&test.expect, READINGS)? })
+            }
+            (None, None, Some(path), None) => {
+                Ok(Example::Write { path: self.example_path(path)?, expect: self.word(&test.expect, WRITINGS)? })
+            }
+            _ => {
+                let message = "a test has one of `connect`, `read`, `write`; only `connect` has a `program`".into();
+                let hint = "write for example `{connect: \"api.github.com:443\", expect: allow}`";
+                Err(self.fail(raw.referenced, code::EXAMPLE, message, hint))
+            }
+        }
+    }
+
+    fn word<T: Copy>(&self, text: &Text, words: &[(&str, T)]) -> Result<T, Diagnostic> {
+        match self.choice(Some(text), words)? {
+            Some(word) => Ok(word),
+            None => Err(self.fail(text.referenced, code::CHOICE, "no value".into(), "")),
+        }
+    }
+
+    fn example_path(&self, text: &Text) -> Result<ExamplePath, Diagnostic> {
+        if text.value.starts_with(['/', '~']) {
+            return self.path(text).map(ExamplePath::Absolute);
+        }
+        match CanonicalPath::parse(&format!("/{}", text.value)) {
+            Ok(path) if path.as_str() != "/" => Ok(ExamplePath::Workspace(path.as_str()[1..].into())),
+            _ => {
+                let message = format!("bad path `{}`", visible(&text.value));
+                let hint = "write an absolute path, one under `~/`, or one of the workspace such as `src/lib.rs`";
+                Err(self.fail(text.referenced, code::PATH, message, hint))
+            }
+        }
+    }
+}
