@@ -1,84 +1,127 @@
-//! The indexed decision against a second matcher that shares no code with it and works on text.
+//! The indexed decision against a second matcher that shares no code with it and works on text: its own reading of
+//! names, addresses and networks, its own loop over all rules.
 
+mod naive_host;
+
+use naive_host::{Seen, see};
 use policy::{
     Conjunction, Decision, Default, Egress, Host, Network, Outcome, Policy, Rule, Target, decide, explain, suggest,
 };
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 const RANK: [Outcome; 3] = [Outcome::Deny, Outcome::Ask, Outcome::Allow];
 
 /// A rule as written: host pattern, port (0 any), programs.
 type Written = (String, u16, Vec<String>);
 
-fn names_host(pattern: &str, host: &str) -> bool {
-    if let Some(zone) = pattern.strip_prefix('*') {
-        return host.len() > zone.len() && host.ends_with(zone) && host != "host.bastide";
-    }
-    if let Some((network, prefix)) = pattern.split_once('/') {
-        let bits = |text: &str| -> Option<String> {
-            let parts: Vec<u8> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-            (parts.len() == 4).then(|| parts.iter().map(|part| format!("{part:08b}")).collect())
-        };
-        let prefix: usize = prefix.parse().expect("a prefix");
-        return match (bits(network), bits(host)) {
-            (Some(network), Some(host)) => network[..prefix] == host[..prefix],
+/// A request as written: host, port, program chain.
+type Asked = (String, u16, Option<Vec<String>>);
+
+fn names_host(pattern: &str, host: &Seen) -> bool {
+    let bare = pattern.trim_start_matches('[').trim_end_matches(']');
+    match (pattern.strip_prefix("*."), bare.split_once('/'), host) {
+        (Some(zone), _, Seen::Name(name)) => {
+            let labels: Vec<&str> = name.split('.').collect();
+            let zone = zone.to_lowercase();
+            let zone: Vec<&str> = zone.trim_end_matches('.').split('.').collect();
+            labels.len() > zone.len() && labels.ends_with(&zone) && name != "host.bastide"
+        }
+        (Some(_), _, Seen::Bits(_)) | (None, Some(_), Seen::Name(_)) => false,
+        (None, Some((network, prefix)), Seen::Bits(bits)) => match see(network) {
+            Some(Seen::Bits(network)) => {
+                let prefix: usize = prefix.parse().expect("a prefix");
+                network.len() == bits.len() && network[..prefix] == bits[..prefix]
+            }
             _ => false,
-        };
+        },
+        (None, None, host) => see(pattern).as_ref() == Some(host),
     }
-    pattern == host
 }
 
-fn naive(allow: &[Written], deny: &[Written], ask: bool, host: &str, port: u16, program: Option<&str>) -> usize {
-    let fits =
-        |rule: &Written| names_host(&rule.0, host) && (rule.1 == port || (rule.1 == 0 && host != "host.bastide"));
+fn naive(member: &(Vec<Written>, Vec<Written>, bool), host: &Seen, port: u16, program: Option<&str>) -> usize {
+    let (allow, deny, ask) = member;
+    let loopback = *host == Seen::Name("host.bastide".into());
     if deny.iter().any(|rule| names_host(&rule.0, host) && (rule.1 == 0 || rule.1 == port)) {
         return 0;
     }
-    let may =
-        |rule: &Written| rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| other == name));
-    if allow.iter().any(|rule| fits(rule) && may(rule)) { 2 } else { usize::from(ask) }
+    let allows = |rule: &&Written| {
+        let program = rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| other == name));
+        names_host(&rule.0, host) && (rule.1 == port || (rule.1 == 0 && !loopback)) && program
+    };
+    if allow.iter().any(|rule| allows(&rule)) { 2 } else { usize::from(*ask) }
 }
 
 fn compile(allow: &[Written], deny: &[Written], ask: bool) -> Policy {
     let rules = |written: &[Written]| {
-        written
-            .iter()
-            .map(|(host, port, programs)| {
-                let text = if *port == 0 { host.clone() } else { format!("{host}:{port}") };
-                let programs = programs.iter().map(|path| path.clone().try_into().expect("a path")).collect();
-                Rule { programs, ..Rule::to(Target::parse(&text).expect("a target")) }
-            })
-            .collect()
+        let rule = |(host, port, programs): &Written| {
+            let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
+            let text = if *port == 0 { host } else { format!("{host}:{port}") };
+            let programs = programs.iter().map(|path| path.clone().try_into().expect("a path")).collect();
+            Rule { programs, ..Rule::to(Target::parse(&text).expect("a target")) }
+        };
+        written.iter().map(rule).collect()
     };
     let default = if ask { Default::Ask } else { Default::Deny };
     Policy { network: Network { default, allow: rules(allow), deny: rules(deny) }, ..Policy::default() }
 }
 
+/// Names that collide often, in every spelling that is one of theirs.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "([ab]\\.){0,3}(com|bastide)",
+        1 => "([aAbB]\\.){1,2}(COM|com|Com)\\.?",
+        1 => "(xn--4ca|a-b|_a|a1)\\.com",
+        1 => "(host|HOST|a\\.host)\\.bastide\\.?",
+    ]
+}
+
+fn address() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "10\\.0\\.0\\.[0-7]",
+        1 => "(::ffff:)10\\.0\\.0\\.[0-3]",
+        1 => "\\[::ffff:a00:[0-3]\\]",
+        1 => "(fd00::0{0,2}|fd00:0::|FD00::|fd00:0:0:0:0:0:0:)[0-3]",
+        1 => "64:ff9b::10\\.0\\.0\\.[01]",
+        1 => "(8\\.8\\.8\\.8|127\\.0\\.0\\.1|::1|\\[::1\\])",
+    ]
+}
+
 fn rule() -> impl Strategy<Value = Written> {
-    let host = prop_oneof![
-        "[ab]\\.(com|bastide)",
-        "\\*\\.([ab]\\.)?(com|bastide)",
-        Just("host.bastide".to_owned()),
-        "10\\.0\\.0\\.[0-3]",
-        Just("10.0.0.0/31".to_owned()),
-        Just("10.0.0.2/31".to_owned()),
-        Just("0.0.0.0/0".to_owned()),
-        Just("10.0.0.0/8".to_owned()),
+    let network = prop_oneof![
+        "10\\.0\\.0\\.[02468]/31",
+        "10\\.0\\.0\\.[08]/29",
+        "10\\.0\\.0\\.[0-3]/32",
+        "(0\\.0\\.0\\.0/0|10\\.0\\.0\\.0/8|::/0|fd00::/8|\\[fd00::2/127\\]|fd00::/64|64:ff9b::/96)",
     ];
-    let programs = prop::collection::vec("/usr/bin/[xy]", 0..2);
-    (host, 0..3u16, programs).prop_map(|(host, port, programs)| {
-        let port = if host == "host.bastide" && port == 0 { 1 } else { port };
-        (host, port, programs)
+    let below = prop_oneof!["\\*\\.([ab]\\.){0,2}(com|COM|bastide)\\.?", Just("*.host.bastide".to_owned())];
+    let host = prop_oneof![3 => name(), 3 => below, 2 => address(), 2 => network];
+    (host, 0..3u16, prop::collection::vec("/usr/bin/[xy]", 0..3)).prop_map(|(host, port, programs)| {
+        let loopback = host.to_lowercase().trim_end_matches('.') == "host.bastide";
+        (host, if loopback { port.max(1) } else { port }, programs)
     })
 }
 
 fn member() -> impl Strategy<Value = (Vec<Written>, Vec<Written>, bool)> {
-    (prop::collection::vec(rule(), 0..8), prop::collection::vec(rule(), 0..2), any::<bool>())
+    let deny = rule().prop_map(|(host, port, _)| (host, port, Vec::new()));
+    (prop::collection::vec(rule(), 0..8), prop::collection::vec(deny, 0..2), any::<bool>())
 }
 
-fn request() -> impl Strategy<Value = (String, u16, Option<String>)> {
-    let host = prop_oneof!["([ab]\\.){0,2}(com|bastide)", Just("host.bastide".to_owned()), "10\\.0\\.0\\.[0-3]"];
-    (host, 1..3u16, prop::option::of("/usr/bin/[xyz]"))
+fn request() -> impl Strategy<Value = Asked> {
+    let host = prop_oneof![name(), address()];
+    (host, 1..3u16, prop::option::of(prop::collection::vec("/usr/bin/[xyz]", 1..3)))
+}
+
+/// The request, or one that the first policy's rule at `index` means.
+fn aimed(members: &[(Vec<Written>, Vec<Written>, bool)], asked: Asked, aim: Option<prop::sample::Index>) -> Asked {
+    let (Some(index), Some((allow, ..))) = (aim, members.first()) else { return asked };
+    if allow.is_empty() {
+        return asked;
+    }
+    let (host, port, programs) = index.get(allow);
+    let host = host.replace("*.", "b.a.");
+    let host = host.split_once('/').map_or(host.as_str(), |(network, _)| network).trim_start_matches('[');
+    (host.trim_end_matches(']').to_owned(), (*port).max(1), programs.first().cloned().map(|name| vec![name]))
 }
 
 fn outcome(conjunction: &Conjunction, egress: &Egress<'_>) -> Outcome {
@@ -89,47 +132,112 @@ fn outcome(conjunction: &Conjunction, egress: &Egress<'_>) -> Outcome {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() })
+}
 
-    #[test]
-    fn decide_agrees_with_the_naive_matcher(members in prop::collection::vec(member(), 1..3), request in request()) {
-        let (name, port, program) = request;
-        let conjunction = Conjunction::new(members.iter().map(|(allow, deny, ask)| compile(allow, deny, *ask)).collect());
-        let host = Host::parse(&name).expect("a host");
-        let chain = program.clone().map(|name| vec![name]);
-        let egress = Egress { host: &host, port, program: chain.as_deref() };
-        let rank = members.iter().map(|(allow, deny, ask)| naive(allow, deny, *ask, &name, port, program.as_deref())).min().expect("a member");
-        let decided = outcome(&conjunction, &egress);
-        prop_assert_eq!(decided, RANK[rank]);
-        prop_assert_eq!(explain(&conjunction, &egress).outcome, decided);
-        // Soundness: whatever the whole allows, each of its heads allows.
-        let parent = Conjunction::new(conjunction.policies().take(1).cloned().collect());
-        prop_assert!(outcome(&parent, &egress) >= decided);
-    }
+#[test]
+fn decide_agrees_with_the_naive_matcher() {
+    let mut seen = [0usize; 3];
+    let counted = std::cell::RefCell::new(&mut seen);
+    let members = prop_oneof![3 => prop::collection::vec(member(), 1), 1 => prop::collection::vec(member(), 2)];
+    let strategy = (members, request(), prop::option::of(any::<prop::sample::Index>()));
+    runner(20_000)
+        .run(&strategy, |(members, asked, aim)| {
+            let (name, port, program) = aimed(&members, asked, aim);
+            let policies = members.iter().map(|(allow, deny, ask)| compile(allow, deny, *ask)).collect();
+            let conjunction = Conjunction::new(policies);
+            let host = Host::parse(&name).expect("a host");
+            let egress = Egress { host: &host, port, program: program.as_deref() };
+            let text = see(&name).expect("a host");
+            let first = program.as_ref().and_then(|chain| chain.first()).map(String::as_str);
+            let rank = members.iter().map(|member| naive(member, &text, port, first)).min().expect("a member");
+            counted.borrow_mut()[rank] += 1;
+            let decided = outcome(&conjunction, &egress);
+            prop_assert_eq!(decided, RANK[rank]);
+            prop_assert_eq!(explain(&conjunction, &egress).outcome, decided);
+            // Soundness: whatever the whole allows, each of its heads allows.
+            let parent = Conjunction::new(conjunction.policies().take(1).cloned().collect());
+            prop_assert!(outcome(&parent, &egress) >= decided);
+            Ok(())
+        })
+        .expect("they agree");
+    assert!(seen.iter().all(|&count| count > 1000), "each outcome was met: {seen:?}");
+}
 
-    #[test]
-    fn a_suggestion_allows_exactly_that_request(member in member(), asked in request(), other in request()) {
-        let (allow, deny, ask) = member;
-        let policy = compile(&allow, &deny, ask);
-        let before = Conjunction::new(vec![policy.clone()]);
-        let host = Host::parse(&asked.0).expect("a host");
-        let chain = asked.2.clone().map(|name| vec![name]);
-        let egress = Egress { host: &host, port: asked.1, program: chain.as_deref() };
-        if let Some(suggestion) = suggest(&before, &egress) {
-            let mut wider = policy;
-            wider.network.allow.push(suggestion.rule);
-            let after = Conjunction::new(vec![wider]);
-            prop_assert_eq!(outcome(&after, &egress), Outcome::Allow);
-            let other_host = Host::parse(&other.0).expect("a host");
-            let other_chain = other.2.clone().map(|name| vec![name]);
-            let different = Egress { host: &other_host, port: other.1, program: other_chain.as_deref() };
-            let same = other.0 == asked.0 && other.1 == asked.1 && (asked.2.is_none() || asked.2 == other.2);
-            if !same {
-                prop_assert_eq!(outcome(&after, &different), outcome(&before, &different));
+/// Any text at all: both take it for the same host, or both refuse it.
+#[test]
+fn both_read_the_same_hosts() {
+    let text = prop_oneof![
+        3 => name(),
+        3 => address(),
+        2 => "[0-9]{1,3}(\\.[0-9]{1,3}){0,4}\\.?",
+        2 => "(0x|0X)?[0-9a-f]{1,4}(\\.(0x)?[0-9a-f]{1,3}){0,3}",
+        2 => "\\[?[0-9a-f:]{0,12}(::)?[0-9a-f:.]{0,10}\\]?",
+        1 => "(fe80::1|::1)%(eth0|1|25)",
+        1 => "[a-c.*äßé_ /@:\\[\\]-]{0,12}",
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    let counts = std::cell::RefCell::new((&mut taken, &mut refused));
+    runner(20_000)
+        .run(&text, |text| {
+            let (ours, other) = (Host::parse(&text), see(&text));
+            prop_assert_eq!(ours.is_ok(), other.is_some(), "{}: {:?} {:?}", text, ours, other);
+            let mut counts = counts.borrow_mut();
+            *(if ours.is_ok() { &mut *counts.0 } else { &mut *counts.1 }) += 1;
+            if let Ok(host) = ours {
+                // The canonical spelling reads back to the same, for us and for the other.
+                prop_assert_eq!(Host::parse(&host.to_string()), Ok(host.clone()));
+                prop_assert_eq!(see(&host.to_string()), other);
             }
-        }
-    }
+            Ok(())
+        })
+        .expect("they agree");
+    assert!(taken > 4000 && refused > 4000, "{taken} taken, {refused} refused");
+}
+
+/// A suggestion allows that host, port and executable and changes no other decision. Of an unknown program it says
+/// that it holds for every program, and then it allows that host and port to each.
+#[test]
+fn a_suggestion_allows_exactly_that_request() {
+    let (mut known, mut unknown) = (0, 0);
+    let counts = std::cell::RefCell::new((&mut known, &mut unknown));
+    let strategy = (prop::collection::vec(member(), 1..3), request(), prop::collection::vec(request(), 3));
+    runner(20_000)
+        .run(&strategy, |(members, asked, others)| {
+            let policies: Vec<_> = members.iter().map(|(allow, deny, ask)| compile(allow, deny, *ask)).collect();
+            let before = Conjunction::new(policies.clone());
+            let host = Host::parse(&asked.0).expect("a host");
+            let egress = Egress { host: &host, port: asked.1, program: asked.2.as_deref() };
+            let Some(suggestion) = suggest(&before, &egress) else { return Ok(()) };
+            prop_assert_eq!(suggestion.every_program, asked.2.is_none());
+            let mut counts = counts.borrow_mut();
+            *(if suggestion.every_program { &mut *counts.1 } else { &mut *counts.0 }) += 1;
+            let widened = policies.into_iter().map(|mut policy| {
+                policy.network.allow.push(suggestion.rule.clone());
+                policy
+            });
+            let after = Conjunction::new(widened.collect());
+            prop_assert_eq!(outcome(&after, &egress), Outcome::Allow);
+            for (name, port, program) in others {
+                // Half of the others differ in the program alone.
+                let near = port == 1;
+                let (name, port) = if near { (asked.0.clone(), asked.1) } else { (name, port) };
+                let other = Host::parse(&name).expect("a host");
+                let different = Egress { host: &other, port, program: program.as_deref() };
+                let executable = |chain: &Option<Vec<String>>| chain.as_ref().and_then(|chain| chain.first().cloned());
+                let same_program = suggestion.every_program || executable(&program) == executable(&asked.2);
+                let expected = if other == host && port == asked.1 && same_program {
+                    Outcome::Allow
+                } else {
+                    outcome(&before, &different)
+                };
+                prop_assert_eq!(outcome(&after, &different), expected);
+            }
+            Ok(())
+        })
+        .expect("it is exact");
+    assert!(known > 3000 && unknown > 3000, "{known} of a known program, {unknown} of an unknown one");
 }
 
 #[test]
@@ -140,6 +248,7 @@ fn special_addresses_must_be_named() {
         (vec!["a.com", "0.0.0.0/0"], "10.0.0.1", false),
         (vec!["a.com", "169.254.0.0/16"], "169.254.169.254", false),
         (vec!["a.com", "169.254.169.254:80"], "169.254.169.254", true),
+        (vec!["a.com", "169.254.169.254:81"], "169.254.169.254", false),
         (vec!["a.com"], "8.8.8.8", true),
         (vec!["a.com"], "64:ff9b::8.8.8.8", false),
         (vec!["a.com"], "::ffff:127.0.0.1", false),
@@ -159,4 +268,15 @@ fn special_addresses_must_be_named() {
         };
         assert_eq!(permit.pin(&[address.parse().expect("an address")]).is_ok(), pins, "{rules:?} {address}");
     }
+}
+
+/// An address that only a wide network covers is allowed and then refused for its range: the suggestion names it.
+#[test]
+fn a_special_address_is_suggested_by_itself() {
+    let before = Conjunction::new(vec![compile(&[("0.0.0.0/0".into(), 0, Vec::new())], &[], false)]);
+    let host = Host::parse("10.0.0.1").expect("a host");
+    let suggestion = suggest(&before, &Egress { host: &host, port: 80, program: None }).expect("a suggestion");
+    assert_eq!(suggestion.rule.to_string(), "{to: \"10.0.0.1:80\"}");
+    let public = Host::parse("8.8.8.8").expect("a host");
+    assert!(suggest(&before, &Egress { host: &public, port: 80, program: None }).is_none(), "allowed already");
 }
