@@ -68,7 +68,7 @@ class Turn:
         faults = self.turn_faults(done, script)
         if os.path.exists(os.path.join(self.workspace, "proof.txt")):
             faults.append("proof.txt is in the workspace before the merge")
-        faults += summary_faults(done.err) + refusal_faults(outcome)
+        faults += summary_faults(done.err) + outcome_faults(outcome, model.port)
         diff = self.bastide(["diff"])
         faults += [] if "proof.txt" in diff.out else [f"diff does not show proof.txt: {diff.tail(300)}"]
         applied = self.bastide(["apply"])
@@ -98,20 +98,26 @@ class Turn:
 def summary_faults(err):
     """Three lines end a session: allowed, refused, changed."""
     last = [line for line in err.splitlines() if line.strip()][-3:]
-    words = ("allowed", "refused", "changed")
-    return [] if len(last) == 3 and all(map(str.__contains__, last, words)) else [f"no three summary lines: {last}"]
+    words = ("allowed:", "refused:", "changed:")
+    return [] if len(last) == 3 and all(map(str.startswith, last, words)) else [f"no three summary lines: {last}"]
 
 
-def refusal_faults(outcome):
-    """Every refused host is telemetry that the agents are known for."""
+def outcome_faults(path, port):
+    """Every layer holds, the model was reached, proof.txt changed, and what was refused is known telemetry."""
     try:
-        with open(outcome, encoding="utf-8") as file:
-            refused = json.load(file)["refused"]
+        with open(path, encoding="utf-8") as file:
+            outcome = json.load(file)
+        refused = [one["what"] for one in outcome["refused"]]
+        allowed = [one["what"] for one in outcome["allowed"]]
+        fallen = [layer["name"] for layer in outcome["layers"] if not layer["holds"]]
+        changed = outcome["changed"]
     except (OSError, ValueError, KeyError) as error:
         return [f"outcome: {error!r}"]
-    texts = [json.dumps(one) for one in refused] if isinstance(refused, list) else []
-    unknown = [text for text in texts if not any(host in text for host in TELEMETRY)]
-    return [f"refused what the turn needs: {unknown[:5]}"] if unknown else []
+    faults = [f"does not hold: {fallen}"] if fallen or not outcome["layers"] else []
+    faults += [] if any(f"host.bastide:{port}" in what for what in allowed) else [f"allowed: {allowed}"]
+    faults += [] if "proof.txt" in changed else [f"changed: {changed}"]
+    unknown = [what for what in refused if not any(host in what for host in TELEMETRY)]
+    return [*faults, f"refused what no agent is known to ask for: {unknown[:5]}"] if unknown else faults
 
 
 def main():
