@@ -2,6 +2,9 @@
 
 pub mod answer;
 pub mod channel;
+pub mod codes;
+pub mod named_file;
+pub mod policy_file;
 pub mod problem;
 pub mod session;
 pub mod store;

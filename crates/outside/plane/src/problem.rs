@@ -27,3 +27,52 @@ pub fn state(what: &str, path: &std::path::Path, error: &std::io::Error) -> Prob
         NOT_RUN,
     )
 }
+
+/// Words of somebody else for a message: on one line, bounded, and nothing in them moves the cursor.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    const MOST: usize = 4200;
+    let shown = record::redact::visible(text);
+    match shown.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown.into_owned(),
+    }
+}
+
+/// A word as a shell takes it back unchanged.
+#[must_use]
+pub fn shell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().any(char::is_control) {
+        // Such a word is written in the one form that says what is in it.
+        let spelled: String = word.chars().map(spell).collect();
+        return format!("$'{spelled}'");
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn spell(letter: char) -> String {
+    match letter {
+        '\'' | '\\' => format!("\\{letter}"),
+        _ if letter.is_control() => format!("\\U{:08X}", u32::from(letter)),
+        _ => letter.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_from_a_shell_unchanged() {
+        for word in ["plain", "a b", "it's", "$(x)", "tab\tand\u{1b}", "*", "\u{fc}\u{7f}"] {
+            let command = format!("printf %s {}", shell(word));
+            let printed = std::process::Command::new("bash").args(["-c", &command]).output().expect("bash");
+            assert_eq!(String::from_utf8_lossy(&printed.stdout), word, "{command}");
+            assert!(!shell(word).chars().any(char::is_control));
+        }
+    }
+}

@@ -7,15 +7,33 @@
 //!             gate.segment     the gate's part
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
+//! running/ID                   a session that began and did not leave yet: all that a repair looks at
+//! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
 //! trust.json                   files of workspaces that the operator trusted, by hash
 //! ```
 
+mod cgroup;
+mod clear;
+mod events;
+mod find;
 mod ledger;
+mod repair;
+mod running;
 mod session;
+mod tally;
+mod trees;
+mod trust;
 
+pub use cgroup::remove as remove_cgroup;
+pub use clear::clear;
+pub use events::{Events, Line, Lines};
+pub use find::{Found, select, sessions};
 pub use ledger::{Ledger, now};
+pub use repair::repair;
 pub use session::{SessionDirectory, SessionRecord, TreeRecord};
+pub use tally::{Tally, tally};
+pub use trust::Trust;
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -93,6 +111,18 @@ impl Store {
     #[must_use]
     pub fn homes(&self) -> PathBuf {
         self.root.join("homes")
+    }
+
+    /// Where the sessions are marked that did not leave yet.
+    #[must_use]
+    pub fn running(&self) -> PathBuf {
+        self.root.join("running")
+    }
+
+    /// Where the directories are noted that agents could change.
+    #[must_use]
+    pub fn trees(&self) -> PathBuf {
+        self.root.join("trees")
     }
 
     /// The hashes that the operator trusted.

@@ -1,8 +1,8 @@
 //! One session on disk.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use policy::{Conjunction, Policy};
@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Problem, SessionState};
 
-use super::{Store, private_directory, replace};
+use super::{Store, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
 
 /// What was asked of a session, and how it ended.
@@ -70,11 +70,13 @@ impl SessionDirectory {
     /// # Errors
     /// When it cannot be made.
     pub fn create(store: &Store, mut record: SessionRecord) -> Result<SessionDirectory, Problem> {
+        // Nobody judges what is running while this one is half made.
+        let threshold = running::enter(store).map_err(|error| state("lock", &store.running(), &error))?;
         let mut moment = record.started;
         let path = loop {
             record.id = id(moment);
             let path = store.sessions().join(&record.id);
-            match fs::create_dir(&path) {
+            match running::mark(store, &record.id).and_then(|()| fs::DirBuilder::new().mode(0o700).create(&path)) {
                 Ok(()) => break path,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => moment += 1,
                 Err(error) => return Err(state("make", &path, &error)),
@@ -82,8 +84,9 @@ impl SessionDirectory {
         };
         let lock = File::options().create_new(true).write(true).mode(0o600).open(path.join("lock"));
         let lock = lock.map_err(|error| state("lock", &path, &error))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|error| state("lock", &path, &error.into()))?;
+        // Waits: somebody who lists sessions may look at the lock for a moment.
+        running::wait_for(&lock, FlockOperation::LockExclusive).map_err(|error| state("lock", &path, &error))?;
+        drop(threshold);
         let changes = path.join("changes");
         private_directory(&changes).map_err(|error| state("make", &changes, &error))?;
         Ok(SessionDirectory { path, record, lock: Some(lock) })
@@ -95,8 +98,12 @@ impl SessionDirectory {
     /// When its record cannot be read.
     pub fn open(path: &Path) -> Result<SessionDirectory, Problem> {
         let file = path.join("session.json");
-        let bytes = fs::read(&file).map_err(|error| state("read", &file, &error))?;
-        let record = serde_json::from_slice(&bytes).map_err(|error| state("read", &file, &error.into()))?;
+        let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
+        let record: SessionRecord = serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error))?;
+        // A directory that says it is another session would let events pass for that one's.
+        if path.file_name().is_none_or(|name| *name != *record.id) || record.trees.is_empty() {
+            return Err(damaged(path, &"it holds the record of another session, or of none"));
+        }
         Ok(SessionDirectory { path: path.to_owned(), record, lock: None })
     }
 
@@ -110,36 +117,63 @@ impl SessionDirectory {
         }
         let file = self.path.join("lock");
         let lock = File::options().write(true).open(&file).map_err(|error| state("lock", &file, &error))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => self.lock = Some(lock),
-            Err(_) => {
-                return Err(problem(
-                    "E-PLANE-010",
-                    format!("session `{}` is still running", self.record.id),
-                    "wait until it ends, or end its program",
-                    NO,
-                ));
+        // Who lists sessions looks at the lock for a moment; who runs one holds it for good.
+        for _ in 0..20 {
+            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                self.lock = Some(lock);
+                return Ok(());
             }
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        Ok(())
+        Err(problem(
+            "E-PLANE-010",
+            format!("session `{}` is held by another plane: it is still running, or being merged", self.record.id),
+            "wait until it ends, or end its program; `bastide ls` shows how far it is",
+            NO,
+        ))
     }
 
-    /// How far it came.
+    /// Takes over a lock that the caller already has.
+    pub(super) fn held_by(mut self, lock: File) -> SessionDirectory {
+        self.lock = Some(lock);
+        self
+    }
+
+    /// Lets a session that ended leave the list of those that may need repair. To be called last, when its control
+    /// groups and its fresh home are gone and the record says that it ended: what is not done by then, nobody does.
+    ///
+    /// # Errors
+    /// When the list cannot be changed; the next start then looks at the session again.
+    pub fn leave(&self) -> Result<(), Problem> {
+        running::unmark(self.store().root(), &self.record.id).map_err(|error| state("write", &self.path, &error))
+    }
+
+    /// The state directory that it lies in.
+    fn store(&self) -> Store {
+        Store { root: self.path.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned() }
+    }
+
+    /// How far it came. A session that ended without an exit code was ended by a repair.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        if self.record.ended.is_some() {
-            return SessionState::Ended;
+        match (self.record.ended, self.record.exit) {
+            (Some(_), Some(_)) => return SessionState::Ended,
+            (Some(_), None) => return SessionState::Lost,
+            _ => {}
         }
         let lock = File::options().write(true).open(self.path.join("lock"));
-        let free = lock.is_ok_and(|lock| rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok());
+        let free = lock.is_ok_and(|lock| rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared).is_ok());
         if free || self.lock.is_some() { SessionState::Lost } else { SessionState::Running }
     }
 
-    /// Keeps the record.
+    /// Keeps the record, and notes its trees as directories that an agent can change: before it can.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self) -> Result<(), Problem> {
+        for tree in self.record.trees.iter().filter(|_| self.record.ended.is_none()) {
+            self.store().remember_tree(&tree.path).map_err(|error| state("write", &self.path, &error))?;
+        }
         let file = self.path.join("session.json");
         let bytes = serde_json::to_vec(&self.record).map_err(|error| state("write", &file, &error.into()))?;
         replace(&file, &bytes).map_err(|error| state("write", &file, &error))
@@ -155,14 +189,26 @@ impl SessionDirectory {
         replace(&file, &bytes).map_err(|error| state("write", &file, &error))
     }
 
+    /// The names of the policies that were in force, ceiling first; empty when they cannot be read.
+    #[must_use]
+    pub fn policy_names(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let read = bounded(&self.path.join("policy.json"));
+        let named: Vec<Named> = read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        named.into_iter().map(|policy| policy.name).collect()
+    }
+
     /// The policies that were in force.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn policy(&self) -> Result<Conjunction, Problem> {
         let file = self.path.join("policy.json");
-        let bytes = fs::read(&file).map_err(|error| state("read", &file, &error))?;
-        serde_json::from_slice(&bytes).map_err(|error| state("read", &file, &error.into()))
+        let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
+        serde_json::from_slice(&bytes).map_err(|error| damaged(&self.path, &error))
     }
 
     /// Where a segment lies.
@@ -181,10 +227,41 @@ impl SessionDirectory {
     }
 }
 
+/// Longest file of a session that is read whole.
+const MAX_FILE: u64 = 16 << 20;
+
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE) {
+        return Ok(bytes);
+    }
+    Err(io::Error::other(format!("longer than {MAX_FILE} bytes")))
+}
+
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Problem {
+    problem(
+        "E-PLANE-014",
+        format!("the session's directory `{}` is damaged: {why}", path.display()),
+        "its record may still be read: `less PATH/plane.segment`; to give it up, remove the directory",
+        NO,
+    )
+}
+
+const ID_LENGTH: u32 = 11;
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Whether a name can be a session's id.
+pub(super) fn is_id(name: &str) -> bool {
+    name.len() == ID_LENGTH as usize && name.bytes().all(|byte| DIGITS.contains(&byte))
+}
+
 /// An id that sorts by time: microseconds in base 32, without letters that look alike.
 fn id(moment: u64) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    (0..11).rev().map(|place| char::from(DIGITS[usize::try_from(moment >> (5 * place) & 31).unwrap_or(0)])).collect()
+    (0..ID_LENGTH)
+        .rev()
+        .map(|place| char::from(DIGITS[usize::try_from(moment >> (5 * place) & 31).unwrap_or(0)]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -195,5 +272,6 @@ mod tests {
     fn ids_sort_by_time() {
         assert!(id(1_800_000_000_000_000) < id(1_800_000_000_000_001));
         assert_eq!(id(1).len(), 11);
+        assert!(is_id(&id(u64::MAX)) && !is_id("..") && !is_id("0000000000l"));
     }
 }

@@ -1,14 +1,81 @@
 //! Every verb but those that start a cell: what it reads from the store, and what it answers.
 
+pub mod changes;
+mod explain;
+mod file;
+mod log;
+mod policy;
+mod sessions;
+mod trust;
+mod why;
+
+use std::path::{Path, PathBuf};
+
 use wire::command::{Problem, Reply, Request};
 
 use crate::channel::Client;
 use crate::problem::{NO, problem};
+use crate::store::Store;
+
+/// Where the questions are asked.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The state.
+    pub store: Store,
+    /// The operator's home.
+    pub home: PathBuf,
+}
+
+impl Place {
+    /// What this process's own variables say.
+    ///
+    /// # Errors
+    /// When they name no place for the state.
+    pub fn of_environment() -> Result<Place, Problem> {
+        let variable = |name| std::env::var(name).ok();
+        let (home, state) = (variable("HOME"), variable("XDG_STATE_HOME"));
+        let store = Store::open(home.as_deref(), state.as_deref())?;
+        Ok(Place { store, home: home.map_or_else(|| PathBuf::from("/"), PathBuf::from) })
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+}
 
 /// Answers one request; events and notices go to the client before.
 ///
 /// # Errors
 /// Why it was not done.
-pub fn answer(_client: &mut Client, _request: Request) -> Result<Reply, Problem> {
-    Err(problem("E-PLANE-099", "this verb is not built yet", "", NO))
+pub fn answer(client: &mut Client, request: Request) -> Result<Reply, Problem> {
+    // What a code means is told even where there is no place for the state.
+    if let Request::Explain { code } = request {
+        return explain::code(&code);
+    }
+    answer_in(&Place::of_environment()?, client, request)
+}
+
+/// The same, in a place.
+///
+/// # Errors
+/// Why it was not done.
+pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result<Reply, Problem> {
+    let store = &place.store;
+    match request {
+        Request::Ls => sessions::ls(store, client),
+        Request::Show(select) => sessions::show(store, client, &select),
+        Request::Log { select, follow } => log::log(store, client, &select, follow),
+        Request::Verify(select) => log::verify(store, client, &select),
+        Request::Why { select, event } => why::why(store, client, &select, event.as_deref()),
+        Request::WhyFile { select, path } => file::why_file(place, &select, &path),
+        Request::Diff(select) => changes::diff(store, client, &select),
+        Request::Apply(select) => changes::apply(store, client, &select),
+        Request::Discard(select) => changes::discard(store, client, &select),
+        Request::Policy(request) => policy::answer(place, client, request),
+        Request::Trust { file } => trust::trust(store, &file),
+        Request::Explain { code } => explain::code(&code),
+        Request::Run(_) | Request::Doctor(_) => {
+            Err(problem("E-PLANE-071", "this request starts a cell, and is not answered here", "", NO))
+        }
+    }
 }

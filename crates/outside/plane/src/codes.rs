@@ -1,0 +1,210 @@
+//! Every code of the plane, and what it means to whoever meets it. `bastide help CODE` prints it.
+//!
+//! Codes are stable: one that is retired is not given again. A test reads the sources and refuses a code that is not here.
+
+/// Codes with their explanations, in order.
+pub const CODES: &[(&str, &str)] = &[
+    (
+        "E-PLANE-001",
+        "A file of the state directory could not be made, read, written or locked. Nothing was run and nothing was \
+         merged: what cannot be recorded is not done.\nLook at the file system that holds the state directory (full, \
+         read-only, another owner): `df -h ~/.local/state` and `ls -ld ~/.local/state/bastide`.",
+    ),
+    (
+        "E-PLANE-002",
+        "The state lies in `$XDG_STATE_HOME/bastide`, or in `~/.local/state/bastide`; neither variable holds an \
+         absolute path, so there is no place for it.\nSet HOME, or XDG_STATE_HOME.",
+    ),
+    (
+        "E-PLANE-003",
+        "The state directory belongs to another user, who could change policies, records and changes. It is not used.\n\
+         Set XDG_STATE_HOME to a directory of your own; under `sudo`, HOME may still be the caller's.",
+    ),
+    (
+        "E-PLANE-010",
+        "What a session changed is merged or thrown away only after its program ended, and by one plane at a time.\n\
+         Wait until it ends, or end its program. `bastide diff` may look at any time.",
+    ),
+    (
+        "E-PLANE-011",
+        "A session is named by its id, by the name that `--name` gave it, or by a beginning that one id alone has.\n\
+         `bastide ls` lists them, newest first.",
+    ),
+    ("E-PLANE-012", "The beginning of an id fits several sessions. Write one more letter, or give the name."),
+    (
+        "E-PLANE-013",
+        "Without a session's id or name, the newest session is meant whose workspace is the current directory or \
+         holds it. There is none.\nName a session that `bastide ls` lists, or go to its workspace.",
+    ),
+    (
+        "E-PLANE-014",
+        "The files of a session do not hold what they held when they were written. Other sessions are not touched by \
+         it.\nIts record may still be read with `less`, and its changes lie in `changes/0/upper` of that directory. To \
+         give it up, remove the directory.",
+    ),
+    (
+        "E-PLANE-015",
+        "Events are called `p` (the plane's) or `g` (the gate's) and their place, as in `g12`. `bastide log` names them.",
+    ),
+    ("E-PLANE-016", "The session's record holds no event of that place. `bastide log` lists what it holds."),
+    (
+        "E-PLANE-017",
+        "Without an event, the last refusal is explained, and this session was refused nothing at the door. A file \
+         that is not named by the policy is simply absent inside, which is no event.\n`bastide why --file PATH` \
+         computes from the policy what becomes of a path.",
+    ),
+    ("E-PLANE-018", "The session's directory holds an empty list of policies: it is damaged. Nothing is allowed then."),
+    (
+        "E-PLANE-019",
+        "Only paths of the session's workspace and of its `--write` trees can be compared, merged or thrown away.\n\
+         `bastide diff` without a path lists every change.",
+    ),
+    (
+        "E-PLANE-020",
+        "A risk is accepted by its exact name, so that nothing is switched off by a slip. The hint lists the names; \
+         `bastide doctor` says which layers hold.",
+    ),
+    (
+        "E-PLANE-030",
+        "The program was looked for as a shell does, in the directories of PATH, and is in none of them.\nGive its \
+         path, or add its directory to PATH.",
+    ),
+    (
+        "E-PLANE-031",
+        "The file is there and has no executable bit, or is no program.\n`chmod +x` it, or run it by its interpreter, \
+         as in `bastide run -- python3 script.py`.",
+    ),
+    (
+        "E-PLANE-032",
+        "A program brings its package into the cell. Where that would be the whole home or the whole system, or the \
+         file is no program at all, nothing is run.\nGive the path of the program itself, or name what it needs with \
+         `--read`.",
+    ),
+    ("E-PLANE-040", "A path that was named for the cell is not there. Nothing was run: a slip would look like a wall."),
+    (
+        "E-PLANE-041",
+        "Directories and regular files come into a cell. Sockets, devices and pipes of the host do not, nor what has \
+         a name that is no UTF-8.",
+    ),
+    ("E-PLANE-042", "Paths are absolute, without `.`, `..`, empty components or control characters."),
+    (
+        "E-PLANE-043",
+        "A host is a name, `*.NAME` for all below it, an address or a network, and may have a port: \
+         `--allow api.example.com:443`.",
+    ),
+    (
+        "E-PLANE-044",
+        "A flag narrows what the policy says about the workspace and never widens it, unless the policy is the \
+         shipped default. Write the wider mode into the policy.",
+    ),
+    ("E-PLANE-045", "The workspace is the directory that the program works on: the current one, or `--workspace DIR`."),
+    (
+        "E-PLANE-046",
+        "Everything in a workspace is shown to the program. A workspace that holds the whole host, the home \
+         directory, the system or the plane's own state would take the walls away.\nWork in a directory of its own.",
+    ),
+    (
+        "E-PLANE-047",
+        "No credential is inside a cell: what the program can read, it can send. Until credentials are injected at \
+         the door, one variable or login directory can be let in by name with `--accept-risk credential-inside=NAME`; \
+         the summary and the record say so.",
+    ),
+    (
+        "E-PLANE-060",
+        "A file that was named could not be opened. Nothing was put in force.\n`ls -l` shows whether it is there and \
+         readable.",
+    ),
+    (
+        "E-PLANE-061",
+        "A policy, or a file to trust, is a regular file. A symbolic link could be turned to another file after it was \
+         read, and a pipe or device has no content of its own.\nName the file itself; its directories may be links.",
+    ),
+    ("E-PLANE-062", "The file is longer than what is read: 256 KiB for a policy, 1 MiB for a file to trust."),
+    ("E-PLANE-063", "A policy is UTF-8 text. `file FILE` guesses what it is, `iconv` converts it."),
+    (
+        "E-PLANE-064",
+        "Whoever owns a policy file decides what is allowed. It must belong to you or to root.\nCopy it to a file of \
+         your own, after reading it.",
+    ),
+    (
+        "E-PLANE-065",
+        "Whoever may write a policy file decides what is allowed. It must not be writable by its group or by others.\n\
+         `chmod go-w FILE`, after reading it.",
+    ),
+    (
+        "E-PLANE-066",
+        "An agent works, or worked, in the directory that holds this policy file, and may have written it. It counts \
+         only while its content is the one that you trusted.\nRead it, then `bastide trust FILE`. Any change ends the \
+         trust.",
+    ),
+    ("E-PLANE-067", "A path is absolute, without `.`, `..`, empty components or control characters."),
+    (
+        "E-PLANE-068",
+        "The list of trusted files cannot be understood, so nothing in a workspace is trusted.\nRemove `trust.json` in \
+         the state directory, and trust the files again.",
+    ),
+    (
+        "E-PLANE-069",
+        "`bastide policy explain` takes a destination, `HOST[:PORT]` with port 443 where none is named, or an \
+         absolute path.",
+    ),
+    ("E-PLANE-070", "Codes look like E-PLANE-011 or E-POLICY-003 and stand in brackets behind the word error."),
+    (
+        "E-PLANE-071",
+        "The client asked for a cell where only questions are answered. Client and plane are of two versions.",
+    ),
+    (
+        "E-PLANE-072",
+        "A merge is recorded before it is done, and the session's record cannot be written, or is broken. Nothing was \
+         merged and nothing thrown away.\n`bastide log verify` says where it breaks. The changes lie in \
+         `changes/0/upper` of the session's directory, and can be copied by hand.",
+    ),
+    (
+        "E-PLANE-073",
+        "The changes of a session could not be read, merged or thrown away. The original is whole: a merge that was \
+         cut short is finished or undone before the next.\nThe message names the path and what the kernel said.",
+    ),
+    ("E-PLANE-099", "This build does not have the verb yet. docs/STATUS.md says what works."),
+];
+
+/// The long text of a code.
+#[must_use]
+pub fn explain(code: &str) -> Option<&'static str> {
+    CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    fn used(directory: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                used(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("codes.rs") {
+                let text = std::fs::read_to_string(&path).expect("text");
+                let codes = text.match_indices("\"E-PLANE-").filter_map(|(at, _)| text.get(at + 1..at + 12));
+                found.extend(codes.map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_that_is_used_is_explained() {
+        let mut found = BTreeSet::new();
+        used(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.len() > 20, "the sources were not read: {found:?}");
+        let unexplained: Vec<_> = found.iter().filter(|code| explain(code).is_none()).collect();
+        assert!(unexplained.is_empty(), "{unexplained:?}");
+    }
+
+    #[test]
+    fn codes_stand_once_and_in_order() {
+        assert!(CODES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(CODES.iter().all(|(code, text)| code.len() == 11 && !text.is_empty()));
+    }
+}

@@ -1,0 +1,135 @@
+//! A policy by the operator's words: a blueprint's name, or a file that only the operator or root can change.
+//!
+//! A file in a directory that an agent could change counts only while its content is the one that the operator
+//! trusted. What a file extends is looked for beside it and judged in the same way.
+
+use std::path::{Component, Path, PathBuf};
+
+use policy::Policy;
+use policy::read::{Diagnostic, MAX_BYTES, Source, blueprint};
+use wire::command::Problem;
+
+use crate::named_file::{self, NamedFile};
+use crate::problem::{NOT_RUN, problem, quoted};
+use crate::store::{Store, Trust};
+
+/// The policy when none is named.
+pub const DEFAULT: &str = "hardened";
+
+/// Reads a policy to put it in force: `hardened` when no path is given, a blueprint, or a file.
+///
+/// # Errors
+/// When it cannot be read, may be changed by others, is not trusted where it must be, or is no policy.
+pub fn read_policy(path: Option<&Path>, home: &Path, store: &Store) -> Result<Policy, Problem> {
+    read_policy_beside(path, home, store, &[])
+}
+
+/// The same, where an agent is about to be let into these directories.
+///
+/// # Errors
+/// As [`read_policy`].
+pub fn read_policy_beside(path: Option<&Path>, home: &Path, store: &Store, trees: &[&Path]) -> Result<Policy, Problem> {
+    let trust = Trust::load(store)?;
+    let judge = |file: &NamedFile| {
+        let here = trees.iter().find(|tree| file.path.starts_with(tree)).map(|tree| tree.to_path_buf());
+        match here.or_else(|| store.tree_of(&file.path)) {
+            Some(tree) if !trust.holds(&file.path, &file.content) => Err(untrusted(&file.path, &tree)),
+            _ => Ok(()),
+        }
+    };
+    read(path, home, &judge)
+}
+
+/// Reads a policy only to answer questions about it.
+///
+/// # Errors
+/// As [`read_policy`], but what lies in a workspace needs no trust: nothing is put in force.
+pub fn look_at_policy(path: Option<&Path>, home: &Path) -> Result<Policy, Problem> {
+    read(path, home, &|_| Ok(()))
+}
+
+type Judge<'j> = &'j dyn Fn(&NamedFile) -> Result<(), Problem>;
+
+fn read(path: Option<&Path>, home: &Path, judge: Judge<'_>) -> Result<Policy, Problem> {
+    let path = path.unwrap_or(Path::new(DEFAULT));
+    let source = match path.to_str().and_then(blueprint) {
+        Some(source) => source,
+        None => source(path, judge)?,
+    };
+    let directory = Path::new(&source.name).parent().map(Path::to_owned);
+    let mut failed = None;
+    let mut resolve = |name: &str| {
+        let found =
+            blueprint(name).map(Ok).or_else(|| Some(self::source(&beside(directory.as_deref()?, name)?, judge)));
+        found?.map_err(|problem| failed = Some(problem)).ok()
+    };
+    policy::read::read(&source, home.to_str(), &mut resolve).map_err(|found| located(found, failed))
+}
+
+/// A file that is extended lies beside the one that extends it: one plain name, so that all lie in one directory.
+fn beside(directory: &Path, name: &str) -> Option<PathBuf> {
+    let mut parts = Path::new(name).components();
+    let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(only)), None) if only == name);
+    (plain && directory.is_absolute()).then(|| directory.join(name))
+}
+
+fn source(path: &Path, judge: Judge<'_>) -> Result<Source, Problem> {
+    let file = named_file::read(path, MAX_BYTES)?;
+    owned(&file)?;
+    judge(&file)?;
+    let name = file.path.to_string_lossy().into_owned();
+    match String::from_utf8(file.content) {
+        Ok(text) => Ok(Source { name, text, widens: true }),
+        Err(error) => Err(problem(
+            "E-PLANE-063",
+            format!("`{}` is not UTF-8: byte {} is no text", quoted(&name), error.utf8_error().valid_up_to()),
+            "`iconv -t UTF-8 FILE` may help; a policy is a YAML text",
+            NOT_RUN,
+        )),
+    }
+}
+
+/// Whoever may write the file makes the policy.
+fn owned(file: &NamedFile) -> Result<(), Problem> {
+    let (owner, mode) = (file.stat.st_uid, file.stat.st_mode & 0o7777);
+    let shown = quoted(&file.path.to_string_lossy());
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        let cause = format!("`{shown}` belongs to user {owner}, who could change the policy");
+        return Err(problem("E-PLANE-064", cause, "copy it to a file of your own", NOT_RUN));
+    }
+    if mode & 0o022 != 0 {
+        let cause = format!("`{shown}` may be written by others (mode {mode:04o}), who could change the policy");
+        let hint = format!("`chmod go-w {}`", crate::problem::shell(&file.path.to_string_lossy()));
+        return Err(problem("E-PLANE-065", cause, &hint, NOT_RUN));
+    }
+    Ok(())
+}
+
+fn untrusted(path: &Path, tree: &Path) -> Problem {
+    problem(
+        "E-PLANE-066",
+        format!(
+            "`{}` lies in `{}`, which an agent can change, and its present content is not trusted",
+            quoted(&path.to_string_lossy()),
+            quoted(&tree.to_string_lossy())
+        ),
+        &format!("read it, then `bastide trust {}`", crate::problem::shell(&path.to_string_lossy())),
+        NOT_RUN,
+    )
+}
+
+/// `file:line:column: message`, with the reader's code and hint, or those of the extended file that could not be read.
+fn located(found: Diagnostic, failed: Option<Problem>) -> Problem {
+    let place = found.location;
+    let at = match place.line {
+        0 => quoted(&place.file),
+        line => format!("{}:{line}:{}", quoted(&place.file), place.column),
+    };
+    match failed {
+        Some(problem) => Problem { cause: format!("{at}: {}", problem.cause), ..problem },
+        None => {
+            let cause = format!("{at}: {}", quoted(&found.message));
+            Problem { code: found.code, cause, hint: found.hint, exit: NOT_RUN }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a killed plane left behind, put in order at the next start. Looks only at sessions that are marked as running,
+//! never touches one that is held, and can itself be killed at any moment: the mark goes last.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use record::{Kind, Redactor, Segment};
+use rustix::fs::FlockOperation;
+
+use super::session::is_id;
+use super::{Events, Ledger, SessionDirectory, Store, clear, now, remove_cgroup, running};
+use crate::problem::quoted;
+use crate::verbs::changes;
+
+/// The exit code in the record of a session whose plane was killed: that of a program that was killed.
+const KILLED: i32 = 137;
+
+/// Puts in order what killed planes left, and says what the operator must know, a line each. Costs one look at a
+/// directory when there is nothing to do.
+#[must_use]
+pub fn repair(store: &Store) -> Vec<String> {
+    let lost = match lost(store) {
+        Ok(lost) => lost,
+        Err(error) => return vec![format!("cannot look for lost sessions: {error}")],
+    };
+    let mut words = Vec::new();
+    for (id, lock) in lost {
+        let done = one(store, &id, lock, &mut words);
+        match done.and_then(|()| running::unmark(store.root(), &id)) {
+            Ok(()) => {}
+            Err(error) => {
+                words.push(format!("lost session `{id}` is not in order yet: {}", quoted(&error.to_string())))
+            }
+        }
+    }
+    words
+}
+
+/// Marked sessions that nobody holds, each with its lock now held by us.
+fn lost(store: &Store) -> io::Result<Vec<(String, Option<File>)>> {
+    if !marks(store)? {
+        return Ok(Vec::new());
+    }
+    let _threshold = running::judge(store)?;
+    let mut lost = Vec::new();
+    for entry in fs::read_dir(store.running())? {
+        let Ok(id) = entry?.file_name().into_string() else { continue };
+        if !is_id(&id) {
+            continue;
+        }
+        match File::options().write(true).open(store.sessions().join(&id).join("lock")) {
+            Ok(lock) => match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => lost.push((id, Some(lock))),
+                Err(_) => continue,
+            },
+            // Nothing is made outside the threshold: it was killed before there was anything to hold.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => lost.push((id, None)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(lost)
+}
+
+fn marks(store: &Store) -> io::Result<bool> {
+    match fs::read_dir(store.running()) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> io::Result<()> {
+    let path = store.sessions().join(id);
+    // The record is kept before anything is started: without one, nothing ran.
+    let began = fs::symlink_metadata(path.join("session.json")).is_ok();
+    let Some(lock) = lock.filter(|_| began) else { return clear(&path) };
+    let session = match SessionDirectory::open(&path) {
+        Ok(session) => session.held_by(lock),
+        Err(problem) => {
+            words.push(quoted(&problem.cause));
+            return Ok(());
+        }
+    };
+    session.record.cgroups.iter().try_for_each(|group| remove_cgroup(group))?;
+    if let Some(home) = session.record.fresh_home.as_deref() {
+        fresh_home(store, home)?;
+    }
+    for line in changes::recover(&session).map_err(|problem| io::Error::other(problem.to_string()))? {
+        words.push(format!("session `{id}`: {line}"));
+    }
+    end(session, words)
+}
+
+/// Only a home within the state directory is removed.
+fn fresh_home(store: &Store, home: &Path) -> io::Result<()> {
+    let climbs = home.components().any(|part| part == std::path::Component::ParentDir);
+    let ours = home.strip_prefix(store.root()).is_ok_and(|rest| rest.components().count() > 1);
+    if climbs || !ours {
+        return Err(io::Error::other(format!("`{}` is no home of a session", home.display())));
+    }
+    clear(home)
+}
+
+/// Marks a session as ended, in its segment and then in its record.
+fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()> {
+    if session.record.ended.is_some() {
+        return Ok(());
+    }
+    let id = session.record.id.clone();
+    match recorded_end(&session)? {
+        // Killed between the segment and the record: it did end in order.
+        Some((at, exit)) => (session.record.ended, session.record.exit) = (Some(at), Some(exit)),
+        None => {
+            match close(&session) {
+                Ok(()) => words.push(format!("session `{id}` was lost: its plane was killed; what it changed is kept")),
+                Err(error) => words.push(format!("the record of lost session `{id}` cannot be ended: {error}")),
+            }
+            session.record.ended = Some(now());
+        }
+    }
+    session.save().map_err(|problem| io::Error::other(problem.to_string()))
+}
+
+/// When and how the segment says that the session ended.
+fn recorded_end(session: &SessionDirectory) -> io::Result<Option<(u64, i32)>> {
+    let mut ended = None;
+    Events::of(session).each(|entry| {
+        if let (Segment::Plane, Kind::Ended { exit, reason }) = (entry.id.segment, &entry.event.kind)
+            && reason != LOST
+        {
+            ended = Some((entry.event.at, *exit));
+        }
+    })?;
+    Ok(ended)
+}
+
+const LOST: &str = "lost: its plane was killed";
+
+fn close(session: &SessionDirectory) -> io::Result<()> {
+    let (path, origin) = (session.segment(Segment::Plane), session.origin(Segment::Plane));
+    let mut ledger = if fs::symlink_metadata(&path).is_ok() {
+        Ledger::resume(&path, &origin, Redactor::new())?
+    } else {
+        Ledger::begin(&path, &origin, Redactor::new())?
+    };
+    ledger.write(Kind::Ended { exit: KILLED, reason: LOST.into() })?;
+    ledger.checkpoint()
+}

@@ -1,0 +1,64 @@
+//! What a session came to so far, counted from its segments: for `show`, and for the outcome of a run.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use record::summary::Target;
+use record::{EventId, Kind, Summary, Wall};
+use wire::command::Counted;
+
+use super::{Events, SessionDirectory};
+
+/// Counts, and what was measured.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Destinations that were allowed, the most frequent first.
+    pub allowed: Vec<Counted>,
+    /// Names and destinations that were refused, the most frequent first.
+    pub refused: Vec<Counted>,
+    /// The boundary's layers, as measured.
+    pub layers: Vec<Wall>,
+    /// The limits, as the host gives them.
+    pub limits: Vec<Wall>,
+    /// The event of the last refusal.
+    pub last_refusal: Option<EventId>,
+    /// How many events there are.
+    pub events: u64,
+    /// Lines that are no event.
+    pub unread: u64,
+}
+
+/// Counts what both segments hold.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn tally(session: &SessionDirectory) -> io::Result<Tally> {
+    let (mut tally, mut summary) = (Tally::default(), Summary::default());
+    let mut events = Events::of(session);
+    while let Some(next) = events.next_event()? {
+        let Ok(entry) = next else {
+            tally.unread += 1;
+            continue;
+        };
+        tally.events += 1;
+        summary.take(&entry.event.kind);
+        if entry.event.is_refusal() {
+            tally.last_refusal = Some(entry.id);
+        }
+        match entry.event.kind {
+            Kind::Walls { layers } => tally.layers = layers,
+            Kind::Limits { limits } => tally.limits = limits,
+            _ => {}
+        }
+    }
+    tally.allowed = counted(&summary.allowed);
+    tally.refused = counted(&summary.refused);
+    Ok(tally)
+}
+
+fn counted(targets: &BTreeMap<Target, u64>) -> Vec<Counted> {
+    let mut counts: Vec<_> =
+        targets.iter().map(|(target, &times)| Counted { what: target.to_string(), times }).collect();
+    counts.sort_by_key(|count| std::cmp::Reverse(count.times));
+    counts
+}

@@ -1,0 +1,104 @@
+//! `apply` and `discard`: on a session that ended or was lost, held meanwhile, recorded before and after.
+
+use std::path::{Path, PathBuf};
+
+use wire::command::{MergeAnswer, Problem, Reply, Select};
+
+use super::answers::bounded;
+use super::paths::{Wanted, choose};
+use super::tree::ChangedTree;
+use super::{guards, ledger, recover};
+use crate::channel::Client;
+use crate::store::{self, SessionDirectory, Store};
+
+/// Merges what a session changed into the original.
+pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
+    let (session, chosen) = take(store, client, select)?;
+    let guards = guards(&session);
+    let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
+    let each = |tree: &mut ChangedTree, wanted: &Wanted| {
+        let outcome = tree.apply(&guards, wanted.paths(), &named(&guards, wanted));
+        outcome.map(|(done, left)| (done, left))
+    };
+    each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
+    Ok(Reply::Merged(Box::new(fitting(answer))))
+}
+
+/// Throws away what a session changed.
+pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
+    let (session, chosen) = take(store, client, select)?;
+    let guards = guards(&session);
+    let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
+    let each = |tree: &mut ChangedTree, wanted: &Wanted| Ok((tree.discard(wanted.paths())?, Vec::new()));
+    each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
+    Ok(Reply::Merged(Box::new(fitting(answer))))
+}
+
+/// Holds the session, and finishes first what an earlier merge left.
+fn take(
+    store: &Store,
+    client: &mut Client,
+    select: &Select,
+) -> Result<(SessionDirectory, Vec<Option<Wanted>>), Problem> {
+    let mut session = store::select(store, select)?;
+    session.hold()?;
+    let chosen = choose(&session, &select.paths)?;
+    for text in recover(&session)? {
+        client.reply(&Reply::Notice { text });
+    }
+    Ok((session, chosen))
+}
+
+type Done = (Vec<String>, Vec<(String, String)>);
+
+/// Does the same to each tree that is meant. What cannot be recorded is not done.
+fn each_tree(
+    session: &SessionDirectory,
+    chosen: &[Option<Wanted>],
+    guards: &[PathBuf],
+    [before, after]: [&str; 2],
+    answer: &mut MergeAnswer,
+    mut act: impl FnMut(&mut ChangedTree, &Wanted) -> Result<Done, Problem>,
+) -> Result<(), Problem> {
+    for (mut tree, wanted) in ChangedTree::all(session)?.into_iter().zip(chosen) {
+        let Some(wanted) = wanted else { continue };
+        let changes = tree.changes(guards)?;
+        let meant: Vec<_> = changes.iter().filter(|change| wanted.takes(&change.path)).collect();
+        if meant.is_empty() {
+            continue;
+        }
+        let mut record = ledger(session)?;
+        record.note(meant.iter().map(|change| tree.name(&change.path)).collect(), before)?;
+        match act(&mut tree, wanted) {
+            Ok((done, left)) => {
+                record.note(done.clone(), after)?;
+                answer.done.extend(done);
+                answer.left.extend(left);
+            }
+            Err(problem) => {
+                record.note(Vec::new(), &format!("stopped: {}", problem.cause))?;
+                return Err(problem);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Those of the named paths that are guarded themselves: a guarded path is merged only when it is named, not when a
+/// directory above it is.
+fn named(guards: &[PathBuf], wanted: &Wanted) -> Vec<PathBuf> {
+    let guarded = |path: &&PathBuf| guards.iter().any(|guard| path.starts_with(Path::new(guard)));
+    wanted.paths().iter().filter(guarded).cloned().collect()
+}
+
+fn fitting(answer: MergeAnswer) -> MergeAnswer {
+    MergeAnswer {
+        session: answer.session,
+        done: bounded(answer.done, String::len, |more| format!("({more} more)")),
+        left: bounded(
+            answer.left,
+            |(path, why)| path.len() + why.len(),
+            |more| (format!("({more} more)"), "name a directory to see those in it".into()),
+        ),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a session changed: listed, counted, shown; and an unfinished merge put in order.
+
+mod answers;
+mod merge;
+mod paths;
+mod tree;
+
+pub(super) use merge::{apply, discard};
+
+use std::path::PathBuf;
+
+use record::{Kind, Redactor, Segment};
+use wire::command::{ChangeInfo, DiffAnswer, Problem, Reply, Select};
+
+use crate::channel::Client;
+use crate::problem::{NO, problem};
+use crate::store::{self, Ledger, SessionDirectory, Store};
+use answers::Budget;
+use tree::ChangedTree;
+
+/// Every change of a session, without its diff: for the outcome of a run.
+///
+/// # Errors
+/// When the changes cannot be read.
+pub fn list(session: &SessionDirectory) -> Result<Vec<ChangeInfo>, Problem> {
+    let guards = guards(session);
+    let mut listed = Vec::new();
+    for tree in ChangedTree::all(session)? {
+        listed.extend(tree.changes(&guards)?.iter().map(|change| tree.info(change, String::new())));
+    }
+    Ok(listed)
+}
+
+/// How many paths wait for `apply` or `discard`.
+pub(super) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
+    let mut count = 0;
+    for tree in ChangedTree::all(session)? {
+        count += u64::try_from(tree.changes(&[])?.len()).unwrap_or(u64::MAX);
+    }
+    Ok(count)
+}
+
+/// What a session changed, each with its diff. A session that runs may be looked at, too.
+pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
+    let session = store::select(store, select)?;
+    let (guards, chosen) = (guards(&session), paths::choose(&session, &select.paths)?);
+    let (mut budget, mut changes) = (Budget::new(), Vec::new());
+    for (tree, wanted) in ChangedTree::all(&session)?.iter().zip(chosen) {
+        let Some(wanted) = wanted else { continue };
+        for change in tree.changes(&guards)?.iter().filter(|change| wanted.takes(&change.path)) {
+            if client.is_gone() {
+                break;
+            }
+            if budget.is_spent() {
+                budget.leave_out();
+                continue;
+            }
+            let text = if budget.shows() { tree.diff(change) } else { String::new() };
+            changes.push(budget.take(tree.info(change, text)));
+        }
+    }
+    changes.extend(budget.rest());
+    Ok(Reply::Diff(Box::new(DiffAnswer { session: session.record.id, changes })))
+}
+
+/// Finishes or undoes merges that were cut short, and says what it did, a line each. The session is held.
+pub(crate) fn recover(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
+    let mut words = Vec::new();
+    for mut tree in ChangedTree::all(session)? {
+        let merged = tree.recover()?;
+        if !merged.is_empty() {
+            words.push(format!("a merge that was cut short is finished: {} paths", merged.len()));
+            ledger(session)?.note(merged, "finished after it was cut short")?;
+        }
+    }
+    Ok(words)
+}
+
+/// What the policies of the session hold back from merging.
+fn guards(session: &SessionDirectory) -> Vec<PathBuf> {
+    let policies: Vec<_> = session.policy().map(|policy| policy.policies().cloned().collect()).unwrap_or_default();
+    policies.into_iter().flat_map(|policy| policy.files.guard).map(PathBuf::from).collect()
+}
+
+/// The session's record, where each merge stands before it is done and after.
+struct Record(Ledger);
+
+fn ledger(session: &SessionDirectory) -> Result<Record, Problem> {
+    let (path, origin) = (session.segment(Segment::Plane), session.origin(Segment::Plane));
+    Ledger::resume(&path, &origin, Redactor::new()).map(Record).map_err(|error| unwritable(&error))
+}
+
+impl Record {
+    fn note(&mut self, paths: Vec<String>, word: &str) -> Result<(), Problem> {
+        let event = Kind::Merge { paths, state: word.into() };
+        let written = self.0.write(event).and_then(|_| self.0.checkpoint());
+        written.map_err(|error| unwritable(&error))
+    }
+}
+
+fn unwritable(error: &std::io::Error) -> Problem {
+    problem(
+        "E-PLANE-072",
+        format!("the session's record cannot be written: {error}"),
+        "`bastide log verify` says whether it is broken; `bastide help E-PLANE-072` says what to do",
+        NO,
+    )
+}

@@ -1,0 +1,105 @@
+//! `why --file PATH`: what becomes of a path inside, computed from the policy, since what is not named is simply absent.
+
+use std::path::Path;
+
+use policy::{Access, CanonicalPath, FileAnswer as Found, Policy, Stead, WorkspaceMode, file};
+use wire::command::{FileAnswer, Problem, Reply, Select};
+
+use super::Place;
+use crate::policy_file::look_at_policy;
+use crate::problem::{NO, problem, quoted, shell};
+use crate::store;
+
+/// Answers by the session's policy, or by the default one where no session worked on the directory.
+pub(super) fn why_file(place: &Place, select: &Select, path: &Path) -> Result<Reply, Problem> {
+    let path = canonical(path)?;
+    let session = match store::select(&place.store, select) {
+        Err(problem) if select.session.is_none() && problem.code == "E-PLANE-013" => None,
+        other => Some(other?),
+    };
+    let (policies, workspace, mode) = match session {
+        Some(session) => {
+            let workspace = session.record.trees.first().map(|tree| tree.path.clone()).unwrap_or_default();
+            (session.policy()?.policies().cloned().collect(), workspace, session.record.mode)
+        }
+        None => {
+            let policy = look_at_policy(None, place.home())?;
+            let mode = policy.files.workspace;
+            (vec![policy], select.directory.clone(), mode)
+        }
+    };
+    answer(&policies, &workspace, place.home(), mode, &path)
+        .map(Reply::File)
+        .ok_or_else(|| problem("E-PLANE-018", "no policy is in force in that session", "", NO))
+}
+
+/// A path in the one spelling that policies know.
+pub(super) fn canonical(path: &Path) -> Result<CanonicalPath, Problem> {
+    let text = path.to_string_lossy();
+    CanonicalPath::parse(&text).map_err(|error| {
+        problem("E-PLANE-067", format!("bad path `{}`: {error}", quoted(&text)), "write it absolute and plain", NO)
+    })
+}
+
+/// What the narrowest of the policies says.
+pub(super) fn answer(
+    policies: &[Policy],
+    workspace: &Path,
+    home: &Path,
+    mode: WorkspaceMode,
+    path: &CanonicalPath,
+) -> Option<FileAnswer> {
+    let (workspace, home) = (canonical(workspace).ok()?, canonical(home).ok()?);
+    let place = policy::Place { workspace: &workspace, home: &home, mode };
+    let found = policies.iter().map(|policy| (policy, file(policy, &place, path)));
+    let (policy, found) = found.min_by_key(|(_, found)| rank(found))?;
+    Some(FileAnswer {
+        path: found.path.to_string(),
+        access: word(&found, mode).into(),
+        rule: rule(&found),
+        policy: policy.name.clone(),
+        option: option(&found, &place),
+    })
+}
+
+fn rank(found: &Found) -> u8 {
+    match found.access {
+        Access::Hidden => 0,
+        Access::Absent => 1,
+        Access::Passage => 2,
+        Access::Readable => 3,
+        Access::Writable => 4,
+    }
+}
+
+fn word(found: &Found, mode: WorkspaceMode) -> &'static str {
+    match (found.access, found.stead) {
+        (Access::Hidden, _) => "hidden",
+        (Access::Absent, Some(Stead::Home)) => "private",
+        (Access::Absent, Some(Stead::Made)) => "made",
+        (Access::Absent, None) => "absent",
+        (Access::Passage, _) => "passage",
+        (Access::Readable, _) => "read-only",
+        (Access::Writable, _) if found.guarded.is_some() => "guarded",
+        (Access::Writable, _) if mode == WorkspaceMode::Live => "live",
+        (Access::Writable, _) => "reviewed",
+    }
+}
+
+fn rule(found: &Found) -> Option<String> {
+    match &found.guarded {
+        Some(name) => Some(format!("files.guard: {name}")),
+        None => found.rule.clone(),
+    }
+}
+
+/// The option of `run` that changes the answer by the least.
+fn option(found: &Found, place: &policy::Place<'_>) -> Option<String> {
+    if let Some(path) = &found.read {
+        return Some(format!("--read {}", shell(path.as_str())));
+    }
+    if found.access == Access::Readable && place.workspace.covers(&found.path) {
+        return Some("--mode review".into());
+    }
+    found.write.as_ref().map(|path| format!("--write {}", shell(path.as_str())))
+}

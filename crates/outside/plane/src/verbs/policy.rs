@@ -1,0 +1,195 @@
+//! `policy check`, `show`, `explain`, `diff`, `test` and `suggest`. Nothing that is read here is put in force.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use policy::{Change, Conjunction, Egress, Host, Observed, Outcome, Policy, diff, explain, run_tests, suggest_policy};
+use record::{Kind, Verdict};
+use serde_json::json;
+use wire::command::{Checked, PolicyRequest, Problem, Reply, Select};
+
+use super::{Place, file};
+use crate::channel::Client;
+use crate::policy_file::{look_at_policy, read_policy};
+use crate::problem::{NO, problem, quoted, shell, state};
+use crate::store::{self, Events};
+
+/// The port when a request names none.
+const HTTPS: u16 = 443;
+/// Most requests of one run that a suggestion is made of.
+const MOST_REQUESTS: usize = 100_000;
+
+/// Answers one question about a policy.
+pub(super) fn answer(place: &Place, client: &mut Client, request: PolicyRequest) -> Result<Reply, Problem> {
+    let mut look = |path: &Path| {
+        let policy = look_at_policy(Some(path), place.home()).map_err(no)?;
+        // Whether `run` would take it is another question than whether it is understood.
+        if let Err(problem) = read_policy(Some(path), place.home(), &place.store) {
+            client.reply(&Reply::Notice { text: format!("`run` would refuse it: {}", problem.cause) });
+        }
+        Ok(policy)
+    };
+    let checked = match request {
+        PolicyRequest::Check { file } => check(&look(&file)?, &file),
+        PolicyRequest::Show { file } => show(&match file {
+            Some(file) => look(&file)?,
+            None => look_at_policy(None, place.home()).map_err(no)?,
+        }),
+        PolicyRequest::Explain { file, request, program } => {
+            decided(place, look(&file)?, &request, program.as_deref())?
+        }
+        PolicyRequest::Diff { old, new } => compare(&look(&old)?, &look(&new)?),
+        PolicyRequest::Test { file } => tested(place, &look(&file)?, &file)?,
+        PolicyRequest::Suggest(select) => suggested(place, &select)?,
+    };
+    Ok(Reply::Policy(checked))
+}
+
+/// A policy that is wrong is an answer here: nothing was to be run.
+fn no(problem: Problem) -> Problem {
+    Problem { exit: NO, ..problem }
+}
+
+fn check(policy: &Policy, file: &Path) -> Checked {
+    let network = &policy.network;
+    let text = format!(
+        "{}: understood: policy `{}`, {} allow and {} deny rules, default {}\n",
+        quoted(&file.to_string_lossy()),
+        quoted(&policy.name),
+        network.allow.len(),
+        network.deny.len(),
+        network.default.name()
+    );
+    Checked { yes: true, text, data: json!({ "name": policy.name, "policy": policy }) }
+}
+
+fn show(policy: &Policy) -> Checked {
+    Checked { yes: true, text: policy.to_yaml(), data: json!(policy) }
+}
+
+/// What is decided on a path, or on `HOST[:PORT]`.
+fn decided(place: &Place, policy: Policy, request: &str, program: Option<&Path>) -> Result<Checked, Problem> {
+    if request.starts_with('/') {
+        let path = file::canonical(Path::new(request))?;
+        let (workspace, mode) = (workspace(place), policy.files.workspace);
+        let found = file::answer(&[policy], &workspace, place.home(), mode, &path)
+            .ok_or_else(|| problem("E-PLANE-067", "the working directory or HOME is no plain path", "set HOME", NO))?;
+        let by = found.rule.as_ref().map(|rule| format!(" by `{rule}`")).unwrap_or_default();
+        let option = found.option.as_ref().map(|option| format!("; changed by `{option}`")).unwrap_or_default();
+        let yes = !matches!(found.access.as_str(), "absent" | "hidden" | "private" | "passage" | "made");
+        let text = format!("{}: {}{by}{option}\n", found.path, found.access);
+        return Ok(Checked { yes, text, data: json!(found) });
+    }
+    let (host, port) = Host::parse_with_port(request).map_err(|error| {
+        let cause = format!("`{}` is neither HOST:PORT nor an absolute path: {error}", quoted(request));
+        problem("E-PLANE-069", cause, "write it as in `api.example.com:443`", NO)
+    })?;
+    let port = port.unwrap_or(HTTPS);
+    let chain = program.map(|program| vec![program.to_string_lossy().into_owned()]);
+    let conjunction = Conjunction::new(vec![policy]);
+    let egress = Egress { host: &host, port, program: chain.as_deref() };
+    let explained = explain(&conjunction, &egress);
+    let mut text = format!("{host}:{port}: {}\n", explained.outcome.name());
+    for member in &explained.members {
+        text += &format!("  policy `{}`: {}\n", quoted(&member.policy), quoted(&member.text));
+    }
+    let smallest = policy::suggest(&conjunction, &egress).map(|found| found.rule.to_string());
+    if let Some(rule) = &smallest {
+        text += &format!("  the smallest rule that allows it: {rule}\n");
+    }
+    let data = json!({ "host": host, "port": port, "explanation": explained, "suggestion": smallest });
+    Ok(Checked { yes: explained.outcome == Outcome::Allow, text, data })
+}
+
+/// No session is asked about, so the workspace is where this was started.
+fn workspace(place: &Place) -> std::path::PathBuf {
+    let nowhere = || place.home().join("workspace");
+    match std::env::current_dir() {
+        Ok(directory) if directory != Path::new("/") && directory != place.home() => directory,
+        _ => nowhere(),
+    }
+}
+
+/// Yes when the new policy allows nothing that the old one does not.
+fn compare(old: &Policy, new: &Policy) -> Checked {
+    let changes = diff(old, new);
+    let wider = changes.iter().filter(|change| change.widens).count();
+    let mut text: String = changes.iter().map(line).collect();
+    text += &match (changes.len(), wider) {
+        (0, _) => "no difference\n".to_owned(),
+        (_, 0) => "nothing becomes possible that was not\n".to_owned(),
+        (_, some) => format!("{some} of {} differences make more possible\n", changes.len()),
+    };
+    Checked { yes: wider == 0, text, data: json!(changes) }
+}
+
+fn line(change: &Change) -> String {
+    let sign = if change.widens { "wider   " } else { "narrower" };
+    let key = quoted(&change.key);
+    match (change.before.as_deref().map(quoted), change.after.as_deref().map(quoted)) {
+        (Some(before), Some(after)) => format!("{sign} {key}: {before} -> {after}\n"),
+        (None, Some(after)) => format!("{sign} {key}: + {after}\n"),
+        (Some(before), None) => format!("{sign} {key}: - {before}\n"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Yes when there are examples and all of them came out as written.
+fn tested(place: &Place, policy: &Policy, file: &Path) -> Result<Checked, Problem> {
+    let (workspace, home) = (file::canonical(&workspace(place))?, file::canonical(place.home())?);
+    let inside = policy::Place { workspace: &workspace, home: &home, mode: policy.files.workspace };
+    let outcomes = run_tests(policy, &inside);
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
+    let mut text = String::new();
+    for outcome in &outcomes {
+        let word = if outcome.passed { "ok    " } else { "FAILED" };
+        let found = if outcome.passed { String::new() } else { format!(": {}: {}", outcome.found, outcome.text) };
+        text += &format!("{word} {}{}\n", quoted(&outcome.example), quoted(&found));
+    }
+    text += &match outcomes.len() {
+        0 => format!("{} holds no examples: write some under `tests:`\n", quoted(&file.to_string_lossy())),
+        all => format!("{} of {all} examples came out as written\n", all - failed),
+    };
+    Ok(Checked { yes: failed == 0 && !outcomes.is_empty(), text, data: json!(outcomes) })
+}
+
+/// The smallest policy of a whole run.
+fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
+    let session = store::select(&place.store, select)?;
+    let (mut requests, mut seen, mut left) = (Vec::new(), HashSet::new(), 0_u64);
+    let read = Events::of(&session).each(|entry| {
+        let Some(request) = observed(entry.event.kind) else { return };
+        let known = format!("{}:{} {:?} {:?}", request.host, request.port, request.program.first(), request.outcome);
+        if requests.len() >= MOST_REQUESTS {
+            left += u64::from(!seen.contains(&known));
+        } else if seen.insert(known) {
+            requests.push(request);
+        }
+    });
+    read.map_err(|error| state("read", &session.path, &error))?;
+    let name = session.record.name.as_deref().unwrap_or(&session.record.id);
+    let mut text = suggest_policy(name, &requests);
+    if left > 0 {
+        text += &format!("# {left} more requests of this run are left out\n");
+    }
+    text += &format!(
+        "# save it, then `bastide policy test FILE` and `bastide run --policy FILE -- {}`\n",
+        command(&session)
+    );
+    let data = json!({ "session": session.record.id, "requests": requests.len(), "policy": text });
+    Ok(Checked { yes: true, text, data })
+}
+
+fn command(session: &store::SessionDirectory) -> String {
+    session.record.command.iter().take(1).map(|word| shell(word)).collect()
+}
+
+fn observed(kind: Kind) -> Option<Observed> {
+    let Kind::Connect { host, port, program, verdict, .. } = kind else { return None };
+    let outcome = match verdict {
+        Verdict::Allowed => Outcome::Allow,
+        Verdict::Asked => Outcome::Ask,
+        Verdict::Refused => Outcome::Deny,
+    };
+    Some(Observed { host: Host::parse(&host).ok()?, port, program, outcome })
+}

@@ -1,0 +1,63 @@
+//! `ls` and `show`.
+
+use wire::command::{Problem, Reply, Select, SessionInfo};
+
+use super::changes;
+use crate::channel::Client;
+use crate::problem::{quoted, state};
+use crate::store::{self, SessionDirectory, Store};
+
+/// Every session, newest first; what cannot be shown is told of.
+pub(super) fn ls(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
+    let found = store::sessions(store)?;
+    for text in found.damaged {
+        client.reply(&Reply::Notice { text });
+    }
+    Ok(Reply::Sessions { sessions: found.sessions.iter().map(info).collect() })
+}
+
+/// One session, with its counts.
+pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
+    let session = store::select(store, select)?;
+    let tally = store::tally(&session).map_err(|error| state("read", &session.path, &error))?;
+    if tally.unread > 0 {
+        let text = format!("{} lines of the record are no events; `bastide log verify` says where", tally.unread);
+        client.reply(&Reply::Notice { text });
+    }
+    let mut shown = info(&session);
+    shown.pending = match changes::pending(&session) {
+        Ok(count) => Some(count),
+        Err(problem) => {
+            client.reply(&Reply::Notice { text: format!("the changes cannot be counted: {}", quoted(&problem.cause)) });
+            None
+        }
+    };
+    shown.layers = tally.layers;
+    shown.limits = tally.limits;
+    shown.allowed = tally.allowed;
+    shown.refused = tally.refused;
+    Ok(Reply::Session(Box::new(shown)))
+}
+
+/// What `ls` tells of a session.
+pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
+    let record = &session.record;
+    SessionInfo {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        state: session.state(),
+        started: record.started,
+        ended: record.ended,
+        command: record.command.clone(),
+        workspace: record.trees.first().map(|tree| tree.path.clone()).unwrap_or_default(),
+        mode: record.mode.name().into(),
+        policy: session.policy_names().join(" and "),
+        accepted_risks: record.accepted_risks.clone(),
+        exit: record.exit,
+        pending: None,
+        layers: Vec::new(),
+        limits: Vec::new(),
+        allowed: Vec::new(),
+        refused: Vec::new(),
+    }
+}

@@ -1,0 +1,219 @@
+//! `why`: what came out as it did, by which rule and program, and the smallest rule that would change it. The rule is
+//! computed from the session's policy now: what the record suggests is only its writer's word.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use policy::{CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Rule, Target, decide, suggest};
+use record::{Cause, Entry, EventId, Kind, Known, Verdict};
+use wire::command::{Problem, Reply, Select, WhyAnswer};
+
+use crate::channel::Client;
+use crate::problem::{NO, problem, quoted, shell, state};
+use crate::store::{self, Events, SessionDirectory, Store};
+
+/// Most starts of programs that are remembered on the way to an event, and most ancestors that are told.
+const MOST_STARTS: usize = 65_536;
+const MOST_ANCESTORS: usize = 16;
+
+/// Explains an event, or the last refusal.
+pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Option<&str>) -> Result<Reply, Problem> {
+    let session = store::select(store, select)?;
+    let wanted = event.map(parse).transpose()?;
+    let entries = around(&session, wanted).map_err(|error| state("read", &session.path, &error))?;
+    let Some(target) = entries.first() else { return Err(missing(&session, wanted)) };
+    let Some(mut explanation) = record::why(&entries, target.id) else { return Err(missing(&session, wanted)) };
+    let mut option = None;
+    match (session.policy(), target.event.is_refusal()) {
+        (Ok(policy), true) => {
+            let way = way(&policy, &target.event.kind);
+            explanation.suggestion = way.as_ref().map(|way| way.rule.to_string());
+            option = way.and_then(|way| way.option);
+        }
+        (Err(problem), true) => {
+            explanation.suggestion = None;
+            let text = format!("no rule can be computed: {}", quoted(&problem.cause));
+            client.reply(&Reply::Notice { text });
+        }
+        _ => explanation.suggestion = None,
+    }
+    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, explanation, option })))
+}
+
+fn parse(text: &str) -> Result<EventId, Problem> {
+    text.parse().map_err(|_| {
+        problem(
+            "E-PLANE-015",
+            format!("`{}` is no event", quoted(text)),
+            "an event is `p` or `g` and a number, as in `g12`; `bastide log` names them",
+            NO,
+        )
+    })
+}
+
+fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
+    let id = &session.record.id;
+    match wanted {
+        Some(event) => problem(
+            "E-PLANE-016",
+            format!("session `{id}` has no event `{event}`"),
+            &format!("`bastide log {id}` lists its events"),
+            NO,
+        ),
+        None => problem(
+            "E-PLANE-017",
+            format!("nothing was refused in session `{id}`"),
+            "file accesses are not recorded: `bastide why --file PATH` computes what becomes of a path",
+            NO,
+        ),
+    }
+}
+
+/// The event first, then what led to it: its causes, and the starts of the programs it came from.
+fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Result<Vec<Entry>> {
+    let (mut starts, mut found) = (HashMap::new(), None);
+    let mut events = Events::of(session);
+    while let Some(next) = events.next_event()? {
+        let Ok(entry) = next else { continue };
+        if wanted.map_or_else(|| entry.event.is_refusal(), |id| id == entry.id) {
+            let ancestors = ancestors(&starts, &entry);
+            found = Some((entry.clone(), ancestors));
+            if wanted.is_some() {
+                break;
+            }
+        }
+        if let Kind::Exec { pid, .. } = entry.event.kind
+            && (starts.len() < MOST_STARTS || starts.contains_key(&pid))
+        {
+            starts.insert(pid, entry);
+        }
+    }
+    let Some((target, ancestors)) = found else { return Ok(Vec::new()) };
+    let mut entries = vec![target];
+    chain(&mut entries, ancestors);
+    causes(session, &mut entries)?;
+    Ok(entries)
+}
+
+/// The last start of the event's process, of its parent, and so on. Numbers are used again, so this is inferred.
+fn ancestors(starts: &HashMap<u32, Entry>, entry: &Entry) -> Vec<Entry> {
+    let mut next = match &entry.event.kind {
+        Kind::Connect { pid, .. } => *pid,
+        Kind::Exec { parent, .. } => Some(*parent),
+        _ => None,
+    };
+    let mut found: Vec<Entry> = Vec::new();
+    while let Some(start) = next.and_then(|pid| starts.get(&pid)) {
+        if found.len() >= MOST_ANCESTORS || found.iter().any(|known| known.id == start.id) {
+            break;
+        }
+        next = match start.event.kind {
+            Kind::Exec { pid, parent, .. } if parent != pid => Some(parent),
+            _ => None,
+        };
+        found.push(start.clone());
+    }
+    found
+}
+
+fn chain(entries: &mut Vec<Entry>, ancestors: Vec<Entry>) {
+    for start in ancestors {
+        if let Some(last) = entries.last_mut() {
+            last.event.cause.push(Cause { id: start.id, known: Known::Inferred });
+        }
+        entries.push(start);
+    }
+}
+
+/// What the entries name as their causes, from the record, a few steps back.
+fn causes(session: &SessionDirectory, entries: &mut Vec<Entry>) -> std::io::Result<()> {
+    const STEPS: usize = 4;
+    for _ in 0..STEPS {
+        let named = entries.iter().flat_map(|entry| {
+            let opened = if let Kind::Close { connect, .. } = entry.event.kind { Some(connect) } else { None };
+            entry.event.cause.iter().map(|cause| cause.id).chain(opened).collect::<Vec<_>>()
+        });
+        let mut unknown: Vec<EventId> = named.filter(|id| entries.iter().all(|entry| entry.id != *id)).collect();
+        unknown.truncate(record::why::MAX_CAUSES);
+        if unknown.is_empty() {
+            break;
+        }
+        let known = entries.len();
+        Events::of(session).each(|entry| {
+            if unknown.contains(&entry.id) {
+                entries.push(entry);
+            }
+        })?;
+        if entries.len() == known {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What would let a refused request through.
+struct Way {
+    rule: Rule,
+    option: Option<String>,
+}
+
+/// The smallest rule and the option of `run`, each checked by `decide`; none when nothing short of removing a rule
+/// would help.
+fn way(policy: &Conjunction, kind: &Kind) -> Option<Way> {
+    match kind {
+        Kind::Connect { host, port, program, rule, .. } => {
+            let host = Host::parse(host).ok()?;
+            let program = (!program.is_empty()).then_some(program.as_slice());
+            let egress = Egress { host: &host, port: *port, program };
+            match suggest(policy, &egress) {
+                Some(found) => {
+                    let option = allow(policy, &egress, found.rule.to.clone(), None);
+                    Some(Way { rule: found.rule, option })
+                }
+                None => special(policy, &egress, rule.as_deref()?),
+            }
+        }
+        Kind::Resolve { name, verdict: Verdict::Refused | Verdict::Asked, .. } => {
+            // Which port it was for is not known, so the smallest rule names none.
+            let host = Host::parse(name).ok()?;
+            let Host::Name(name) = &host else { return None };
+            let target = Target { host: HostPattern::Exact(name.clone()), port: None };
+            let egress = Egress { host: &host, port: 443, program: None };
+            let option = allow(policy, &egress, target.clone(), None)?;
+            Some(Way { rule: Rule::to(target), option: Some(option) })
+        }
+        _ => None,
+    }
+}
+
+/// The name was allowed and its address was not: the rule names that very address.
+fn special(policy: &Conjunction, egress: &Egress<'_>, refused_by: &str) -> Option<Way> {
+    let address: IpAddr = refused_by.split(' ').next()?.parse().ok()?;
+    let target = Target { host: HostPattern::Address(address.to_canonical()), port: Some(egress.port) };
+    let option = allow(policy, egress, target.clone(), Some(address))?;
+    let executable = egress.program.and_then(<[String]>::first);
+    let programs = executable.map(|path| CanonicalPath::parse(path)).transpose().ok()?.into_iter().collect();
+    let rule = Rule { programs, ..Rule::to(target) };
+    lets(policy, egress, &rule, Some(address)).then_some(Way { rule, option: Some(option) })
+}
+
+/// The option, when a rule for every program lets the request through.
+fn allow(policy: &Conjunction, egress: &Egress<'_>, target: Target, address: Option<IpAddr>) -> Option<String> {
+    let rule = Rule::to(target);
+    lets(policy, egress, &rule, address).then(|| format!("--allow {}", shell(&rule.to.to_string())))
+}
+
+fn lets(policy: &Conjunction, egress: &Egress<'_>, rule: &Rule, address: Option<IpAddr>) -> bool {
+    let widen = |member: &Policy| {
+        let mut member = member.clone();
+        member.network.allow.push(rule.clone());
+        member
+    };
+    let widened = Conjunction::new(policy.policies().map(widen).collect());
+    let written = if let Host::Address(address) = egress.host { Some(*address) } else { None };
+    match (decide(&widened, egress), address.or(written)) {
+        (Decision::Allow(permit), Some(address)) => permit.pin(&[address]).is_ok(),
+        (Decision::Allow(_), None) => true,
+        _ => false,
+    }
+}
