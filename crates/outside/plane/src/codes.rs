@@ -165,6 +165,67 @@ pub const CODES: &[(&str, &str)] = &[
          cut short is finished or undone before the next.\nThe message names the path and what the kernel said.",
     ),
     ("E-PLANE-099", "This build does not have the verb yet. docs/STATUS.md says what works."),
+    (
+        "E-PLANE-020",
+        "A risk is accepted only by its exact name, and each name leaves out exactly one layer, or lets one credential \
+         in. There is no name for everything.\n`bastide doctor` lists the layers.",
+    ),
+    (
+        "E-PLANE-030",
+        "The program was found neither at that path nor in a directory of PATH, as a shell would look for it.\nGive \
+         its path, or start the command from a shell in which it works.",
+    ),
+    ("E-PLANE-031", "The file is there but has no execute permission, or is no file. Nothing was run."),
+    (
+        "E-PLANE-032",
+        "To start a program inside, the links and interpreters that lead to it are followed, at most sixteen of \
+         them. This one goes on, or in a circle.",
+    ),
+    ("E-PLANE-040", "A path that was named with `--read` or `--write` does not exist on the host. Nothing was run."),
+    (
+        "E-PLANE-041",
+        "Only directories and regular files come in: a device, a socket or a FIFO would lead out of the cell. Names \
+         must be UTF-8.",
+    ),
+    ("E-PLANE-042", "Paths in a policy are absolute, without `.` or `..` and without control characters."),
+    (
+        "E-PLANE-043",
+        "`--allow` takes what stands behind `to:` in a policy: a name, `*.NAME`, an address or a network, and a port.\n\
+         `bastide policy explain hardened HOST:PORT` tries one.",
+    ),
+    (
+        "E-PLANE-044",
+        "The policy that was named says how changes come out, and a flag may only narrow that. To widen it, change the \
+         policy.",
+    ),
+    ("E-PLANE-045", "The workspace does not exist or is no directory. Nothing was run."),
+    (
+        "E-PLANE-046",
+        "A workspace is one project. What holds the whole host, a home with its keys, a directory of the system or the \
+         plane's own state is none, whatever the policy says.",
+    ),
+    (
+        "E-PLANE-047",
+        "A variable or directory looks like a credential. What is inside a cell can be read and sent by everything \
+         inside, so nothing there holds a credential.\nOne may be let in by name, `--accept-risk \
+         credential-inside=NAME`, and the summary then says so.",
+    ),
+    (
+        "E-PLANE-060",
+        "The cell or the gate could not be started as a process. Memory or processes may be exhausted: `ulimit -a`.",
+    ),
+    ("E-PLANE-061", "bastide, bastided, bastide-gate and bastide-cell lie in one directory; one of them is missing."),
+    (
+        "E-CELL-001",
+        "A boundary layer could not be built, or was measured from inside not to hold. Nothing was run.\n`bastide \
+         doctor` measures every layer and names the remedy. That one layer can be left out by name with \
+         `--accept-risk without-LAYER`; the summary then says so.",
+    ),
+    (
+        "E-CELL-002",
+        "The walls stood, but the program could not be started in them: its working directory, its interpreter or a \
+         library may be absent inside. `ldd PROGRAM` and its first line name what it needs; let it in with `--read`.",
+    ),
 ];
 
 /// The long text of a code.

@@ -1,0 +1,177 @@
+//! What the operator asked, checked and completed: one policy, one workspace, one home, one command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use policy::{CanonicalPath, Policy, Rule, Target, WorkspaceMode};
+use wire::command::{Problem, Run};
+
+use super::credentials;
+use super::locate::plain;
+use super::risks::{self, Accepted, Credential};
+use crate::policy_file;
+use crate::problem::{NOT_RUN, problem};
+use crate::store::Store;
+
+/// A request that may be carried out.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) run: Run,
+    pub(super) policy: Policy,
+    pub(super) accepted: Accepted,
+    pub(super) workspace: PathBuf,
+    /// The operator's home: the name that the private one has inside.
+    pub(super) home: PathBuf,
+    pub(super) workdir: PathBuf,
+    pub(super) mode: WorkspaceMode,
+    /// Paths that the operator named, rather than a blueprint.
+    pub(super) expressly: Vec<PathBuf>,
+    /// Places of credentials that stay hidden.
+    pub(super) hidden: Vec<PathBuf>,
+}
+
+impl Asked {
+    /// A variable of the operator's.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        variable(&self.run, name)
+    }
+}
+
+fn variable<'r>(run: &'r Run, name: &str) -> Option<&'r str> {
+    run.surroundings.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// The state directory that this operator's variables name.
+pub(super) fn store(run: &Run) -> Result<Store, Problem> {
+    Store::open(variable(run, "HOME"), variable(run, "XDG_STATE_HOME"))
+}
+
+/// Checks and completes a request.
+pub(super) fn check(run: Run, store: &Store) -> Result<Asked, Problem> {
+    let accepted = risks::accept(&run.accept_risks)?;
+    let home = variable(&run, "HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let workspace = workspace(&run, &home, store)?;
+    let mut policy = policy_file::read_policy_beside(run.policy.as_deref(), &home, store, &[&workspace])?;
+    let mut expressly: Vec<PathBuf> = Vec::new();
+    for (list, paths) in [(&mut policy.files.read, &run.read), (&mut policy.files.write, &run.write)] {
+        for path in paths {
+            let path = plain(&run.directory.join(path));
+            list.push(canonical(&path)?);
+            expressly.push(path);
+        }
+    }
+    policy.network.allow.extend(run.allow.iter().map(|host| allow(host)).collect::<Result<Vec<_>, _>>()?);
+    if let Some(seconds) = run.timeout {
+        policy.limits.time = Some(policy.limits.time.map_or(seconds, |limit| limit.min(seconds)));
+    }
+    // The flag may only narrow what the policy says, unless the policy is the shipped default.
+    let mode = match run.mode {
+        Some(asked) if run.policy.is_some() && asked > policy.files.workspace => return Err(wider(asked, &policy)),
+        Some(asked) => asked,
+        None => policy.files.workspace,
+    };
+    policy.files.workspace = mode;
+    let hidden = credentials_inside(&run, &accepted, &home, &policy)?;
+    let workdir = run.workdir.as_ref().map_or_else(|| workspace.clone(), |path| plain(&run.directory.join(path)));
+    Ok(Asked { policy, accepted, workspace, home, workdir, mode, expressly, hidden, run })
+}
+
+fn canonical(path: &Path) -> Result<CanonicalPath, Problem> {
+    let text = path.to_string_lossy();
+    CanonicalPath::parse(&text).map_err(|error| {
+        problem("E-PLANE-042", format!("bad path `{text}`: {error}"), "name an absolute path", NOT_RUN)
+    })
+}
+
+fn allow(host: &str) -> Result<Rule, Problem> {
+    Target::parse(host).map(Rule::to).map_err(|error| {
+        problem("E-PLANE-043", format!("bad host `{host}`: {error}"), "write `--allow HOST[:PORT]`", NOT_RUN)
+    })
+}
+
+fn wider(asked: WorkspaceMode, policy: &Policy) -> Problem {
+    let word = mode_word(asked);
+    problem(
+        "E-PLANE-044",
+        format!("`--mode {word}` is wider than what policy `{}` allows", policy.name),
+        &format!("write `workspace: {word}` into the policy"),
+        NOT_RUN,
+    )
+}
+
+/// The word that policies and summaries use.
+pub(super) const fn mode_word(mode: WorkspaceMode) -> &'static str {
+    match mode {
+        WorkspaceMode::ReadOnly => "read-only",
+        WorkspaceMode::Review => "review",
+        WorkspaceMode::Live => "live",
+    }
+}
+
+/// The workspace's real path. What holds everything, or the plane's own state, is no workspace.
+fn workspace(run: &Run, home: &Path, store: &Store) -> Result<PathBuf, Problem> {
+    let asked = run.workspace.as_ref().map_or_else(|| run.directory.clone(), |path| run.directory.join(path));
+    let found = fs::canonicalize(&asked).ok().filter(|path| path.is_dir());
+    let path = found.ok_or_else(|| {
+        let cause = format!("the workspace `{}` is no directory", asked.display());
+        problem("E-PLANE-045", cause, "name a directory: `--workspace DIR`", NOT_RUN)
+    })?;
+    let home = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+    let named = if path == Path::new("/") {
+        Some("the whole host")
+    } else if home.starts_with(&path) && home != Path::new("/") {
+        Some("your home directory")
+    } else if store.root().starts_with(&path) || path.starts_with(store.root()) {
+        Some("the plane's own state")
+    } else if [
+        "/usr", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/sys", "/dev", "/run", "/boot", "/tmp", "/var",
+    ]
+    .iter()
+    .any(|system| path == Path::new(system))
+    {
+        Some("a directory of the system")
+    } else {
+        None
+    };
+    match named {
+        None => Ok(path),
+        Some(what) => Err(problem(
+            "E-PLANE-046",
+            format!("the workspace `{}` is {what}", path.display()),
+            "work in a directory of its own: `mkdir work && cd work`, or `--workspace DIR`",
+            NOT_RUN,
+        )),
+    }
+}
+
+/// Refuses credentials that nobody accepted; gives the places that stay hidden.
+fn credentials_inside(run: &Run, accepted: &Accepted, home: &Path, policy: &Policy) -> Result<Vec<PathBuf>, Problem> {
+    let variables = run.environment.iter().filter(|(name, value)| credentials::secret_looking(name, value));
+    let variables = variables.map(|(name, _)| name.clone());
+    let trees = policy.files.read.iter().chain(&policy.files.write).map(|path| PathBuf::from(path.as_str()));
+    let directories = trees.filter_map(|path| credentials::holds(home, &path));
+    let directories = directories.map(|place| place.to_string_lossy().into_owned());
+    let mut found: Vec<String> = variables.chain(directories).collect();
+    found.dedup();
+    let let_in = match &accepted.credential {
+        Some(Credential::TheOnlyOne) if found.len() <= 1 => found.first().cloned(),
+        Some(Credential::Named(name)) => found.iter().find(|one| named(one, name, home)).cloned(),
+        _ => None,
+    };
+    match found.iter().find(|one| Some(*one) != let_in.as_ref()) {
+        Some(other) => Err(problem(
+            "E-PLANE-047",
+            format!("`{other}` looks like a credential, and nothing inside may hold one"),
+            "to let this one in all the same: `--accept-risk credential-inside=NAME`",
+            NOT_RUN,
+        )),
+        None => {
+            Ok(credentials::places(home).filter(|place| Some(place.to_string_lossy().into_owned()) != let_in).collect())
+        }
+    }
+}
+
+fn named(found: &str, name: &str, home: &Path) -> bool {
+    let expanded = name.strip_prefix("~/").map(|rest| home.join(rest).to_string_lossy().into_owned());
+    found == name || expanded.as_deref() == Some(found)
+}

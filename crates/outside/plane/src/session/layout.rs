@@ -1,0 +1,200 @@
+//! The private root as steps: what the policy names, at the same names as on the host, and nothing else.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use plan::{Access, Owner, PathRule, Step};
+use wire::command::Problem;
+
+use super::identity;
+use crate::problem::{NOT_RUN, problem};
+
+/// The root of one cell while it is being laid out.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub(super) steps: Vec<Step>,
+    pub(super) rules: Vec<PathRule>,
+    /// Trees and files that are visible inside.
+    granted: Vec<PathBuf>,
+    /// Whether the cell is started by root, so that files need an owner inside.
+    privileged: bool,
+}
+
+/// Why a path comes in, which decides what happens when it cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// A blueprint names it for hosts that have it.
+    Generally,
+    /// The operator named it: he expects it there.
+    Expressly,
+}
+
+impl Layout {
+    /// An empty root; `privileged` as in [`plan::Identity`].
+    pub(super) fn new(privileged: bool) -> Layout {
+        Layout { privileged, ..Layout::default() }
+    }
+
+    /// Whether a path is visible inside by what was granted so far.
+    pub(super) fn shows(&self, path: &Path) -> bool {
+        self.granted.iter().any(|tree| path.starts_with(tree))
+    }
+
+    /// Lets a host path be read and executed.
+    ///
+    /// # Errors
+    /// When the operator named it and it does not exist, or is no file or directory.
+    pub(super) fn read(&mut self, path: &Path, named: Named) -> Result<(), Problem> {
+        if self.shows(path) {
+            return Ok(());
+        }
+        let Ok(meta) = fs::symlink_metadata(path) else {
+            return if named == Named::Generally { Ok(()) } else { Err(missing(path)) };
+        };
+        if meta.is_symlink() {
+            return self.link(path, named);
+        }
+        let real = fs::canonicalize(path).map_err(|_| missing(path))?;
+        if real != path {
+            self.read(&real, named)?;
+            return self.alias(path, &real);
+        }
+        match text(path) {
+            Some(at) if meta.is_dir() => self.tree(at, &meta),
+            Some(at) if meta.is_file() => self.file(at),
+            _ if named == Named::Generally => {}
+            _ => return Err(odd(path)),
+        }
+        Ok(())
+    }
+
+    /// A tree that only root changes is bound; any other comes through an overlay, in which a host socket, made now
+    /// or later, does not answer.
+    fn tree(&mut self, at: String, meta: &Metadata) {
+        let path = PathBuf::from(&at);
+        let step = if is_system(&path, meta) {
+            bind(&at, false, Owner::Everybody)
+        } else {
+            Step::Overlay { source: at.clone(), at: at.clone(), changes: None, owner: self.owner(&path) }
+        };
+        self.steps.push(step);
+        self.grant(&path, Access::Execute);
+    }
+
+    fn file(&mut self, at: String) {
+        let path = PathBuf::from(&at);
+        let owner =
+            if path.starts_with("/usr") || path.starts_with("/etc") { Owner::Everybody } else { self.owner(&path) };
+        self.steps.push(bind(&at, false, owner));
+        self.grant(&path, Access::Execute);
+    }
+
+    fn owner(&self, path: &Path) -> Owner {
+        if self.privileged { identity::owner(path) } else { Owner::Everybody }
+    }
+
+    /// A symbolic link stays one; what it leads to comes in too when the operator named the link.
+    fn link(&mut self, path: &Path, named: Named) -> Result<(), Problem> {
+        let target = fs::read_link(path).map_err(|_| missing(path))?;
+        self.alias(path, &target)?;
+        match fs::canonicalize(path) {
+            Ok(real) if named == Named::Expressly => self.read(&real, named),
+            _ => Ok(()),
+        }
+    }
+
+    /// A symbolic link of the root's own, unless a tree already shows that place.
+    pub(super) fn alias(&mut self, at: &Path, target: &Path) -> Result<(), Problem> {
+        if self.shows(at) {
+            return Ok(());
+        }
+        let (Some(at_text), Some(target)) = (text(at), text(target)) else { return Err(odd(at)) };
+        self.steps.push(Step::Symlink { at: at_text, target });
+        self.granted.push(at.to_owned());
+        Ok(())
+    }
+
+    /// A host tree seen copy-on-write, its changes kept in `changes`.
+    pub(super) fn reviewed(&mut self, path: &Path, changes: Option<&Path>) -> Result<(), Problem> {
+        let (Some(at), Some(changes)) = (text(path), changes.map_or(Some(None), |path| text(path).map(Some))) else {
+            return Err(odd(path));
+        };
+        let writable = changes.is_some();
+        self.steps.push(Step::Overlay { source: at.clone(), at, changes, owner: self.owner(path) });
+        self.grant(path, if writable { Access::Write } else { Access::Execute });
+        Ok(())
+    }
+
+    /// A directory of the plane's own that the agent may change for good.
+    pub(super) fn own(&mut self, source: &Path, at: &Path) -> Result<(), Problem> {
+        let (Some(source_text), Some(at_text)) = (text(source), text(at)) else { return Err(odd(at)) };
+        let owner = self.owner(source);
+        self.steps.push(Step::Bind {
+            source: source_text,
+            at: at_text,
+            writable: true,
+            executable: true,
+            devices: false,
+            owner,
+        });
+        self.grant(at, Access::Write);
+        // Not `granted`: what the host has there is not shown.
+        self.granted.retain(|tree| tree != at);
+        Ok(())
+    }
+
+    /// An empty tree in memory.
+    pub(super) fn scratch(&mut self, at: &str, bytes: u64, inodes: u64) {
+        self.steps.push(Step::Tmpfs { at: at.into(), bytes, inodes, mode: 0o1777 });
+        self.rule(Path::new(at), Access::Write);
+    }
+
+    /// Hides what a granted tree would show.
+    pub(super) fn hide(&mut self, path: &Path) {
+        if let (true, Some(at)) = (self.shows(path) && fs::symlink_metadata(path).is_ok(), text(path)) {
+            self.steps.push(Step::Hide { at });
+        }
+    }
+
+    fn grant(&mut self, path: &Path, access: Access) {
+        self.rule(path, access);
+        self.granted.push(path.to_owned());
+    }
+
+    /// One rule for a tree serves all beneath it that need no more.
+    pub(super) fn rule(&mut self, path: &Path, access: Access) {
+        let Some(at) = text(path) else { return };
+        let covered = |rule: &PathRule| rule.access == access && path.starts_with(&rule.at);
+        if !self.rules.iter().any(covered) {
+            self.rules.push(PathRule { at, access });
+        }
+    }
+}
+
+pub(super) fn bind(at: &str, devices: bool, owner: Owner) -> Step {
+    Step::Bind { source: at.into(), at: at.into(), writable: devices, executable: !devices, devices, owner }
+}
+
+/// Owned by root, and written by nobody else.
+fn is_system(path: &Path, meta: &Metadata) -> bool {
+    let below_system = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix"];
+    meta.uid() == 0 && meta.mode() & 0o022 == 0 && below_system.iter().any(|tree| path.starts_with(tree))
+}
+
+pub(super) fn text(path: &Path) -> Option<String> {
+    path.to_str().map(str::to_owned)
+}
+
+fn missing(path: &Path) -> Problem {
+    problem("E-PLANE-040", format!("`{}` does not exist", path.display()), "check the path", NOT_RUN)
+}
+
+fn odd(path: &Path) -> Problem {
+    problem(
+        "E-PLANE-041",
+        format!("`{}` cannot come in: it is no file or directory, or its name is no UTF-8", path.display()),
+        "name a directory or a regular file",
+        NOT_RUN,
+    )
+}

@@ -1,0 +1,70 @@
+//! Limits: what the policy wants, by what means this host can hold it, and what came of it as read back.
+//!
+//! Boundaries hold or nothing runs; limits hold as far as the host gives, and the summary says so.
+
+mod control;
+
+use std::path::PathBuf;
+
+use policy::Limits;
+use record::Wall;
+
+use control::Group;
+
+/// `RLIMIT_CORE`: no cell writes a dump of itself to where the host's handler would read it.
+const CORE: u32 = 4;
+/// `RLIMIT_NPROC`.
+const PROCESSES: u32 = 6;
+/// The agent dies before the host's own work when memory runs out.
+const OOM_SCORE: i16 = 500;
+
+/// The limits of one cell, set up on the host.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// What the cell is told.
+    pub(super) plan: plan::Limits,
+    /// What holds, as read back.
+    pub(super) walls: Vec<Wall>,
+    /// Directories to remove at the end.
+    pub(super) groups: Vec<PathBuf>,
+}
+
+/// Sets limits up for the session of this id.
+pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
+    let mut held = Held {
+        plan: plan::Limits { join: Vec::new(), rlimits: vec![(CORE, 0)], oom_score_adj: OOM_SCORE },
+        walls: Vec::new(),
+        groups: Vec::new(),
+    };
+    let kinds = [("memory", wanted.memory), ("pids", wanted.pids), ("cpu", wanted.cpu)];
+    let asked: Vec<(&str, u64)> = kinds.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let groups = control::make(id, &asked);
+    for &(name, value) in &asked {
+        let wall = match groups.iter().find_map(|group| group.measured(name, value)) {
+            Some(detail) => Wall { name: name.into(), holds: true, detail },
+            None if name == "pids" => {
+                held.plan.rlimits.push((PROCESSES, value));
+                Wall { name: name.into(), holds: true, detail: format!("rlimit {value} for each user of the cell") }
+            }
+            None => Wall { name: name.into(), holds: false, detail: "no control group of ours on this host".into() },
+        };
+        held.walls.push(wall);
+    }
+    if let Some(seconds) = wanted.time {
+        held.walls.push(Wall { name: "time".into(), holds: true, detail: format!("{seconds} s, by the plane") });
+    }
+    if let Some(bytes) = wanted.disk {
+        let detail = format!("{bytes} bytes, looked at every two seconds: soft");
+        held.walls.push(Wall { name: "disk".into(), holds: false, detail });
+    }
+    held.plan.join = groups.iter().map(Group::door).collect();
+    held.groups = groups.into_iter().map(Group::into_path).collect();
+    held
+}
+
+/// Removes what [`hold`] made. A group that still holds a process stays for the next start's repair.
+pub(super) fn release(groups: &[PathBuf]) {
+    for group in groups {
+        let _ = std::fs::remove_dir(group);
+    }
+}

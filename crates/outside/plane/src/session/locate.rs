@@ -1,0 +1,222 @@
+//! Where a command is, and what of the host has to come in for it to start: itself, its interpreter, its package.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use wire::command::Problem;
+
+use crate::problem::{NOT_FOUND, NOT_RUN, problem};
+
+/// The agents that are looked for when no command is given, first found first.
+const AGENTS: &[&str] = &["claude", "codex", "opencode", "gemini", "pi", "openclaw"];
+/// Links and interpreters that are followed.
+const MAX_STEPS: usize = 16;
+/// `#!` lines are read this far, as the kernel does.
+const MAX_SHEBANG: usize = 256;
+
+/// A command as it is found on the host.
+#[derive(Debug, Default)]
+pub(super) struct Located {
+    /// The absolute path to execute.
+    pub(super) program: PathBuf,
+    /// Files and trees that it needs, each with the reason that the operator reads.
+    pub(super) needs: Vec<Need>,
+    /// Symbolic links on the way to it: where, and what they say.
+    pub(super) links: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Something that comes in read-only by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) path: PathBuf,
+    pub(super) reason: String,
+}
+
+/// The command to run when the operator gave none: the first installed agent, else a shell.
+pub(super) fn default_command(search: &[PathBuf], shell: Option<&str>) -> Vec<Vec<u8>> {
+    let agent = AGENTS.iter().find(|agent| on_path(agent, search).is_some());
+    let shell = shell.filter(|shell| executable(Path::new(shell))).unwrap_or("/bin/sh");
+    vec![agent.copied().unwrap_or(shell).as_bytes().to_vec()]
+}
+
+/// Finds a command as a shell would, and what it needs beyond the `granted` trees.
+///
+/// # Errors
+/// When no such program exists, or it cannot be executed.
+pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf]) -> Result<Located, Problem> {
+    let found = if name.contains('/') { Some(from.join(name)) } else { on_path(name, search) };
+    let missing = || {
+        problem(
+            "E-PLANE-030",
+            format!("`{name}` was not found"),
+            "give its path, or put its directory into PATH",
+            NOT_FOUND,
+        )
+    };
+    let program = plain(&found.ok_or_else(missing)?);
+    let meta = fs::metadata(&program).map_err(|_| missing())?;
+    if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+        return Err(problem(
+            "E-PLANE-031",
+            format!("`{}` cannot be executed", program.display()),
+            "`chmod +x` it, or run it by its interpreter",
+            126,
+        ));
+    }
+    let mut located = Located { program: program.clone(), ..Located::default() };
+    follow(&mut located, &program, name, search)?;
+    Ok(located)
+}
+
+/// Follows the links to a program, and the interpreters behind it.
+fn follow(located: &mut Located, program: &Path, name: &str, search: &[PathBuf]) -> Result<(), Problem> {
+    let mut next = Some((program.to_owned(), name.to_owned()));
+    for _ in 0..MAX_STEPS {
+        let Some((path, of)) = next.take() else { return Ok(()) };
+        let real = links(located, &path)?;
+        let tree = package(&real);
+        let reason = if tree == real { format!("`{of}`") } else { format!("package of `{of}`") };
+        let need = Need { path: tree, reason };
+        if !located.needs.contains(&need) {
+            located.needs.push(need);
+        }
+        next = interpreter(&real, search).map(|path| {
+            let of = format!("interpreter of {of}");
+            (path, of)
+        });
+    }
+    Err(too_many(program))
+}
+
+/// Records each link from `path` to the real file, and gives that.
+fn links(located: &mut Located, path: &Path) -> Result<PathBuf, Problem> {
+    let mut at = path.to_owned();
+    for _ in 0..MAX_STEPS {
+        let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { return Ok(at) };
+        let real_parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned());
+        if real_parent != parent {
+            located.links.push((parent.to_owned(), real_parent.clone()));
+            at = real_parent.join(name);
+        }
+        let Ok(target) = fs::read_link(&at) else { return Ok(at) };
+        located.links.push((at.clone(), target.clone()));
+        at = plain(&at.parent().unwrap_or(Path::new("/")).join(target));
+    }
+    Err(too_many(path))
+}
+
+fn too_many(path: &Path) -> Problem {
+    let cause = format!("`{}` goes through too many links or interpreters", path.display());
+    problem("E-PLANE-032", cause, "give the path of the program itself", NOT_RUN)
+}
+
+/// The smallest tree that a program works from: its package where one is recognised, else the file alone.
+fn package(real: &Path) -> PathBuf {
+    let outermost = |name: &str| {
+        let parts: Vec<Component<'_>> = real.components().collect();
+        let at = parts.iter().position(|part| part.as_os_str() == name)?;
+        Some(parts[..=at].iter().collect::<PathBuf>())
+    };
+    // Node packages find their dependencies beside themselves.
+    if let Some(modules) = outermost("node_modules") {
+        return modules;
+    }
+    let Some(directory) = real.parent() else { return real.to_owned() };
+    if directory.file_name().is_some_and(|name| name == "bin" || name == "sbin") {
+        let prefix = directory.parent().unwrap_or(directory);
+        // A virtual environment, or a toolchain's own prefix (nvm, pyenv, rustup): bin beside lib.
+        if prefix.join("pyvenv.cfg").exists() || (prefix.join("lib").is_dir() && !is_system_prefix(prefix)) {
+            return prefix.to_owned();
+        }
+    }
+    real.to_owned()
+}
+
+/// Prefixes that hold everything: a program there brings in itself alone, the policy names the rest.
+fn is_system_prefix(prefix: &Path) -> bool {
+    ["/", "/usr", "/usr/local"].iter().any(|system| prefix == Path::new(system)) || prefix.ends_with(".local")
+}
+
+/// The interpreter that a script names, looked up where it is `env`.
+fn interpreter(script: &Path, search: &[PathBuf]) -> Option<PathBuf> {
+    let mut head = [0; MAX_SHEBANG];
+    let read = File::open(script).ok()?.read(&mut head).ok()?;
+    let line = head[..read].strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_whitespace();
+    let program = words.next()?;
+    if Path::new(program).file_name().is_some_and(|name| name == "env") {
+        let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
+        return on_path(name, search);
+    }
+    Some(PathBuf::from(program))
+}
+
+fn on_path(name: &str, search: &[PathBuf]) -> Option<PathBuf> {
+    search.iter().map(|directory| directory.join(name)).find(|path| executable(path))
+}
+
+fn executable(path: &Path) -> bool {
+    path.is_absolute() && fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// The path without `.` and `..`, by its words alone.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn program(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, text).expect("written");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+
+    #[test]
+    fn a_node_tool_brings_its_modules_and_its_node() {
+        let home = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| home.path().join(path);
+        program(&at("v24/bin/node"), "ELF");
+        fs::create_dir_all(at("v24/lib/node_modules/tool/dist")).expect("made");
+        program(&at("v24/lib/node_modules/tool/dist/cli.js"), "#!/usr/bin/env node\n");
+        symlink("../lib/node_modules/tool/dist/cli.js", at("v24/bin/tool")).expect("linked");
+        let found = locate("tool", home.path(), &[at("v24/bin")]).expect("found");
+        assert_eq!(found.program, at("v24/bin/tool"));
+        let needs: Vec<_> = found.needs.iter().map(|need| need.path.clone()).collect();
+        assert_eq!(needs, [at("v24/lib/node_modules"), at("v24")]);
+        assert_eq!(found.links, [(at("v24/bin/tool"), PathBuf::from("../lib/node_modules/tool/dist/cli.js"))]);
+    }
+
+    #[test]
+    fn a_lone_program_brings_itself_and_what_is_missing_is_127() {
+        let home = tempfile::tempdir().expect("a directory");
+        program(&home.path().join("bin/tool"), "ELF");
+        let found = locate("./bin/tool", home.path(), &[]).expect("found");
+        assert_eq!(found.needs[0].path, home.path().join("bin/tool"));
+        assert_eq!(locate("nothing", home.path(), &[]).map_err(|problem| problem.exit).err(), Some(NOT_FOUND));
+        fs::write(home.path().join("text"), "x").expect("written");
+        assert_eq!(locate("./text", home.path(), &[]).map_err(|problem| problem.exit).err(), Some(126));
+    }
+
+    #[test]
+    fn a_circle_of_interpreters_ends() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("me");
+        program(&path, &format!("#!{}\n", path.display()));
+        assert_eq!(locate("./me", home.path(), &[]).map_err(|problem| problem.code).err(), Some("E-PLANE-032".into()));
+    }
+}

@@ -1,0 +1,228 @@
+//! From a checked request to a plan, a session's directory and the limits: everything before anything runs.
+
+use std::path::{Path, PathBuf};
+
+use plan::{Command, Door, Plan, Stdio, Stream, WindowSize};
+use policy::WorkspaceMode;
+use rustix::time::ClockId;
+use wire::command::{Problem, Run, Stream as Seen};
+
+use super::asked::Asked;
+use super::identity::{self, Who};
+use super::layout::{Layout, Named, text};
+use super::limits::{self, Held};
+use super::locate::{self, Located};
+use super::{environment, homes, system};
+use crate::problem::state;
+use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, private_directory};
+
+/// Where the door's sockets are bound inside.
+const TCP_PORT: u16 = 61_001;
+const DNS_PORT: u16 = 61_053;
+/// Longest hostname inside.
+const MAX_HOSTNAME: usize = 32;
+
+/// A session that is ready to start.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) session: SessionDirectory,
+    pub(super) plan: Plan,
+    pub(super) who: Who,
+    pub(super) held: Held,
+    /// Lines for the operator: what came in by itself.
+    pub(super) notices: Vec<String>,
+}
+
+/// Prepares a session.
+///
+/// # Errors
+/// Why nothing is run.
+pub(super) fn prepare(asked: &Asked, store: &Store) -> Result<Prepared, Problem> {
+    let since = rustix::time::clock_gettime(ClockId::Realtime);
+    let (command, located) = command(asked)?;
+    let hostname = hostname(asked);
+    let who = identity::choose(std::process::id(), &asked.workspace, asked.variable("USER"), hostname);
+    let mut session = directory(asked, store, &command)?;
+    let trees = trees(asked, &session.path, (since.tv_sec, since.tv_nsec))?;
+    let home = home(asked, store, &mut session, &command[0])?;
+    session.record.trees = trees;
+    let mut layout = Layout::new(who.identity.privileged);
+    let notices = lay_out(&mut layout, asked, &who, &session, &home, &located)?;
+    let held = limits::hold(&session.record.id, &asked.policy.limits);
+    session.record.cgroups.clone_from(&held.groups);
+    let plan = Plan {
+        version: plan::VERSION,
+        identity: who.identity.clone(),
+        without: asked.accepted.without,
+        root: layout.steps,
+        landlock: layout.rules,
+        door: Door { tcp_port: TCP_PORT, dns_port: DNS_PORT },
+        stdio: stdio(&asked.run),
+        limits: held.plan.clone(),
+        command: Command {
+            program: text(&located.program).unwrap_or_default(),
+            arguments: command,
+            environment: variables(asked, &who),
+            directory: text(&asked.workdir).unwrap_or_default(),
+        },
+    };
+    Ok(Prepared { session, plan, who, held, notices })
+}
+
+/// The command line, and where its program is.
+fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
+    let search: Vec<PathBuf> =
+        asked.variable("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").split(':').map(PathBuf::from).collect();
+    let command = if asked.run.command.is_empty() {
+        locate::default_command(&search, asked.variable("SHELL"))
+    } else {
+        asked.run.command.clone()
+    };
+    let name = String::from_utf8_lossy(&command[0]).into_owned();
+    let located = locate::locate(&name, &asked.run.directory, &search)?;
+    Ok((command, located))
+}
+
+fn hostname(asked: &Asked) -> String {
+    let word = asked.run.name.as_deref().unwrap_or("cell");
+    let plain: String =
+        word.chars().filter(|one| one.is_ascii_alphanumeric() || *one == '-').take(MAX_HOSTNAME).collect();
+    if plain.is_empty() { "cell".into() } else { plain }
+}
+
+fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<SessionDirectory, Problem> {
+    SessionDirectory::create(
+        store,
+        SessionRecord {
+            id: String::new(),
+            name: asked.run.name.clone(),
+            started: now(),
+            ended: None,
+            exit: None,
+            command: command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
+            mode: asked.mode,
+            accepted_risks: asked.accepted.names.clone(),
+            trees: Vec::new(),
+            cgroups: Vec::new(),
+            fresh_home: None,
+        },
+    )
+}
+
+/// The trees whose changes are reviewed: the workspace, then what the policy lets be written.
+fn trees(asked: &Asked, session: &Path, since: (i64, i64)) -> Result<Vec<TreeRecord>, Problem> {
+    let write = asked.policy.files.write.iter().map(|path| PathBuf::from(path.as_str()));
+    let paths = std::iter::once(asked.workspace.clone()).chain(write.filter(|path| path.is_dir()));
+    let mut trees: Vec<TreeRecord> = Vec::new();
+    for path in paths {
+        if trees.iter().any(|tree| path.starts_with(&tree.path)) {
+            continue;
+        }
+        let changes = session.join("changes").join(trees.len().to_string());
+        let owner = changes_directory(&changes, &path)?;
+        trees.push(TreeRecord { path, changes, owner, since });
+    }
+    Ok(trees)
+}
+
+/// Makes a tree's `upper` and `work`, `upper` looking like the tree's own root, as which it is shown.
+fn changes_directory(changes: &Path, tree: &Path) -> Result<Option<(u32, u32)>, Problem> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let made = (|| {
+        private_directory(changes)?;
+        let meta = std::fs::metadata(tree)?;
+        let root = rustix::process::geteuid().is_root();
+        for name in ["upper", "work", "journal"] {
+            let path = changes.join(name);
+            private_directory(&path)?;
+            if root && name != "journal" {
+                chown(&path, Some(meta.uid()), Some(meta.gid()))?;
+            }
+        }
+        std::fs::set_permissions(changes.join("upper"), std::fs::Permissions::from_mode(meta.mode() & 0o777))?;
+        Ok(root.then(|| (meta.uid(), meta.gid())))
+    })();
+    made.map_err(|error| state("prepare", changes, &error))
+}
+
+fn home(asked: &Asked, store: &Store, session: &mut SessionDirectory, agent: &[u8]) -> Result<PathBuf, Problem> {
+    let agent = Path::new(std::str::from_utf8(agent).unwrap_or("agent"));
+    let agent = agent.file_name().map_or_else(|| "agent".into(), |name| name.to_string_lossy().into_owned());
+    let home = if asked.run.fresh_home {
+        let home = homes::fresh(&session.path)?;
+        session.record.fresh_home = Some(home.clone());
+        home
+    } else {
+        homes::kept(store, &agent, &asked.workspace)?
+    };
+    homes::introduce(&home, &asked.home)?;
+    Ok(home)
+}
+
+/// Lays the private root out, from what is general to what is particular: later steps lie over earlier ones.
+fn lay_out(
+    layout: &mut Layout,
+    asked: &Asked,
+    who: &Who,
+    session: &SessionDirectory,
+    home: &Path,
+    located: &Located,
+) -> Result<Vec<String>, Problem> {
+    let inside = asked.home.to_string_lossy().into_owned();
+    system::kernel(layout, asked.policy.limits.memory);
+    let under_home = |path: &Path| path.starts_with(&asked.home) && asked.home != Path::new("/");
+    let reads: Vec<PathBuf> = asked.policy.files.read.iter().map(|path| PathBuf::from(path.as_str())).collect();
+    let named = |path: &PathBuf| {
+        if asked.expressly.contains(path) { Named::Expressly } else { Named::Generally }
+    };
+    for path in reads.iter().filter(|path| !under_home(path)) {
+        layout.read(path, named(path))?;
+    }
+    system::files(layout, who, &inside);
+    layout.own(home, &asked.home)?;
+    for path in reads.iter().filter(|path| under_home(path)) {
+        layout.read(path, named(path))?;
+    }
+    let notices = bring_in(layout, located, &session.record.trees)?;
+    for tree in &session.record.trees {
+        let changes = (asked.mode != WorkspaceMode::ReadOnly).then_some(tree.changes.as_path());
+        layout.reviewed(&tree.path, changes)?;
+    }
+    let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
+    for path in hidden.chain(asked.hidden.iter().cloned()) {
+        layout.hide(&path);
+    }
+    Ok(notices)
+}
+
+/// Brings in what the command needs, and says so.
+fn bring_in(layout: &mut Layout, located: &Located, trees: &[TreeRecord]) -> Result<Vec<String>, Problem> {
+    let mut notices = Vec::new();
+    let in_tree = |path: &Path| trees.iter().any(|tree| path.starts_with(&tree.path));
+    for need in located.needs.iter().filter(|need| !in_tree(&need.path)) {
+        if !layout.shows(&need.path) {
+            layout.read(&need.path, Named::Expressly)?;
+            notices.push(format!("read-only inside: {} ({})", need.path.display(), need.reason));
+        }
+    }
+    for (at, target) in located.links.iter().filter(|(at, _)| !in_tree(at)) {
+        layout.alias(at, target)?;
+    }
+    Ok(notices)
+}
+
+fn stdio(run: &Run) -> Stdio {
+    let stream = |seen: Seen| if seen == Seen::Terminal { Stream::Terminal } else { Stream::Pipe };
+    let size = run.terminal.map_or(WindowSize::default(), |size| WindowSize { rows: size.rows, columns: size.columns });
+    Stdio { streams: run.streams.map(stream), size }
+}
+
+fn variables(asked: &Asked, who: &Who) -> Vec<Vec<u8>> {
+    let own = [
+        ("HOME", asked.home.to_string_lossy().into_owned()),
+        ("USER", who.name.clone()),
+        ("LOGNAME", who.name.clone()),
+        ("SHELL", "/bin/sh".to_owned()),
+    ];
+    environment::make(&asked.run.surroundings, &asked.policy.environment, &asked.run.environment, &own)
+}

@@ -1,0 +1,278 @@
+//! A running session: one loop over the client, the cell and the gate, until the cell is gone.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use plan::{Ending, Failure, Order, Report};
+use record::{Kind, Wall};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use wire::command::{Order as Asked, Reply, Stream};
+
+use super::cell::Cell;
+use super::gate::{Door, Gate, Said};
+use crate::channel::{self, Client};
+use crate::store::Ledger;
+
+/// How often the record is made durable.
+const CHECKPOINT: Duration = Duration::from_secs(1);
+/// How long a program has between being asked to end and being ended.
+const GRACE: Duration = Duration::from_secs(3);
+const HANG_UP: u8 = 1;
+const TERMINATE: u8 = 15;
+
+/// What a session holds while it runs.
+pub(super) struct Session<'c> {
+    pub(super) client: &'c mut Client,
+    pub(super) cell: Cell,
+    pub(super) ledger: Ledger,
+    pub(super) id: String,
+    pub(super) streams: [Stream; 3],
+    pub(super) door: Door,
+    pub(super) gate: Option<Gate>,
+    /// The door's descriptors, kept for the next gate.
+    pub(super) sockets: Vec<OwnedFd>,
+    pub(super) time: Option<u64>,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) exit: u8,
+    pub(super) reason: String,
+    pub(super) layers: Vec<Wall>,
+    pub(super) failure: Option<Failure>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What the loop remembers.
+struct Course {
+    end: End,
+    started: bool,
+    ended: bool,
+    /// Orders come in pieces.
+    orders: wire::Decoder<Asked>,
+    client_open: bool,
+    /// When the program is to be asked to end, and then ended.
+    deadline: Option<Instant>,
+    kill_at: Option<Instant>,
+    checkpoint: Instant,
+}
+
+impl Session<'_> {
+    /// Serves until the cell is gone.
+    pub(super) fn serve(mut self) -> End {
+        let mut course = Course {
+            end: End {
+                exit: 137,
+                reason: "the cell was ended from outside".into(),
+                layers: Vec::new(),
+                failure: None,
+                warnings: Vec::new(),
+            },
+            started: false,
+            ended: false,
+            orders: wire::Decoder::new(),
+            client_open: true,
+            deadline: self.time.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+            kill_at: None,
+            checkpoint: Instant::now() + CHECKPOINT,
+        };
+        while !self.cell.is_over() {
+            match self.wait(&course) {
+                Ok(ready) => self.turn(&mut course, ready),
+                Err(error) => {
+                    course.end.reason = format!("the plane could not wait: {error}");
+                    break;
+                }
+            }
+        }
+        let exit = i32::from(course.end.exit);
+        if let Err(error) = self.ledger.write(Kind::Ended { exit, reason: course.end.reason.clone() }) {
+            course.end.warnings.push(format!("the record could not be written to its end: {error}"));
+        }
+        // Dropping the gate's socket and the door lets the gate record what is left, and end.
+        course.end
+    }
+
+    /// Which of client, cell and gate have something to say.
+    fn wait(&self, course: &Course) -> io::Result<[bool; 3]> {
+        let mut wanted = vec![PollFd::new(&self.cell, PollFlags::IN)];
+        if course.client_open {
+            wanted.push(PollFd::new(&*self.client, PollFlags::IN));
+        }
+        if let Some(gate) = &self.gate {
+            wanted.push(PollFd::new(gate, PollFlags::IN));
+        }
+        let next = [Some(course.checkpoint), course.deadline, course.kill_at].into_iter().flatten().min();
+        let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
+        let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
+        match poll(&mut wanted, Some(&wait)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut ready = wanted.iter().map(|one| !one.revents().is_empty());
+        let cell = ready.next() == Some(true);
+        let client = course.client_open && ready.next() == Some(true);
+        Ok([client, cell, ready.next() == Some(true)])
+    }
+
+    fn turn(&mut self, course: &mut Course, [client, cell, gate]: [bool; 3]) {
+        if cell {
+            self.hear_cell(course);
+        }
+        if gate {
+            self.hear_gate(course);
+        }
+        if client {
+            self.hear_client(course);
+        }
+        self.watch_the_clock(course);
+    }
+
+    fn hear_cell(&mut self, course: &mut Course) {
+        let reports = match self.cell.reports() {
+            Ok(reports) => reports,
+            Err(error) => {
+                course.end.reason = format!("the cell spoke nonsense: {error}");
+                self.cell.order(Order::Kill);
+                return;
+            }
+        };
+        for (report, descriptors) in reports {
+            self.report(course, report, descriptors);
+        }
+    }
+
+    fn report(&mut self, course: &mut Course, report: Report, descriptors: Vec<OwnedFd>) {
+        match report {
+            Report::Door => {
+                self.sockets = descriptors;
+                self.lease(course);
+            }
+            Report::Stdio => {
+                let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+                self.client.reply_with(&Reply::Stdio { streams: self.streams }, &borrowed);
+            }
+            Report::Walls(measured) => {
+                let wall =
+                    |one: plan::Measured| Wall { name: one.layer.name().into(), holds: one.holds, detail: one.detail };
+                course.end.layers = measured.into_iter().map(wall).collect();
+                self.record(course, Kind::Walls { layers: course.end.layers.clone() });
+            }
+            Report::Started { .. } => {
+                course.started = true;
+                self.client.reply(&Reply::Started { session: self.id.clone() });
+            }
+            Report::Stopped(signal) => self.client.reply(&Reply::Stopped { signal }),
+            Report::Failed(failure) if !course.started => {
+                course.end.exit = failure.exit;
+                course.end.reason = format!("nothing was run: {}", failure.doing);
+                course.end.failure.get_or_insert(failure);
+                course.ended = true;
+            }
+            Report::Failed(_) => {}
+            Report::Ended(ending) if !course.ended => {
+                course.ended = true;
+                (course.end.exit, course.end.reason) = said(ending, course.kill_at.is_some(), &course.end.reason);
+            }
+            Report::Ended(_) => {}
+        }
+    }
+
+    /// Events whose effect has happened already: one that cannot be written ends the session.
+    fn record(&mut self, course: &mut Course, kind: Kind) {
+        if let Err(error) = self.ledger.write(kind) {
+            course.end.reason = format!("the record could not be written: {error}");
+            self.cell.order(Order::Kill);
+        }
+    }
+
+    fn lease(&mut self, course: &mut Course) {
+        let Some(gate) = &self.gate else { return };
+        let incarnation = gate.incarnation();
+        let written = self.ledger.write(Kind::GateStarted { incarnation });
+        let leased = written
+            .map_err(|error| error.to_string())
+            .and_then(|_| self.door.lease(gate, &self.sockets).map_err(|error| error.to_string()));
+        if let Err(error) = leased {
+            course.end.warnings.push(format!("gate {incarnation} could not be given the door: {error}"));
+            self.replace(course);
+        }
+    }
+
+    fn hear_gate(&mut self, course: &mut Course) {
+        let Some(gate) = &mut self.gate else { return };
+        if gate.said() == Said::Lost {
+            self.record(course, Kind::GateLost);
+            self.replace(course);
+        }
+    }
+
+    /// Puts another gate behind the door; when none stays alive the door is closed, which refuses at once.
+    fn replace(&mut self, course: &mut Course) {
+        let next = self.gate.take().map_or(1, |gate| gate.incarnation() + 1);
+        match self.door.start(next) {
+            Ok(gate) => {
+                self.gate = Some(gate);
+                self.lease(course);
+            }
+            Err(error) => {
+                course.end.warnings.push(format!("no gate: the cell has no network: {error}"));
+                self.sockets.clear();
+            }
+        }
+    }
+
+    fn hear_client(&mut self, course: &mut Course) {
+        let (mut bytes, mut none) = (Vec::new(), Vec::new());
+        let open = matches!(channel::receive(&*self.client, &mut bytes, &mut none), Ok(true));
+        match course.orders.push(&bytes) {
+            Ok(orders) if open => {
+                for Asked::Signal { number } in orders {
+                    self.cell.order(Order::Signal(number));
+                }
+            }
+            _ => {
+                course.client_open = false;
+                self.end_soon(course, HANG_UP, "the operator's client is gone");
+            }
+        }
+    }
+
+    fn end_soon(&mut self, course: &mut Course, signal: u8, reason: &str) {
+        course.end.reason = reason.into();
+        course.deadline = None;
+        course.kill_at = Some(Instant::now() + GRACE);
+        self.cell.order(Order::Signal(signal));
+    }
+
+    fn watch_the_clock(&mut self, course: &mut Course) {
+        let now = Instant::now();
+        if course.deadline.is_some_and(|deadline| deadline <= now) {
+            self.end_soon(course, TERMINATE, "the time limit was reached");
+        }
+        if course.kill_at.is_some_and(|kill_at| kill_at <= now) {
+            course.kill_at = Some(now + GRACE);
+            self.cell.order(Order::Kill);
+        }
+        if course.checkpoint <= now {
+            course.checkpoint = now + CHECKPOINT;
+            if let Err(error) = self.ledger.checkpoint() {
+                course.end.warnings.push(format!("the record could not be made durable: {error}"));
+            }
+        }
+    }
+}
+
+/// The exit code and the reason of an ending.
+fn said(ending: Ending, asked_to_end: bool, reason: &str) -> (u8, String) {
+    let (exit, how) = match ending {
+        Ending::Exited(code) => (code, format!("the program exited with {code}")),
+        Ending::Signalled(signal) => {
+            (128_u8.saturating_add(signal), format!("the program was ended by signal {signal}"))
+        }
+    };
+    if asked_to_end { (exit, format!("{reason}; {how}")) } else { (exit, how) }
+}

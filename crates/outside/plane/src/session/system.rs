@@ -1,0 +1,63 @@
+//! What every cell has beside what the policy names: devices, /proc, /tmp, and the few files of /etc that say who
+//! and where the agent is. Nothing here is read from the host's own.
+
+use std::path::Path;
+
+use plan::{Access, Step};
+
+use super::identity::Who;
+use super::layout::{Layout, bind};
+use plan::Owner;
+
+/// Device nodes that are no way out.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+/// Terminals of one cell.
+const TERMINALS: u32 = 256;
+/// Bytes of each tree in memory, where the policy sets no limit on memory.
+const MEMORY: u64 = 1 << 30;
+/// Files of each tree in memory.
+const INODES: u64 = 1 << 18;
+/// The address that /etc/resolv.conf names: any would do, all are led to the door.
+const RESOLVER: &str = "198.18.0.1";
+
+/// Adds devices, processes and memory.
+pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>) {
+    layout.steps.extend(DEVICES.map(|device| bind(device, true, Owner::Everybody)));
+    for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1")] {
+        layout.steps.push(Step::Symlink { at: format!("/dev/{name}"), target: target.into() });
+    }
+    layout.steps.push(Step::Symlink { at: "/dev/stderr".into(), target: "/proc/self/fd/2".into() });
+    layout.steps.push(Step::Terminals { max: TERMINALS });
+    layout.steps.push(Step::Proc);
+    layout.rule(Path::new("/dev"), Access::Device);
+    layout.rule(Path::new("/proc"), Access::Device);
+    let bytes = memory.map_or(MEMORY, |memory| memory / 2);
+    for at in ["/tmp", "/dev/shm", "/run"] {
+        layout.scratch(at, bytes, INODES);
+    }
+    layout.steps.push(Step::Directory { at: "/var/tmp".into(), mode: 0o755 });
+    layout.scratch("/var/tmp", bytes, INODES);
+}
+
+/// Adds the files that say who the agent is and where names are looked up.
+pub(super) fn files(layout: &mut Layout, who: &Who, home: &str) {
+    let (uid, gid, name) = (who.identity.inside_uid, who.identity.inside_gid, &who.name);
+    let host = &who.identity.hostname;
+    let files = [
+        (
+            "/etc/passwd",
+            format!("{name}:x:{uid}:{gid}:{name}:{home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"),
+        ),
+        ("/etc/group", format!("{name}:x:{gid}:\nnogroup:x:65534:\n")),
+        ("/etc/hosts", format!("127.0.0.1 localhost {host}\n::1 localhost ip6-localhost ip6-loopback\n")),
+        ("/etc/resolv.conf", format!("nameserver {RESOLVER}\noptions timeout:5 attempts:2\n")),
+        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\n".into()),
+        ("/etc/host.conf", "multi on\n".into()),
+        ("/etc/hostname", format!("{host}\n")),
+        ("/etc/machine-id", format!("{:032x}\n", u128::from(uid) << 64 | 0x6261_7374_6964_6500)),
+    ];
+    for (at, content) in files {
+        layout.steps.push(Step::File { at: at.into(), content: content.into_bytes(), mode: 0o644 });
+    }
+    layout.rule(Path::new("/etc"), Access::Execute);
+}
