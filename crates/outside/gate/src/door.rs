@@ -1,173 +1,139 @@
-//! The door: each captured connection is decided, recorded and only then made.
+//! The door: where each captured connection was going, who made it, and through which passage it leaves.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::{Conjunction, Decision, Egress, Host, Permit, Pinned, decide, suggest};
-use record::{EventId, Kind, Verdict};
+use policy::Host;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
-use crate::ledger::Ledger;
-use crate::names::{Names, is_pool};
+use crate::forward::{self, Forward};
+use crate::names::is_pool;
+use crate::naming::PROXY_BASTIDE;
 use crate::original::Original;
-use crate::resolver::Resolver;
+use crate::passage::{Asked, Passage};
+use crate::programs::Programs;
+use crate::relay::{Buffers, relay};
+use crate::sightings::Seen;
 
-/// How long one address may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long accepting rests when the kernel has no descriptor or memory left for one more.
+const REST: Duration = Duration::from_millis(50);
 
 /// What all connections of one cell share.
 #[derive(Debug)]
 pub struct Door<O> {
-    /// Every policy that must allow.
-    pub policy: Conjunction,
-    /// The names that have synthetic addresses; the DNS side gives them.
-    pub names: RefCell<Names>,
-    /// The segment.
-    pub ledger: RefCell<Ledger>,
-    /// Looks up allowed names.
-    pub resolver: Resolver,
+    /// Decides, records, connects.
+    pub passage: Passage,
+    /// Tells who made a connection; without it every program is unknown.
+    pub programs: Option<Programs>,
     /// Tells where a connection was going.
     pub original: O,
     /// Bounds connections at once.
     pub slots: Arc<Semaphore>,
+    /// Spare buffers.
+    pub buffers: Buffers,
+    /// How long a connection may carry nothing.
+    pub idle: Duration,
+}
+
+/// Where a captured connection leads.
+enum Leads {
+    Out(Host),
+    Proxy,
+    Nowhere(&'static str),
 }
 
 impl<O: Original + 'static> Door<O> {
-    /// Accepts until accepting fails. Needs a [`tokio::task::LocalSet`] around it.
+    /// Accepts for ever. Needs a [`tokio::task::LocalSet`] around it.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When the listener has no address.
     pub async fn serve(self: Rc<Self>, listener: TcpListener) -> io::Result<()> {
+        let own = listener.local_addr()?;
         loop {
             // Taken before accepting: beyond the bound, connections wait in the kernel's backlog.
             let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, _) = listener.accept().await?;
+            let Ok((stream, peer)) = listener.accept().await else {
+                tokio::time::sleep(REST).await;
+                continue;
+            };
             let door = Rc::clone(&self);
             tokio::task::spawn_local(async move {
-                door.connection(stream).await;
+                door.connection(Captured::new(stream), peer, own).await;
                 drop(slot);
             });
         }
     }
 
-    async fn connection(&self, mut inside: TcpStream) {
-        // A reset unless all went well: a plain close looks like a server that had nothing to say.
-        let _ = sockopt::set_socket_linger(&inside, Some(Duration::ZERO));
-        let Some((mut outside, connect)) = self.open(&inside).await else { return };
-        if let Ok((sent, received)) = tokio::io::copy_bidirectional(&mut inside, &mut outside).await {
-            let _ = sockopt::set_socket_linger(&inside, None);
-            // The effect is over: if this is lost, the ledger refuses whatever comes next.
-            let _ = self.ledger.borrow_mut().write(Kind::Close { connect, sent, received });
-        }
-    }
-
-    /// The connection outside, when it was allowed, recorded and made.
-    async fn open(&self, inside: &TcpStream) -> Option<(TcpStream, EventId)> {
-        let original = self.original.of(inside).ok()?;
-        // Asked for the door itself: there is nothing behind it.
-        if inside.local_addr().ok()? == original {
-            self.refuse_unnamed(original, "the door itself is no destination");
-            return None;
-        }
-        let Some(host) = self.host(original) else {
-            self.refuse_unnamed(original, "no name was given this address");
-            return None;
-        };
-        let egress = Egress { host: &host, port: original.port(), program: None };
-        let pinned = match decide(&self.policy, &egress) {
-            Decision::Allow(permit) => self.pin(permit, &egress).await?,
-            Decision::Ask(refusal) => return self.refuse(&egress, Verdict::Asked, &refusal.to_string(), refusal.rule),
-            Decision::Deny(refusal) => {
-                return self.refuse(&egress, Verdict::Refused, &refusal.to_string(), refusal.rule);
+    async fn connection(&self, mut inside: Captured, peer: SocketAddr, own: SocketAddr) {
+        let Ok(original) = self.original.of(&inside.stream, peer) else { return };
+        // The watcher is heard before anything is recorded, so that a program's start comes before what it does.
+        let who = self.programs.as_ref().and_then(|all| all.of(peer, original, &self.passage.ledger));
+        match self.leads(original, own) {
+            Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who }).await,
+            Leads::Proxy => {
+                let forward = Forward { passage: &self.passage, buffers: &self.buffers, idle: self.idle };
+                let served = forward.serve(&mut inside.stream, who).await;
+                inside.well = served.is_ok();
             }
-        };
-        let mut kind = event(&egress, Verdict::Allowed);
-        if let Kind::Connect { address, .. } = &mut kind {
-            *address = pinned.addresses().first().map(ToString::to_string);
+            Leads::Nowhere(why) => self.nowhere(original, who, why),
         }
-        let id = self.ledger.borrow_mut().write(kind).ok()?;
-        Some((connect(&pinned).await?, id))
     }
 
-    fn host(&self, original: SocketAddr) -> Option<Host> {
+    fn leads(&self, original: SocketAddr, own: SocketAddr) -> Leads {
+        if original == own {
+            return Leads::Nowhere("the door itself is no destination");
+        }
+        // A v4 address mapped into v6 is the v4 address, here and everywhere behind.
         let address = original.ip().to_canonical();
-        if is_pool(address) {
-            return self.names.borrow().name(address).cloned().map(Host::Name);
+        if !is_pool(address) {
+            return Leads::Out(Host::Address(address));
         }
-        Some(Host::Address(address))
-    }
-
-    async fn pin(&self, permit: Permit<'_>, egress: &Egress<'_>) -> Option<Pinned> {
-        let resolved = match egress.host {
-            Host::Address(address) => vec![*address],
-            // Pinned to the host's loopback without being looked up.
-            Host::Name(name) if name.is_host_bastide() => Vec::new(),
-            Host::Name(name) => match self.resolver.lookup(name).await {
-                Ok(addresses) => addresses,
-                Err(error) => {
-                    return self.refuse(
-                        egress,
-                        Verdict::Refused,
-                        &format!("`{name}` cannot be looked up: {error}"),
-                        None,
-                    );
-                }
-            },
-        };
-        match permit.pin(&resolved) {
-            Ok(pinned) => Some(pinned),
-            Err(refusal) => self.refuse(egress, Verdict::Refused, &refusal.to_string(), refusal.rule),
+        match self.passage.naming.borrow().name(address) {
+            None => Leads::Nowhere("no name was given this address"),
+            Some(name) if name.as_str() != PROXY_BASTIDE => Leads::Out(Host::Name(name.clone())),
+            Some(_) if original.port() == forward::PORT => Leads::Proxy,
+            Some(_) => Leads::Nowhere("the proxy listens on port 3128 only"),
         }
     }
 
-    fn refuse<T>(&self, egress: &Egress<'_>, verdict: Verdict, why: &str, by: Option<String>) -> Option<T> {
-        let mut kind = event(egress, verdict);
-        if let Kind::Connect { rule, reason, suggestion, .. } = &mut kind {
-            *rule = by;
-            *reason = Some(why.to_owned());
-            *suggestion = suggest(&self.policy, egress).map(|smallest| smallest.rule.to_string());
-        }
-        // Refused either way: an event that cannot be written changes nothing.
-        let _ = self.ledger.borrow_mut().write(kind);
-        None
+    fn nowhere(&self, original: SocketAddr, who: Option<Seen>, why: &str) {
+        let host = Host::Address(original.ip().to_canonical());
+        self.passage.turn_away(&Asked { host, port: original.port(), who }, why);
     }
 
-    fn refuse_unnamed(&self, original: SocketAddr, why: &str) {
-        let host = Host::Address(original.ip());
-        let mut kind = event(&Egress { host: &host, port: original.port(), program: None }, Verdict::Refused);
-        if let Kind::Connect { reason, .. } = &mut kind {
-            *reason = Some(why.to_owned());
-        }
-        let _ = self.ledger.borrow_mut().write(kind);
+    async fn out(&self, inside: &mut Captured, asked: Asked) {
+        let Ok((outside, connect)) = self.passage.pass(&asked).await else { return };
+        let mut outside = Captured::new(outside);
+        let (sent, received, result) = relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle).await;
+        self.passage.closed(connect, sent, received);
+        inside.well = result.is_ok();
+        outside.well = result.is_ok();
     }
 }
 
-fn event(egress: &Egress<'_>, verdict: Verdict) -> Kind {
-    Kind::Connect {
-        pid: None,
-        program: egress.program.map(<[String]>::to_vec).unwrap_or_default(),
-        host: egress.host.to_string(),
-        address: None,
-        port: egress.port,
-        verdict,
-        rule: None,
-        reason: None,
-        suggestion: None,
+/// A connection that is reset when it is dropped, unless all went well: a plain close looks like a peer that had
+/// nothing more to say.
+#[derive(Debug)]
+struct Captured {
+    stream: TcpStream,
+    well: bool,
+}
+
+impl Captured {
+    const fn new(stream: TcpStream) -> Captured {
+        Captured { stream, well: false }
     }
 }
 
-async fn connect(pinned: &Pinned) -> Option<TcpStream> {
-    for &address in pinned.addresses() {
-        if let Ok(Ok(stream)) = timeout(PATIENCE, TcpStream::connect((address, pinned.port()))).await {
-            return Some(stream);
+impl Drop for Captured {
+    fn drop(&mut self) {
+        if !self.well {
+            let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
         }
     }
-    None
 }

@@ -23,6 +23,12 @@ impl Ledger {
         Ledger { file, writer, redactor, broken: false }
     }
 
+    /// Whether events can still be written, as far as is known.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        !self.broken
+    }
+
     /// Writes one event. Its effect may follow only after this returned without error.
     ///
     /// # Errors

@@ -1,9 +1,24 @@
 //! The door of a cell: names without addresses, one decision per connection, nothing forwarded that was not
 //! decided.
 
+pub mod answers;
+pub mod chunks;
+pub mod confine;
+pub mod diag;
 pub mod dns;
 pub mod door;
+pub mod flood;
+pub mod forward;
+pub mod head;
+pub mod lease;
 pub mod ledger;
 pub mod names;
+pub mod naming;
 pub mod original;
+pub mod passage;
+pub mod programs;
+pub mod relay;
 pub mod resolver;
+pub mod serve;
+pub mod sightings;
+pub mod upstream;

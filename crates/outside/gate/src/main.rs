@@ -1,12 +1,19 @@
-//! The gate's program. Until the lease's channel is there it serves no cell, and says so: no gate means no
-//! network, which is the safe end.
+//! The gate's program: one lease on descriptor 0, one cell, then the end.
 
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-/// Nothing was run.
+/// Nothing was served.
 const REFUSED: u8 = 125;
 
 fn main() -> ExitCode {
-    eprintln!("bastide-gate: no lease: this build cannot take one yet, so the cell has no network");
-    ExitCode::from(REFUSED)
+    let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::from(REFUSED) };
+    match gate::serve::run(UnixStream::from(channel)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bastide-gate: {failure}");
+            ExitCode::from(REFUSED)
+        }
+    }
 }

@@ -59,6 +59,12 @@ impl Names {
         Ok(at(place))
     }
 
+    /// Whether the name has addresses.
+    #[must_use]
+    pub fn has(&self, name: &DnsName) -> bool {
+        self.places.contains_key(name)
+    }
+
     /// The name that an address was given to.
     #[must_use]
     pub fn name(&self, address: IpAddr) -> Option<&DnsName> {

@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 
 /// Tells a connection's original destination.
 pub trait Original {
-    /// The destination that the program asked for.
+    /// The destination that the program asked for. `peer` is the connection's other end.
     ///
     /// # Errors
     /// When none is known; such a connection is refused.
-    fn of(&self, stream: &TcpStream) -> io::Result<SocketAddr>;
+    fn of(&self, stream: &TcpStream, peer: SocketAddr) -> io::Result<SocketAddr>;
 }
 
 /// What the kernel's connection tracking remembers.
@@ -20,8 +20,8 @@ pub trait Original {
 pub struct Kernel;
 
 impl Original for Kernel {
-    fn of(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
-        Ok(match stream.local_addr()? {
+    fn of(&self, stream: &TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
+        Ok(match peer {
             SocketAddr::V4(_) => sockopt::ip_original_dst(stream)?.into(),
             SocketAddr::V6(_) => sockopt::ipv6_original_dst(stream)?.into(),
         })

@@ -1,4 +1,5 @@
-//! Looks up what an allowed name stands for, over UDP, with the host's own resolvers.
+//! Looks up what an allowed name stands for, with the host's own names and resolvers: over UDP, and over TCP where
+//! the answer does not fit.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,13 +8,18 @@ use std::time::Duration;
 use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use policy::DnsName;
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 /// How long one resolver may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Longest answer that is read.
+/// Resolvers that are asked for one name, as the C library does.
+const MAX_SERVERS: usize = 3;
+/// Longest answer over UDP that is read.
 const MAX_ANSWER: usize = 4096;
+/// Addresses of one kind that are kept: a connection tries them one after the other.
+const MAX_ADDRESSES: usize = 16;
 
 /// The host's names and resolvers.
 #[derive(Debug, Clone)]
@@ -36,10 +42,13 @@ impl Resolver {
             return Ok(known);
         }
         let mut failure = io::Error::other("no resolver is configured");
-        for &server in &self.nameservers {
-            match tokio::try_join!(ask(server, name, RecordType::A), ask(server, name, RecordType::AAAA)) {
-                Ok((v4, v6)) => return Ok([v4, v6].concat()),
-                Err(error) => failure = error,
+        for &server in self.nameservers.iter().take(MAX_SERVERS) {
+            let (v4, v6) = tokio::join!(ask(server, name, RecordType::A), ask(server, name, RecordType::AAAA));
+            match (v4, v6) {
+                (Ok(v4), Ok(v6)) => return Ok([v4, v6].concat()),
+                // Some resolvers fail at one kind: the other is as good.
+                (Ok(one), Err(_)) | (Err(_), Ok(one)) if !one.is_empty() => return Ok(one),
+                (Err(error), _) | (_, Err(error)) => failure = error,
             }
         }
         Err(failure)
@@ -48,39 +57,61 @@ impl Resolver {
 
 async fn ask(server: SocketAddr, name: &DnsName, kind: RecordType) -> io::Result<Vec<IpAddr>> {
     let name = Name::from_ascii(format!("{name}.")).map_err(io::Error::other)?;
+    // With a random id.
     let mut query = Message::query();
     query.metadata.recursion_desired = true;
     query.add_query(Query::query(name, kind));
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    // Connected, so that the kernel drops what another sender forges.
-    socket.connect(server).await?;
-    socket.send(&query.to_vec().map_err(io::Error::other)?).await?;
-    timeout(PATIENCE, receive(&socket, &query)).await?
-}
-
-async fn receive(socket: &UdpSocket, query: &Message) -> io::Result<Vec<IpAddr>> {
-    let mut buffer = [0; MAX_ANSWER];
-    loop {
-        let length = socket.recv(&mut buffer).await?;
-        let Ok(answer) = Message::from_vec(&buffer[..length]) else { continue };
-        let meta = &answer.metadata;
-        if meta.id != query.metadata.id || meta.message_type != MessageType::Response || answer.queries != query.queries
-        {
-            continue;
-        }
-        return match meta.response_code {
-            ResponseCode::NoError | ResponseCode::NXDomain => Ok(addresses(&answer)),
-            code => Err(io::Error::other(format!("the resolver answered: {code}"))),
-        };
+    let answer = timeout(PATIENCE, exchange(server, &query)).await??;
+    match answer.metadata.response_code {
+        ResponseCode::NoError | ResponseCode::NXDomain => Ok(addresses(&answer, kind)),
+        code => Err(io::Error::other(format!("the resolver answered: {code}"))),
     }
 }
 
-fn addresses(answer: &Message) -> Vec<IpAddr> {
+async fn exchange(server: SocketAddr, query: &Message) -> io::Result<Message> {
+    let bytes = query.to_vec().map_err(io::Error::other)?;
+    let answer = by_datagram(server, query, &bytes).await?;
+    if answer.metadata.truncation { by_stream(server, query, &bytes).await } else { Ok(answer) }
+}
+
+async fn by_datagram(server: SocketAddr, query: &Message, bytes: &[u8]) -> io::Result<Message> {
+    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // A socket, and so a random port, for each question.
+    let socket = UdpSocket::bind((any, 0)).await?;
+    // Connected, so that the kernel drops what another sender forges.
+    socket.connect(server).await?;
+    socket.send(bytes).await?;
+    let mut buffer = [0; MAX_ANSWER];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        if let Some(answer) = fitting(query, &buffer[..length]) {
+            return Ok(answer);
+        }
+    }
+}
+
+async fn by_stream(server: SocketAddr, query: &Message, bytes: &[u8]) -> io::Result<Message> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes()[..], bytes].concat()).await?;
+    let mut answer = vec![0; stream.read_u16().await?.into()];
+    stream.read_exact(&mut answer).await?;
+    fitting(query, &answer).ok_or_else(|| io::Error::other("the resolver answered something else"))
+}
+
+/// The answer to this very question.
+fn fitting(query: &Message, bytes: &[u8]) -> Option<Message> {
+    let answer = Message::from_vec(bytes).ok()?;
+    let meta = &answer.metadata;
+    let ours = meta.id == query.metadata.id && meta.message_type == MessageType::Response;
+    (ours && answer.queries == query.queries).then_some(answer)
+}
+
+fn addresses(answer: &Message, kind: RecordType) -> Vec<IpAddr> {
     let address = |data: &RData| match data {
-        RData::A(a) => Some(IpAddr::V4(a.0)),
-        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        RData::A(a) if kind == RecordType::A => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) if kind == RecordType::AAAA => Some(IpAddr::V6(aaaa.0)),
         _ => None,
     };
-    answer.answers.iter().filter_map(|record| address(&record.data)).collect()
+    answer.answers.iter().filter_map(|record| address(&record.data)).take(MAX_ADDRESSES).collect()
 }

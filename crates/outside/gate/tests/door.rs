@@ -4,14 +4,17 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gate::door::Door;
 use gate::ledger::Ledger;
-use gate::names::Names;
+use gate::naming::Naming;
 use gate::original::Original;
+use gate::passage::Passage;
+use gate::relay::Buffers;
 use gate::resolver::Resolver;
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::{RData, Record, RecordType};
@@ -21,10 +24,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 
+/// The address that the first name of a session is given.
+const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 0);
+
 struct Told(Option<SocketAddr>);
 
 impl Original for Told {
-    fn of(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+    fn of(&self, stream: &TcpStream, _: SocketAddr) -> io::Result<SocketAddr> {
         self.0.map_or_else(|| stream.local_addr(), Ok)
     }
 }
@@ -43,8 +49,7 @@ async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool
     let mut policy = Policy { name: "test".into(), ..Policy::default() };
     policy.network.allow =
         rules.iter().map(|rule| Rule::to(Target::parse(&rule.replace("PORT", &port.to_string())).unwrap())).collect();
-    let mut names = Names::new(4);
-    let given = names.assign(&DnsName::parse("web.example").unwrap()).unwrap();
+    let naming = Naming::new(4, &[DnsName::parse("web.example").unwrap()]).unwrap();
     let kept = tempfile();
     let file =
         segment.map_or_else(|| kept.1.try_clone().unwrap(), |path| File::options().write(true).open(path).unwrap());
@@ -54,13 +59,21 @@ async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool
     } else {
         Resolver { nameservers: Vec::new(), hosts: vec![("web.example".into(), [127, 0, 0, 1].into())] }
     };
+    let ledger = RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new()));
     let door = Rc::new(Door {
-        policy: Conjunction::new(vec![policy]),
-        names: RefCell::new(names),
-        ledger: RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new())),
-        resolver,
-        original: Told((!direct).then(|| (given.v4, port).into())),
+        passage: Passage {
+            policy: Conjunction::new(vec![policy]),
+            naming: RefCell::new(naming),
+            ledger,
+            resolver,
+            upstream: None,
+            opening: Semaphore::new(1),
+        },
+        programs: None,
+        original: Told((!direct).then(|| (FIRST, port).into())),
         slots: Arc::new(Semaphore::new(1)),
+        buffers: Buffers::default(),
+        idle: Duration::from_secs(60),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

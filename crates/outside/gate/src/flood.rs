@@ -1,0 +1,76 @@
+//! How many started programs are recorded one by one. A build starts hundreds a second and each is kept; a loop that
+//! starts them for their own sake must not fill the operator's disk, so beyond a rate they are counted.
+
+use std::time::Instant;
+
+/// Events at once.
+const BURST: f64 = 8192.0;
+/// Events a second, in the long run.
+const RATE: f64 = 500.0;
+/// Bytes of arguments that weigh as much as one event.
+const WEIGHT: usize = 512;
+
+/// A bucket of leave to record.
+#[derive(Debug)]
+pub struct Flood {
+    left: f64,
+    at: Instant,
+    missed: u64,
+}
+
+impl Flood {
+    /// A full bucket.
+    #[must_use]
+    pub const fn new(now: Instant) -> Flood {
+        Flood { left: BURST, at: now, missed: 0 }
+    }
+
+    /// Whether one more may be recorded; it is counted as missed when not.
+    pub fn admit(&mut self, now: Instant, bytes: usize) -> bool {
+        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * RATE).min(BURST);
+        self.at = now;
+        let weight = 1.0 + u32::try_from(bytes / WEIGHT).map_or(BURST, f64::from);
+        let fits = self.left >= weight;
+        if fits {
+            self.left -= weight;
+        } else {
+            self.missed += 1;
+        }
+        fits
+    }
+
+    /// Whether some were missed that were not asked for yet.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.missed > 0
+    }
+
+    /// How many were missed since this was asked last.
+    pub fn missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn beyond_the_burst_programs_are_counted_until_time_gives_more() {
+        let start = Instant::now();
+        let mut flood = Flood::new(start);
+        let admitted = (0..20_000).filter(|_| flood.admit(start, 0)).count();
+        assert_eq!((admitted, flood.missed(), flood.missed()), (8192, 20_000 - 8192, 0));
+        let later = start + Duration::from_secs(1);
+        assert_eq!((0..1000).filter(|_| flood.admit(later, 0)).count(), 500);
+    }
+
+    #[test]
+    fn long_arguments_weigh_more() {
+        let start = Instant::now();
+        let mut flood = Flood::new(start);
+        assert_eq!((0..20_000).filter(|_| flood.admit(start, 8 * 1024)).count(), 8192 / 17);
+    }
+}

@@ -1,0 +1,249 @@
+//! The explicit proxy at `proxy.bastide:3128`: CONNECT, and one forwarded `http` request. What it lets out goes by
+//! the same [`crate::passage::Passage`] as every other connection.
+
+use std::io;
+use std::time::Duration;
+
+use policy::{DnsName, Host};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::chunks::Chunks;
+use crate::head::{self, Body, Head, Want};
+use crate::naming::PROXY_BASTIDE;
+use crate::passage::{Asked, Closed, Passage};
+use crate::relay::{Buffers, relay};
+use crate::sightings::Seen;
+
+/// The port of [`PROXY_BASTIDE`].
+pub const PORT: u16 = 3128;
+/// How long a head may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program may take to read a refusal.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What serving one connection needs.
+#[derive(Debug)]
+pub struct Forward<'a> {
+    /// The way out.
+    pub passage: &'a Passage,
+    /// Spare buffers.
+    pub buffers: &'a Buffers,
+    /// How long nothing may come.
+    pub idle: Duration,
+}
+
+impl Forward<'_> {
+    /// Serves one request of a program.
+    ///
+    /// # Errors
+    /// When the program's side fails: it is then reset.
+    pub async fn serve(&self, inside: &mut TcpStream, who: Option<Seen>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let head = match timeout(PATIENCE, read_head(inside, &mut bytes)).await {
+            Ok(head) => head?,
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        let head = match head {
+            Ok(head) => head,
+            Err(why) => {
+                self.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
+                return say(inside, "400 Bad Request", &format!("bastide refused this request: {why}\n")).await;
+            }
+        };
+        let rest = bytes.split_off(head.length);
+        let asked = Asked { host: head.host.clone(), port: head.port, who };
+        let (mut outside, connect) = match self.passage.pass(&asked).await {
+            Ok(passed) => passed,
+            Err(closed) => return refuse(inside, &closed).await,
+        };
+        let (sent, received, result) = self.carry(inside, &mut outside, &head, &rest).await;
+        self.passage.closed(connect, sent, received);
+        result
+    }
+
+    async fn carry(
+        &self,
+        inside: &mut TcpStream,
+        outside: &mut TcpStream,
+        head: &Head,
+        rest: &[u8],
+    ) -> (u64, u64, io::Result<()>) {
+        match &head.want {
+            Want::Tunnel => {
+                let started = async {
+                    inside.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+                    outside.write_all(rest).await
+                };
+                if let Err(error) = started.await {
+                    return (0, 0, Err(error));
+                }
+                let (sent, received, result) = relay(inside, outside, self.buffers, self.idle).await;
+                (sent + rest.len() as u64, received, result)
+            }
+            Want::Forward { head, body } => {
+                let mut exchange = Exchange { sent: 0, received: 0, idle: self.idle };
+                let result = exchange.run(inside, outside, head, (*body, rest)).await;
+                (exchange.sent, exchange.received, result)
+            }
+        }
+    }
+}
+
+/// One forwarded request and its answer.
+struct Exchange {
+    sent: u64,
+    received: u64,
+    idle: Duration,
+}
+
+impl Exchange {
+    async fn run(
+        &mut self,
+        inside: &mut TcpStream,
+        outside: &mut TcpStream,
+        head: &[u8],
+        (body, rest): (Body, &[u8]),
+    ) -> io::Result<()> {
+        outside.write_all(head).await?;
+        self.sent += head.len() as u64;
+        let mut left = Left::new(body);
+        let (mut from, mut to) = ([0; 8192], [0; 8192]);
+        let taken = left.take(rest)?;
+        outside.write_all(&rest[..taken]).await?;
+        self.sent += taken as u64;
+        let idle = self.idle;
+        loop {
+            tokio::select! {
+                read = timeout(idle, outside.read(&mut to)) => match read?? {
+                    0 => return finish(inside).await,
+                    length => {
+                        inside.write_all(&to[..length]).await?;
+                        self.received += length as u64;
+                    }
+                },
+                read = inside.read(&mut from) => {
+                    let length = read?;
+                    let taken = left.take(&from[..length])?;
+                    outside.write_all(&from[..taken]).await?;
+                    self.sent += taken as u64;
+                    // The program left, or it goes on as if the connection did not end here: it has its answer.
+                    if length == 0 && !left.is_done() {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    if taken < length && self.received > 0 {
+                        return finish(inside).await;
+                    }
+                    if length == 0 {
+                        return self.rest(inside, outside, &mut to).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The program said all that it will: only the answer is left.
+    async fn rest(&mut self, inside: &mut TcpStream, outside: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
+        loop {
+            match timeout(self.idle, outside.read(buffer)).await?? {
+                0 => return finish(inside).await,
+                length => {
+                    inside.write_all(&buffer[..length]).await?;
+                    self.received += length as u64;
+                }
+            }
+        }
+    }
+}
+
+/// What of a body is still to come.
+enum Left {
+    Length(u64),
+    Chunks(Chunks),
+}
+
+impl Left {
+    fn new(body: Body) -> Left {
+        match body {
+            Body::Length(length) => Left::Length(length),
+            Body::Chunked => Left::Chunks(Chunks::default()),
+        }
+    }
+
+    /// How many of these bytes belong to the body.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Left::Length(left) => {
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= taken as u64;
+                Ok(taken)
+            }
+            Left::Chunks(chunks) => chunks.take(bytes).map_err(io::Error::other),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Left::Length(left) => *left == 0,
+            Left::Chunks(chunks) => chunks.is_done(),
+        }
+    }
+}
+
+/// Reads until the head is whole. The inner error is the head's.
+async fn read_head(inside: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<Result<Head, head::HeadError>> {
+    loop {
+        match head::parse(bytes) {
+            Ok(Some(head)) => return Ok(Ok(head)),
+            Ok(None) => {}
+            Err(error) => return Ok(Err(error)),
+        }
+        bytes.reserve(1024);
+        if inside.read_buf(bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn itself(who: Option<Seen>) -> io::Result<Asked> {
+    let name = DnsName::parse(PROXY_BASTIDE).map_err(io::Error::other)?;
+    Ok(Asked { host: Host::Name(name), port: PORT, who })
+}
+
+async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Result<()> {
+    let text = match closed {
+        Closed::Refused { why, suggestion: Some(rule) } => {
+            format!("bastide refused this connection: {why}\nthe smallest rule that would allow it: {rule}\n")
+        }
+        other => format!("bastide refused this connection: {other}\n"),
+    };
+    let status = if matches!(closed, Closed::Unreachable(_)) { "502 Bad Gateway" } else { "403 Forbidden" };
+    say(inside, status, &text).await
+}
+
+async fn say(inside: &mut TcpStream, status: &str, text: &str) -> io::Result<()> {
+    let length = text.len();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{text}"
+    );
+    inside.write_all(answer.as_bytes()).await?;
+    finish(inside).await
+}
+
+/// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.
+async fn finish(inside: &mut TcpStream) -> io::Result<()> {
+    inside.shutdown().await?;
+    let mut rest = [0; 4096];
+    let drained = async {
+        // So much, then it is reset: a program that goes on sending is not reading.
+        for _ in 0..256 {
+            if inside.read(&mut rest).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    };
+    timeout(FAREWELL, drained).await.unwrap_or(Ok(()))
+}

@@ -1,0 +1,166 @@
+//! The head of a request to the explicit proxy, read strictly before anything else sees it. What two programs could
+//! read in two ways is refused by name: a request that is smuggled past one reader is decided by nobody.
+
+mod fields;
+mod target;
+
+use policy::Host;
+
+pub use fields::Body;
+
+/// Longest head, from the method to the empty line.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// A request that may be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Where to.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// What is wanted there.
+    pub want: Want,
+    /// Bytes of the head as it came.
+    pub length: usize,
+}
+
+/// What a request wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    /// A connection that is the program's own.
+    Tunnel,
+    /// This one request forwarded.
+    Forward {
+        /// The head as the destination gets it.
+        head: Vec<u8>,
+        /// What follows it.
+        body: Body,
+    },
+}
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // Each message says it.
+pub enum HeadError {
+    #[error("the head is longer than {MAX_HEAD} bytes")]
+    TooLong,
+    #[error("a line feed stands without carriage return")]
+    BareLineFeed,
+    #[error("a carriage return stands without line feed")]
+    BareCarriageReturn,
+    #[error("the head holds a control character")]
+    Control,
+    #[error("the request line is not `METHOD TARGET HTTP/1.x`")]
+    RequestLine,
+    #[error("the method is no token")]
+    Method,
+    #[error("only HTTP/1.0 and HTTP/1.1 are spoken")]
+    Version,
+    #[error("the target is neither `http://…` nor, for CONNECT, `HOST:PORT`")]
+    Target,
+    #[error("only `http://` is forwarded; other schemes go by CONNECT")]
+    Scheme,
+    #[error("the target holds user information")]
+    UserInformation,
+    #[error("the target holds a fragment")]
+    Fragment,
+    #[error("the target's port is missing or no plain number from 1 to 65535")]
+    Port,
+    #[error("the target holds an address zone")]
+    Zone,
+    #[error("the target's host is no plain name or address")]
+    Host,
+    #[error("a header line is folded")]
+    Folded,
+    #[error("a header is no `name: value`")]
+    Header,
+    #[error("there are more than 128 headers")]
+    ManyHeaders,
+    #[error("there are two Host headers")]
+    TwoHosts,
+    #[error("the Host header differs from the target")]
+    OtherHost,
+    #[error("there are two lengths")]
+    TwoLengths,
+    #[error("the length is no plain number")]
+    Length,
+    #[error("there are both a length and a transfer encoding")]
+    LengthAndEncoding,
+    #[error("the transfer encoding is not `chunked` alone")]
+    Encoding,
+    #[error("a CONNECT request has a body")]
+    ConnectBody,
+    #[error("the Connection header names a header that frames or routes the request")]
+    ConnectionNames,
+}
+
+/// Reads a head from the first bytes of a connection; nothing while it is not whole.
+///
+/// # Errors
+/// The first [`HeadError`], as soon as it can be seen.
+pub fn parse(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
+    let Some(length) = end(bytes)? else { return Ok(None) };
+    // Without the empty line's own end.
+    let text = &bytes[..length - 4];
+    let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let line = lines.next().unwrap_or_default();
+    let [method, target, version] = words(line)?;
+    let fields = fields::Fields::read(lines)?;
+    let old = version == "HTTP/1.0";
+    if method == "CONNECT" {
+        let (host, port) = target::authority(target, None)?;
+        fields.check_host(&host, port, None)?;
+        if fields.has_body() {
+            return Err(HeadError::ConnectBody);
+        }
+        return Ok(Some(Head { host, port, want: Want::Tunnel, length }));
+    }
+    let (authority, path) = target::absolute(target)?;
+    let (host, port) = target::authority(authority, Some(80))?;
+    fields.check_host(&host, port, Some(80))?;
+    let body = fields.body(old)?;
+    let head = fields.rewrite(method, &path, &host, port);
+    Ok(Some(Head { host, port, want: Want::Forward { head, body }, length }))
+}
+
+/// Where the head ends. Every byte up to there is one that a head may hold.
+fn end(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+    for (at, &byte) in bytes.iter().enumerate().take(MAX_HEAD) {
+        match (byte, at.checked_sub(1).map(|before| bytes[before])) {
+            (b'\n', Some(b'\r')) => {
+                if at >= 3 && &bytes[at - 3..at] == b"\r\n\r" {
+                    return Ok(Some(at + 1));
+                }
+            }
+            (b'\n', _) => return Err(HeadError::BareLineFeed),
+            (_, Some(b'\r')) => return Err(HeadError::BareCarriageReturn),
+            (b'\r' | b'\t', _) => {}
+            (0..=31 | 127, _) => return Err(HeadError::Control),
+            _ => {}
+        }
+    }
+    if bytes.len() >= MAX_HEAD { Err(HeadError::TooLong) } else { Ok(None) }
+}
+
+/// The three words of the request line, parted by one space each.
+fn words(line: &[u8]) -> Result<[&str; 3], HeadError> {
+    let line = std::str::from_utf8(line).ok().filter(|line| line.is_ascii()).ok_or(HeadError::RequestLine)?;
+    let mut words = line.split(' ');
+    let [Some(method), Some(target), Some(version), None] = [words.next(), words.next(), words.next(), words.next()]
+    else {
+        return Err(HeadError::RequestLine);
+    };
+    if method.is_empty() || method.len() > 32 || !method.bytes().all(fields::is_token) {
+        return Err(HeadError::Method);
+    }
+    if !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
+        return Err(HeadError::Version);
+    }
+    if target.is_empty() || target.contains('\t') {
+        return Err(HeadError::RequestLine);
+    }
+    Ok([method, target, version])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Takes the lease from the plane. Nothing of it is kept in a file, and nothing else is ever taken.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
+use wire::{DESCRIPTORS, Decoder, Lease};
+
+/// What rides with a lease, in the order that [`Lease`] documents.
+#[derive(Debug)]
+pub struct Descriptors {
+    /// The segment, write-only.
+    pub segment: File,
+    /// Listeners that the cell's connections are redirected to, v4 and v6.
+    pub tcp: [OwnedFd; 2],
+    /// Sockets that the cell's DNS datagrams are redirected to, v4 and v6.
+    pub dns_udp: [OwnedFd; 2],
+    /// Listeners that the cell's DNS connections are redirected to, v4 and v6.
+    pub dns_tcp: [OwnedFd; 2],
+    /// A sock_diag socket made in the cell's network namespace.
+    pub diag: OwnedFd,
+    /// The gate's end of the connect watcher.
+    pub watcher: OwnedFd,
+}
+
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// The channel cannot be read.
+    #[error("the channel cannot be read: {0}")]
+    Read(#[from] io::Error),
+    /// The channel ended first.
+    #[error("the channel ended before a lease came")]
+    Ended,
+    /// The frame is no lease.
+    #[error(transparent)]
+    Frame(#[from] wire::FrameError),
+    /// The lease is of another version.
+    #[error(transparent)]
+    Lease(#[from] wire::LeaseError),
+    /// Another number of descriptors came along.
+    #[error("{0} descriptors came along, not {DESCRIPTORS}")]
+    Descriptors(usize),
+    /// Something follows the lease.
+    #[error("more than a lease was sent")]
+    Trailing,
+}
+
+/// Waits for the lease.
+///
+/// # Errors
+/// A [`TakeError`] when what comes is not exactly one lease with its descriptors.
+pub fn take(channel: impl AsFd) -> Result<(Lease, Descriptors), TakeError> {
+    let mut buffer = vec![0; 16 * 1024];
+    let (mut length, rights) = first(&channel, &mut buffer)?;
+    let descriptors = arrange(rights)?;
+    let mut decoder = Decoder::new();
+    loop {
+        if length == 0 {
+            return Err(TakeError::Ended);
+        }
+        let mut leases: Vec<Lease> = decoder.push(&buffer[..length])?;
+        match (leases.pop(), leases.is_empty() && decoder.is_empty()) {
+            (Some(lease), true) => return Ok(lease.check().map(|()| (lease, descriptors))?),
+            (Some(_), false) => return Err(TakeError::Trailing),
+            (None, _) => length = rustix::io::read(&channel, &mut buffer).map_err(io::Error::from)?,
+        }
+    }
+}
+
+/// The first bytes, and the descriptors that ride on them.
+fn first(channel: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), TakeError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let got =
+        rustix::net::recvmsg(channel, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC).map_err(io::Error::from)?;
+    let mut rights = Vec::with_capacity(DESCRIPTORS);
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(more) = message {
+            rights.extend(more);
+        }
+    }
+    if got.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(TakeError::Descriptors(DESCRIPTORS + 1));
+    }
+    Ok((got.bytes, rights))
+}
+
+fn arrange(rights: Vec<OwnedFd>) -> Result<Descriptors, TakeError> {
+    let [segment, tcp4, tcp6, udp4, udp6, dns4, dns6, diag, watcher]: [OwnedFd; DESCRIPTORS] =
+        rights.try_into().map_err(|rights: Vec<OwnedFd>| TakeError::Descriptors(rights.len()))?;
+    Ok(Descriptors {
+        segment: segment.into(),
+        tcp: [tcp4, tcp6],
+        dns_udp: [udp4, udp6],
+        dns_tcp: [dns4, dns6],
+        diag,
+        watcher,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_channel_that_ends_or_lies_gives_no_lease() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        assert!(matches!(take(&ours), Err(TakeError::Descriptors(0))));
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        rustix::io::write(&theirs, &[0xff; 8]).unwrap();
+        assert!(matches!(take(&ours), Err(TakeError::Descriptors(0))));
+    }
+}

@@ -1,0 +1,115 @@
+//! Which names exist for the cell. A name's verdict is recorded once, before the first answer leaves.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use policy::{Conjunction, DnsName, Outcome, may_resolve};
+use record::{Kind, Verdict};
+
+use crate::dns::Answer;
+use crate::ledger::Ledger;
+use crate::names::{Full, Names};
+
+/// The name under which a program finds the explicit proxy.
+pub const PROXY_BASTIDE: &str = "proxy.bastide";
+
+/// The names of one session and what was decided of each.
+#[derive(Debug)]
+pub struct Naming {
+    names: Names,
+    verdicts: HashMap<DnsName, Verdict>,
+    bound: usize,
+    overflown: bool,
+}
+
+impl Naming {
+    /// At most `bound` names get addresses, and at most as many refusals are recorded one by one. `earlier` had
+    /// theirs from an earlier gate, in this order.
+    ///
+    /// # Errors
+    /// [`Full`] when the pool does not hold the earlier names.
+    pub fn new(bound: u32, earlier: &[DnsName]) -> Result<Naming, Full> {
+        let mut names = Names::new(bound.max(u32::try_from(earlier.len()).unwrap_or(u32::MAX)));
+        for name in earlier {
+            names.assign(name)?;
+        }
+        let bound = usize::try_from(bound).unwrap_or(usize::MAX);
+        Ok(Naming { names, verdicts: HashMap::new(), bound, overflown: false })
+    }
+
+    /// The name that an address was given to.
+    #[must_use]
+    pub fn name(&self, address: IpAddr) -> Option<&DnsName> {
+        self.names.name(address)
+    }
+
+    /// What becomes of a name; recorded the first time.
+    pub fn answer(&mut self, policy: &Conjunction, ledger: &RefCell<Ledger>, name: &DnsName) -> Answer {
+        if !ledger.borrow().is_whole() {
+            return Answer::Unable;
+        }
+        let known = self.verdicts.get(name).copied();
+        match known.unwrap_or_else(|| verdict(policy, name)) {
+            Verdict::Refused if known.is_some() => Answer::Denied,
+            Verdict::Refused => self.refuse(ledger, name),
+            verdict => self.give(ledger, name, verdict),
+        }
+    }
+
+    fn give(&mut self, ledger: &RefCell<Ledger>, name: &DnsName, verdict: Verdict) -> Answer {
+        let recorded = self.names.has(name);
+        match self.names.assign(name) {
+            // Recorded in the order of assignment: that is how a later gate gives the same addresses again.
+            Ok(given) if recorded || record(ledger, name.as_str(), verdict, None) => {
+                self.verdicts.insert(name.clone(), verdict);
+                Answer::Addresses(given)
+            }
+            Ok(_) => Answer::Unable,
+            Err(full) => {
+                if self.refusal_fits(ledger) && record(ledger, name.as_str(), Verdict::Refused, Some(full.to_string()))
+                {
+                    self.verdicts.insert(name.clone(), Verdict::Refused);
+                }
+                Answer::Unable
+            }
+        }
+    }
+
+    fn refuse(&mut self, ledger: &RefCell<Ledger>, name: &DnsName) -> Answer {
+        if self.refusal_fits(ledger) {
+            let why = "no rule allows a connection to this name on any port";
+            if !record(ledger, name.as_str(), Verdict::Refused, Some(why.into())) {
+                return Answer::Unable;
+            }
+            self.verdicts.insert(name.clone(), Verdict::Refused);
+        }
+        Answer::Denied
+    }
+
+    /// Whether one more refusal is recorded. The first that is not says so, once.
+    fn refusal_fits(&mut self, ledger: &RefCell<Ledger>) -> bool {
+        let fits = self.verdicts.len() < self.bound.saturating_mul(2);
+        if !fits && !self.overflown {
+            let why = "too many names were refused: further ones are not recorded";
+            self.overflown = record(ledger, "*", Verdict::Refused, Some(why.into()));
+        }
+        fits
+    }
+}
+
+fn verdict(policy: &Conjunction, name: &DnsName) -> Verdict {
+    if name.as_str() == PROXY_BASTIDE {
+        return Verdict::Allowed;
+    }
+    match may_resolve(policy, name) {
+        Outcome::Allow => Verdict::Allowed,
+        // The host's loopback is there only where a rule names it: there is nothing to ask about.
+        Outcome::Ask if !name.is_host_bastide() => Verdict::Asked,
+        Outcome::Ask | Outcome::Deny => Verdict::Refused,
+    }
+}
+
+fn record(ledger: &RefCell<Ledger>, name: &str, verdict: Verdict, reason: Option<String>) -> bool {
+    ledger.borrow_mut().write(Kind::Resolve { name: name.into(), verdict, reason }).is_ok()
+}

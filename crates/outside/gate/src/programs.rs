@@ -1,0 +1,149 @@
+//! Which program is behind a connection: the watcher's sightings, joined by socket cookie. Every program that was
+//! started is recorded on the way.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram as Socket;
+use std::time::{Duration, Instant};
+
+use plan::{Frame, MAX_SIGHTING, Sighting};
+use record::Kind;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+
+use crate::diag::Diag;
+use crate::flood::Flood;
+use crate::ledger::Ledger;
+use crate::sightings::{Seen, Sightings};
+
+/// How many messages are read before others have their turn; the socket's own buffer holds fewer.
+const AT_ONCE: usize = 4096;
+/// How long a count of missed programs may wait for its event.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// The watcher's socket, what it said, and the way to join it.
+#[derive(Debug)]
+pub struct Programs {
+    /// A seqpacket socket: to who reads it, that is a datagram socket with an end.
+    watcher: UnixDatagram,
+    diag: Diag,
+    sightings: RefCell<Sightings>,
+    flood: RefCell<Flood>,
+}
+
+/// How much of what the watcher said was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// All of it.
+    All,
+    /// There may be more.
+    Some,
+    /// All of it, and the watcher is gone.
+    Left,
+}
+
+impl Programs {
+    /// Listens to the watcher, a seqpacket socket of sightings. Needs a runtime around it.
+    ///
+    /// # Errors
+    /// When the socket cannot be waited for.
+    pub fn new(watcher: OwnedFd, diag: Diag) -> io::Result<Programs> {
+        let watcher = Socket::from(watcher);
+        watcher.set_nonblocking(true)?;
+        let flood = RefCell::new(Flood::new(Instant::now()));
+        Ok(Programs { watcher: UnixDatagram::from_std(watcher)?, diag, sightings: RefCell::default(), flood })
+    }
+
+    /// The program that made a connection from `local` to `remote`, as these ends are called inside the cell.
+    #[must_use]
+    pub fn of(&self, local: SocketAddr, remote: SocketAddr, ledger: &RefCell<Ledger>) -> Option<Seen> {
+        // The watcher spoke before the program could connect, so what it said is in the socket by now. All of it is
+        // read, since a later sighting of the same socket replaces an earlier one.
+        self.hear(ledger);
+        let cookie = self.diag.cookie(local, remote)?;
+        self.sightings.borrow().find(cookie, Instant::now())
+    }
+
+    /// Reads what the watcher said so far.
+    pub fn hear(&self, ledger: &RefCell<Ledger>) -> Heard {
+        let mut buffer = [0; MAX_SIGHTING];
+        for _ in 0..AT_ONCE {
+            // The kernel is asked itself: tokio learns of a message only when its loop turns.
+            match recv(&self.watcher, &mut buffer, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Heard::Left,
+                // A message cut by the buffer is none: its program stays unknown.
+                Ok((length, whole)) if whole == length => self.take(&buffer[..length], ledger),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Heard::All,
+                Err(_) => return Heard::Left,
+            }
+        }
+        Heard::Some
+    }
+
+    /// Listens until the watcher leaves.
+    ///
+    /// # Errors
+    /// When the socket cannot be waited for.
+    pub async fn listen(&self, ledger: &RefCell<Ledger>) -> io::Result<()> {
+        loop {
+            // Only the count of an ended flood waits: nothing else would wake this up.
+            let waiting = self.flood.borrow().is_behind();
+            let ready = if waiting {
+                tokio::time::timeout(SETTLE, self.watcher.readable()).await.ok()
+            } else {
+                Some(self.watcher.readable().await)
+            };
+            match ready {
+                None => self.settle(ledger),
+                Some(ready) => {
+                    ready?;
+                    match self.hear(ledger) {
+                        Heard::All => self.rest(),
+                        Heard::Some => {}
+                        Heard::Left => break,
+                    }
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        self.settle(ledger);
+        Ok(())
+    }
+
+    /// Tells tokio that nothing is left to read until the kernel says so.
+    fn rest(&self) {
+        let _ = self.watcher.try_io(Interest::READABLE, || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
+    }
+
+    /// Records how many started programs were only counted.
+    pub fn settle(&self, ledger: &RefCell<Ledger>) {
+        let missed = self.flood.borrow_mut().missed();
+        if missed > 0 {
+            let claimed = format!("[{missed} more programs, started too fast to be recorded one by one]");
+            let (by, arguments) = (String::new(), Vec::new());
+            let _ = ledger.borrow_mut().write(Kind::Exec { pid: 0, parent: 0, by, claimed, arguments });
+        }
+    }
+
+    fn take(&self, message: &[u8], ledger: &RefCell<Ledger>) {
+        let now = Instant::now();
+        match Frame::decode(message) {
+            Ok(Sighting::Connect { cookie, pid, chain }) => {
+                self.sightings.borrow_mut().keep(cookie, Seen { pid, chain: chain.into() }, now);
+            }
+            Ok(Sighting::Execute { pid, parent, by, claimed, arguments }) => {
+                if self.flood.borrow_mut().admit(now, message.len()) {
+                    self.settle(ledger);
+                    let _ = ledger.borrow_mut().write(Kind::Exec { pid, parent, by, claimed, arguments });
+                }
+            }
+            // Of another version, or garbled: the program stays unknown.
+            Err(_) => {}
+        }
+    }
+}

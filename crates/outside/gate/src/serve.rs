@@ -1,0 +1,207 @@
+//! One gate from its lease to the end of its channel.
+
+use std::cell::RefCell;
+use std::io;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::DnsName;
+use record::segment::Head;
+use record::{Origin, Redactor, Segment, Writer};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Semaphore;
+use wire::{GateReport, Lease};
+
+use crate::answers;
+use crate::confine::{ceiling, confine};
+use crate::diag::Diag;
+use crate::door::Door;
+use crate::lease::{Descriptors, take};
+use crate::ledger::Ledger;
+use crate::naming::Naming;
+use crate::original::Kernel;
+use crate::passage::Passage;
+use crate::programs::{Heard, Programs};
+use crate::relay::Buffers;
+use crate::resolver::Resolver;
+use crate::upstream::Upstream;
+
+/// Descriptors beside those of connections: stdio, the leased ones, tokio's, and some room.
+const OWN: u64 = 32;
+/// Descriptors that one connection holds at most: its own, and two questions to a resolver.
+const EACH: u64 = 3;
+/// Connections that are being made at once.
+const OPENING: usize = 128;
+
+/// Why a gate does not serve: what it could not do, and why.
+#[derive(Debug)]
+pub struct Failure {
+    what: &'static str,
+    why: String,
+}
+
+impl Failure {
+    /// Turns an error into the failure of `what`.
+    fn of<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Failure {
+        move |error| Failure { what, why: error.to_string() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.what, self.why)
+    }
+}
+
+/// Takes the lease on `channel`, reports on it, and serves until it ends.
+///
+/// # Errors
+/// The [`Failure`] that was reported.
+pub fn run(mut channel: UnixStream) -> Result<(), Failure> {
+    let begun = begin(&channel);
+    let report = match &begun {
+        Ok(_) => GateReport::Ready,
+        Err(Failure { what, why }) => GateReport::Failed { what: (*what).to_owned(), why: why.clone() },
+    };
+    let frame = wire::encode(&report).map_err(Failure::of("report"))?;
+    // Small, so that it fits into the socket's buffer at once.
+    let said = channel.write_all(&frame);
+    let gate = begun?;
+    said.map_err(Failure::of("report"))?;
+    gate.serve(channel)
+}
+
+/// A confined gate, before the first byte of the cell is read.
+struct Gate {
+    runtime: tokio::runtime::Runtime,
+    door: Rc<Door<Kernel>>,
+    tcp: Vec<TcpListener>,
+    dns_udp: Vec<UdpSocket>,
+    dns_tcp: Vec<TcpListener>,
+}
+
+fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
+    let (lease, descriptors) = take(channel).map_err(Failure::of("lease"))?;
+    channel.set_nonblocking(true).map_err(Failure::of("channel"))?;
+    // Where the operator allows fewer descriptors, fewer connections are held, and none fails half-way.
+    let fits = ceiling().saturating_sub(OWN + answers::most()) / EACH;
+    let connections = u64::from(lease.bounds.connections).clamp(1, fits.max(1));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(Failure::of("runtime"))?;
+    let inside = runtime.enter();
+    let Descriptors { segment, tcp, dns_udp, dns_tcp, diag, watcher } = descriptors;
+    let listeners = |sockets: [OwnedFd; 2]| sockets.into_iter().map(listener).collect::<io::Result<Vec<_>>>();
+    let tcp = listeners(tcp).map_err(Failure::of("listen"))?;
+    let dns_tcp = listeners(dns_tcp).map_err(Failure::of("listen for names"))?;
+    let dns_udp: io::Result<Vec<_>> = dns_udp.into_iter().map(datagrams).collect();
+    let dns_udp = dns_udp.map_err(Failure::of("listen for names"))?;
+    let programs = Programs::new(watcher, Diag::new(diag, lease.incarnation));
+    let programs = programs.map_err(Failure::of("watch"))?;
+    let idle = Duration::from_secs(lease.bounds.idle.max(1).into());
+    let passage = passage(lease, segment, connections)?;
+    drop(inside);
+    confine(EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
+    let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1)));
+    let buffers = Buffers::default();
+    let door = Rc::new(Door { passage, programs: Some(programs), original: Kernel, slots, buffers, idle });
+    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp })
+}
+
+fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Passage, Failure> {
+    let earlier: Result<Vec<DnsName>, _> = lease.names.iter().map(|name| DnsName::parse(name)).collect();
+    let earlier = earlier.map_err(Failure::of("restore names"))?;
+    let naming = Naming::new(lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
+    let writer = writer(&lease)?;
+    let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
+    Ok(Passage {
+        upstream: upstream.map_err(Failure::of("upstream proxy"))?,
+        policy: lease.policy,
+        naming: RefCell::new(naming),
+        ledger: RefCell::new(Ledger::new(segment, writer, Redactor::new())),
+        resolver: Resolver { nameservers: lease.nameservers, hosts: lease.hosts },
+        opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),
+    })
+}
+
+/// Goes on where the segment's chain ends.
+fn writer(lease: &Lease) -> Result<Writer, Failure> {
+    let Some((events, hex)) = &lease.segment else {
+        return Ok(Writer::new(&Origin { session: lease.session.clone(), segment: Segment::Gate }));
+    };
+    let failed = || Failure { what: "continue the segment", why: "its hash is no SHA-256 in hexadecimal".into() };
+    let mut hash = [0; 32];
+    if hex.len() != 2 * hash.len() || !hex.is_ascii() {
+        return Err(failed());
+    }
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).map_err(|_| failed())?;
+    }
+    Ok(Writer::after(Segment::Gate, Head { events: *events, hash }))
+}
+
+fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::from(socket);
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+impl Gate {
+    fn serve(self, channel: UnixStream) -> Result<(), Failure> {
+        let Gate { runtime, door, tcp, dns_udp, dns_tcp } = self;
+        let tasks = tokio::task::LocalSet::new();
+        for listener in tcp {
+            tasks.spawn_local(Rc::clone(&door).serve(listener));
+        }
+        for socket in dns_udp {
+            tasks.spawn_local(answers::datagrams(Rc::clone(&door), socket));
+        }
+        for listener in dns_tcp {
+            tasks.spawn_local(answers::connections(Rc::clone(&door), listener));
+        }
+        let watched = Rc::clone(&door);
+        tasks.spawn_local(async move {
+            if let Some(programs) = &watched.programs {
+                let _ = programs.listen(&watched.passage.ledger).await;
+            }
+        });
+        let ended = tasks.block_on(&runtime, end_of(channel));
+        door.drain();
+        ended.map_err(Failure::of("channel"))
+    }
+}
+
+impl<O> Door<O> {
+    /// Records what the watcher still said.
+    fn drain(&self) {
+        if let Some(programs) = &self.programs {
+            while programs.hear(&self.passage.ledger) == Heard::Some {}
+            programs.settle(&self.passage.ledger);
+        }
+    }
+}
+
+/// Waits until the plane closes the channel. It has nothing more to say on it.
+async fn end_of(channel: UnixStream) -> io::Result<()> {
+    let mut channel = tokio::net::UnixStream::from_std(channel)?;
+    let mut buffer = [0; 256];
+    loop {
+        match channel.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // The plane was killed with our report unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
