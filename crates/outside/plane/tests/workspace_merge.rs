@@ -8,46 +8,47 @@ use std::path::{Path, PathBuf};
 
 struct Room {
     dir: tempfile::TempDir,
-    manifest: Manifest,
+    workspace: Option<Workspace>,
 }
 
 impl Room {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for part in ["upper", "lower", "journal"] {
-            fs::create_dir(dir.path().join(part)).unwrap();
-        }
-        Self { dir, manifest: Manifest::default() }
+        fs::create_dir(dir.path().join("lower")).unwrap();
+        Self { dir, workspace: None }
     }
+    /// The places as the tests name them; `upper` and `journal` lie in `changes` once the session began.
     fn path(&self, path: &str) -> PathBuf {
-        self.dir.path().join(path)
+        match path.strip_prefix("upper").or_else(|| path.strip_prefix("journal")) {
+            Some(_) => self.dir.path().join("changes").join(path),
+            None => self.dir.path().join(path),
+        }
     }
     fn write(&self, path: &str, text: &str) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
     }
-    fn tree(&self, part: &str) -> Tree {
-        Tree::open(&self.path(part)).unwrap()
-    }
     fn begin(&mut self) {
-        self.manifest = Manifest::default();
-        self.manifest.record_all(&self.tree("lower"), true).unwrap();
+        self.workspace = Some(
+            Workspace::begin(&self.dir.path().join("changes"), &self.dir.path().join("lower"), Some((1234, 1234)))
+                .unwrap(),
+        );
+    }
+    fn workspace(&mut self) -> &mut Workspace {
+        self.workspace.as_mut().unwrap()
     }
     fn scan(&self) -> Vec<Change> {
-        scan(&self.tree("upper"), &self.tree("lower"), &self.manifest, &[PathBuf::from("keep")]).unwrap()
+        self.workspace.as_ref().unwrap().changes(&[PathBuf::from("keep")]).unwrap()
     }
     fn change(&self, path: &str) -> Change {
-        self.scan().into_iter().find(|c| c.path == Path::new(path)).unwrap()
+        let found = self.scan().into_iter().find(|c| c.path == Path::new(path));
+        found.unwrap_or_else(|| panic!("no change of {path}"))
     }
     fn apply(&mut self, filter: &Filter, changes: &[Change], steps: &mut Steps) -> Result<Outcome, Error> {
-        let (upper, lower, journal) = (self.tree("upper"), self.tree("lower"), self.tree("journal"));
-        let merge = Merge { upper: &upper, lower: &lower, journal: &journal, owner: Some((1234, 1234)) };
-        merge.apply(changes, filter, &mut self.manifest, steps)
+        self.workspace().apply_in(changes, filter, steps)
     }
     fn recover(&mut self, steps: &mut Steps) -> Result<Outcome, Error> {
-        let (upper, lower, journal) = (self.tree("upper"), self.tree("lower"), self.tree("journal"));
-        let merge = Merge { upper: &upper, lower: &lower, journal: &journal, owner: Some((1234, 1234)) };
-        merge.recover(&mut self.manifest, steps)
+        self.workspace().recover_in(steps)
     }
     fn mark(&self, path: &str, name: &str, value: &[u8]) {
         rustix::fs::setxattr(self.path(path), name, value, rustix::fs::XattrFlags::empty()).unwrap();
@@ -248,7 +249,8 @@ fn filters_flags_guards_diff_and_discard() {
     room.write("upper/keep/me", "x");
     room.write("upper/.git/hooks/post-commit", "evil");
     assert!(room.change("p/q/Makefile").flags.contains(&Flag::Build));
-    let text = diff(&room.tree("upper"), &room.tree("lower"), &room.change("t")).unwrap();
+    let change = room.change("t");
+    let text = room.workspace().diff(&change).unwrap();
     assert!(text.contains("-two\n+thr\\u{1b}ee\n"), "{text}");
     let changes = room.scan();
     let only = Filter { paths: vec!["p".into()], unflagged_only: true, ..Filter::default() };
@@ -260,22 +262,21 @@ fn filters_flags_guards_diff_and_discard() {
     assert!(room.path("lower/p/q/Makefile").exists());
     assert!(!room.path("lower/keep").exists() && !room.path("lower/.git").exists());
     let changes = room.scan();
-    discard(&room.tree("upper"), &changes, &[]).unwrap();
+    room.workspace().discard(&changes, &[]).unwrap();
     assert!(room.scan().is_empty());
 }
 
 #[test]
-fn attribute_whiteouts_modes_capabilities_and_unrecorded_paths() {
+fn attribute_whiteouts_modes_and_capabilities() {
     let mut room = Room::new();
     for path in ["gone", "mode", "cap"] {
         room.write(&format!("lower/{path}"), path);
     }
+    room.begin();
     room.write("upper/gone", "");
     room.mark("upper/gone", "user.overlay.whiteout", b"y");
     room.write("upper/mode", "mode");
     fs::set_permissions(room.path("upper/mode"), fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(room.change("gone").conflict, Some(Conflict::Unrecorded));
-    room.begin();
     assert_eq!((room.change("gone").kind, room.change("mode").kind), (Kind::Removed, Kind::Mode));
     if rustix::process::geteuid().is_root() {
         room.write("upper/cap", "changed");

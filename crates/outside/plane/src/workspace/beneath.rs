@@ -1,6 +1,7 @@
 //! A directory tree that is only ever entered from its root, by the kernel's own rule.
 //!
-//! Every lookup is one `openat2` that refuses symlinks, magic links and leaving the tree, so a hostile tree that
+//! Every lookup is one `openat2` that refuses symlinks, magic links, mounts and leaving the tree (an
+//! overlay shows nothing of what is mounted in its lower layer), so a hostile tree that
 //! changes between two calls can make a call fail but never make it reach another place.
 
 use super::{Error, io};
@@ -33,7 +34,8 @@ impl Tree {
     /// As `at`, with the mode of a file to be made.
     pub(super) fn create(&self, path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Error> {
         let checked = inner(path)?;
-        let rules = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let rules =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
         // EAGAIN: a rename raced the lookup and the kernel could not be sure; a hostile tree can repeat it, so bounded.
         for _ in 0..16 {
             match rustix::fs::openat2(&self.root, checked, flags | OFlags::CLOEXEC, mode, rules) {
@@ -108,8 +110,7 @@ impl Tree {
         };
         let flags = if directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         match rustix::fs::unlinkat(&parent, name, flags) {
-            Ok(()) => sync(&parent, path),
-            Err(rustix::io::Errno::NOENT) => Ok(()),
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => Err(io("remove", path)(error)),
         }
     }

@@ -1,6 +1,6 @@
 //! A change as a unified diff for the operator's eyes: bounded, and with control and bidi characters made visible.
 
-use super::{Change, Error, Node, Tree, io};
+use super::{Change, Error, Node, Tree, Unit, io};
 use std::io::Read;
 use std::path::Path;
 
@@ -10,6 +10,9 @@ const LARGEST: u64 = 1 << 20;
 /// The unified diff of one change.
 pub fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error> {
     let name = visible(&change.path.to_string_lossy()).replace('\n', "\\u{a}");
+    if let Some(unit) = &change.git {
+        return Ok(visible(&git(&name, unit)));
+    }
     let before = side(lower, &change.path, change.before.as_ref().map(|stamp| stamp.node))?;
     let after = side(upper, &change.path, change.after.as_ref().map(|stamp| stamp.node))?;
     let (Some(before), Some(after)) = (before, after) else {
@@ -28,6 +31,22 @@ pub fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error
     let into = if change.after.is_some() { format!("b/{name}") } else { "/dev/null".into() };
     text += &lines.unified_diff().header(&from, &into).to_string();
     Ok(visible(&text))
+}
+
+/// A git directory in a few lines, not in hundreds of objects.
+fn git(name: &str, unit: &Unit) -> String {
+    let mut text = format!("{name}: {}\n", unit.summary());
+    if let Some(fault) = unit.fault {
+        text += &format!("  refused: {fault:?}\n");
+    }
+    for moved in &unit.moves {
+        let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        text += &format!("  {} {} -> {}\n", moved.name, side(&moved.old), side(&moved.new));
+    }
+    for (path, held) in unit.held.iter().take(100) {
+        text += &format!("  held: {} ({held:?})\n", path.replace('\n', "\\u{a}"));
+    }
+    text
 }
 
 /// One side's text; `None` if it cannot be shown as text.

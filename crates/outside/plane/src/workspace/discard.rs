@@ -1,43 +1,123 @@
 //! Throws changes away: removes entries from the upper layer, so that the original shows through again.
+//!
+//! Works through descriptors, one level at a time, so that neither deep trees nor directories without permission
+//! bits stop it, and no link is ever followed.
 
-use super::{Change, Error, Tree};
-use std::path::PathBuf;
+use super::{Change, Error, Tree, io};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Levels before a directory is moved up to be emptied later: bounds stack and descriptors.
+const DEPTH: usize = 64;
 
 /// Removes from `upper` the changes beneath `paths` (empty: all) and returns the paths given up. The cell must not
 /// be running: the kernel does not promise what a mounted overlay shows when its upper layer changes.
 pub fn discard(upper: &Tree, changes: &[Change], paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut gone = Vec::new();
-    // Deepest first, so that directories are empty when their turn comes.
-    for change in changes.iter().rev() {
-        if !paths.is_empty() && !paths.iter().any(|path| change.path.starts_with(path)) {
-            continue;
-        }
-        if let Some((fd, stat)) = upper.stat(&change.path)? {
-            drop(fd);
-            let directory = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
-            if directory {
-                empty(upper, &change.path, 0)?;
-            }
-            upper.remove(&change.path, directory)?;
+    let mut sweep = Sweep { root: upper.dir(Path::new(""))?, later: VecDeque::new(), moved: 0 };
+    let named = |path: &Path| paths.is_empty() || paths.iter().any(|wanted| path.starts_with(wanted));
+    // Deepest first, so that what is not named keeps its directories.
+    for change in changes.iter().rev().filter(|change| named(&change.path)) {
+        if change.path.as_os_str().is_empty() {
+            // A git directory that is the whole overlay.
+            sweep.empty(&upper.dir(&change.path)?, &change.path, 0)?;
+        } else if let Ok((parent, name)) = upper.parent(&change.path) {
+            let name = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(name)).unwrap_or_default();
+            sweep.remove(&parent, &name, &change.path, 0)?;
         }
         gone.push(change.path.clone());
     }
+    sweep.rest()?;
     gone.reverse();
     Ok(gone)
 }
 
-fn empty(upper: &Tree, dir: &std::path::Path, depth: usize) -> Result<(), Error> {
-    if depth > 256 {
-        return Err(Error::TooDeep(dir.to_owned()));
-    }
-    for name in upper.names(dir)? {
-        let path = dir.join(name);
-        let Some((_, stat)) = upper.stat(&path)? else { continue };
-        let directory = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
-        if directory {
-            empty(upper, &path, depth + 1)?;
+struct Sweep {
+    root: OwnedFd,
+    later: VecDeque<CString>,
+    moved: usize,
+}
+
+impl Sweep {
+    fn remove(&mut self, parent: &OwnedFd, name: &CString, path: &Path, depth: usize) -> Result<(), Error> {
+        match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Err(rustix::io::Errno::ISDIR | rustix::io::Errno::PERM) => {}
+            Err(rustix::io::Errno::ACCESS) => {
+                unlock(parent, path)?;
+                return self.remove_again(parent, name, path, depth);
+            }
+            Err(error) => return Err(io("remove", path)(error)),
         }
-        upper.remove(&path, directory)?;
+        if depth >= DEPTH {
+            return self.postpone(parent, name, path);
+        }
+        let handle = open(parent, name, OFlags::PATH).map_err(io("open", path))?;
+        let stat = rustix::fs::fstat(&handle).map_err(io("stat", path))?;
+        let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if directory {
+            unlock(&handle, path)?;
+            let dir = open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY).map_err(io("open", path))?;
+            self.empty(&dir, path, depth + 1)?;
+        }
+        let flags = if directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        rustix::fs::unlinkat(parent, name, flags).map_err(io("remove", path))
     }
-    Ok(())
+
+    /// Once more, now that the directory is open to us.
+    fn remove_again(&mut self, parent: &OwnedFd, name: &CString, path: &Path, depth: usize) -> Result<(), Error> {
+        match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::ACCESS) => Err(io("remove", path)(rustix::io::Errno::ACCESS)),
+            _ => self.remove(parent, name, path, depth),
+        }
+    }
+
+    fn empty(&mut self, dir: &OwnedFd, path: &Path, depth: usize) -> Result<(), Error> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(dir).map_err(io("list", path))? {
+            let name = entry.map_err(io("list", path))?.file_name().to_owned();
+            if name.as_bytes() != b"." && name.as_bytes() != b".." {
+                names.push(name);
+            }
+        }
+        names.iter().try_for_each(|name| self.remove(dir, name, path, depth))
+    }
+
+    fn postpone(&mut self, parent: &OwnedFd, name: &CString, path: &Path) -> Result<(), Error> {
+        let handle = open(parent, name, OFlags::PATH).map_err(io("open", path))?;
+        unlock(&handle, path)?;
+        loop {
+            let place = CString::new(format!(".bastide-gone-{}", self.moved)).unwrap_or_default();
+            self.moved += 1;
+            match rustix::fs::renameat_with(parent, name, &self.root, &place, RenameFlags::NOREPLACE) {
+                Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(io("remove", path)(error)),
+                Ok(()) => {
+                    self.later.push_back(place);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self) -> Result<(), Error> {
+        while let Some(name) = self.later.pop_front() {
+            let root = self.root.try_clone().map_err(io("open", Path::new("")))?;
+            self.remove(&root, &name, Path::new(""), 0)?;
+        }
+        Ok(())
+    }
+}
+
+fn open(parent: &OwnedFd, name: &CString, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(parent, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Lets us into a directory. Through /proc, because that reaches the very inode that is held open.
+fn unlock(dir: impl AsFd, path: &Path) -> Result<(), Error> {
+    let link = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
+    rustix::fs::chmod(link, Mode::RWXU).map_err(io("set mode of", path))
 }

@@ -1,16 +1,18 @@
 //! What the host would later run or trust: flagged, so that the operator sees it before it is merged.
 
+use super::refuse::git_alias;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Why a change deserves a second look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Flag {
-    /// A hook that git or a hook manager runs.
+    /// A hook that git or a hook manager runs, or a filter that git applies.
     Hook,
     /// A shell or tool start-up file.
     RcFile,
-    /// Run by direnv on entering the directory.
+    /// Run or obeyed on entering the directory.
     Envrc,
     /// Tasks or settings that an editor runs.
     EditorTask,
@@ -20,139 +22,177 @@ pub enum Flag {
     PackageScript,
     /// Run by a build.
     Build,
-    /// Run by a test runner.
+    /// Run by a test runner or by a language's start.
     TestSetup,
-    /// Run by a container build.
+    /// Run by a container build or a deployment.
     Container,
     /// Names where dependencies come from.
     Lockfile,
     /// Instructions or settings of an AI agent.
     AgentConfig,
+    /// Loaded by a program that did not ask for it.
+    Library,
     /// Executable bit set.
     Executable,
-    /// Part of the git directory, which merges only as one unit.
+    /// Part of a git directory, which merges only as one unit.
     Git,
     /// Named by the policy's `guard`.
     Guarded,
 }
 
-const NAMES: &[(Flag, &[&str])] = &[
-    (Flag::Hook, &[".pre-commit-config.yaml", "lefthook.yml", ".gitattributes", ".gitmodules"]),
-    (
-        Flag::RcFile,
-        &[
-            ".bashrc",
-            ".zshrc",
-            ".profile",
-            ".bash_profile",
-            ".zshenv",
-            ".zprofile",
-            ".npmrc",
-            ".yarnrc",
-            ".yarnrc.yml",
-            ".vimrc",
-            ".exrc",
-            ".nvim.lua",
-            ".gdbinit",
-            ".gitconfig",
-            ".inputrc",
-            ".netrc",
-            ".curlrc",
-            "pip.conf",
-        ],
-    ),
-    (Flag::Envrc, &[".envrc", "mise.toml", ".mise.toml", ".tool-versions"]),
-    (Flag::Ci, &[".gitlab-ci.yml", "jenkinsfile", ".travis.yml", "azure-pipelines.yml", ".drone.yml"]),
-    (
-        Flag::PackageScript,
-        &["package.json", "composer.json", "setup.py", "setup.cfg", "pyproject.toml", "gemfile", "rakefile"],
-    ),
-    (
-        Flag::Build,
-        &[
-            "makefile",
-            "gnumakefile",
-            "build.rs",
-            "cmakelists.txt",
-            "justfile",
-            "build.gradle",
-            "build.gradle.kts",
-            "pom.xml",
-            "configure",
-            "meson.build",
-            "build.zig",
-            "rust-toolchain.toml",
-            "rust-toolchain",
-            "cargo.toml",
-            "taskfile.yml",
-        ],
-    ),
-    (
-        Flag::TestSetup,
-        &[
-            "conftest.py",
-            "pytest.ini",
-            "tox.ini",
-            "noxfile.py",
-            "sitecustomize.py",
-            "jest.config.js",
-            "vitest.config.ts",
-        ],
-    ),
-    (
-        Flag::Container,
-        &["dockerfile", "containerfile", "docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml"],
-    ),
-    (
-        Flag::Lockfile,
-        &[
-            "package-lock.json",
-            "yarn.lock",
-            "pnpm-lock.yaml",
-            "cargo.lock",
-            "poetry.lock",
-            "uv.lock",
-            "go.sum",
-            "gemfile.lock",
-            "composer.lock",
-            "requirements.txt",
-            "bun.lock",
-        ],
-    ),
-    (Flag::AgentConfig, &["claude.md", "agents.md", "gemini.md", ".mcp.json", ".cursorrules"]),
-];
-
-const DIRECTORIES: &[(Flag, &[&str])] = &[
-    (Flag::Hook, &[".husky", ".githooks", "hooks"]),
-    (Flag::EditorTask, &[".vscode", ".idea", ".zed", ".fleet", ".devcontainer"]),
-    (Flag::Ci, &[".github", ".circleci", ".ci", ".buildkite", ".woodpecker"]),
-    (Flag::Build, &[".cargo", ".mvn"]),
-    (Flag::AgentConfig, &[".claude", ".codex", ".cursor", ".gemini"]),
-    (Flag::Git, &[".git"]),
+/// Patterns of names, lower case: `name`, `name*`, `*name`, and `name/` for everything in such a directory.
+#[rustfmt::skip]
+const PATTERNS: &[(Flag, &[&str])] = &[
+    (Flag::Hook, &[
+        ".husky/", ".githooks/", "hooks/", ".lefthook/", ".overcommit/", "lefthook.*", ".lefthook.*", ".overcommit.yml",
+        ".pre-commit-config.yaml", ".pre-commit-config.yml", ".pre-commit-hooks.yaml", "prek.toml", ".gitattributes",
+        ".gitmodules", ".gitconfig", ".hgrc", ".lintstagedrc*", "lint-staged.config.*", ".huskyrc*", ".simple-git-hooks*",
+    ]),
+    (Flag::RcFile, &[
+        ".bashrc", ".bash_*", ".zshrc", ".zshenv", ".zprofile", ".zlogin", ".profile", ".login", ".cshrc", ".tcshrc",
+        ".kshrc", ".inputrc", "config.fish", ".npmrc", ".yarnrc*", ".pnpmfile.*", "bunfig.toml", ".bunfig.toml", ".vimrc",
+        ".gvimrc", ".exrc", ".nvimrc", ".nvim.lua", ".dir-locals*.el", ".emacs*", "_vimrc", ".gdbinit", ".lldbinit",
+        ".netrc", ".curlrc", ".wgetrc", ".screenrc", ".tmux.conf", ".psqlrc", ".sqliterc", ".irbrc", ".pryrc", ".pythonrc*",
+        ".pypirc", "pip.conf", "pip.ini", ".condarc", ".gemrc", ".sbtopts", ".jvmopts", ".ssh/", ".gnupg/", ".aws/",
+        ".kube/", ".docker/", ".config/", ".local/", "*.desktop", ".rsyncd*", ".editrc", ".mailrc", ".xinitrc", ".xprofile",
+    ]),
+    (Flag::Envrc, &[
+        ".envrc", ".env", ".env.*", "mise.toml", ".mise.toml", "mise.*.toml", ".mise*", ".tool-versions", ".asdfrc", ".python-version",
+        ".ruby-version", ".node-version", ".nvmrc", ".java-version", ".sdkmanrc", ".terraform-version", "devenv.nix",
+        "flake.nix", "shell.nix", "default.nix", "devbox.json", ".autoenv*", ".autoenv.zsh", ".direnv/", ".in", ".out",
+    ]),
+    (Flag::EditorTask, &[
+        ".vscode/", ".idea/", ".zed/", ".fleet/", ".devcontainer/", ".devcontainer.json", "*.code-workspace", "*.sublime-project",
+        ".nova/", ".vs/", ".settings/", ".project", ".helix/", ".nvim/", ".vim/", "*.iml", "tsconfig*.json", "jsconfig*.json",
+        ".editorconfig", ".clangd", "compile_commands.json", ".gitpod.yml", ".theia/", ".eclipse/",
+    ]),
+    (Flag::Ci, &[
+        ".github/", ".gitlab/", ".gitea/", ".forgejo/", ".circleci/", ".ci/", ".buildkite/", ".woodpecker/", ".teamcity/", ".tekton/",
+        ".gitlab-ci*", "jenkinsfile*", ".travis.yml", "azure-pipelines*", ".drone.*", ".appveyor.yml", "appveyor.yml",
+        "bitbucket-pipelines.yml", "cloudbuild.*", ".woodpecker*", "codemagic.yaml", "renovate*", ".renovaterc*", ".cirrus.*",
+        ".semaphore/", "netlify.toml", "vercel.json", "wercker.yml", "codefresh.yml", "buildspec*.yml", "earthfile", "codeowners",
+    ]),
+    (Flag::PackageScript, &[
+        "package.json", "composer.json", "setup.py", "setup.cfg", "pyproject.toml", "gemfile", "rakefile", "*.gemspec", "*.rake",
+        "guardfile", "podfile", "mix.exs", "deno.json*", "pubspec.yaml", "package.swift", "pdm.toml", "hatch.toml",
+        "pnpm-workspace.yaml", "lerna.json", "nx.json", "turbo.json", ".pnp.*", ".yarn/", "project.clj", "dub.json", "*.cabal",
+        "stack.yaml", "*.nuspec", "nuget.config", "*.podspec", "rebar.config", "conanfile.*", "vcpkg.json", "*.opam",
+    ]),
+    (Flag::Build, &[
+        "makefile*", "gnumakefile", "*.mk", "*.mak", "build.rs", "cmakelists.txt", "*.cmake", "cmakepresets.json",
+        "cmakeuserpresets.json", "justfile", ".justfile", "*.just", "*.gradle", "*.gradle.kts", "gradlew*", "gradle.properties",
+        "gradle/", "pom.xml", "mvnw*", ".mvn/", "build.xml", "configure", "configure.*", "autogen.sh", "meson.build", "build.zig*",
+        "rust-toolchain*", "cargo.toml", ".cargo/", "clippy.toml", "taskfile*", "build", "build.bazel", "workspace", "workspace.bazel",
+        "module.bazel", "*.bzl", ".bazelrc", ".bazelversion", "buck", ".buckconfig", "sconstruct", "sconscript", "wscript",
+        "*.csproj", "*.vcxproj", "*.props", "*.targets", "*.sln", "global.json", "dune-project", "dune", "*.nimble", "xmake.lua", "premake*.lua",
+        "gulpfile*", "gruntfile*", "webpack.*", "vite.config.*", "rollup.config.*", "esbuild.*", "next.config.*", "nuxt.config.*",
+        "svelte.config.*", "astro.config.*", "babel.config.*", ".babelrc*", "postcss.config.*", "tailwind.config.*", "metro.config.*",
+        ".eslintrc*", "eslint.config.*", ".prettierrc*", "prettier.config.*", ".stylelintrc*", "stylelint.config.*", "biome.json*",
+        "tasks.py", "dodo.py", "fabfile.py", "*.pri", "*.pro", "procfile", "tiltfile", "skaffold.yaml", "vagrantfile", "magefile.go", "build.sh",
+    ]),
+    (Flag::TestSetup, &[
+        "conftest.py", "pytest.ini", ".pytest.ini", "tox.ini", "noxfile.py", "sitecustomize.py", "usercustomize.py", "*.pth", "pyvenv.cfg",
+        "jest.config.*", "jest.setup.*", "vitest.*", "karma.conf.*", "playwright.config.*", "cypress.config.*", ".mocharc*", ".nycrc*",
+        "ava.config.*", "phpunit.xml*", ".rspec", "spec_helper.rb", "test_helper.rb", "nextest.toml", ".coveragerc", "mypy.ini", ".mypy.ini",
+        ".pylintrc", "pylintrc", ".flake8", "ruff.toml", ".ruff.toml", "manage.py", ".venv/", "venv/", "site-packages/", "node_modules/",
+    ]),
+    (Flag::Container, &[
+        "dockerfile*", "*.dockerfile", "containerfile*", "docker-compose*", "compose.yaml", "compose.yml", "compose.*.yml", "compose.*.yaml",
+        "docker-bake.*", ".dockerignore", "*.service", "*.timer", "*.socket", "*.tf", "*.tfvars", "terragrunt.hcl", "ansible.cfg",
+        "kustomization.y*", "chart.yaml", "helmfile.y*", "serverless.y*", "crontab", "fly.toml", "app.yaml", "pulumi.y*", "*.nomad",
+    ]),
+    (Flag::Lockfile, &[
+        "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock*", "deno.lock", "cargo.lock", "poetry.lock",
+        "uv.lock", "pdm.lock", "pipfile*", "go.mod", "go.sum", "go.work*", "gemfile.lock", "composer.lock", "requirements*.txt",
+        "constraints*.txt", "requirements*.in", "flake.lock", "mix.lock", "pubspec.lock", "podfile.lock", "package.resolved",
+        "packages.lock.json", "gradle.lockfile", "conan.lock", "environment.y*", "conda-lock.yml", "pixi.*", "vendor/modules.txt",
+    ]),
+    (Flag::AgentConfig, &[
+        "claude*.md", "agents*.md", "agent.md", "gemini*.md", "conventions.md", "skill.md", "copilot-instructions.md", ".mcp.json", "mcp.json",
+        ".cursorrules", ".cursorignore", ".windsurfrules", ".clinerules*", ".roorules*", ".aider*", ".goosehints", ".rules", "opencode.json*",
+        ".claude/", ".codex/", ".cursor/", ".gemini/", ".agents/", ".windsurf/", ".clinerules/", ".roo/", ".kiro/", ".continue/",
+        ".amazonq/", ".opencode/", ".pi/", ".openclaw/", ".junie/", ".augment/", ".trae/", ".crush.json", "crush.json", ".bastide*",
+    ]),
+    (Flag::Library, &["*.so", "*.so.*", "*.dylib", "*.dll", "*.pyd", "*.node", "ld.so.preload", "*.jar", "*.pyc", "*.class", "*.wasm"]),
 ];
 
 /// The flags of a path, by its names alone (without case, as some file systems see them) and the policy's guards.
+/// `mode` is a file's; a directory has none.
 pub fn flags(path: &Path, mode: Option<u32>, guards: &[PathBuf]) -> Vec<Flag> {
-    let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().to_lowercase()).collect();
-    let mut found = Vec::new();
-    if let Some(name) = parts.last() {
-        found.extend(NAMES.iter().filter(|(_, names)| names.contains(&name.as_str())).map(|(flag, _)| *flag));
-        if name.starts_with("dockerfile.") {
-            found.push(Flag::Container);
-        }
-        if name.ends_with(".mk") {
-            found.push(Flag::Build);
-        }
+    let lower = |path: &Path| path.iter().map(|part| part.to_string_lossy().to_lowercase()).collect::<Vec<_>>();
+    let parts = lower(path);
+    let mut found: Vec<Flag> = PATTERNS
+        .iter()
+        .filter(|(_, patterns)| patterns.iter().any(|p| matches(p, &parts)))
+        .map(|(flag, _)| *flag)
+        .collect();
+    if path.ancestors().any(git_alias) {
+        found.push(Flag::Git);
     }
-    let within = |names: &[&str]| parts.iter().any(|part| names.contains(&part.as_str()));
-    found.extend(DIRECTORIES.iter().filter(|(_, names)| within(names)).map(|(flag, _)| *flag));
     if mode.is_some_and(|mode| mode & 0o111 != 0) {
         found.push(Flag::Executable);
     }
-    if guards.iter().any(|guard| path.starts_with(guard) || guard.starts_with(path)) {
+    if guards.iter().any(|guard| guarded(&lower(guard), &parts, mode.is_some())) {
         found.push(Flag::Guarded);
     }
     found.sort();
-    found.dedup();
     found
+}
+
+fn matches(pattern: &str, parts: &[String]) -> bool {
+    if let Some((directory, name)) = pattern.split_once('/') {
+        let at = parts.iter().position(|part| part == directory);
+        return at.is_some_and(|at| name.is_empty() || parts.get(at + 1).is_some_and(|part| part == name));
+    }
+    let Some(name) = parts.last() else { return false };
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),
+    }
+}
+
+/// A guard holds wherever its names stand in a row, so also in nested repositories. A file where a guard's parent
+/// directory should be is guarded too.
+fn guarded(guard: &[String], parts: &[String], file: bool) -> bool {
+    let beneath = parts.windows(guard.len().max(1)).any(|window| window == guard);
+    let above = file && !parts.is_empty() && guard.len() > parts.len() && guard.starts_with(parts);
+    beneath || above
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &str) -> Vec<Flag> {
+        flags(Path::new(path), Some(0o644), &["a/guarded".into(), ".envrc".into()])
+    }
+
+    #[test]
+    fn what_the_host_runs_is_flagged_wherever_it_lies_and_however_it_is_spelt() {
+        for (path, flag) in [
+            ("sub/MAKEFILE", Flag::Build),
+            ("x/.GIT/config", Flag::Git),
+            ("x/.git./config", Flag::Git),
+            ("x/git~1/config", Flag::Git),
+            ("x/.g\u{200c}it/config", Flag::Git),
+            ("nested/.git/hooks/pre-push", Flag::Hook),
+            ("lib/python3/site-packages/x.pth", Flag::TestSetup),
+            ("package.json", Flag::PackageScript),
+            ("Dockerfile.dev", Flag::Container),
+            ("docs/AGENTS.md", Flag::AgentConfig),
+            ("tsconfig.base.json", Flag::EditorTask),
+            ("requirements-dev.txt", Flag::Lockfile),
+            (".Envrc", Flag::Envrc),
+            ("lib/libevil.so.1", Flag::Library),
+            (".env.local", Flag::Envrc),
+            ("deep/a/Guarded/x", Flag::Guarded),
+            ("a", Flag::Guarded),
+            ("deep/.envrc", Flag::Guarded),
+        ] {
+            assert!(of(path).contains(&flag), "{path}: {:?}", of(path));
+        }
+        for path in ["src/main.rs", "README.md", "a/other", "docs/guide.txt", "gitlab.md", "x/y.py"] {
+            assert_eq!(of(path), [], "{path}");
+        }
+    }
 }

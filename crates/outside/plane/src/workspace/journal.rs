@@ -1,7 +1,7 @@
 //! The journal of one merge: on disk before the original is touched, gone when the merge is whole.
 
-use super::snapshot::{Manifest, Stamp, seal, unseal};
-use super::{Error, Tree, beneath::absent, io};
+use super::seal::{seal, unseal};
+use super::{Baseline, Error, Stamp, Tree, beneath::absent, io};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -9,10 +9,11 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 const MERGE: &str = "merge.json";
-const MANIFEST: &str = "manifest.json";
+const BASELINE: &str = "baseline.json";
 
 /// How far a merge came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum State {
     /// Copies are being made: a crash rolls back.
     Staging,
@@ -22,15 +23,28 @@ pub(super) enum State {
 
 /// What one operation does to the original.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Act {
     /// Remove what stands there.
     Remove,
     /// Make a directory.
     Directory,
     /// Rename the staged copy into place.
-    Put { temp: String, link: bool },
+    Put { temp: String },
+    /// Likewise, unless something stands there: git objects, whose name says what they hold.
+    Import { temp: String },
     /// Set permission bits.
     Mode,
+}
+
+impl Act {
+    /// Where the copy is staged, relative to the original's root.
+    pub(super) fn temp(&self) -> Option<PathBuf> {
+        match self {
+            Self::Put { temp } | Self::Import { temp } => Some(unseal(temp)),
+            _ => None,
+        }
+    }
 }
 
 /// One operation, able to be done twice.
@@ -40,15 +54,23 @@ pub(super) struct Op {
     pub(super) act: Act,
     pub(super) before: Option<Stamp>,
     pub(super) after: Option<Stamp>,
+    /// Operations of one group are committed together or not at all; the group is named by its change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) group: Option<String>,
 }
 
 impl Op {
+    pub(super) fn new(path: &Path, act: Act, before: Option<Stamp>, after: Option<Stamp>) -> Self {
+        Self { path: seal(path), act, before, after, group: None }
+    }
+
     pub(super) fn path(&self) -> PathBuf {
         unseal(&self.path)
     }
 
-    pub(super) fn new(path: &Path, act: Act, before: Option<Stamp>, after: Option<Stamp>) -> Self {
-        Self { path: seal(path), act, before, after }
+    /// The path that is reported for this operation.
+    pub(super) fn reported(&self) -> PathBuf {
+        self.group.as_deref().map_or_else(|| self.path(), unseal)
     }
 }
 
@@ -57,6 +79,8 @@ impl Op {
 pub(super) struct Journal {
     pub(super) state: State,
     pub(super) owner: Option<(u32, u32)>,
+    /// The directory of the staged copies, a name at the original's root.
+    pub(super) staging: String,
     pub(super) ops: Vec<Op>,
 }
 
@@ -66,26 +90,28 @@ impl Journal {
     }
 
     pub(super) fn save(&self, dir: &Tree) -> Result<(), Error> {
-        write(dir, MERGE, &serde_json::to_vec(self)?)
+        write(dir, MERGE, &serde_json::to_vec(self)?, true)
     }
 
     pub(super) fn finish(dir: &Tree) -> Result<(), Error> {
-        dir.remove(Path::new(MERGE), false)
+        dir.remove(Path::new(MERGE), false)?;
+        super::beneath::sync(dir.dir(Path::new(""))?, Path::new(MERGE))
     }
 }
 
-impl Manifest {
-    /// Reads the manifest kept in a journal directory; empty if there is none.
+impl Baseline {
+    /// Reads the baseline kept in a journal directory. Where there is none, everything counts as changed outside.
     pub fn load(dir: &Tree) -> Result<Self, Error> {
-        Ok(match read(dir, MANIFEST)? {
+        Ok(match read(dir, BASELINE)? {
             Some(bytes) => serde_json::from_slice(&bytes)?,
             None => Self::default(),
         })
     }
 
-    /// Keeps the manifest in a journal directory, durably.
-    pub fn save(&self, dir: &Tree) -> Result<(), Error> {
-        write(dir, MANIFEST, &serde_json::to_vec(self)?)
+    /// Keeps the baseline in a journal directory. At a session's start it is not synced: that costs more than the
+    /// whole start, and a power cut then leaves a session that is refused, not one that is misjudged.
+    pub(super) fn save(&self, dir: &Tree, durable: bool) -> Result<(), Error> {
+        write(dir, BASELINE, &serde_json::to_vec(self)?, durable)
     }
 }
 
@@ -101,12 +127,15 @@ fn read(dir: &Tree, name: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Replaces a file whole or not at all.
-fn write(dir: &Tree, name: &str, bytes: &[u8]) -> Result<(), Error> {
+fn write(dir: &Tree, name: &str, bytes: &[u8], durable: bool) -> Result<(), Error> {
     let (path, temp) = (Path::new(name), format!("{name}.new"));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
     let mut file = File::from(dir.create(Path::new(&temp), flags, Mode::from_raw_mode(0o600))?);
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", path))?;
+    file.write_all(bytes).map_err(io("write", path))?;
+    if durable {
+        file.sync_all().map_err(io("sync", path))?;
+    }
     let (parent, name) = dir.parent(path)?;
     rustix::fs::renameat(&parent, temp.as_str(), &parent, name).map_err(io("rename", path))?;
-    super::beneath::sync(&parent, path)
+    if durable { super::beneath::sync(&parent, path) } else { Ok(()) }
 }

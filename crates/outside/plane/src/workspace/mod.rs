@@ -2,25 +2,159 @@
 //!
 //! Never follows a symlink, never runs git or any program, never merges a path that changed on both sides, and
 //! never touches the original before a journal that can finish the merge is on disk.
+//!
+//! How the plane uses it. For each overlay, at a session's start (before the cell is): [`Workspace::begin`] with
+//! `changes/N` in the session's directory; it makes `upper`, `work` and `journal` there, and the cell mounts the first
+//! two. While the session runs in mode `live`: a [`Live`] and its `step` on a timer. At any later time, from any
+//! process: [`Workspace::open`], `recover` (first, always), `changes`, `diff`, `apply`, `discard`. What the operator
+//! reviewed is the list that `changes` gave: keep it and hand the same to `apply`, which merges nothing else.
+//! The parts (`scan`, `diff`, `discard`, `Merge`) are there for who holds the trees already.
+//! After an error of `apply` the original is as it was, or `recover` finishes what was committed.
 
+mod act;
 mod apply;
+mod baseline;
 mod beneath;
+mod change;
+mod choose;
 mod diff;
 mod discard;
 mod flag;
+mod git;
 mod journal;
+mod live;
+mod overlay;
+mod refuse;
 mod scan;
-mod snapshot;
+mod seal;
+mod stage;
+mod stamp;
 
-pub use apply::{Filter, Merge, Outcome, Reason, Steps};
+pub use apply::{Merge, Steps};
+pub use baseline::{Baseline, Baseline as Manifest, Conflict};
 pub use beneath::Tree;
+pub use change::{Change, Kind, Refusal};
+pub use choose::{Filter, Outcome, Reason};
 pub use diff::diff;
 pub use discard::discard;
 pub use flag::{Flag, flags};
-pub use scan::{Change, Conflict, Kind, Refusal, scan};
-pub use snapshot::{Manifest, Node, Stamp};
+pub use git::{Fault, Held, Move, Unit};
+pub use live::{Live, Step, Waits};
+pub use scan::scan;
+pub use stamp::{Node, Stamp, Time};
 
+use rustix::fs::{FlockOperation, Gid, Mode, Uid};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+/// One overlay of one session: the original, and what the cell changed.
+#[derive(Debug)]
+pub struct Workspace {
+    upper: Tree,
+    lower: Tree,
+    journal: Tree,
+    baseline: Baseline,
+    owner: Option<(u32, u32)>,
+}
+
+impl Workspace {
+    /// Begins a session: makes `upper`, `work` and `journal` in `changes` (which is made too, 0700) and takes the
+    /// moment. Costs the same however large the original is. `owner` owns what a merge by root creates.
+    pub fn begin(changes: &Path, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
+        let make = |path: &Path| rustix::fs::mkdir(path, Mode::RWXU).map_err(io("make directory", path));
+        make(changes)?;
+        for part in ["upper", "work", "journal"] {
+            make(&changes.join(part))?;
+        }
+        let mut workspace = Self::places(changes, original, owner)?;
+        // The overlay shows its upper's own root for the workspace's.
+        let here = Path::new("");
+        let (_, stat) = workspace.lower.stat(here)?.ok_or_else(|| io("open", original)(rustix::io::Errno::NOENT))?;
+        let upper = workspace.upper.dir(here)?;
+        if rustix::process::geteuid().is_root() {
+            let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+            rustix::fs::fchown(&upper, Some(uid), Some(gid)).map_err(io("own", here))?;
+        }
+        rustix::fs::fchmod(&upper, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(io("set mode of", here))?;
+        workspace.baseline = Baseline::begin(&workspace.journal, &workspace.lower)?;
+        workspace.baseline.save(&workspace.journal, false)?;
+        Ok(workspace)
+    }
+
+    /// Opens what `begin` began.
+    pub fn open(changes: &Path, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
+        let mut workspace = Self::places(changes, original, owner)?;
+        workspace.baseline = Baseline::load(&workspace.journal)?;
+        if workspace.baseline.is_unbegun() {
+            return Err(Error::Unbegun);
+        }
+        if workspace.baseline.holds(&workspace.lower)? { Ok(workspace) } else { Err(Error::Moved(original.to_owned())) }
+    }
+
+    fn places(changes: &Path, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
+        let part = |name: &str| Tree::open(&changes.join(name));
+        let (upper, lower, journal) = (part("upper")?, Tree::open(original)?, part("journal")?);
+        Ok(Self { upper, lower, journal, baseline: Baseline::default(), owner })
+    }
+
+    /// Everything that the cell changed, by path; `guards` are the policy's guarded paths.
+    pub fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
+        scan::scan(&self.upper, &self.lower, &self.baseline, guards)
+    }
+
+    /// What a change does, as text for the operator's eyes.
+    pub fn diff(&self, change: &Change) -> Result<String, Error> {
+        diff::diff(&self.upper, &self.lower, change)
+    }
+
+    /// Merges what was reviewed.
+    pub fn apply(&mut self, changes: &[Change], filter: &Filter) -> Result<Outcome, Error> {
+        self.apply_in(changes, filter, &mut Steps::default())
+    }
+
+    /// As `apply`, counting its steps.
+    pub fn apply_in(&mut self, changes: &[Change], filter: &Filter, steps: &mut Steps) -> Result<Outcome, Error> {
+        let _lock = self.lock()?;
+        let mut baseline = self.baseline.clone();
+        let outcome = self.merge().apply(changes, filter, &mut baseline, steps);
+        self.baseline = baseline;
+        outcome
+    }
+
+    /// Finishes or undoes a merge that was cut short.
+    pub fn recover(&mut self) -> Result<Outcome, Error> {
+        self.recover_in(&mut Steps::default())
+    }
+
+    /// As `recover`, counting its steps.
+    pub fn recover_in(&mut self, steps: &mut Steps) -> Result<Outcome, Error> {
+        let _lock = self.lock()?;
+        let mut baseline = Baseline::load(&self.journal)?;
+        let outcome = self.merge().recover(&mut baseline, steps);
+        self.baseline = baseline;
+        outcome
+    }
+
+    /// Throws away the changes beneath `paths` (empty: all) and says which. The cell must not be running.
+    pub fn discard(&mut self, changes: &[Change], paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+        let _lock = self.lock()?;
+        discard::discard(&self.upper, changes, paths)
+    }
+
+    fn merge(&self) -> apply::Merge<'_> {
+        apply::Merge { upper: &self.upper, lower: &self.lower, journal: &self.journal, owner: self.owner }
+    }
+
+    /// One process at a time changes anything; the lock goes with its descriptor.
+    fn lock(&self) -> Result<OwnedFd, Error> {
+        let dir = self.journal.dir(Path::new(""))?;
+        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(dir),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy),
+            Err(error) => Err(io("lock", Path::new("journal"))(error)),
+        }
+    }
+}
 
 /// Why a workspace operation stopped.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +172,22 @@ pub enum Error {
     /// A path is absolute, empty or climbs with `..`.
     #[error("path `{}` does not stay beneath its tree", .0.display())]
     Escapes(PathBuf),
-    /// A tree is nested deeper than the engine walks.
-    #[error("`{}` is nested too deep", .0.display())]
-    TooDeep(PathBuf),
+    /// More entries than the engine walks.
+    #[error("too many entries")]
+    TooMany,
     /// An earlier merge did not finish: it must be recovered first.
     #[error("an earlier merge is unfinished; recover it first")]
     Pending,
-    /// The journal or manifest cannot be read.
+    /// Another process merges or discards.
+    #[error("another process is merging these changes")]
+    Busy,
+    /// No session began here, or a power cut took its beginning.
+    #[error("the session's beginning was not recorded")]
+    Unbegun,
+    /// Another directory stands where the original was.
+    #[error("`{}` is not the directory that the session began on", .0.display())]
+    Moved(PathBuf),
+    /// The journal or baseline cannot be read.
     #[error("journal is damaged: {0}")]
     Journal(#[from] serde_json::Error),
     /// The injected step limit was reached (tests of crashes only).

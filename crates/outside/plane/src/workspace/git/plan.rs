@@ -1,0 +1,214 @@
+//! Turns a unit into operations of the merge: directories, objects, refs, reflogs, state. In this order, so that no
+//! ref ever names what is not there.
+
+use super::super::journal::{Act, Op};
+use super::super::seal::{seal, unseal};
+use super::super::stage::{Source, Task};
+use super::super::{Change, Error, Kind, Node, Stamp, Tree};
+use super::part::{Part, is_name, part};
+use super::refs::bytes;
+use super::{Move, Object, Unit};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Longest reflog that is appended to.
+const LOG: u64 = 16 << 20;
+
+/// What a repository that the original does not have gets for a config: the cell's is never taken.
+const CONFIG: &str =
+    "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n\tlogallrefupdates = true\n";
+
+/// The operations of one unit; `temp` names the n-th staged copy, `first` is free.
+pub(in super::super) fn plan(
+    lower: &Tree,
+    root: &Path,
+    unit: &Unit,
+    temp: &mut dyn FnMut(usize) -> String,
+    first: usize,
+) -> Result<Vec<Task>, Error> {
+    let mut planner = Planner { lower, root, temp, next: first, tasks: Vec::new() };
+    planner.objects(&unit.imports)?;
+    for moved in unit.moves.iter().filter(|m| m.new.is_none()) {
+        planner.delete(moved)?;
+    }
+    planner.forget(&unit.moves)?;
+    for moved in &unit.moves {
+        planner.point(moved)?;
+    }
+    for change in &unit.data {
+        planner.data(change)?;
+    }
+    if unit.fresh {
+        planner.content(&root.join("config"), CONFIG.into())?;
+    }
+    planner.logs(&unit.logs)?;
+    Ok(planner.finish(unit.fresh))
+}
+
+struct Planner<'a> {
+    lower: &'a Tree,
+    root: &'a Path,
+    temp: &'a mut dyn FnMut(usize) -> String,
+    next: usize,
+    tasks: Vec<Task>,
+}
+
+impl Planner<'_> {
+    fn staged(&mut self) -> String {
+        self.next += 1;
+        (self.temp)(self.next - 1)
+    }
+
+    fn push(&mut self, op: Op, source: Source) {
+        let group = Some(seal(self.root));
+        self.tasks.push(Task { op: Op { group, ..op }, source });
+    }
+
+    fn objects(&mut self, imports: &[Change]) -> Result<(), Error> {
+        let mut pack = PathBuf::new();
+        for change in imports {
+            let Some(after) = &change.after else { continue };
+            let temp = self.staged();
+            let object = match part(change.path.strip_prefix(self.root).unwrap_or(&change.path)) {
+                Part::Loose(name) => Object::Loose(name),
+                Part::Pack { index: true, .. } => Object::Index(pack.clone()),
+                Part::Pack { name, .. } => {
+                    pack = unseal(&temp);
+                    Object::Pack(name.trim_start_matches("pack-").to_owned())
+                }
+                _ => continue,
+            };
+            // Nobody writes to an object again.
+            let after = Stamp { mode: 0o444, ..after.clone() };
+            self.push(Op::new(&change.path, Act::Import { temp }, None, Some(after)), Source::Object(object));
+        }
+        Ok(())
+    }
+
+    /// Removes a loose ref.
+    fn delete(&mut self, moved: &Move) -> Result<(), Error> {
+        let path = self.root.join(&moved.name);
+        if let Some(before) = Stamp::take(self.lower, &path, false)?.filter(|stamp| stamp.node == Node::File) {
+            self.push(Op::new(&path, Act::Remove, Some(before), None), Source::None);
+        }
+        Ok(())
+    }
+
+    /// Removes refs from packed-refs, with the lines that belong to them.
+    fn forget(&mut self, moves: &[Move]) -> Result<(), Error> {
+        let gone: BTreeSet<&str> = moves.iter().filter(|m| m.new.is_none()).map(|m| m.name.as_str()).collect();
+        let path = self.root.join("packed-refs");
+        let Some(text) = bytes(self.lower, &path, 64 << 20)?.filter(|_| !gone.is_empty()) else { return Ok(()) };
+        let (mut kept, mut dropping) = (Vec::new(), false);
+        for line in text.split_inclusive(|b| *b == b'\n') {
+            let words = String::from_utf8_lossy(line);
+            dropping = if words.starts_with('^') {
+                dropping
+            } else {
+                words.trim_end().split_once(' ').is_some_and(|(_, name)| gone.contains(name))
+            };
+            if !dropping {
+                kept.extend_from_slice(line);
+            }
+        }
+        if kept == text { Ok(()) } else { self.content(&path, kept) }
+    }
+
+    /// Points a ref at its new value, if the original's is still the old one.
+    fn point(&mut self, moved: &Move) -> Result<(), Error> {
+        match &moved.new {
+            Some(value) => self.content(&self.root.join(&moved.name), format!("{value}\n").into_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    fn data(&mut self, change: &Change) -> Result<(), Error> {
+        if change.kind == Kind::Removed {
+            self.push(Op::new(&change.path, Act::Remove, change.before.clone(), None), Source::None);
+            return Ok(());
+        }
+        let Some(after) = &change.after else { return Ok(()) };
+        let after = Stamp { mode: change.before.as_ref().map_or(0o644, |before| before.mode & 0o777), ..after.clone() };
+        let temp = self.place(&change.path)?;
+        self.push(Op::new(&change.path, Act::Put { temp }, change.before.clone(), Some(after)), Source::Upper);
+        Ok(())
+    }
+
+    fn content(&mut self, path: &Path, bytes: Vec<u8>) -> Result<(), Error> {
+        let before = Stamp::take(self.lower, path, false)?;
+        let mode = before.as_ref().map_or(0o644, |before| before.mode & 0o777);
+        let after = Stamp::of_content(&bytes, mode);
+        let temp = self.place(path)?;
+        self.push(Op::new(path, Act::Put { temp }, before, Some(after)), Source::Content(bytes));
+        Ok(())
+    }
+
+    /// git's own lock where there is a directory for it: whoever runs git outside waits for us, and we for him.
+    fn place(&mut self, path: &Path) -> Result<String, Error> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let stands = Stamp::take(self.lower, parent, false)?.is_some_and(|stamp| stamp.node == Node::Directory);
+        if !stands {
+            return Ok(self.staged());
+        }
+        let mut lock = path.as_os_str().to_owned();
+        lock.push(".lock");
+        Ok(seal(Path::new(&lock)))
+    }
+
+    /// Reflogs arrive whole if they only grew and every new line is one; the copy is checked when it is staged.
+    fn logs(&mut self, logs: &[Change]) -> Result<(), Error> {
+        for change in logs {
+            let Some(after) = change.after.as_ref().filter(|after| after.size <= LOG) else { continue };
+            let old = bytes(self.lower, &change.path, LOG)?.unwrap_or_default();
+            let temp = self.staged();
+            let mode = change.before.as_ref().map_or(0o644, |before| before.mode & 0o777);
+            let after = Stamp { mode, ..after.clone() };
+            let op = Op::new(&change.path, Act::Put { temp }, change.before.clone(), Some(after));
+            self.push(op, Source::Log(old));
+        }
+        Ok(())
+    }
+
+    /// Puts the directories that are missing before everything, and their modes after it.
+    fn finish(mut self, fresh: bool) -> Vec<Task> {
+        let mut missing = BTreeSet::new();
+        let extra = ["refs/heads", "refs/tags", "objects/info", "objects/pack"];
+        let paths = self
+            .tasks
+            .iter()
+            .map(|task| task.op.path())
+            .chain(extra.iter().filter(|_| fresh).map(|dir| self.root.join(dir).join("x")));
+        for path in paths {
+            for dir in path.ancestors().skip(1).take_while(|dir| dir.starts_with(self.root) && *dir != Path::new("")) {
+                if !matches!(Stamp::take(self.lower, dir, false), Ok(Some(stamp)) if stamp.node == Node::Directory) {
+                    missing.insert(dir.to_owned());
+                }
+            }
+        }
+        let rest = std::mem::take(&mut self.tasks);
+        let stamp = Stamp { node: Node::Directory, sha256: None, ..Stamp::of_content(b"", 0o755) };
+        for dir in &missing {
+            self.push(Op::new(dir, Act::Directory, None, Some(stamp.clone())), Source::None);
+        }
+        self.tasks.extend(rest);
+        for dir in missing.iter().rev() {
+            self.push(Op::new(dir, Act::Mode, None, Some(stamp.clone())), Source::None);
+        }
+        self.tasks
+    }
+}
+
+/// Whether bytes are whole lines of a reflog.
+pub(in super::super) fn log_lines(bytes: &[u8]) -> bool {
+    let line = |line: &[u8]| {
+        let text = String::from_utf8_lossy(line);
+        let mut words = text.splitn(3, ' ');
+        let (old, new, rest) = (words.next(), words.next(), words.next());
+        old.is_some_and(is_name) && new.is_some_and(is_name) && rest.is_some_and(|rest| !rest.contains(steers))
+    };
+    bytes.ends_with(b"\n") && bytes[..bytes.len() - 1].split(|b| *b == b'\n').all(line)
+}
+
+fn steers(c: char) -> bool {
+    c.is_control() && c != '\t'
+}
