@@ -145,7 +145,8 @@ mod tests {
     /// One change of each key, whether it widens, and that its reverse does the opposite.
     #[test]
     fn every_key_is_compared_both_ways() {
-        let table: [(&str, fn(&mut Policy), bool); 12] = [
+        type Edit = fn(&mut Policy);
+        let table: [(&str, Edit, bool); 12] = [
             ("files.workspace", |policy| policy.files.workspace = crate::WorkspaceMode::Live, true),
             ("files.read", |policy| policy.files.read.push(path("/usr")), true),
             ("files.write", |policy| policy.files.write.push(path("/usr")), true),

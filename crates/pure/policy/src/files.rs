@@ -71,6 +71,7 @@ pub const MADE: &[&str] = &[
     "/etc/passwd",
     "/etc/group",
     "/etc/hosts",
+    "/etc/host.conf",
     "/etc/hostname",
     "/etc/resolv.conf",
     "/etc/nsswitch.conf",

@@ -1,0 +1,45 @@
+//! Lines of a ledger segment. As they come: verified, resumed and read without a panic. As events of a chain made
+//! here, since no mutation finds a SHA-256: the chain verifies, and any changed byte breaks it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use record::{Entry, Origin, Reader, Segment, resume, summarise, verify, why};
+use sha2::{Digest, Sha256};
+
+fn chain(bytes: &[u8]) -> Vec<u8> {
+    let mut hash: [u8; 32] = Sha256::new().chain_update(b"bastide segment 1\0gs").finalize().into();
+    let mut text = Vec::new();
+    for json in bytes.split(|&byte| byte == b'\n') {
+        hash = Sha256::new().chain_update(hash).chain_update(json).finalize().into();
+        text.extend(hash.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
+        text.extend([b" ", json, b"\n"].concat());
+    }
+    text
+}
+
+fn entries(text: &[u8]) -> Vec<Entry> {
+    let read: Vec<_> = Reader::new(Segment::Gate, text).collect();
+    assert!(read.len() <= text.len(), "reading ends");
+    read.into_iter().flatten().collect()
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let origin = Origin { session: "s".into(), segment: Segment::Gate };
+    let raw = verify(&origin, bytes);
+    assert!(raw.is_err() || bytes.is_empty(), "a chain out of nothing");
+    let _ = (resume(&origin, bytes), entries(bytes));
+
+    let mut text = chain(bytes);
+    let verified = verify(&origin, &text).expect("the chain verifies");
+    let (_, keep) = resume(&origin, &text).expect("and goes on");
+    assert_eq!((keep, verified.events), (text.len(), bytes.split(|&byte| byte == b'\n').count() as u64));
+    let events = entries(&text);
+    let _ = summarise(events.iter().map(|entry| &entry.event));
+    for entry in events.iter().take(16) {
+        let answer = why(&events, entry.id).expect("it is there");
+        assert!(answer.causes.len() <= record::why::MAX_CAUSES);
+    }
+    let at = bytes.iter().fold(7usize, |sum, &byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % text.len();
+    text[at] ^= 1 << (bytes.len() % 8);
+    assert!(verify(&origin, &text).is_err(), "a changed byte at {at} passes");
+});
