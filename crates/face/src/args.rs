@@ -1,6 +1,7 @@
 //! The command line: every verb and flag, and what each means. Parses only; decides nothing.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What `bastide help` and usage errors end with.
@@ -86,9 +87,9 @@ pub struct Run {
     /// Directory to work on [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// What becomes of changes to the workspace
-    #[arg(long, value_enum, default_value_t = Mode::Review)]
-    pub mode: Mode,
+    /// What becomes of changes to the workspace [default: as the policy says]
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
     /// Allow connections to this host (repeatable)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow: Vec<String>,
@@ -121,7 +122,7 @@ pub struct Run {
     pub outcome: Option<PathBuf>,
     /// Program and arguments [default: the installed agent, else a shell]
     #[arg(last = true, value_name = "CMD")]
-    pub command: Vec<std::ffi::OsString>,
+    pub command: Vec<OsString>,
 }
 
 /// What becomes of changes to the workspace.
@@ -147,8 +148,8 @@ pub struct Doctor {
 #[derive(Debug, Args)]
 pub struct Changes {
     /// Session, by id or name [default: the newest of this directory]
-    pub session: Option<String>,
-    /// Only these paths
+    pub session: Option<OsString>,
+    /// Only these paths; one that only the session has: ./PATH
     pub path: Vec<PathBuf>,
 }
 
@@ -183,9 +184,12 @@ pub enum LogVerb {
 /// `bastide why`.
 #[derive(Debug, Args)]
 pub struct Why {
-    /// Event to explain; with --file: the session asked about
-    #[arg(value_name = "ID", required_unless_present = "file")]
+    /// Event to explain [default: the last refusal]; with --file: SESSION
+    #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Session, by id or name [default: the newest of this directory]
+    #[arg(conflicts_with = "file")]
+    pub session: Option<String>,
     /// Compute from the policy what becomes of this path
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,

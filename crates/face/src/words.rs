@@ -37,6 +37,30 @@ pub fn quoted(bytes: &[u8], limit: usize) -> String {
     shown
 }
 
+/// Lines of text as they are, but with nothing in them that a terminal obeys or hides. Tabs and line ends stay.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            _ if hidden(character) => shown.push_str(&escaped(character)),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+/// The same as one line, at most `limit` characters.
+#[must_use]
+pub fn line(text: &str, limit: usize) -> String {
+    let shown = plain(text).replace('\n', "\\n").replace('\t', " ");
+    match shown.char_indices().nth(limit) {
+        None => shown,
+        Some((end, _)) => format!("{}…", &shown[..end].trim_end()),
+    }
+}
+
 fn escaped(character: char) -> String {
     match character {
         '\n' => "\\n".to_owned(),
@@ -74,6 +98,12 @@ mod tests {
     fn a_long_name_is_cut_between_characters() {
         assert_eq!(quoted(b"abcdef", 4), "'abcd'… (2 more bytes)");
         assert_eq!(quoted(b"abc\x1b", 4), "'abc'… (1 more bytes)");
+    }
+
+    #[test]
+    fn text_keeps_its_lines_and_nothing_else_that_acts() {
+        assert_eq!(plain("+a\tb\n-'c'\r\x1b[0m\u{202e}\n"), "+a\tb\n-'c'\\r\\u{1b}[0m\\u{202e}\n");
+        assert_eq!(line("a\nb\tcdef", 6), "a\\nb c…");
     }
 
     #[test]

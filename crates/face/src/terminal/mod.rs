@@ -1,6 +1,7 @@
 //! The operator's terminal: what reaches it, its mode, and the relay between it and a cell.
 
 pub mod filter;
+pub mod flow;
 mod judge;
 pub mod mode;
 pub mod relay;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The signals that are forwarded to the program, and the one that tells of a new size.
-pub const WATCHED: [i32; 8] = [
+const WATCHED: [i32; 8] = [
     consts::SIGHUP,
     consts::SIGINT,
     consts::SIGQUIT,
@@ -19,28 +19,58 @@ pub const WATCHED: [i32; 8] = [
     consts::SIGWINCH,
 ];
 
-/// Catches [`WATCHED`] for as long as it lives.
+/// Whether a signal asks for the end.
+#[must_use]
+pub fn ends(signal: i32) -> bool {
+    matches!(signal, consts::SIGHUP | consts::SIGINT | consts::SIGQUIT | consts::SIGTERM)
+}
+
+/// The signals that whoever started us wants ignored: `nohup`, or a script's `&`.
+#[must_use]
+pub fn ignored() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    WATCHED.into_iter().filter(|signal| mask >> (signal - 1) & 1 == 1).collect()
+}
+
+/// Catches signals for as long as it lives.
 #[derive(Debug)]
 pub struct Signals {
     wake: UnixStream,
+    write: UnixStream,
     flags: Vec<(i32, Arc<AtomicBool>)>,
     registered: Vec<SigId>,
 }
 
 impl Signals {
-    /// Starts to catch.
-    pub fn watch() -> std::io::Result<Self> {
+    /// Starts to catch what is forwarded, but not `ignored`.
+    pub fn watch(ignored: &[i32]) -> std::io::Result<Self> {
         let (wake, write) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let mut signals = Self { wake, flags: Vec::new(), registered: Vec::new() };
-        for signal in WATCHED {
-            let raised = Arc::new(AtomicBool::new(false));
-            // The flag first: handlers run in order, and a wake-up must find it set.
-            signals.registered.push(flag::register(signal, Arc::clone(&raised))?);
-            signals.registered.push(low_level::pipe::register(signal, write.try_clone()?)?);
-            signals.flags.push((signal, raised));
+        let mut signals = Self { wake, write, flags: Vec::new(), registered: Vec::new() };
+        for signal in WATCHED.into_iter().filter(|signal| !ignored.contains(signal)) {
+            signals.add(signal)?;
         }
         Ok(signals)
+    }
+
+    /// Catches one more.
+    pub fn add(&mut self, signal: i32) -> std::io::Result<()> {
+        let raised = Arc::new(AtomicBool::new(false));
+        // The flag first: handlers run in order, and a wake-up must find it set.
+        self.registered.push(flag::register(signal, Arc::clone(&raised))?);
+        self.registered.push(low_level::pipe::register(signal, self.write.try_clone()?)?);
+        self.flags.push((signal, raised));
+        Ok(())
+    }
+
+    /// Takes back that one signal was raised, where it was seen to in another way.
+    pub fn forget(&mut self, signal: i32) {
+        self.flags
+            .iter()
+            .filter(|(known, _)| *known == signal)
+            .for_each(|(_, flag)| flag.store(false, Ordering::SeqCst));
     }
 
     /// What was raised since the last call, each once.

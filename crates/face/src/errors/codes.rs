@@ -1,0 +1,101 @@
+//! The long explanations of the client's own codes. The other programs' codes are explained by the plane.
+
+/// The explanation of one of the client's codes.
+#[must_use]
+pub fn explain(code: &str) -> Option<&'static str> {
+    CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
+
+/// Every code of the client.
+pub(super) const CODES: &[(&str, &str)] = &[
+    (
+        "E-FACE-001",
+        "E-FACE-001: cannot start the plane
+
+The command only asks; `bastided` does. It was not found beside the command,
+or could not be started. Nothing was run and nothing was changed.
+
+hint: `ls \"$(dirname \"$(command -v bastide)\")\"` shows whether it is there
+",
+    ),
+    (
+        "E-FACE-002",
+        "E-FACE-002: no such error code or verb
+
+Codes look like E-FACE-001 and stand in brackets behind `error`.
+
+hint: `bastide --help` lists the verbs
+",
+    ),
+    (
+        "E-FACE-003",
+        "E-FACE-003: the plane ended without an answer
+
+`bastided` was killed, or crashed. A session that it held has ended with it: a
+cell does not outlive its plane. What the program had written is kept.
+
+hint: `bastide ls` lists the session as lost, `bastide diff` shows its changes
+",
+    ),
+    (
+        "E-FACE-004",
+        "E-FACE-004: the plane's answer is not understood
+
+`bastide` and `bastided` are of different versions.
+
+hint: install all four programs from the same build into one directory
+",
+    ),
+    (
+        "E-FACE-005",
+        "E-FACE-005: the request cannot be passed on
+
+A path, a name or a session's name is not UTF-8, or the whole request is longer
+than 8 MiB. The program's own arguments may be any bytes.
+
+hint: rename the directory, or work on it through a symbolic link
+",
+    ),
+    (
+        "E-FACE-006",
+        "E-FACE-006: a variable looks like a secret
+
+Whatever is inside a cell, the agent can read and send wherever it may connect.
+The value has a well-known prefix, or the name says key, token, secret, password
+or credential and the value looks random.
+
+hint: leave it out. Where the program cannot work without, let in exactly one:
+  `bastide run --accept-risk credential-inside --env NAME=… -- CMD`
+",
+    ),
+    (
+        "E-FACE-007",
+        "E-FACE-007: the workspace is refused
+
+A workspace at /, at the home directory or above it would hold every
+credential and every start-up file of the operator. Symbolic links are followed.
+
+hint: `bastide run --workspace DIR -- CMD`
+",
+    ),
+    (
+        "E-FACE-008",
+        "E-FACE-008: the outcome cannot be written
+
+The file is written anew beside its final place and then renamed, so its
+directory must be writable. This is tried before anything is run.
+
+hint: name a file in a directory that you can write to
+",
+    ),
+    (
+        "E-FACE-009",
+        "E-FACE-009: the host did not give what the command itself needs
+
+The current directory is gone, or the terminal, signals or descriptors of this
+process failed.
+
+hint: `cd` to a directory that exists; `ulimit -n` shows the descriptor limit
+",
+    ),
+];

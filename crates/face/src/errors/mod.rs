@@ -1,0 +1,175 @@
+//! What the operator reads when something failed: a stable code, one line of cause, a hint with a command.
+
+mod codes;
+
+pub use codes::explain;
+
+use crate::{exit, words};
+use thiserror::Error;
+use wire::command::Problem;
+
+/// Width that lines are wrapped to.
+const WIDTH: usize = 80;
+
+/// A failure of the command itself, or one that the plane told.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No plane could be started.
+    #[error("cannot start the plane: {cause}")]
+    NoPlane {
+        /// Why.
+        cause: String,
+    },
+    /// `help` was asked about something unknown.
+    #[error("no such error code or verb: {topic}")]
+    UnknownTopic {
+        /// What was asked about, quoted.
+        topic: String,
+    },
+    /// The plane ended before it had answered.
+    #[error("the plane ended without an answer: {how}")]
+    PlaneLost {
+        /// How it ended.
+        how: String,
+    },
+    /// The plane's answer has another form.
+    #[error("the plane's answer is not understood")]
+    Language,
+    /// A path is no UTF-8, or the request is longer than a frame.
+    #[error("the request cannot be passed on: a path or name is not UTF-8, or it is too long")]
+    Unsayable,
+    /// A variable looks like a secret. The value is never shown.
+    #[error("the value of `{name}` looks like a secret, and everything inside can be read by the agent")]
+    Secret {
+        /// The variable.
+        name: String,
+    },
+    /// More than one variable looks like a secret.
+    #[error("{count} variables look like secrets; `--accept-risk credential-inside` lets in one")]
+    Secrets {
+        /// How many.
+        count: usize,
+    },
+    /// The workspace holds everything.
+    #[error("`--workspace` {path} is refused: {what}")]
+    Workspace {
+        /// The path, quoted.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The outcome cannot be written.
+    #[error("`--outcome` {path} cannot be written: {cause}")]
+    Outcome {
+        /// The path, quoted.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Something of the host that the command itself needs.
+    #[error("cannot {what}: {cause}")]
+    Host {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        cause: std::io::Error,
+    },
+    /// What the plane answered.
+    #[error("{}", words::plain(&.0.cause))]
+    Plane(Box<Problem>),
+}
+
+impl Error {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NoPlane { .. } => "E-FACE-001",
+            Self::UnknownTopic { .. } => "E-FACE-002",
+            Self::PlaneLost { .. } => "E-FACE-003",
+            Self::Language => "E-FACE-004",
+            Self::Unsayable => "E-FACE-005",
+            Self::Secret { .. } | Self::Secrets { .. } => "E-FACE-006",
+            Self::Workspace { .. } => "E-FACE-007",
+            Self::Outcome { .. } => "E-FACE-008",
+            Self::Host { .. } => "E-FACE-009",
+            Self::Plane(problem) => &problem.code,
+        }
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::UnknownTopic { .. } => exit::USAGE,
+            Self::Plane(problem) => problem.exit,
+            _ => exit::NOT_RUN,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Plane(problem) => return problem.hint.as_deref().map(words::plain),
+            Self::UnknownTopic { .. } => "`bastide --help` lists the verbs",
+            Self::Secret { .. } => {
+                "leave it out, or let this one in: `bastide run --accept-risk credential-inside --env …`"
+            }
+            Self::Secrets { .. } => "leave all but one out",
+            Self::Workspace { .. } => "name the directory to work on: `bastide run --workspace DIR -- …`",
+            Self::Outcome { .. } => "name a file in a directory that you can write to",
+            _ => return Some(format!("`bastide help {}` says what to look at", self.code())),
+        };
+        Some(hint.to_owned())
+    }
+
+    /// The lines for stderr; `colour` only adds to the words.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let (on, off) = if colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let cause = wrap(&format!("error[{}]: {self}", words::plain(self.code())));
+        let cause = cause.replacen("error", &format!("{on}error{off}"), 1);
+        let hint = self.hint().map(|hint| wrap(&format!("hint: {hint}"))).unwrap_or_default();
+        format!("{cause}{hint}")
+    }
+
+    /// The same for `--json`.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "error": { "code": self.code(), "cause": self.to_string(), "hint": self.hint() } })
+    }
+}
+
+/// Whether lines on stderr may be coloured.
+#[must_use]
+pub fn colour() -> bool {
+    use std::io::IsTerminal;
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal()
+}
+
+/// Wraps one line; what follows the first is indented. Line ends that `text` brings are kept.
+#[must_use]
+pub fn wrap(text: &str) -> String {
+    text.split('\n').map(wrap_line).collect()
+}
+
+fn wrap_line(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            lines.push_str("\n  ");
+            width = 2;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,186 @@
+//! The conversation with `bastided`: started beside this program, asked once, listened to until its last word.
+//!
+//! It lies in a process group of its own, so that a terminal's ^C and ^Z reach only the client. The end of the
+//! socket tells either side that the other is gone; nothing here waits for a plane that died.
+
+use crate::errors::Error;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, Shutdown, SocketFlags,
+    SocketType,
+};
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use wire::Decoder;
+use wire::command::{Order, Reply, Request};
+
+/// A pty and three pipes at most.
+const MAX_DESCRIPTORS: usize = 4;
+const CHUNK: usize = 16 * 1024;
+/// How long a plane that closed its socket gets to exit, so that the message can say how it ended.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A running plane, asked one thing.
+#[derive(Debug)]
+pub struct Plane {
+    socket: OwnedFd,
+    child: Child,
+    decoder: Decoder<Reply>,
+    replies: VecDeque<Reply>,
+    descriptors: Vec<OwnedFd>,
+    ended: bool,
+}
+
+impl Plane {
+    /// Starts a plane and asks it.
+    ///
+    /// # Errors
+    /// When it is not there, the request cannot be said, or it is gone before it was asked.
+    pub fn ask(request: &Request) -> Result<Self, Error> {
+        let frame = wire::encode(request).map_err(|_| Error::Unsayable)?;
+        let (socket, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                .map_err(|error| Error::NoPlane { cause: error.to_string() })?;
+        let plane = Self {
+            socket,
+            child: start(theirs)?,
+            decoder: Decoder::new(),
+            replies: VecDeque::new(),
+            descriptors: Vec::new(),
+            ended: false,
+        };
+        // A plane that is gone already may still have left its last word.
+        let _ = plane.send(&frame, SendFlags::NOSIGNAL);
+        Ok(plane)
+    }
+
+    /// Waits for the next reply.
+    ///
+    /// # Errors
+    /// When the plane ended before its last word, or speaks another language.
+    pub fn next(&mut self) -> Result<Reply, Error> {
+        loop {
+            if let Some(reply) = self.replies.pop_front() {
+                return Ok(reply);
+            }
+            if self.ended {
+                return Err(self.lost());
+            }
+            self.receive()?;
+        }
+    }
+
+    /// What is known already, without waiting; [`Plane::receive`] brings more.
+    pub fn known(&mut self) -> Option<Reply> {
+        self.replies.pop_front()
+    }
+
+    /// Whether the plane closed its end.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads once; waits if nothing is there.
+    ///
+    /// # Errors
+    /// When it speaks another language.
+    pub fn receive(&mut self) -> Result<(), Error> {
+        let mut bytes = [0; CHUNK];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let read = rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags);
+        let message = match read {
+            Err(Errno::INTR | Errno::AGAIN) => return Ok(()),
+            // A reset is how a plane ends that had not read all that it was sent.
+            Err(_) => {
+                self.ended = true;
+                return Ok(());
+            }
+            Ok(message) => message,
+        };
+        for part in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = part {
+                self.descriptors.extend(rights);
+            }
+        }
+        if message.flags.contains(ReturnFlags::CTRUNC) || self.descriptors.len() > MAX_DESCRIPTORS {
+            return Err(Error::Language);
+        }
+        self.ended = message.bytes == 0;
+        self.replies.extend(self.decoder.push(&bytes[..message.bytes]).map_err(|_| Error::Language)?);
+        Ok(())
+    }
+
+    /// The descriptors that came with the last [`Reply::Stdio`].
+    pub fn descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
+    /// Tells the plane something. One that is gone says so by the end of its stream; one that does not read is
+    /// not waited for.
+    pub fn order(&self, order: Order) {
+        if let Ok(frame) = wire::encode(&order) {
+            let _ = self.send(&frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        }
+    }
+
+    /// Asks the plane to end the session; its last word is still heard.
+    pub fn hang_up(&self) {
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// How the plane ended without a last word.
+    pub fn lost(&mut self) -> Error {
+        let until = Instant::now() + FAREWELL;
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+                Ok(status) => break status,
+                Err(_) => break None,
+            }
+        };
+        let how = status.map(|status| match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+        });
+        Error::PlaneLost { how: how.unwrap_or_else(|| "its end of the connection closed".to_owned()) }
+    }
+
+    fn send(&self, mut bytes: &[u8], flags: SendFlags) -> rustix::io::Result<()> {
+        while !bytes.is_empty() {
+            match rustix::net::send(&self.socket, bytes, flags) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Plane {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn start(socket: OwnedFd) -> Result<Child, Error> {
+    let missing = |cause: std::io::Error| Error::NoPlane { cause: cause.to_string() };
+    let program = beside().map_err(missing)?;
+    // Its stdout is not ours: a plane that outlives us must not hold a pipe open that somebody reads.
+    let mut command = Command::new(&program);
+    command.stdin(Stdio::from(socket)).stdout(Stdio::null()).process_group(0);
+    command.spawn().map_err(|cause| Error::NoPlane { cause: format!("{}: {cause}", crate::words::name(&program)) })
+}
+
+fn beside() -> std::io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("bastided"))
+}

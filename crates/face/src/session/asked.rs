@@ -1,0 +1,146 @@
+//! From the flags of `bastide run` to what the plane is asked: absolute paths, chosen surroundings, streams.
+//!
+//! Paths are made absolute against the working directory and not resolved: the plane judges names as typed.
+
+use crate::args;
+use crate::errors::Error;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use wire::command::{Run, Stream, Terminal};
+
+/// Variables of the operator's that the plane gets to see. It decides which of them a cell sees.
+const SURROUNDINGS: [&str; 26] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "COLORTERM",
+    "LANG",
+    "TZ",
+    "NO_COLOR",
+    "EDITOR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "NVM_DIR",
+    "LANGUAGE",
+];
+
+/// What the plane is asked for these flags. Refuses what a cell must not be given.
+///
+/// # Errors
+/// A workspace that holds everything, a variable that looks like a secret, a directory that is gone.
+pub fn asked(flags: &args::Run) -> Result<Run, Error> {
+    let directory = working_directory()?;
+    super::refused::workspace(flags.workspace.as_deref(), &directory)?;
+    super::refused::secrets(&flags.env, &flags.accept_risk)?;
+    let absolute = |path: &PathBuf| directory.join(path);
+    Ok(Run {
+        command: flags.command.iter().map(|word| word.clone().into_vec()).collect(),
+        policy: flags.policy.as_deref().map(|policy| named(policy, &directory)),
+        workspace: flags.workspace.as_ref().map(absolute),
+        mode: flags.mode.map(Into::into),
+        allow: flags.allow.clone(),
+        read: flags.read.iter().map(absolute).collect(),
+        write: flags.write.iter().map(absolute).collect(),
+        environment: flags.env.clone(),
+        accept_risks: flags.accept_risk.clone(),
+        name: flags.name.clone(),
+        workdir: flags.workdir.as_ref().map(absolute),
+        timeout: flags.timeout.map(|time| time.as_secs()),
+        fresh_home: flags.fresh_home,
+        ..surrounded(directory)
+    })
+}
+
+/// A run that names nothing: what `doctor` measures, and what every other begins with.
+#[must_use]
+pub fn surrounded(directory: PathBuf) -> Run {
+    let terminals = [std::io::stdin().is_terminal(), std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
+    Run {
+        directory,
+        streams: terminals.map(|terminal| if terminal { Stream::Terminal } else { Stream::Pipe }),
+        terminal: size(),
+        surroundings: std::env::vars_os().filter_map(surrounding).collect(),
+        ..Run::default()
+    }
+}
+
+/// The working directory.
+///
+/// # Errors
+/// When it is gone.
+pub fn working_directory() -> Result<PathBuf, Error> {
+    let failed = |cause| Error::Host { what: "read the current directory", cause };
+    std::env::current_dir().map_err(failed)
+}
+
+/// A policy is a file, or the bare name of a blueprint where no such file is.
+#[must_use]
+pub fn named(policy: &Path, directory: &Path) -> PathBuf {
+    let file = directory.join(policy);
+    let bare = policy.components().count() == 1 && policy.extension().is_none();
+    if bare && !file.exists() { policy.to_owned() } else { file }
+}
+
+fn surrounding((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+    let name = name.into_string().ok()?;
+    let chosen = SURROUNDINGS.contains(&name.as_str()) || name.starts_with("LC_");
+    if chosen { Some((name, value.into_string().ok()?)) } else { None }
+}
+
+fn size() -> Option<Terminal> {
+    let found = [
+        rustix::termios::tcgetwinsize(rustix::stdio::stdin()),
+        rustix::termios::tcgetwinsize(rustix::stdio::stdout()),
+        rustix::termios::tcgetwinsize(rustix::stdio::stderr()),
+    ];
+    let size = found.into_iter().find_map(Result::ok)?;
+    Some(Terminal { rows: size.ws_row, columns: size.ws_col })
+}
+
+impl From<args::Mode> for policy::WorkspaceMode {
+    fn from(mode: args::Mode) -> Self {
+        match mode {
+            args::Mode::Review => Self::Review,
+            args::Mode::Live => Self::Live,
+            args::Mode::ReadOnly => Self::ReadOnly,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn only_chosen_variables_are_told() {
+        let told = |name: &str| surrounding((OsStr::new(name).to_owned(), OsStr::new("v").to_owned())).is_some();
+        assert!(told("PATH") && told("LC_ALL") && told("no_proxy"));
+        assert!(!told("ANTHROPIC_API_KEY") && !told("SSH_AUTH_SOCK") && !told("AWS_SECRET_ACCESS_KEY"));
+    }
+
+    #[test]
+    fn a_blueprint_is_a_bare_name_without_a_file() {
+        let directory = tempfile::tempdir().expect("directory");
+        std::fs::write(directory.path().join("mine"), "").expect("file");
+        assert_eq!(named(Path::new("hardened"), directory.path()), Path::new("hardened"));
+        assert_eq!(named(Path::new("mine"), directory.path()), directory.path().join("mine"));
+        assert_eq!(named(Path::new("./hardened"), directory.path()), directory.path().join("./hardened"));
+        assert_eq!(named(Path::new("p.yaml"), directory.path()), directory.path().join("p.yaml"));
+    }
+}

@@ -1,0 +1,103 @@
+//! The lines after a session: warnings and risks where there are any, then allowed, refused, changed.
+
+use super::refused::CREDENTIAL_INSIDE;
+use super::say;
+use crate::errors::wrap;
+use crate::words;
+use record::Wall;
+use wire::command::{Counted, Outcome};
+
+/// The most items that one line names.
+const NAMED: usize = 3;
+
+/// Tells on stderr; `secret` is the variable that was let in by name.
+pub(super) fn tell(outcome: &Outcome, secret: Option<&str>, as_json: bool) {
+    say(&if as_json { json(outcome) } else { lines(outcome, secret) });
+}
+
+/// The outcome as one line. Serde escapes what JSON must; bidi characters stay data.
+pub(super) fn json(outcome: &Outcome) -> String {
+    serde_json::to_string(outcome).unwrap_or_default() + "\n"
+}
+
+fn lines(outcome: &Outcome, secret: Option<&str>) -> String {
+    let mut text = String::new();
+    for warning in &outcome.warnings {
+        text.push_str(&wrap(&format!("warning: {}", words::line(warning, 1000))));
+    }
+    for risk in &outcome.accepted_risks {
+        let name = secret.filter(|_| risk == CREDENTIAL_INSIDE);
+        let name = name.map(|name| format!(" ({})", words::line(name, 60))).unwrap_or_default();
+        text.push_str(&format!("risk accepted: {}{name}\n", words::line(risk, 60)));
+    }
+    text.push_str(&missing("does not hold", &outcome.layers));
+    text.push_str(&missing("limited in part", &outcome.limits));
+    let changed: Vec<_> = outcome.changed.iter().map(|path| (path.as_str(), 1)).collect();
+    let why = outcome.last_refusal.as_ref().map(|event| format!("; `bastide why {}`", words::line(event, 24)));
+    text.push_str(&line("allowed", &counted(&outcome.allowed)));
+    text.push_str(&format!("\n{}{}", line("refused", &counted(&outcome.refused)), why.unwrap_or_default()));
+    text.push_str(&format!("\n{}\n", line("changed", &changed)));
+    text
+}
+
+fn missing(label: &str, walls: &[Wall]) -> String {
+    let names: Vec<_> = walls.iter().filter(|wall| !wall.holds).map(|wall| words::line(&wall.name, 40)).collect();
+    if names.is_empty() { String::new() } else { wrap(&format!("{label}: {}", names.join(", "))) }
+}
+
+fn counted(counts: &[Counted]) -> Vec<(&str, u64)> {
+    counts.iter().map(|count| (count.what.as_str(), count.times)).collect()
+}
+
+fn line(label: &str, items: &[(&str, u64)]) -> String {
+    if items.is_empty() {
+        return format!("{label}: nothing");
+    }
+    let total = items.iter().fold(0_u64, |sum, (_, times)| sum.saturating_add(*times));
+    let named: Vec<String> = items.iter().take(NAMED).map(item).collect();
+    let more = items.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", {more} more") } else { String::new() };
+    format!("{label}: {total}: {}{more}", named.join(", "))
+}
+
+fn item((what, times): &(&str, u64)) -> String {
+    let quoted = words::quoted(what.as_bytes(), 60);
+    if *times > 1 { format!("{quoted} x{times}") } else { quoted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_lines_whatever_the_agent_named_things() {
+        let outcome = Outcome {
+            refused: vec![Counted { what: "evil.test:443\nallowed: 9".into(), times: 2 }],
+            changed: ["a", "b", "c", "d\u{1b}[2J"].map(String::from).to_vec(),
+            last_refusal: Some("g12".into()),
+            ..Outcome::default()
+        };
+        let expected = "allowed: nothing\nrefused: 2: 'evil.test:443\\nallowed: 9' x2; `bastide why g12`\n\
+                        changed: 4: 'a', 'b', 'c', 1 more\n";
+        assert_eq!(lines(&outcome, None), expected);
+        let read: Outcome = serde_json::from_str(&json(&outcome)).expect("valid");
+        assert_eq!(read, outcome);
+        assert_eq!(json(&outcome).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_is_missing_or_accepted_comes_first() {
+        let wall = |name: &str, holds| Wall { name: name.into(), holds, detail: String::new() };
+        let outcome = Outcome {
+            layers: vec![wall("landlock", false), wall("seccomp", true)],
+            limits: vec![wall("disk", false), wall("memory", true)],
+            accepted_risks: vec!["landlock".into(), "credential-inside".into()],
+            warnings: vec!["merge\npending".into()],
+            ..Outcome::default()
+        };
+        let expected = "warning: merge\\npending\nrisk accepted: landlock\nrisk accepted: credential-inside (TOKEN)\n\
+                        does not hold: landlock\nlimited in part: disk\n\
+                        allowed: nothing\nrefused: nothing\nchanged: nothing\n";
+        assert_eq!(lines(&outcome, Some("TOKEN")), expected);
+    }
+}

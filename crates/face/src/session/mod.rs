@@ -1,0 +1,246 @@
+//! `bastide run`: asks the plane for a cell, carries the program's stdio and signals, and says how it ended.
+//!
+//! Whatever happens, the operator's terminal is put back before a line of ours is written, and a plane that
+//! died ends the session: nothing here waits for it.
+
+pub mod asked;
+mod ending;
+pub mod outcome;
+pub mod refused;
+mod streams;
+
+use crate::args;
+use crate::errors::Error;
+use crate::plane::Plane;
+use crate::terminal::mode::{self, RawMode};
+use crate::terminal::relay::{Event, Relay, copy_size};
+use crate::terminal::signals::{self, Signals};
+use crate::{exit, words};
+use rustix::event::Timespec;
+use rustix::process::Signal;
+use signal_hook::consts;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use wire::command::{Order, Outcome, Reply, Request, Stream};
+
+/// A second ^C within this time ends a session that did not start yet.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+/// How long a plane gets to end a session whose operator is gone.
+const FAREWELL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// Runs what the flags name, and says how to exit.
+///
+/// # Errors
+/// When nothing was run, or the plane was lost.
+pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
+    let request = asked::asked(flags)?;
+    let secret = refused::looking_secret(&flags.env).first().map(|name| (*name).to_owned());
+    let file = flags.outcome.as_deref().map(outcome::OutcomeFile::prepare).transpose()?;
+    let plane = Plane::ask(&Request::Run(Box::new(request)))?;
+    let signals = Signals::watch(&signals::ignored()).map_err(|cause| Error::Host { what: "watch signals", cause })?;
+    let mut session = Session::new(plane, signals, json);
+    let ended = session.hold();
+    session.put_back();
+    let outcome = match ended? {
+        End::Outcome(outcome) => outcome,
+        End::Left(code) => return Ok(code),
+    };
+    ending::tell(&outcome, secret.as_deref(), json);
+    if let Some(file) = file {
+        file.write(&ending::json(&outcome))?;
+    }
+    Ok(outcome.exit)
+}
+
+/// How a session ended for this client.
+enum End {
+    Outcome(Box<Outcome>),
+    /// The operator did not wait for it.
+    Left(u8),
+}
+
+struct Session {
+    plane: Plane,
+    signals: Signals,
+    relay: Relay,
+    raw: Option<RawMode>,
+    pty: Option<Rc<OwnedFd>>,
+    started: bool,
+    interrupted: Option<Instant>,
+    hung_up: bool,
+    json: bool,
+}
+
+impl Session {
+    fn new(plane: Plane, signals: Signals, json: bool) -> Self {
+        let relay = Relay::default();
+        let (raw, pty, interrupted) = (None, None, None);
+        Self { plane, signals, relay, raw, pty, started: false, interrupted, hung_up: false, json }
+    }
+
+    /// Until the last word, the loss of the plane, or the operator's leave.
+    fn hold(&mut self) -> Result<End, Error> {
+        loop {
+            while let Some(reply) = self.plane.known() {
+                if let Some(outcome) = self.hear(reply)? {
+                    self.drain();
+                    return Ok(End::Outcome(outcome));
+                }
+            }
+            if self.plane.ended() {
+                self.drain();
+                return if self.hung_up { Ok(left(consts::SIGHUP)) } else { Err(self.plane.lost()) };
+            }
+            if let Some(end) = self.turn()? {
+                return Ok(end);
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<Option<End>, Error> {
+        let patience = self.hung_up.then_some(&FAREWELL);
+        let events = self.relay.turn(&mut self.signals, self.plane.as_fd(), patience).map_err(relaying)?;
+        let Some(events) = events else { return Ok(Some(left(consts::SIGHUP))) };
+        for event in events {
+            match event {
+                Event::Control => self.plane.receive()?,
+                Event::HangUp => self.hang_up(),
+                Event::Signal(consts::SIGINT) if self.again() => return Ok(Some(left(consts::SIGINT))),
+                Event::Signal(signal) => self.signal(signal),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes one reply; the outcome is the last.
+    fn hear(&mut self, reply: Reply) -> Result<Option<Box<Outcome>>, Error> {
+        match reply {
+            Reply::Notice { text } => self.notice(&text),
+            Reply::Stdio { streams } => self.connect(streams)?,
+            Reply::Started { .. } => self.started = true,
+            Reply::Stopped { .. } => self.stop(),
+            Reply::Ended(outcome) => return Ok(Some(outcome)),
+            Reply::Refused(problem) => return Err(Error::Plane(problem)),
+            _ => return Err(Error::Language),
+        }
+        Ok(None)
+    }
+
+    fn connect(&mut self, streams: [Stream; 3]) -> Result<(), Error> {
+        let connected = streams::connect(streams, self.plane.descriptors())?;
+        let host = |cause| Error::Host { what: "use the terminal", cause };
+        if streams[0] == Stream::Terminal {
+            self.raw = RawMode::enter(rustix::stdio::stdin()).map_err(host)?;
+        }
+        if self.raw.is_none() {
+            self.signals.add(consts::SIGTSTP).map_err(host)?;
+        }
+        self.pty = connected.pty;
+        self.relay = Relay::new(connected.flows);
+        self.resize();
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: i32) {
+        match signal {
+            consts::SIGWINCH => self.resize(),
+            consts::SIGTSTP => {
+                self.order(signal);
+                // The handler has taken the signal's own effect; this one cannot be taken.
+                let _ = signal_hook::low_level::emulate_default_handler(consts::SIGTSTP);
+            }
+            consts::SIGCONT => self.go_on(),
+            _ => self.order(signal),
+        }
+    }
+
+    /// The program was stopped: on a terminal so are we, with all that the shell started beside us.
+    fn stop(&mut self) {
+        let Some(raw) = &self.raw else { return };
+        let _ = raw.restore();
+        clear_screens();
+        // Not caught, so it stops here, and the next line is reached by SIGCONT; where no shell could ever send
+        // one, the kernel does not stop us and the program goes on at once.
+        let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+        self.signals.forget(consts::SIGCONT);
+        self.go_on();
+    }
+
+    fn go_on(&mut self) {
+        if let Some(raw) = &self.raw {
+            let _ = raw.again();
+            self.resize();
+        }
+        self.order(consts::SIGCONT);
+    }
+
+    fn resize(&self) {
+        let Some(pty) = &self.pty else { return };
+        let ours = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+        if let Some(terminal) = ours.into_iter().find(|one| rustix::termios::isatty(one)) {
+            // A pty whose cell just ended takes no size and needs none.
+            let _ = copy_size(terminal, pty);
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.hung_up = true;
+        self.plane.hang_up();
+    }
+
+    /// Whether this ^C is the second in a short time, and nothing runs yet that could handle it.
+    fn again(&mut self) -> bool {
+        let before = self.interrupted.replace(Instant::now());
+        !self.started && before.is_some_and(|before| before.elapsed() < IMPATIENCE)
+    }
+
+    fn order(&self, signal: i32) {
+        if let Ok(number) = u8::try_from(signal) {
+            self.plane.order(Order::Signal { number });
+        }
+    }
+
+    fn drain(&mut self) {
+        // What cannot be passed on any more has no reader.
+        let _ = self.relay.drain(&mut self.signals);
+    }
+
+    fn notice(&self, text: &str) {
+        if !self.json {
+            let end = if self.raw.is_some() { "\r\n" } else { "\n" };
+            say(&format!("bastide: {}{end}", words::line(text, 1000)));
+        }
+    }
+
+    /// The terminal as the operator had it.
+    fn put_back(&mut self) {
+        self.relay = Relay::default();
+        drop(self.raw.take());
+        if self.pty.take().is_some() {
+            clear_screens();
+        }
+    }
+}
+
+fn left(signal: i32) -> End {
+    End::Left(exit::by_signal(u8::try_from(signal).unwrap_or(0)))
+}
+
+fn relaying(cause: std::io::Error) -> Error {
+    Error::Host { what: "carry the program's input and output", cause }
+}
+
+fn clear_screens() {
+    // Standard streams mostly are the same terminal: one reset is enough.
+    let ours = [rustix::stdio::stdout(), rustix::stdio::stderr()];
+    if let Some(terminal) = ours.into_iter().find(|one| rustix::termios::isatty(one)) {
+        let _ = mode::reset(terminal);
+    }
+}
+
+/// Writes to stderr; when that is closed nobody is left to tell.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

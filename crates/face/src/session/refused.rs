@@ -1,0 +1,172 @@
+//! What `bastide run` refuses before it asks the plane: a workspace that holds everything, secrets in variables.
+//!
+//! A hint for the honest mistake. It cannot know every secret, and no value is ever shown.
+
+use crate::errors::Error;
+use crate::words;
+use std::path::Path;
+
+/// The name under which one secret may be let in.
+pub const CREDENTIAL_INSIDE: &str = "credential-inside";
+
+/// Prefixes that only credentials have.
+const PREFIXES: [&str; 14] = [
+    "sk-",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "npm_",
+    "hf_",
+    "eyJ",
+    "-----BEGIN",
+];
+/// Words in the name of a variable that announce one.
+const NAMES: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
+/// A named value up to this length may be an identifier.
+const SHORT: usize = 16;
+
+/// Refuses variables that look like secrets, but for one where the operator accepted it.
+///
+/// # Errors
+/// The variable's name, or how many there are.
+pub fn secrets(variables: &[(String, String)], accepted: &[String]) -> Result<(), Error> {
+    let found = looking_secret(variables);
+    let accepted = accepted.iter().any(|risk| risk == CREDENTIAL_INSIDE);
+    match found.as_slice() {
+        [] => Ok(()),
+        [_] if accepted => Ok(()),
+        [name] => Err(Error::Secret { name: words::line(name, 60) }),
+        _ => Err(Error::Secrets { count: found.len() }),
+    }
+}
+
+/// The variables whose values look like secrets, each once.
+#[must_use]
+pub fn looking_secret(variables: &[(String, String)]) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for (name, value) in variables {
+        if looks_secret(name, value) && !found.contains(&name.as_str()) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+fn looks_secret(name: &str, value: &str) -> bool {
+    let value = value.trim();
+    let name = name.to_ascii_uppercase();
+    let slack = value.strip_prefix("xox").is_some_and(|rest| rest.as_bytes().get(1) == Some(&b'-'));
+    let known = slack || PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() > prefix.len() + 4);
+    known || (NAMES.iter().any(|word| name.contains(word)) && value.len() > SHORT && looks_random(value))
+}
+
+/// Of many different characters, digits among letters, and neither path, sentence nor address.
+fn looks_random(value: &str) -> bool {
+    let mut seen = [false; 256];
+    value.bytes().for_each(|byte| seen[usize::from(byte)] = true);
+    let distinct = seen.iter().filter(|seen| **seen).count();
+    let digits = value.bytes().any(|byte| byte.is_ascii_digit());
+    let letters = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let mixed =
+        value.bytes().any(|byte| byte.is_ascii_lowercase()) && value.bytes().any(|byte| byte.is_ascii_uppercase());
+    let plain = value.contains(' ') || value.starts_with(['/', '.', '~']) || value.contains("://");
+    !plain && letters && (digits || mixed) && distinct >= 8
+}
+
+/// Refuses a workspace at /, at the home directory or above it, symbolic links followed.
+///
+/// # Errors
+/// The path and what it is.
+pub fn workspace(named: Option<&Path>, directory: &Path) -> Result<(), Error> {
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
+    holds_everything(&directory.join(named.unwrap_or(Path::new(""))), home.as_deref())
+}
+
+fn holds_everything(workspace: &Path, home: Option<&Path>) -> Result<(), Error> {
+    let refused = |what| Err(Error::Workspace { path: words::name(workspace), what });
+    // A workspace that cannot be resolved is judged as typed; the plane says that it is not there.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let found = real(workspace);
+    if found.parent().is_none() {
+        return refused("it is the root of everything");
+    }
+    match home.filter(|home| home.is_absolute()).map(real) {
+        Some(home) if home == found => refused("it is the home directory"),
+        Some(home) if home.starts_with(&found) => refused("it holds the home directory"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn known_prefixes_and_random_values_of_telling_names_are_secrets() {
+        for (name, value) in [
+            ("X", "sk-ant-api03-abcdef"),
+            ("X", "ghp_0123456789abcdef"),
+            ("X", "github_pat_11ABCDEF"),
+            ("X", "AKIAIOSFODNN7EXAMPLE"),
+            ("X", "xoxb-123456-abc"),
+            ("X", "AIzaSyA-1234567"),
+            ("X", "eyJhbGciOiJIUzI1NiJ9.e30.x"),
+            ("X", "-----BEGIN OPENSSH PRIVATE KEY-----"),
+            ("db_password", "hT7kQ93zLm2pWx81vB"),
+            ("MY_TOKEN", "0f3a9c7e51d24b68aa01"),
+        ] {
+            assert!(looks_secret(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn ordinary_values_are_none() {
+        for (name, value) in [
+            ("CI", "1"),
+            ("KEYBOARD", "us-intl"),
+            ("TOKENIZERS_PARALLELISM", "false"),
+            ("SSH_KEY_PATH", "/home/me/.ssh/id_ed25519_2024"),
+            ("TOKEN_URL", "https://id.example/oauth2/Token"),
+            ("GREETING", "0f3a9c7e51d24b68aa01"),
+            ("KEY_HELP", "press The 1 any key you like"),
+            ("X", "sk-"),
+        ] {
+            assert!(!looks_secret(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn one_may_be_let_in_by_name_and_no_value_is_told() {
+        let (one, accepted) = (pair("MY_TOKEN", "ghp_0123456789abcdef"), [CREDENTIAL_INSIDE.to_owned()]);
+        let error = secrets(std::slice::from_ref(&one), &[]).expect_err("refused");
+        assert!(error.render(false).contains("MY_TOKEN") && !error.render(false).contains("0123"));
+        assert!(secrets(std::slice::from_ref(&one), &accepted).is_ok());
+        let two = [one, pair("B", "sk-0123456789")];
+        assert!(matches!(secrets(&two, &accepted), Err(Error::Secrets { count: 2 })));
+    }
+
+    #[test]
+    fn what_holds_the_home_directory_is_refused_through_links_too() {
+        let root = tempfile::tempdir().expect("directory");
+        let home = root.path().join("home/me");
+        std::fs::create_dir_all(home.join("project")).expect("directories");
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&home, &link).expect("link");
+        for bad in ["/", "/..", "home", "home/me", "link", "home/me/project/.."] {
+            assert!(holds_everything(&root.path().join(bad), Some(&home)).is_err(), "{bad}");
+            assert!(holds_everything(&root.path().join(bad), Some(&link)).is_err(), "{bad} by a link");
+        }
+        assert!(holds_everything(&home.join("project"), Some(&home)).is_ok());
+        assert!(holds_everything(&root.path().join("elsewhere"), Some(&home)).is_ok());
+    }
+}

@@ -1,0 +1,84 @@
+//! The plane's answers as text of 80 columns without colour, or as JSON; and the exit code that each means.
+//!
+//! Names, arguments and file contents are an agent's words: shown with nothing in them that a terminal obeys.
+
+mod boundary;
+mod changes;
+mod record;
+mod sessions;
+mod table;
+
+use crate::{exit, words};
+use serde::Serialize;
+use std::io::Write;
+use wire::command::{LogLine, Reply};
+
+/// How answers are shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    /// JSON instead of text.
+    pub(crate) json: bool,
+    /// Limits decide too.
+    pub(crate) limits: bool,
+}
+
+/// One event, at once. False if nobody reads any more.
+pub(crate) fn event(line: &LogLine, how: &Shown) -> bool {
+    let text = if how.json { compact(line) } else { record::line(line) };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// The last reply and what it means; `None` for one that no such verb has.
+pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
+    let json = how.json;
+    let answered = match reply {
+        Reply::Sessions { sessions } => (either(json, &sessions, sessions::list), exit::DONE),
+        Reply::Session(session) => (either(json, &*session, sessions::one), exit::DONE),
+        Reply::Diff(answer) => (either(json, &*answer, changes::diff), exit::DONE),
+        Reply::Merged(answer) => {
+            let code = if answer.left.is_empty() { exit::DONE } else { exit::NO };
+            (either(json, &*answer, changes::merged), code)
+        }
+        Reply::LogEnd => (String::new(), exit::DONE),
+        Reply::Verified { segments } => {
+            let broken = segments.iter().any(|segment| segment.broken.is_some());
+            (either(json, &segments, |all| record::verified(all)), if broken { exit::NO } else { exit::DONE })
+        }
+        Reply::Why(answer) => (either(json, &*answer, record::why), exit::DONE),
+        Reply::File(answer) => (either(json, &answer, record::file), exit::DONE),
+        Reply::Policy(checked) => {
+            let code = if checked.yes { exit::DONE } else { exit::NO };
+            (either(json, &checked, |checked| lines(&checked.text)), code)
+        }
+        Reply::Doctor(answer) => {
+            let code = if boundary::holds(&answer, how.limits) { exit::DONE } else { exit::NO };
+            (either(json, &*answer, |answer| boundary::doctor(answer, how.limits)), code)
+        }
+        Reply::Text { text } => (if json { document(&text) } else { lines(&text) }, exit::DONE),
+        _ => return None,
+    };
+    Some(answered)
+}
+
+fn either<T: Serialize>(json: bool, answer: &T, text: impl FnOnce(&T) -> String) -> String {
+    if json { document(answer) } else { text(answer) }
+}
+
+/// Words of the plane's, with the last line's end.
+fn lines(text: &str) -> String {
+    let mut shown = words::plain(text);
+    if !shown.is_empty() && !shown.ends_with('\n') {
+        shown.push('\n');
+    }
+    shown
+}
+
+/// Answers are plain values, which always have a JSON form.
+fn document<T: Serialize + ?Sized>(answer: &T) -> String {
+    serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
+}
+
+fn compact<T: Serialize>(answer: &T) -> String {
+    serde_json::to_string(answer).unwrap_or_default() + "\n"
+}

@@ -1,0 +1,89 @@
+//! `log`, `log verify` and `why`.
+
+use super::table::{table, time};
+use crate::errors::wrap;
+use crate::words;
+use record::{Known, Verdict};
+use std::fmt::Write as _;
+use wire::command::{FileAnswer, LogLine, SegmentCheck, WhyAnswer};
+
+/// One event in one line.
+pub(super) fn line(line: &LogLine) -> String {
+    format!("{}  {:<5} {}\n", time(line.event.at), line.id.to_string(), words::line(&line.text, 1000))
+}
+
+/// What the chains prove, and what they cannot.
+pub(super) fn verified(segments: &[SegmentCheck]) -> String {
+    let mut text = String::new();
+    for one in segments {
+        let name = words::line(&one.segment, 24);
+        match &one.broken {
+            None => {
+                let _ =
+                    write!(text, "{name}: {} events, unbroken\n  head {}\n", one.events, words::line(&one.head, 64));
+            }
+            Some(broken) => text.push_str(&wrap(&format!("{name}: broken at {}", words::line(broken, 300)))),
+        }
+    }
+    let proves = "a chain proves that nothing inside it was changed; that its end was not cut off and that it was not \
+                  rewritten as a whole is proved only by a head kept elsewhere";
+    text + &wrap(proves)
+}
+
+/// One screen: what, by which rule, by which program, what led there, and what would allow it.
+pub(super) fn why(answer: &WhyAnswer) -> String {
+    let told = &answer.explanation;
+    let mut text = wrap(&format!("{}  {}  {}", told.id, time(told.at), words::line(&told.what, 300)));
+    let mut row = |label: &str, value: &str| text.push_str(&wrap(&format!("  {label:<8} {value}")));
+    row("session", &words::line(&answer.session, 64));
+    if let Some(verdict) = told.verdict {
+        row("verdict", &verdict.to_string());
+    }
+    for (label, value) in [("rule", &told.rule), ("reason", &told.reason)] {
+        if let Some(value) = value {
+            row(label, &words::line(value, 300));
+        }
+    }
+    row("program", &chain(&told.program));
+    for cause in told.causes.iter().take(8) {
+        let known = if cause.known == Known::Inferred { " (inferred)" } else { "" };
+        let what = cause.what.as_deref().unwrap_or("not in this record");
+        row("after", &format!("{} {}{known}", cause.id, words::line(what, 200)));
+    }
+    if told.causes.len() > 8 {
+        row("after", &format!("{} earlier events", told.causes.len() - 8));
+    }
+    if told.verdict != Some(Verdict::Allowed) {
+        text.push_str(&remedy(told.suggestion.as_deref(), answer.option.as_deref()));
+    }
+    text
+}
+
+/// What becomes of a path inside.
+pub(super) fn file(answer: &FileAnswer) -> String {
+    let mut rows = vec![
+        vec!["path".to_owned(), words::quoted(answer.path.as_bytes(), 66)],
+        vec!["inside".to_owned(), words::line(&answer.access, 66)],
+    ];
+    if let Some(rule) = &answer.rule {
+        rows.push(vec!["rule".to_owned(), words::line(rule, 66)]);
+    }
+    rows.push(vec!["policy".to_owned(), words::line(&answer.policy, 66)]);
+    table(&rows) + &remedy(None, answer.option.as_deref())
+}
+
+fn chain(program: &[String]) -> String {
+    if program.is_empty() {
+        return "unknown".to_owned();
+    }
+    let names: Vec<String> = program.iter().take(8).map(|name| words::quoted(name.as_bytes(), 60)).collect();
+    let more = if program.len() > 8 { " < …" } else { "" };
+    format!("{}{more}", names.join(" < "))
+}
+
+/// Not wrapped: an option is there to be copied.
+fn remedy(rule: Option<&str>, option: Option<&str>) -> String {
+    let rule = rule.map(|rule| format!("\nsmallest rule that would allow it:\n  {}\n", words::line(rule, 1000)));
+    let option = option.map(|option| format!("\nhint: `bastide run {} -- CMD`\n", words::line(option, 1000)));
+    rule.unwrap_or_default() + &option.unwrap_or_default()
+}

@@ -1,0 +1,91 @@
+//! `ls` and `show`.
+
+use super::table::{cut, table, time};
+use crate::words;
+use record::Wall;
+use wire::command::{Counted, SessionInfo, SessionState};
+
+/// One line for each session.
+pub(super) fn list(sessions: &Vec<SessionInfo>) -> String {
+    if sessions.is_empty() {
+        return "no sessions; `bastide run -- CMD` begins one\n".to_owned();
+    }
+    let head = ["SESSION", "NAME", "STATE", "STARTED", "EXIT", "COMMAND"].map(String::from).to_vec();
+    let rows = sessions.iter().map(|session| {
+        vec![
+            words::line(&session.id, 24),
+            session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
+            state(session.state).to_owned(),
+            cut(&time(session.started), 16).replace('…', "Z"),
+            session.exit.map_or_else(|| "-".to_owned(), |exit| exit.to_string()),
+            words::line(&session.command.join(" "), 60),
+        ]
+    });
+    table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+/// All that is known of one.
+pub(super) fn one(session: &SessionInfo) -> String {
+    let mut rows = Vec::new();
+    let mut row = |label: &str, value: String| rows.push(vec![label.to_owned(), value]);
+    row("session", words::line(&session.id, 64));
+    if let Some(name) = &session.name {
+        row("name", words::line(name, 64));
+    }
+    row("state", state(session.state).to_owned());
+    row("started", time(session.started));
+    if let Some(ended) = session.ended {
+        row("ended", time(ended));
+    }
+    if let Some(exit) = session.exit {
+        row("exit", exit.to_string());
+    }
+    row("command", words::line(&session.command.join(" "), 64));
+    row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
+    row("mode", words::line(&session.mode, 64));
+    row("policy", words::line(&session.policy, 64));
+    if let Some(pending) = session.pending {
+        row("pending", pending_line(pending));
+    }
+    for risk in &session.accepted_risks {
+        row("risk accepted", words::line(risk, 60));
+    }
+    let mut text = table(&rows);
+    text.push_str(&walls("layers", &session.layers, "does not hold"));
+    text.push_str(&walls("limits", &session.limits, "in part"));
+    text.push_str(&counts("allowed", &session.allowed));
+    text.push_str(&counts("refused", &session.refused));
+    text
+}
+
+fn pending_line(pending: u64) -> String {
+    if pending == 0 { "nothing".to_owned() } else { format!("{pending} paths; `bastide diff`, then apply or discard") }
+}
+
+fn state(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Running => "running",
+        SessionState::Ended => "ended",
+        SessionState::Lost => "lost",
+    }
+}
+
+/// A table of layers or limits, with a heading; nothing where there are none.
+pub(super) fn walls(label: &str, walls: &[Wall], otherwise: &str) -> String {
+    if walls.is_empty() {
+        return String::new();
+    }
+    let rows = walls.iter().map(|wall| {
+        let holds = if wall.holds { "holds" } else { otherwise };
+        vec![format!("  {}", words::line(&wall.name, 24)), holds.to_owned(), words::line(&wall.detail, 80)]
+    });
+    format!("\n{label}\n{}", table(&rows.collect::<Vec<_>>()))
+}
+
+fn counts(label: &str, counts: &[Counted]) -> String {
+    if counts.is_empty() {
+        return String::new();
+    }
+    let rows = counts.iter().map(|one| vec![format!("  {}x", one.times), words::quoted(one.what.as_bytes(), 66)]);
+    format!("\n{label}\n{}", table(&rows.collect::<Vec<_>>()))
+}
