@@ -1,10 +1,11 @@
 //! The control socket on descriptor 0: the plan and orders come in, reports and descriptors go out.
 
 use plan::Frame;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use std::io::IoSlice;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
 /// Most descriptors that one report carries.
@@ -15,19 +16,40 @@ const MAX_DESCRIPTORS: usize = 8;
 /// # Errors
 /// The kernel's error, or `EBADMSG` for bytes that are no message.
 pub(crate) fn receive<T: serde::de::DeserializeOwned>(socket: impl AsFd) -> rustix::io::Result<Option<T>> {
+    Ok(receive_with(socket)?.map(|(message, _)| message))
+}
+
+/// Reads one message and the descriptors that ride with it.
+///
+/// # Errors
+/// As [`receive`].
+pub(crate) fn receive_with<T: serde::de::DeserializeOwned>(
+    socket: impl AsFd,
+) -> rustix::io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut prefix = [0; 4];
-    if !fill(&socket, &mut prefix)? {
-        return Ok(None);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let got = loop {
+        let mut parts = [IoSliceMut::new(&mut prefix)];
+        match rustix::net::recvmsg(&socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            other => break other?.bytes,
+        }
+    };
+    if got == 0 || (got < prefix.len() && !fill(&socket, &mut prefix[got..])?) {
+        return if got == 0 { Ok(None) } else { Err(Errno::BADMSG) };
+    }
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
     }
     let mut body = vec![0; Frame::length(prefix).map_err(|_| Errno::BADMSG)?];
     if !fill(&socket, &mut body)? && !body.is_empty() {
         return Err(Errno::BADMSG);
     }
-    let message = Frame::decode(&body).map_err(|_| Errno::BADMSG);
-    // The body may hold the environment of the agent; what pid 1 keeps must not.
-    body.fill(0);
-    std::hint::black_box(&body);
-    message.map(Some)
+    Frame::decode(&body).map(|message| Some((message, descriptors))).map_err(|_| Errno::BADMSG)
 }
 
 /// Fills the buffer; false when the stream ended before its first byte.
@@ -71,8 +93,8 @@ pub(crate) fn send<T: serde::Serialize>(
 mod tests {
     use super::*;
     use plan::{Order, Report};
-    use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, SocketFlags, SocketType, socketpair};
-    use std::io::{IoSliceMut, Write};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::io::Write;
 
     fn pair() -> (rustix::fd::OwnedFd, rustix::fd::OwnedFd) {
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a pair")

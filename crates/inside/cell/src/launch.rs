@@ -1,24 +1,41 @@
 //! The launcher: reads the plan, leaves the host's namespaces, makes pid 1 as the plane's own child, and
 //! is gone before the agent starts.
 
-use crate::{channel, init, namespaces};
-use plan::{Failure, Plan, Report};
+use crate::owner::Owners;
+use crate::{channel, confine, init, measure, namespaces, wipe};
+use plan::{Failure, Layer, Plan, Report};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use std::fs;
 use std::io::stdin;
 
 /// The walls could not be built; nothing was run.
-const NOT_BUILT: u8 = 125;
+pub(crate) const NOT_BUILT: u8 = 125;
+
+/// All that pid 1 gets from the launcher.
+pub(crate) struct Launch {
+    /// What to build.
+    pub(crate) plan: Plan,
+    /// Stdio that the plane passed along, where relaying was switched off.
+    pub(crate) passed: Vec<OwnedFd>,
+    /// The host as it was seen before it was left.
+    pub(crate) host: measure::Host,
+    /// Maps of the owners that the plan names.
+    pub(crate) owners: Owners,
+    /// To the launcher, which writes the id maps.
+    pub(crate) launcher: OwnedFd,
+}
 
 /// Runs the launcher, and in the child pid 1. Returns the process's exit code.
 pub(crate) fn run() -> u8 {
-    let plan: Plan = match channel::receive(stdin()) {
-        Ok(Some(plan)) => plan,
+    wipe::forget_environment();
+    let (plan, passed) = match channel::receive_with(stdin()) {
+        Ok(Some(received)) => received,
         _ => return NOT_BUILT,
     };
-    match launch(plan) {
+    match launch(plan, passed) {
         Ok(()) => 0,
         Err(failure) => {
             // With the plane gone there is nobody left to tell.
@@ -28,14 +45,25 @@ pub(crate) fn run() -> u8 {
     }
 }
 
-fn launch(plan: Plan) -> Result<(), Failure> {
+fn launch(plan: Plan, passed: Vec<OwnedFd>) -> Result<(), Failure> {
     if plan.version != plan::VERSION {
         return Err(failed("read the plan: it is of another version", Errno::PROTO));
     }
+    // Dies with the plane from here on; a plane that died before has closed the control socket.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| failed("follow the plane", errno))?;
     for join in &plan.limits.join {
         fs::write(join, "0")
             .map_err(|error| failed(&format!("join `{join}`"), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     }
+    if passed.is_empty() && !plan.without.contains(Layer::SealedDescriptors) {
+        // Nothing is open yet but the control socket; what else was inherited is no business of pid 1 either.
+        confine::close_from(3).map_err(|errno| failed("close inherited descriptors", errno))?;
+    }
+    let host = measure::Host::look().map_err(|errno| failed("look at the host's namespaces", errno))?;
+    let owners = Owners::of(&plan).map_err(|errno| Failure {
+        layer: Some(Layer::HostUid),
+        ..failed("make a map for the owner of a tree", errno)
+    })?;
     namespaces::leave(&plan.identity, plan.without).map_err(Failure::from)?;
     let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
@@ -43,11 +71,12 @@ fn launch(plan: Plan) -> Result<(), Failure> {
     match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
         None => {
             drop((ours, processes));
-            std::process::exit(init::run(plan, theirs).into());
+            std::process::exit(init::run(Launch { plan, passed, host, owners, launcher: theirs }).into());
         }
         Some(child) => {
             drop(theirs);
-            if plan.identity.privileged { map(&ours, &processes, child, &plan) } else { Ok(()) }
+            let mapped = plan.identity.privileged && !plan.without.contains(Layer::UserNamespace);
+            if mapped { map(&ours, &processes, child, &plan) } else { Ok(()) }
         }
     }
 }
@@ -60,7 +89,7 @@ fn map(pair: &OwnedFd, processes: &OwnedFd, child: u32, plan: &Plan) -> Result<(
         // Pid 1 failed earlier and has reported why.
         _ => return Ok(()),
     }
-    namespaces::map_child(processes, child, &plan.identity)?;
+    namespaces::map_child(processes, child, plan)?;
     rustix::net::send(pair, &byte, SendFlags::NOSIGNAL)
         .map(drop)
         .map_err(|errno| failed("tell pid 1 that it is mapped", errno))

@@ -4,7 +4,7 @@
 //! that they belong to the host's user namespace and no capability of the cell reaches them, and enters a
 //! user namespace last, as a host uid that owns nothing else.
 
-use plan::{Identity, Layer, LayerSet};
+use plan::{Identity, Layer, LayerSet, Plan};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -37,12 +37,20 @@ fn wanted(without: LayerSet) -> libc::c_int {
         .fold(0, |flags, (_, flag)| flags | flag)
 }
 
+/// What the cell's uid and gid are to the kernel: root's where that was accepted.
+pub(crate) fn kernel_ids(plan: &Plan) -> (u32, u32) {
+    if plan.identity.privileged && plan.without.contains(Layer::HostUid) {
+        return (0, 0);
+    }
+    (plan.identity.host_uid, plan.identity.host_gid)
+}
+
 /// Leaves the host's namespaces. The caller is single-threaded; the next child it makes is pid 1.
 ///
 /// # Errors
 /// The user namespace refused, or one of the others.
 pub(crate) fn leave(identity: &Identity, without: LayerSet) -> Result<(), NamespaceError> {
-    if !identity.privileged {
+    if !identity.privileged && !without.contains(Layer::UserNamespace) {
         unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)?;
         map_self(identity)?;
     }
@@ -69,7 +77,7 @@ pub(crate) fn enter_user() -> Result<(), NamespaceError> {
 
 /// Maps an ordinary user to himself: the only map that he may write.
 fn map_self(identity: &Identity) -> Result<(), NamespaceError> {
-    write_maps(&host_processes()?, "self", identity, true)
+    write_maps(&host_processes()?, "self", identity, (identity.host_uid, identity.host_gid), true)
 }
 
 /// The host's /proc. The launcher opens it before it makes pid 1, whose change of root is the launcher's too.
@@ -85,14 +93,15 @@ pub(crate) fn host_processes() -> Result<OwnedFd, NamespaceError> {
 ///
 /// # Errors
 /// The kernel's error.
-pub(crate) fn map_child(processes: &OwnedFd, pid: u32, identity: &Identity) -> Result<(), NamespaceError> {
-    write_maps(processes, &pid.to_string(), identity, false)
+pub(crate) fn map_child(processes: &OwnedFd, pid: u32, plan: &Plan) -> Result<(), NamespaceError> {
+    write_maps(processes, &pid.to_string(), &plan.identity, kernel_ids(plan), false)
 }
 
 fn write_maps(
     processes: &OwnedFd,
     process: &str,
     identity: &Identity,
+    outside: (u32, u32),
     deny_groups: bool,
 ) -> Result<(), NamespaceError> {
     let write = |file: &str, text: String| {
@@ -104,21 +113,27 @@ fn write_maps(
         // The kernel's condition for a gid map without privilege: else a group that denies could be left.
         write("setgroups", "deny".into())?;
     }
-    write("gid_map", format!("{} {} 1", identity.inside_gid, identity.host_gid))?;
-    write("uid_map", format!("{} {} 1", identity.inside_uid, identity.host_uid))
+    write("gid_map", format!("{} {} 1", identity.inside_gid, outside.1))?;
+    write("uid_map", format!("{} {} 1", identity.inside_uid, outside.0))
 }
 
 fn refused(errno: Errno) -> NamespaceError {
     NamespaceError { layer: Layer::UserNamespace, errno }
 }
 
-/// Becomes the agent's uid and gid with no other group, once the maps are written.
+/// Becomes the agent's uid and gid with no other group, once the maps are written. Without a user namespace of
+/// its own those are the kernel's ids.
 ///
 /// # Errors
 /// The kernel's error.
-pub(crate) fn become_agent(identity: &Identity) -> Result<(), NamespaceError> {
-    let (uid, gid) = (identity.inside_uid, identity.inside_gid);
-    if identity.privileged {
+pub(crate) fn become_agent(plan: &Plan) -> Result<(), NamespaceError> {
+    let mapped = !plan.without.contains(Layer::UserNamespace);
+    let (uid, gid) = if mapped { (plan.identity.inside_uid, plan.identity.inside_gid) } else { kernel_ids(plan) };
+    if plan.identity.privileged {
+        // Leaving uid 0 would clear the capabilities that later steps need; in a user namespace that maps no 0
+        // nothing is cleared.
+        // SAFETY: prctl with plain numbers.
+        check(Layer::HostUid, unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) }.into())?;
         // SAFETY: setgroups reads no element when the count is 0.
         check(Layer::HostUid, unsafe { libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>()) })?;
     }

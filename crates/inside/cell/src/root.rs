@@ -3,10 +3,13 @@
 //! Every mount is made detached and moved into place through descriptors beneath the new root, so that no
 //! path of the host is ever resolved inside a tree that somebody else could have prepared.
 
+mod host;
+mod overlay;
 mod place;
 
-use plan::{Plan, Step};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use crate::owner::{self, Owners};
+use plan::{Layer, Plan, Step};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
@@ -28,24 +31,40 @@ fn doing<T>(what: impl FnOnce() -> String, result: rustix::io::Result<T>) -> Res
     result.map_err(|errno| RootError { doing: what(), errno })
 }
 
-/// Builds the root and makes it this mount namespace's, leaving the host's tree behind. The caller has
-/// unshared the mount namespace and owns CAP_SYS_ADMIN over it.
-pub(crate) fn enter(plan: &Plan) -> Result<()> {
+/// Builds the root and makes it this mount namespace's, leaving the host's tree behind (or, where that was
+/// accepted, laying the workspace over it). The caller has unshared the mount namespace and owns CAP_SYS_ADMIN
+/// over it. Returns the cell's /proc, whether or not the plan shows it to the agent.
+pub(crate) fn enter(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
     doing(
         || "make mounts private".into(),
         rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC),
     )?;
+    if plan.without.contains(Layer::PrivateRoot) {
+        return host::keep(plan, owners);
+    }
     let root = tmpfs(16 << 20, 4096, 0o755)?;
     // A mount must be attached before others go onto it. /sys exists everywhere and is never a source, so
     // covering it, in a namespace that only this process sees, hides nothing that a step names.
     doing(|| "attach the root".into(), attach(&root, CWD, "/sys"))?;
+    let processes = host::processes(plan)?;
+    let building = Building { plan, owners, root: &root, processes: &processes };
     for step in &plan.root {
-        build(&root, step)?;
+        build(&building, step)?;
     }
-    pivot(&root)
+    pivot(&root)?;
+    Ok(processes)
 }
 
-fn build(root: &OwnedFd, step: &Step) -> Result<()> {
+/// What the steps are built from and into.
+struct Building<'a> {
+    plan: &'a Plan,
+    owners: &'a Owners,
+    root: &'a OwnedFd,
+    processes: &'a OwnedFd,
+}
+
+fn build(building: &Building<'_>, step: &Step) -> Result<()> {
+    let root = building.root;
     match step {
         Step::Tmpfs { at, bytes, inodes, mode } => {
             let place = place::directory(root, at)?;
@@ -57,15 +76,24 @@ fn build(root: &OwnedFd, step: &Step) -> Result<()> {
         }
         Step::File { at, content, mode } => place::file(root, at, content, *mode),
         Step::Symlink { at, target } => place::symlink(root, at, target),
-        Step::Bind { source, at, writable, executable, devices, .. } => {
+        Step::Bind { source, at, writable, executable, devices, owner } => {
             let mut flags = MountAttrFlags::MOUNT_ATTR_NOSUID;
             flags.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !writable);
             flags.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, !executable);
             flags.set(MountAttrFlags::MOUNT_ATTR_NODEV, !devices);
-            bind(root, source, at, flags)
+            bind(building, (source, at), flags, *owner)
         }
-        Step::Overlay { source, at, changes, .. } => overlay(root, source, at, changes.as_deref()),
-        Step::Proc => proc(root),
+        Step::Overlay { source, at, changes: None, owner } if building.plan.without.contains(Layer::SocketShadow) => {
+            let flags = MountAttrFlags::MOUNT_ATTR_NOSUID
+                | MountAttrFlags::MOUNT_ATTR_NODEV
+                | MountAttrFlags::MOUNT_ATTR_RDONLY;
+            bind(building, (source, at), flags, *owner)
+        }
+        Step::Overlay { source, at, changes, owner } => {
+            let mount = overlay::make(source, changes.as_deref(), *owner, building.owners)?;
+            onto(&mount, &place::directory(root, at)?, at)
+        }
+        Step::Proc => onto(building.processes, &place::directory(root, "/proc")?, "/proc"),
         Step::Terminals { max } => terminals(root, *max),
         Step::Hide { at } => hide(root, at),
     }
@@ -103,63 +131,22 @@ fn onto(mount: &OwnedFd, place: &OwnedFd, at: &str) -> Result<()> {
     doing(|| format!("attach `{at}`"), attach(mount, place, ""))
 }
 
-fn bind(root: &OwnedFd, source: &str, at: &str, flags: MountAttrFlags) -> Result<()> {
-    let tree = doing(
-        || format!("open `{source}`"),
-        rustix::mount::open_tree(
-            CWD,
-            source,
-            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE,
-        ),
-    )?;
+fn clone_tree(source: &str, recursive: bool) -> Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    doing(|| format!("open `{source}`"), rustix::mount::open_tree(CWD, source, flags))
+}
+
+fn bind(building: &Building<'_>, (source, at): (&str, &str), flags: MountAttrFlags, owner: plan::Owner) -> Result<()> {
+    let root = building.root;
+    let tree = clone_tree(source, true)?;
+    if let Some(namespace) = building.owners.map_of(owner) {
+        doing(|| format!("map the owner of `{source}`"), owner::map(&tree, namespace, true))?;
+    }
     doing(|| format!("restrict `{at}`"), place::set_attributes(&tree, flags, true))?;
     let is_directory = doing(|| format!("look at `{source}`"), place::is_directory(&tree))?;
     let place = if is_directory { place::directory(root, at)? } else { place::empty_file(root, at)? };
     onto(&tree, &place, at)
-}
-
-/// Copy-on-write over `source`, or read-only when there is nowhere to keep changes. The second, empty
-/// lower is what the kernel demands of an overlay without an upper.
-fn overlay(root: &OwnedFd, source: &str, at: &str, changes: Option<&str>) -> Result<()> {
-    let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    let mount = match changes {
-        Some(changes) => {
-            let (upper, work) = (format!("{changes}/upper"), format!("{changes}/work"));
-            let options = [("userxattr", ""), ("lowerdir+", source), ("upperdir", &upper), ("workdir", &work)];
-            overlay_filesystem(&options, flags)?
-        }
-        None => {
-            // The bare root of a fresh tmpfs, named by descriptor: it has no path of its own.
-            let empty = tmpfs(4096, 2, 0o755)?;
-            let empty = format!("/proc/self/fd/{}", empty.as_raw_fd());
-            overlay_filesystem(
-                &[("userxattr", ""), ("lowerdir+", source), ("lowerdir+", &empty)],
-                flags | MountAttrFlags::MOUNT_ATTR_RDONLY,
-            )?
-        }
-    };
-    onto(&mount, &place::directory(root, at)?, at)
-}
-
-fn overlay_filesystem(options: &[(&str, &str)], flags: MountAttrFlags) -> Result<OwnedFd> {
-    let what = || "mount an overlay".to_string();
-    let context = doing(what, rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC))?;
-    for (key, value) in options {
-        let set = if value.is_empty() {
-            rustix::mount::fsconfig_set_flag(context.as_fd(), *key)
-        } else {
-            rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)
-        };
-        doing(|| format!("mount an overlay with {key}={value}"), set)?;
-    }
-    doing(what, rustix::mount::fsconfig_create(context.as_fd()))?;
-    doing(what, rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags))
-}
-
-fn proc(root: &OwnedFd) -> Result<()> {
-    let flags =
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    onto(&filesystem("proc", &[], flags)?, &place::directory(root, "/proc")?, "/proc")
 }
 
 fn terminals(root: &OwnedFd, max: u32) -> Result<()> {
@@ -203,4 +190,4 @@ fn pivot(root: &OwnedFd) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,28 +2,54 @@
 
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    RulesetCreatedAttr, RulesetError, Scope,
 };
 use plan::{Access, PathRule};
+use rustix::fd::{AsRawFd, OwnedFd};
 
 /// The lowest ABI under which a cell may start: scopes of signals and abstract sockets. What an older
 /// kernel lacks is a missing boundary, which the operator accepts by name or not at all.
 const REQUIRED: ABI = ABI::V6;
 /// The highest that this build knows; rights beyond the kernel's are left out.
-const HIGHEST: ABI = ABI::V7;
+const HIGHEST: ABI = ABI::V10;
 
 /// A ruleset that was built and waits to bind the calling thread.
-pub(crate) struct Domain(RulesetCreated);
+pub(crate) struct Domain(OwnedFd);
 
 /// Landlock could not be built as the plan says.
-pub(crate) type DomainError = RulesetError;
+#[derive(Debug)]
+pub(crate) enum DomainError {
+    /// The kernel has no Landlock.
+    Missing,
+    /// It refused.
+    Refused(RulesetError),
+}
+
+impl std::fmt::Display for DomainError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DomainError::Missing => formatter.write_str("the kernel has no Landlock"),
+            DomainError::Refused(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl<E> From<E> for DomainError
+where
+    RulesetError: From<E>,
+{
+    fn from(error: E) -> DomainError {
+        DomainError::Refused(RulesetError::from(error))
+    }
+}
 
 impl Domain {
-    /// Builds the ruleset; paths that do not exist grant nothing.
+    /// Builds the ruleset; paths that do not exist grant nothing. With `listable`, every directory can be
+    /// listed (not read from): in a private root all that exists was named.
     ///
     /// # Errors
     /// When the kernel lacks the required ABI, or refuses a rule.
-    pub(crate) fn build(rules: &[PathRule]) -> Result<Domain, DomainError> {
+    pub(crate) fn build(rules: &[PathRule], listable: bool) -> Result<Domain, DomainError> {
         let mut created = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
             .handle_access(AccessFs::from_all(REQUIRED))?
@@ -31,20 +57,34 @@ impl Domain {
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(HIGHEST))?
             .create()?;
+        if listable && let Ok(root) = PathFd::new("/") {
+            created = created.add_rule(PathBeneath::new(root, AccessFs::ReadDir))?;
+        }
         for rule in rules {
             let Ok(beneath) = PathFd::new(&rule.at) else { continue };
             created = created.add_rule(PathBeneath::new(beneath, granted(rule.access)))?;
         }
-        Ok(Domain(created))
+        let ruleset: Option<OwnedFd> = created.into();
+        ruleset.map(Domain).ok_or(DomainError::Missing)
     }
 
-    /// Binds the calling thread and all that it will start.
+    /// Binds the calling thread and all that it will start. Allocates nothing and keeps the descriptor.
     ///
     /// # Errors
-    /// The kernel's, or when `no new privileges` was not set before.
-    pub(crate) fn enter(self) -> Result<(), DomainError> {
-        self.0.no_new_privs(false).restrict_self().map(drop)
+    /// The kernel's, or when `no new privileges` was not set before by a caller without CAP_SYS_ADMIN.
+    pub(crate) fn enter(&self) -> rustix::io::Result<()> {
+        // SAFETY: takes a descriptor, which is open, and flags.
+        let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.0.as_raw_fd(), 0) };
+        if result == 0 { Ok(()) } else { Err(super::last_error()) }
     }
+}
+
+/// The ABI that the kernel has; 0 without Landlock.
+pub(crate) fn abi() -> u32 {
+    const VERSION: libc::c_int = 1;
+    // SAFETY: with this flag the call takes no ruleset and only returns a number.
+    let answer = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
+    u32::try_from(answer).unwrap_or(0)
 }
 
 fn granted(access: Access) -> BitFlags<AccessFs> {

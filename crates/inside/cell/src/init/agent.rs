@@ -1,174 +1,133 @@
-//! Starting the agent: the last steps between fork and exec, each giving something up.
+//! Starting the agent: everything that allocates is made before the fork, the child is measured while it waits,
+//! and pid 1 forgets the command before it may go on.
 
+use super::child::{self, Prepared};
+use super::serve::Serving;
+use super::watch::Watcher;
+use super::{Built, layer, report};
 use crate::confine::{self, Domain};
 use crate::launch::failed;
+use crate::measure::{self, Host, Scene};
 use crate::seccomp;
-use plan::{Failure, Layer, Plan, Stream};
-use rustix::fd::OwnedFd;
+use plan::{Failure, Layer, LayerSet, Plan, Report, Stream};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Pid;
 use std::ffi::CString;
 
-/// Everything that would allocate is made before the fork.
-struct Prepared {
-    program: CString,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
-    directory: CString,
-    domain: Option<Domain>,
-    filter: Option<Vec<libc::sock_filter>>,
-    terminal: Option<usize>,
-    keep_capabilities: bool,
-    keep_privileges: bool,
-    keep_descriptors: bool,
-    limits: Vec<(u32, u64)>,
-}
+/// `CAP_SYS_PTRACE` in the cell's own user namespace: to see which program connects.
+const SYS_PTRACE: u64 = 1 << 19;
 
-/// Starts the agent; the plan, which holds its environment, ends here.
-pub(super) fn start(plan: Plan, stdio: [OwnedFd; 3]) -> Result<Pid, Failure> {
-    let prepared = prepare(plan)?;
-    let (read, write) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|errno| failed("make a pipe", errno))?;
+/// Starts the agent. The plan, which holds its environment, ends here.
+pub(super) fn start(plan: Plan, host: &Host, built: Built) -> Result<Serving, Failure> {
+    let watched = built.watcher.is_some();
+    let terminal = plan.stdio.streams.iter().position(|stream| *stream == Stream::Terminal);
+    let terminal = terminal.filter(|_| !plan.without.contains(Layer::RelayedStdio));
+    let mut plan = plan;
+    let prepared = prepare(&mut plan, watched)?;
+    let filters = prepared.filters();
+    let signals = take_signals()?;
+    lead_session(&built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let (status, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
     // SAFETY: pid 1 has one thread; the child may use everything it copied.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let (step, errno) = become_agent(prepared, &stdio);
-        let code = errno.raw_os_error().to_le_bytes();
-        let _ = rustix::io::write(&write, &[step as u8, code[0], code[1], code[2], code[3]]);
-        // SAFETY: ends the child without pid 1's exit handlers.
-        unsafe { libc::_exit(125) }
+    let agent = unsafe { libc::fork() };
+    if agent == 0 {
+        child::run(&prepared, &built.stdio, &theirs);
     }
-    let child = Pid::from_raw(child).ok_or_else(|| failed("fork", Errno::AGAIN))?;
-    drop((stdio, write));
-    let mut answer = [0; 5];
-    match rustix::io::read(&read, &mut answer) {
-        Ok(0) => Ok(child),
-        _ => Err(refused(answer)),
-    }
+    // What was the command's is overwritten as it is freed; the child's copy ends in its exec.
+    drop((prepared, theirs));
+    let agent = Pid::from_raw(agent).ok_or_else(|| failed("fork", Errno::AGAIN))?;
+    foreground(agent, &built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
+    confine::narrow_capabilities(SYS_PTRACE)
+        .map_err(|errno| layer(Layer::Capabilities, "drop capabilities of pid 1", errno))?;
+    let (attempts, listener) = child::wait(&status)?;
+    let scene = Scene {
+        without: plan.without,
+        identity: &plan.identity,
+        steps: &plan.root,
+        host,
+        processes: built.processes.as_fd(),
+        agent: agent.as_raw_nonzero().get(),
+        stdio: &built.stdio,
+        attempts,
+        filters,
+    };
+    let walls = measure::walls(&scene)?;
+    report(&Report::Walls(walls), &[])?;
+    let without = plan.without;
+    drop(plan);
+    let Built { processes, stdio, watcher } = built;
+    drop(stdio);
+    let watcher = match (listener, watcher) {
+        (Some(listener), Some(gate)) => Some(Watcher::new(listener, gate, agent)),
+        _ => None,
+    };
+    confine_itself()?;
+    child::release(&status).map_err(|errno| failed("release the agent", errno))?;
+    let alone = without.contains(Layer::PidNamespace);
+    Ok(Serving { agent, status: Some(status), signals, watcher, processes, alone })
 }
 
-/// The step at which the child failed.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Step {
-    Stdio,
-    Descriptors,
-    Limits,
-    Directory,
-    Capabilities,
-    Privileges,
-    Landlock,
-    Seccomp,
-    Execute,
-}
-
-fn refused(answer: [u8; 5]) -> Failure {
-    let errno = i32::from_le_bytes([answer[1], answer[2], answer[3], answer[4]]);
-    let errno = Errno::from_raw_os_error(if errno == 0 { libc::EIO } else { errno });
-    let named = |layer: Layer| Failure { layer: Some(layer), ..failed("confine the agent", errno) };
-    match answer[0] {
-        step if step == Step::Stdio as u8 => named(Layer::RelayedStdio),
-        step if step == Step::Descriptors as u8 => named(Layer::SealedDescriptors),
-        step if step == Step::Limits as u8 => failed("lower the resource limits", errno),
-        step if step == Step::Directory as u8 => failed("enter the working directory", errno),
-        step if step == Step::Capabilities as u8 => named(Layer::Capabilities),
-        step if step == Step::Privileges as u8 => named(Layer::NoNewPrivileges),
-        step if step == Step::Landlock as u8 => named(Layer::Landlock),
-        step if step == Step::Seccomp as u8 => named(Layer::Seccomp),
-        _ => {
-            let exit = if errno == Errno::NOENT { 127 } else { 126 };
-            Failure { exit, ..failed("execute the command", errno) }
-        }
-    }
-}
-
-fn prepare(plan: Plan) -> Result<Prepared, Failure> {
-    let off = |layer| plan.without.contains(layer);
-    let domain = (!off(Layer::Landlock)).then(|| Domain::build(&plan.landlock)).transpose().map_err(|error| {
-        Failure { layer: Some(Layer::Landlock), ..failed(&format!("build the Landlock rules: {error}"), Errno::NOSYS) }
-    })?;
-    let filter = (!off(Layer::Seccomp)).then(|| seccomp::compile(&seccomp::AGENT)).transpose().map_err(|_| {
-        Failure { layer: Some(Layer::Seccomp), ..failed("compile the system call filter", Errno::INVAL) }
-    })?;
+fn prepare(plan: &mut Plan, watched: bool) -> Result<Prepared, Failure> {
+    let without: LayerSet = plan.without;
+    let off = |layer| without.contains(layer);
+    let listable = !off(Layer::PrivateRoot);
+    let domain = (!off(Layer::Landlock)).then(|| Domain::build(&plan.landlock, listable)).transpose();
+    let domain =
+        domain.map_err(|error| layer(Layer::Landlock, &format!("build the Landlock rules: {error}"), Errno::NOSYS))?;
+    let compiled = |profile, wanted: bool| wanted.then(|| seccomp::compile(profile)).transpose();
+    let invalid = |_| layer(Layer::Seccomp, "compile the system call filter", Errno::INVAL);
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| failed("read the command: a NUL byte", Errno::INVAL));
     let texts = |list: Vec<Vec<u8>>| list.into_iter().map(text).collect::<Result<Vec<_>, _>>();
+    let command = &mut plan.command;
     Ok(Prepared {
         domain,
-        filter,
-        terminal: plan.stdio.streams.iter().position(|stream| *stream == Stream::Terminal),
-        keep_capabilities: off(Layer::Capabilities),
-        keep_privileges: off(Layer::NoNewPrivileges) && off(Layer::Landlock) && off(Layer::Seccomp),
-        keep_descriptors: off(Layer::SealedDescriptors),
-        limits: plan.limits.rlimits,
-        program: text(plan.command.program.into_bytes())?,
-        directory: text(plan.command.directory.into_bytes())?,
-        arguments: texts(plan.command.arguments)?,
-        environment: texts(plan.command.environment)?,
+        filter: compiled(&seccomp::AGENT, !off(Layer::Seccomp)).map_err(invalid)?,
+        watcher: compiled(&seccomp::WATCHER, watched).map_err(invalid)?,
+        without,
+        limits: std::mem::take(&mut plan.limits.rlimits),
+        oom_score_adj: plan.limits.oom_score_adj,
+        program: text(std::mem::take(&mut command.program).into_bytes())?,
+        directory: text(std::mem::take(&mut command.directory).into_bytes())?,
+        arguments: texts(std::mem::take(&mut command.arguments))?,
+        environment: texts(std::mem::take(&mut command.environment))?,
     })
 }
 
-/// In the child: returns only when a step failed.
-fn become_agent(prepared: Prepared, stdio: &[OwnedFd; 3]) -> (Step, Errno) {
-    match confine(prepared, stdio) {
-        Ok(never) => match never {},
-        Err(failed) => failed,
-    }
+/// Signals come through a descriptor: children that ended or stopped, and a terminal that hung up.
+fn take_signals() -> Result<OwnedFd, Failure> {
+    super::serve::take_signals().map_err(|errno| failed("take signals", errno))
 }
 
-fn confine(prepared: Prepared, stdio: &[OwnedFd; 3]) -> Result<std::convert::Infallible, (Step, Errno)> {
-    let at = |step: Step| move |errno: Errno| (step, errno);
-    take_stdio(stdio, prepared.terminal).map_err(at(Step::Stdio))?;
-    rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory))?;
-    for (resource, value) in &prepared.limits {
-        let limit = libc::rlimit { rlim_cur: *value, rlim_max: *value };
-        // SAFETY: the structure lives for the call; an unknown resource is refused by the kernel.
-        if unsafe { libc::setrlimit(*resource, &raw const limit) } != 0 {
-            return Err((Step::Limits, last_error()));
-        }
+/// Leads a session of its own and owns the pty in it. The agent's process group then has a parent in the same
+/// session and another group; without one it would be orphaned, and ^Z ignored in it.
+fn lead_session(built: &Built, terminal: Option<usize>) -> rustix::io::Result<()> {
+    match rustix::process::setsid() {
+        // Outside a pid namespace of its own the launcher may have made it a leader already.
+        Ok(_) | Err(Errno::PERM) => {}
+        Err(errno) => return Err(errno),
     }
-    if !prepared.keep_descriptors {
-        confine::seal_descriptors(3).map_err(at(Step::Descriptors))?;
-    }
-    if !prepared.keep_capabilities {
-        confine::drop_capabilities(0).map_err(at(Step::Capabilities))?;
-    }
-    if !prepared.keep_privileges {
-        confine::no_new_privileges().map_err(at(Step::Privileges))?;
-    }
-    if let Some(domain) = prepared.domain {
-        domain.enter().map_err(|_| (Step::Landlock, last_error()))?;
-    }
-    if let Some(filter) = &prepared.filter {
-        seccomp::install(filter).map_err(|error| (Step::Seccomp, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
-    }
-    execute(&prepared.program, &prepared.arguments, &prepared.environment)
-}
-
-/// Leads its own session and process group, with the pty as its controlling terminal if there is one.
-fn take_stdio(stdio: &[OwnedFd; 3], terminal: Option<usize>) -> rustix::io::Result<()> {
-    rustix::process::setsid()?;
-    rustix::stdio::dup2_stdin(&stdio[0])?;
-    rustix::stdio::dup2_stdout(&stdio[1])?;
-    rustix::stdio::dup2_stderr(&stdio[2])?;
     match terminal {
-        Some(index) => rustix::process::ioctl_tiocsctty(&stdio[index]),
+        Some(index) => rustix::process::ioctl_tiocsctty(&built.stdio[index]),
         None => Ok(()),
     }
 }
 
-fn execute(
-    program: &CString,
-    arguments: &[CString],
-    environment: &[CString],
-) -> Result<std::convert::Infallible, (Step, Errno)> {
-    let pointers =
-        |list: &[CString]| list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
-    let (arguments, environment) = (pointers(arguments), pointers(environment));
-    // SAFETY: both lists end in a null pointer and point to C strings that outlive the call.
-    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    Err((Step::Execute, last_error()))
+/// Gives the agent a process group of its own, in the foreground of the pty.
+fn foreground(agent: Pid, built: &Built, terminal: Option<usize>) -> rustix::io::Result<()> {
+    rustix::process::setpgid(Some(agent), Some(agent))?;
+    match terminal {
+        Some(index) => rustix::termios::tcsetpgrp(&built.stdio[index], agent),
+        None => Ok(()),
+    }
 }
 
-fn last_error() -> Errno {
-    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+/// Pid 1's own filter, after its last fork, since children inherit it.
+fn confine_itself() -> Result<(), Failure> {
+    let doing = "confine pid 1";
+    confine::no_new_privileges().map_err(|errno| failed(doing, errno))?;
+    let filter = seccomp::compile(&seccomp::PID1).map_err(|_| failed(doing, Errno::INVAL))?;
+    seccomp::install(&filter).map_err(|error| failed(doing, Errno::from_io_error(&error).unwrap_or(Errno::IO)))
 }

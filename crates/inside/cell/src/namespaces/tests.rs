@@ -32,6 +32,10 @@ fn identity(host: u32, privileged: bool) -> Identity {
     Identity { inside_uid: 1000, inside_gid: 1000, host_uid: host, host_gid: host, privileged, hostname: "cell".into() }
 }
 
+fn plan(host: u32) -> Plan {
+    Plan { identity: identity(host, true), ..crate::root::tests::plan_of(Vec::new()) }
+}
+
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| error.to_string())
 }
@@ -59,7 +63,7 @@ fn root_becomes_a_host_uid_that_owns_nothing() {
     let mapper = std::thread::spawn(move || {
         let mut pid = [0; 4];
         parent.read_exact(&mut pid).expect("the child's pid");
-        let mapped = map_child(&host_processes().expect("/proc"), u32::from_ne_bytes(pid), &identity(HOST, true));
+        let mapped = map_child(&host_processes().expect("/proc"), u32::from_ne_bytes(pid), &plan(HOST));
         parent.write_all(&[u8::from(mapped.is_ok())]).expect("answers");
     });
     let said = forked(|out| {
@@ -68,7 +72,7 @@ fn root_becomes_a_host_uid_that_owns_nothing() {
         let _ = child.write_all(&std::process::id().to_ne_bytes());
         let mut mapped = [0];
         let _ = child.read_exact(&mut mapped);
-        let became = left.and_then(|()| become_agent(&identity)).map_err(|error| format!("{error:?}"));
+        let became = left.and_then(|()| become_agent(&plan(HOST))).map_err(|error| format!("{error:?}"));
         let shadow = fs::read("/etc/shadow").is_err();
         let pattern = fs::OpenOptions::new().write(true).open("/proc/sys/kernel/core_pattern").is_err();
         let _ = write!(out, "{became:?} {} {shadow} {pattern}", mapped[0]);

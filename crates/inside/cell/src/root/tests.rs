@@ -3,7 +3,7 @@
 use super::*;
 use std::fs;
 
-fn plan_of(root: Vec<Step>) -> Plan {
+pub(crate) fn plan_of(root: Vec<Step>) -> Plan {
     Plan {
         version: plan::VERSION,
         identity: plan::Identity {
@@ -35,7 +35,7 @@ fn inside<T: Send + 'static>(root: Vec<Step>, body: impl FnOnce() -> T + Send + 
         // SAFETY: CLONE_FS and CLONE_NEWNS change only this thread's root, directory and mounts.
         let made = unsafe { libc::unshare(libc::CLONE_FS | libc::CLONE_NEWNS) };
         assert_eq!(made, 0, "needs CAP_SYS_ADMIN: {}", std::io::Error::last_os_error());
-        enter(&plan_of(root)).expect("the root is built");
+        enter(&plan_of(root), &Owners::default()).expect("the root is built");
         body()
     })
     .join()

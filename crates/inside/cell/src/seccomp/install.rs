@@ -1,7 +1,7 @@
 //! Hands a compiled filter to the kernel for the calling thread and all that it will start.
 //!
-//! Filters only ever add up: nothing takes one off again. No-new-privs is set here, since without it the kernel
-//! wants CAP_SYS_ADMIN, and a setuid program would meet a filter that it does not expect.
+//! Filters only ever add up: nothing takes one off again. The caller has set no-new-privs or holds CAP_SYS_ADMIN,
+//! or the kernel refuses.
 
 use libc::{c_uint, c_ulong, sock_filter, sock_fprog};
 use std::io;
@@ -37,12 +37,6 @@ pub(crate) fn wake_up_in_sync(listener: BorrowedFd<'_>) -> io::Result<()> {
 
 fn attach(program: &[sock_filter], flags: c_ulong) -> io::Result<RawFd> {
     let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    let one: c_ulong = 1;
-    let none: c_ulong = 0;
-    // SAFETY: PR_SET_NO_NEW_PRIVS takes integers only; the unused ones must be zero and are full words.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, one, none, none, none) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
     let filter = sock_fprog { len, filter: program.as_ptr().cast_mut() };
     // SAFETY: `filter` and the `len` instructions it points at live across the call; the kernel copies them and,
     // the `*mut` of the C header notwithstanding, never writes them. A bad program is EINVAL.

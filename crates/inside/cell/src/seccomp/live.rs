@@ -9,6 +9,8 @@ fn in_child(body: impl FnOnce() -> i32) -> i32 {
     // hold up (glibc re-initialises malloc in the child), and leaves by `_exit`, never through the test harness.
     match unsafe { libc::fork() } {
         0 => {
+            // SAFETY: prctl with plain numbers; what the agent's process has set before any filter.
+            unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
             let code = body();
             // SAFETY: ends this process; runs no destructor of the parent's.
             unsafe { libc::_exit(code) }

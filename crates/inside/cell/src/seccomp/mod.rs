@@ -13,10 +13,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-// main.rs takes these up when it starts a cell.
-#[allow(unused_imports)]
-pub(crate) use compile::{CompileError, compile};
-#[allow(unused_imports)]
+pub(crate) use compile::compile;
 pub(crate) use install::{install, install_watcher, wake_up_in_sync};
-#[allow(unused_imports)]
-pub(crate) use table::{AGENT, Action, PID1, Profile, WATCHER};
+pub(crate) use table::{AGENT, PID1, WATCHER};

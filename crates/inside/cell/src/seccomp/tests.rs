@@ -2,8 +2,9 @@
 
 use super::compile::{NATIVE, verdict};
 use super::interpret::{Call, run};
+use super::table::{Action, Profile};
 use super::table::{Condition, Rule, Width};
-use super::{AGENT, Action, PID1, Profile, WATCHER, compile};
+use super::{AGENT, PID1, WATCHER, compile};
 
 const PROFILES: [&Profile; 3] = [&AGENT, &PID1, &WATCHER];
 

@@ -1,0 +1,307 @@
+//! The agent's process between fork and exec: each step gives something up, the filters last. Then it tries two
+//! things that must be refused, and waits to be measured. It drops nothing that pid 1 owns.
+
+use crate::confine::{self, Domain};
+use crate::launch::failed;
+use crate::measure::Attempts;
+use crate::seccomp;
+use plan::{Failure, Layer, LayerSet};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+use std::ffi::CString;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+
+/// The descriptor on which the process waits; exec closes it.
+pub(crate) const WAITING: i32 = 3;
+
+/// Everything that would allocate is made before the fork.
+pub(super) struct Prepared {
+    pub(super) program: CString,
+    pub(super) arguments: Vec<CString>,
+    pub(super) environment: Vec<CString>,
+    pub(super) directory: CString,
+    pub(super) domain: Option<Domain>,
+    pub(super) filter: Option<Vec<libc::sock_filter>>,
+    pub(super) watcher: Option<Vec<libc::sock_filter>>,
+    pub(super) without: LayerSet,
+    pub(super) limits: Vec<(u32, u64)>,
+    pub(super) oom_score_adj: i16,
+}
+
+impl Prepared {
+    /// How many filters the process will have.
+    pub(super) fn filters(&self) -> u32 {
+        u32::from(self.filter.is_some()) + u32::from(self.watcher.is_some())
+    }
+}
+
+/// The step at which the child failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Step {
+    None,
+    HandOver,
+    Signals,
+    Stdio,
+    Descriptors,
+    Limits,
+    Directory,
+    Capabilities,
+    Privileges,
+    Landlock,
+    Seccomp,
+    Wait,
+    Execute,
+}
+
+type At<T> = Result<T, (Step, Errno)>;
+
+/// What the child says: the step that failed and its error, or what it tried.
+type Word = [u8; 13];
+
+fn word(step: Step, errno: i32, attempts: Attempts) -> Word {
+    let mut word = [step as u8; 13];
+    word[1..5].copy_from_slice(&errno.to_le_bytes());
+    word[5..9].copy_from_slice(&attempts.signal.to_le_bytes());
+    word[9..13].copy_from_slice(&attempts.write.to_le_bytes());
+    word
+}
+
+fn number(word: &Word, at: usize) -> i32 {
+    i32::from_le_bytes([word[at], word[at + 1], word[at + 2], word[at + 3]])
+}
+
+/// In the child: becomes the agent, or says why not and ends.
+pub(super) fn run(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> ! {
+    let Err((step, errno)) = become_agent(prepared, stdio, status);
+    let word = word(step, errno.raw_os_error(), Attempts::default());
+    // SAFETY: after the first step the socket is at its new number, before it at its old one; the other then is
+    // no socket of ours and the send fails. The descriptor is borrowed for these calls only.
+    for socket in [unsafe { BorrowedFd::borrow_raw(WAITING) }, status.as_fd()] {
+        if rustix::net::send(socket, &word, SendFlags::NOSIGNAL).is_ok() {
+            break;
+        }
+    }
+    // SAFETY: ends the child without pid 1's exit handlers.
+    unsafe { libc::_exit(125) }
+}
+
+fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> At<std::convert::Infallible> {
+    let at = |step: Step| move |errno: Errno| (step, errno);
+    let off = |layer| prepared.without.contains(layer);
+    default_signals().map_err(at(Step::Signals))?;
+    // Pid 1 reads this process's /proc; nothing else of the cell is alive yet.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable).map_err(at(Step::Signals))?;
+    let status = take_stdio(stdio, status, !off(Layer::SealedDescriptors)).map_err(at(Step::Stdio))?;
+    rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory))?;
+    limit(prepared)?;
+    let kept = if off(Layer::NoNewPrivileges) { SYS_ADMIN } else { 0 };
+    if off(Layer::Capabilities) {
+        confine::keep_capabilities().map_err(at(Step::Capabilities))?;
+    } else {
+        confine::set_capabilities(kept).map_err(at(Step::Capabilities))?;
+    }
+    if !off(Layer::NoNewPrivileges) {
+        confine::no_new_privileges().map_err(at(Step::Privileges))?;
+    }
+    if let Some(domain) = &prepared.domain {
+        domain.enter().map_err(at(Step::Landlock))?;
+    }
+    if !off(Layer::SealedDescriptors) {
+        confine::close_from(WAITING as u32 + 1).map_err(at(Step::Descriptors))?;
+    }
+    let listener = filter(prepared).map_err(at(Step::Seccomp))?;
+    if kept != 0 && !off(Layer::Capabilities) {
+        confine::set_capabilities(0).map_err(at(Step::Capabilities))?;
+    }
+    if let Some(listener) = listener {
+        hand_over(status, &listener).map_err(at(Step::Wait))?;
+    }
+    wait_for_release(status).map_err(at(Step::Wait))?;
+    execute(&prepared.program, &prepared.arguments, &prepared.environment)
+}
+
+/// `CAP_SYS_ADMIN`: without `no new privileges` the kernel takes filters and domains from nobody else.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// Signals as a program expects them: pid 1 blocks some, and its runtime ignores SIGPIPE.
+fn default_signals() -> rustix::io::Result<()> {
+    // SAFETY: the set is initialised by sigemptyset before it is read; SIG_DFL is a valid disposition for every
+    // signal, and the two that have none are refused by the kernel.
+    unsafe {
+        for signal in 1..32 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = MaybeUninit::uninit();
+        libc::sigemptyset(none.as_mut_ptr());
+        match libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(confine::last_error()),
+        }
+    }
+}
+
+/// Puts stdio and the socket to pid 1 where they belong. Where descriptors are not sealed, 3 may be one that was
+/// inherited, so the socket stays where it is.
+fn take_stdio<'a>(stdio: &[OwnedFd; 3], status: &'a OwnedFd, sealed: bool) -> rustix::io::Result<BorrowedFd<'a>> {
+    rustix::process::setpgid(None, None)?;
+    rustix::stdio::dup2_stdin(&stdio[0])?;
+    rustix::stdio::dup2_stdout(&stdio[1])?;
+    rustix::stdio::dup2_stderr(&stdio[2])?;
+    if !sealed {
+        return Ok(status.as_fd());
+    }
+    if status.as_raw_fd() != WAITING {
+        // SAFETY: plain numbers. Whatever owned the number in pid 1 is not dropped here: this process ends in
+        // exec or _exit.
+        if unsafe { libc::dup3(status.as_raw_fd(), WAITING, libc::O_CLOEXEC) } < 0 {
+            return Err(confine::last_error());
+        }
+    }
+    // SAFETY: open from here on, until exec closes it.
+    Ok(unsafe { BorrowedFd::borrow_raw(WAITING) })
+}
+
+fn limit(prepared: &Prepared) -> At<()> {
+    for (resource, value) in &prepared.limits {
+        let limit = libc::rlimit { rlim_cur: *value, rlim_max: *value };
+        // SAFETY: the structure lives for the call; an unknown resource is refused by the kernel.
+        if unsafe { libc::setrlimit(*resource, &raw const limit) } != 0 {
+            return Err((Step::Limits, confine::last_error()));
+        }
+    }
+    if prepared.oom_score_adj != 0 {
+        // A hint to the kernel, no wall; a cell without /proc goes without.
+        let _ = std::fs::write("/proc/self/oom_score_adj", prepared.oom_score_adj.to_string());
+    }
+    if prepared.without.contains(Layer::PidNamespace) {
+        // Nothing but this ends the agent with pid 1 then.
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+            .map_err(|errno| (Step::Limits, errno))?;
+    }
+    Ok(())
+}
+
+/// The agent's filter, then the watcher's beside it, whose listener is pid 1's.
+fn filter(prepared: &Prepared) -> rustix::io::Result<Option<OwnedFd>> {
+    let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    if let Some(filter) = &prepared.filter {
+        seccomp::install(filter).map_err(errno)?;
+    }
+    prepared.watcher.as_ref().map(|filter| seccomp::install_watcher(filter).map_err(errno)).transpose()
+}
+
+/// Hands the listener to pid 1, who alone is to hold it.
+fn hand_over(status: BorrowedFd<'_>, listener: &OwnedFd) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [listener.as_fd()];
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let word = word(Step::HandOver, 0, Attempts::default());
+    rustix::net::sendmsg(status, &[IoSlice::new(&word)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+}
+
+/// Tells what was tried, and waits for the word to go on.
+fn wait_for_release(status: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    rustix::net::send(status, &word(Step::None, 0, attempt()), SendFlags::NOSIGNAL)?;
+    let mut go = [0];
+    match rustix::net::recv(status, &mut go[..], RecvFlags::empty())? {
+        (_, 1) => Ok(()),
+        _ => Err(Errno::PIPE),
+    }
+}
+
+/// Tries what the walls must refuse.
+fn attempt() -> Attempts {
+    let code = |failed: bool| if failed { confine::last_error().raw_os_error() } else { 0 };
+    // SAFETY: signal 0 only asks whether one may be sent.
+    let signal = code(unsafe { libc::kill(libc::getppid(), 0) } != 0);
+    // SAFETY: the path is a C string; the descriptor is closed by exec.
+    let opened = unsafe { libc::open(c"/proc/self/comm".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    let write = code(opened < 0);
+    if opened >= 0 {
+        // SAFETY: just opened, and nobody else's.
+        unsafe { libc::close(opened) };
+    }
+    Attempts { signal, write }
+}
+
+fn execute(program: &CString, arguments: &[CString], environment: &[CString]) -> At<std::convert::Infallible> {
+    let pointers =
+        |list: &[CString]| list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both lists end in a null pointer and point to C strings that outlive the call.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    Err((Step::Execute, confine::last_error()))
+}
+
+/// In pid 1: waits until the child is confined; what it tried, and the listener of its watcher.
+pub(super) fn wait(status: &OwnedFd) -> Result<(Attempts, Option<OwnedFd>), Failure> {
+    let mut listener = None;
+    loop {
+        let mut word: Word = [0; 13];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(&mut word)];
+        let got = rustix::net::recvmsg(status, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+            .map_err(|errno| failed("wait for the agent's process", errno))?
+            .bytes;
+        if got == word.len() && word[0] == Step::None as u8 {
+            return Ok((Attempts { signal: number(&word, 5), write: number(&word, 9) }, listener));
+        }
+        if got != word.len() || word[0] != Step::HandOver as u8 {
+            return Err(refused(&word));
+        }
+        listener = ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+            _ => None,
+        });
+    }
+}
+
+/// Lets the child go on to its exec.
+pub(super) fn release(status: &OwnedFd) -> rustix::io::Result<()> {
+    rustix::net::send(status, &[1], SendFlags::NOSIGNAL).map(drop)
+}
+
+/// After its release: none where exec closed the socket, else why there was no exec.
+pub(super) fn outcome(status: &OwnedFd) -> Option<Failure> {
+    let mut word: Word = [0; 13];
+    match rustix::net::recv(status, &mut word[..], RecvFlags::empty()) {
+        Ok((_, 13)) => Some(refused(&word)),
+        _ => None,
+    }
+}
+
+fn refused(word: &Word) -> Failure {
+    let errno = number(word, 1);
+    let errno = Errno::from_raw_os_error(if errno == 0 { libc::EIO } else { errno });
+    let named = |layer: Layer| super::layer(layer, "confine the agent", errno);
+    let is = |step: Step| word[0] == step as u8;
+    let layers = [
+        (Step::Stdio, Layer::RelayedStdio),
+        (Step::Descriptors, Layer::SealedDescriptors),
+        (Step::Capabilities, Layer::Capabilities),
+        (Step::Privileges, Layer::NoNewPrivileges),
+        (Step::Landlock, Layer::Landlock),
+        (Step::Seccomp, Layer::Seccomp),
+    ];
+    if let Some((_, layer)) = layers.into_iter().find(|(step, _)| is(*step)) {
+        return named(layer);
+    }
+    if is(Step::Execute) {
+        let exit = if errno == Errno::NOENT { 127 } else { 126 };
+        return Failure { exit, ..failed("execute the command", errno) };
+    }
+    let others = [
+        (Step::Limits, "lower the resource limits"),
+        (Step::Directory, "enter the working directory"),
+        (Step::Signals, "reset the signals"),
+    ];
+    let doing = others.into_iter().find(|(step, _)| is(*step)).map_or("start the agent's process", |(_, doing)| doing);
+    failed(doing, errno)
+}

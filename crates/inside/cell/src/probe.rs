@@ -1,0 +1,4 @@
+//! stub
+pub(crate) fn run() -> u8 {
+    0
+}
