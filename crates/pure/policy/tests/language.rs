@@ -396,6 +396,6 @@ fn the_blueprints_keep_what_they_say() {
         let outcomes = run_tests(&policy, &Place { workspace: &workspace, home: &home, mode });
         assert!(outcomes.len() > 3 && outcomes.iter().all(|one| one.passed), "{outcomes:#?}");
         let made = |made: &&str| policy.files.read.iter().any(|rule| rule.covers(&path(made)));
-        assert!(!policy::MADE.iter().any(|name| made(&name)), "what the cell makes is not named");
+        assert!(!policy::MADE.iter().any(|name| made(name)), "what the cell makes is not named");
     }
 }
