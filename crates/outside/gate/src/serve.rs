@@ -73,7 +73,7 @@ pub fn run(mut channel: UnixStream) -> Result<(), Failure> {
     let said = channel.write_all(&frame);
     let gate = begun?;
     said.map_err(Failure::of("report"))?;
-    gate.serve(channel)
+    gate.serve()
 }
 
 /// A confined gate, before the first byte of the cell is read.
@@ -83,6 +83,7 @@ struct Gate {
     tcp: Vec<TcpListener>,
     dns_udp: Vec<UdpSocket>,
     dns_tcp: Vec<TcpListener>,
+    channel: tokio::net::UnixStream,
 }
 
 fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
@@ -94,6 +95,8 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(Failure::of("runtime"))?;
     let inside = runtime.enter();
+    // A second descriptor for the loop, made while that is still allowed: the first one carries the report.
+    let waited = channel.try_clone().and_then(tokio::net::UnixStream::from_std).map_err(Failure::of("channel"))?;
     let Descriptors { segment, tcp, dns_udp, dns_tcp, diag, watcher } = descriptors;
     let listeners = |sockets: [OwnedFd; 2]| sockets.into_iter().map(listener).collect::<io::Result<Vec<_>>>();
     let tcp = listeners(tcp).map_err(Failure::of("listen"))?;
@@ -109,7 +112,7 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1)));
     let buffers = Buffers::default();
     let door = Rc::new(Door { passage, programs: Some(programs), original: Kernel, slots, buffers, idle });
-    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp })
+    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })
 }
 
 fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Passage, Failure> {
@@ -157,8 +160,8 @@ fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
 }
 
 impl Gate {
-    fn serve(self, channel: UnixStream) -> Result<(), Failure> {
-        let Gate { runtime, door, tcp, dns_udp, dns_tcp } = self;
+    fn serve(self) -> Result<(), Failure> {
+        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel } = self;
         let tasks = tokio::task::LocalSet::new();
         for listener in tcp {
             tasks.spawn_local(Rc::clone(&door).serve(listener));
@@ -192,8 +195,7 @@ impl<O> Door<O> {
 }
 
 /// Waits until the plane closes the channel. It has nothing more to say on it.
-async fn end_of(channel: UnixStream) -> io::Result<()> {
-    let mut channel = tokio::net::UnixStream::from_std(channel)?;
+async fn end_of(mut channel: tokio::net::UnixStream) -> io::Result<()> {
     let mut buffer = [0; 256];
     loop {
         match channel.read(&mut buffer).await {

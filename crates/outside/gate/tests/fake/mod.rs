@@ -1,0 +1,264 @@
+//! A fake cell for the whole program: a network namespace of the test's own, with the redirect, its door, and a
+//! watcher that the test speaks for.
+
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
+
+use std::fs::File;
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use policy::{Conjunction, Policy, Rule, Target};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, ipproto, netlink,
+};
+use wire::{Bounds, GateReport, Lease};
+
+pub const ORDINARY: u32 = 12345;
+const TCP: u16 = 61001;
+const DNS: u16 = 61053;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread that lives in a network namespace of its own.
+pub struct Cell {
+    jobs: mpsc::Sender<Job>,
+    /// In the order of `plan::Report::Door`.
+    pub door: Vec<OwnedFd>,
+    /// The watcher's own end.
+    pub watcher: OwnedFd,
+    directory: tempfile::TempDir,
+}
+
+impl Cell {
+    pub fn new() -> Cell {
+        let (jobs, todo) = mpsc::channel::<Job>();
+        std::thread::spawn(move || {
+            // Only this thread moves.
+            #[allow(deprecated)]
+            rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNET).unwrap();
+            todo.into_iter().for_each(|job| job());
+        });
+        let (watcher, gates) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
+        let mut cell = Cell { jobs, door: Vec::new(), watcher, directory };
+        cell.door = cell.inside(open);
+        cell.door.push(gates);
+        cell
+    }
+
+    /// Runs something inside and waits for what it gives.
+    pub fn inside<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (give, take) = mpsc::channel();
+        self.jobs.send(Box::new(move || drop(give.send(job())))).unwrap();
+        take.recv_timeout(Duration::from_secs(30)).unwrap()
+    }
+
+    pub fn segment(&self) -> std::path::PathBuf {
+        self.directory.path().join("gate.segment")
+    }
+
+    pub fn record(&self) -> String {
+        std::fs::read_to_string(self.segment()).unwrap()
+    }
+
+    /// Waits until the record holds this text.
+    pub fn wait_for(&self, text: &str) -> String {
+        for _ in 0..500 {
+            let record = self.record();
+            if record.contains(text) {
+                return record;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("`{text}` never came: {}", self.record())
+    }
+
+    pub fn start(&self, lease: &Lease, uid: u32) -> Gate {
+        let segment = File::options().append(true).create(true).open(self.segment()).unwrap();
+        self.start_on(lease, uid, segment)
+    }
+
+    /// A gate that writes to this segment.
+    pub fn start_on(&self, lease: &Lease, uid: u32, segment: File) -> Gate {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut command = Command::new(program());
+        command.stdin(OwnedFd::from(theirs)).stderr(Stdio::null()).env_clear().current_dir("/").uid(uid).gid(uid);
+        let child = command.spawn().unwrap();
+        drop(command);
+        let descriptors: Vec<_> = std::iter::once(segment.as_fd()).chain(self.door.iter().map(AsFd::as_fd)).collect();
+        send(&ours, &wire::encode(lease).unwrap(), &descriptors);
+        Gate { child, channel: Some(ours) }
+    }
+}
+
+/// A running gate.
+pub struct Gate {
+    pub child: Child,
+    channel: Option<UnixStream>,
+}
+
+impl Gate {
+    pub fn report(&mut self) -> GateReport {
+        let channel = self.channel.as_mut().unwrap();
+        channel.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (mut decoder, mut bytes) = (wire::Decoder::new(), [0; 4096]);
+        loop {
+            let length = channel.read(&mut bytes).unwrap();
+            assert!(length > 0, "the gate ended without a report");
+            if let Some(report) = decoder.push(&bytes[..length]).unwrap().pop() {
+                return report;
+            }
+        }
+    }
+
+    pub fn ready(mut self) -> Gate {
+        assert_eq!(self.report(), GateReport::Ready);
+        self
+    }
+
+    /// Ends the channel and gives the exit code.
+    pub fn end(&mut self) -> Option<i32> {
+        self.channel = None;
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn status(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn lease(allow: &[&str]) -> Lease {
+    let mut policy = Policy { name: "test".into(), ..Policy::default() };
+    policy.network.allow = allow.iter().map(|rule| Rule::to(Target::parse(rule).unwrap())).collect();
+    Lease {
+        version: wire::VERSION,
+        session: "s1".into(),
+        policy: Conjunction::new(vec![policy]),
+        nameservers: Vec::new(),
+        hosts: vec![("web.example".into(), Ipv4Addr::LOCALHOST.into())],
+        incarnation: 1,
+        segment: None,
+        names: Vec::new(),
+        upstream_proxy: None,
+        bounds: Bounds::default(),
+    }
+}
+
+/// A server on the host's loopback that echoes what it gets; it ends with the test.
+pub fn echo() -> u16 {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut bytes) {
+                    if stream.write_all(&bytes[..length]).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// Says something to an address and gives what comes back until the end.
+pub fn talk(address: SocketAddr, text: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(text)?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    Ok(reply)
+}
+
+fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[std::os::fd::BorrowedFd<'_>]) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(descriptors)));
+    let sent = rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::empty()).unwrap();
+    (&*socket).write_all(&bytes[sent..]).unwrap();
+}
+
+/// Everything of `plan::Report::Door` but the watcher, behind the redirect.
+fn open() -> Vec<OwnedFd> {
+    for arguments in [
+        "link set lo up",
+        "addr add 198.18.0.2/32 dev lo",
+        "addr add fd62:6173:7469:6465::2/128 dev lo nodad",
+        "route add local default dev lo",
+        "-6 route add local default dev lo",
+    ] {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        assert!(Command::new("/usr/sbin/ip").args(&arguments).status().unwrap().success(), "{arguments:?}");
+    }
+    let rules = format!(
+        "table inet t {{ chain c {{ type nat hook output priority -100;
+         ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept;
+         udp dport 53 redirect to :{DNS}; tcp dport 53 redirect to :{DNS};
+         meta l4proto tcp redirect to :{TCP};
+         }}
+         }}"
+    );
+    assert!(Command::new("/usr/sbin/nft").arg(rules).status().unwrap().success());
+    let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    let bind = |address: SocketAddr, kind: SocketType| {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let protocol = if kind == SocketType::STREAM { ipproto::TCP } else { ipproto::UDP };
+        let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
+        rustix::net::bind(&socket, &address).unwrap();
+        if kind == SocketType::STREAM {
+            rustix::net::listen(&socket, 1024).unwrap();
+        }
+        socket
+    };
+    let mut door = vec![
+        bind((v4, TCP).into(), SocketType::STREAM),
+        bind((v6, TCP).into(), SocketType::STREAM),
+        bind((v4, DNS).into(), SocketType::DGRAM),
+        bind((v6, DNS).into(), SocketType::DGRAM),
+        bind((v4, DNS).into(), SocketType::STREAM),
+        bind((v6, DNS).into(), SocketType::STREAM),
+    ];
+    let flags = SocketFlags::CLOEXEC;
+    let diag = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG));
+    door.push(diag.unwrap());
+    door
+}
+
+/// The gate where an ordinary user can run it.
+fn program() -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    static COPY: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
+    let directory = COPY.get_or_init(|| {
+        let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_bastide-gate"), directory.path().join("bastide-gate")).unwrap();
+        directory
+    });
+    directory.path().join("bastide-gate")
+}
