@@ -2,7 +2,7 @@
 //!
 //! Codes are stable: one that is retired is not given again. A test reads the sources and refuses a code that is not here.
 
-/// Codes with their explanations, in order.
+/// Codes with their explanations, in order. Those of a cell that did not start are told by the plane, too.
 pub const CODES: &[(&str, &str)] = &[
     (
         "E-CELL-001",
@@ -72,112 +72,6 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "E-PLANE-020",
-        "A risk is accepted by its exact name, so that nothing is switched off by a slip. The hint lists the names; \
-         `bastide doctor` says which layers hold.",
-    ),
-    (
-        "E-PLANE-030",
-        "The program was looked for as a shell does, in the directories of PATH, and is in none of them.\nGive its \
-         path, or add its directory to PATH.",
-    ),
-    (
-        "E-PLANE-031",
-        "The file is there and has no executable bit, or is no program.\n`chmod +x` it, or run it by its interpreter, \
-         as in `bastide run -- python3 script.py`.",
-    ),
-    (
-        "E-PLANE-032",
-        "A program brings its package into the cell. Where that would be the whole home or the whole system, or the \
-         file is no program at all, nothing is run.\nGive the path of the program itself, or name what it needs with \
-         `--read`.",
-    ),
-    ("E-PLANE-040", "A path that was named for the cell is not there. Nothing was run: a slip would look like a wall."),
-    (
-        "E-PLANE-041",
-        "Directories and regular files come into a cell. Sockets, devices and pipes of the host do not, nor what has \
-         a name that is no UTF-8.",
-    ),
-    ("E-PLANE-042", "Paths are absolute, without `.`, `..`, empty components or control characters."),
-    (
-        "E-PLANE-043",
-        "A host is a name, `*.NAME` for all below it, an address or a network, and may have a port: \
-         `--allow api.example.com:443`.",
-    ),
-    (
-        "E-PLANE-044",
-        "A flag narrows what the policy says about the workspace and never widens it, unless the policy is the \
-         shipped default. Write the wider mode into the policy.",
-    ),
-    ("E-PLANE-045", "The workspace is the directory that the program works on: the current one, or `--workspace DIR`."),
-    (
-        "E-PLANE-046",
-        "Everything in a workspace is shown to the program. A workspace that holds the whole host, the home \
-         directory, the system or the plane's own state would take the walls away.\nWork in a directory of its own.",
-    ),
-    (
-        "E-PLANE-047",
-        "No credential is inside a cell: what the program can read, it can send. Until credentials are injected at \
-         the door, one variable or login directory can be let in by name with `--accept-risk credential-inside=NAME`; \
-         the summary and the record say so.",
-    ),
-    (
-        "E-PLANE-060",
-        "A file that was named could not be opened. Nothing was put in force.\n`ls -l` shows whether it is there and \
-         readable.",
-    ),
-    (
-        "E-PLANE-061",
-        "A policy, or a file to trust, is a regular file. A symbolic link could be turned to another file after it was \
-         read, and a pipe or device has no content of its own.\nName the file itself; its directories may be links.",
-    ),
-    ("E-PLANE-062", "The file is longer than what is read: 256 KiB for a policy, 1 MiB for a file to trust."),
-    ("E-PLANE-063", "A policy is UTF-8 text. `file FILE` guesses what it is, `iconv` converts it."),
-    (
-        "E-PLANE-064",
-        "Whoever owns a policy file decides what is allowed. It must belong to you or to root.\nCopy it to a file of \
-         your own, after reading it.",
-    ),
-    (
-        "E-PLANE-065",
-        "Whoever may write a policy file decides what is allowed. It must not be writable by its group or by others.\n\
-         `chmod go-w FILE`, after reading it.",
-    ),
-    (
-        "E-PLANE-066",
-        "An agent works, or worked, in the directory that holds this policy file, and may have written it. It counts \
-         only while its content is the one that you trusted.\nRead it, then `bastide trust FILE`. Any change ends the \
-         trust.",
-    ),
-    ("E-PLANE-067", "A path is absolute, without `.`, `..`, empty components or control characters."),
-    (
-        "E-PLANE-068",
-        "The list of trusted files cannot be understood, so nothing in a workspace is trusted.\nRemove `trust.json` in \
-         the state directory, and trust the files again.",
-    ),
-    (
-        "E-PLANE-069",
-        "`bastide policy explain` takes a destination, `HOST[:PORT]` with port 443 where none is named, or an \
-         absolute path.",
-    ),
-    ("E-PLANE-070", "Codes look like E-PLANE-011 or E-POLICY-003 and stand in brackets behind the word error."),
-    (
-        "E-PLANE-071",
-        "The client asked for a cell where only questions are answered. Client and plane are of two versions.",
-    ),
-    (
-        "E-PLANE-072",
-        "A merge is recorded before it is done, and the session's record cannot be written, or is broken. Nothing was \
-         merged and nothing thrown away.\n`bastide log verify` says where it breaks. The changes lie in \
-         `changes/0/upper` of the session's directory, and can be copied by hand.",
-    ),
-    (
-        "E-PLANE-073",
-        "The changes of a session could not be read, merged or thrown away. The original is whole: a merge that was \
-         cut short is finished or undone before the next.\nThe message names the path and what the kernel said.",
-    ),
-    ("E-PLANE-099", "This build does not have the verb yet. docs/STATUS.md says what works."),
-    (
-        "E-PLANE-020",
         "A risk is accepted only by its exact name, and each name leaves out exactly one layer, or lets one credential \
          in. There is no name for everything.\n`bastide doctor` lists the layers.",
     ),
@@ -226,17 +120,62 @@ pub const CODES: &[(&str, &str)] = &[
         "The cell or the gate could not be started as a process. Memory or processes may be exhausted: `ulimit -a`.",
     ),
     ("E-PLANE-061", "bastide, bastided, bastide-gate and bastide-cell lie in one directory; one of them is missing."),
+    ("E-PLANE-062", "The file is longer than what is read: 256 KiB for a policy, 1 MiB for a file to trust."),
+    ("E-PLANE-063", "A policy is UTF-8 text. `file FILE` guesses what it is, `iconv` converts it."),
     (
-        "E-CELL-001",
-        "A boundary layer could not be built, or was measured from inside not to hold. Nothing was run.\n`bastide \
-         doctor` measures every layer and names the remedy. That one layer can be left out by name with \
-         `--accept-risk without-LAYER`; the summary then says so.",
+        "E-PLANE-064",
+        "Whoever owns a policy file decides what is allowed. It must belong to you or to root.\nCopy it to a file of \
+         your own, after reading it.",
     ),
     (
-        "E-CELL-002",
-        "The walls stood, but the program could not be started in them: its working directory, its interpreter or a \
-         library may be absent inside. `ldd PROGRAM` and its first line name what it needs; let it in with `--read`.",
+        "E-PLANE-065",
+        "Whoever may write a policy file decides what is allowed. It must not be writable by its group or by others.\n\
+         `chmod go-w FILE`, after reading it.",
     ),
+    (
+        "E-PLANE-066",
+        "An agent works, or worked, in the directory that holds this policy file, and may have written it. It counts \
+         only while its content is the one that you trusted.\nRead it, then `bastide trust FILE`. Any change ends the \
+         trust.",
+    ),
+    ("E-PLANE-067", "A path is absolute, without `.`, `..`, empty components or control characters."),
+    (
+        "E-PLANE-068",
+        "The list of trusted files cannot be understood, so nothing in a workspace is trusted.\nRemove `trust.json` in \
+         the state directory, and trust the files again.",
+    ),
+    (
+        "E-PLANE-069",
+        "`bastide policy explain` takes a destination, `HOST[:PORT]` with port 443 where none is named, or an \
+         absolute path.",
+    ),
+    ("E-PLANE-070", "Codes look like E-PLANE-011 or E-POLICY-003 and stand in brackets behind the word error."),
+    (
+        "E-PLANE-071",
+        "The client asked for a cell where only questions are answered. Client and plane are of two versions.",
+    ),
+    (
+        "E-PLANE-072",
+        "A merge is recorded before it is done, and the session's record cannot be written, or is broken. Nothing was \
+         merged and nothing thrown away.\n`bastide log verify` says where it breaks. The changes lie in \
+         `changes/0/upper` of the session's directory, and can be copied by hand.",
+    ),
+    (
+        "E-PLANE-073",
+        "The changes of a session could not be read, merged or thrown away. The original is whole: a merge that was \
+         cut short is finished or undone before the next.\nThe message names the path and what the kernel said.",
+    ),
+    (
+        "E-PLANE-074",
+        "A file that was named could not be opened. Nothing was put in force.\n`ls -l` shows whether it is there and \
+         readable.",
+    ),
+    (
+        "E-PLANE-075",
+        "A policy, or a file to trust, is a regular file. A symbolic link could be turned to another file after it was \
+         read, and a pipe or device has no content of its own.\nName the file itself; its directories may be links.",
+    ),
+    ("E-PLANE-099", "This build does not have the verb yet. docs/STATUS.md says what works."),
 ];
 
 /// The long text of a code.

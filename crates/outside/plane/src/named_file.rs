@@ -33,7 +33,7 @@ pub fn read(path: &Path, most: usize) -> Result<NamedFile, Problem> {
     let shown = quoted(&path.to_string_lossy());
     let failed = |error: &io::Error| {
         let hint = "look at it with `ls -l`, and write its path in full";
-        problem("E-PLANE-060", format!("cannot read `{shown}`: {error}"), hint, NOT_RUN)
+        problem("E-PLANE-074", format!("cannot read `{shown}`: {error}"), hint, NOT_RUN)
     };
     let real = real(path).map_err(|error| failed(&error))?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -67,7 +67,7 @@ fn real(path: &Path) -> io::Result<PathBuf> {
 
 fn irregular(shown: &str, what: &str) -> Problem {
     problem(
-        "E-PLANE-061",
+        "E-PLANE-075",
         format!("`{shown}` is {what}, and only a regular file is read"),
         "name the file itself: `readlink -f FILE` tells where a link leads",
         NOT_RUN,

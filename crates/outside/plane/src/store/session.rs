@@ -76,7 +76,7 @@ impl SessionDirectory {
         let path = loop {
             record.id = id(moment);
             let path = store.sessions().join(&record.id);
-            match running::mark(store, &record.id).and_then(|()| fs::DirBuilder::new().mode(0o700).create(&path)) {
+            match make_marked(store, &record.id, &path) {
                 Ok(()) => break path,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => moment += 1,
                 Err(error) => return Err(state("make", &path, &error)),
@@ -225,6 +225,16 @@ impl SessionDirectory {
     pub fn origin(&self, segment: Segment) -> Origin {
         Origin { session: self.record.id.clone(), segment }
     }
+}
+
+/// Makes a session's directory, marked first. The mark goes again where the id is an older session's.
+fn make_marked(store: &Store, id: &str, path: &Path) -> io::Result<()> {
+    running::mark(store, id)?;
+    let made = fs::DirBuilder::new().mode(0o700).create(path);
+    if made.is_err() {
+        running::unmark(store.root(), id)?;
+    }
+    made
 }
 
 /// Longest file of a session that is read whole.

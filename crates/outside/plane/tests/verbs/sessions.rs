@@ -1,0 +1,135 @@
+//! Which session is meant, and what `ls` and `show` tell.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use ::record::{Kind, Verdict, Wall};
+use wire::command::{Reply, Request, SessionState};
+
+use crate::room::{Room, connect, exec, here, select, write};
+
+fn listed(room: &Room) -> (Vec<Reply>, Vec<wire::command::SessionInfo>) {
+    let (before, last) = room.ask(Request::Ls);
+    let Ok(Reply::Sessions { sessions }) = last else { panic!("{last:?}") };
+    (before, sessions)
+}
+
+#[test]
+fn sessions_are_listed_newest_first_with_how_far_they_came() {
+    let room = Room::new();
+    let ended = room.ended("one", &[]);
+    let running = room.begin("two", None);
+    let lost = room.begin("three", None);
+    let lost_id = lost.record.id.clone();
+    drop(lost);
+    let (_, sessions) = listed(&room);
+    let told: Vec<_> = sessions.iter().map(|session| (session.id.as_str(), session.state)).collect();
+    let (running_id, ended_id) = (running.record.id.as_str(), ended.record.id.as_str());
+    let expected =
+        [(lost_id.as_str(), SessionState::Lost), (running_id, SessionState::Running), (ended_id, SessionState::Ended)];
+    assert_eq!(told, expected);
+    assert_eq!((sessions[2].policy.as_str(), sessions[2].exit), ("hardened", Some(0)));
+}
+
+#[test]
+fn a_damaged_session_hides_no_other() {
+    let room = Room::new();
+    let good = room.ended("one", &[]);
+    let sessions = room.store().sessions();
+    fs::write(room.ended("two", &[]).path.join("session.json"), "{\x1b[2J").unwrap();
+    fs::remove_file(room.ended("three", &[]).path.join("session.json")).unwrap();
+    // One that says it is another.
+    let forged = room.ended("four", &[]);
+    fs::copy(good.path.join("session.json"), forged.path.join("session.json")).unwrap();
+    fs::create_dir(sessions.join("\x1b[2J")).unwrap();
+    fs::write(sessions.join("0123456789a"), "a file").unwrap();
+    std::os::unix::fs::symlink("/", sessions.join("0123456789b")).unwrap();
+    let huge = room.ended("five", &[]);
+    fs::File::create(huge.path.join("session.json")).unwrap().set_len(1 << 40).unwrap();
+    let (before, shown) = listed(&room);
+    assert_eq!(shown.iter().map(|session| &session.id).collect::<Vec<_>>(), [&good.record.id]);
+    let notices: Vec<_> =
+        before.iter().filter_map(|reply| if let Reply::Notice { text } = reply { Some(text) } else { None }).collect();
+    assert_eq!(notices.len(), 7, "{notices:?}");
+    assert!(notices.iter().all(|text| !text.chars().any(char::is_control)));
+    assert_eq!(room.no(Request::Show(select(&forged.record.id))).code, "E-PLANE-014");
+}
+
+#[test]
+fn a_session_is_meant_by_id_name_beginning_or_directory() {
+    let room = Room::new();
+    let first = room.ended("work", &[]);
+    let mut second = room.ended("work", &[]);
+    second.record.name = Some(first.record.id[..4].to_owned());
+    second.save().unwrap();
+    let other = room.ended("other", &[]);
+    let shown = |request| match room.yes(Request::Show(request)) {
+        Reply::Session(session) => session.id,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown(select(&first.record.id)), first.record.id);
+    assert_eq!(shown(select(&first.record.id[..4])), second.record.id, "a name goes before a beginning");
+    assert_eq!(shown(here(&room.path("work"))), second.record.id);
+    assert_eq!(shown(here(&room.path("work/deep/down"))), second.record.id);
+    assert_eq!(shown(here(&room.path("other"))), other.record.id);
+    assert_eq!(room.no(Request::Show(here(&room.path("workshop")))).code, "E-PLANE-013");
+    assert_eq!(room.no(Request::Show(select(&first.record.id[..5]))).code, "E-PLANE-012");
+    for nothing in ["", "nobody\x1b[2J", "../sessions", "/", "."] {
+        let problem = room.no(Request::Show(select(nothing)));
+        assert_eq!((problem.code.as_str(), problem.exit), ("E-PLANE-011", 1), "{nothing:?}");
+    }
+}
+
+#[test]
+fn show_counts_what_the_segments_say() {
+    let room = Room::new();
+    let session = room.ended(
+        "work",
+        &[
+            connect("a.example", 443, Verdict::Allowed),
+            connect("b.example", 443, Verdict::Refused),
+            connect("b.example", 443, Verdict::Asked),
+            Kind::Resolve { name: "c.example".into(), verdict: Verdict::Refused, reason: None },
+            exec(7, 1, "curl"),
+        ],
+    );
+    let wall = |name: &str| vec![Wall { name: name.into(), holds: true, detail: String::new() }];
+    write(
+        &session,
+        ::record::Segment::Plane,
+        &[Kind::Walls { layers: wall("seccomp") }, Kind::Limits { limits: wall("memory") }],
+    );
+    let Reply::Session(shown) = room.yes(Request::Show(select(&session.record.id))) else { panic!() };
+    let counted = |list: &[wire::command::Counted]| {
+        list.iter().map(|count| format!("{} {}", count.what, count.times)).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&shown.allowed), ["a.example:443 1"]);
+    assert_eq!(counted(&shown.refused), ["b.example:443 2", "c.example 1"]);
+    assert_eq!((shown.layers[0].name.as_str(), shown.limits[0].name.as_str()), ("seccomp", "memory"));
+    assert_eq!(shown.pending, Some(0));
+}
+
+#[test]
+fn the_state_is_for_its_owner_alone() {
+    let room = Room::new();
+    drop(room.begin("lost", None));
+    let session = room.ended("work", &[connect("a.example", 443, Verdict::Refused)]);
+    let file = room.path("work/policy.yaml");
+    fs::write(&file, "x").unwrap();
+    room.yes(Request::Trust { file });
+    let _ = plane::store::repair(room.store());
+    let mut todo = vec![room.store().root().to_owned()];
+    let mut seen = 0;
+    while let Some(path) = todo.pop() {
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let mode = meta.permissions().mode() & 0o777;
+        // The segments of this test were written by the test itself.
+        let ours = path.extension().is_none_or(|extension| extension != "segment") || !path.starts_with(&session.path);
+        assert!(!ours || mode == if meta.is_dir() { 0o700 } else { 0o600 }, "{} {mode:o}", path.display());
+        seen += 1;
+        if meta.is_dir() {
+            todo.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(seen > 12, "{seen}");
+}
