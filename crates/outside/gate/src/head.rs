@@ -127,11 +127,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
 fn end(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     for (at, &byte) in bytes.iter().enumerate().take(MAX_HEAD) {
         match (byte, at.checked_sub(1).map(|before| bytes[before])) {
-            (b'\n', Some(b'\r')) => {
-                if at >= 3 && &bytes[at - 3..at] == b"\r\n\r" {
-                    return Ok(Some(at + 1));
-                }
-            }
+            (b'\n', Some(b'\r')) if bytes[..at].ends_with(b"\r\n\r") => return Ok(Some(at + 1)),
+            (b'\n', Some(b'\r')) => {}
             (b'\n', _) => return Err(HeadError::BareLineFeed),
             (_, Some(b'\r')) => return Err(HeadError::BareCarriageReturn),
             (b'\r' | b'\t', _) => {}
