@@ -168,7 +168,10 @@ fn socket_shadow(scene: &Scene<'_>) -> (bool, String) {
                 Err(rustix::io::Errno::ACCESS | rustix::io::Errno::NOENT) => {}
                 _ => bare = Some(at),
             },
-            Step::Bind { at, writable: false, .. } if !scene.without.contains(Layer::PrivateRoot) => {
+            // As root to the kernel the agent owns the system's trees too.
+            Step::Bind { at, writable: false, .. }
+                if !scene.without.contains(Layer::PrivateRoot) && !scene.without.contains(Layer::HostUid) =>
+            {
                 let owned = |of: Stat| of.st_uid == uid && FileType::from_raw_mode(of.st_mode) == FileType::Directory;
                 if rustix::fs::stat(at.as_str()).is_ok_and(owned) {
                     bare = Some(at);

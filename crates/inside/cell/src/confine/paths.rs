@@ -65,7 +65,9 @@ impl Domain {
             created = created.add_rule(PathBeneath::new(beneath, granted(rule.access)))?;
         }
         let ruleset: Option<OwnedFd> = created.into();
-        ruleset.map(Domain).ok_or(DomainError::Missing)
+        let ruleset = ruleset.ok_or(DomainError::Missing)?;
+        // Out of the way of the low numbers, which the agent's process fills.
+        rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map(Domain).map_err(|_| DomainError::Missing)
     }
 
     /// Binds the calling thread and all that it will start. Allocates nothing and keeps the descriptor.
