@@ -154,11 +154,9 @@ impl Merge<'_> {
             }
         }
         // With every lock held and every copy made: is the git directory still what was reviewed?
-        for op in journal.ops.iter().filter(|op| op.group.is_some() && !matches!(op.act, Act::Import { .. })) {
-            let now = Stamp::take(self.lower, &op.path(), false)?;
-            let standing = matches!(op.act, Act::Directory) && now.as_ref().is_some_and(|s| s.node == Node::Directory);
-            if !standing && !unchanged(op.before.as_ref(), now.as_ref()) {
-                failed.entry(op.reported()).or_insert(Reason::Conflict);
+        for op in journal.ops.iter().filter(|op| op.group.is_some()) {
+            if !self.as_reviewed(op)? {
+                failed.insert(op.reported(), Reason::Conflict);
             }
         }
         for op in journal.ops.iter().filter(|op| failed.contains_key(&op.reported())) {
@@ -168,6 +166,14 @@ impl Merge<'_> {
         outcome.left.extend(failed);
         steps.step("sync copies")?;
         self.sync(journal.ops.iter().filter_map(|op| op.act.temp()).collect())
+    }
+
+    /// Whether an operation of a group finds what was reviewed, or what it would make.
+    fn as_reviewed(&self, op: &Op) -> Result<bool, Error> {
+        let now = Stamp::take(self.lower, &op.path(), false)?;
+        let directory = now.as_ref().is_some_and(|stamp| stamp.node == Node::Directory);
+        let any = matches!(op.act, Act::Import { .. } | Act::Mode) || (matches!(op.act, Act::Directory) && directory);
+        Ok(any || unchanged(op.before.as_ref(), now.as_ref()))
     }
 
     /// A lock that was not made by us is another's: only where our own staging directory stands is it ours to remove.

@@ -33,6 +33,8 @@ pub(super) enum Act {
     Put { temp: String },
     /// Likewise, unless something stands there: git objects, whose name says what they hold.
     Import { temp: String },
+    /// Nothing; but the group goes only if this is as it was.
+    Expect,
     /// Set permission bits.
     Mode,
 }

@@ -25,6 +25,8 @@ pub struct Unit {
     pub(super) imports: Vec<Change>,
     /// Refs that move.
     pub moves: Vec<Move>,
+    /// The original's packed refs as they were reviewed.
+    pub(super) packed: Option<Stamp>,
     /// Reflogs that grow.
     pub(super) logs: Vec<Change>,
     /// The index and the state of an operation in progress.
@@ -48,6 +50,8 @@ pub struct Move {
     pub old: Option<String>,
     /// What the cell says; none if it is deleted.
     pub new: Option<String>,
+    /// The original's loose file as it was reviewed.
+    pub(super) before: Option<Stamp>,
 }
 
 /// Why something in a git directory is not merged with the unit.

@@ -28,10 +28,13 @@ pub(in super::super) fn plan(
 ) -> Result<Vec<Task>, Error> {
     let mut planner = Planner { lower, root, temp, next: first, tasks: Vec::new() };
     planner.objects(&unit.imports)?;
-    for moved in unit.moves.iter().filter(|m| m.new.is_none()) {
-        planner.delete(moved)?;
+    for moved in unit.moves.iter().filter(|m| m.new.is_none() && m.before.is_some()) {
+        planner.push(Op::new(&root.join(&moved.name), Act::Remove, moved.before.clone(), None), Source::None);
     }
-    planner.forget(&unit.moves)?;
+    if !planner.forget(unit)? && unit.moves.iter().any(|m| m.before.is_none()) {
+        // A ref that was packed or absent is still what it was only if these are.
+        planner.push(Op::new(&root.join("packed-refs"), Act::Expect, unit.packed.clone(), None), Source::None);
+    }
     for moved in &unit.moves {
         planner.point(moved)?;
     }
@@ -39,7 +42,7 @@ pub(in super::super) fn plan(
         planner.data(change)?;
     }
     if unit.fresh {
-        planner.content(&root.join("config"), CONFIG.into())?;
+        planner.content(&root.join("config"), CONFIG.into(), None)?;
     }
     planner.logs(&unit.logs)?;
     Ok(planner.finish(unit.fresh))
@@ -85,20 +88,11 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Removes a loose ref.
-    fn delete(&mut self, moved: &Move) -> Result<(), Error> {
-        let path = self.root.join(&moved.name);
-        if let Some(before) = Stamp::take(self.lower, &path, false)?.filter(|stamp| stamp.node == Node::File) {
-            self.push(Op::new(&path, Act::Remove, Some(before), None), Source::None);
-        }
-        Ok(())
-    }
-
-    /// Removes refs from packed-refs, with the lines that belong to them.
-    fn forget(&mut self, moves: &[Move]) -> Result<(), Error> {
-        let gone: BTreeSet<&str> = moves.iter().filter(|m| m.new.is_none()).map(|m| m.name.as_str()).collect();
+    /// Removes refs from packed-refs, with the lines that belong to them; says whether there were any.
+    fn forget(&mut self, unit: &Unit) -> Result<bool, Error> {
+        let gone: BTreeSet<&str> = unit.moves.iter().filter(|m| m.new.is_none()).map(|m| m.name.as_str()).collect();
         let path = self.root.join("packed-refs");
-        let Some(text) = bytes(self.lower, &path, 64 << 20)?.filter(|_| !gone.is_empty()) else { return Ok(()) };
+        let Some(text) = bytes(self.lower, &path, 64 << 20)?.filter(|_| !gone.is_empty()) else { return Ok(false) };
         let (mut kept, mut dropping) = (Vec::new(), false);
         for line in text.split_inclusive(|b| *b == b'\n') {
             let words = String::from_utf8_lossy(line);
@@ -111,13 +105,19 @@ impl Planner<'_> {
                 kept.extend_from_slice(line);
             }
         }
-        if kept == text { Ok(()) } else { self.content(&path, kept) }
+        if kept == text {
+            return Ok(false);
+        }
+        self.content(&path, kept, unit.packed.clone()).map(|()| true)
     }
 
     /// Points a ref at its new value, if the original's is still the old one.
     fn point(&mut self, moved: &Move) -> Result<(), Error> {
         match &moved.new {
-            Some(value) => self.content(&self.root.join(&moved.name), format!("{value}\n").into_bytes()),
+            Some(value) => {
+                let bytes = format!("{value}\n").into_bytes();
+                self.content(&self.root.join(&moved.name), bytes, moved.before.clone())
+            }
             None => Ok(()),
         }
     }
@@ -134,8 +134,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn content(&mut self, path: &Path, bytes: Vec<u8>) -> Result<(), Error> {
-        let before = Stamp::take(self.lower, path, false)?;
+    fn content(&mut self, path: &Path, bytes: Vec<u8>, before: Option<Stamp>) -> Result<(), Error> {
         let mode = before.as_ref().map_or(0o644, |before| before.mode & 0o777);
         let after = Stamp::of_content(&bytes, mode);
         let temp = self.place(path)?;

@@ -59,16 +59,19 @@ pub(super) fn packed(tree: &Tree, path: &Path) -> Result<Result<Refs, Fault>, Er
     Ok(Ok(refs))
 }
 
-/// Reads the loose refs of the original and its HEADs. Its own oddities are left out, not judged.
-pub(super) fn loose(lower: &Tree, root: &Path) -> Result<Refs, Error> {
-    let mut refs = Refs::new();
+/// Reads the loose refs of the original and its HEADs, with their stamps. Its own oddities are left out, not judged.
+pub(super) fn loose(lower: &Tree, root: &Path) -> Result<(Refs, BTreeMap<String, Stamp>), Error> {
+    let (mut refs, mut stamps) = (Refs::new(), BTreeMap::new());
     let mut todo = vec!["refs".to_owned()];
     let worktrees = lower.names(&root.join("worktrees")).unwrap_or_default();
     let heads = worktrees.iter().filter_map(|name| Some(format!("worktrees/{}/HEAD", name.to_str()?)));
     todo.extend(heads.chain(["HEAD".to_owned()]));
     while let Some(name) = todo.pop() {
         let path = root.join(&name);
-        match Stamp::take(lower, &path, false)?.map(|stamp| stamp.node) {
+        let stamp = Stamp::take(lower, &path, false)?;
+        let node = stamp.as_ref().map(|stamp| stamp.node);
+        stamps.extend(stamp.filter(|stamp| stamp.node != Node::Directory).map(|stamp| (name.clone(), stamp)));
+        match node {
             Some(Node::Directory) => {
                 let names = lower.names(&path)?;
                 todo.extend(names.iter().filter_map(|below| Some(format!("{name}/{}", below.to_str()?))));
@@ -84,7 +87,7 @@ pub(super) fn loose(lower: &Tree, root: &Path) -> Result<Refs, Error> {
             return Err(Error::TooMany);
         }
     }
-    Ok(refs)
+    Ok((refs, stamps))
 }
 
 /// Whether a text is the name of a ref beneath `refs/` that git itself would make.

@@ -25,6 +25,8 @@ pub(super) fn build(
         sorted.take(lower, root, change)?;
     }
     sorted.pair();
+    // Stamps come before values: what changes between the two is seen when the stamps are compared.
+    sorted.unit.packed = Stamp::take(lower, &root.join("packed-refs"), false)?;
     let moved = sorted.moves(upper, lower, root);
     match moved {
         Err(error) => return Err(error),
@@ -108,7 +110,8 @@ impl Sorted {
 
     fn moves(&self, upper: &Tree, lower: &Tree, root: &Path) -> Result<Result<Vec<Move>, Fault>, Error> {
         let packed_path = root.join("packed-refs");
-        let (loose, packed) = (refs::loose(lower, root)?, refs::packed(lower, &packed_path)?.unwrap_or_default());
+        let (loose, stamps) = refs::loose(lower, root)?;
+        let packed = refs::packed(lower, &packed_path)?.unwrap_or_default();
         let mut after_packed = packed.clone();
         match &self.packed {
             Some(change) if change.kind == Kind::Removed => after_packed.clear(),
@@ -134,7 +137,7 @@ impl Sorted {
                 Err(fault) => return Ok(Err(fault)),
             };
         }
-        Ok(difference(&joined(packed, loose), &joined(after_packed, after_loose)))
+        Ok(difference(&joined(packed, loose), &joined(after_packed, after_loose), &stamps))
     }
 
     /// Whether the original's refs changed outside where the cell's moved.
@@ -168,12 +171,17 @@ fn joined(mut packed: Refs, loose: Refs) -> Refs {
     packed
 }
 
-fn difference(before: &Refs, after: &Refs) -> Result<Vec<Move>, Fault> {
+fn difference(before: &Refs, after: &Refs, stamps: &BTreeMap<String, Stamp>) -> Result<Vec<Move>, Fault> {
     let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let moves: Vec<Move> = names
         .into_iter()
         .filter(|name| before.get(*name) != after.get(*name))
-        .map(|name| Move { name: name.clone(), old: before.get(name).cloned(), new: after.get(name).cloned() })
+        .map(|name| Move {
+            name: name.clone(),
+            old: before.get(name).cloned(),
+            new: after.get(name).cloned(),
+            before: stamps.get(name).cloned(),
+        })
         .collect();
     let headless = |m: &Move| m.new.is_none() && !m.name.starts_with("refs/");
     if moves.iter().any(headless) { Err(Fault::RefContent) } else { Ok(moves) }

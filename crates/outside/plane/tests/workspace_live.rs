@@ -1,0 +1,51 @@
+//! Continuous merging.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod workspace_room;
+
+use plane::workspace::*;
+use std::fs;
+use workspace_room::*;
+
+#[test]
+fn what_is_settled_and_plain_goes_out_and_the_rest_waits_and_is_told_once() {
+    again_as_user("what_is_settled_and_plain_goes_out_and_the_rest_waits_and_is_told_once");
+    let mut room = Room::new();
+    room.outside("echo 1 > a; mkdir d e; echo keep > d/Makefile; echo x > d/x; echo y > e/y; git init -q -b main; git add .; git commit -qm one");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    room.begin();
+    let (guards, mut live) = ([std::path::PathBuf::from("guarded")], Live::default());
+    let mut step = |room: &mut Room| live.step(room.workspace(), &guards).unwrap();
+    room.inside(
+        "echo 2 > a; echo n > new; echo g > guarded; rm -r d e; git add a; git commit -qm two; echo all: > Makefile",
+    );
+    room.outside("echo changed > e/y");
+    let first = step(&mut room);
+    assert!(first.merged.is_empty() && first.unfinished, "{first:?}");
+    let told = |step: &Step, path: &str, why| step.held.contains(&(path.into(), why));
+    assert!(told(&first, "guarded", Waits::Flagged) && told(&first, "Makefile", Waits::Flagged), "{first:?}");
+    assert!(told(&first, "e/y", Waits::Conflict) && told(&first, "d/Makefile", Waits::Flagged), "{first:?}");
+    // One file is still being written: it waits for another step.
+    fs::write(room.upper().join("new"), "more").unwrap();
+    let second = step(&mut room);
+    assert!(second.merged.contains(&"a".into()) && second.merged.contains(&".git".into()), "{second:?}");
+    assert!(!second.merged.contains(&"new".into()) && second.unfinished && second.held.is_empty(), "{second:?}");
+    assert!(room.lower().join("d/Makefile").exists() && room.lower().join("e/y").exists());
+    assert!(!room.lower().join("d/x").exists());
+    let third = step(&mut room);
+    assert_eq!(third.merged, [std::path::PathBuf::from("new")], "{third:?}");
+    let fourth = step(&mut room);
+    assert!(fourth.merged.is_empty() && fourth.held.is_empty() && !fourth.unfinished, "{fourth:?}");
+    assert_eq!(room.outside("cat a new; git log --format=%s"), "2\nmoretwo\none\n");
+    assert!(!room.lower().join("guarded").exists() && !room.lower().join("Makefile").exists());
+    // Our own merges are no outside changes: the cell goes on where it was.
+    fs::write(room.upper().join("a"), "3\n").unwrap();
+    step(&mut room);
+    assert_eq!(step(&mut room).merged, [std::path::PathBuf::from("a")]);
+    // An edit outside is one.
+    fs::write(room.upper().join("a"), "4\n").unwrap();
+    fs::write(room.lower().join("a"), "5\n").unwrap();
+    assert_eq!(step(&mut room).held, [("a".into(), Waits::Conflict)]);
+    step(&mut room);
+    assert_eq!(fs::read_to_string(room.lower().join("a")).unwrap(), "5\n");
+}

@@ -1,0 +1,164 @@
+//! What a real overlay leaves behind, against the original changing outside.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod workspace_room;
+
+use plane::workspace::*;
+use proptest::prelude::*;
+use std::path::Path;
+use workspace_room::*;
+
+fn prepared() -> Room {
+    let mut room = Room::new();
+    room.outside("mkdir -p d/e r; echo f > f; echo x > d/x; echo y > d/e/y; echo z > r/z; ln d/x hard");
+    room.begin();
+    room
+}
+
+#[test]
+fn changes_outside_are_told_from_ours_and_from_the_cells() {
+    again_as_user("changes_outside_are_told_from_ours_and_from_the_cells");
+    for (inside, outside, path, conflict) in [
+        ("echo 2 > f", "true", "f", None),
+        ("echo 2 > f", "echo 3 > f", "f", Some(Conflict::ChangedOutside)),
+        ("echo 2 > f", "rm f", "f", Some(Conflict::RemovedOutside)),
+        ("echo 2 > f", "touch -d 2000-01-01 f", "f", Some(Conflict::ChangedOutside)),
+        ("echo 2 > f", "cp -p f g; mv g f", "f", Some(Conflict::ChangedOutside)),
+        ("rm f", "echo 3 > f", "f", Some(Conflict::ChangedOutside)),
+        ("echo n > n", "echo o > n", "n", Some(Conflict::ChangedOutside)),
+        ("echo n > n", "echo o > o", "n", None),
+        ("mv f g", "true", "g", None),
+        ("mv f g", "true", "f", None),
+        ("echo 2 > d/x", "mv d q; cp -a q d", "d/x", Some(Conflict::ChangedOutside)),
+        ("echo 2 > d/x", "mv d q", "d/x", Some(Conflict::RemovedOutside)),
+        ("echo 2 > d/n", "mv d q; mv r d", "d/n", Some(Conflict::ParentMoved)),
+        ("echo 2 > d/e/n", "mv d q; mv q d", "d/e/n", Some(Conflict::ParentMoved)),
+        ("echo 2 > d/n", "echo o > d/o", "d/n", None),
+    ] {
+        let mut room = prepared();
+        room.inside(inside);
+        room.outside(outside);
+        let found = room.change(path).conflict;
+        let same = match (found, conflict) {
+            // A new file beneath a directory that is not the one that was.
+            (Some(Conflict::RemovedOutside), Some(Conflict::ParentMoved)) => true,
+            (found, conflict) => found == conflict,
+        };
+        assert!(same, "{inside} | {outside}: {found:?}");
+    }
+}
+
+#[test]
+fn what_changed_just_before_the_session_is_no_conflict() {
+    let mut wrong = 0;
+    for _ in 0..50 {
+        let mut room = Room::new();
+        std::fs::write(room.lower().join("f"), "1").unwrap();
+        room.begin();
+        std::fs::write(room.upper().join("f"), "2").unwrap();
+        wrong += usize::from(room.change("f").conflict.is_some());
+        std::fs::write(room.lower().join("f"), "3").unwrap();
+        assert!(room.change("f").conflict.is_some(), "what changed just after it is one");
+    }
+    // Kernels with multigrain times (6.13) tell both apart; older ones only to a tick, on the safe side.
+    println!("just before, taken for just after: {wrong} of 50");
+}
+
+#[test]
+fn a_cell_cannot_write_the_overlays_own_marks() {
+    again_as_user("a_cell_cannot_write_the_overlays_own_marks");
+    let mut room = prepared();
+    room.inside(
+        "mkdir n; python3 -c \"
+import os
+for name in ('opaque', 'redirect', 'whiteout', 'origin', 'metacopy'):
+    for path in ('n', 'f', 'd'):
+        os.setxattr(path, 'user.overlay.' + name, b'y')\"; if mknod w c 0 0; then echo made; fi",
+    );
+    // The attributes arrive escaped and mean nothing; nothing vanished and nothing is redirected.
+    let changes = room.changes();
+    assert!(changes.iter().all(|c| c.refusal.is_none() && c.kind != Kind::Removed), "{changes:?}");
+    assert!(!room.upper().join("w").exists());
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Write(String, u8),
+    Remove(String),
+    Rename(String, String),
+    Mkdir(String),
+    Link(String),
+    Mode(String, u16),
+    Opaque(String),
+}
+
+impl Act {
+    fn shell(&self) -> String {
+        match self {
+            Self::Write(path, n) => format!("echo {n} > {path}"),
+            Self::Remove(path) => format!("rm -rf {path}"),
+            Self::Rename(a, b) => format!("mv -T {a} {b}"),
+            Self::Mkdir(path) => format!("mkdir -p {path}"),
+            Self::Link(path) => format!("ln -sfn target {path}"),
+            Self::Mode(path, mode) => format!("chmod {mode:o} {path}"),
+            Self::Opaque(path) => format!("rm -rf {path}; mkdir {path}; echo new > {path}/a"),
+        }
+    }
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let part = || prop::sample::select(vec!["a", "b", "c"]);
+    prop::collection::vec(part(), 1..4).prop_map(|parts| parts.join("/"))
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (path(), any::<u8>()).prop_map(|(p, n)| Act::Write(p, n)),
+        2 => path().prop_map(Act::Remove),
+        2 => (path(), path()).prop_map(|(a, b)| Act::Rename(a, b)),
+        2 => path().prop_map(Act::Mkdir),
+        1 => path().prop_map(Act::Link),
+        1 => (path(), prop::sample::select(vec![0o600, 0o644, 0o755, 0o700])).prop_map(|(p, m)| Act::Mode(p, m)),
+        1 => path().prop_map(Act::Opaque),
+    ]
+}
+
+fn script(acts: &[Act]) -> String {
+    acts.iter().map(|act| format!("({}) 2>/dev/null || true; ", act.shell())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a cell does, after the merge the original is what the cell saw.
+    #[test]
+    fn after_a_merge_the_original_is_what_the_cell_saw(
+        before in prop::collection::vec(act(), 0..12),
+        first in prop::collection::vec(act(), 1..15),
+        second in prop::collection::vec(act(), 0..10),
+    ) {
+        let mut room = Room::new();
+        room.outside(&script(&before));
+        room.begin();
+        // Two rounds with a merge between: the second must not take our own merge for an outside change.
+        for acts in [first, second] {
+            let seen = room.dir.path().join("seen");
+            let _ = std::fs::remove_dir_all(&seen);
+            room.inside(&format!("{} cp -a . {}", script(&acts), seen.display()));
+            let outcome = room.apply();
+            prop_assert!(outcome.left.is_empty(), "{:?}", outcome.left);
+            prop_assert_eq!(room.picture(&room.lower()), room.picture(&seen));
+            prop_assert!(room.changes().is_empty(), "{:?}", room.changes());
+        }
+    }
+}
+
+#[test]
+fn a_root_that_was_replaced_is_not_merged_into() {
+    let room = prepared();
+    room.inside("echo 2 > f");
+    let (lower, changes) = (room.lower(), room.dir.path().join("changes"));
+    std::fs::rename(&lower, room.dir.path().join("away")).unwrap();
+    std::fs::create_dir(&lower).unwrap();
+    assert!(matches!(Workspace::open(&changes, &lower, None), Err(Error::Moved(path)) if path == Path::new(&lower)));
+}
