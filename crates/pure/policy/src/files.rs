@@ -42,6 +42,8 @@ pub enum Stead {
     Home,
     /// A file or tree that the cell makes itself, such as `/proc` or `/etc/passwd`.
     Made,
+    /// The cell's own scratch space: `/tmp` and `/var/tmp`. What is named below shows.
+    Scratch,
 }
 
 /// The answer for one path.
@@ -77,6 +79,9 @@ pub const MADE: &[&str] = &[
     "/etc/nsswitch.conf",
     "/etc/machine-id",
 ];
+
+/// Where the cell has scratch space of its own, empty at the start.
+pub const SCRATCH: &[&str] = &["/tmp", "/var/tmp"];
 
 /// What the path is inside. `hide` wins over everything; then workspace, `write`, `read`.
 #[must_use]
@@ -116,6 +121,9 @@ fn stead(place: &Place<'_>, path: &CanonicalPath) -> Option<Stead> {
     if MADE.iter().any(made) {
         return Some(Stead::Made);
     }
+    if SCRATCH.iter().any(made) {
+        return Some(Stead::Scratch);
+    }
     place.home.covers(path).then_some(Stead::Home)
 }
 
@@ -146,6 +154,9 @@ impl fmt::Display for FileAnswer {
             }
             (Access::Absent, Some(Stead::Made)) => {
                 write!(formatter, "`{path}` inside is the cell's own, not the host's")?
+            }
+            (Access::Absent, Some(Stead::Scratch)) => {
+                write!(formatter, "`{path}` of the host is absent; the cell has scratch space of its own there")?;
             }
             (Access::Absent, None) => write!(formatter, "`{path}` is absent: nothing names it")?,
             (Access::Hidden, _) => write!(formatter, "`{path}` is hidden{rule}; only removing that rule shows it")?,

@@ -27,7 +27,7 @@ pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal,
 pub use diff::{Change, diff};
 pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests};
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
-pub use files::{Access, FileAnswer, MADE, Place, Stead, file};
+pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
 pub use model::{Default, Files, Limit, Limits, Network, Policy, Protocol, Rule, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
