@@ -31,7 +31,7 @@ pub struct Bastide {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a program, or the installed agent, in a cell
-    Run(Run),
+    Run(Box<Run>),
     /// Measure the boundary, and try to break a throwaway cell
     Doctor(Doctor),
     /// Show what a session changed

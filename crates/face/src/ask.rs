@@ -33,7 +33,7 @@ pub(crate) fn tell(request: &Request, json: bool) -> Result<u8, Error> {
 fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
     let mut plane = Plane::ask(request)?;
     loop {
-        match plane.next()? {
+        match plane.reply()? {
             Reply::Refused(problem) => return Err(Error::Plane(problem)),
             Reply::Notice { text } if !how.json => {
                 let _ = writeln!(std::io::stderr(), "bastide: {}", words::line(&text, 1000));

@@ -64,7 +64,7 @@ impl Plane {
     ///
     /// # Errors
     /// When the plane ended before its last word, or speaks another language.
-    pub fn next(&mut self) -> Result<Reply, Error> {
+    pub fn reply(&mut self) -> Result<Reply, Error> {
         loop {
             if let Some(reply) = self.replies.pop_front() {
                 return Ok(reply);

@@ -33,7 +33,7 @@ pub(crate) fn event(line: &LogLine, how: &Shown) -> bool {
 pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
     let json = how.json;
     let answered = match reply {
-        Reply::Sessions { sessions } => (either(json, &sessions, sessions::list), exit::DONE),
+        Reply::Sessions { sessions } => (either(json, &sessions, |all| sessions::list(all)), exit::DONE),
         Reply::Session(session) => (either(json, &*session, sessions::one), exit::DONE),
         Reply::Diff(answer) => (either(json, &*answer, changes::diff), exit::DONE),
         Reply::Merged(answer) => {
@@ -42,7 +42,8 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
         }
         Reply::LogEnd => (String::new(), exit::DONE),
         Reply::Verified { segments } => {
-            let broken = segments.iter().any(|segment| segment.broken.is_some());
+            // No chain at all proves nothing.
+            let broken = segments.is_empty() || segments.iter().any(|segment| segment.broken.is_some());
             (either(json, &segments, |all| record::verified(all)), if broken { exit::NO } else { exit::DONE })
         }
         Reply::Why(answer) => (either(json, &*answer, record::why), exit::DONE),

@@ -1,12 +1,12 @@
 //! `ls` and `show`.
 
-use super::table::{cut, table, time};
+use super::table::{minute, table, time};
 use crate::words;
 use record::Wall;
 use wire::command::{Counted, SessionInfo, SessionState};
 
 /// One line for each session.
-pub(super) fn list(sessions: &Vec<SessionInfo>) -> String {
+pub(super) fn list(sessions: &[SessionInfo]) -> String {
     if sessions.is_empty() {
         return "no sessions; `bastide run -- CMD` begins one\n".to_owned();
     }
@@ -16,7 +16,7 @@ pub(super) fn list(sessions: &Vec<SessionInfo>) -> String {
             words::line(&session.id, 24),
             session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
             state(session.state).to_owned(),
-            cut(&time(session.started), 16).replace('…', "Z"),
+            minute(session.started),
             session.exit.map_or_else(|| "-".to_owned(), |exit| exit.to_string()),
             words::line(&session.command.join(" "), 60),
         ]

@@ -1,7 +1,7 @@
 //! Columns, and times as a person reads them.
 
 /// The widest line.
-pub(super) const WIDTH: usize = 80;
+const WIDTH: usize = 80;
 
 /// Rows in aligned columns, two spaces apart; the last column takes what is left of the line, and is cut there.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
@@ -22,7 +22,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// The text, or its beginning and `…`.
-pub(super) fn cut(text: &str, limit: usize) -> String {
+fn cut(text: &str, limit: usize) -> String {
     if length(text) <= limit {
         return text.to_owned();
     }
@@ -35,6 +35,12 @@ pub(super) fn time(micros: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// The same without seconds.
+pub(super) fn minute(micros: u64) -> String {
+    let time = time(micros);
+    time.rsplit_once(':').map_or_else(|| time.clone(), |(minute, _)| format!("{minute}Z"))
 }
 
 /// The civil date of a day since the epoch, by eras of 400 years that begin in March.
@@ -63,7 +69,8 @@ mod tests {
         assert_eq!(time(951_782_400_000_000), "2000-02-29 00:00:00Z");
         assert_eq!(time(1_795_570_747_000_001), "2026-11-25 01:39:07Z");
         assert_eq!(time(1_798_761_599_999_999), "2026-12-31 23:59:59Z");
-        let _ = time(u64::MAX);
+        assert_eq!(minute(1_795_570_747_000_001), "2026-11-25 01:39Z");
+        assert!(time(u64::MAX).ends_with('Z'));
     }
 
     #[test]

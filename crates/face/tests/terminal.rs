@@ -1,0 +1,158 @@
+//! `bastide run` on a real terminal: a pty of the test's own, in a session of its own.
+
+mod fake;
+
+use fake::{Beside, pty};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Terminal {
+    master: OwnedFd,
+    slave: OwnedFd,
+    seen: String,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let (master, slave) = pty();
+        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("size");
+        Self { master, slave, seen: String::new() }
+    }
+
+    /// Starts `line` in a shell that leads the terminal's session.
+    fn start(&self, beside: &Beside, line: &str, interactive: bool) -> Child {
+        let shell = if interactive { &["-c", "bash", "--norc", "--noprofile", "-i"][..] } else { &["-c", "sh", "-c"] };
+        let mut command = Command::new("setsid");
+        command.args(shell).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/home/nobody").env("PS1", "prompt> ");
+        command.env("BASTIDE", beside.bastide()).env("HISTFILE", "/dev/null").current_dir(beside.directory.path());
+        if !interactive {
+            command.arg(line);
+        }
+        let end = || Stdio::from(self.slave.try_clone().expect("slave"));
+        command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("shell")
+    }
+
+    fn say(&self, text: &str) {
+        rustix::io::write(&self.master, text.as_bytes()).expect("typed");
+    }
+
+    /// Reads until `text` was seen after what was already taken.
+    fn until(&mut self, text: &str) -> String {
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let rest = self.seen.split_off(at + text.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            assert!(Instant::now() < limit, "no {text:?} in {:?}", self.seen);
+            let mut wanted = [PollFd::new(&self.master, PollFlags::IN)];
+            let _ = poll(&mut wanted, Some(&Timespec { tv_sec: 1, tv_nsec: 0 }));
+            if wanted[0].revents().contains(PollFlags::IN) {
+                let mut bytes = [0; 4096];
+                let read = rustix::io::read(&self.master, &mut bytes).unwrap_or(0);
+                self.seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        !tcgetattr(self.slave.as_fd()).expect("attributes").local_modes.contains(LocalModes::ICANON)
+    }
+}
+
+#[test]
+fn raw_while_it_runs_sized_and_resized_then_put_back() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    let program = "trap 'echo size $(stty size)' WINCH; echo first $(stty size); read line; echo got $line; read line";
+    let mut shell = terminal.start(
+        &beside,
+        &format!("$BASTIDE run -- sh -c \"{}\"; echo exit $?", program.replace('$', "\\$")),
+        false,
+    );
+    terminal.until("first 24 80");
+    assert!(terminal.is_raw());
+    tcsetwinsize(&terminal.master, Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).expect("size");
+    terminal.say("words\r");
+    terminal.until("size 30 100");
+    terminal.say("\r");
+    let end = terminal.until("exit 0");
+    assert!(end.contains("\u{1b}[?25h") && end.contains("allowed: nothing\r\n"), "{end:?}");
+    assert!(!terminal.is_raw());
+    assert!(shell.wait().expect("ends").success());
+}
+
+#[test]
+fn a_query_does_not_reach_the_terminal() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    let line = "$BASTIDE run -- printf 'a\\033[cb\\033]52;c;eA==\\007c'; echo; echo exit $?";
+    let mut shell = terminal.start(&beside, line, false);
+    let seen = terminal.until("exit 0");
+    assert!(seen.contains("abc") && !seen.contains("52;c"), "{seen:?}");
+    shell.wait().expect("ends");
+}
+
+#[test]
+fn control_z_stops_the_job_and_fg_goes_on() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    let mut shell = terminal.start(&beside, "", true);
+    terminal.until("prompt> ");
+    let program = "trap 'kill -STOP \\$\\$' TSTP; trap 'echo cont''inued' CONT; echo rea''dy; read a; read a; echo re''ad \\$a; exit 5";
+    terminal.say(&format!("$BASTIDE run -- sh -c \"{program}\"; echo exi''t $?\n"));
+    terminal.until("ready");
+    assert!(terminal.is_raw());
+    terminal.say("\u{1a}");
+    terminal.until("Stopped");
+    terminal.until("prompt> ");
+    terminal.say("fg\n");
+    terminal.until("continued");
+    assert!(terminal.is_raw());
+    terminal.say("one\r");
+    terminal.say("two\r");
+    terminal.until("read");
+    terminal.until("changed: nothing");
+    terminal.until("prompt> ");
+    terminal.say("exit\n");
+    shell.wait().expect("ends");
+}
+
+#[test]
+fn control_z_with_piped_input_stops_the_job_too() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    let mut shell = terminal.start(&beside, "", true);
+    terminal.until("prompt> ");
+    let program = "trap 'echo cont''inued; exit 6' CONT; echo rea''dy; while :; do sleep 0.05; done";
+    terminal.say(&format!(": | $BASTIDE run -- sh -c \"{program}\"; echo exi''t $?\n"));
+    terminal.until("ready");
+    assert!(!terminal.is_raw());
+    terminal.say("\u{1a}");
+    terminal.until("Stopped");
+    terminal.until("prompt> ");
+    terminal.say("fg\n");
+    terminal.until("continued");
+    terminal.until("changed: nothing");
+    terminal.until("prompt> ");
+    terminal.say("exit\n");
+    shell.wait().expect("ends");
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_the_session() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    let file = beside.directory.path().join("pid");
+    let program = format!("trap '' HUP; echo \\$\\$ > {}; echo rea''dy; exec sleep 100", file.display());
+    let line = format!("exec $BASTIDE run -- sh -c \"{program}\"");
+    let mut shell = terminal.start(&beside, &line, false);
+    terminal.until("ready");
+    let pid = std::fs::read_to_string(file).expect("pid").trim().to_owned();
+    let Terminal { master, slave, .. } = terminal;
+    drop((master, slave));
+    assert!(!shell.wait().expect("ends").success());
+    let limit = Instant::now() + Duration::from_secs(10);
+    while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+        assert!(Instant::now() < limit, "the program outlived its terminal");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

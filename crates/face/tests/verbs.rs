@@ -1,0 +1,133 @@
+//! Every verb but `run` against a scripted plane: what is asked, and exit code, stdout and stderr as pinned.
+
+mod fake;
+
+use fake::Beside;
+use wire::command::{PolicyRequest, Request};
+
+const SESSION: &str = r#"{"id":"20261125-a1b2","name":"fix","state":"ended","started":1795570747000000,"ended":1795570800000000,"command":["claude","-p","fix\u001b[2Jit"],"workspace":"/home/me/project","mode":"review","policy":"hardened","accepted_risks":["credential-inside"],"exit":0,"pending":2,"layers":[{"name":"landlock","holds":true,"detail":"ABI 7"},{"name":"seccomp","holds":false,"detail":"x"}],"limits":[{"name":"disk","holds":false,"detail":"by polling"}],"allowed":[{"what":"api.github.com:443","times":3}],"refused":[{"what":"evil.test:443","times":1}]}"#;
+const EVENT: &str = r#"{"reply":"event","id":"g12","seq":12,"at":1795570747000000,"kind":"connect","pid":7,"program":["/usr/bin/curl"],"host":"evil.test","address":null,"port":443,"verdict":"refused","rule":null,"reason":"no rule","suggestion":null,"text":"connection to `evil.test:443` refused"}"#;
+const DOCTOR: &str = r#"{"reply":"doctor","layers":[{"name":"landlock","holds":true,"detail":"ABI 7"}],"limits":[{"name":"disk","holds":false,"detail":"by polling"}],"probes":[{"probe":"open /etc/shadow","layer":"mounts","stopped":true,"detail":"ENOENT"}],"remedies":[{"missing":"disk quota","hint":"none needed"}],"host":[["kernel","6.18"]]}"#;
+const WHY: &str = r#"{"reply":"why","session":"s1","explanation":{"id":"g12","at":1795570747000000,"what":"connection to `evil.test:443` refused","verdict":"refused","rule":"network.default: deny","reason":"no rule names it","program":["/usr/bin/curl","/bin/sh\n"],"suggestion":"- {to: \"evil.test:443\"}","causes":[{"id":"p3","known":"inferred","what":"start of `curl` as process 7"}]},"option":"--allow evil.test:443"}"#;
+const DIFF: &str = r#"{"reply":"diff","session":"s1","changes":[{"path":"src/a.rs","kind":"modified","flags":[],"held":null,"diff":"--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\u001b]0;t\u0007\n"},{"path":".git/hooks/pre-commit","kind":"created","flags":["hook"],"held":"guarded","diff":"+#!/bin/sh\n"}]}"#;
+const MERGED: &str =
+    r#"{"reply":"merged","session":"s1","done":["src/a.rs"],"left":[["b\n","changed on both sides"]]}"#;
+const CLEAN: &str = r#"{"reply":"merged","session":"s1","done":["src/a.rs"],"left":[]}"#;
+const NO: &str = r#"{"reply":"refused","code":"E-PLANE-004","cause":"no session `x\u001b[0m`","hint":"`bastide ls` lists them","exit":1}"#;
+const SOUND: &str = r#"{"reply":"verified","segments":[{"segment":"gate","events":3,"head":"00ff","broken":null}]}"#;
+const BROKEN: &str =
+    r#"{"reply":"verified","segments":[{"segment":"gate","events":3,"head":"00ff","broken":"line 4: changed"}]}"#;
+const YES: &str = r#"{"reply":"policy","yes":true,"text":"understood","data":{"rules":1}}"#;
+const BUT: &str = r#"{"reply":"policy","yes":false,"text":"denied by `network.default`\n","data":null}"#;
+const FILE: &str = r#"{"reply":"file","path":"/etc/shadow","access":"absent","rule":null,"policy":"hardened","option":"--read /etc/shadow"}"#;
+
+/// Name, arguments, replies.
+fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
+    let sessions = format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#);
+    let session = SESSION.replacen('{', r#"{"reply":"session","#, 1);
+    let log = format!("{{\"reply\":\"notice\",\"text\":\"wait\"}}\n{EVENT}\n{EVENT}\n{{\"reply\":\"log-end\"}}");
+    let text = r#"{"reply":"text","text":"E-POLICY-003: a duplicate key"}"#;
+    vec![
+        ("ls", &["ls"], sessions.clone()),
+        ("ls-json", &["ls", "--json"], sessions),
+        ("ls-none", &["ls"], r#"{"reply":"sessions","sessions":[]}"#.into()),
+        ("show", &["show", "fix"], session.clone()),
+        ("show-json", &["show", "--json"], session),
+        ("diff", &["diff", "s1"], DIFF.into()),
+        ("diff-json", &["diff", "--json"], DIFF.into()),
+        ("apply", &["apply", "s1", "b"], MERGED.into()),
+        ("apply-json", &["apply", "--json"], MERGED.into()),
+        ("discard", &["discard"], CLEAN.into()),
+        ("log", &["log"], log.clone()),
+        ("log-json", &["log", "--json", "--follow", "s1"], log),
+        ("log-verify", &["log", "verify"], SOUND.into()),
+        ("log-verify-broken", &["log", "verify"], BROKEN.into()),
+        ("log-verify-json", &["log", "verify", "--json"], BROKEN.into()),
+        ("why", &["why", "g12"], WHY.into()),
+        ("why-json", &["why", "--json"], WHY.into()),
+        ("why-file", &["why", "--file", "/etc/shadow"], FILE.into()),
+        ("policy-check", &["policy", "check", "hardened"], YES.into()),
+        ("policy-check-json", &["policy", "check", "hardened", "--json"], YES.into()),
+        ("policy-explain", &["policy", "explain", "p.yaml", "evil.test:443"], BUT.into()),
+        ("policy-show", &["policy", "show"], YES.into()),
+        ("policy-diff", &["policy", "diff", "hardened", "strict"], BUT.into()),
+        ("policy-test", &["policy", "test", "p.yaml"], YES.into()),
+        ("policy-suggest", &["policy", "suggest"], YES.into()),
+        ("trust", &["trust", "f"], YES.into()),
+        ("doctor", &["doctor"], DOCTOR.into()),
+        ("doctor-limits", &["doctor", "--limits"], DOCTOR.into()),
+        ("doctor-open", &["doctor"], DOCTOR.replace("true", "false")),
+        ("doctor-json", &["doctor", "--json"], DOCTOR.into()),
+        ("help-code", &["help", "E-POLICY-003"], text.into()),
+        ("refused", &["show", "x"], NO.into()),
+        ("refused-json", &["show", "x", "--json"], NO.into()),
+        ("died", &["ls"], "die-after-request".into()),
+        ("died-at-once", &["ls"], "die-at-once".into()),
+        ("garbage", &["ls"], "garbage".into()),
+        ("another-verb's-answer", &["ls"], r#"{"reply":"started","session":"s1"}"#.into()),
+    ]
+}
+
+/// `BASTIDE_SNAPSHOTS=write` regenerates the files.
+#[test]
+fn every_verb_is_as_pinned() {
+    for (name, arguments, script) in cases() {
+        let output = Beside::with(&script).command(arguments).output().expect("bastide starts");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("utf-8");
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string()).collect();
+        let found = format!(
+            "$ bastide {}\nexit {}\n--- stdout\n{stdout}--- stderr\n{stderr}",
+            words.join(" "),
+            output.status.code().expect("no signal")
+        );
+        assert!(!found.contains('\x1b') && !found.contains('\x07'), "{name}: something a terminal obeys");
+        let json = arguments.contains(&"--json");
+        assert!(json || found.lines().all(|line| line.chars().count() <= 80), "{name}: wider than 80:\n{found}");
+        if json && !name.starts_with("log") {
+            serde_json::from_str::<serde_json::Value>(&stdout).expect("one document");
+        }
+        let path = format!("{}/tests/snapshots/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("BASTIDE_SNAPSHOTS").is_some_and(|value| value == "write") {
+            std::fs::write(&path, &found).expect("written");
+        }
+        assert_eq!(found, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
+    }
+}
+
+fn asked(arguments: &[&str], script: &str) -> (Beside, Request) {
+    let beside = Beside::with(script);
+    beside.command(arguments).output().expect("bastide starts");
+    let asked = beside.asked();
+    (beside, asked)
+}
+
+#[test]
+fn paths_are_absolute_and_sessions_are_told_apart() {
+    let (beside, request) = asked(&["apply", "s1", "b", "/c"], CLEAN);
+    let work = beside.directory.path().join("work");
+    let Request::Apply(select) = request else { panic!("{request:?}") };
+    assert_eq!((select.session.as_deref(), &select.directory), (Some("s1"), &work));
+    assert_eq!(select.paths, [work.join("b"), "/c".into()]);
+    let (_, request) = asked(&["why", "--file", "/x", "s1"], FILE);
+    assert!(matches!(request, Request::WhyFile { select, .. } if select.session.as_deref() == Some("s1")));
+    let (_, request) = asked(&["why", "g3", "s2"], WHY);
+    assert!(matches!(request, Request::Why { select, event: Some(event) }
+        if select.session.as_deref() == Some("s2") && event == "g3"));
+    let (_, request) = asked(&["policy", "check", "strict"], YES);
+    assert!(matches!(request, Request::Policy(PolicyRequest::Check { file }) if file.as_os_str() == "strict"));
+    let (_, request) = asked(&["log", "--follow"], "{\"reply\":\"log-end\"}");
+    assert!(matches!(request, Request::Log { follow: true, select } if select.session.is_none()));
+}
+
+#[test]
+fn a_reader_that_left_ends_a_log_quietly() {
+    let events = vec![EVENT; 5000].join("\n") + "\n{\"reply\":\"log-end\"}";
+    let beside = Beside::with(&events);
+    let mut command = beside.command(&["log"]);
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
