@@ -184,7 +184,7 @@ pub fn children() -> Vec<u32> {
 }
 
 /// Whether the process's descriptor 0 is the other end of our socket: unix sockets are numbered in pairs.
-fn holds_socket(pid: u32, socket: &UnixStream) -> bool {
+pub fn holds_socket(pid: u32, socket: &UnixStream) -> bool {
     let ours = rustix::fs::fstat(socket).expect("own socket").st_ino;
     let theirs = std::fs::metadata(format!("/proc/{pid}/fd/0")).map(|of| std::os::unix::fs::MetadataExt::ino(&of));
     theirs.is_ok_and(|theirs| theirs == ours + 1 || theirs + 1 == ours)

@@ -1,0 +1,205 @@
+//! Sessions, signals and ends: job control on the pty, orphans, and nothing that survives.
+
+mod harness;
+
+use harness::{Cell, plan_for, start, ways};
+use plan::{Ending, Order, Plan, Report, Stream, WindowSize};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
+
+fn on_a_terminal(privileged: bool, program: &str, arguments: &[&str]) -> Plan {
+    let mut plan = plan_for(privileged, "");
+    plan.stdio.streams = [Stream::Terminal; 3];
+    plan.stdio.size = WindowSize { rows: 24, columns: 80 };
+    plan.command.program = program.into();
+    plan.command.arguments = arguments.iter().map(|text| text.as_bytes().to_vec()).collect();
+    plan
+}
+
+fn master(cell: &Cell) -> std::fs::File {
+    std::fs::File::from(cell.stdio[0].try_clone().expect("the master"))
+}
+
+#[test]
+fn a_command_that_is_no_shell_stops_and_goes_on() {
+    for privileged in ways() {
+        let cell = start(&on_a_terminal(privileged, "/usr/bin/cat", &["cat"]), &[]).expect("starts");
+        let mut terminal = master(&cell);
+        for _ in 0..2 {
+            terminal.write_all(b"\x1a").expect("^Z");
+            assert_eq!(cell.next(), Report::Stopped(libc::SIGTSTP as u8));
+            cell.order(Order::Signal(libc::SIGCONT as u8));
+            // It goes on: the terminal echoes a line, and cat writes it again.
+            terminal.write_all(b"x\n").expect("a line");
+            let (mut seen, mut byte) = (0, [0]);
+            while seen < 2 && terminal.read(&mut byte).expect("the terminal") == 1 {
+                seen += usize::from(byte[0] == b'x');
+            }
+        }
+        terminal.write_all(b"\x03").expect("^C");
+        assert_eq!(cell.next(), Report::Ended(Ending::Signalled(libc::SIGINT as u8)));
+    }
+}
+
+#[test]
+fn signals_reach_the_whole_process_group() {
+    for privileged in ways() {
+        let cell = start(&plan_for(privileged, "trap '' TERM; sleep 100 & wait; sleep 100"), &[]).expect("starts");
+        cell.order(Order::Signal(libc::SIGKILL as u8));
+        assert_eq!(cell.next(), Report::Ended(Ending::Signalled(9)));
+    }
+}
+
+#[test]
+fn signals_are_what_a_program_expects() {
+    let (text, _) = harness::run(true, "grep -E '^Sig(Blk|Ign):' /proc/self/status | cut -f2");
+    assert_eq!(text, "0000000000000000\n0000000000000000\n");
+}
+
+#[test]
+fn orphans_are_reaped() {
+    let script = "for i in 1 2 3 4 5; do (sleep 0 & ) ; done; sleep 0.3; ls -d /proc/[0-9]* | wc -l";
+    let (text, ended) = harness::run(true, script);
+    // Pid 1, the shell, ls and wc.
+    assert!(matches!(text.trim().parse::<u32>(), Ok(..=5)), "{text} {ended:?}");
+}
+
+/// Waits until a process is gone, a bounded time.
+fn is_gone(pid: u32) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(10) {
+        match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(text) if text.rsplit(") ").next().is_some_and(|rest| !rest.starts_with(['Z', 'X'])) => {}
+            _ => return true,
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+/// All processes of the pid namespace below pid 1.
+fn descendants(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children: Vec<u32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    children.iter().flat_map(|child| descendants(*child)).chain(children.iter().copied()).collect()
+}
+
+#[test]
+fn nothing_survives_the_end_of_the_control_socket_or_of_pid_1() {
+    for privileged in ways() {
+        for kill in [false, true] {
+            let cell = start(&plan_for(privileged, "setsid sleep 100 & sleep 100 & sleep 100"), &[]).expect("starts");
+            let one = cell.pid_1();
+            std::thread::sleep(Duration::from_millis(50));
+            let all = descendants(one);
+            assert!(!all.is_empty());
+            if kill {
+                // SAFETY: pid 1 of the cell that this test started, not waited for.
+                unsafe { libc::kill(one.cast_signed(), libc::SIGKILL) };
+            }
+            drop(cell);
+            for pid in all.into_iter().chain([one]) {
+                assert!(is_gone(pid), "{pid} survived; killed: {kill}");
+            }
+        }
+    }
+}
+
+/// A plane that dies at any moment: the control socket and the parent go at once.
+#[test]
+fn a_cell_does_not_outlive_its_plane_at_any_moment() {
+    for round in 0..40_u64 {
+        let plan = plan::Frame::encode(&plan_for(round % 2 == 0, "sleep 77.125")).expect("encodes");
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bastide-cell"));
+        command.stdin(OwnedFd::from(theirs)).current_dir("/").env_clear();
+        if round % 2 == 1 {
+            command.uid(harness::ORDINARY).gid(harness::ORDINARY);
+        }
+        let mut launcher = command.spawn().expect("starts");
+        drop(command);
+        (&ours).write_all(&plan).expect("sends");
+        std::thread::sleep(Duration::from_micros(round * 120));
+        if round % 4 < 2 {
+            launcher.kill().expect("kills the launcher");
+        }
+        let mut mine = Vec::new();
+        for pid in harness::children() {
+            if harness::holds_socket(pid, &ours) {
+                mine.push(pid);
+            }
+        }
+        drop(ours);
+        launcher.wait().expect("the launcher");
+        for pid in mine {
+            assert!(is_gone(pid), "{pid} survived in round {round}");
+        }
+    }
+}
+
+#[test]
+fn many_short_runs_end_each() {
+    let rounds = std::env::var("BASTIDE_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let mut plan = plan_for(true, "");
+    plan.command.program = "/usr/bin/true".into();
+    plan.command.arguments = vec![b"true".to_vec()];
+    for round in 0..rounds {
+        let (_, ended) = harness::run_plan(&plan);
+        assert_eq!(ended, Report::Ended(Ending::Exited(0)), "round {round}");
+    }
+}
+
+#[test]
+fn pid_1_keeps_no_environment_and_is_closed_to_the_agent() {
+    let secret = "VALUE-THAT-PID-1-FORGETS-70932";
+    for privileged in ways() {
+        let script = "for f in environ mem maps fd/0 cwd root; do cat /proc/1/$f >/dev/null 2>&1 && echo open $f; done; \
+                      ls /proc/1/fd 2>/dev/null; kill -9 1 2>/dev/null; kill -TERM 1 2>/dev/null; echo ready; read line";
+        let mut plan = plan_for(privileged, script);
+        plan.command.environment.push(format!("SECRET={secret}").into_bytes());
+        plan.command.arguments.push(format!("argument {secret}").into_bytes());
+        let cell = start(&plan, &[]).expect("starts");
+        let mut out = std::fs::File::from(cell.stdio[1].try_clone().expect("stdout"));
+        let mut text = [0; 64];
+        let got = out.read(&mut text).expect("reads");
+        assert_eq!(&text[..got], b"ready\n");
+        let found = memory_holds(cell.pid_1(), secret.as_bytes());
+        assert_eq!(found, Some(false), "pid 1's memory, privileged: {privileged}");
+        // The same search finds it where it must be: in the agent.
+        let agent = descendants(cell.pid_1());
+        assert_eq!(memory_holds(agent[0], secret.as_bytes()), Some(true));
+        drop(cell);
+    }
+}
+
+/// Whether any readable memory of a process holds these bytes; none where nothing could be read.
+fn memory_holds(pid: u32, bytes: &[u8]) -> Option<bool> {
+    use std::os::unix::fs::FileExt;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut read = false;
+    for line in maps.lines() {
+        let (range, _) = line.split_once(' ')?;
+        let (from, to) = range.split_once('-')?;
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut space = vec![0; usize::try_from(to - from).ok()?];
+        if let Ok(got) = memory.read_at(&mut space, from) {
+            read = true;
+            if space[..got].windows(bytes.len()).any(|window| window == bytes) {
+                return Some(true);
+            }
+        }
+    }
+    read.then_some(false)
+}
+
+#[test]
+fn a_plan_of_another_version_runs_nothing() {
+    let mut plan = plan_for(true, "true");
+    plan.version += 1;
+    let Err(Report::Failed(failure)) = start(&plan, &[]) else { panic!("it ran") };
+    assert_eq!(failure.exit, 125);
+}
