@@ -77,6 +77,7 @@ fn word(found: &Found, mode: WorkspaceMode) -> &'static str {
         (Access::Hidden, _) => "hidden",
         (Access::Absent, Some(Stead::Home)) => "private",
         (Access::Absent, Some(Stead::Made)) => "made",
+        (Access::Absent, Some(_)) => "scratch",
         (Access::Absent, None) => "absent",
         (Access::Passage, _) => "passage",
         (Access::Readable, _) => "read-only",

@@ -76,7 +76,7 @@ fn decided(place: &Place, policy: Policy, request: &str, program: Option<&Path>)
             .ok_or_else(|| problem("E-PLANE-067", "the working directory or HOME is no plain path", "set HOME", NO))?;
         let by = found.rule.as_ref().map(|rule| format!(" by `{rule}`")).unwrap_or_default();
         let option = found.option.as_ref().map(|option| format!("; changed by `{option}`")).unwrap_or_default();
-        let yes = !matches!(found.access.as_str(), "absent" | "hidden" | "private" | "passage" | "made");
+        let yes = !matches!(found.access.as_str(), "absent" | "hidden" | "private" | "passage" | "made" | "scratch");
         let text = format!("{}: {}{by}{option}\n", found.path, found.access);
         return Ok(Checked { yes, text, data: json!(found) });
     }
