@@ -7,7 +7,7 @@ use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetSt
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 /// The newest Landlock that is asked for; a kernel that knows less gives what it has.
-const NEWEST: ABI = ABI::V7;
+const NEWEST: ABI = ABI::V10;
 /// Bytes of data before connections are counted.
 const MEMORY: u64 = 64 << 20;
 /// Bytes of data that one connection may come to.

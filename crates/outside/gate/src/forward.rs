@@ -106,28 +106,24 @@ impl Exchange {
         head: &[u8],
         (body, rest): (Body, &[u8]),
     ) -> io::Result<()> {
-        outside.write_all(head).await?;
-        self.sent += head.len() as u64;
+        self.put(outside, head).await?;
         let mut left = Left::new(body);
         let (mut from, mut to) = ([0; 8192], [0; 8192]);
         let taken = left.take(rest)?;
-        outside.write_all(&rest[..taken]).await?;
-        self.sent += taken as u64;
+        self.put(outside, &rest[..taken]).await?;
         let idle = self.idle;
         loop {
             tokio::select! {
                 read = timeout(idle, outside.read(&mut to)) => match read?? {
                     0 => return finish(inside).await,
                     length => {
-                        inside.write_all(&to[..length]).await?;
-                        self.received += length as u64;
+                        self.give(inside, &to[..length]).await?;
                     }
                 },
                 read = inside.read(&mut from) => {
                     let length = read?;
                     let taken = left.take(&from[..length])?;
-                    outside.write_all(&from[..taken]).await?;
-                    self.sent += taken as u64;
+                    self.put(outside, &from[..taken]).await?;
                     // The program left, or it goes on as if the connection did not end here: it has its answer.
                     if length == 0 && !left.is_done() {
                         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -143,14 +139,25 @@ impl Exchange {
         }
     }
 
+    async fn put(&mut self, outside: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        timeout(self.idle, outside.write_all(bytes)).await??;
+        self.sent += bytes.len() as u64;
+        Ok(())
+    }
+
+    async fn give(&mut self, inside: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        timeout(self.idle, inside.write_all(bytes)).await??;
+        self.received += bytes.len() as u64;
+        Ok(())
+    }
+
     /// The program said all that it will: only the answer is left.
     async fn rest(&mut self, inside: &mut TcpStream, outside: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
         loop {
             match timeout(self.idle, outside.read(buffer)).await?? {
                 0 => return finish(inside).await,
                 length => {
-                    inside.write_all(&buffer[..length]).await?;
-                    self.received += length as u64;
+                    self.give(inside, &buffer[..length]).await?;
                 }
             }
         }

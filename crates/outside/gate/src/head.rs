@@ -119,7 +119,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
     let (host, port) = target::authority(authority, Some(80))?;
     fields.check_host(&host, port, Some(80))?;
     let body = fields.body(old)?;
-    let head = fields.rewrite(method, &path, &host, port);
+    let head = fields.rewrite([method, &path, version], &host, port);
     Ok(Some(Head { host, port, want: Want::Forward { head, body }, length }))
 }
 

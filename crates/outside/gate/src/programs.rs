@@ -73,11 +73,11 @@ impl Programs {
         let mut buffer = [0; MAX_SIGHTING];
         for _ in 0..AT_ONCE {
             // The kernel is asked itself: tokio learns of a message only when its loop turns.
-            match recv(&self.watcher, &mut buffer, RecvFlags::DONTWAIT) {
+            match recv(&self.watcher, &mut buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
                 Ok((0, _)) => return Heard::Left,
-                // A message cut by the buffer is none: its program stays unknown.
-                Ok((length, whole)) if whole == length => self.take(&buffer[..length], ledger),
-                Ok(_) | Err(Errno::INTR) => {}
+                // One that was cut by the buffer is garbled like any other that cannot be read.
+                Ok((length, whole)) => self.take(&buffer[..if whole == length { length } else { 0 }], ledger),
+                Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Heard::All,
                 Err(_) => return Heard::Left,
             }
@@ -124,9 +124,7 @@ impl Programs {
     pub fn settle(&self, ledger: &RefCell<Ledger>) {
         let missed = self.flood.borrow_mut().missed();
         if missed > 0 {
-            let claimed = format!("[{missed} more programs, started too fast to be recorded one by one]");
-            let (by, arguments) = (String::new(), Vec::new());
-            let _ = ledger.borrow_mut().write(Kind::Exec { pid: 0, parent: 0, by, claimed, arguments });
+            note(ledger, format!("[{missed} more programs, started too fast to be recorded one by one]"));
         }
     }
 
@@ -142,8 +140,17 @@ impl Programs {
                     let _ = ledger.borrow_mut().write(Kind::Exec { pid, parent, by, claimed, arguments });
                 }
             }
-            // Of another version, or garbled: the program stays unknown.
+            // A program that was started in these words is not known, but that there was one is.
+            Err(_) if self.flood.borrow_mut().admit(now, message.len()) => {
+                note(ledger, "[a message of the watcher that cannot be read]".into());
+            }
             Err(_) => {}
         }
     }
+}
+
+/// Records words of our own in place of programs that cannot be named.
+fn note(ledger: &RefCell<Ledger>, claimed: String) {
+    let kind = Kind::Exec { pid: 0, parent: 0, by: String::new(), claimed, arguments: Vec::new() };
+    let _ = ledger.borrow_mut().write(kind);
 }

@@ -131,7 +131,10 @@ fn reachable_copy() -> std::path::PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
         std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::copy(std::env::current_exe().unwrap(), directory.path().join("probe")).unwrap();
+        // By another process: a program that somebody here holds open for writing cannot be started.
+        let copied =
+            Command::new("cp").arg(std::env::current_exe().unwrap()).arg(directory.path().join("probe")).status();
+        assert!(copied.unwrap().success());
         directory
     });
     directory.path().join("probe")

@@ -94,9 +94,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The head for the destination: origin form, its own Host, nothing of this hop, and an end after the answer.
-    pub(super) fn rewrite(&self, method: &str, path: &str, host: &Host, port: u16) -> Vec<u8> {
-        let mut start = format!("{method} {path} HTTP/1.1\r\nHost: {host}");
+    /// The head for the destination: origin form, its own Host, nothing of this hop, and an end after
+    /// the answer. The version stays: an answer to HTTP/1.1 may be framed as no HTTP/1.0 program can read.
+    pub(super) fn rewrite(&self, [method, path, version]: [&str; 3], host: &Host, port: u16) -> Vec<u8> {
+        let mut start = format!("{method} {path} {version}\r\nHost: {host}");
         if port != 80 {
             // Writing to a string cannot fail.
             let _ = write!(start, ":{port}");

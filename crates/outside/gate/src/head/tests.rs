@@ -35,7 +35,7 @@ fn a_forwarded_request_loses_what_is_of_this_hop() {
     assert_eq!(forwarded(text), expected);
     assert_eq!(
         forwarded("GET HTTP://a.example HTTP/1.0\r\n\r\n"),
-        "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+        "GET / HTTP/1.0\r\nHost: a.example\r\nConnection: close\r\n\r\n"
     );
 }
 

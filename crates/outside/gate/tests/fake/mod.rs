@@ -257,7 +257,12 @@ fn program() -> std::path::PathBuf {
     let directory = COPY.get_or_init(|| {
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
         std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_bastide-gate"), directory.path().join("bastide-gate")).unwrap();
+        // By another process: a program that somebody here holds open for writing cannot be started.
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_bastide-gate"))
+            .arg(directory.path().join("bastide-gate"))
+            .status();
+        assert!(copied.unwrap().success());
         directory
     });
     directory.path().join("bastide-gate")
