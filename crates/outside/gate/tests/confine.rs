@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::fd::AsFd;
@@ -104,14 +105,13 @@ fn probe() {
 }
 
 /// What the child came to, as root and as an ordinary user.
-fn attempts(name: &str) -> [(u32, Option<i32>); 2] {
+fn attempts(name: &str, program: &Path) -> [(u32, Option<i32>); 2] {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let program = reachable_copy();
     [0, ORDINARY].map(|uid| {
         let path =
             std::env::temp_dir().join(format!("bastide-confine-{}-{}", std::process::id(), name.replace(' ', "-")));
         let file = std::fs::File::options().append(true).create(true).open(&path).unwrap();
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command.args(["--exact", "probe", "--nocapture", "--test-threads=1"]).current_dir("/");
         command.env(PROBE, name).env("BASTIDE_TEST_PEER", listener.local_addr().unwrap().to_string());
         command.stdout(file).stderr(std::process::Stdio::null());
@@ -125,25 +125,22 @@ fn attempts(name: &str) -> [(u32, Option<i32>); 2] {
 }
 
 /// This program where an ordinary user can run it.
-fn reachable_copy() -> std::path::PathBuf {
-    static COPY: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
-    let directory = COPY.get_or_init(|| {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
-        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
-        // By another process: a program that somebody here holds open for writing cannot be started.
-        let copied =
-            Command::new("cp").arg(std::env::current_exe().unwrap()).arg(directory.path().join("probe")).status();
-        assert!(copied.unwrap().success());
-        directory
-    });
-    directory.path().join("probe")
+fn reachable_copy() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a program that somebody here holds open for writing cannot be started.
+    let program = std::env::current_exe().unwrap();
+    assert!(Command::new("cp").arg(program).arg(directory.path().join("probe")).status().unwrap().success());
+    directory
 }
 
 #[test]
 fn what_a_gate_never_does_is_refused() {
+    let directory = reachable_copy();
+    let program = directory.path().join("probe");
     for (name, _) in REFUSED {
-        for (uid, code) in attempts(name) {
+        for (uid, code) in attempts(name, &program) {
             assert_eq!(code, Some(8), "{name} as {uid}");
         }
     }
@@ -151,8 +148,10 @@ fn what_a_gate_never_does_is_refused() {
 
 #[test]
 fn what_a_gate_does_goes_on_working() {
+    let directory = reachable_copy();
+    let program = directory.path().join("probe");
     for (name, _) in WORKS {
-        for (uid, code) in attempts(name) {
+        for (uid, code) in attempts(name, &program) {
             assert_eq!(code, Some(7), "{name} as {uid}");
         }
     }

@@ -48,6 +48,7 @@ impl Cell {
         let (watcher, gates) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
+        install(directory.path());
         let mut cell = Cell { jobs, door: Vec::new(), watcher, directory };
         cell.door = cell.inside(open);
         cell.door.push(gates);
@@ -89,7 +90,7 @@ impl Cell {
     /// A gate that writes to this segment.
     pub fn start_on(&self, lease: &Lease, uid: u32, segment: File) -> Gate {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut command = Command::new(program());
+        let mut command = Command::new(self.directory.path().join("bastide-gate"));
         command.stdin(OwnedFd::from(theirs)).stderr(Stdio::null()).env_clear().current_dir("/").uid(uid).gid(uid);
         let child = command.spawn().unwrap();
         drop(command);
@@ -251,19 +252,10 @@ fn open() -> Vec<OwnedFd> {
 }
 
 /// The gate where an ordinary user can run it.
-fn program() -> std::path::PathBuf {
+fn install(directory: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
-    static COPY: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
-    let directory = COPY.get_or_init(|| {
-        let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
-        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
-        // By another process: a program that somebody here holds open for writing cannot be started.
-        let copied = Command::new("cp")
-            .arg(env!("CARGO_BIN_EXE_bastide-gate"))
-            .arg(directory.path().join("bastide-gate"))
-            .status();
-        assert!(copied.unwrap().success());
-        directory
-    });
-    directory.path().join("bastide-gate")
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a program that somebody here holds open for writing cannot be started.
+    let gate = env!("CARGO_BIN_EXE_bastide-gate");
+    assert!(Command::new("cp").arg(gate).arg(directory.join("bastide-gate")).status().unwrap().success());
 }
