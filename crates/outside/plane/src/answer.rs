@@ -11,7 +11,7 @@ pub fn answer(client: &mut Client) -> u8 {
     let Ok(request) = client.request() else { return NOT_RUN };
     let answered = match request {
         Request::Run(run) => session::run(client, *run).map(|outcome| Reply::Ended(Box::new(outcome))),
-        Request::Doctor(run) => session::doctor(client, *run).map(|answer| Reply::Doctor(Box::new(answer))),
+        Request::Doctor(run) => session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer))),
         other => verbs::answer(client, other),
     };
     match answered {

@@ -3,6 +3,7 @@
 mod asked;
 mod cell;
 mod credentials;
+mod doctor;
 mod environment;
 mod gate;
 mod homes;
@@ -16,6 +17,7 @@ mod prepare;
 mod risks;
 mod serve;
 mod system;
+mod tend;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,7 @@ use cell::Cell;
 use gate::Door;
 use prepare::Prepared;
 use serve::{End, Session};
+use tend::Chores;
 
 /// Runs a program in a cell.
 ///
@@ -88,6 +91,7 @@ fn carry_out(client: &mut Client, asked: &Asked, prepared: Prepared) -> Result<O
         gate,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
+        chores: Chores::new(&session.record.trees, asked.mode, guards(asked), asked.policy.limits.disk),
     };
     let end = running.serve();
     // Every process of the session is a child of ours: when none is left, nothing survives.
@@ -95,6 +99,11 @@ fn carry_out(client: &mut Client, asked: &Asked, prepared: Prepared) -> Result<O
     limits::release(&held.groups);
     finish(&mut session, &end)?;
     outcome::sum_up(&session, asked, end, held.walls)
+}
+
+/// Names that are held back from merging.
+fn guards(asked: &Asked) -> Vec<PathBuf> {
+    asked.policy.files.guard.iter().map(PathBuf::from).collect()
 }
 
 /// Begins the record: nothing runs before it says that it does.
@@ -144,6 +153,6 @@ fn program(name: &str) -> Result<PathBuf, Problem> {
 ///
 /// # Errors
 /// Why nothing was measured.
-pub fn doctor(_client: &mut Client, _run: Run) -> Result<DoctorAnswer, Problem> {
-    Err(problem("E-PLANE-099", "this verb is not built yet", "", NOT_RUN))
+pub fn doctor(run: Run) -> Result<DoctorAnswer, Problem> {
+    doctor::examine(run)
 }

@@ -14,7 +14,8 @@ use super::limits::{self, Held};
 use super::locate::{self, Located};
 use super::{environment, homes, system};
 use crate::problem::state;
-use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, private_directory};
+use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now};
+use crate::workspace::Workspace;
 
 /// Where the door's sockets are bound inside.
 const TCP_PORT: u16 = 61_001;
@@ -125,24 +126,13 @@ fn trees(asked: &Asked, session: &Path, since: (i64, i64)) -> Result<Vec<TreeRec
     Ok(trees)
 }
 
-/// Makes a tree's `upper` and `work`, `upper` looking like the tree's own root, as which it is shown.
+/// Makes the place for a tree's changes; gives whose files a merge makes, where the plane may choose.
 fn changes_directory(changes: &Path, tree: &Path) -> Result<Option<(u32, u32)>, Problem> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-    let made = (|| {
-        private_directory(changes)?;
-        let meta = std::fs::metadata(tree)?;
-        let root = rustix::process::geteuid().is_root();
-        for name in ["upper", "work", "journal"] {
-            let path = changes.join(name);
-            private_directory(&path)?;
-            if root && name != "journal" {
-                chown(&path, Some(meta.uid()), Some(meta.gid()))?;
-            }
-        }
-        std::fs::set_permissions(changes.join("upper"), std::fs::Permissions::from_mode(meta.mode() & 0o777))?;
-        Ok(root.then(|| (meta.uid(), meta.gid())))
-    })();
-    made.map_err(|error| state("prepare", changes, &error))
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(tree).map_err(|error| state("read", tree, &error))?;
+    let owner = rustix::process::geteuid().is_root().then(|| (meta.uid(), meta.gid()));
+    Workspace::begin(changes, tree, owner).map_err(|error| state("prepare", changes, &std::io::Error::other(error)))?;
+    Ok(owner)
 }
 
 fn home(asked: &Asked, store: &Store, session: &mut SessionDirectory, agent: &[u8]) -> Result<PathBuf, Problem> {

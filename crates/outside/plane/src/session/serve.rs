@@ -12,6 +12,7 @@ use wire::command::{Order as Asked, Reply, Stream};
 
 use super::cell::Cell;
 use super::gate::{Door, Gate, Said};
+use super::tend::{Chores, Round};
 use crate::channel::{self, Client};
 use crate::store::Ledger;
 
@@ -34,6 +35,7 @@ pub(super) struct Session<'c> {
     /// The door's descriptors, kept for the next gate.
     pub(super) sockets: Vec<OwnedFd>,
     pub(super) time: Option<u64>,
+    pub(super) chores: Chores,
 }
 
 /// How a session ended.
@@ -88,6 +90,8 @@ impl Session<'_> {
                 }
             }
         }
+        let last = self.chores.finish();
+        self.note(&mut course, last);
         let exit = i32::from(course.end.exit);
         if let Err(error) = self.ledger.write(Kind::Ended { exit, reason: course.end.reason.clone() }) {
             course.end.warnings.push(format!("the record could not be written to its end: {error}"));
@@ -105,7 +109,8 @@ impl Session<'_> {
         if let Some(gate) = &self.gate {
             wanted.push(PollFd::new(gate, PollFlags::IN));
         }
-        let next = [Some(course.checkpoint), course.deadline, course.kill_at].into_iter().flatten().min();
+        let next =
+            [Some(course.checkpoint), course.deadline, course.kill_at, self.chores.due()].into_iter().flatten().min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut wanted, Some(&wait)) {
@@ -257,11 +262,34 @@ impl Session<'_> {
             course.kill_at = Some(now + GRACE);
             self.cell.order(Order::Kill);
         }
+        if self.chores.due().is_some_and(|due| due <= now) {
+            let round = self.chores.round(now);
+            self.note(course, round);
+        }
         if course.checkpoint <= now {
             course.checkpoint = now + CHECKPOINT;
             if let Err(error) = self.ledger.checkpoint() {
                 course.end.warnings.push(format!("the record could not be made durable: {error}"));
             }
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Carries out what a round of chores found.
+    fn note(&mut self, course: &mut Course, round: Round) {
+        for event in round.events {
+            self.record(course, event);
+        }
+        for warning in round.warnings {
+            if !course.end.warnings.contains(&warning) {
+                course.end.warnings.push(warning);
+            }
+        }
+        if let Some(bytes) = round.too_much
+            && course.kill_at.is_none()
+        {
+            self.end_soon(course, TERMINATE, &format!("the disk limit was passed: {bytes} bytes were written"));
         }
     }
 }

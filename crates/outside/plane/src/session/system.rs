@@ -30,7 +30,7 @@ pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>) {
     layout.steps.push(Step::Terminals { max: TERMINALS });
     layout.steps.push(Step::Proc);
     layout.rule(Path::new("/dev"), Access::Device);
-    layout.rule(Path::new("/proc"), Access::Device);
+    layout.rule(Path::new("/proc"), Access::Read);
     let bytes = memory.map_or(MEMORY, |memory| memory / 2);
     for at in ["/tmp", "/dev/shm", "/run"] {
         layout.scratch(at, bytes, INODES);
