@@ -151,7 +151,10 @@ impl Filter {
             0x9a => self.ground(),
             _ => {
                 self.ground();
-                out.extend_from_slice(bytes);
+                // A raw one is no character to a UTF-8 terminal, but could complete one that was cut off before.
+                if bytes.len() > 1 {
+                    out.extend_from_slice(bytes);
+                }
             }
         }
     }

@@ -154,8 +154,11 @@ fn an_aborted_sequence_leaves_nothing_behind() {
 #[test]
 fn broken_characters_do_not_hide_controls() {
     at_every_split(b"\xe4\x9bc", b"\xe4");
-    at_every_split(b"\xe0\x82\x9bc", b"\xe0\x82");
+    at_every_split(b"\xe0\x82\x9bc", b"\xe0");
     at_every_split(b"\xe4\xc2\x9b6n", b"\xe4");
+    // What is dropped in between must not let a lone control complete the character.
+    at_every_split(b"\xe4\x1b\x9c", b"\xe4");
+    at_every_split(b"\xe4\x1b[c\x9c", b"\xe4");
 }
 
 #[test]
