@@ -10,6 +10,11 @@ use crate::event::{Event, Kind, Verdict};
 /// How many destinations, and how many paths, are told apart. A program can make up names without end.
 pub const MAX_TOLD: usize = 1000;
 
+/// Characters of a path that are told.
+const MAX_PATH: usize = 4096;
+/// Characters of a destination that are told. Every real name is shorter.
+const MAX_HOST: usize = 300;
+
 /// A destination: shown as `host:port`, an IPv6 address in brackets, a name that was only looked up alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
@@ -76,7 +81,7 @@ impl Summary {
                 self.received = self.received.saturating_add(*received);
             }
             Kind::WorkspaceChange { path, .. } if self.changed.len() < MAX_TOLD => {
-                self.changed.insert(path.clone());
+                self.changed.insert(path.chars().take(MAX_PATH).collect());
             }
             Kind::GateLost => self.gates_lost += 1,
             Kind::Ended { exit, .. } => self.exit = Some(*exit),
@@ -89,7 +94,7 @@ impl Summary {
             Verdict::Allowed => &mut self.allowed,
             Verdict::Refused | Verdict::Asked => &mut self.refused,
         };
-        let mut target = Target { host: host.to_owned(), port };
+        let mut target = Target { host: host.chars().take(MAX_HOST).collect(), port };
         if side.len() >= MAX_TOLD && !side.contains_key(&target) {
             target = Target { host: "(others)".into(), port: None };
         }

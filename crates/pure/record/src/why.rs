@@ -72,7 +72,7 @@ impl Explanation {
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
                 self.suggestion = suggestion.as_deref().map(shown);
-                self.program = program.iter().map(|name| shown(name)).collect();
+                self.program = program.iter().take(MAX_CAUSES).map(|name| shown(name)).collect();
             }
             Kind::Resolve { verdict, reason, .. } => {
                 self.verdict = Some(*verdict);
@@ -85,9 +85,16 @@ impl Explanation {
     }
 }
 
-/// A segment's writer may be the one that was taken over: its words are made visible once more.
+/// The most characters of one answer's line.
+const MAX_SHOWN: usize = 4096;
+
+/// A segment's writer may be the one that was taken over: its words are made visible once more, and bounded.
 fn shown(text: &str) -> String {
-    visible(text).into_owned()
+    let text = visible(text);
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
 }
 
 fn find(entries: &[Entry], id: EventId) -> Option<&Event> {

@@ -37,7 +37,11 @@ pub fn remove(group: &Path) -> io::Result<()> {
         end(group, 0);
         match remove_all(group, 0) {
             Ok(()) => return Ok(()),
-            Err(error) => last = error,
+            // What ends takes a moment to be gone; waiting brings no permission.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::DirectoryNotEmpty) => {
+                last = error;
+            }
+            Err(error) => return Err(error),
         }
         std::thread::sleep(PAUSE);
     }

@@ -16,8 +16,8 @@ use crate::store::{self, Events};
 
 /// The port when a request names none.
 const HTTPS: u16 = 443;
-/// Most requests of one run that a suggestion is made of.
-const MOST_REQUESTS: usize = 100_000;
+/// Bytes of requests that a suggestion is made of: it goes out in one frame.
+const MOST_BYTES: usize = 1 << 20;
 
 /// Answers one question about a policy.
 pub(super) fn answer(place: &Place, client: &mut Client, request: PolicyRequest) -> Result<Reply, Problem> {
@@ -156,15 +156,19 @@ fn tested(place: &Place, policy: &Policy, file: &Path) -> Result<Checked, Proble
 /// The smallest policy of a whole run.
 fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
     let session = store::select(&place.store, select)?;
-    let (mut requests, mut seen, mut left) = (Vec::new(), HashSet::new(), 0_u64);
+    let (mut requests, mut seen, mut left, mut room) = (Vec::new(), HashSet::new(), 0_u64, MOST_BYTES);
     let read = Events::of(&session).each(|entry| {
         let Some(request) = observed(entry.event.kind) else { return };
         let known = format!("{}:{} {:?} {:?}", request.host, request.port, request.program.first(), request.outcome);
-        if requests.len() >= MOST_REQUESTS {
-            left += u64::from(!seen.contains(&known));
-        } else if seen.insert(known) {
-            requests.push(request);
+        if seen.contains(&known) {
+            return;
         }
+        match room.checked_sub(known.len() + 64) {
+            Some(rest) => room = rest,
+            None => return left += 1,
+        }
+        seen.insert(known);
+        requests.push(request);
     });
     read.map_err(|error| state("read", &session.path, &error))?;
     let name = session.record.name.as_deref().unwrap_or(&session.record.id);

@@ -13,8 +13,22 @@ pub(super) fn ls(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
     for text in found.damaged {
         client.reply(&Reply::Notice { text });
     }
-    Ok(Reply::Sessions { sessions: found.sessions.iter().map(info).collect() })
+    let (mut room, all) = (MOST_BYTES, found.sessions.len());
+    let fits = move |session: &&SessionDirectory| {
+        let words: usize = session.record.command.iter().map(|word| word.len() + 8).sum();
+        room = room.saturating_sub(words + 1000);
+        room > 0
+    };
+    let sessions: Vec<_> = found.sessions.iter().take_while(fits).map(info).collect();
+    if sessions.len() < all {
+        let text = format!("{} older sessions are not listed", all - sessions.len());
+        client.reply(&Reply::Notice { text });
+    }
+    Ok(Reply::Sessions { sessions })
 }
+
+/// Bytes of sessions in one answer, which is one frame; escaping makes a byte six at worst.
+const MOST_BYTES: usize = wire::MAX_FRAME / 6;
 
 /// One session, with its counts.
 pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {

@@ -119,6 +119,16 @@ fn nothing_outside_the_state_and_the_control_groups_is_removed() {
 }
 
 #[test]
+fn old_sessions_are_not_even_looked_at() {
+    let room = Room::new();
+    let old = room.ended("work", &[]);
+    fs::write(old.path.join("session.json"), "no longer one").unwrap();
+    fs::set_permissions(room.store().sessions(), fs::Permissions::from_mode(0)).unwrap();
+    assert!(repair(room.store()).is_empty());
+    fs::set_permissions(room.store().sessions(), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
 fn starts_at_once_do_not_take_one_another_for_lost() {
     let room = Room::new();
     let left = std::sync::atomic::AtomicUsize::new(0);

@@ -110,6 +110,19 @@ fn show_counts_what_the_segments_say() {
 }
 
 #[test]
+fn a_list_fits_a_frame_whatever_was_run() {
+    let room = Room::new();
+    for _ in 0..8 {
+        let mut session = room.ended("work", &[]);
+        session.record.command = vec!["\u{1}".repeat(1 << 19)];
+        session.save().unwrap();
+    }
+    let (before, sessions) = listed(&room);
+    assert!(!sessions.is_empty() && sessions.len() < 8);
+    assert!(matches!(&before[0], Reply::Notice { text } if text.ends_with("older sessions are not listed")));
+}
+
+#[test]
 fn the_state_is_for_its_owner_alone() {
     let room = Room::new();
     drop(room.begin("lost", None));

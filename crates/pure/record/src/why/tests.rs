@@ -88,6 +88,21 @@ fn a_merge_is_told_without_listing_all_of_it() {
 }
 
 #[test]
+fn what_a_forged_line_says_is_bounded() {
+    let long = "x".repeat(200_000);
+    let mut event = connect(&long, Verdict::Refused);
+    if let Kind::Connect { program, .. } = &mut event {
+        *program = vec![long.clone(); 1000];
+    }
+    assert!(describe(&event).len() < 5000);
+    let answer = why(&[entry("g1", &[], event.clone())], id("g1")).expect("held");
+    assert!(answer.program.len() == MAX_CAUSES && answer.program[0].len() < 5000);
+    let mut summary = crate::Summary::default();
+    summary.take(&event);
+    assert!(summary.refused.keys().all(|target| target.host.len() <= 300));
+}
+
+#[test]
 fn a_line_is_named_by_its_place_whatever_it_claims() {
     let line = format!("{} {{\"seq\":9,\"at\":5,\"kind\":\"gate-lost\"}}\n", "0".repeat(64));
     let read = crate::decode(Segment::Gate, 2, line.as_bytes()).expect("an event");
