@@ -68,6 +68,9 @@ pub struct Door {
 }
 
 /// How stdin, stdout and stderr are made, in this order.
+///
+/// Where [`Layer::RelayedStdio`] was switched off, nothing is made and no [`Report::Stdio`] comes: three descriptors
+/// ride with the plan's first byte (SCM_RIGHTS) and become the agent's stdin, stdout and stderr as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stdio {
     /// Each stream: the pty, or a pipe of our own making.
@@ -135,7 +138,8 @@ impl std::fmt::Debug for Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// The door's descriptors, in this order: TCP v4, TCP v6, DNS UDP v4, DNS UDP v6, DNS TCP v4,
-    /// DNS TCP v6, sock_diag netlink, and the gate's end of the watcher socket pair.
+    /// DNS TCP v6, sock_diag netlink, and the gate's end of the watcher socket pair. Without a network namespace of
+    /// its own a cell has neither door nor watcher, and this does not come.
     Door,
     /// The outer ends of stdio: the pty master first if any stream is a terminal (once), then for each
     /// piped stream its outer end, in order.
@@ -207,7 +211,8 @@ pub enum Sighting {
         cookie: u64,
         /// Pid inside the cell.
         pid: u32,
-        /// Executables, confirmed by /proc: the connecting program first, then its ancestors up to pid 1.
+        /// Executables, confirmed by /proc: the connecting program first, then its ancestors up to pid 1, which is
+        /// left out. At most 16; one that could not be told is empty.
         chain: Vec<String>,
     },
     /// A process is about to execute a program.
