@@ -24,6 +24,8 @@ from person import ORDINARY, PATH, Person  # noqa: E402
 COMMAND = "tr 'a-z' 'n-za-m' <seed.txt | tee proof.txt"
 WORDS = "Run the command that you were told to run, once, and then say that you are done."
 SECONDS = 180
+# Long enough for a first attempt; agents try again for minutes.
+UNNAMED_SECONDS = 15
 # What an agent may ask for although it was told to be quiet: refused, and no fault of the turn's.
 TELEMETRY = ("api.anthropic.com", "statsig", "sentry", "datadoghq.com", "github.com", "chatgpt.com", "openai.com",
              "models.opencode.ai", "registry.npmjs.org", "pi.dev", "claude.ai", "claude.com")
@@ -75,6 +77,26 @@ class Turn:
         faults += [] if applied.code == 0 else [f"apply: {applied.tail(300)}"]
         return [*faults, *self.proof_faults()], done
 
+    def unnamed(self):
+        """A cell whose policy does not name the model: it is never reached, and the refusal is told."""
+        script = Script(COMMAND, self.expected)
+        outcome = os.path.join(self.person.directory(f"unnamed-{self.name}"), "outcome.json")
+        with Model(script) as model:
+            argv, env, configured = self.prepare(f"http://host.bastide:{model.port}")
+            flags = ["--workspace", self.workspace, "--outcome", outcome, "--timeout", f"{UNNAMED_SECONDS}s"]
+            flags += [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
+            flags += ["--read", self.config] if configured else []
+            done = self.bastide(["run", *flags, "--", *argv])
+        faults = ["the agent ended well without its model"] if done.code == 0 else []
+        faults += [f"the model was asked: {script.seen['requests'][:3]}"] if script.seen["requests"] else []
+        try:
+            with open(outcome, encoding="utf-8") as file:
+                refused = [one["what"] for one in json.load(file)["refused"]]
+        except (OSError, ValueError, KeyError) as error:
+            return [*faults, f"outcome: {error!r}: {done.tail()}"], done
+        told = any("host.bastide" in what for what in refused)
+        return faults + ([] if told else [f"the refusal is not told: {refused}"]), done
+
     def bastide(self, words):
         return self.person.run([self.options.bastide, *words], self.workspace, {"PATH": self.path}, SECONDS)
 
@@ -93,6 +115,9 @@ class Turn:
                 return [] if file.read().strip() == self.expected else ["proof.txt holds something else"]
         except OSError as error:
             return [f"proof.txt: {error.strerror}"]
+
+
+WAYS = {"native": Turn.natively, "cell": Turn.in_a_cell, "unnamed": Turn.unnamed}
 
 
 def summary_faults(err):
@@ -136,9 +161,9 @@ def main():
     for uid in uids:
         with Person(uid) as person:
             for name in options.agent or AGENTS:
-                for where in ["native"] if options.native else ["native", "cell"]:
+                for where in ["native"] if options.native else WAYS:
                     turn = Turn(name, person, options, where)
-                    faults, done = turn.natively() if where == "native" else turn.in_a_cell()
+                    faults, done = WAYS[where](turn)
                     passed, failed = passed + (not faults), failed + bool(faults)
                     print(f"{'FAIL' if faults else 'PASS'}  {name:7} {where:7} {person.name:10} {done.seconds:5.1f} s", flush=True)
                     for fault in faults:
