@@ -8,6 +8,7 @@ mod record;
 mod sessions;
 mod table;
 
+use crate::errors::wrap;
 use crate::{exit, words};
 use serde::Serialize;
 use std::io::Write;
@@ -56,7 +57,9 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
             let code = if boundary::holds(&answer, how.limits) { exit::DONE } else { exit::NO };
             (either(json, &*answer, |answer| boundary::doctor(answer, how.limits)), code)
         }
-        Reply::Text { text } => (if json { document(&text) } else { lines(&text) }, exit::DONE),
+        Reply::Text { text } => {
+            (if json { document(&text) } else { lines(&text).lines().map(wrap).collect() }, exit::DONE)
+        }
         _ => return None,
     };
     Some(answered)
