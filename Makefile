@@ -1,8 +1,12 @@
-# The one list of commands. A target that is not built yet says so and fails; none pretends.
+# The one list of commands. Continuous integration runs the same.
 
 CARGO ?= cargo
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+RELEASE := target/$(HOST)/release
+DEBUG := target/$(HOST)/debug
+SECONDS_EACH ?= 60
 
-.PHONY: help run build test test-agents check fmt bench range fuzz
+.PHONY: help run build debug test test-rust test-whole test-agents check fmt bench range fuzz
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,14 +19,30 @@ build: ## build the four programs
 	$(CARGO) build --release -p bastide-plane
 	$(CARGO) build --release -p bastide-face
 
-run: ## doctor, then an agent or a shell in a cell on this directory
-	@echo 'make run: not built yet' >&2; exit 1
+debug: ## build the four programs for the tests
+	$(CARGO) build -q -p bastide-cell
+	$(CARGO) build -q -p bastide-gate
+	$(CARGO) build -q -p bastide-plane
+	$(CARGO) build -q -p bastide-face
 
-test: ## all tests that fit into continuous integration
+run: build ## doctor, then the installed agent, else a shell, in a cell on this directory
+	$(RELEASE)/bastide doctor
+	$(RELEASE)/bastide run
+
+test: test-rust test-whole ## all tests that fit into continuous integration; installs what they need
+
+test-rust: debug ## the tests of every crate
+	proof/install
 	$(CARGO) test --workspace
 
-test-agents: ## real agents in a cell: too heavy for continuous integration
-	@echo 'make test-agents: not built yet' >&2; exit 1
+test-whole: debug ## the whole in use: programs at work in a cell, and a sample of the escape range
+	proof/install
+	python3 proof/works/run.py --bastide $(DEBUG)/bastide
+	python3 proof/range/run.py --bastide $(DEBUG)/bastide --sample
+
+test-agents: debug ## real agents in a cell: too heavy for continuous integration
+	proof/install
+	BASTIDE=$(DEBUG)/bastide proof/agents/test
 
 check: ## formatting and lints, warnings are errors
 	$(CARGO) fmt --check
@@ -31,11 +51,13 @@ check: ## formatting and lints, warnings are errors
 fmt: ## format the code
 	$(CARGO) fmt
 
-bench: ## measure the promises of SPECIFICATION.md
-	@echo 'make bench: not built yet' >&2; exit 1
+bench: build ## measure the promises of SPECIFICATION.md
+	proof/install
+	BASTIDE=$(RELEASE)/bastide proof/bench/run
 
-range: ## escape cases against the walls
-	@echo 'make range: not built yet' >&2; exit 1
+range: debug ## every escape case against the walls, every layer on and off
+	proof/install
+	python3 proof/range/run.py --bastide $(DEBUG)/bastide
 
-fuzz: ## fuzz the parsers of hostile bytes
-	@echo 'make fuzz: not built yet' >&2; exit 1
+fuzz: ## fuzz the parsers of hostile bytes, SECONDS_EACH seconds each
+	proof/fuzz/run $(SECONDS_EACH)
