@@ -109,7 +109,8 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let passage = passage(lease, segment, connections)?;
     drop(inside);
     confine(EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
-    let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1)));
+    // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
+    let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1) + tcp.len() - 1));
     let buffers = Buffers::default();
     let door = Rc::new(Door { passage, programs: Some(programs), original: Kernel, slots, buffers, idle });
     Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })

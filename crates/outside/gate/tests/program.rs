@@ -418,6 +418,23 @@ fn a_flood_waits_in_the_backlog_and_holds_a_bounded_number() {
 }
 
 #[test]
+fn a_silent_connection_is_reset_and_its_slot_given_back() {
+    let (cell, port) = (Cell::new(), echo());
+    let mut leased = lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]);
+    (leased.bounds.idle, leased.bounds.connections) = (1, 1);
+    let _gate = cell.start(&leased, 0).ready();
+    let ends = cell.inside(move || {
+        let target = SocketAddr::from((address("web.example."), port));
+        let mut silent = TcpStream::connect(target).unwrap();
+        silent.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let end = silent.read(&mut [0; 1]).unwrap_err().kind();
+        (end, talk(target, b"ping"))
+    });
+    assert_eq!(ends.0, std::io::ErrorKind::ConnectionReset);
+    assert_eq!(ends.1.unwrap(), "ping");
+}
+
+#[test]
 fn a_lease_that_cannot_be_used_is_reported_and_not_run() {
     let cell = Cell::new();
     let mut other = lease(&[]);
