@@ -24,7 +24,8 @@ fn an_ordinary_user_gets_the_same_answers() {
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = std::process::Command::new(&copy);
     command.args(["--test-threads=2", "--skip", "an_ordinary_user"]).current_dir("/").uid(12345).gid(12345);
-    let output = command.env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    command.env_clear().env("PATH", "/usr/bin:/bin").stdout(std::process::Stdio::piped());
+    let output = room::spawn(&mut command).wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains(" passed; 0 failed"), "{text}");
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use ::record::{Kind, Segment};
-use plane::store::{SessionDirectory, repair};
+use plane::store::{Ledger, SessionDirectory, repair};
 use wire::command::{Reply, Request, SessionState};
 
-use crate::room::{Room, select, started, text, write};
+use crate::room::{Room, select, spawn, started, text, write};
 
 fn marks(room: &Room) -> usize {
     fs::read_dir(room.store().running()).map_or(0, Iterator::count)
@@ -167,7 +167,7 @@ fn a_control_group_is_emptied_and_removed() {
         return;
     };
     fs::create_dir(group.join("inner")).unwrap();
-    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let mut child = spawn(std::process::Command::new("sleep").arg("60"));
     fs::write(group.join("inner/cgroup.procs"), child.id().to_string()).unwrap();
     let room = Room::new();
     let mut lost = room.begin("work", None);
@@ -179,4 +179,51 @@ fn a_control_group_is_emptied_and_removed() {
     assert!(!group.exists(), "{words:?}");
     assert!(!ended.join().unwrap().success());
     assert_eq!(marks(&room), 0);
+}
+
+/// What the test below kills: begins, records and ends one session after another in the state it is given.
+#[test]
+#[ignore = "a part of the test below"]
+fn sessions_one_after_another() {
+    let Ok(home) = std::env::var("BASTIDE_TEST_HOME") else { return };
+    let room = Room::at(std::path::Path::new(&home));
+    for number in 0.. {
+        let _ = repair(room.store());
+        let mut session = room.begin(&format!("work{}", number % 3), None);
+        let (segment, origin) = (session.segment(Segment::Plane), session.origin(Segment::Plane));
+        let mut ledger = Ledger::begin(&segment, &origin, ::record::Redactor::new()).unwrap();
+        ledger.write(started(&session)).unwrap();
+        (0..20).for_each(|_| assert!(ledger.write(Kind::GateLost).is_ok()));
+        ledger.write(Kind::Ended { exit: 0, reason: "exited".into() }).unwrap();
+        (session.record.ended, session.record.exit) = (Some(5), Some(0));
+        session.save().unwrap();
+        session.leave().unwrap();
+    }
+}
+
+#[test]
+fn kill_9_at_random_moments_leaves_nothing_that_the_next_start_does_not_repair() {
+    let room = Room::with_children();
+    for round in 0..25_u64 {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "repairing::sessions_one_after_another", "--ignored"]);
+        command.env("BASTIDE_TEST_HOME", room.directory.path()).stdout(std::process::Stdio::null());
+        let mut child = spawn(&mut command);
+        // Spread over the start, the first sessions and later ones.
+        std::thread::sleep(std::time::Duration::from_micros(2_000 + round * round * 170));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let words = repair(room.store());
+        assert!(!words.iter().any(|line| line.contains("not in order")), "{words:?}");
+        assert_eq!(marks(&room), 0);
+    }
+    let (before, last) = room.ask(Request::Ls);
+    assert!(!before.iter().any(|reply| matches!(reply, Reply::Notice { .. })), "{before:?}");
+    let Ok(Reply::Sessions { sessions }) = last else { panic!() };
+    assert!(!sessions.is_empty());
+    for session in sessions {
+        let Reply::Verified { segments } = room.yes(Request::Verify(select(&session.id))) else { panic!() };
+        assert_eq!(segments[0].broken, None);
+        assert_ne!(session.state, SessionState::Running);
+    }
 }

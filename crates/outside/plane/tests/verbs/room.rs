@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use plane::channel::{Client, pair};
 use plane::store::{SessionDirectory, SessionRecord, Store, TreeRecord};
@@ -10,21 +12,60 @@ use policy::{Policy, WorkspaceMode};
 use record::{Kind, Origin, Redactor, Segment, Verdict, Writer};
 use wire::command::{Problem, Reply, Request, Select};
 
+/// Between its fork and its exec a child holds every lock of this process. So nobody has a room meanwhile, but for who
+/// starts children.
+static CHILDREN: RwLock<()> = RwLock::new(());
+
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let _nobody = CHILDREN.write().unwrap_or_else(PoisonError::into_inner);
+    command.spawn().unwrap()
+}
+
 pub(crate) struct Room {
-    pub(crate) directory: tempfile::TempDir,
+    _no_children: Option<RwLockReadGuard<'static, ()>>,
+    pub(crate) directory: Directory,
     pub(crate) place: Place,
 }
 
 pub(crate) const BEGAN: u64 = 1_800_000_000_000_000;
 
+/// Removed with its room, or somebody else's.
+pub(crate) enum Directory {
+    Own(tempfile::TempDir),
+    Other(PathBuf),
+}
+
+impl Directory {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Directory::Own(directory) => directory.path(),
+            Directory::Other(path) => path,
+        }
+    }
+}
+
 impl Room {
     pub(crate) fn new() -> Room {
-        let directory = tempfile::tempdir().unwrap();
+        let guard = CHILDREN.read().unwrap_or_else(PoisonError::into_inner);
+        Room { _no_children: Some(guard), ..Room::with_children() }
+    }
+
+    /// For who starts children.
+    pub(crate) fn with_children() -> Room {
+        Room::within(Directory::Own(tempfile::tempdir().unwrap()))
+    }
+
+    /// The room that another process made there.
+    pub(crate) fn at(path: &Path) -> Room {
+        Room::within(Directory::Other(path.to_owned()))
+    }
+
+    fn within(directory: Directory) -> Room {
         let home = directory.path().canonicalize().unwrap().join("home");
-        fs::create_dir(&home).unwrap();
+        fs::create_dir_all(&home).unwrap();
         let state = home.join("state");
         let store = Store::open(home.to_str(), state.to_str()).unwrap();
-        Room { directory, place: Place { store, home } }
+        Room { _no_children: None, directory, place: Place { store, home } }
     }
 
     pub(crate) fn store(&self) -> &Store {
