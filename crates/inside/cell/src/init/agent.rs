@@ -64,8 +64,16 @@ pub(super) fn start(plan: Plan, host: &Host, built: Built) -> Result<Serving, Fa
         (Some(listener), Some(gate)) => Some(Watcher::new(listener, gate, agent)),
         _ => None,
     };
-    confine_itself()?;
-    child::release(&status).map_err(|errno| failed("release the agent", errno))?;
+    let release = || child::release(&status).map_err(|errno| failed("release the agent", errno));
+    // A watched agent's exec is held until pid 1 answers it, which it does only once it is confined: the agent's
+    // process may wake up meanwhile.
+    if watched {
+        release()?;
+        confine_itself()?;
+    } else {
+        confine_itself()?;
+        release()?;
+    }
     let alone = without.contains(Layer::PidNamespace);
     Ok(Serving { agent, status: Some(status), signals, watcher, processes, alone })
 }

@@ -128,20 +128,21 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
 /// `CAP_SYS_ADMIN`: without `no new privileges` the kernel takes filters and domains from nobody else.
 const SYS_ADMIN: u64 = 1 << 21;
 
-/// Signals as a program expects them: pid 1 blocks some, and its runtime ignores SIGPIPE.
+/// Signals as a program expects them: pid 1 blocks some, its runtime ignores SIGPIPE, and whoever started the plane
+/// may have ignored any. The raw call, since the C library keeps two for itself.
 fn default_signals() -> rustix::io::Result<()> {
-    // SAFETY: the set is initialised by sigemptyset before it is read; SIG_DFL is a valid disposition for every
-    // signal, and the two that have none are refused by the kernel.
+    // The kernel's structure: handler (0 is the default), flags, restorer, mask.
+    let default = [0_u64; 4];
+    let mask = 0_u64;
+    // SAFETY: the kernel reads structures that live for the calls, of the sizes passed; the two signals that cannot
+    // be set are refused.
     unsafe {
-        for signal in 1..32 {
-            libc::signal(signal, libc::SIG_DFL);
+        for signal in 1..=64 {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8);
         }
-        let mut none = MaybeUninit::uninit();
-        libc::sigemptyset(none.as_mut_ptr());
-        match libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) {
-            0 => Ok(()),
-            _ => Err(confine::last_error()),
-        }
+        let set =
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, std::ptr::null::<u64>(), 8);
+        if set == 0 { Ok(()) } else { Err(confine::last_error()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The redirect that leads every connection to the door, and the fence behind it: what is neither
 //! loopback's own, nor TCP to the door, nor DNS is refused.
 
-use super::netlink::{self, ACK, APPEND, Attributes, CREATE, Messages, REQUEST};
+use super::netlink::{self, APPEND, Attributes, CREATE, Messages, REQUEST};
 use super::nft;
 use plan::Door;
 
@@ -21,12 +21,13 @@ pub(crate) fn raise(door: &Door, v6: bool) -> rustix::io::Result<()> {
     let mut messages = Messages::default();
     let batch = [0, 0, 0, libc::NFNL_SUBSYS_NFTABLES as u8];
     messages.begin(libc::NFNL_MSG_BATCH_BEGIN as u16, REQUEST, &batch);
-    let mut objects = family(&mut messages, Family::V4, door);
+    family(&mut messages, Family::V4, door);
     if v6 {
-        objects += family(&mut messages, Family::V6, door);
+        family(&mut messages, Family::V6, door);
     }
+    messages.acknowledge();
     messages.begin(libc::NFNL_MSG_BATCH_END as u16, REQUEST, &batch);
-    netlink::exchange(&socket, messages, objects)
+    netlink::exchange(&socket, messages, 1)
 }
 
 #[derive(Clone, Copy)]
@@ -52,8 +53,8 @@ impl Family {
     }
 }
 
-/// The two chains of one family; returns how many objects will be acknowledged.
-fn family(messages: &mut Messages, family: Family, door: &Door) -> usize {
+/// The two chains of one family.
+fn family(messages: &mut Messages, family: Family, door: &Door) {
     object(messages, libc::NFT_MSG_NEWTABLE, CREATE, family);
     messages.attribute(nft::TABLE_NAME, TABLE);
     chain(messages, family, b"capture\0", b"nat\0", -100, ACCEPT as u32);
@@ -74,18 +75,16 @@ fn family(messages: &mut Messages, family: Family, door: &Door) -> usize {
         Rule::default().established().verdict(ACCEPT),
         Rule::default().protocol(&udp).reject(),
     ];
-    let rules = capture.len() + fence.len();
     for rule in capture {
         add(messages, family, b"capture\0", rule);
     }
     for rule in fence {
         add(messages, family, b"fence\0", rule);
     }
-    3 + rules
 }
 
 fn object(messages: &mut Messages, kind: i32, flags: u16, family: Family) {
-    messages.begin(SUBSYSTEM | kind as u16, REQUEST | ACK | flags, &[family.number(), 0, 0, 0]);
+    messages.begin(SUBSYSTEM | kind as u16, REQUEST | flags, &[family.number(), 0, 0, 0]);
 }
 
 fn chain(messages: &mut Messages, family: Family, name: &[u8], kind: &[u8], priority: i32, policy: u32) {

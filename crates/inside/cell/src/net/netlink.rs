@@ -48,6 +48,15 @@ impl Messages {
         put_attribute(&mut self.bytes, kind | libc::NLA_F_NESTED as u16, &value.0);
     }
 
+    /// Asks for an acknowledgement of the open message. In an nftables batch an error of any other is answered
+    /// unasked, so that the last one's stands for all.
+    pub(crate) fn acknowledge(&mut self) {
+        if let Some(flags) = self.bytes.get_mut(self.last + 6..self.last + 8) {
+            let asked = u16::from_ne_bytes([flags[0], flags[1]]) | ACK;
+            flags.copy_from_slice(&asked.to_ne_bytes());
+        }
+    }
+
     fn finish(&mut self) {
         if self.bytes.len() > self.last {
             let length = u32::try_from(self.bytes.len() - self.last).unwrap_or(u32::MAX);

@@ -74,3 +74,9 @@ fn udp_that_is_not_dns_is_refused_and_dns_is_captured() {
         assert!(matches!(refused.raw_os_error(), Some(libc::ECONNREFUSED | libc::EPERM)), "{refused}");
     });
 }
+
+/// Only the last object of the batch is acknowledged; an error of an earlier one must be heard all the same.
+#[test]
+fn an_object_that_the_kernel_refuses_is_heard() {
+    in_namespace(|| assert_eq!(fence::raise(&DOOR, true), Err(rustix::io::Errno::EXIST)));
+}

@@ -16,10 +16,10 @@ pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
     doing(|| "attach the shelf".into(), attach(&shelf, CWD, "/sys"))?;
     for step in &plan.root {
         match step {
-            Step::Overlay { source, at, changes, owner } => {
-                if changes.is_some() || !plan.without.contains(Layer::SocketShadow) {
-                    over(&overlay::make(source, changes.as_deref(), *owner, owners)?, at)?;
-                }
+            Step::Overlay { source, at, changes, owner }
+                if changes.is_some() || !plan.without.contains(Layer::SocketShadow) =>
+            {
+                over(&overlay::make(source, changes.as_deref(), *owner, owners)?, at)?;
             }
             Step::File { at, content, mode } if std::path::Path::new(at).is_file() => {
                 place::file(&shelf, at, content, *mode)?;
