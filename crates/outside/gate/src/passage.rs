@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, suggest};
+use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, explain, suggest};
 use record::{EventId, Kind, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -156,8 +156,12 @@ impl Passage {
 
     fn allow(&self, asked: &Asked, way: &Way) -> Result<EventId, Closed> {
         let mut kind = asked.event(Verdict::Allowed);
-        if let (Kind::Connect { address, .. }, Way::Direct(addresses)) = (&mut kind, way) {
-            *address = addresses.first().map(ToString::to_string);
+        if let Kind::Connect { address, rule, .. } = &mut kind {
+            if let Way::Direct(addresses) = way {
+                *address = addresses.first().map(ToString::to_string);
+            }
+            // All members allow: the last, the cell's own, is the one that an operator looks for.
+            *rule = explain(&self.policy, &asked.egress()).members.pop().and_then(|member| member.rule);
         }
         self.ledger.borrow_mut().write(kind).map_err(|_| Closed::Unrecorded)
     }

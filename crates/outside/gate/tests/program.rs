@@ -58,7 +58,8 @@ fn a_named_host_is_resolved_reached_and_recorded_and_the_end_is_clean() {
         let reply = cell.inside(move || talk((address("web.example."), port).into(), b"ping"));
         assert_eq!(reply.unwrap(), "ping", "as {uid}");
         let record = cell.wait_for("\"close\"");
-        for text in ["\"resolve\"", "\"sent\":4", "\"received\":4", "\"address\":\"127.0.0.1\""] {
+        let rule = format!("\"rule\":\"{{to: \\\"web.example:{port}\\\"}}\"");
+        for text in [&rule, "\"resolve\"", "\"sent\":4", "\"received\":4", "\"address\":\"127.0.0.1\""] {
             assert!(record.contains(text), "{text}: {record}");
         }
         assert_eq!(gate.end(), Some(0));
