@@ -33,7 +33,7 @@ fn a_lost_session_is_ended_and_a_running_one_is_not() {
     let fresh = room.store().homes().join("fresh");
     fs::create_dir_all(fresh.join("a/closed")).unwrap();
     fs::write(fresh.join("a/closed/file"), "x").unwrap();
-    fs::set_permissions(fresh.join("a/closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(fresh.join("a/closed"), fs::Permissions::from_mode(0o000)).unwrap();
     std::os::unix::fs::symlink("/usr", fresh.join("link")).unwrap();
     lost.record.fresh_home = Some(fresh.clone());
     lost.save().unwrap();
@@ -123,7 +123,7 @@ fn old_sessions_are_not_even_looked_at() {
     let room = Room::new();
     let old = room.ended("work", &[]);
     fs::write(old.path.join("session.json"), "no longer one").unwrap();
-    fs::set_permissions(room.store().sessions(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(room.store().sessions(), fs::Permissions::from_mode(0o000)).unwrap();
     assert!(repair(room.store()).is_empty());
     fs::set_permissions(room.store().sessions(), fs::Permissions::from_mode(0o700)).unwrap();
 }
