@@ -115,3 +115,44 @@ fn a_passed_stream_is_refused_where_it_was_not_accepted() {
     assert_eq!(failure.exit, 125);
     assert_eq!(plan.stdio.streams, [Stream::Pipe; 3]);
 }
+
+/// A tree of the agent's own user that is bound and no overlay would show the host's sockets in it.
+#[test]
+fn a_wall_that_is_measured_not_to_hold_runs_nothing() {
+    let tree = format!("/tmp/bastide-bound-{}", std::process::id());
+    std::fs::create_dir_all(&tree).expect("makes");
+    std::os::unix::fs::chown(&tree, Some(harness::ORDINARY), Some(harness::ORDINARY)).expect("gives away");
+    let mut plan = plan_for(false, "echo ran");
+    plan.root.push(plan::Step::Bind {
+        source: tree.clone(),
+        at: "/bound".into(),
+        writable: false,
+        executable: false,
+        devices: false,
+        owner: plan::Owner::Everybody,
+    });
+    let (text, ended) = run_plan(&plan);
+    let Report::Failed(failure) = ended else { panic!("it ran: {text} {ended:?}") };
+    assert_eq!((failure.layer, failure.exit, text.as_str()), (Some(Layer::SocketShadow), 125, ""));
+    std::fs::remove_dir(tree).expect("cleans");
+}
+
+/// Landlock's scope holds where the network namespace does not: an abstract socket of the host.
+#[test]
+fn an_abstract_socket_of_the_host_is_stopped_by_landlock_alone() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("bastide-abstract-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes()).expect("an address");
+    let _listener = std::os::unix::net::UnixListener::bind_addr(&address).expect("binds");
+    let script = format!(
+        "perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); \
+         print connect($s, pack(\"Sa*\", 1, \"\\0{name}\")) ? \"through\" : $!+0'"
+    );
+    for (off, expected) in
+        [(vec![Layer::NetworkNamespace], "1"), (vec![Layer::NetworkNamespace, Layer::Landlock], "through")]
+    {
+        let mut plan = plan_for(true, &script);
+        plan.without = off.into_iter().collect();
+        assert_eq!(run_plan(&plan).0, expected);
+    }
+}
