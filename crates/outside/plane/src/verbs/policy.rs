@@ -173,6 +173,10 @@ fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
     read.map_err(|error| state("read", &session.path, &error))?;
     let name = session.record.name.as_deref().unwrap_or(&session.record.id);
     let mut text = suggest_policy(name, &requests);
+    if let Some(policy) = session.policy()?.policies().last() {
+        // What a run read leaves no trace, so files, limits and variables stay those that it had.
+        text = text.replacen("\nnetwork:\n", &format!("\n{}network:\n", kept(policy, place.home())), 1);
+    }
     if left > 0 {
         text += &format!("# {left} more requests of this run are left out\n");
     }
@@ -182,6 +186,23 @@ fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
     );
     let data = json!({ "session": session.record.id, "requests": requests.len(), "policy": text });
     Ok(Checked { yes: true, text, data })
+}
+
+/// All of a policy but its network: as a blueprint, where it is one's.
+fn kept(policy: &Policy, home: &Path) -> String {
+    let same = |name: &&&str| {
+        look_at_policy(Some(Path::new(name)), home).is_ok_and(|blueprint| {
+            let unnamed = blueprint.network.allow.is_empty() && blueprint.network.deny.is_empty();
+            let rest = (&blueprint.files, &blueprint.limits, &blueprint.environment);
+            unnamed && rest == (&policy.files, &policy.limits, &policy.environment)
+        })
+    };
+    if let Some(name) = ["hardened", "strict"].iter().find(same) {
+        return format!("extends: [{name}]\n");
+    }
+    let yaml = policy.to_yaml();
+    let files = yaml.find("\nfiles:").map_or(0, |at| at + 1);
+    yaml[files..].split("\nnetwork:").next().map(|kept| format!("{kept}\n")).unwrap_or_default()
 }
 
 fn command(session: &store::SessionDirectory) -> String {

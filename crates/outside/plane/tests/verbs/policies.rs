@@ -216,6 +216,18 @@ fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
     let policy = look_at_policy(Some(&file(&room, "p/s.yaml", &suggested.text)), &room.place.home).unwrap();
     let rules: Vec<_> = policy.network.allow.iter().map(|rule| rule.to.to_string()).collect();
     assert_eq!(rules, ["a.example:443", "b.example:443"], "{}", suggested.text);
+    // What it ran under but for its network stays.
+    let hardened = look_at_policy(None, &room.place.home).unwrap();
+    assert!(suggested.text.contains("\nextends: [hardened]\n"), "{}", suggested.text);
+    let stays = |policy: &policy::Policy| policy.files == hardened.files && policy.limits == hardened.limits;
+    assert!(stays(&policy) && policy.network.default == policy::Default::Deny);
+    let mut own = hardened.clone();
+    own.files.read.push(policy::CanonicalPath::parse("/opt/network:\"x").unwrap());
+    own.environment.insert("A".into(), "b\nnetwork:\n".into());
+    let session = room.begin("work", Some(own.clone()));
+    let suggested = checked(&room, PolicyRequest::Suggest(select(&session.record.id)));
+    let policy = look_at_policy(Some(&file(&room, "p/own.yaml", &suggested.text)), &room.place.home).unwrap();
+    assert_eq!((policy.files, policy.environment), (own.files, own.environment), "{}", suggested.text);
 }
 
 #[test]
