@@ -115,10 +115,10 @@ impl Scan<'_> {
         let mut before = Stamp::take(self.lower, path, false)?;
         match after.node {
             Node::File => {
-                self.read = self.read.saturating_add(after.size);
-                if after.size > LARGEST || self.read > READ {
+                if after.size > LARGEST.min(READ - self.read) {
                     return Ok((before, after, Some(Refusal::TooLarge)));
                 }
+                self.read += after.size;
                 after.sha256 = Some(sum(self.upper, path)?);
                 if let Some(before) = before.as_mut().filter(|b| b.node == Node::File && b.size == after.size) {
                     before.sha256 = Some(sum(self.lower, path)?);
