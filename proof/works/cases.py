@@ -16,10 +16,10 @@ AGENTS = os.environ.get("BASTIDE_AGENTS", os.path.join(HOUSE, ".agents"))
 
 
 class Case:
-    """One program on one workspace. `local` is the name by which the program reaches the host's loopback."""
+    """One program on one workspace, in a cell or natively."""
 
-    def __init__(self, person, workspace, local):
-        self.person, self.workspace, self.local = person, workspace, local
+    def __init__(self, person, workspace, inside):
+        self.person, self.workspace, self.inside = person, workspace, inside
         self.argv, self.env, self.read, self.allow, self.path = [], {}, [], [], PATH
         self.services = []
 
@@ -62,7 +62,7 @@ def npm(case):
     shell(case, "npm.sh")
     registry = Registry()
     case.services.append(registry)
-    case.env["REGISTRY"] = f"http://{case.local}:{registry.port}/"
+    case.env["REGISTRY"] = f"http://{'host.bastide' if case.inside else '127.0.0.1'}:{registry.port}/"
     case.allow = [f"host.bastide:{registry.port}"]
 
 
@@ -74,24 +74,30 @@ def pip(case):
 
 
 def cargo(case):
-    """The toolchain lies under the person's home as rustup lays it, with rustup's own stand-ins for the programs."""
+    """The toolchain lies under the person's home as rustup lays it, with rustup's own stand-ins where there are any."""
     shell(case, "cargo.sh")
-    home, name = case.person.home, "works"
+    sysroot = subprocess.check_output(["rustc", "--print", "sysroot"], text=True, cwd=HOUSE).strip()
+    if os.path.realpath(sysroot) == "/usr":
+        return  # A distribution's toolchain comes in with the system.
+    home = case.person.home
     programs, toolchains = os.path.join(home, ".cargo", "bin"), os.path.join(home, ".rustup", "toolchains")
     if not os.path.exists(programs):
-        os.makedirs(toolchains)
-        os.makedirs(programs)
-        sysroot = subprocess.check_output(["rustc", "--print", "sysroot"], text=True, cwd=HOUSE).strip()
-        link_tree(os.path.realpath(sysroot), os.path.join(toolchains, name))
-        shutil.copy(os.path.realpath(shutil.which("rustup")), os.path.join(programs, "rustup"))
-        for program in ("cargo", "rustc", "rustdoc"):
-            os.symlink("rustup", os.path.join(programs, program))
-        settings = f'version = "12"\ndefault_toolchain = "{name}"\nprofile = "minimal"\n\n[overrides]\n'
-        case.person.write(os.path.join(home, ".rustup", "settings.toml"), settings)
-        owner = f"{case.person.uid}:{case.person.uid}"
-        subprocess.run(["chown", owner, os.path.join(home, ".cargo"), programs, os.path.join(home, ".rustup"), toolchains], check=True)
+        lay_toolchain(case.person, sysroot, programs, toolchains)
     case.path = f"{programs}:{PATH}"
     case.read = [programs, os.path.join(home, ".rustup")]
+
+
+def lay_toolchain(person, sysroot, programs, toolchains):
+    for directory in (".cargo", ".cargo/bin", ".rustup", ".rustup/toolchains"):
+        person.directory(os.path.join("home", directory))
+    link_tree(os.path.realpath(sysroot), os.path.join(toolchains, "works"))
+    rustup = shutil.which("rustup")
+    if rustup:
+        shutil.copy(os.path.realpath(rustup), os.path.join(programs, "rustup"))
+        settings = 'version = "12"\ndefault_toolchain = "works"\nprofile = "minimal"\n\n[overrides]\n'
+        person.write(os.path.join(os.path.dirname(toolchains), "settings.toml"), settings)
+    for program in ("cargo", "rustc", "rustdoc"):
+        os.symlink("rustup" if rustup else os.path.join(toolchains, "works", "bin", program), os.path.join(programs, program))
 
 
 def link_tree(source, target):
@@ -116,6 +122,12 @@ def files(case):
     case.person.write(os.path.join(inner, "leaf"), "leaf\n")
 
 
+def namespaces(case):
+    shell(case, "namespaces.sh")
+    case.env["INSIDE"] = "yes" if case.inside else "no"
+    case.read = ["/etc/chromium.d"]
+
+
 def chromium(case):
     shell(case, "chromium.sh")
     # Debian's launcher reads its settings from here and ends when there are none.
@@ -137,5 +149,6 @@ CASES = {
     "terminal": lambda case: python(case, "terminal.py"),
     "memory": lambda case: python(case, "memory.py"),
     "files": files,
+    "namespaces": namespaces,
     "processes": lambda case: python(case, "processes.py"),
 }

@@ -29,6 +29,8 @@ class Person:
 
     def __init__(self, uid):
         self.uid = uid
+        self.changes = os.geteuid() == 0
+        self.gid = uid if self.changes else os.getegid()
         self.name = "root" if uid == 0 else f"uid {uid}"
         self.base = tempfile.mkdtemp(prefix="bastide-works-", dir="/var/tmp")
         os.chmod(self.base, 0o755)
@@ -44,13 +46,13 @@ class Person:
         """A new directory that belongs to this person."""
         path = os.path.join(self.base, name)
         os.makedirs(path, mode=0o755, exist_ok=True)
-        os.chown(path, self.uid, self.uid)
+        os.chown(path, self.uid, self.gid)
         return path
 
     def write(self, path, text, mode=0o644):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chown(path, self.uid, self.uid)
+        os.chown(path, self.uid, self.gid)
         os.chmod(path, mode)
 
     def environment(self, extra=None):
@@ -61,9 +63,10 @@ class Person:
     def run(self, argv, cwd, env=None, seconds=120):
         """Runs one command as this person, without standard input, and ends it with all it started when time is up."""
         started = time.monotonic()
+        become = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.changes else {}
         process = subprocess.Popen(
             argv, cwd=cwd, env=self.environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, user=self.uid, group=self.uid, extra_groups=[], start_new_session=True)
+            stderr=subprocess.PIPE, start_new_session=True, **become)
         try:
             out, err = process.communicate(timeout=seconds)
             code = process.returncode

@@ -16,7 +16,7 @@ def attempt(name, person, bastide):
     """Runs one case, in a cell when `bastide` names the program. Gives what went wrong, or nothing, and the run."""
     where = "cell" if bastide else "native"
     workspace = person.directory(f"{where}-{name}")
-    case = Case(person, workspace, "host.bastide" if bastide else "127.0.0.1")
+    case = Case(person, workspace, bool(bastide))
     CASES[name](case)
     with contextlib.ExitStack() as stack:
         for service in case.services:
