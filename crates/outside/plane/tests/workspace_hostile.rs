@@ -116,7 +116,7 @@ fn odd_names_bits_and_kinds() {
     rustix::fs::mknodat(CWD, upper.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     fs::create_dir(upper.join("dark")).unwrap();
     fs::write(upper.join("dark/in"), "x").unwrap();
-    fs::set_permissions(upper.join("dark"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(upper.join("dark"), fs::Permissions::from_mode(0o000)).unwrap();
     let sparse = fs::File::create(upper.join("sparse")).unwrap();
     sparse.set_len(1 << 42).unwrap();
     fs::create_dir(upper.join("sealed")).unwrap();

@@ -40,7 +40,7 @@ pub enum Flag {
     Guarded,
 }
 
-/// Patterns of names, lower case: `name`, `name*`, `*name`, and `name/` for everything in such a directory.
+/// Patterns of names, lower case: `name`, `name*`, `*name`, `a*b`, `*name*`, and `name/` for everything in such a directory.
 #[rustfmt::skip]
 const PATTERNS: &[(Flag, &[&str])] = &[
     (Flag::Hook, &[
@@ -145,6 +145,9 @@ fn matches(pattern: &str, parts: &[String]) -> bool {
         return at.is_some_and(|at| name.is_empty() || parts.get(at + 1).is_some_and(|part| part == name));
     }
     let Some(name) = parts.last() else { return false };
+    if let Some(middle) = pattern.strip_prefix('*').and_then(|rest| rest.strip_suffix('*')) {
+        return name.contains(middle);
+    }
     match pattern.split_once('*') {
         None => name == pattern,
         Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),
