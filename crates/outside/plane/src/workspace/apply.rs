@@ -38,20 +38,20 @@ impl Steps {
 
 /// The places and rules of one merge.
 #[derive(Debug)]
-pub struct Merge<'a> {
+pub(super) struct Merge<'a> {
     /// The overlay's upper layer.
-    pub upper: &'a Tree,
+    pub(super) upper: &'a Tree,
     /// The original.
-    pub lower: &'a Tree,
+    pub(super) lower: &'a Tree,
     /// Where the journal and the baseline lie; out of the cell's reach.
-    pub journal: &'a Tree,
+    pub(super) journal: &'a Tree,
     /// Owner of what is created, if the merging process is root.
-    pub owner: Option<(u32, u32)>,
+    pub(super) owner: Option<(u32, u32)>,
 }
 
 impl Merge<'_> {
     /// Merges reviewed changes. An error leaves nothing half: what was not committed is rolled back at once.
-    pub fn apply(
+    pub(super) fn apply(
         &self,
         changes: &[Change],
         filter: &Filter,
@@ -87,7 +87,7 @@ impl Merge<'_> {
     }
 
     /// Completes or rolls back a merge that was cut short; does nothing if there is none.
-    pub fn recover(&self, baseline: &mut Baseline, steps: &mut Steps) -> Result<Outcome, Error> {
+    pub(super) fn recover(&self, baseline: &mut Baseline, steps: &mut Steps) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         let Some(journal) = Journal::load(self.journal)? else { return Ok(outcome) };
         match journal.state {

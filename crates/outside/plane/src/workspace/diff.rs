@@ -8,7 +8,7 @@ use std::path::Path;
 const LARGEST: u64 = 1 << 20;
 
 /// The unified diff of one change.
-pub fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error> {
+pub(super) fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error> {
     let name = visible(&change.path.to_string_lossy()).replace('\n', "\\u{a}");
     if let Some(unit) = &change.git {
         return Ok(visible(&git(&name, unit)));

@@ -15,7 +15,7 @@ const DEPTH: usize = 64;
 
 /// Removes from `upper` the changes beneath `paths` (empty: all) and returns the paths given up. The cell must not
 /// be running: the kernel does not promise what a mounted overlay shows when its upper layer changes.
-pub fn discard(upper: &Tree, changes: &[Change], paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn discard(upper: &Tree, changes: &[Change], paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut gone = Vec::new();
     let mut sweep = Sweep { root: upper.dir(Path::new(""))?, later: VecDeque::new(), moved: 0 };
     let named = |path: &Path| paths.is_empty() || paths.iter().any(|wanted| path.starts_with(wanted));

@@ -103,7 +103,7 @@ impl Journal {
 
 impl Baseline {
     /// Reads the baseline kept in a journal directory. Where there is none, everything counts as changed outside.
-    pub fn load(dir: &Tree) -> Result<Self, Error> {
+    pub(super) fn load(dir: &Tree) -> Result<Self, Error> {
         Ok(match read(dir, BASELINE)? {
             Some(bytes) => serde_json::from_slice(&bytes)?,
             None => Self::default(),

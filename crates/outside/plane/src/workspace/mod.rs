@@ -8,7 +8,6 @@
 //! two. While the session runs in mode `live`: a [`Live`] and its `step` on a timer. At any later time, from any
 //! process: [`Workspace::open`], `recover` (first, always), `changes`, `diff`, `apply`, `discard`. What the operator
 //! reviewed is the list that `changes` gave: keep it and hand the same to `apply`, which merges nothing else.
-//! The parts (`scan`, `diff`, `discard`, `Merge`) are there for who holds the trees already.
 //! After an error of `apply` the original is as it was, or `recover` finishes what was committed.
 
 mod act;
@@ -30,17 +29,14 @@ mod seal;
 mod stage;
 mod stamp;
 
-pub use apply::{Merge, Steps};
-pub use baseline::{Baseline, Baseline as Manifest, Conflict};
+pub use apply::Steps;
+pub use baseline::{Baseline, Conflict};
 pub use beneath::Tree;
 pub use change::{Change, Kind, Refusal};
 pub use choose::{Filter, Outcome, Reason};
-pub use diff::diff;
-pub use discard::discard;
 pub use flag::{Flag, flags};
 pub use git::{Fault, Held, Move, Unit};
 pub use live::{Live, Step, Waits};
-pub use scan::scan;
 pub use stamp::{Node, Stamp, Time};
 
 use rustix::fs::{FlockOperation, Gid, Mode, Uid};

@@ -18,7 +18,7 @@ const LARGEST: u64 = 2 << 30;
 const READ: u64 = 32 << 30;
 
 /// Scans `upper` against `lower`; `guards` are the policy's guarded paths. Git directories are folded into one change.
-pub fn scan(upper: &Tree, lower: &Tree, baseline: &Baseline, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
+pub(super) fn scan(upper: &Tree, lower: &Tree, baseline: &Baseline, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
     let mut scan = Scan { upper, lower, baseline, guards, changes: Vec::new(), read: 0 };
     let root = Place { moved: false, bare: false, depth: 0 };
     let top = Path::new("");
