@@ -6,8 +6,10 @@ import contextlib
 import os
 import sys
 
-from cases import CASES, HOUSE, Case
-from person import ORDINARY, Person
+sys.dont_write_bytecode = True
+
+from cases import CASES, HOUSE, Case  # noqa: E402
+from person import ORDINARY, Person  # noqa: E402
 
 SECONDS = 300
 
