@@ -58,7 +58,11 @@ class Turn:
             done = self.person.run(argv, self.workspace, {**env, "PATH": self.path}, SECONDS)
         return [*self.turn_faults(done, script), *self.proof_faults()], done
 
-    def in_a_cell(self):
+    def on_a_terminal(self):
+        """The turn in a cell, on a terminal."""
+        return self.in_a_cell(self.person.run_on_terminal)
+
+    def in_a_cell(self, start=None):
         """The turn in a `hardened` cell, its changes then looked at and merged by the operator's commands."""
         script = Script(COMMAND, self.expected)
         outcome = os.path.join(self.person.directory(f"outcome-{self.name}"), "outcome.json")
@@ -67,7 +71,7 @@ class Turn:
             flags = ["--workspace", self.workspace, "--allow", f"host.bastide:{model.port}", "--outcome", outcome]
             flags += [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
             flags += ["--read", self.config] if configured else []
-            done = self.bastide(["run", *flags, "--", *argv])
+            done = self.bastide(["run", *flags, "--", *argv], start)
         faults = self.turn_faults(done, script)
         if os.path.exists(os.path.join(self.workspace, "proof.txt")):
             faults.append("proof.txt is in the workspace before the merge")
@@ -98,8 +102,9 @@ class Turn:
         told = any("host.bastide" in what for what in refused)
         return faults + ([] if told else [f"the refusal is not told: {refused}"]), done
 
-    def bastide(self, words):
-        return self.person.run([self.options.bastide, *words], self.workspace, {"PATH": self.path}, SECONDS)
+    def bastide(self, words, start=None):
+        start = start or self.person.run
+        return start([self.options.bastide, *words], self.workspace, {"PATH": self.path}, SECONDS)
 
     def turn_faults(self, done, script):
         seen = script.seen
@@ -118,7 +123,7 @@ class Turn:
             return [f"proof.txt: {error.strerror}"]
 
 
-WAYS = {"native": Turn.natively, "cell": Turn.in_a_cell, "unnamed": Turn.unnamed}
+WAYS = {"native": Turn.natively, "cell": Turn.in_a_cell, "terminal": Turn.on_a_terminal, "unnamed": Turn.unnamed}
 
 
 def summary_faults(err):
@@ -166,7 +171,7 @@ def main():
                     turn = Turn(name, person, options, where)
                     faults, done = WAYS[where](turn)
                     passed, failed = passed + (not faults), failed + bool(faults)
-                    print(f"{'FAIL' if faults else 'PASS'}  {name:7} {where:7} {person.name:10} {done.seconds:5.1f} s", flush=True)
+                    print(f"{'FAIL' if faults else 'PASS'}  {name:7} {where:8} {person.name:10} {done.seconds:5.1f} s", flush=True)
                     for fault in faults:
                         print("      " + fault.replace("\n", "\n      "), flush=True)
     print(f"agents: {passed} passed, {failed} failed")
