@@ -1,0 +1,265 @@
+"""One run: a piece of host with an operator, his home, his workspace and what he named; a session in it; its answers."""
+
+import json
+import os
+import pty
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import termios
+import time
+
+import host
+import kernel
+import ways
+from case import CASES
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ORDINARY = 12345
+PATIENCE = 60
+
+
+class Arena:
+    def __init__(self, base, user: str, names: list[str], flags: list[str], way: str = "pipes"):
+        self.base, self.bastide, self.flags, self.way = base, base.bastide, flags, way
+        self.uid = ORDINARY if user == "user" and os.getuid() == 0 else os.getuid()
+        self.path = tempfile.mkdtemp(prefix="run-", dir=base.path)
+        os.chmod(self.path, 0o755)
+        self.home, self.workspace, self.named = (f"{self.path}/{name}" for name in ("home", "workspace", "named"))
+        for directory in (self.home, self.workspace, self.named):
+            os.mkdir(directory)
+            self.give(directory)
+        self.give(self.path)
+        self.tools, self.lan, self.lan6, self.port = base.tools, base.lan, base.lan6, base.port
+        self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
+        self.stdin, self.pty, self.pending, self.applies = None, False, [], []
+        self.ears = base.ears
+        self.standing = {name: [host.FIXTURES[kind](self) for kind in CASES[name].host] for name in names}
+
+    # What fixtures ask for
+
+    def give(self, path: str, owner: int | None = None) -> None:
+        if os.getuid() == 0:
+            owner = self.uid if owner is None else owner
+            os.chown(path, owner, owner)
+
+    def lend(self, descriptor: int) -> int:
+        os.set_inheritable(descriptor, True)
+        self.lent.append(descriptor)
+        return descriptor
+
+    def later(self, deed) -> None:
+        """Done once the session runs."""
+        self.pending.append(deed)
+
+    def compiled(self, name: str) -> str:
+        return f"{self.tools}/{name}"
+
+    def become(self) -> None:
+        """In a child: the operator."""
+        if os.getuid() == 0 and self.uid != 0:
+            os.setgroups([])
+            os.setgid(self.uid)
+            os.setuid(self.uid)
+
+    def applying(self) -> None:
+        """In the client's child: the operator, his keys and what he would have open."""
+        if self.session_keys:
+            kernel.call("keyctl", 1, None)
+            for description, token in self.session_keys:
+                kernel.call("add_key", b"user", description.encode(), token.encode(), len(token), -3)
+        self.become()
+
+    def surroundings(self) -> dict:
+        return {"HOME": self.home, "PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "xterm", "USER": "operator",
+                "SHELL": "/bin/sh", **self.environment}
+
+    # The session
+
+    def command(self) -> list[str]:
+        facts = {name: {key: value for one in ones for key, value in one.facts.items()}
+                 for name, ones in self.standing.items()}
+        inside = f"{self.workspace}/range"
+        shutil.copytree(self.tools, inside)
+        with open(f"{inside}/facts.json", "w") as file:
+            json.dump(facts, file)
+        for top, directories, files in os.walk(inside):
+            for name in [""] + files:
+                self.give(os.path.join(top, name))
+        return ["/usr/bin/python3", "-S", "-E", f"{inside}/cell.py", f"{inside}/facts.json"]
+
+    def run(self) -> dict[str, tuple[bool, str, str]]:
+        """Escaped or not, what the case said, what it saw; by case."""
+        try:
+            inner = self.command()
+            way = ways.WAYS[self.way]
+            flags = [flag.format(**vars(self)) for flag in self.flags]
+            arguments = [self.bastide, "run", "--read", self.named, *flags, *way.flags, "--", *way.wrap(self, inner)]
+            text = self.converse(arguments, "pty" if self.pty else way.stdio)
+            for ones in self.standing.values():
+                for one in ones:
+                    one.after()
+            return self.judge(text)
+        finally:
+            self.close()
+
+    def converse(self, arguments: list[str], stdio: str) -> str:
+        streams, master = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}, None
+        if stdio == "pipes":
+            streams["stdin"] = subprocess.PIPE
+        if self.stdin is not None:
+            streams["stdin"] = self.stdin
+        if stdio == "pty":
+            master, slave = pty.openpty()
+            termios.tcsetwinsize(slave, (50, 500))
+            self.give(os.ttyname(slave))
+            streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+        def prepare():
+            if stdio == "pty":
+                os.setsid()
+                import fcntl
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            self.applying()
+        child = subprocess.Popen(arguments, cwd=self.workspace, env=self.surroundings(), pass_fds=self.lent,
+                                 preexec_fn=prepare, start_new_session=stdio == "none", **streams)
+        if master is not None:
+            os.close(slave)
+        for deed in self.pending:
+            time.sleep(0.3)
+            deed()
+        source = master if master is not None else child.stdout.fileno()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if not select.select([source], [], [], 0.5)[0]:
+                if child.poll() is not None:
+                    break
+                continue
+            try:
+                part = os.read(source, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            self.seen += part
+        if child.poll() is None:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self.exit = child.returncode
+        for stream in (child.stdin, child.stdout):
+            if stream:
+                stream.close()
+        if master is not None:
+            os.close(master)
+        return self.seen.decode("latin-1").replace("\r", "")
+
+    def verb(self, *words: str) -> subprocess.CompletedProcess:
+        return subprocess.run([self.bastide, *words], cwd=self.workspace, env=self.surroundings(), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              preexec_fn=self.become, timeout=60)
+
+    def apply(self) -> None:
+        done = self.verb("apply", *self.applies)
+        self.seen += done.stdout.encode()
+
+    def judge(self, text: str) -> dict[str, tuple[bool, str, str]]:
+        said = {}
+        for line in text.splitlines():
+            start = line.find('RANGE ["')
+            if start >= 0:
+                try:
+                    name, claim, detail = json.loads(line[start + 6:])
+                    said[name] = (claim, detail)
+                except ValueError:
+                    pass
+        result = {}
+        for name, ones in self.standing.items():
+            claim, detail = said.get(name, ("SILENT", text[-800:]))
+            answer = detail if claim == "ESCAPED" else ""
+            escaped = any(one.hurt(answer) for one in ones) if ones else claim == "ESCAPED"
+            result[name] = (escaped, claim, detail)
+        return result
+
+    def close(self) -> None:
+        for ones in self.standing.values():
+            for one in ones:
+                try:
+                    one.fall()
+                except OSError:
+                    pass
+        for descriptor in self.lent + ([self.stdin] if self.stdin is not None else []):
+            os.close(descriptor)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Base:
+    """What all runs share: programs, tools, addresses; in network and mount namespaces of its own where root makes them."""
+
+    ADDRESSES = ["10.77.0.1", "172.16.7.7", "192.168.77.7", "100.64.7.7", "169.254.169.254", "192.0.2.7", "198.51.100.7",
+                 "203.0.113.7", "192.88.99.7", "240.0.0.7", "fd00:77::7", "2001:db8::7", "64:ff9b::7f00:1", "2002:7f00:1::1",
+                 "fec0::7", "64:ff9b:1::7f00:1", "100::7", "2001::7", "198.18.7.7", "fd00:ec2::254"]
+
+    def __init__(self, bastide: str):
+        root = os.getuid() == 0
+        where = "/srv" if root else os.path.expanduser("~/.cache")
+        os.makedirs(where, exist_ok=True)
+        self.path = tempfile.mkdtemp(prefix="bastide-range-", dir=where)
+        os.chmod(self.path, 0o755)
+        self.tools, self.lan, self.lan6 = f"{self.path}/tools", "127.0.0.1", "::1"
+        os.mkdir(self.tools)
+        for name in ("case.py", "cell.py", "kernel.py", "neighbour.py"):
+            shutil.copy(f"{HERE}/{name}", self.tools)
+        shutil.copytree(f"{HERE}/cases", f"{self.tools}/cases", ignore=shutil.ignore_patterns("__pycache__"))
+        subprocess.run(["gcc", "-static", "-O1", "-o", f"{self.tools}/helper", f"{HERE}/helper.c"], check=True)
+        programs = f"{self.path}/bin"
+        os.mkdir(programs)
+        for name in ("bastide", "bastided", "bastide-gate", "bastide-cell"):
+            shutil.copy(os.path.join(os.path.dirname(os.path.abspath(bastide)), name), programs)
+        os.chmod(programs, 0o755)
+        self.bastide = f"{programs}/bastide"
+        if root:
+            self.apart()
+        self.ears = host.Ears()
+        self.port = self.serve(socket.SOCK_STREAM, 0)
+        self.serve(socket.SOCK_DGRAM, self.port)
+        if root:
+            self.serve(socket.SOCK_STREAM, 853)
+            one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            one.bind((self.lan, 53))
+            self.ears.add(one, "datagrams")
+
+    def serve(self, kind: int, port: int) -> int:
+        """Listens on every address of v4 and v6."""
+        one = socket.socket(socket.AF_INET6, kind)
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("::", port))
+        if kind == socket.SOCK_STREAM:
+            one.listen(64)
+        self.ears.add(one, "listening" if kind == socket.SOCK_STREAM else "datagrams")
+        return one.getsockname()[1]
+
+    def apart(self) -> None:
+        """A host with the addresses that matter, and a resolver that tells what an attacker's would."""
+        kernel.call("unshare", kernel.CLONE_NEWNET | kernel.CLONE_NEWNS)
+        quietly = {"check": True, "stdout": subprocess.DEVNULL}
+        subprocess.run(["mount", "--make-rprivate", "/"], **quietly)
+        subprocess.run(["ip", "link", "set", "lo", "up"], **quietly)
+        for address in self.ADDRESSES:
+            whole = f"{address}/128" if ":" in address else f"{address}/32"
+            extra = ["nodad"] if ":" in address else []
+            subprocess.run(["ip", "address", "add", whole, "dev", "lo", *extra], **quietly)
+        self.lan, self.lan6 = "10.77.0.1", "fd00:77::7"
+        with open(f"{self.path}/resolv.conf", "w") as file:
+            file.write("nameserver 127.0.0.1\n")
+        subprocess.run(["mount", "--bind", f"{self.path}/resolv.conf", "/etc/resolv.conf"], **quietly)
+        import names
+        names.serve()
+
+    def close(self) -> None:
+        self.ears.close()
+        shutil.rmtree(self.path, ignore_errors=True)
