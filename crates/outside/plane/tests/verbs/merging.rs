@@ -81,7 +81,7 @@ fn a_running_session_is_shown_and_not_merged() {
     let shown = diff(&room, &id, &[]);
     let paths: Vec<_> = shown.iter().map(|change| change.path.as_str()).collect();
     let cache = room.path("cache/seen.txt").display().to_string();
-    let expected = [".envrc", "kept.txt", "src", "src/new\\u{1b}[2J.txt", "sub", "sub/.envrc", cache.as_str()];
+    let expected = [".envrc", "kept.txt", "src", "src/new\x1b[2J.txt", "sub", "sub/.envrc", cache.as_str()];
     assert_eq!(paths, expected);
     assert!(shown[1].diff.contains("-before\n+after\n"), "{}", shown[1].diff);
     assert!(shown[0].held.as_ref().is_some_and(|why| why.starts_with("guarded")) && shown[1].held.is_none());
@@ -205,4 +205,40 @@ fn a_merge_that_was_cut_short_is_whole_before_anything_else() {
         assert!(step < 100, "no merge takes so many steps");
     }
     assert!(step > 4 && finished > 0, "{step} steps, {finished} finished by a repair");
+}
+
+#[test]
+fn a_cut_merge_of_a_session_that_ended_is_put_in_order_by_whoever_looks_next() {
+    let content = |room: &Room| fs::read_to_string(room.path("work/kept.txt")).unwrap();
+    let marks = |room: &Room| fs::read_dir(room.store().running()).unwrap().count();
+    let (mut before, mut after) = (0, 0);
+    for step in 0..100 {
+        let room = Room::new();
+        let mut session = changed(&room);
+        (session.record.ended, session.record.exit) = (Some(5), Some(0));
+        session.save().unwrap();
+        session.leave().unwrap();
+        assert_eq!(marks(&room), 0);
+        // As `apply` does, until it is killed.
+        session.hold().unwrap();
+        session.enter().unwrap();
+        let cut = cut_short(&session, step);
+        let id = session.record.id.clone();
+        drop(session);
+        let _ = room.yes(Request::Ls);
+        assert_eq!(marks(&room), 0, "step {step}");
+        let names = fs::read_dir(room.path("work")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with(".bastide")), "step {step}");
+        match content(&room).as_str() {
+            "before\n" => before += 1,
+            "after\n" => after += 1,
+            other => panic!("step {step}: {other}"),
+        }
+        let _ = merged(room.yes(Request::Apply(of(&id, &[room.path("work/kept.txt")]))));
+        assert_eq!((content(&room).as_str(), marks(&room)), ("after\n", 0), "step {step}");
+        if !cut {
+            break;
+        }
+    }
+    assert!(before > 1 && after > 1, "{before} before, {after} after");
 }

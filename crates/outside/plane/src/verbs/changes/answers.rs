@@ -2,10 +2,10 @@
 
 use wire::command::ChangeInfo;
 
-/// Bytes of diffs, and of all else, in one answer. Escaped as JSON they may take several times as much; a control
-/// character was made visible before, so that it is at most twice.
+/// Bytes of diffs, and of all else, in one answer. Escaped as JSON a diff takes at most twice as much, since its
+/// control characters were made visible before; a name takes at most six times as much.
 const DIFFS: usize = 2 << 20;
-const ALL: usize = 1 << 20;
+const ALL: usize = 1 << 19;
 
 /// What an answer still has room for.
 pub(super) struct Budget {

@@ -80,12 +80,12 @@ impl ChangedTree {
         Ok((gone.iter().map(|path| self.name(path)).collect(), Vec::new()))
     }
 
-    /// The name of a path: relative to the workspace, absolute in another tree.
+    /// The name of a path: relative to the workspace, absolute in another tree. As it is: who shows it, quotes it.
     pub(super) fn name(&self, path: &Path) -> String {
         match (self.is_workspace, path.as_os_str().is_empty()) {
-            (true, false) => quoted(&path.to_string_lossy()),
+            (true, false) => path.to_string_lossy().into_owned(),
             (true, true) => ".".into(),
-            (false, _) => quoted(&self.path.join(path).to_string_lossy()),
+            (false, _) => self.path.join(path).to_string_lossy().into_owned(),
         }
     }
 
