@@ -1,0 +1,216 @@
+//! `bastide run` as an operator uses it: every option, what comes in by itself, and what is refused.
+
+mod whole;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use whole::Operator;
+
+#[test]
+fn exit_codes_pass_through_and_ours_are_fixed() {
+    for operator in Operator::each() {
+        assert_eq!(operator.run(&[], "exit 0").exit, 0);
+        assert_eq!(operator.run(&[], "exit 7").exit, 7);
+        assert_eq!(operator.run(&[], "kill -9 $$").exit, 137);
+        assert_eq!(operator.bastide(&["run", "--", "no-such-program"]).exit, 127);
+        assert_eq!(operator.bastide(&["run", "--", "/etc/passwd"]).exit, 126);
+        assert_eq!(operator.bastide(&["run", "--workspace", "/nowhere", "--", "true"]).exit, 125);
+    }
+}
+
+#[test]
+fn paths_keep_their_names_and_the_workspace_is_where_it_was() {
+    for operator in Operator::each() {
+        operator.write("work/deep/file", "text");
+        let here = operator.work();
+        let ran = operator.run(&[], "pwd; cat deep/file; cd /; ls -d \"$HOME\"");
+        assert_eq!(ran.stdout, format!("{}\ntext{}\n", here.display(), operator.home().display()));
+        let deep = here.join("deep").to_string_lossy().into_owned();
+        assert_eq!(operator.run(&["--workdir", &deep], "pwd").stdout, format!("{deep}\n"));
+    }
+}
+
+#[test]
+fn read_and_write_let_in_what_they_name() {
+    for operator in Operator::each() {
+        let read =
+            operator.write("data/secret.txt", "seen").parent().expect("a directory").to_string_lossy().into_owned();
+        let write = operator.write("more/old.txt", "old").parent().expect("a directory").to_string_lossy().into_owned();
+        let script =
+            format!("cat {read}/secret.txt; touch {read}/x 2>/dev/null && echo wrote; echo new > {write}/old.txt");
+        let outside = operator.run(&[], &format!("cat {read}/secret.txt 2>/dev/null || echo absent"));
+        assert_eq!(outside.stdout, "absent\n");
+        let ran = operator.run(&["--read", &read, "--write", &write], &script);
+        assert_eq!((ran.stdout.as_str(), ran.exit), ("seen", 0), "{ran:?}");
+        assert_eq!(fs::read_to_string(operator.room.join("more/old.txt")).expect("there"), "old");
+        assert!(ran.stderr.contains("old.txt"), "{}", ran.stderr);
+        assert_eq!(operator.bastide(&["apply"]).exit, 0);
+        assert_eq!(fs::read_to_string(operator.room.join("more/old.txt")).expect("there"), "new\n");
+    }
+}
+
+#[test]
+fn variables_come_by_name_and_secrets_do_not() {
+    for operator in Operator::each() {
+        let ran = operator
+            .run(&["--env", "COLOUR=blue=green", "--env", "OPENAI_API_KEY=unused"], "echo $COLOUR $OPENAI_API_KEY");
+        assert_eq!(ran.stdout, "blue=green unused\n", "{ran:?}");
+        let secret = "OPENAI_API_KEY=sk-proj-a1b2c3d4e5f6a7b8c9d0";
+        let refused = operator.run(&["--env", secret], "echo ran");
+        assert_eq!((refused.exit, refused.stdout.as_str()), (125, ""));
+        assert!(refused.stderr.contains("OPENAI_API_KEY") && !refused.stderr.contains("sk-proj"), "{}", refused.stderr);
+        let accepted =
+            operator.run(&["--env", secret, "--accept-risk", "credential-inside"], "echo ${#OPENAI_API_KEY}");
+        assert_eq!((accepted.exit, accepted.stdout.as_str()), (0, "28\n"), "{accepted:?}");
+        assert!(accepted.stderr.contains("credential-inside"), "{}", accepted.stderr);
+    }
+}
+
+#[test]
+fn a_login_directory_comes_in_only_by_name() {
+    for operator in Operator::each() {
+        let place = operator
+            .write("home/.codex/auth.json", "token")
+            .parent()
+            .expect("a directory")
+            .to_string_lossy()
+            .into_owned();
+        assert_eq!(operator.run(&["--read", &place], "true").exit, 125);
+        let named = format!("credential-inside={place}");
+        let ran = operator.run(&["--read", &place, "--accept-risk", &named], "cat ~/.codex/auth.json");
+        assert_eq!((ran.stdout.as_str(), ran.exit), ("token", 0), "{ran:?}");
+        assert!(ran.stderr.contains("credential-inside"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_holds_everything_is_no_workspace() {
+    for operator in Operator::each() {
+        let home = operator.home().to_string_lossy().into_owned();
+        let room = operator.room.to_string_lossy().into_owned();
+        symlink("/", operator.room.join("home/root")).expect("linked");
+        let link = operator.home().join("root").to_string_lossy().into_owned();
+        for (place, word) in
+            [("/", "/"), (home.as_str(), "home"), (room.as_str(), ""), (link.as_str(), "/"), ("/usr", "system")]
+        {
+            let ran = operator.bastide(&["run", "--workspace", place, "--", "true"]);
+            assert_eq!(ran.exit, 125, "{place}: {ran:?}");
+            assert!(ran.stderr.contains(word) && ran.stderr.contains("hint:"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn home_is_private_persists_and_knows_the_operators_name() {
+    for operator in Operator::each() {
+        operator.write(
+            "home/.gitconfig",
+            "[user]\n\tname = Ada Lovelace\n\temail = ada@example.org\n[alias]\n\tx = !evil\n",
+        );
+        operator.write("home/.bash_history", "private");
+        let ran = operator.run(&[], "ls -A ~; git config --global user.name; git config --global user.email; git config --global alias.x; echo kept > ~/memory");
+        assert_eq!(ran.stdout, ".gitconfig\nAda Lovelace\nada@example.org\n", "{ran:?}");
+        assert_eq!(operator.run(&[], "cat ~/memory").stdout, "kept\n");
+        assert_eq!(operator.run(&["--fresh-home"], "cat ~/memory 2>/dev/null || echo empty").stdout, "empty\n");
+        assert!(!operator.home().join("memory").exists());
+    }
+}
+
+/// A tool as nvm installs one: a link in `bin`, a script in `lib/node_modules`, its interpreter beside it.
+#[test]
+fn a_command_brings_its_interpreter_and_its_package() {
+    for operator in Operator::each() {
+        operator.write("home/.nvm/v24/lib/node_modules/tool/cli.js", "#!/usr/bin/env fakenode\nconsole.log\n");
+        operator.write("home/.nvm/v24/lib/node_modules/tool/data", "package data");
+        operator.write(
+            "home/.nvm/v24/bin/fakenode",
+            "#!/bin/sh\necho interpreted; cat \"$(dirname \"$(readlink -f \"$1\")\")/data\"\n",
+        );
+        let bin = operator.room.join("home/.nvm/v24/bin");
+        for file in ["bin/fakenode", "lib/node_modules/tool/cli.js"] {
+            let path = operator.room.join("home/.nvm/v24").join(file);
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+        }
+        symlink("../lib/node_modules/tool/cli.js", bin.join("tool")).expect("linked");
+        let mut command = operator.command(&["run", "--", "tool"]);
+        let output = command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())).output().expect("bastide starts");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(stdout, "interpreted\npackage data", "{stderr}");
+        assert!(stderr.contains("read-only inside") && stderr.contains("node_modules"), "{stderr}");
+    }
+}
+
+#[test]
+fn it_ends_with_three_lines_and_an_outcome() {
+    for operator in Operator::each() {
+        let ran =
+            operator.run(&[], "echo x > 'odd\nname'; getent hosts nowhere.example; curl -s -m 3 http://192.0.2.7:81/");
+        let last: Vec<&str> = ran.stderr.lines().rev().take(3).collect();
+        assert_eq!(last[2], "allowed: nothing", "{}", ran.stderr);
+        assert!(last[1].starts_with("refused: ") && last[1].contains("192.0.2.7:81"), "{}", last[1]);
+        assert!(last[0].starts_with("changed: 1: ") && last[0].contains(r"odd\nname"), "{}", last[0]);
+        let outcome = operator.outcome(&["--name", "named"], "exit 5");
+        for field in ["exit", "layers", "allowed", "refused", "changed"] {
+            assert!(!outcome[field].is_null(), "{field}: {outcome}");
+        }
+        assert_eq!(outcome["exit"], 5);
+        assert!(operator.bastide(&["ls"]).stdout.contains("named"));
+    }
+}
+
+#[test]
+fn a_time_limit_ends_what_ignores_it() {
+    for operator in Operator::each() {
+        let ran = operator
+            .run(&["--timeout", "1s"], "trap '' TERM HUP INT; (trap '' TERM HUP; sleep 60) & sleep 60; sleep 60");
+        assert_eq!(ran.exit, 137, "{ran:?}");
+        let name = ran.stderr.lines().last().expect("lines").to_owned();
+        assert!(name.starts_with("changed"), "{name}");
+        let log = operator.bastide(&["log"]).stdout;
+        assert!(log.contains("time limit"), "{log}");
+    }
+}
+
+#[test]
+fn stdio_is_relayed_byte_for_byte() {
+    use std::io::Write;
+    use std::process::Stdio;
+    for operator in Operator::each() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let mut command = operator.command(&["run", "--", "cat"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+        let mut input = child.stdin.take().expect("stdin");
+        let sent = bytes.clone();
+        let writer = std::thread::spawn(move || input.write_all(&sent));
+        let output = child.wait_with_output().expect("ends");
+        writer.join().expect("the writer").expect("written");
+        assert!(output.status.success() && output.stdout == bytes);
+    }
+}
+
+#[test]
+fn state_is_the_operators_alone() {
+    for operator in Operator::each() {
+        assert_eq!(operator.run(&[], "echo x > y").exit, 0);
+        let mut todo = vec![operator.room.join("state/bastide")];
+        let mut seen = 0;
+        while let Some(path) = todo.pop() {
+            let meta = fs::symlink_metadata(&path).expect("there");
+            // What the agent wrote keeps the modes that the agent gave; the directory above it is closed.
+            if path.ends_with("upper")
+                || path.ends_with("work")
+                || path.parent().is_some_and(|above| above.ends_with("homes"))
+            {
+                continue;
+            }
+            seen += 1;
+            assert_eq!(meta.permissions().mode() & 0o077, 0, "{}", path.display());
+            if meta.is_dir() {
+                todo.extend(fs::read_dir(&path).expect("listed").map(|entry| entry.expect("an entry").path()));
+            }
+        }
+        assert!(seen > 8, "{seen}");
+    }
+}
