@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use policy::DnsName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,14 +57,23 @@ impl Resolver {
 
 async fn ask(server: SocketAddr, name: &DnsName, kind: RecordType) -> io::Result<Vec<IpAddr>> {
     let name = Name::from_ascii(format!("{name}.")).map_err(io::Error::other)?;
-    // With a random id.
-    let mut query = Message::query();
+    let mut query = Message::new(random()?, MessageType::Query, OpCode::Query);
     query.metadata.recursion_desired = true;
     query.add_query(Query::query(name, kind));
     let answer = timeout(PATIENCE, exchange(server, &query)).await??;
     match answer.metadata.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain => Ok(addresses(&answer, kind)),
         code => Err(io::Error::other(format!("the resolver answered: {code}"))),
+    }
+}
+
+/// An id that an answer's forger has to guess. Straight from the kernel: a library that opens /dev/random for it would
+/// meet the filter.
+fn random() -> io::Result<u16> {
+    let mut bytes = [0; 2];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())? {
+        2 => Ok(u16::from_ne_bytes(bytes)),
+        _ => Err(io::Error::other("the kernel gave no random bytes")),
     }
 }
 
