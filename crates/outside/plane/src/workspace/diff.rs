@@ -37,16 +37,22 @@ pub(super) fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String
 fn git(name: &str, unit: &Unit) -> String {
     let mut text = format!("{name}: {}\n", unit.summary());
     if let Some(fault) = unit.fault {
-        text += &format!("  refused: {fault:?}\n");
+        text += &format!("  refused: {}\n", word(&fault));
     }
     for moved in &unit.moves {
         let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
         text += &format!("  {} {} -> {}\n", moved.name, side(&moved.old), side(&moved.new));
     }
     for (path, held) in unit.held.iter().take(100) {
-        text += &format!("  held: {} ({held:?})\n", path.replace('\n', "\\u{a}"));
+        text += &format!("  held: {} ({})\n", path.replace('\n', "\\u{a}"), word(held));
     }
     text
+}
+
+/// A reason in the word that JSON has for it.
+fn word(reason: &impl serde::Serialize) -> String {
+    let word = serde_json::to_value(reason).ok();
+    word.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown").to_owned()
 }
 
 /// One side's text; `None` if it cannot be shown as text.
