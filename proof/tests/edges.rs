@@ -161,3 +161,17 @@ fn the_gate_cannot_read_policy_text() {
     }
     assert!(breaches(&planted("bastide-plane", "bastide-policy", None, &["read"])).is_empty());
 }
+
+/// What the manifests say, seen in the program: the reader's codes stand in the plane and nowhere in the gate.
+#[test]
+fn the_built_gate_holds_no_reader_of_policies() {
+    let own = std::env::current_exe().expect("this test");
+    let built = own.ancestors().nth(2).expect("the target directory");
+    let reads = |program: &str| {
+        let bytes =
+            std::fs::read(built.join(program)).unwrap_or_else(|_| panic!("{program} is not built: `make debug`"));
+        bytes.windows(11).any(|window| window == b"E-POLICY-01")
+    };
+    assert!(reads("bastided"), "the plane reads policies, or this test looks for the wrong words");
+    assert!(!reads("bastide-gate"));
+}

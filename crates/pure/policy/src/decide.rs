@@ -43,12 +43,24 @@ pub enum Decision<'a> {
     Deny(Refusal),
 }
 
-/// Leave to connect, once. Neither built nor copied outside this module.
+/// Leave to connect, once. Neither built nor copied outside this module:
+///
+/// ```compile_fail,E0451
+/// # fn build<'a>(conjunction: &'a policy::Conjunction, egress: policy::Egress<'a>) -> policy::Permit<'a> {
+/// policy::Permit { conjunction, egress }
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # fn copy(permit: policy::Permit<'_>) {
+/// permit.clone();
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Permit<'a> {
     conjunction: &'a Conjunction,
     egress: Egress<'a>,
+    rule: &'a Rule,
 }
 
 /// Addresses that a permit was spent on.
@@ -187,25 +199,31 @@ fn port_fits(rule: &Rule, host: &Host, port: u16) -> bool {
 ///
 /// Allocates nothing when it allows. Without any policy everything is denied.
 pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision<'a> {
-    let mut ask = None;
+    let (mut ask, mut last) = (None, None);
     for member in conjunction.members() {
         let refuse =
             |reason, rule: Option<&Rule>| Refusal::new(reason, &member.policy.name, egress, rule.map(Rule::to_string));
         match member.judge(egress) {
-            Verdict::Allowed(_) => {}
+            Verdict::Allowed(rule) => last = Some(rule),
             Verdict::Denied(rule) => return Decision::Deny(refuse(Reason::DeniedByRule, Some(rule))),
             Verdict::Unnamed(Default::Deny) => return Decision::Deny(refuse(Reason::NotAllowed, None)),
             Verdict::Unnamed(Default::Ask) => ask = ask.or_else(|| Some(refuse(Reason::AskFirst, None))),
         }
     }
-    match ask {
-        Some(refusal) => Decision::Ask(refusal),
-        None if conjunction.members().is_empty() => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
-        None => Decision::Allow(Permit { conjunction, egress: *egress }),
+    match (ask, last) {
+        (Some(refusal), _) => Decision::Ask(refusal),
+        (None, None) => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
+        (None, Some(rule)) => Decision::Allow(Permit { conjunction, egress: *egress, rule }),
     }
 }
 
 impl Permit<'_> {
+    /// The rule by which the last policy, the cell's own, allows it: the one that an operator looks for.
+    #[must_use]
+    pub const fn rule(&self) -> &Rule {
+        self.rule
+    }
+
     /// Spends the permit on the addresses that the name resolved to. One bad address refuses all: an answer
     /// that mixes public and private addresses is how rebinding looks.
     ///
