@@ -19,11 +19,12 @@ from case import CASES
 HERE = os.path.dirname(os.path.abspath(__file__))
 ORDINARY = 12345
 PATIENCE = 60
+POLICIES = {"tight": "{memory: 96MiB, pids: 64}", "wide": "{memory: 1GiB, pids: 512}", "short": "{time: 2s}"}
 
 
 class Arena:
     def __init__(self, base, user: str, names: list[str], flags: list[str], way: str = "pipes"):
-        self.base, self.bastide, self.flags, self.way = base, base.bastide, flags, way
+        self.base, self.bastide, self.way = base, base.bastide, way
         self.uid = ORDINARY if user == "user" and os.getuid() == 0 else os.getuid()
         self.path = tempfile.mkdtemp(prefix="run-", dir=base.path)
         os.chmod(self.path, 0o755)
@@ -32,9 +33,16 @@ class Arena:
             os.mkdir(directory)
             self.give(directory)
         self.give(self.path)
-        self.tools, self.lan, self.lan6, self.port = base.tools, base.lan, base.lan6, base.port
+        self.policies = f"{self.path}/policies"
+        os.mkdir(self.policies)
+        for name, limits in POLICIES.items():
+            self.policy(name, f"limits: {limits}")
+        self.tools, self.lan, self.lan6 = base.tools, base.lan, base.lan6
+        self.port, self.hostname = base.port, base.hostname
         self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
-        self.stdin, self.pty, self.pending, self.applies = None, False, [], []
+        self.stdin, self.pty, self.pending = None, False, []
+        self.applies = [flag.removeprefix("apply:") for flag in flags if flag.startswith("apply")]
+        self.flags = [flag for flag in flags if not flag.startswith("apply")]
         self.ears = base.ears
         self.standing = {name: [host.FIXTURES[kind](self) for kind in CASES[name].host] for name in names}
 
@@ -44,6 +52,12 @@ class Arena:
         if os.getuid() == 0:
             owner = self.uid if owner is None else owner
             os.chown(path, owner, owner)
+
+    def policy(self, name: str, text: str) -> None:
+        path = f"{self.policies}/{name}.yaml"
+        with open(path, "w") as file:
+            file.write(f"bastide: 1\nname: {name}\nextends: [hardened]\n{text}\n")
+        self.give(path)
 
     def lend(self, descriptor: int) -> int:
         os.set_inheritable(descriptor, True)
@@ -163,8 +177,8 @@ class Arena:
                               preexec_fn=self.become, timeout=60)
 
     def apply(self) -> None:
-        done = self.verb("apply", *self.applies)
-        self.seen += done.stdout.encode()
+        """Merges as the operator would: everything, or the paths that he names."""
+        self.seen += self.verb("apply", *self.applies).stdout.encode()
 
     def judge(self, text: str) -> dict[str, tuple[bool, str, str]]:
         said = {}
@@ -179,6 +193,8 @@ class Arena:
         result = {}
         for name, ones in self.standing.items():
             claim, detail = said.get(name, ("SILENT", text[-800:]))
+            if claim == "SILENT" and CASES[name].dies and "RANGE BEGIN" in text:
+                claim, detail = "STOPPED", "it was ended with its cell"
             answer = detail if claim == "ESCAPED" else ""
             escaped = any(one.hurt(answer) for one in ones) if ones else claim == "ESCAPED"
             result[name] = (escaped, claim, detail)
@@ -208,6 +224,7 @@ class Base:
         where = "/srv" if root else os.path.expanduser("~/.cache")
         os.makedirs(where, exist_ok=True)
         self.path = tempfile.mkdtemp(prefix="bastide-range-", dir=where)
+        self.hostname = f"operators-{os.getpid()}" if root else os.uname().nodename
         os.chmod(self.path, 0o755)
         self.tools, self.lan, self.lan6 = f"{self.path}/tools", "127.0.0.1", "::1"
         os.mkdir(self.tools)
@@ -245,7 +262,8 @@ class Base:
 
     def apart(self) -> None:
         """A host with the addresses that matter, and a resolver that tells what an attacker's would."""
-        kernel.call("unshare", kernel.CLONE_NEWNET | kernel.CLONE_NEWNS)
+        kernel.call("unshare", kernel.CLONE_NEWNET | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
+        kernel.call("sethostname", self.hostname.encode(), len(self.hostname))
         quietly = {"check": True, "stdout": subprocess.DEVNULL}
         subprocess.run(["mount", "--make-rprivate", "/"], **quietly)
         subprocess.run(["ip", "link", "set", "lo", "up"], **quietly)

@@ -22,6 +22,7 @@ class Case:
     adversary: str                 # A: a hijacked model's ordinary act; B: hostile code
     alone: bool                    # needs a cell to itself
     root: bool                     # whether it is tried as root at all
+    dies: bool                     # being killed inside is how it is stopped
 
     @property
     def story(self) -> str:
@@ -29,7 +30,8 @@ class Case:
 
 
 def case(layers: str = "", *, user: str | None = "same", host: str = "", args: str = "", word: str = "",
-         adversary: str = "B", alone: bool = False, root: bool = True, name: str | None = None):
+         adversary: str = "B", alone: bool = False, root: bool = True, dies: bool = False,
+         name: str | None = None):
     """Makes a case of a function. Lists are words in one string; `user="same"` means the same set, None no run."""
     def register(attempt):
         called = name or attempt.__name__.strip("_").replace("_", "-")
@@ -38,6 +40,6 @@ def case(layers: str = "", *, user: str | None = "same", host: str = "", args: s
         kind = attempt.__module__.rpartition(".")[2]
         theirs = None if user is None else tuple((layers if user == "same" else user).split())
         CASES[called] = Case(called, kind, attempt, tuple(layers.split()), theirs, tuple(host.split()),
-                             tuple(args.split()), tuple(word.split()), adversary, alone, root)
+                             tuple(args.split()), tuple(word.split()), adversary, alone, root, dies)
         return attempt
     return register

@@ -66,6 +66,7 @@ def supervised(name: str, facts: dict) -> list:
 def main() -> None:
     with open(sys.argv[1]) as file:
         wanted = json.load(file)
+    print("RANGE BEGIN", flush=True)
     for name, facts in wanted.items():
         print("RANGE " + json.dumps([name, *supervised(name, facts)]), flush=True)
     print("RANGE END", flush=True)

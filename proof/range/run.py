@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 
 import arena  # noqa: E402
 import cases  # noqa: E402,F401
+import host  # noqa: E402
 from case import CASES, Case  # noqa: E402
 from ways import WAYS  # noqa: E402
 
@@ -84,7 +85,7 @@ def fire(base: arena.Base, group: list[Shot]) -> list[tuple[Shot, bool, str, str
 
 
 def judged(shot: Shot, escaped: bool, claim: str) -> bool:
-    return escaped == shot.escapes and (escaped or claim == "STOPPED" or claim == "ESCAPED")
+    return escaped == shot.escapes and claim != "SILENT"
 
 
 def shoot(base: arena.Base, shots: list[Shot], parallel: int, quiet: bool):
@@ -183,6 +184,10 @@ def main() -> int:
     users = {"both": ["root", "user"], "root": ["root"], "user": ["user"]}[arguments.who]
     if os.getuid() != 0:
         users = ["user"]
+    missing = [case for case in chosen if not all(host.FIXTURES[kind].possible() for kind in case.host)]
+    chosen = [case for case in chosen if case not in missing]
+    for case in missing:
+        print(f"not on this kernel: {case.name}")
     base = arena.Base(arguments.bastide)
     try:
         if arguments.measure:

@@ -104,7 +104,7 @@ def sysv_queue(host):
     return text.raw[8:]
 
 
-@case("ipc-namespace seccomp", host="posix-queue")
+@case("ipc-namespace seccomp landlock", host="posix-queue")
 def posix_queue(host):
     """Takes a message out of a POSIX queue of the host's."""
     queue = call("mq_open", host.queue.encode(), os.O_RDWR | os.O_NONBLOCK, 0, 0)
@@ -139,7 +139,7 @@ def inherited_file(host):
     return os.read(host.descriptor, 100)
 
 
-@case("sealed-descriptors landlock", user="sealed-descriptors landlock", host="open-directory")
+@case("sealed-descriptors landlock host-uid", user="sealed-descriptors landlock", host="open-directory")
 def inherited_directory(host):
     """Opens a file beneath a directory that the operator's shell had open."""
     return os.read(os.open("secret", os.O_RDONLY, dir_fd=host.descriptor), 100)
@@ -179,7 +179,7 @@ def another_terminal(host):
         tty.write(host.nonce)
 
 
-@case("private-root host-uid landlock", user=None, host="operator-terminal")
+@case("user-namespace private-root seccomp capabilities", user=None, host="operator-terminal")
 def type_into_a_terminal(host):
     """Types into another terminal of the operator's as if it were he."""
     import fcntl

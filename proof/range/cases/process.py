@@ -66,25 +66,25 @@ def signal_a_thread(host):
     time.sleep(0.1)
 
 
-@case("pid-namespace host-uid", user="pid-namespace", host="neighbour")
+@case("pid-namespace host-uid capabilities", user="pid-namespace", host="neighbour")
 def slow_a_process(host):
     """Takes its share of the processor away: priority 19. Landlock has no word for it."""
     os.setpriority(os.PRIO_PROCESS, host.pid, 19)
 
 
-@case("pid-namespace host-uid", user="pid-namespace", host="neighbour")
+@case("pid-namespace host-uid capabilities", user="pid-namespace", host="neighbour")
 def pin_a_process(host):
     """Moves it to one processor."""
     os.sched_setaffinity(host.pid, {0})
 
 
-@case("pid-namespace host-uid", user="pid-namespace", host="neighbour")
+@case("pid-namespace host-uid capabilities", user="pid-namespace", host="neighbour")
 def starve_its_disk(host):
     """Puts its disk accesses last."""
     call("ioprio_set", 1, host.pid, 3 << 13)
 
 
-@case("user-namespace pid-namespace capabilities", user=None, host="neighbour")
+@case("pid-namespace host-uid", user="pid-namespace", host="neighbour")
 def limit_a_process(host):
     """Lowers how many files it may open, by prlimit."""
     call("prlimit64", host.pid, 7, struct.pack("QQ", 10, 10), 0)
@@ -145,17 +145,9 @@ def steal_a_descriptor(host):
     return os.pread(stolen, 100, 0)
 
 
-@case("user-namespace pid-namespace seccomp capabilities", user=None, host="neighbour")
-def page_its_memory_out(host):
-    """Drops a process's pages by process_madvise."""
-    vector = struct.pack("QQ", host.address & ~4095, 4096)
-    advised = call("process_madvise", os.pidfd_open(host.pid), vector, 1, 21, 0)
-    return advised > 0 and f"{advised} bytes"
-
-
 # The cell's own first process
 
-@case("capabilities landlock")
+@case("user-namespace capabilities landlock", user=None)
 def memory_of_pid_1(host):
     """Opens the memory of the cell's first process, which holds the door's watcher and the plane's socket."""
     with open("/proc/1/mem", "rb", buffering=0):
@@ -163,13 +155,13 @@ def memory_of_pid_1(host):
             return file.read()
 
 
-@case("capabilities landlock")
+@case("user-namespace capabilities landlock", user=None)
 def descriptors_of_pid_1(host):
     """Lists what the cell's first process has open."""
     return os.listdir("/proc/1/fd") + ["listed"]
 
 
-@case("capabilities landlock")
+@case("user-namespace capabilities landlock", user=None)
 def attach_to_pid_1(host):
     """Becomes the debugger of the cell's first process."""
     call("ptrace", 0x4206, 1, 0, 0)
@@ -183,7 +175,7 @@ def signal_pid_1(host):
     return "may"
 
 
-@case("capabilities landlock seccomp")
+@case("user-namespace capabilities landlock seccomp", user=None)
 def socket_of_pid_1(host):
     """Takes the plane's control socket out of the cell's first process."""
     stolen = call("pidfd_getfd", os.pidfd_open(1), 0, 0)
@@ -232,12 +224,15 @@ def hosts_network(host):
 
 @case("user-namespace pid-namespace seccomp capabilities landlock", user=None, host="neighbour")
 def hosts_processes(host):
-    """Enters the pid namespace of a process of the host."""
+    """Enters the pid namespace of a process of the host; a child of its own there sends a signal."""
     uses_namespace(host.pid, "pid", CLONE_NEWPID)
-    return "entered"
+    if os.fork() == 0:
+        os.kill(host.pid, signal.SIGUSR1)
+        os._exit(0)
+    time.sleep(0.2)
 
 
-@case("user-namespace host-uid", user=None)
+@case("user-namespace capabilities", user=None)
 def become_root(host):
     """Becomes user 0."""
     os.setresuid(0, 0, 0)
@@ -261,7 +256,7 @@ def join_a_group(host):
 
 # Entries and surfaces
 
-@case("seccomp")
+@case("seccomp network-namespace")
 def old_entry(host):
     """Calls the kernel by the 32-bit entry, where other numbers mean other things."""
     if platform.machine() != "x86_64":
@@ -346,11 +341,3 @@ def reboot(host):
     """Sets what Ctrl-Alt-Del does, to what it does: the call that could also reboot."""
     call("reboot", 0xFEE1DEAD, 672274793, 0, 0)
     return "set"
-
-
-@case("seccomp user-namespace capabilities", user=None)
-def hardware_ports(host):
-    """Asks for the hardware's ports."""
-    call("iopl", 3)
-    call("iopl", 0)
-    return "granted"
