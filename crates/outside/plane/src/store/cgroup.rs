@@ -15,6 +15,26 @@ const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Groups within a group that are looked at.
 const DEPTH: u32 = 16;
+/// Groups of the host that are looked at.
+const MOST_GROUPS: u32 = 100_000;
+
+/// The control groups that bear a session's name, wherever they lie: for one whose record does not say, since its plane
+/// was killed between making them and keeping it. Looks at every group of the host; that costs nothing where none was
+/// killed so.
+pub(super) fn of_session(id: &str) -> Vec<PathBuf> {
+    let name = format!("bastide-{id}");
+    let (mut found, mut seen) = (Vec::new(), 0);
+    let mut todo = vec![(PathBuf::from(MOUNT), 0)];
+    while let Some((group, depth)) = todo.pop() {
+        seen += 1;
+        if group.file_name().is_some_and(|own| *own == *name) {
+            found.push(group);
+        } else if depth < DEPTH && seen < MOST_GROUPS {
+            todo.extend(children(&group).into_iter().map(|child| (child, depth + 1)));
+        }
+    }
+    found
+}
 
 /// Ends what runs in a control group and removes it with all groups in it. One that is gone is no error.
 ///

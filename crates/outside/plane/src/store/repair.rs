@@ -9,7 +9,7 @@ use record::{Kind, Redactor, Segment};
 use rustix::fs::FlockOperation;
 
 use super::session::is_id;
-use super::{Events, Ledger, SessionDirectory, Store, clear, now, remove_cgroup, running};
+use super::{Events, Ledger, SessionDirectory, Store, cgroup, clear, now, remove_cgroup, running};
 use crate::problem::quoted;
 use crate::verbs::changes;
 
@@ -72,9 +72,12 @@ fn marks(store: &Store) -> io::Result<bool> {
 
 fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> io::Result<()> {
     let path = store.sessions().join(id);
-    // The record is kept before anything is started: without one, nothing ran.
+    // The record is kept before anything is started: without one, nothing ran. Control groups may have been made.
     let began = fs::symlink_metadata(path.join("session.json")).is_ok();
-    let Some(lock) = lock.filter(|_| began) else { return clear(&path) };
+    let Some(lock) = lock.filter(|_| began) else {
+        cgroup::of_session(id).iter().try_for_each(|group| remove_cgroup(group))?;
+        return clear(&path);
+    };
     let session = match SessionDirectory::open(&path) {
         Ok(session) => session.held_by(lock),
         Err(problem) => {

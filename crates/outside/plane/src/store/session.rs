@@ -139,6 +139,19 @@ impl SessionDirectory {
         self
     }
 
+    /// Puts a session that is held on the list of those that may need repair, while its changes are merged.
+    ///
+    /// # Errors
+    /// When the list cannot be changed.
+    pub fn enter(&self) -> Result<(), Problem> {
+        let store = self.store();
+        let marked = running::enter(&store).and_then(|_threshold| match running::mark(&store, &self.record.id) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        });
+        marked.map_err(|error| state("write", &self.path, &error))
+    }
+
     /// Lets a session that ended leave the list of those that may need repair. To be called last, when its control
     /// groups and its fresh home are gone and the record says that it ended: what is not done by then, nobody does.
     ///

@@ -7,8 +7,12 @@ use crate::channel::Client;
 use crate::problem::{quoted, state};
 use crate::store::{self, SessionDirectory, Store};
 
-/// Every session, newest first; what cannot be shown is told of.
+/// Every session, newest first; what cannot be shown is told of. What killed planes left is put in order before, so
+/// that nobody has to run a program to be rid of it.
 pub(super) fn ls(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
+    for text in store::repair(store) {
+        client.reply(&Reply::Notice { text });
+    }
     let found = store::sessions(store)?;
     for text in found.damaged {
         client.reply(&Reply::Notice { text });

@@ -185,6 +185,30 @@ fn a_control_group_is_emptied_and_removed() {
     assert_eq!(marks(&room), 0);
 }
 
+#[test]
+fn a_control_group_that_no_record_names_is_removed() {
+    let mount = std::path::Path::new("/sys/fs/cgroup");
+    let room = Room::new();
+    let early = room.begin("work", None);
+    fs::remove_file(early.path.join("session.json")).unwrap();
+    let name = format!("bastide-{}", early.record.id);
+    drop(early);
+    let group = [mount.join("pids"), mount.join("freezer"), mount.to_owned()].into_iter().find_map(|parent| {
+        let group = parent.join(&name);
+        let made = fs::create_dir(&group).is_ok() && fs::symlink_metadata(group.join("cgroup.procs")).is_ok();
+        if !made {
+            let _ = fs::remove_dir(&group);
+        }
+        made.then_some(group)
+    });
+    let Some(group) = group else {
+        eprintln!("no control group can be made here: not tested");
+        return;
+    };
+    let words = repair(room.store());
+    assert!(!group.exists() && marks(&room) == 0, "{words:?}");
+}
+
 /// What the test below kills: begins, records and ends one session after another in the state it is given.
 #[test]
 #[ignore = "a part of the test below"]

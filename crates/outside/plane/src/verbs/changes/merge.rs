@@ -21,6 +21,7 @@ pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Selec
         tree.apply(changes, wanted.paths(), &named(&guards, wanted))
     };
     each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
+    leave(&session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
 
@@ -31,10 +32,12 @@ pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Sel
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
     each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
+    leave(&session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
 
-/// Holds the session, and finishes first what an earlier merge left.
+/// Holds the session, and finishes first what an earlier merge left. It is marked until all is done: a merge that is
+/// cut short, by a full disk or a kill, is finished or undone by the next start and not only by the next merge.
 fn take(
     store: &Store,
     client: &mut Client,
@@ -43,10 +46,16 @@ fn take(
     let mut session = store::select(store, select)?;
     session.hold()?;
     let chosen = choose(&session, &select.paths)?;
+    session.enter()?;
     for text in recover(&session)? {
         client.reply(&Reply::Notice { text });
     }
     Ok((session, chosen))
+}
+
+/// A session that was lost stays marked: the next start has more to put in order than its merge.
+fn leave(session: &SessionDirectory) -> Result<(), Problem> {
+    if session.record.ended.is_some() { session.leave() } else { Ok(()) }
 }
 
 /// Does the same to each tree that is meant. What cannot be recorded is not done.
