@@ -70,7 +70,7 @@ impl Plane {
                 return Ok(reply);
             }
             if self.ended {
-                return Err(self.lost());
+                return Err(self.lost(false));
             }
             self.receive()?;
         }
@@ -137,8 +137,8 @@ impl Plane {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
     }
 
-    /// How the plane ended without a last word.
-    pub fn lost(&mut self) -> Error {
+    /// How the plane ended without a last word; `started` says whether a program ran under it.
+    pub fn lost(&mut self, started: bool) -> Error {
         let until = Instant::now() + FAREWELL;
         let status = loop {
             match self.child.try_wait() {
@@ -151,7 +151,7 @@ impl Plane {
             (Some(code), _) => format!("exit code {code}"),
             (None, signal) => format!("signal {}", signal.unwrap_or_default()),
         });
-        Error::PlaneLost { how: how.unwrap_or_else(|| "its end of the connection closed".to_owned()) }
+        Error::PlaneLost { how: how.unwrap_or_else(|| "its end of the connection closed".to_owned()), started }
     }
 
     fn send(&self, mut bytes: &[u8], flags: SendFlags) -> rustix::io::Result<()> {

@@ -75,6 +75,18 @@ fn the_outcome_is_written_and_an_unwritable_one_refused_before() {
 }
 
 #[test]
+fn an_outcome_without_room_is_told_and_never_passes_for_a_program_that_did_not_run() {
+    for (program, code) in [("rm -r out", 1), ("rm -r out; exit 4", 4)] {
+        let beside = Beside::with("run");
+        let mut command = beside.command(&["run", "--outcome", "out/o.json", "--", "sh", "-c", program]);
+        std::fs::create_dir(beside.directory.path().join("work/out")).expect("made");
+        let output = command.output().expect("starts");
+        assert_eq!(output.status.code(), Some(code), "{}", words(&output));
+        assert!(words(&output).contains("error[E-FACE-008]") && words(&output).contains("changed:"));
+    }
+}
+
+#[test]
 fn secrets_and_whole_homes_are_refused_before_anything_is_asked() {
     for (arguments, code) in [
         (&["run", "--env", "T=ghp_0123456789abcdef", "--", "true"][..], "E-FACE-006"),
@@ -94,9 +106,12 @@ fn secrets_and_whole_homes_are_refused_before_anything_is_asked() {
 
 #[test]
 fn a_plane_that_dies_at_any_point_is_said_and_never_waited_for() {
-    for script in ["die-at-once", "die-after-request", "die-after-stdio", "die-while-running"] {
+    // A program that ran was killed with its cell: 125 would say that nothing was run.
+    for (script, code) in
+        [("die-at-once", 125), ("die-after-request", 125), ("die-after-stdio", 125), ("die-while-running", 137)]
+    {
         let output = output(script, &["run", "--", "sleep", "100"]);
-        assert_eq!(output.status.code(), Some(125), "{script}");
+        assert_eq!(output.status.code(), Some(code), "{script}");
         assert!(words(&output).contains("error[E-FACE-003]"), "{script}: {}", words(&output));
     }
     let missing = Beside::with("run");

@@ -32,7 +32,8 @@ hint: `bastide --help` lists the verbs
         "E-FACE-003: the plane ended without an answer
 
 `bastided` was killed, or crashed. A session that it held has ended with it: a
-cell does not outlive its plane. What the program had written is kept.
+cell does not outlive its plane. What the program had written is kept. The exit
+code is 137 where a program ran, else 125.
 
 hint: `bastide ls` lists the session as lost, `bastide diff` shows its changes
 ",
@@ -83,7 +84,8 @@ hint: `bastide run --workspace DIR -- CMD`
         "E-FACE-008: the outcome cannot be written
 
 The file is written anew beside its final place and then renamed, so its
-directory must be writable. This is tried before anything is run.
+directory must be writable. This is tried before anything is run. When there is
+no room for it at the end, the exit code is the program's own, or 1 if it was 0.
 
 hint: name a file in a directory that you can write to
 ",

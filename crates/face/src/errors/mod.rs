@@ -8,6 +8,8 @@ use crate::{exit, words};
 use thiserror::Error;
 use wire::command::Problem;
 
+/// What ends a program whose plane is gone.
+const KILLED: u8 = 9;
 /// Width that lines are wrapped to.
 const WIDTH: usize = 80;
 
@@ -31,6 +33,8 @@ pub enum Error {
     PlaneLost {
         /// How it ended.
         how: String,
+        /// Whether a program ran under it, which is killed with its cell.
+        started: bool,
     },
     /// The plane's answer has another form.
     #[error("the plane's answer is not understood")]
@@ -102,6 +106,7 @@ impl Error {
     pub fn exit(&self) -> u8 {
         match self {
             Self::UnknownTopic { .. } => exit::USAGE,
+            Self::PlaneLost { started: true, .. } => exit::by_signal(KILLED),
             Self::Plane(problem) => problem.exit,
             _ => exit::NOT_RUN,
         }

@@ -5,7 +5,7 @@ fn every() -> Vec<Error> {
     vec![
         Error::NoPlane { cause: "not found".into() },
         Error::UnknownTopic { topic: "'x' ".repeat(60) },
-        Error::PlaneLost { how: "signal 9".into() },
+        Error::PlaneLost { how: "signal 9".into(), started: false },
         Error::Language,
         Error::Unsayable,
         Error::Secret { name: "API_KEY".into() },

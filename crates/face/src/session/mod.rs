@@ -48,10 +48,14 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
         End::Left(code) => return Ok(code),
     };
     ending::tell(&outcome, secret.as_deref(), json);
-    if let Some(file) = file {
-        file.write(&ending::json(&outcome))?;
-    }
-    Ok(outcome.exit)
+    let written = file.map_or(Ok(()), |file| file.write(&ending::json(&outcome)));
+    Ok(written.map_or_else(|error| untold(&error, outcome.exit), |()| outcome.exit))
+}
+
+/// The program ran, and its outcome has no room: that is no success, and not "nothing was run".
+fn untold(error: &Error, code: u8) -> u8 {
+    say(&error.render(crate::errors::colour()));
+    if code == exit::DONE { exit::NO } else { code }
 }
 
 /// How a session ended for this client.
@@ -91,7 +95,7 @@ impl Session {
             }
             if self.plane.ended() {
                 self.drain();
-                return if self.hung_up { Ok(left(consts::SIGHUP)) } else { Err(self.plane.lost()) };
+                return if self.hung_up { Ok(left(consts::SIGHUP)) } else { Err(self.plane.lost(self.started)) };
             }
             if let Some(end) = self.turn()? {
                 return Ok(end);
