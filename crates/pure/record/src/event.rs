@@ -152,6 +152,7 @@ impl Event {
             self.kind,
             Kind::Connect { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::FileRefused { path: Some(_), .. }
         )
     }
 }
@@ -237,6 +238,20 @@ pub enum Kind {
         /// Bytes that came in.
         received: u64,
     },
+    /// Landlock refused access to a file. Told only where the host's audit was on already; each path and access once.
+    FileRefused {
+        /// The process, as numbered inside the cell, where it could still be asked.
+        pid: Option<u32>,
+        /// The program, as the kernel tells; absent where audit keeps no system calls.
+        program: Option<String>,
+        /// What was asked for, in the kernel's words without `fs.`: `read_file`, `make_dir`…
+        access: Vec<String>,
+        /// The file, or the directory of what was to be made; absent where the event only counts.
+        path: Option<String>,
+        /// Refusals before this event that were not told: repeated ones, or one too many.
+        #[serde(default, skip_serializing_if = "none")]
+        untold: u64,
+    },
     /// A gate began to serve the cell.
     GateStarted {
         /// From 1, one more for each gate that the cell had.
@@ -268,4 +283,10 @@ pub enum Kind {
     /// Something that a later version writes. Read, never written.
     #[serde(other)]
     Unknown,
+}
+
+/// Serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn none(count: &u64) -> bool {
+    *count == 0
 }

@@ -47,6 +47,9 @@ pub struct Summary {
     pub allowed: BTreeMap<Target, u64>,
     /// Connections and names that did not, the unanswered ones among them.
     pub refused: BTreeMap<Target, u64>,
+    /// File accesses that Landlock refused, as far as the host's audit told. Never among [`Summary::refused`]:
+    /// programs look at many files that they do not need.
+    pub files_refused: u64,
     /// Paths of the workspace that differ.
     pub changed: BTreeSet<String>,
     /// Bytes that left over closed connections.
@@ -79,6 +82,10 @@ impl Summary {
                 // A segment is only as sane as its writer: a forged figure must not end the count.
                 self.sent = self.sent.saturating_add(*sent);
                 self.received = self.received.saturating_add(*received);
+            }
+            Kind::FileRefused { path, untold, .. } => {
+                let told = u64::from(path.is_some());
+                self.files_refused = self.files_refused.saturating_add(*untold).saturating_add(told);
             }
             Kind::WorkspaceChange { path, .. } if self.changed.len() < MAX_TOLD => {
                 self.changed.insert(path.chars().take(MAX_PATH).collect());

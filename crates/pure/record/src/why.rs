@@ -1,5 +1,7 @@
 //! Why one event came out as it did: what, by which rule, by which program, and what led there.
 
+mod file;
+
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,8 @@ use crate::event::{Event, EventId, Kind, Known, Verdict};
 use crate::read::Entry;
 use crate::redact::visible;
 use crate::summary::Target;
+
+pub use file::option as file_option;
 
 /// How many causes are told. A chain that is longer is not read by anyone.
 pub const MAX_CAUSES: usize = 64;
@@ -77,6 +81,13 @@ impl Explanation {
             Kind::Resolve { verdict, reason, .. } => {
                 self.verdict = Some(*verdict);
                 self.reason = reason.as_deref().map(shown);
+            }
+            Kind::FileRefused { path: Some(_), program, .. } => {
+                self.verdict = Some(Verdict::Refused);
+                self.rule = Some(file::LAYER.into());
+                self.reason = Some(shown(&file::reason(kind)));
+                self.suggestion = file::option(kind);
+                self.program = program.iter().map(|name| shown(name)).collect();
             }
             Kind::Exec { by, claimed, .. } => self.program = vec![shown(claimed), shown(by)],
             Kind::Ended { reason, .. } => self.reason = Some(shown(reason)),
@@ -157,6 +168,7 @@ pub fn describe(kind: &Kind) -> String {
         Kind::Close { connect, sent, received } => {
             format!("end of connection {connect}: {sent} bytes sent, {received} received")
         }
+        Kind::FileRefused { .. } => file::describe(kind),
         Kind::GateStarted { incarnation } => format!("gate {incarnation} started"),
         Kind::GateLost => "gate lost: no network until the next".to_owned(),
         Kind::WorkspaceChange { path, change } => format!("`{path}` {change}"),

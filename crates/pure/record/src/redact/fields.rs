@@ -27,6 +27,10 @@ impl Redactor {
                 self.list(program, bounds);
                 self.all([host].into_iter().chain(address).chain(rule).chain(reason).chain(suggestion), bounds);
             }
+            Kind::FileRefused { pid: _, program, access, path, untold: _ } => {
+                self.all(program.iter_mut().chain(path), bounds);
+                self.list(access, bounds);
+            }
             Kind::WorkspaceChange { path, change } => self.all([path, change], bounds),
             Kind::Merge { paths, state } => {
                 self.list(paths, bounds);
