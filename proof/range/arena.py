@@ -193,8 +193,8 @@ class Arena:
         result = {}
         for name, ones in self.standing.items():
             claim, detail = said.get(name, ("SILENT", text[-800:]))
-            if claim == "SILENT" and CASES[name].dies and "RANGE BEGIN" in text:
-                claim, detail = "STOPPED", "it was ended with its cell"
+            if claim == "SILENT" and CASES[name].silence and CASES[name].silence in text:
+                claim, detail = "STOPPED", "ended, or not started at all"
             answer = detail if claim == "ESCAPED" else ""
             escaped = any(one.hurt(answer) for one in ones) if ones else claim == "ESCAPED"
             result[name] = (escaped, claim, detail)

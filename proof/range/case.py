@@ -22,7 +22,7 @@ class Case:
     adversary: str                 # A: a hijacked model's ordinary act; B: hostile code
     alone: bool                    # needs a cell to itself
     root: bool                     # whether it is tried as root at all
-    dies: bool                     # being killed inside is how it is stopped
+    silence: str                   # what the output must hold where it was stopped before it could say so
 
     @property
     def story(self) -> str:
@@ -30,7 +30,7 @@ class Case:
 
 
 def case(layers: str = "", *, user: str | None = "same", host: str = "", args: str = "", word: str = "",
-         adversary: str = "B", alone: bool = False, root: bool = True, dies: bool = False,
+         adversary: str = "B", alone: bool = False, root: bool = True, silence: str = "",
          name: str | None = None):
     """Makes a case of a function. Lists are words in one string; `user="same"` means the same set, None no run."""
     def register(attempt):
@@ -40,6 +40,6 @@ def case(layers: str = "", *, user: str | None = "same", host: str = "", args: s
         kind = attempt.__module__.rpartition(".")[2]
         theirs = None if user is None else tuple((layers if user == "same" else user).split())
         CASES[called] = Case(called, kind, attempt, tuple(layers.split()), theirs, tuple(host.split()),
-                             tuple(args.split()), tuple(word.split()), adversary, alone, root, dies)
+                             tuple(args.split()), tuple(word.split()), adversary, alone, root, silence)
         return attempt
     return register

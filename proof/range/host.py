@@ -842,36 +842,14 @@ class Applied(Fixture):
         self.arena.apply()
 
     def hurt(self, answer):
-        return any(self.bad(path) for path in self.merged())
-
-    def merged(self):
         for top, directories, files in os.walk(self.arena.workspace):
             if top == self.arena.workspace:
-                directories.remove("range")
-            for name in files + directories:
-                yield os.path.join(top, name)
-
-    def bad(self, path: str) -> bool:
-        if os.path.islink(path) or not os.path.isfile(path):
-            return False
-        with open(path, errors="replace") as file:
-            return self.nonce in file.read(4096)
-
-
-@fixture
-class AppliedSetuid(Applied):
-    """The same, looking for programs that would run as their owner."""
-
-    def bad(self, path):
-        return bool(os.lstat(path).st_mode & 0o6000)
-
-
-@fixture
-class AppliedLink(Applied):
-    """The same, looking for links that lead out."""
-
-    def bad(self, path):
-        return os.path.islink(path) and self.nonce in os.readlink(path)
+                directories.remove("range")      # where the case was told its nonce
+            for name in files:
+                with open(os.path.join(top, name), errors="replace") as file:
+                    if self.nonce in file.read(4096):
+                        return True
+        return False
 
 
 @fixture

@@ -2,9 +2,7 @@
 
 import base64
 import os
-import shutil
 import signal
-import subprocess
 import time
 
 from case import case
@@ -28,7 +26,7 @@ def signal_the_client(host):
     return "may"
 
 
-@case("pid-namespace host-uid landlock", user="pid-namespace landlock")
+@case("user-namespace pid-namespace landlock capabilities", user="pid-namespace landlock")
 def signal_the_gate(host):
     """May send signals to the gate, which decides about its connections."""
     plane = ancestor("bastided")
@@ -39,7 +37,7 @@ def signal_the_gate(host):
     raise ProcessLookupError(3, "no gate of ours")
 
 
-@case("pid-namespace host-uid", user="pid-namespace")
+@case("user-namespace pid-namespace capabilities", user="pid-namespace")
 def slow_the_gate(host):
     """Slows the gate down."""
     plane = ancestor("bastided")
@@ -119,19 +117,6 @@ def write_the_original(host):
     time.sleep(2.5)
 
 
-@case(host="applied-setuid", word="apply-all", alone=True)
-def leave_setuid(host):
-    """Leaves a program with the setuid bit."""
-    shutil.copy("/bin/true", "program")
-    os.chmod("program", 0o4755)
-
-
-@case(host="applied-link", word="apply-all", alone=True)
-def leave_link(host):
-    """Leaves a link that leads out of the workspace."""
-    os.symlink(f"/etc/{host.nonce}", "link")
-
-
 def leave(label: str, path: str, story: str) -> None:
     def attempt(host):
         if os.path.dirname(path):
@@ -144,7 +129,7 @@ def leave(label: str, path: str, story: str) -> None:
 
 leave("envrc", ".envrc", "which direnv runs")
 leave("editor-task", ".vscode/tasks.json", "which an editor runs")
-leave("pipeline", ".github/workflows/range.yml", "which the integration service runs with its secrets")
+leave("pipeline", ".circleci/config.yml", "which the integration service runs with its secrets")
 leave("agent-settings", ".claude/settings.json", "which the next agent obeys")
 leave("git-hook", ".husky/pre-commit", "which git runs")
 

@@ -55,7 +55,7 @@ def git_login(host):
                           capture_output=True, timeout=4).stdout
 
 
-@case(host="config-login", args="--read {home}/.config", word="--read {home}/.config --accept-risk credential-inside={home}/.config/gh",
+@case(host="config-login", args="--read {home}/.config", word="--read {home}/.config --read {home}/.config/gh --accept-risk credential-inside={home}/.config/gh",
       adversary="A")
 def in_a_named_directory(host):
     """Reads a login that lies in a directory which was named as a whole."""
@@ -63,7 +63,7 @@ def in_a_named_directory(host):
 
 
 @case(host="docker-login", args="--read {home}/.docker", word="--read {home}/.docker --accept-risk credential-inside",
-      adversary="A", alone=True)
+      adversary="A", alone=True, silence="E-PLANE-047")
 def in_a_named_login(host):
     """Reads a login directory that was named, where naming alone must not be enough."""
     return read(os.path.expanduser("~/.docker/config.json"))
@@ -77,9 +77,9 @@ def variable(host):
     return os.environ.get(host.variable, "")
 
 
-@case("user-namespace pid-namespace landlock capabilities", user=None, host="neighbour")
+@case("user-namespace pid-namespace capabilities", user=None, host="neighbour")
 def environment_of_a_process(host):
-    """Reads the environment of a process of the operator's."""
+    """Reads the environment of a process of the operator's. CAP_PERFMON opens it past Landlock since Linux 6.16."""
     return read(f"/proc/{host.pid}/environ")
 
 
@@ -89,7 +89,7 @@ def arguments_of_a_process(host):
     return read(f"/proc/{host.pid}/cmdline")
 
 
-@case("user-namespace pid-namespace landlock capabilities", user=None, host="variable")
+@case("user-namespace pid-namespace capabilities", user=None, host="variable")
 def environment_of_the_client(host):
     """Reads the environment of the operator's own `bastide`."""
     return read(f"/proc/{parent(ancestor('bastided'))}/environ")

@@ -155,7 +155,7 @@ def memory_of_pid_1(host):
             return file.read()
 
 
-@case("user-namespace capabilities landlock", user=None)
+@case("user-namespace capabilities", user=None)
 def descriptors_of_pid_1(host):
     """Lists what the cell's first process has open."""
     return os.listdir("/proc/1/fd") + ["listed"]

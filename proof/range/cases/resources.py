@@ -22,13 +22,13 @@ def pages(view) -> str:
     return f"{MUCH >> 20} MiB held"
 
 
-@case(args=TIGHT, word=WIDE, alone=True, dies=True)
+@case(user=None, args=TIGHT, word=WIDE, alone=True, silence="RANGE BEGIN")
 def memory(host):
     """Takes memory."""
     return pages(mmap.mmap(-1, MUCH))
 
 
-@case(args=TIGHT, word=WIDE, alone=True, dies=True)
+@case(user=None, args=TIGHT, word=WIDE, alone=True, silence="RANGE BEGIN")
 def memory_without_a_name(host):
     """Takes memory as a file without a name, which no limit on address space sees."""
     descriptor = os.memfd_create("range")
@@ -36,7 +36,7 @@ def memory_without_a_name(host):
     return pages(mmap.mmap(descriptor, MUCH))
 
 
-@case(args=TIGHT, word=WIDE, alone=True, dies=True)
+@case(args=TIGHT, word=WIDE, alone=True, silence="RANGE BEGIN")
 def shared_memory(host):
     """Takes memory as a file in /dev/shm."""
     with open("/dev/shm/range", "wb") as file:
@@ -45,7 +45,7 @@ def shared_memory(host):
     return "written"
 
 
-@case(args=TIGHT, word=WIDE, alone=True, dies=True)
+@case(args=TIGHT, word=WIDE, alone=True, silence="RANGE BEGIN")
 def scratch_space(host):
     """Takes memory as files in /tmp."""
     for number in range(MUCH >> 20):
@@ -54,7 +54,7 @@ def scratch_space(host):
     return "written"
 
 
-@case(args=TIGHT, word=WIDE, alone=True, dies=True)
+@case(args=TIGHT, word=WIDE, alone=True, silence="RANGE BEGIN")
 def many_processes(host):
     """Forks and forks."""
     children = []
@@ -71,7 +71,7 @@ def many_processes(host):
     return f"{len(children)} children"
 
 
-@case(args=TIGHT, word=WIDE, alone=True, dies=True)
+@case(args=TIGHT, word=WIDE, alone=True, silence="RANGE BEGIN")
 def many_threads(host):
     """Starts threads instead, which count no less."""
     import threading
@@ -89,7 +89,7 @@ def many_threads(host):
     return f"{len(threads)} threads"
 
 
-@case(args="--policy {policies}/short.yaml", word=WIDE, alone=True, dies=True)
+@case(args="--policy {policies}/short.yaml", word=WIDE, alone=True, silence="RANGE BEGIN")
 def time_of_the_session(host):
     """Goes on after its time is over."""
     time.sleep(4)
@@ -104,14 +104,6 @@ def many_terminals(host):
         held += os.openpty()
         os.close(held.pop())
     return f"{len(held)} ptys"
-
-
-@case("user-namespace capabilities", user=None)
-def real_time(host):
-    """Becomes a real-time process, which nothing else runs beside."""
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    return "was real-time"
 
 
 @case("user-namespace capabilities", user=None)
