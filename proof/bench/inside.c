@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCHES 400
+#define BATCHES 100
 #define CALLS 250
 
 static double now(void) {

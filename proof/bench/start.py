@@ -1,0 +1,37 @@
+"""From start to exit, beside bubblewrap with a minimal root and beside no walls at all."""
+
+import json
+
+from figures import Figure
+
+TARGET = "/bin/true"
+SECONDS = 5
+BWRAP = [
+    "/usr/bin/bwrap", "--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
+    "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/sbin", "/sbin",
+    "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--", TARGET,
+]
+
+
+def timed(host, person, rounds, sides):
+    argv = [host.program("launch"), str(rounds), str(SECONDS)]
+    for index, side in enumerate(sides):
+        argv += ["-+-"] * bool(index) + side
+    told = json.loads(person.run(argv))
+    if any(told["failed"]) and not told["hangs"]:
+        raise RuntimeError(f"sides that failed: {told['failed']} of {rounds} rounds")
+    return told
+
+
+def measure(host, rounds):
+    for person in host.people():
+        ours = [host.bastide, "run", "--", TARGET]
+        timed(host, person, 3, [ours, BWRAP, [TARGET]])
+        told = timed(host, person, rounds, [ours, BWRAP, [TARGET]])
+        bastide, bwrap, native = [[one / 1000 for one in side] for side in told["ns"]]
+        yield Figure("1.12", f"start to exit, {person.name}", "us", bastide, bwrap, "bwrap --unshare-all", times=1.0)
+        yield Figure("1.12", f"the same, {person.name}", "us", bastide, native, "no walls at all")
+        person.forget_sessions()
+        many = timed(host, person, max(1000, rounds), [ours])
+        yield Figure("1.12", f"hangs in 1,000 runs, {person.name}", "hangs", [many["hangs"]], most=0)
+        person.forget_sessions()
