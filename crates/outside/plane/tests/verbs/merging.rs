@@ -120,6 +120,15 @@ fn what_was_reviewed_is_merged_and_what_is_guarded_only_when_named() {
     assert_eq!(segments[0].broken, None);
 }
 
+/// It once took two rounds: the first merged the new directory, the second then found it no longer as reviewed.
+#[test]
+fn a_guarded_name_brings_the_new_directories_above_it() {
+    let room = Room::new();
+    let id = changed(&room).record.id.clone();
+    let named = merged(room.yes(Request::Apply(of(&id, &[room.path("work/sub/.envrc")]))));
+    assert_eq!((named.done, named.left), (vec!["sub".to_owned(), "sub/.envrc".into()], Vec::new()));
+}
+
 #[test]
 fn what_is_thrown_away_is_gone_and_the_original_stays() {
     let room = Room::new();

@@ -1,6 +1,6 @@
 //! `apply` and `discard`: on a session that ended or was lost, held meanwhile, recorded before and after.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wire::command::{MergeAnswer, Problem, Reply, Select};
 
@@ -10,7 +10,7 @@ use super::tree::{ChangedTree, Done};
 use super::{guards, ledger, recover};
 use crate::channel::Client;
 use crate::store::{self, SessionDirectory, Store};
-use crate::workspace::Change;
+use crate::workspace::{Change, Flag, flags};
 
 /// Merges what a session changed into the original.
 pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
@@ -94,7 +94,7 @@ fn each_tree(
 /// Those of the named paths that are guarded themselves: a guarded path is merged only when it is named, not when a
 /// directory above it is.
 fn named(guards: &[PathBuf], wanted: &Wanted) -> Vec<PathBuf> {
-    let guarded = |path: &&PathBuf| guards.iter().any(|guard| path.starts_with(Path::new(guard)));
+    let guarded = |path: &&PathBuf| flags(path, None, guards).contains(&Flag::Guarded);
     wanted.paths().iter().filter(guarded).cloned().collect()
 }
 

@@ -8,7 +8,7 @@ use wire::command::{ChangeInfo, Problem};
 
 use crate::problem::{NO, problem, quoted};
 use crate::store::SessionDirectory;
-use crate::workspace::{Change, Conflict, Error, Filter, Flag, Reason, Refusal, Workspace};
+use crate::workspace::{Change, Conflict, Error, Filter, Flag, Outcome, Reason, Refusal, Workspace};
 
 /// A tree, opened where anything could be changed in it.
 pub(super) struct ChangedTree {
@@ -56,18 +56,20 @@ impl ChangedTree {
     /// Merges the changes beneath the paths, all where there are none; guarded ones only beneath `named`.
     pub(super) fn apply(&mut self, changes: &[Change], paths: &[PathBuf], named: &[PathBuf]) -> Result<Done, Problem> {
         let Some(workspace) = &mut self.workspace else { return Ok(Done::default()) };
-        let filter = Filter { paths: paths.to_vec(), ..Filter::default() };
-        let mut outcome = workspace.apply(changes, &filter).map_err(|error| failed(&error))?;
+        let beneath = |path: &Path| named.iter().any(|named| path.starts_with(named));
+        let (mut outcome, mut rest) = (Outcome::default(), changes.to_vec());
         if !named.is_empty() {
+            // First, with the directories that they need: the others would find those merged and no longer as reviewed.
             let filter = Filter { paths: named.to_vec(), guarded: true, ..Filter::default() };
-            let more = workspace.apply(changes, &filter).map_err(|error| failed(&error))?;
-            outcome.left.retain(|(path, _)| !named.iter().any(|named| path.starts_with(named)));
-            // What the first round merged is left alone by the second, as no longer what was reviewed.
-            outcome.left.extend(more.left.into_iter().filter(|(path, _)| !outcome.merged.contains(path)));
-            outcome.merged.extend(more.merged);
-            outcome.merged.sort();
-            outcome.merged.dedup();
+            outcome = workspace.apply(changes, &filter).map_err(|error| failed(&error))?;
+            rest.retain(|change| !beneath(&change.path) && !outcome.merged.contains(&change.path));
         }
+        let filter = Filter { paths: paths.to_vec(), ..Filter::default() };
+        let more = workspace.apply(&rest, &filter).map_err(|error| failed(&error))?;
+        outcome.merged.extend(more.merged);
+        outcome.left.extend(more.left);
+        outcome.merged.sort();
+        outcome.merged.dedup();
         let left = outcome.left.iter().map(|(path, reason)| (self.name(path), why(*reason).to_owned()));
         let left = left.collect();
         Ok((outcome.merged.iter().map(|path| self.name(path)).collect(), left))
