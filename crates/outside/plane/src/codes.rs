@@ -86,6 +86,11 @@ pub const CODES: &[(&str, &str)] = &[
         "To start a program inside, the links and interpreters that lead to it are followed, at most sixteen of \
          them. This one goes on, or in a circle.",
     ),
+    (
+        "E-PLANE-033",
+        "The first line of a script names the program that is to read it, and there is no such program. The script's own \
+         path is in the message.\nInstall the interpreter, or correct the line.",
+    ),
     ("E-PLANE-040", "A path that was named with `--read` or `--write` does not exist on the host. Nothing was run."),
     (
         "E-PLANE-041",
@@ -114,6 +119,16 @@ pub const CODES: &[(&str, &str)] = &[
         "A variable or directory looks like a credential. What is inside a cell can be read and sent by everything \
          inside, so nothing there holds a credential.\nOne may be let in by name, `--accept-risk \
          credential-inside=NAME`, and the summary then says so.",
+    ),
+    (
+        "E-PLANE-048",
+        "SSL_CERT_FILE names certificate roots of your own, which are merged with the system's for the programs inside. \
+         The file cannot be read, holds no certificate in PEM form, or holds a private key, which must not come in.",
+    ),
+    (
+        "E-PLANE-049",
+        "The policy lists a limit under `limits: required`, and this host cannot enforce it: nothing was run.\n`bastide \
+         doctor --limits` shows what the host gives, and names the remedy.",
     ),
     (
         "E-PLANE-060",

@@ -82,10 +82,11 @@ fn follow(located: &mut Located, program: &Path, name: &str, search: &[PathBuf])
         if !located.needs.contains(&need) {
             located.needs.push(need);
         }
-        next = interpreter(&real, search).map(|path| {
-            let of = format!("interpreter of {of}");
-            (path, of)
-        });
+        next = match interpreter(&real, search) {
+            Some(Ok(path)) => Some((path, format!("interpreter of {of}"))),
+            Some(Err(missing)) => return Err(no_interpreter(&real, &missing)),
+            None => None,
+        };
     }
     Err(too_many(program))
 }
@@ -139,8 +140,13 @@ fn is_system_prefix(prefix: &Path) -> bool {
     ["/", "/usr", "/usr/local"].iter().any(|system| prefix == Path::new(system)) || prefix.ends_with(".local")
 }
 
-/// The interpreter that a script names, looked up where it is `env`.
-fn interpreter(script: &Path, search: &[PathBuf]) -> Option<PathBuf> {
+fn no_interpreter(script: &Path, missing: &str) -> Problem {
+    let cause = format!("`{}` asks for the interpreter `{missing}`, which was not found", script.display());
+    problem("E-PLANE-033", cause, "install it, or correct the script's first line", NOT_FOUND)
+}
+
+/// The interpreter that a script names, looked up where it is `env`; its name where there is none.
+fn interpreter(script: &Path, search: &[PathBuf]) -> Option<Result<PathBuf, String>> {
     let mut head = [0; MAX_SHEBANG];
     let read = File::open(script).ok()?.read(&mut head).ok()?;
     let line = head[..read].strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
@@ -149,9 +155,10 @@ fn interpreter(script: &Path, search: &[PathBuf]) -> Option<PathBuf> {
     let program = words.next()?;
     if Path::new(program).file_name().is_some_and(|name| name == "env") {
         let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
-        return on_path(name, search);
+        return Some(on_path(name, search).ok_or_else(|| name.to_owned()));
     }
-    Some(PathBuf::from(program))
+    let path = PathBuf::from(program);
+    Some(if executable(&path) { Ok(path) } else { Err(program.to_owned()) })
 }
 
 fn on_path(name: &str, search: &[PathBuf]) -> Option<PathBuf> {
@@ -210,6 +217,16 @@ mod tests {
         assert_eq!(locate("nothing", home.path(), &[]).map_err(|problem| problem.exit).err(), Some(NOT_FOUND));
         fs::write(home.path().join("text"), "x").expect("written");
         assert_eq!(locate("./text", home.path(), &[]).map_err(|problem| problem.exit).err(), Some(126));
+    }
+
+    #[test]
+    fn an_interpreter_that_is_not_there_is_named_and_127() {
+        let home = tempfile::tempdir().expect("a directory");
+        for line in ["#!/nowhere/interpreter", "#!/usr/bin/env nothing"] {
+            program(&home.path().join("script"), line);
+            let refused = locate("./script", home.path(), &[]).expect_err("missing");
+            assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
+        }
     }
 
     #[test]

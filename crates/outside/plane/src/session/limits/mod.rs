@@ -4,9 +4,10 @@
 
 mod control;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use policy::Limits;
+use policy::{Limit, Limits};
 use record::Wall;
 
 use control::Group;
@@ -67,4 +68,20 @@ pub(super) fn release(groups: &[PathBuf]) {
     for group in groups {
         let _ = std::fs::remove_dir(group);
     }
+}
+
+/// The first limit that the policy calls required and that this host does not enforce.
+pub(super) fn missing<'w>(walls: &'w [Wall], required: &BTreeSet<Limit>) -> Option<&'w Wall> {
+    walls.iter().find(|wall| !wall.holds && required.iter().any(|limit| limit.name() == wall.name))
+}
+
+/// How often the kernel ended a program of these groups for memory.
+pub(super) fn out_of_memory(groups: &[PathBuf]) -> u64 {
+    let count = |group: &PathBuf| {
+        let text = ["memory.events", "memory.oom_control"]
+            .iter()
+            .find_map(|file| std::fs::read_to_string(group.join(file)).ok())?;
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+    };
+    groups.iter().filter_map(count).sum()
 }
