@@ -1,0 +1,3 @@
+"""The cases, a file for each thing that breaks."""
+
+from . import killed, gate, full, host, terminal, limits, policies, modes  # noqa: F401

@@ -1,0 +1,143 @@
+"""What a session may not leave behind: processes, mounts, control groups, marks, half merged files.
+
+Orphans come to this process (it is the subreaper), so that no process of a session escapes the count by losing its
+parent, and nobody else's process is ever counted or ended.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import signal
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+HIERARCHIES = ("memory", "pids", "cpu")
+
+
+def adopt_orphans():
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def descendants(pid):
+    found, todo = [], [pid]
+    while todo:
+        below = children(todo.pop())
+        found += below
+        todo += below
+    return found
+
+
+def status(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            return dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+    except OSError:
+        return {}
+
+
+def reap():
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def survivors(patience):
+    """Waits until no process of the case is left; names those that are, and ends them."""
+    until = time.monotonic() + patience
+    while True:
+        reap()
+        alive = [pid for pid in descendants(os.getpid()) if status(pid).get("State", "Z")[0] not in "ZX"]
+        if not alive:
+            return []
+        if time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    names = [f"{status(pid).get('Name')} ({pid})" for pid in alive]
+    for pid in alive:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    reap()
+    return names
+
+
+def mounts(path):
+    """Mounts of the host's namespace that lie beneath a path or name it."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return [line.strip() for line in file if path in line]
+
+
+class Groups:
+    """A control group of our own in each hierarchy, so that what sessions make lies beneath and is theirs for sure."""
+
+    def __init__(self):
+        self.made = []
+        own = {}
+        with contextlib.suppress(OSError), open("/proc/self/cgroup", encoding="ascii") as file:
+            for line in file:
+                _, names, path = line.strip().split(":", 2)
+                own.update({name: path for name in names.split(",")})
+        for name in HIERARCHIES:
+            path = f"/sys/fs/cgroup/{name}{own.get(name, '/').rstrip('/')}/bastide-faults-{os.getpid()}"
+            with contextlib.suppress(OSError):
+                os.mkdir(path)
+                self.made.append(path)
+                with open(f"{path}/cgroup.procs", "w", encoding="ascii") as file:
+                    file.write(str(os.getpid()))
+
+    def __contains__(self, name):
+        return any(f"/{name}/" in path for path in self.made)
+
+    def left(self):
+        return [entry.path for path in self.made for entry in os.scandir(path) if entry.is_dir()]
+
+    def clear(self):
+        for path in self.left():
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+
+    def remove(self):
+        self.clear()
+        for path in self.made:
+            with contextlib.suppress(OSError):
+                with open(f"{os.path.dirname(path)}/cgroup.procs", "w", encoding="ascii") as file:
+                    file.write(str(os.getpid()))
+                os.rmdir(path)
+
+
+def tree(path):
+    """Every entry beneath a directory: kind, mode, content."""
+    found = {}
+    for directory, names, files in os.walk(path):
+        for name in names + files:
+            at = os.path.join(directory, name)
+            meta = os.lstat(at)
+            content = b""
+            if os.path.islink(at):
+                content = os.readlink(at).encode()
+            elif os.path.isfile(at):
+                with open(at, "rb") as file:
+                    content = file.read()
+            found[os.path.relpath(at, path)] = (oct(meta.st_mode), meta.st_uid, hashlib.sha256(content).hexdigest())
+    return found
+
+
+def marks(state):
+    with contextlib.suppress(OSError):
+        return os.listdir(os.path.join(state, "bastide/running"))
+    return []
+
+
+def drafts(path):
+    """Names of ours that may not stay in a workspace."""
+    return [name for directory, names, files in os.walk(path) for name in names + files
+            if name.startswith(".bastide-") or name.endswith(".new")]

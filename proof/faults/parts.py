@@ -1,0 +1,36 @@
+"""Finds the parts of a running session among the processes that came from here."""
+
+import os
+import time
+
+import left
+
+PARTS = ("client", "plane", "launcher", "pid1", "gate")
+
+
+def name(pid):
+    """Which part a process is, or nothing."""
+    told = left.status(pid)
+    if told.get("State", "Z")[0] in "ZX":
+        return None
+    program, own = told.get("Name"), told.get("NSpid", "").split()
+    if program == "bastide-cell":
+        return "pid1" if own[-1:] == ["1"] and len(own) > 1 else "launcher"
+    return {"bastide": "client", "bastided": "plane", "bastide-gate": "gate"}.get(program)
+
+
+def find(part):
+    for pid in left.descendants(os.getpid()):
+        if name(pid) == part:
+            return pid
+    return None
+
+
+def wait_for(part, seconds=5, beside=None):
+    """The pid of a part that is or comes to be; another one than `beside`."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pid = find(part)
+        if pid and pid != beside:
+            return pid
+    return None
