@@ -152,12 +152,16 @@ impl SessionDirectory {
         marked.map_err(|error| state("write", &self.path, &error))
     }
 
-    /// Lets a session that ended leave the list of those that may need repair. To be called last, when its control
-    /// groups and its fresh home are gone and the record says that it ended: what is not done by then, nobody does.
+    /// Lets a session that ended leave the list of those that may need repair. To be called last, when the record says
+    /// that it ended. One whose control groups or fresh home could not be removed yet stays: the next start tries again.
     ///
     /// # Errors
     /// When the list cannot be changed; the next start then looks at the session again.
     pub fn leave(&self) -> Result<(), Problem> {
+        let mut made = self.record.cgroups.iter().chain(&self.record.fresh_home);
+        if made.any(|path| fs::symlink_metadata(path).is_ok()) {
+            return Ok(());
+        }
         running::unmark(self.store().root(), &self.record.id).map_err(|error| state("write", &self.path, &error))
     }
 

@@ -186,6 +186,25 @@ fn a_control_group_is_emptied_and_removed() {
 }
 
 #[test]
+fn what_could_not_be_removed_at_the_end_is_the_next_starts() {
+    let room = Room::new();
+    let mut session = room.begin("work", None);
+    let home = session.path.join("home");
+    fs::create_dir_all(home.join("closed")).unwrap();
+    fs::set_permissions(home.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+    session.record.fresh_home = Some(home.clone());
+    (session.record.ended, session.record.exit) = (Some(5), Some(7));
+    session.save().unwrap();
+    session.leave().unwrap();
+    assert_eq!(marks(&room), 1);
+    let path = session.path.clone();
+    drop(session);
+    let words = repair(room.store());
+    assert!(words.is_empty() && !home.exists() && marks(&room) == 0, "{words:?}");
+    assert_eq!(SessionDirectory::open(&path).unwrap().record.exit, Some(7));
+}
+
+#[test]
 fn a_control_group_that_no_record_names_is_removed() {
     let mount = std::path::Path::new("/sys/fs/cgroup");
     let room = Room::new();
