@@ -69,7 +69,7 @@ class Arena:
         self.pending.append(deed)
 
     def compiled(self, name: str) -> str:
-        return f"{self.tools}/{name}"
+        return f"{self.base.path}/{name}"
 
     def become(self) -> None:
         """In a child: the operator."""
@@ -228,10 +228,11 @@ class Base:
         os.chmod(self.path, 0o755)
         self.tools, self.lan, self.lan6 = f"{self.path}/tools", "127.0.0.1", "::1"
         os.mkdir(self.tools)
-        for name in ("case.py", "cell.py", "kernel.py", "neighbour.py"):
+        for name in ("case.py", "cell.py", "kernel.py"):
             shutil.copy(f"{HERE}/{name}", self.tools)
         shutil.copytree(f"{HERE}/cases", f"{self.tools}/cases", ignore=shutil.ignore_patterns("__pycache__"))
-        subprocess.run(["gcc", "-static", "-O1", "-o", f"{self.tools}/helper", f"{HERE}/helper.c"], check=True)
+        for name in ("helper", "neighbour"):
+            subprocess.run(["gcc", "-static", "-O1", "-o", f"{self.path}/{name}", f"{HERE}/{name}.c"], check=True)
         programs = f"{self.path}/bin"
         os.mkdir(programs)
         for name in ("bastide", "bastided", "bastide-gate", "bastide-cell"):

@@ -326,7 +326,7 @@ class Neighbour(Fixture):
     def stand(self):
         secret = self.write(f"{self.arena.path}/cwd-{self.nonce[:6]}/secret", self.token, 0o600)
         environment = {"PATH": "/usr/bin:/bin", "SECRET": self.token}
-        argv = ["/usr/bin/python3", "-S", "-E", f"{self.arena.tools}/neighbour.py", secret, f"--password={self.token}"]
+        argv = [self.arena.compiled("neighbour"), secret, f"--password={self.token}"]
         self.child = subprocess.Popen(argv, env=environment, cwd=os.path.dirname(secret), stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, preexec_fn=self.arena.become, text=True)
         address, descriptor = self.child.stdout.readline().split()
@@ -480,7 +480,7 @@ class HostPort(Fixture):
                     one.settimeout(1)
                     self.found = self.nonce.encode() in one.recv(100)
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.02)
 
     def hurt(self, answer):
         return self.found
@@ -982,7 +982,7 @@ class NeighbourTraffic(Fixture):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             while not self.over:
                 one.sendto(f"{self.nonce} {self.token}".encode(), (self.arena.lan, self.arena.port))
-                time.sleep(0.05)
+                time.sleep(0.02)
 
     def fall(self):
         self.over = True

@@ -88,7 +88,7 @@ def judged(shot: Shot, escaped: bool, claim: str) -> bool:
     return escaped == shot.escapes and claim != "SILENT"
 
 
-def shoot(base: arena.Base, shots: list[Shot], parallel: int, quiet: bool):
+def shoot(base: arena.Base, shots: list[Shot], parallel: int):
     groups = grouped(shots)
     begun, done = time.monotonic(), 0
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
@@ -96,10 +96,9 @@ def shoot(base: arena.Base, shots: list[Shot], parallel: int, quiet: bool):
         for future in concurrent.futures.as_completed(waiting):
             done += 1
             yield from future.result()
-            if not quiet:
-                end = "\r" if sys.stderr.isatty() else "\n"
-                if sys.stderr.isatty() or done % 50 == 0 or done == len(groups):
-                    print(f"cell {done}/{len(groups)}, {time.monotonic() - begun:.0f} s", end=end, file=sys.stderr)
+            if sys.stderr.isatty() or done % 50 == 0 or done == len(groups):
+                end = "\r" if sys.stderr.isatty() and done < len(groups) else "\n"
+                print(f"cell {done}/{len(groups)}, {time.monotonic() - begun:.0f} s", end=end, file=sys.stderr)
 
 
 def sampled(case: Case) -> bool:
@@ -138,6 +137,19 @@ def report(results, arguments) -> int:
     return 1 if failures or not rows else 0
 
 
+def doctor(base: arena.Base, user: str) -> bool:
+    """Another way of starting something: the probes in a throwaway cell must find every layer."""
+    one = arena.Arena(base, user, [], [])
+    try:
+        done = one.verb("doctor")
+        print(f"{'FAIL' if done.returncode else 'ok  '} doctor as {user}")
+        if done.returncode:
+            print(done.stdout[-2000:])
+        return done.returncode == 0
+    finally:
+        one.close()
+
+
 def measure(base, chosen, users, parallel) -> int:
     """Which single layers stop each case with all others off: what its set could be."""
     for user in users:
@@ -150,7 +162,7 @@ def measure(base, chosen, users, parallel) -> int:
                 off = tuple(layer for layer in ours if layer != kept)
                 shots.append(Shot(case, user, off, case.args, "pipes", True, kept))
         seen = collections.defaultdict(dict)
-        for shot, escaped, claim, detail in shoot(base, shots, parallel, False):
+        for shot, escaped, claim, detail in shoot(base, shots, parallel):
             seen[shot.case.name][shot.about] = (escaped, claim, detail)
         for name, kept in sorted(seen.items()):
             escaped, claim, detail = kept.pop("")
@@ -200,7 +212,8 @@ def main() -> int:
             for way in WAYS:
                 if way != "pipes" and fnmatch.fnmatch(way, arguments.way):
                     shots += through(way, user, chosen)
-        return report(list(shoot(base, shots, arguments.parallel, False)), arguments)
+        well = [doctor(base, user) for user in users if fnmatch.fnmatch("doctor", arguments.way)]
+        return report(list(shoot(base, shots, arguments.parallel)), arguments) or (0 if all(well) else 1)
     finally:
         base.close()
 

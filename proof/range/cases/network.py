@@ -84,7 +84,7 @@ def datagrams(host):
     """Sends a datagram to the local network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.sendto(host.nonce.encode(), (host.lan, host.port))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace", host="udp-listener")
@@ -92,7 +92,7 @@ def datagrams_v6(host):
     """The same by IPv6."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one:
         one.sendto(host.nonce.encode(), (host.lan6, host.port))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace", host="udp-listener")
@@ -101,7 +101,7 @@ def broadcast(host):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         one.sendto(host.nonce.encode(), ("127.255.255.255", host.port))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace", user="network-namespace", host="resolver-listener")
@@ -111,7 +111,7 @@ def foreign_resolver(host):
     query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + bytes([len(label)]) + label + b"\x03com\x00\x00\x10\x00\x01"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.sendto(query, (host.lan, 53))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace", host="dot-listener")
@@ -127,7 +127,7 @@ def multipath(host):
         one.settimeout(2)
         one.connect((host.lan, host.port))
         one.sendall(host.nonce.encode())
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace seccomp", host="tcp-listener")
@@ -136,7 +136,7 @@ def fast_open(host):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 2, 0))
         one.sendto(host.nonce.encode(), 0x20000000, (host.lan, host.port))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace", host="tcp-listener")
@@ -147,7 +147,7 @@ def bound_to_a_device(host):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
         one.connect((host.lan, host.port))
         one.sendall(host.nonce.encode())
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("user-namespace network-namespace seccomp capabilities", user=None, host="udp-listener")
@@ -159,7 +159,7 @@ def raw_packets(host):
         here = socket.inet_aton(host.lan)
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + here + here
         one.sendto(head + udp, (host.lan, 0))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("user-namespace network-namespace seccomp capabilities", user=None, host="raw-listener")
@@ -167,7 +167,7 @@ def unknown_protocol(host):
     """Speaks a transport that no fence names."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, 253) as one:
         one.sendto(host.nonce.encode(), (host.lan, 0))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("user-namespace network-namespace seccomp capabilities", user=None, host="neighbour-traffic")
@@ -231,10 +231,10 @@ def connections_of_the_host(host):
 def take_a_port_of_the_host(host):
     """Listens on a port of the host's, where somebody expects a service of his own."""
     with socket.create_server(("127.0.0.1", host.port)) as server:
-        server.settimeout(1.5)
+        server.settimeout(0.3)
         one, _ = server.accept()
         one.send(host.nonce.encode())
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace seccomp", host="udplite-listener")
@@ -242,7 +242,7 @@ def udp_lite(host):
     """Sends by UDP-Lite, which a fence of tcp and udp lets through."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136) as one:
         one.sendto(host.nonce.encode(), (host.lan, host.litePort))
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace seccomp", host="sctp-listener")
@@ -252,7 +252,7 @@ def sctp(host):
         one.settimeout(2)
         one.connect((host.lan, host.sctpPort))
         one.send(host.nonce.encode())
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("network-namespace seccomp", host="vsock-listener")
@@ -262,7 +262,7 @@ def hypervisor(host):
         one.settimeout(2)
         one.connect((1, host.vsockPort))
         one.send(host.nonce.encode())
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @case("seccomp", host="cipher-interface")
