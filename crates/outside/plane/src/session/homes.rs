@@ -1,9 +1,9 @@
 //! The private home: one for each agent and workspace, kept between sessions; no file of the operator's own home
 //! but his name and address for commits.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::chown;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -41,7 +41,8 @@ pub(super) fn fresh(session: &Path) -> Result<PathBuf, Problem> {
     Ok(path)
 }
 
-/// Gives a new home the operator's name and address for commits.
+/// Gives a new home the operator's name and address for commits. Another session of the same agent may be writing in
+/// that home: the file is made by one call that follows no link, and everything else goes through its descriptor.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -50,34 +51,38 @@ pub(super) fn introduce(home: &Path, operator: &Path) -> Result<(), Problem> {
     if fs::symlink_metadata(&file).is_ok() {
         return Ok(());
     }
-    let places = [operator.join(".gitconfig"), operator.join(".config/git/config")];
+    let config = configuration(operator);
+    if config.is_empty() {
+        return Ok(());
+    }
+    match written(&file, home, &format!("[user]\n{config}")) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(|error| state("write", &file, &error)),
+    }
+}
+
+fn written(file: &Path, home: &Path, text: &str) -> io::Result<()> {
+    let mut made = File::options().write(true).create_new(true).mode(0o644).open(file)?;
+    if rustix::process::geteuid().is_root() {
+        let meta = fs::metadata(home)?;
+        fchown(&made, Some(meta.uid()), Some(meta.gid()))?;
+    }
+    made.write_all(text.as_bytes())
+}
+
+/// Name and address, from where git looks for them.
+fn configuration(operator: &Path) -> String {
     let (mut name, mut email) = (None, None);
-    for place in places {
+    for place in [operator.join(".gitconfig"), operator.join(".config/git/config")] {
         let (found_name, found_email) = identity(&text(&place).unwrap_or_default());
         name = name.or(found_name);
         email = email.or(found_email);
     }
-    let mut config = String::new();
-    for (key, value) in [("name", name), ("email", email)] {
-        if let Some(value) = value {
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-            config.push_str(&format!("\t{key} = \"{value}\"\n"));
-        }
-    }
-    if config.is_empty() {
-        return Ok(());
-    }
-    let written = fs::write(&file, format!("[user]\n{config}")).and_then(|()| as_owner(&file, home));
-    written.map_err(|error| state("write", &file, &error))
-}
-
-fn as_owner(file: &Path, home: &Path) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let meta = fs::metadata(home)?;
-    chown(file, Some(meta.uid()), Some(meta.gid()))
+    let line = |key: &str, value: Option<String>| {
+        let value = value?.replace('\\', "\\\\").replace('"', "\\\"");
+        Some(format!("\t{key} = \"{value}\"\n"))
+    };
+    [line("name", name), line("email", email)].into_iter().flatten().collect()
 }
 
 fn text(path: &Path) -> Option<String> {
@@ -116,5 +121,15 @@ mod tests {
         introduce(private.path(), home.path()).expect("introduced");
         let written = fs::read_to_string(private.path().join(".gitconfig")).expect("written");
         assert_eq!(written, "[user]\n\tname = \"A \\\"B\\\" C\"\n\temail = \"a@b.example\"\n");
+    }
+
+    /// A link that an agent plants between the look and the write must not lead the plane anywhere.
+    #[test]
+    fn a_planted_link_is_not_followed() {
+        let home = tempfile::tempdir().expect("a directory");
+        let outside = home.path().join("outside");
+        std::os::unix::fs::symlink(&outside, home.path().join(".gitconfig")).expect("planted");
+        assert!(written(&home.path().join(".gitconfig"), home.path(), "x").is_err());
+        assert!(!outside.exists());
     }
 }

@@ -65,11 +65,23 @@ fn changed(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
     Ok(changes::list(session)?.into_iter().map(|change| change.path).collect())
 }
 
+/// A link or a file where a directory has to be.
+fn in_the_way(errno: i32) -> bool {
+    [rustix::io::Errno::LOOP, rustix::io::Errno::NOTDIR].iter().any(|one| one.raw_os_error() == errno)
+}
+
 /// The walls could not be built, or the command not started.
 fn not_run(failure: &plan::Failure) -> Problem {
     let errno = std::io::Error::from_raw_os_error(failure.errno);
     let cause = if failure.errno == 0 { failure.doing.clone() } else { format!("cannot {}: {errno}", failure.doing) };
     match failure.layer {
+        // What an earlier session left in the kept home must not choose the operator's advice.
+        Some(_) if in_the_way(failure.errno) => problem(
+            "E-CELL-001",
+            format!("the private root cannot be laid out: {cause}"),
+            "something in the private home is in the way of a path that you named: `--fresh-home`",
+            failure.exit,
+        ),
         Some(layer) => problem(
             "E-CELL-001",
             format!("the layer `{}` does not hold: {cause}", layer.name()),
