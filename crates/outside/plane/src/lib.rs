@@ -1,6 +1,7 @@
 //! The authority: starts cells and gates, holds sessions and their record, merges workspaces.
 
 pub mod answer;
+pub mod audit;
 pub mod channel;
 pub mod codes;
 pub mod named_file;

@@ -1,0 +1,135 @@
+//! What Landlock refused, as the kernel's audit tells it. Only listens, and only where audit is on already: never turns
+//! it on, sets a rule, or takes the audit daemon's place, and decides nothing.
+//!
+//! The records go to a multicast group that any number may hear (`AUDIT_NLGRP_READLOG`). Hearing takes CAP_AUDIT_READ,
+//! asking whether audit is on takes CAP_AUDIT_CONTROL, both in the first user namespace: in practice this is root's.
+
+mod census;
+mod join;
+mod line;
+mod once;
+mod socket;
+mod status;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use record::Kind;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+pub use census::Census;
+pub use line::Caller;
+
+use join::Join;
+use once::Once;
+
+/// The group that every record is sent to, as a bit: `AUDIT_NLGRP_READLOG` is group 1.
+const READ_LOG: u32 = 1;
+/// Messages that one look takes: a host that audits much must not hold the session's loop.
+const MOST_AT_ONCE: usize = 512;
+/// Bytes that may wait in the socket. The default loses records on a host that audits much.
+const BACKLOG: usize = 1 << 20;
+
+/// One file access that Landlock refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The process in the host's pid namespace; absent where audit keeps no system calls.
+    pub pid: Option<u32>,
+    /// The program's path, as that program sees it.
+    pub program: Option<String>,
+    /// The rights that were missing, without `fs.`: `read_file`, `make_dir`… Never empty.
+    pub access: Vec<String>,
+    /// The file, or the directory of what was to be made, as the program sees it. At most 4 KiB, any characters.
+    pub path: String,
+}
+
+/// Hears denials for one session.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    buffer: Vec<u8>,
+    join: Join,
+    once: Once,
+    lost: bool,
+}
+
+impl Listener {
+    /// Listens, if audit is there, on, and may be heard by this process.
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        // First the group, so that nothing is missed between the answer and the first look.
+        let socket = socket::open(READ_LOG).ok()?;
+        if !status::is_on() {
+            return None;
+        }
+        let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, BACKLOG);
+        if forced.is_err() {
+            // The host's bound then holds, and a loss is said.
+            let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, BACKLOG);
+        }
+        let buffer = vec![0; socket::LONGEST];
+        Some(Self { socket, buffer, join: Join::default(), once: Once::default(), lost: false })
+    }
+
+    /// The denials that are there and that `ours` claims, each path and access once in a session, and at most 256.
+    ///
+    /// Never waits, and takes a bounded number of messages: more are still readable then. A denial whose system call was
+    /// not told comes two calls later, so this is called from time to time even when nothing is readable.
+    pub fn denials(&mut self, ours: &dyn Fn(Caller) -> bool) -> Vec<Denial> {
+        let mut found = Vec::new();
+        for _ in 0..MOST_AT_ONCE {
+            match socket::receive(&self.socket, &mut self.buffer, RecvFlags::DONTWAIT) {
+                Ok(Some((kind, payload))) => {
+                    if let Some((serial, record)) = line::parse(kind, payload) {
+                        found.extend(self.join.take(serial, record, ours));
+                    }
+                }
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(Errno::NOBUFS) => {
+                    self.lost = true;
+                    found.extend(self.join.lost());
+                }
+                Err(_) => break,
+            }
+        }
+        found.extend(self.join.round());
+        found.into_iter().filter_map(|denial| self.once.take(denial)).collect()
+    }
+
+    /// How many denials were not told since the last call: repeated ones, and those past the bound.
+    pub fn untold(&mut self) -> u64 {
+        self.once.untold()
+    }
+
+    /// Whether the kernel dropped records because they came faster than they were read.
+    #[must_use]
+    pub const fn lost(&self) -> bool {
+        self.lost
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Denial {
+    /// The event that the record keeps of it.
+    #[must_use]
+    pub fn event(self, census: &Census) -> Kind {
+        let Self { pid, program, access, path } = self;
+        let pid = pid.and_then(|pid| census.inside(pid));
+        Kind::FileRefused { pid, program, access, path: Some(path), untold: 0 }
+    }
+}
+
+/// The event that says how many denials were not told; none when all were.
+#[must_use]
+pub fn rest(untold: u64) -> Option<Kind> {
+    let event = Kind::FileRefused { pid: None, program: None, access: Vec::new(), path: None, untold };
+    (untold > 0).then_some(event)
+}
+
+#[cfg(test)]
+mod tests;
