@@ -73,6 +73,8 @@ class Stage(Person):
         require(not groups, "control groups stay:", groups)
         require(not left.marks(self.state), "marks stay:", left.marks(self.state))
         require(not left.drafts(self.workspace), "drafts stay:", left.drafts(self.workspace))
+        held = [session["id"] for session in self.sessions() if session["state"] == "running"] if repaired else []
+        require(not held, "nobody runs these, and they are held:", held)
         if verify:
             self.verify()
 

@@ -79,6 +79,25 @@ def once(stage):
     return f"established: {ended} after {seconds} s; a new one after {first} s"
 
 
+@case("gate-killed-at-birth")
+def birth(stage):
+    """Before it was leased, and so before the cell has a door: another one serves, or what asks is refused at once."""
+    slowest = 0.0
+    with Echo() as server:
+        for _ in range(max(3, stage.rounds // 5)):
+            talk = Talk(stage, server)
+            kill_gate()
+            said, seconds = talk.say("try")
+            require(seconds < 2, "a connection hangs:", said, seconds)
+            require(said in ("hello", "ConnectionRefusedError", "gaierror"), "neither served nor refused:", said, seconds)
+            slowest = max(slowest, seconds)
+            done = talk.end()
+            require(done.code == 0, "the session did not go on:", done)
+            stage.clean(verify=False)
+    stage.verify()
+    return f"the slowest after {slowest} s"
+
+
 @case("gate-killed-20-times")
 def twenty(stage):
     with Echo() as server:

@@ -57,17 +57,22 @@ def killing(part):
             require(done.code == 0 and server.came == FILES, "the work does not work:", done)
             require(done.seconds < 15, "the work takes far too long:", done)
             seen = {session["id"] for session in stage.sessions()}
-            killed, codes = 0, {}
-            for _ in range(stage.rounds):
+            killed, tried, codes = 0, 0, {}
+            # A moment after the end hits nothing: then another one is tried.
+            while killed < stage.rounds and tried < 3 * stage.rounds:
+                tried += 1
                 process = stage.spawn(argv)
                 moment = random.uniform(0, done.seconds * 1.05)
                 killed += kill(part, moment, process)
                 ended = finish(process, time.monotonic(), 15)
                 require(ended.code is not None, f"the client hangs after {part} was killed at {moment:.3f} s:", ended)
+                # The launcher is gone before the program starts: without it nothing was run.
+                require(part != "launcher" or ended.code in (0, 125), f"told that something was run, {moment:.3f} s:", ended)
                 codes[ended.code] = codes.get(ended.code, 0) + 1
                 judge(stage, before, ended, seen, f"{part} killed at {moment:.3f} s")
         stage.starts()
-        return f"{killed} of {stage.rounds} kills hit; exit codes {codes}"
+        require(killed * 2 >= stage.rounds, f"only {killed} kills hit")
+        return f"{killed} kills hit; exit codes {codes}"
     return run
 
 

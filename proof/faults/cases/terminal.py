@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import random
+import re
 import select
 import signal
 import struct
@@ -91,20 +92,19 @@ def interrupt(stage):
     codes = {}
     for _ in range(max(4, stage.rounds)):
         shell = Terminal(stage, ["/bin/bash", "--norc", "-i"])
-        shell.type("stty -g > ~/before; echo IN-${X}PLACE\n")
-        shell.expect("IN-PLACE")
-        shell.type(" ".join([stage.bastide, "run -- /bin/bash -c 'sleep 20; echo LATE'; echo CODE-${X}IS $?; stty -g > ~/after"])
-                   + "\n")
+        shell.type("stty -g > ~/before; PS1='[$?]> '\n")
+        shell.expect("[0]> ")
+        shell.text = ""
+        shell.type(f"{stage.bastide} run -- /bin/bash -c 'sleep 20; echo LA''TE'\n")
         time.sleep(random.uniform(0, 0.25))
-        shell.type("\x03")
-        time.sleep(0.4)
-        if "CODE-IS" not in shell.text:
+        until = time.monotonic() + 8
+        while not (ended := PROMPT.findall(shell.text)):
+            require(time.monotonic() < until, "^C does not end it:", repr(shell.text))
             shell.type("\x03")
-        shell.expect("CODE-IS", 8)
-        shell.read(0.3)
-        code = shell.text.split("CODE-IS")[1].split()[0]
-        codes[code] = codes.get(code, 0) + 1
-        shell.type("exit\n")
+            shell.read(0.5)
+        require("LATE" not in shell.text, "the program ran to its end")
+        codes[ended[0]] = codes.get(ended[0], 0) + 1
+        shell.type("stty -g > ~/after; exit\n")
         shell.end()
         shell.close()
         require(same(stage), "the terminal is not restored:", repr(shell.text))
@@ -112,6 +112,10 @@ def interrupt(stage):
     stage.verify()
     require(set(codes) <= {"130", "125"}, "exit codes after ^C:", codes)
     return f"exit codes {codes}"
+
+
+# The shell's next prompt, with the code of what ended.
+PROMPT = re.compile(r"\[(\d+)\]> ")
 
 
 def same(stage):
@@ -193,24 +197,35 @@ def streams(stage):
 
 @case("signals-to-the-client")
 def signals(stage):
-    """Whoever ends the client ends the session, also one that does not listen."""
+    """Signals are passed on, and end a session as they end its program; the end of the client ends it in any case."""
     told = {}
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-        for script in ("echo UP; exec sleep 60", "trap '' TERM HUP INT QUIT; echo UP; while :; do sleep 0.1; done"):
-            process = stage.spawn(bash(stage, script), stdout=subprocess.PIPE)
-            require(process.stdout.readline() == b"UP\n", "not started")
-            process.send_signal(number)
-            try:
-                code = process.wait(4)
-            except subprocess.TimeoutExpired:
-                # Forwarded, and ignored as it would be without a cell; the end of the client still ends it.
-                require("trap" in script, f"{number!r} does not end the session")
-                process.kill()
-                process.wait()
-                code = "ignored"
-            process.stdout.close()
-            process.stderr.close()
-            told.setdefault(signal.Signals(number).name, []).append(code)
-            stage.clean(verify=False)
+        process = started(stage, "echo UP; exec sleep 60")
+        process.send_signal(number)
+        code = process.wait(8)
+        require(code == 128 + number, f"{number!r}: exit code", code)
+        told[signal.Signals(number).name] = code
+        ended(stage, process)
+    process = started(stage, "trap '' TERM HUP INT QUIT; echo UP; while :; do sleep 0.1; done")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        process.send_signal(number)
+    time.sleep(0.5)
+    require(process.poll() is None, "a program that ignores signals was ended by one")
+    process.kill()
+    process.wait()
+    ended(stage, process)
     stage.verify()
     return str(told)
+
+
+def started(stage, script):
+    # Not bash: it ignores SIGQUIT until it becomes the program.
+    process = stage.spawn([stage.bastide, "run", "--", "/bin/sh", "-c", script], stdout=subprocess.PIPE)
+    require(process.stdout.readline() == b"UP\n", "not started")
+    return process
+
+
+def ended(stage, process):
+    process.stdout.close()
+    process.stderr.close()
+    stage.clean(verify=False)
