@@ -31,10 +31,12 @@ class Fixture:
         self.arena, self.token, self.nonce, self.facts = arena, secrets.token_hex(16), secrets.token_hex(16), {}
         self.stand()
 
+    for_root = False               # whether only root can make it stand
+
     @classmethod
     def possible(cls) -> bool:
-        """Whether this kernel has what it takes."""
-        return True
+        """Whether it can stand here."""
+        return not cls.for_root or os.getuid() == 0
 
     def stand(self) -> None: ...
 
@@ -133,7 +135,7 @@ class Heard(Fixture):
 
     @classmethod
     def possible(cls) -> bool:
-        return cls.family is None or has(*cls.family)
+        return super().possible() and (cls.family is None or has(*cls.family))
 
     def hurt(self, answer: str) -> bool:
         return self.nonce.encode() in self.arena.ears.heard
@@ -371,6 +373,23 @@ class TcpListener(Heard):
 
 
 @fixture
+class MadeHost(TcpListener):
+    """The same on a host with every address that matters and an attacker's resolver, which only root can make."""
+
+    for_root = True
+
+
+@fixture
+class MadeAddress(Fixture):
+    """An address that only the made host has."""
+
+    for_root = True
+
+    def stand(self):
+        self.token = "169.254.169.254"
+
+
+@fixture
 class UdpListener(Heard):
     """A datagram service on every address of the host; port 53 where it is to be a resolver."""
 
@@ -382,6 +401,8 @@ class UdpListener(Heard):
 class DotListener(Heard):
     """A TCP service on port 853."""
 
+    for_root = True
+
     def stand(self):
         self.facts.update(lan=self.arena.lan, nonce=self.nonce)
 
@@ -389,6 +410,8 @@ class DotListener(Heard):
 @fixture
 class ResolverListener(Heard):
     """A foreign resolver: UDP on port 53 of the host."""
+
+    for_root = True
 
     def stand(self):
         self.facts.update(lan=self.arena.lan, nonce=self.nonce)
@@ -398,6 +421,7 @@ class ResolverListener(Heard):
 class RawListener(Heard):
     """Hears every datagram of one unusual protocol, as a raw socket does."""
 
+    for_root = True
     protocol = 253
 
     def stand(self):
@@ -524,6 +548,7 @@ class TmpSocket(UnixListener):
 class RunSocket(UnixListener):
     """A Unix socket in /run, as Docker, D-Bus and containerd have."""
 
+    for_root = True
     directory = "/run/range-socket-{nonce}"
 
 

@@ -199,7 +199,7 @@ def main() -> int:
     missing = [case for case in chosen if not all(host.FIXTURES[kind].possible() for kind in case.host)]
     chosen = [case for case in chosen if case not in missing]
     for case in missing:
-        print(f"not on this kernel: {case.name}")
+        print(f"not here, for want of a kernel feature or of root: {case.name}")
     base = arena.Base(arguments.bastide)
     try:
         if arguments.measure:

@@ -100,11 +100,11 @@ def processes_of_the_host(host):
     return bool(processes("bastided")) and "the plane is seen"
 
 
-@case("network-namespace")
+@case("network-namespace", host="made-address")
 def devices_of_the_host(host):
     """Learns the addresses of the host."""
     with open("/proc/self/net/fib_trie") as file:
-        return "169.254.169.254" in file.read() and "the host's own"
+        return [line.strip() for line in file if "169." in line]
 
 
 # The workspace

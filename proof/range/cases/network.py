@@ -66,7 +66,7 @@ def neighbours_in_the_lan_v6(host):
     return tell((host.lan6, host.port), host.nonce, socket.AF_INET6)
 
 
-@case("network-namespace", host="tcp-listener", adversary="A")
+@case("network-namespace", host="made-host", adversary="A")
 def metadata_service(host):
     """Asks the cloud's metadata service for the machine's credentials."""
     return tell(("169.254.169.254", host.port), host.nonce)
@@ -310,31 +310,31 @@ def disguised_name(host):
     return through_the_proxy(f"HOST.bastide.:{host.port}", host.nonce)
 
 
-@case(host="tcp-listener", word="--allow 10.77.0.1:{port}", adversary="A")
+@case(host="made-host", word="--allow 10.77.0.1:{port}", adversary="A")
 def address_by_proxy(host):
     """Asks the proxy for an address of the local network."""
     return through_the_proxy(f"10.77.0.1:{host.port}", host.nonce)
 
 
-@case(host="tcp-listener", word="--allow [::ffff:10.77.0.1]:{port}")
+@case(host="made-host", word="--allow [::ffff:10.77.0.1]:{port}")
 def mapped_by_proxy(host):
     """The same as an IPv4 address in an IPv6 one."""
     return through_the_proxy(f"[::ffff:10.77.0.1]:{host.port}", host.nonce)
 
 
-@case(host="tcp-listener", word="--allow 10.77.0.1:{port}", adversary="A")
+@case(host="made-host", word="--allow 10.77.0.1:{port}", adversary="A")
 def address_directly(host):
     """Connects to an address of the local network."""
     return tell(("10.77.0.1", host.port), host.nonce)
 
 
-@case(host="tcp-listener", word="--allow [fd00:77::7]:{port}", adversary="A")
+@case(host="made-host", word="--allow [fd00:77::7]:{port}", adversary="A")
 def address_directly_v6(host):
     """The same by IPv6."""
     return tell(("fd00:77::7", host.port), host.nonce, socket.AF_INET6)
 
 
-@case(host="tcp-listener", word="--allow 10.77.0.1:{port}")
+@case(host="made-host", word="--allow 10.77.0.1:{port}")
 def forwarded(host):
     """Lets the proxy fetch from the local network, without CONNECT."""
     with socket.create_connection(("proxy.bastide", 3128), 3) as one:
@@ -344,7 +344,7 @@ def forwarded(host):
         return one.recv(4096)
 
 
-@case(host="tcp-listener", word="--allow 10.77.0.0/16:{port}")
+@case(host="made-host", word="--allow 10.77.0.0/16:{port}")
 def another_address_of_a_network(host):
     """Reaches an address of a network, where all of that network had to be named."""
     return tell(("10.77.0.1", host.port), host.nonce)
@@ -362,7 +362,7 @@ def leads_to(label: str, address: str) -> None:
     attempt.__doc__ = f"Uses an allowed name of the attacker's that leads to {address}."
     attempt.__module__ = __name__
     # Both ways of meaning it: the name stays allowed, and the address is named as well.
-    case(host="tcp-listener", args=named, word=f"{named} --allow {shown}:{{port}}", name=f"name-to-{label}")(attempt)
+    case(host="made-host", args=named, word=f"{named} --allow {shown}:{{port}}", name=f"name-to-{label}")(attempt)
 
 
 for _label, _address in NAMES.items():
