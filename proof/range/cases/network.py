@@ -221,9 +221,10 @@ def list_the_hosts_sockets(host):
 
 @case("network-namespace", host="open-port")
 def connections_of_the_host(host):
-    """Reads the host's table of connections in /proc."""
+    """Reads in /proc where the host listens."""
     with open("/proc/self/net/tcp") as file:
-        ports = [int(line.split()[1].split(":")[1], 16) for line in file.readlines()[1:]]
+        lines = [line.split() for line in file.readlines()[1:]]
+    ports = [int(line[1].split(":")[1], 16) for line in lines if line[3] == "0A"]
     return f"ports {sorted(ports)}"
 
 
