@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -65,6 +65,27 @@ impl Ledger {
     pub fn checkpoint(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.dirty) { self.file.sync_data() } else { Ok(()) }
     }
+}
+
+/// Cuts off a last line that was torn, of a segment that nobody writes any more: its event could not be written, so its
+/// effect did not follow. A chain that is broken elsewhere is left as it is, for `log verify` to tell.
+///
+/// # Errors
+/// When it cannot be read or changed.
+pub(super) fn mend(path: &Path, origin: &Origin) -> io::Result<()> {
+    let file = match File::options().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let mut last = *b"\n";
+    if let Some(at) = file.metadata()?.len().checked_sub(1) {
+        file.read_exact_at(&mut last, at)?;
+    }
+    if last == *b"\n" {
+        return Ok(());
+    }
+    let (_, kept) = record::resume(origin, &std::fs::read(path)?).map_err(io::Error::other)?;
+    file.set_len(u64::try_from(kept).unwrap_or(u64::MAX))
 }
 
 /// Microseconds since the Unix epoch.

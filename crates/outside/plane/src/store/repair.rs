@@ -86,6 +86,7 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> 
         }
     };
     session.record.cgroups.iter().try_for_each(|group| remove_cgroup(group))?;
+    session.mend();
     if let Some(home) = session.record.fresh_home.as_deref() {
         fresh_home(store, home)?;
     }

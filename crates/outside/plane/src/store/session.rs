@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Problem, SessionState};
 
-use super::{Store, private_directory, replace, running};
+use super::{Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
 
 /// What was asked of a session, and how it ended.
@@ -158,11 +158,20 @@ impl SessionDirectory {
     /// # Errors
     /// When the list cannot be changed; the next start then looks at the session again.
     pub fn leave(&self) -> Result<(), Problem> {
+        self.mend();
         let mut made = self.record.cgroups.iter().chain(&self.record.fresh_home);
         if made.any(|path| fs::symlink_metadata(path).is_ok()) {
             return Ok(());
         }
         running::unmark(self.store().root(), &self.record.id).map_err(|error| state("write", &self.path, &error))
+    }
+
+    /// Cuts torn last lines off its segments, when nobody writes them any more. One that cannot be mended verifies as
+    /// it is.
+    pub(super) fn mend(&self) {
+        for segment in [Segment::Plane, Segment::Gate] {
+            let _ = ledger::mend(&self.segment(segment), &self.origin(segment));
+        }
     }
 
     /// The state directory that it lies in.

@@ -205,6 +205,30 @@ fn what_could_not_be_removed_at_the_end_is_the_next_starts() {
 }
 
 #[test]
+fn a_line_that_a_full_disk_tore_is_cut_off_at_the_end_and_by_a_repair() {
+    for repaired in [false, true] {
+        let room = Room::new();
+        let mut session = room.begin("work", None);
+        write(&session, Segment::Plane, &[started(&session), Kind::Ended { exit: 1, reason: "exited".into() }]);
+        let mut torn = text(&session.origin(Segment::Gate), &[Kind::GateLost, Kind::GateLost]);
+        torn.truncate(torn.len() - 5);
+        fs::write(session.segment(Segment::Gate), torn).unwrap();
+        (session.record.ended, session.record.exit) = (Some(5), Some(1));
+        session.save().unwrap();
+        let id = session.record.id.clone();
+        if repaired {
+            drop(session);
+            assert!(repair(room.store()).is_empty());
+        } else {
+            session.leave().unwrap();
+        }
+        let Reply::Verified { segments } = room.yes(Request::Verify(select(&id))) else { panic!() };
+        let told: Vec<_> = segments.iter().map(|segment| (segment.events, segment.broken.is_none())).collect();
+        assert_eq!((told, marks(&room)), (vec![(2, true), (1, true)], 0));
+    }
+}
+
+#[test]
 fn a_control_group_that_no_record_names_is_removed() {
     let mount = std::path::Path::new("/sys/fs/cgroup");
     let room = Room::new();
