@@ -60,8 +60,8 @@ impl Join {
         done
     }
 
-    /// Records were lost: what waits may wait for one of them.
-    pub(super) fn lost(&mut self) -> Vec<Denial> {
+    /// Waits no longer for any system call.
+    pub(super) fn give_up(&mut self) -> Vec<Denial> {
         let waiting: Vec<_> = self.waiting.drain(..).collect();
         waiting.into_iter().filter_map(|one| self.nameless(one)).collect()
     }

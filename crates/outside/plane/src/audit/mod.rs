@@ -10,15 +10,17 @@ mod line;
 mod once;
 mod socket;
 mod status;
+mod watch;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
-use record::Kind;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 pub use census::Census;
 pub use line::Caller;
+pub use watch::Watch;
 
 use join::Join;
 use once::Once;
@@ -29,6 +31,8 @@ const READ_LOG: u32 = 1;
 const MOST_AT_ONCE: usize = 512;
 /// Bytes that may wait in the socket. The default loses records on a host that audits much.
 const BACKLOG: usize = 1 << 20;
+/// Between two rounds of giving up on system calls that did not come; a refused call returns at once.
+const ROUND: Duration = Duration::from_millis(200);
 
 /// One file access that Landlock refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,7 @@ pub struct Listener {
     join: Join,
     once: Once,
     lost: bool,
+    next_round: Instant,
 }
 
 impl Listener {
@@ -68,14 +73,38 @@ impl Listener {
             let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, BACKLOG);
         }
         let buffer = vec![0; socket::LONGEST];
-        Some(Self { socket, buffer, join: Join::default(), once: Once::default(), lost: false })
+        Some(Self {
+            socket,
+            buffer,
+            join: Join::default(),
+            once: Once::default(),
+            lost: false,
+            next_round: Instant::now() + ROUND,
+        })
     }
 
     /// The denials that are there and that `ours` claims, each path and access once in a session, and at most 256.
     ///
     /// Never waits, and takes a bounded number of messages: more are still readable then. A denial whose system call was
-    /// not told comes two calls later, so this is called from time to time even when nothing is readable.
+    /// not told comes half a second later, so this is called from time to time even when nothing is readable.
     pub fn denials(&mut self, ours: &dyn Fn(Caller) -> bool) -> Vec<Denial> {
+        let mut found = self.read(ours);
+        let now = Instant::now();
+        if self.next_round <= now {
+            self.next_round = now + ROUND;
+            found.extend(self.join.round());
+        }
+        self.tell(found)
+    }
+
+    /// The same for the last time: waits for no system call any more.
+    pub fn last(&mut self, ours: &dyn Fn(Caller) -> bool) -> Vec<Denial> {
+        let mut found = self.read(ours);
+        found.extend(self.join.give_up());
+        self.tell(found)
+    }
+
+    fn read(&mut self, ours: &dyn Fn(Caller) -> bool) -> Vec<Denial> {
         let mut found = Vec::new();
         for _ in 0..MOST_AT_ONCE {
             match socket::receive(&self.socket, &mut self.buffer, RecvFlags::DONTWAIT) {
@@ -86,13 +115,17 @@ impl Listener {
                 }
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(Errno::NOBUFS) => {
+                    // What waits may wait for a record that was dropped.
                     self.lost = true;
-                    found.extend(self.join.lost());
+                    found.extend(self.join.give_up());
                 }
                 Err(_) => break,
             }
         }
-        found.extend(self.join.round());
+        found
+    }
+
+    fn tell(&mut self, found: Vec<Denial>) -> Vec<Denial> {
         found.into_iter().filter_map(|denial| self.once.take(denial)).collect()
     }
 
@@ -112,23 +145,6 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-impl Denial {
-    /// The event that the record keeps of it.
-    #[must_use]
-    pub fn event(self, census: &Census) -> Kind {
-        let Self { pid, program, access, path } = self;
-        let pid = pid.and_then(|pid| census.inside(pid));
-        Kind::FileRefused { pid, program, access, path: Some(path), untold: 0 }
-    }
-}
-
-/// The event that says how many denials were not told; none when all were.
-#[must_use]
-pub fn rest(untold: u64) -> Option<Kind> {
-    let event = Kind::FileRefused { pid: None, program: None, access: Vec::new(), path: None, untold };
-    (untold > 0).then_some(event)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) fn reason(kind: &Kind) -> String {
 pub(super) fn describe(kind: &Kind) -> String {
     let Kind::FileRefused { program, access, path, untold, .. } = kind else { return String::new() };
     let Some(path) = path else {
-        return format!("{untold} more file accesses refused, not told one by one");
+        return format!("files refused besides, not told one by one: {untold}");
     };
     let by = program.as_ref().map(|program| format!(" of `{program}`")).unwrap_or_default();
     format!("access{by} to `{path}` refused: {}", words(access))
@@ -127,7 +127,7 @@ mod tests {
         if let Kind::FileRefused { untold, .. } = &mut rest {
             *untold = 40;
         }
-        assert_eq!(describe(&rest), "40 more file accesses refused, not told one by one");
+        assert_eq!(describe(&rest), "files refused besides, not told one by one: 40");
         let event = |kind| Event { seq: 1, at: 0, cause: Vec::new(), kind };
         let events = [event(refused(Some("/a"), &["read_file"])), event(rest)];
         assert!(events[0].is_refusal() && !events[1].is_refusal());
