@@ -131,6 +131,12 @@ pub const CODES: &[(&str, &str)] = &[
          doctor --limits` shows what the host gives, and names the remedy.",
     ),
     (
+        "E-PLANE-051",
+        "A variable such as HTTPS_PROXY says that this host goes out through a proxy, and that proxy cannot be used: it is \
+         no `http://` URL, or its parts cannot be read. Connecting directly instead would go round what somebody set up, \
+         so nothing was run.\nCorrect the variable, or unset it to connect directly.",
+    ),
+    (
         "E-PLANE-060",
         "The cell or the gate could not be started as a process. Memory or processes may be exhausted: `ulimit -a`.",
     ),

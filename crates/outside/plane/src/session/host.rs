@@ -3,7 +3,11 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
+use policy::{DnsName, Host};
 use wire::Proxy;
+use wire::command::Problem;
+
+use crate::problem::{NOT_RUN, problem};
 
 /// More lines of a host's file are not read.
 const MAX_NAMES: usize = 1024;
@@ -35,13 +39,43 @@ pub(super) fn hosts() -> Vec<(String, IpAddr)> {
     names
 }
 
-/// The proxy that the operator's variables name, as every tool reads them.
-pub(super) fn proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Proxy> {
-    let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
-    let url = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?;
-    let bypass = first(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
-    let bypass = bypass.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect();
-    parse(&url, bypass)
+/// The proxy that the operator's variables name, as every tool reads them, and the words of NO_PROXY that say nothing
+/// here: such destinations go through the proxy like all others.
+///
+/// # Errors
+/// When a proxy is named that cannot be used: to go round it silently would be the one wrong answer.
+pub(super) fn upstream(variable: impl Fn(&str) -> Option<String>) -> Result<Option<(Proxy, Vec<String>)>, Problem> {
+    let first = |names: &[&'static str]| {
+        names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()).map(|value| (*name, value)))
+    };
+    let named = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"]);
+    let Some((name, url)) = named else { return Ok(None) };
+    let words = first(&["NO_PROXY", "no_proxy"]).map(|(_, words)| words).unwrap_or_default();
+    let words = words.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned);
+    let (bypass, odd): (Vec<String>, Vec<String>) = words.partition(|word| understood(word));
+    match parse(&url, bypass) {
+        Some(proxy) => Ok(Some((proxy, odd))),
+        // The value may hold a password: only its variable is named.
+        None => Err(problem(
+            "E-PLANE-051",
+            format!("{name} names a proxy that cannot be used: only `http://[USER:PASSWORD@]HOST[:PORT]` can"),
+            &format!("correct it, or `unset {name}` to connect directly"),
+            NOT_RUN,
+        )),
+    }
+}
+
+/// Whether a word of NO_PROXY is one that the gate takes: `*`, a name or suffix, an address, a network.
+fn understood(word: &str) -> bool {
+    let name = word.strip_prefix("*.").or_else(|| word.strip_prefix('.')).unwrap_or(word);
+    let network = || {
+        word.split_once('/').is_some_and(|(address, length)| {
+            address.parse::<IpAddr>().is_ok_and(|address| {
+                length.parse::<u8>().is_ok_and(|length| length <= if address.is_ipv4() { 32 } else { 128 })
+            })
+        })
+    };
+    word == "*" || word.parse::<IpAddr>().is_ok() || network() || DnsName::parse(name).is_ok()
 }
 
 fn parse(url: &str, bypass: Vec<String>) -> Option<Proxy> {
@@ -59,8 +93,17 @@ fn parse(url: &str, bypass: Vec<String>) -> Option<Proxy> {
         _ => (place, 80),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let authorization = user.map(|user| format!("Basic {}", base64(&percent_decoded(user))));
-    (!host.is_empty()).then_some(Proxy { host, port, authorization, bypass })
+    let decoded = user.map(percent_decoded);
+    if decoded.as_ref().is_some_and(|user| user.iter().any(u8::is_ascii_control)) || Host::parse(&host).is_err() {
+        return None;
+    }
+    let authorization = decoded.map(|user| format!("Basic {}", base64(&user)));
+    Some(Proxy { host, port, authorization, bypass })
+}
+
+/// The proxy alone, for a caller that cannot refuse.
+pub(super) fn proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Proxy> {
+    upstream(variable).ok().flatten().map(|(proxy, _)| proxy)
 }
 
 /// What a URL writes with `%`.
@@ -105,14 +148,30 @@ mod tests {
     fn a_proxy_is_read_as_tools_read_it() {
         let set = |name: &str| match name {
             "https_proxy" => Some("http://us%65r:p%40ss@proxy.corp:3128/".to_owned()),
-            "NO_PROXY" => Some("localhost, .corp".to_owned()),
+            "NO_PROXY" => Some("localhost, .corp, 10.0.0.0/8,*.lan,10.*,host:3000".to_owned()),
             _ => None,
         };
-        let found = proxy(set).expect("a proxy");
+        let (found, odd) = upstream(set).expect("usable").expect("a proxy");
         assert_eq!((found.host.as_str(), found.port), ("proxy.corp", 3128));
         assert_eq!(found.authorization.as_deref(), Some("Basic dXNlcjpwQHNz"));
-        assert_eq!(found.bypass, ["localhost", ".corp"]);
-        assert!(parse("socks5://x:1", Vec::new()).is_none());
+        assert_eq!(found.bypass, ["localhost", ".corp", "10.0.0.0/8", "*.lan"]);
+        assert_eq!(odd, ["10.*", "host:3000"]);
         assert_eq!(parse("[::1]:8080", Vec::new()).map(|proxy| (proxy.host, proxy.port)), Some(("::1".into(), 8080)));
+    }
+
+    /// Each of these once connected directly, without a word.
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_never_gone_round() {
+        for (name, url) in [
+            ("HTTPS_PROXY", "socks5://127.0.0.1:9"),
+            ("all_proxy", "https://user:secret@proxy.corp"),
+            ("HTTP_PROXY", "http://proxy.corp:port"),
+            ("http_proxy", "http://a%0ab:c@proxy.corp"),
+        ] {
+            let refused = upstream(|asked| (asked == name).then(|| url.to_owned())).expect_err(url);
+            assert!(refused.cause.contains(name) && !refused.cause.contains("secret"), "{refused}");
+        }
+        let plain = upstream(|asked| (asked == "http_proxy").then(|| "http://proxy.corp".to_owned()));
+        assert!(plain.expect("usable").is_some() && upstream(|_| None).expect("none").is_none());
     }
 }
