@@ -25,6 +25,8 @@ const PROCESSES: &str = "150";
 /// The address that the first name of a session is given.
 const FIRST: &str = "198.18.1.0";
 
+type Make = fn(&Bench, &'static str) -> Way;
+
 /// One way through, and what it took.
 struct Way {
     name: &'static str,
@@ -61,7 +63,7 @@ fn main() {
     let ends = directory.path().join("ends");
     let (_echo, port) = echo(&ends);
     let bench = Bench { ends, port, uid };
-    let makers: [(&str, fn(&Bench, &'static str) -> Way); 4] = [
+    let makers: [(&str, Make); 4] = [
         ("relay", |bench, name| bench.walled(name, false)),
         ("gate", |bench, name| bench.walled(name, true)),
         ("relay, no watcher", |bench, name| bench.bare(name, false)),

@@ -77,7 +77,8 @@ impl<O: Original + 'static> Door<O> {
             Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who }).await,
             Leads::Proxy => {
                 let forward = Forward { passage: &self.passage, buffers: &self.buffers, idle: self.idle };
-                let served = forward.serve(&mut inside.stream, who).await;
+                // On the heap, as whatever is rare and large: every connection would carry its space about.
+                let served = Box::pin(forward.serve(&mut inside.stream, who)).await;
                 inside.well = served.is_ok();
             }
             Leads::Nowhere(why) => self.nowhere(original, who, why),

@@ -1,18 +1,26 @@
-//! How many started programs are recorded one by one. A build starts hundreds a second and each is kept; a loop that
-//! starts them for their own sake must not fill the operator's disk, so beyond a rate they are counted.
+//! How many events of one kind are recorded one by one. A build starts hundreds of programs a second and each is kept;
+//! a loop that starts them for their own sake must not fill the operator's disk, so beyond a rate they are counted.
 
 use std::time::Instant;
 
-/// Events at once.
-const BURST: f64 = 8192.0;
-/// Events a second, in the long run.
-const RATE: f64 = 500.0;
+/// How fast events may come.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// Events at once.
+    pub burst: f64,
+    /// Events a second, in the long run.
+    pub rate: f64,
+}
+
+/// What programs may be started at.
+pub const PROGRAMS: Rate = Rate { burst: 8192.0, rate: 500.0 };
 /// Bytes of arguments that weigh as much as one event.
 const WEIGHT: usize = 512;
 
 /// A bucket of leave to record.
 #[derive(Debug)]
 pub struct Flood {
+    rate: Rate,
     left: f64,
     at: Instant,
     missed: u64,
@@ -21,15 +29,16 @@ pub struct Flood {
 impl Flood {
     /// A full bucket.
     #[must_use]
-    pub const fn new(now: Instant) -> Flood {
-        Flood { left: BURST, at: now, missed: 0 }
+    pub const fn new(now: Instant, rate: Rate) -> Flood {
+        Flood { rate, left: rate.burst, at: now, missed: 0 }
     }
 
     /// Whether one more may be recorded; it is counted as missed when not.
     pub fn admit(&mut self, now: Instant, bytes: usize) -> bool {
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * RATE).min(BURST);
+        let Rate { burst, rate } = self.rate;
+        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * rate).min(burst);
         self.at = now;
-        let weight = 1.0 + u32::try_from(bytes / WEIGHT).map_or(BURST, f64::from);
+        let weight = 1.0 + u32::try_from(bytes / WEIGHT).map_or(burst, f64::from);
         let fits = self.left >= weight;
         if fits {
             self.left -= weight;
@@ -60,7 +69,7 @@ mod tests {
     #[test]
     fn beyond_the_burst_programs_are_counted_until_time_gives_more() {
         let start = Instant::now();
-        let mut flood = Flood::new(start);
+        let mut flood = Flood::new(start, PROGRAMS);
         let admitted = (0..20_000).filter(|_| flood.admit(start, 0)).count();
         assert_eq!((admitted, flood.missed(), flood.missed()), (8192, 20_000 - 8192, 0));
         let later = start + Duration::from_secs(1);
@@ -70,7 +79,7 @@ mod tests {
     #[test]
     fn long_arguments_weigh_more() {
         let start = Instant::now();
-        let mut flood = Flood::new(start);
+        let mut flood = Flood::new(start, PROGRAMS);
         assert_eq!((0..20_000).filter(|_| flood.admit(start, 8 * 1024)).count(), 8192 / 17);
     }
 }

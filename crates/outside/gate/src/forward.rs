@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::chunks::Chunks;
-use crate::head::{self, Body, Head, Want};
+use crate::exchange::Exchange;
+use crate::head::{self, Head, Want};
 use crate::naming::PROXY_BASTIDE;
 use crate::passage::{Asked, Closed, Passage};
 use crate::relay::{Buffers, relay};
@@ -83,117 +83,13 @@ impl Forward<'_> {
                 (sent + rest.len() as u64, received, result)
             }
             Want::Forward { head, body } => {
-                let mut exchange = Exchange { sent: 0, received: 0, idle: self.idle };
-                let result = exchange.run(inside, outside, head, (*body, rest)).await;
-                (exchange.sent, exchange.received, result)
+                let exchange = Exchange::new(self.idle);
+                let result = match exchange.run(inside, outside, head, (*body, rest)).await {
+                    Ok(()) => finish(inside).await,
+                    failed => failed,
+                };
+                (exchange.sent.get(), exchange.received.get(), result)
             }
-        }
-    }
-}
-
-/// One forwarded request and its answer.
-struct Exchange {
-    sent: u64,
-    received: u64,
-    idle: Duration,
-}
-
-impl Exchange {
-    async fn run(
-        &mut self,
-        inside: &mut TcpStream,
-        outside: &mut TcpStream,
-        head: &[u8],
-        (body, rest): (Body, &[u8]),
-    ) -> io::Result<()> {
-        self.put(outside, head).await?;
-        let mut left = Left::new(body);
-        let (mut from, mut to) = ([0; 8192], [0; 8192]);
-        let taken = left.take(rest)?;
-        self.put(outside, &rest[..taken]).await?;
-        let idle = self.idle;
-        loop {
-            tokio::select! {
-                read = timeout(idle, outside.read(&mut to)) => match read?? {
-                    0 => return finish(inside).await,
-                    length => {
-                        self.give(inside, &to[..length]).await?;
-                    }
-                },
-                read = inside.read(&mut from) => {
-                    let length = read?;
-                    let taken = left.take(&from[..length])?;
-                    self.put(outside, &from[..taken]).await?;
-                    // The program left, or it goes on as if the connection did not end here: it has its answer.
-                    if length == 0 && !left.is_done() {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                    if taken < length && self.received > 0 {
-                        return finish(inside).await;
-                    }
-                    if length == 0 {
-                        return self.rest(inside, outside, &mut to).await;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn put(&mut self, outside: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        timeout(self.idle, outside.write_all(bytes)).await??;
-        self.sent += bytes.len() as u64;
-        Ok(())
-    }
-
-    async fn give(&mut self, inside: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        timeout(self.idle, inside.write_all(bytes)).await??;
-        self.received += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// The program said all that it will: only the answer is left.
-    async fn rest(&mut self, inside: &mut TcpStream, outside: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
-        loop {
-            match timeout(self.idle, outside.read(buffer)).await?? {
-                0 => return finish(inside).await,
-                length => {
-                    self.give(inside, &buffer[..length]).await?;
-                }
-            }
-        }
-    }
-}
-
-/// What of a body is still to come.
-enum Left {
-    Length(u64),
-    Chunks(Chunks),
-}
-
-impl Left {
-    fn new(body: Body) -> Left {
-        match body {
-            Body::Length(length) => Left::Length(length),
-            Body::Chunked => Left::Chunks(Chunks::default()),
-        }
-    }
-
-    /// How many of these bytes belong to the body.
-    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Left::Length(left) => {
-                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                *left -= taken as u64;
-                Ok(taken)
-            }
-            Left::Chunks(chunks) => chunks.take(bytes).map_err(io::Error::other),
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        match self {
-            Left::Length(left) => *left == 0,
-            Left::Chunks(chunks) => chunks.is_done(),
         }
     }
 }

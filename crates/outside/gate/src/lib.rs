@@ -2,11 +2,14 @@
 //! decided.
 
 pub mod answers;
+mod body;
 pub mod chunks;
 pub mod confine;
 pub mod diag;
+mod dial;
 pub mod dns;
 pub mod door;
+mod exchange;
 pub mod flood;
 pub mod forward;
 pub mod head;
@@ -17,7 +20,9 @@ pub mod naming;
 pub mod original;
 pub mod passage;
 pub mod programs;
+pub mod refusals;
 pub mod relay;
+mod reply;
 pub mod resolver;
 pub mod serve;
 pub mod sightings;

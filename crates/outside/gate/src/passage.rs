@@ -2,24 +2,22 @@
 //! pinned addresses.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::Instant;
 
-use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, explain, suggest};
+use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, suggest};
 use record::{EventId, Kind, Verdict};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{Notify, Semaphore};
 
+use crate::dial::dial;
 use crate::dns::Answer;
 use crate::ledger::Ledger;
 use crate::naming::Naming;
+use crate::refusals::{PERIOD, Refusals};
 use crate::resolver::Resolver;
 use crate::sightings::Seen;
 use crate::upstream::Upstream;
-
-/// How long one address may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a decision and its connection need.
 #[derive(Debug)]
@@ -30,6 +28,10 @@ pub struct Passage {
     pub naming: RefCell<Naming>,
     /// The segment.
     pub ledger: RefCell<Ledger>,
+    /// What was refused of late.
+    pub refusals: RefCell<Refusals>,
+    /// Rung when refusals were counted that are not recorded yet.
+    pub behind: Notify,
     /// Looks up allowed names.
     pub resolver: Resolver,
     /// The proxy that the host itself must go through.
@@ -39,7 +41,7 @@ pub struct Passage {
 }
 
 /// Who asks for what.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Asked {
     /// The destination.
     pub host: Host,
@@ -88,10 +90,11 @@ impl Passage {
         };
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| Closed::Unrecorded)?;
+        let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
-        let connect = self.allow(asked, &way)?;
+        let connect = self.allow(asked, &way, rule)?;
         let made = match (&way, &self.upstream) {
-            (Way::Proxied, Some(upstream)) => upstream.open(&self.resolver, &asked.host, asked.port).await,
+            (Way::Proxied, Some(upstream)) => Box::pin(upstream.open(&self.resolver, &asked.host, asked.port)).await,
             (Way::Proxied, None) => Err("there is no proxy".into()),
             (Way::Direct(addresses), _) => dial(addresses, asked.port).await,
         };
@@ -109,10 +112,46 @@ impl Passage {
 
     /// Records a refusal that no policy had to decide.
     pub fn turn_away(&self, asked: &Asked, why: &str) {
-        let mut kind = asked.event(Verdict::Refused);
-        if let Kind::Connect { reason, .. } = &mut kind {
-            *reason = Some(why.to_owned());
+        if self.admit(asked) {
+            self.refused(asked, why.to_owned());
         }
+    }
+
+    /// Records for ever, a period after each flood of refusals began, how many were only counted.
+    pub async fn settle_for_ever(&self) {
+        loop {
+            self.behind.notified().await;
+            tokio::time::sleep(PERIOD).await;
+            self.settle();
+        }
+    }
+
+    /// Records how many refusals were only counted.
+    pub fn settle(&self) {
+        let (told, others) = self.refusals.borrow_mut().settle(Instant::now());
+        for (asked, missed) in told {
+            self.refused(&asked, format!("refused {missed} more times, too fast to be recorded one by one"));
+        }
+        if others > 0 {
+            // No single destination: all of them.
+            let why = format!("{others} more connections were refused, too fast to be recorded one by one");
+            let kind = Kind::Resolve { name: "*".into(), verdict: Verdict::Refused, reason: Some(why) };
+            let _ = self.ledger.borrow_mut().write(kind);
+        }
+    }
+
+    /// Whether this refusal is recorded by itself.
+    fn admit(&self, asked: &Asked) -> bool {
+        let admitted = self.refusals.borrow_mut().admit(Instant::now(), asked);
+        if !admitted {
+            self.behind.notify_one();
+        }
+        admitted
+    }
+
+    fn refused(&self, asked: &Asked, why: String) {
+        let mut kind = asked.event(Verdict::Refused);
+        because(&mut kind, why);
         // Refused either way: an event that cannot be written changes nothing.
         let _ = self.ledger.borrow_mut().write(kind);
     }
@@ -140,7 +179,8 @@ impl Passage {
             // What pinning cannot mean here: the upstream proxy looks the name up, out of our sight. Which address
             // it takes, and whether that lies in a special range of its own network, is the proxy's to judge.
             Host::Name(_) if proxied => return Ok(Way::Proxied),
-            Host::Name(name) => self.resolver.lookup(name).await.map_err(|error| {
+            // On the heap: what waits for a resolver is large, and most connections never do.
+            Host::Name(name) => Box::pin(self.resolver.lookup(name)).await.map_err(|error| {
                 let why = format!("`{name}` cannot be looked up: {error}");
                 self.turn_away(asked, &why);
                 Closed::Unreachable(why)
@@ -154,19 +194,21 @@ impl Passage {
         }
     }
 
-    fn allow(&self, asked: &Asked, way: &Way) -> Result<EventId, Closed> {
+    fn allow(&self, asked: &Asked, way: &Way, allowing: String) -> Result<EventId, Closed> {
         let mut kind = asked.event(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
             if let Way::Direct(addresses) = way {
                 *address = addresses.first().map(ToString::to_string);
             }
-            // All members allow: the last, the cell's own, is the one that an operator looks for.
-            *rule = explain(&self.policy, &asked.egress()).members.pop().and_then(|member| member.rule);
+            *rule = Some(allowing);
         }
         self.ledger.borrow_mut().write(kind).map_err(|_| Closed::Unrecorded)
     }
 
     fn refuse(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal) -> Closed {
+        if !self.admit(asked) {
+            return Closed::Refused { why: refusal.to_string(), suggestion: None };
+        }
         let smallest = suggest(&self.policy, &asked.egress()).map(|smallest| smallest.rule.to_string());
         let mut kind = asked.event(verdict);
         if let Kind::Connect { rule, reason, suggestion, .. } = &mut kind {
@@ -184,6 +226,11 @@ impl Asked {
         Egress { host: &self.host, port: self.port, program: self.who.as_ref().map(|seen| &*seen.chain) }
     }
 
+    /// Bytes that are as long as the program wants.
+    pub(crate) fn weight(&self) -> usize {
+        self.who.as_ref().map_or(0, |seen| seen.chain.iter().map(String::len).sum())
+    }
+
     fn event(&self, verdict: Verdict) -> Kind {
         Kind::Connect {
             pid: self.who.as_ref().map(|seen| seen.pid),
@@ -199,15 +246,8 @@ impl Asked {
     }
 }
 
-/// Connects to the first address that answers.
-pub(crate) async fn dial(addresses: &[IpAddr], port: u16) -> Result<TcpStream, String> {
-    let mut failure = "it has no address".to_owned();
-    for &address in addresses {
-        match timeout(PATIENCE, TcpStream::connect(SocketAddr::from((address, port)))).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = format!("cannot connect: {error}"),
-            Err(_) => failure = "it does not answer".to_owned(),
-        }
+fn because(kind: &mut Kind, why: String) {
+    if let Kind::Connect { reason, .. } = kind {
+        *reason = Some(why);
     }
-    Err(failure)
 }

@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use crate::diag::Diag;
-use crate::flood::Flood;
+use crate::flood::{Flood, PROGRAMS};
 use crate::ledger::Ledger;
 use crate::sightings::{Seen, Sightings};
 
@@ -31,6 +31,8 @@ pub struct Programs {
     /// A seqpacket socket: to who reads it, that is a datagram socket with an end.
     watcher: UnixDatagram,
     diag: Diag,
+    /// Room for one message.
+    space: RefCell<Box<[u8]>>,
     sightings: RefCell<Sightings>,
     flood: RefCell<Flood>,
 }
@@ -54,8 +56,9 @@ impl Programs {
     pub fn new(watcher: OwnedFd, diag: Diag) -> io::Result<Programs> {
         let watcher = Socket::from(watcher);
         watcher.set_nonblocking(true)?;
-        let flood = RefCell::new(Flood::new(Instant::now()));
-        Ok(Programs { watcher: UnixDatagram::from_std(watcher)?, diag, sightings: RefCell::default(), flood })
+        let (flood, space) =
+            (RefCell::new(Flood::new(Instant::now(), PROGRAMS)), RefCell::new(vec![0; MAX_SIGHTING].into()));
+        Ok(Programs { watcher: UnixDatagram::from_std(watcher)?, diag, space, sightings: RefCell::default(), flood })
     }
 
     /// The program that made a connection from `local` to `remote`, as these ends are called inside the cell.
@@ -70,13 +73,13 @@ impl Programs {
 
     /// Reads what the watcher said so far.
     pub fn hear(&self, ledger: &RefCell<Ledger>) -> Heard {
-        let mut buffer = [0; MAX_SIGHTING];
+        let mut space = self.space.borrow_mut();
         for _ in 0..AT_ONCE {
             // The kernel is asked itself: tokio learns of a message only when its loop turns.
-            match recv(&self.watcher, &mut buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+            match recv(&self.watcher, &mut space[..], RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
                 Ok((0, _)) => return Heard::Left,
                 // One that was cut by the buffer is garbled like any other that cannot be read.
-                Ok((length, whole)) => self.take(&buffer[..if whole == length { length } else { 0 }], ledger),
+                Ok((length, whole)) => self.take(&space[..if whole == length { length } else { 0 }], ledger),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Heard::All,
                 Err(_) => return Heard::Left,
@@ -104,12 +107,11 @@ impl Programs {
                     ready?;
                     match self.hear(ledger) {
                         Heard::All => self.rest(),
-                        Heard::Some => {}
+                        Heard::Some => tokio::task::yield_now().await,
                         Heard::Left => break,
                     }
                 }
             }
-            tokio::task::yield_now().await;
         }
         self.settle(ledger);
         Ok(())

@@ -7,6 +7,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -116,7 +118,7 @@ impl Flow {
     fn flush(&mut self, to: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.start < self.end {
             let Some(buffer) = &self.buffer else { break };
-            let sent = ready!(Pin::new(&mut *to).poll_write(context, &buffer[self.start..self.end]))?;
+            let sent = ready!(write(to, &buffer[self.start..self.end], context))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -142,5 +144,14 @@ impl Flow {
             self.ended = matches!(polled, Poll::Ready(Ok(())));
         }
         polled
+    }
+}
+
+/// Writes what fits. The kernel is asked itself: tokio learns that a new connection takes bytes only when its loop
+/// turns.
+fn write(to: &mut TcpStream, bytes: &[u8], context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    match rustix::net::send(&*to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Err(Errno::AGAIN | Errno::INTR) => Pin::new(to).poll_write(context, bytes),
+        sent => Poll::Ready(Ok(sent?)),
     }
 }

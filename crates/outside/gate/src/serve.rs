@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use policy::DnsName;
 use record::segment::Head;
 use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use wire::{GateReport, Lease};
 
 use crate::answers;
@@ -27,6 +27,7 @@ use crate::naming::Naming;
 use crate::original::Kernel;
 use crate::passage::Passage;
 use crate::programs::{Heard, Programs};
+use crate::refusals::Refusals;
 use crate::relay::Buffers;
 use crate::resolver::Resolver;
 use crate::upstream::Upstream;
@@ -128,6 +129,8 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         naming: RefCell::new(naming),
         ledger: RefCell::new(Ledger::new(segment, writer, Redactor::new())),
         resolver: Resolver { nameservers: lease.nameservers, hosts: lease.hosts },
+        refusals: RefCell::new(Refusals::new(Instant::now())),
+        behind: Notify::new(),
         opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),
     })
 }
@@ -179,6 +182,8 @@ impl Gate {
                 let _ = programs.listen(&watched.passage.ledger).await;
             }
         });
+        let refused = Rc::clone(&door);
+        tasks.spawn_local(async move { refused.passage.settle_for_ever().await });
         let ended = tasks.block_on(&runtime, end_of(channel));
         door.drain();
         ended.map_err(Failure::of("channel"))
@@ -186,12 +191,13 @@ impl Gate {
 }
 
 impl<O> Door<O> {
-    /// Records what the watcher still said.
+    /// Records what the watcher still said, and what was only counted.
     fn drain(&self) {
         if let Some(programs) = &self.programs {
             while programs.hear(&self.passage.ledger) == Heard::Some {}
             programs.settle(&self.passage.ledger);
         }
+        self.passage.settle();
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::Proxy;
 
-use crate::passage::dial;
+use crate::dial::dial;
 use crate::resolver::Resolver;
 
 /// How long the proxy may take to answer.

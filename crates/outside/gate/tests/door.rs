@@ -14,6 +14,7 @@ use gate::ledger::Ledger;
 use gate::naming::Naming;
 use gate::original::Original;
 use gate::passage::Passage;
+use gate::refusals::Refusals;
 use gate::relay::Buffers;
 use gate::resolver::Resolver;
 use hickory_proto::op::{Message, MessageType};
@@ -22,7 +23,7 @@ use policy::{Conjunction, DnsName, Policy, Rule, Target};
 use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// The address that the first name of a session is given.
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 0);
@@ -67,6 +68,8 @@ async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool
             ledger,
             resolver,
             upstream: None,
+            refusals: RefCell::new(Refusals::new(std::time::Instant::now())),
+            behind: Notify::new(),
             opening: Semaphore::new(1),
         },
         programs: None,

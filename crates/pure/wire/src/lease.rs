@@ -52,7 +52,8 @@ pub struct Proxy {
     pub port: u16,
     /// The value of `Proxy-Authorization`, where the proxy wants one. It never enters the cell or the record.
     pub authorization: Option<String>,
-    /// Destinations that are reached without it: names, `.suffixes`, addresses and networks.
+    /// Destinations that are reached without it: names, `.suffixes`, addresses, networks, and `*` for all. A plain name
+    /// covers what is below it too; a `.suffix` only that.
     pub bypass: Vec<String>,
 }
 

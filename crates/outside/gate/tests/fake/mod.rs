@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
 
+pub mod dns;
 pub mod walls;
 
 use std::fs::File;
@@ -269,4 +270,10 @@ fn install(directory: &std::path::Path) {
     // By another process: a program that somebody here holds open for writing cannot be started.
     let gate = env!("CARGO_BIN_EXE_bastide-gate");
     assert!(Command::new("cp").arg(gate).arg(directory.join("bastide-gate")).status().unwrap().success());
+}
+
+/// Says something as the watcher would.
+pub fn tell(watcher: &OwnedFd, sighting: &plan::Sighting) {
+    let frame = plan::Frame::encode(sighting).unwrap();
+    rustix::net::send(watcher, &frame[4..], SendFlags::empty()).unwrap();
 }
