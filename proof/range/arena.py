@@ -44,7 +44,14 @@ class Arena:
         self.applies = [flag.removeprefix("apply:") for flag in flags if flag.startswith("apply")]
         self.flags = [flag for flag in flags if not flag.startswith("apply")]
         self.ears = base.ears
-        self.standing = {name: [host.FIXTURES[kind](self) for kind in CASES[name].host] for name in names}
+        self.standing = {name: [] for name in names}
+        try:
+            for name in names:
+                for kind in CASES[name].host:
+                    self.standing[name].append(host.FIXTURES[kind](self))
+        except BaseException:
+            self.close()
+            raise
 
     # What fixtures ask for
 
