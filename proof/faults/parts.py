@@ -15,7 +15,11 @@ def name(pid):
         return None
     program, own = told.get("Name"), told.get("NSpid", "").split()
     if program == "bastide-cell":
-        return "pid1" if own[-1:] == ["1"] and len(own) > 1 else "launcher"
+        # One number for each pid namespace from ours downwards: the launcher has ours alone, and pid 1's children,
+        # before they become the agent, have another one than 1.
+        if len(own) == len(left.status(os.getpid()).get("NSpid", "").split()):
+            return "launcher"
+        return "pid1" if own[-1:] == ["1"] else None
     return {"bastide": "client", "bastided": "plane", "bastide-gate": "gate"}.get(program)
 
 
