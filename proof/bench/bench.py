@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 
@@ -47,6 +48,8 @@ def main():
     if not os.path.exists(bastide):
         sys.exit(f"proof/bench: `{bastide}` is missing\nhint: make build")
     where, found, broken = surroundings(), [], []
+    # Ended from outside, what was made is still removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     host = Host(bastide)
     try:
         for name in options.names or MEASURES:
