@@ -67,6 +67,8 @@ const REFUSED: &[(&str, Probe)] = &[
 
 /// What must go on working.
 const WORKS: &[(&str, Probe)] = &[
+    // A check of tokio's in builds with assertions: without it every connection there ended in a reset.
+    ("look at a descriptor's flags", || segment(|file| rustix::fs::fcntl_getfl(file).map(drop))),
     ("connect", || {
         let peer = std::env::var("BASTIDE_TEST_PEER").map_err(io::Error::other)?;
         TcpStream::connect(peer.parse::<std::net::SocketAddr>().map_err(io::Error::other)?)?.write_all(b"x")

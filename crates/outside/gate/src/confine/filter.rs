@@ -75,6 +75,9 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         rules.insert(call, vec![SeccompRule::new(vec![masked(2, libc::PROT_EXEC, 0)?])?]);
     }
+    // Reading a descriptor's flags, as libraries do when they check themselves; setting them (F_SETFL) stays refused.
+    let reads = [libc::F_GETFD, libc::F_GETFL].map(|command| SeccompRule::new(vec![equal(1, command)?]));
+    rules.insert(libc::SYS_fcntl, reads.into_iter().collect::<Result<_, _>>()?);
     let mut sockets = Vec::new();
     for (family, kind) in [libc::AF_INET, libc::AF_INET6]
         .into_iter()
