@@ -10,11 +10,10 @@ mod watch;
 pub(crate) use child::WAITING;
 
 use crate::launch::{Launch, failed, wait_until_mapped};
-use crate::{channel, confine, namespaces, net, root, stdio};
+use crate::{channel, confine, namespaces, root, stdio};
 use plan::{Failure, Layer, Plan, Report};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Signal;
 use std::io::stdin;
 
@@ -45,16 +44,16 @@ fn give_up(failure: Failure) -> u8 {
 }
 
 fn start(launch: Launch) -> Result<serve::Serving, Failure> {
-    let Launch { plan, passed, host, owners, launcher } = launch;
+    let Launch { plan, passed, host, owners, watcher, launcher } = launch;
     follow_the_plane()?;
     if plan.without.contains(Layer::PidNamespace) {
         // Orphans come to us there too, to be ended with the agent.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| failed("adopt orphans", errno))?;
     }
-    let built = build(&plan, passed, &owners, launcher)?;
+    let (processes, stdio) = build(&plan, passed, &owners, launcher)?;
     drop(owners);
-    agent::start(plan, &host, built)
+    agent::start(plan, &host, Built { processes, stdio, watcher })
 }
 
 /// The plane is pid 1's parent: nothing of the cell outlives it. A change of uid clears this.
@@ -63,19 +62,18 @@ fn follow_the_plane() -> Result<(), Failure> {
         .map_err(|errno| failed("follow the plane", errno))
 }
 
-/// Builds every wall that is pid 1's own.
+/// Builds every wall that is pid 1's own. Gives the cell's /proc and the agent's side of stdio.
 fn build(
     plan: &Plan,
     passed: Vec<OwnedFd>,
     owners: &crate::owner::Owners,
     launcher: OwnedFd,
-) -> Result<Built, Failure> {
+) -> Result<(OwnedFd, [OwnedFd; 3]), Failure> {
     let off = |layer| plan.without.contains(layer);
     if !off(Layer::UtsNamespace) {
         rustix::system::sethostname(plan.identity.hostname.as_bytes())
             .map_err(|errno| layer(Layer::UtsNamespace, "set the hostname", errno))?;
     }
-    let watcher = if off(Layer::NetworkNamespace) { None } else { Some(network(plan)?) };
     let processes = root::enter(plan, owners).map_err(|error| layer(Layer::PrivateRoot, &error.doing, error.errno))?;
     if plan.identity.privileged && !off(Layer::UserNamespace) {
         namespaces::enter_user()?;
@@ -95,7 +93,7 @@ fn build(
     // The agent has the same uid: what is not dumpable it can neither trace nor read.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|errno| failed("make pid 1 not dumpable", errno))?;
-    Ok(Built { processes, stdio, watcher })
+    Ok((processes, stdio))
 }
 
 /// Stdio of our own making, or what the plane passed along where that was accepted.
@@ -107,23 +105,6 @@ fn streams(plan: &Plan, passed: Vec<OwnedFd>) -> Result<[OwnedFd; 3], Failure> {
     let ends = stdio::make(&plan.stdio).map_err(refused)?;
     report(&Report::Stdio, &ends.outer)?;
     Ok(ends.inner)
-}
-
-/// Leads the network to the door; returns pid 1's end of the watcher.
-fn network(plan: &Plan) -> Result<OwnedFd, Failure> {
-    let raised = (|| {
-        let v6 = std::path::Path::new("/proc/self/net/if_inet6").exists();
-        net::route::capture_everything(v6)?;
-        net::fence::raise(&plan.door, v6)?;
-        let mut door = net::sockets::open(&plan.door, v6)?;
-        let (ours, gates) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        door.push(gates);
-        Ok((ours, door))
-    })();
-    let (ours, door) = raised.map_err(|errno| layer(Layer::NetworkNamespace, "lead the network to the door", errno))?;
-    report(&Report::Door, &door)?;
-    Ok(ours)
 }
 
 fn report(report: &Report, descriptors: &[OwnedFd]) -> Result<(), Failure> {

@@ -1,9 +1,9 @@
-//! The launcher: reads the plan, leaves the host's namespaces, makes pid 1 as the plane's own child, and
+//! The launcher: leaves the host's namespaces, reads the plan, makes pid 1 as the plane's own child, and
 //! is gone before the agent starts.
 
 use crate::owner::Owners;
-use crate::{channel, confine, init, measure, namespaces, wipe};
-use plan::{Failure, Layer, Plan, Report};
+use crate::{channel, confine, init, measure, namespaces, net, wipe};
+use plan::{Failure, Foundation, Layer, Plan, Report};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -24,19 +24,23 @@ pub(crate) struct Launch {
     pub(crate) host: measure::Host,
     /// Maps of the owners that the plan names.
     pub(crate) owners: Owners,
+    /// Pid 1's end of the watcher's socket pair, where there is a door.
+    pub(crate) watcher: Option<OwnedFd>,
     /// To the launcher, which writes the id maps.
     pub(crate) launcher: OwnedFd,
+}
+
+/// What stands before the plan is known.
+struct Founded {
+    host: measure::Host,
+    watcher: Option<OwnedFd>,
 }
 
 /// Runs the launcher, and in the child pid 1. Returns the process's exit code.
 pub(crate) fn run() -> u8 {
     wipe::forget_environment();
-    let (plan, passed) = match channel::receive_with(stdin()) {
-        Ok(Some(received)) => received,
-        _ => return NOT_BUILT,
-    };
-    match launch(plan, passed) {
-        Ok(()) => 0,
+    match launch() {
+        Ok(code) => code,
         Err(failure) => {
             // With the plane gone there is nobody left to tell.
             let _ = channel::send(stdin(), &Report::Failed(failure), &[]);
@@ -45,38 +49,61 @@ pub(crate) fn run() -> u8 {
     }
 }
 
-fn launch(plan: Plan, passed: Vec<OwnedFd>) -> Result<(), Failure> {
-    if plan.version != plan::VERSION {
-        return Err(failed("read the plan: it is of another version", Errno::PROTO));
-    }
+fn launch() -> Result<u8, Failure> {
     // Dies with the plane from here on; a plane that died before has closed the control socket.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| failed("follow the plane", errno))?;
-    for join in &plan.limits.join {
-        fs::write(join, "0")
-            .map_err(|error| failed(&format!("join `{join}`"), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    let Ok(Some(foundation)) = channel::receive::<Foundation>(stdin()) else { return Ok(NOT_BUILT) };
+    let founded = found(&foundation)?;
+    // A plane that refuses the run after all says nothing more.
+    let Ok(Some((plan, passed))) = channel::receive_with::<Plan>(stdin()) else { return Ok(NOT_BUILT) };
+    if plan.foundation() != foundation {
+        return Err(failed("read the plan: it stands on another foundation", Errno::PROTO));
     }
-    if passed.is_empty() && !plan.without.contains(Layer::SealedDescriptors) {
+    make_pid_1(plan, passed, founded)
+}
+
+/// Leaves the host, and leads the network to the door: all that needs no policy.
+fn found(foundation: &Foundation) -> Result<Founded, Failure> {
+    if foundation.version != plan::VERSION {
+        return Err(failed("read the plan: it is of another version", Errno::PROTO));
+    }
+    let without = foundation.without;
+    if !without.contains(Layer::SealedDescriptors) {
         // Nothing is open yet but the control socket; what else was inherited is no business of pid 1 either.
         confine::close_from(3).map_err(|errno| failed("close inherited descriptors", errno))?;
     }
     let host = measure::Host::look().map_err(|errno| failed("look at the host's namespaces", errno))?;
+    namespaces::leave(&foundation.identity, without)?;
+    let networked = !without.contains(Layer::NetworkNamespace);
+    let watcher = networked.then(|| net::lead_to_the_door(&foundation.door)).transpose()?;
+    Ok(Founded { host, watcher })
+}
+
+/// Makes pid 1 as the plane's own child, and maps its ids.
+fn make_pid_1(plan: Plan, passed: Vec<OwnedFd>, founded: Founded) -> Result<u8, Failure> {
+    for join in &plan.limits.join {
+        fs::write(join, "0")
+            .map_err(|error| failed(&format!("join `{join}`"), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    }
     let owners = Owners::of(&plan).map_err(|errno| Failure {
         layer: Some(Layer::HostUid),
         ..failed("make a map for the owner of a tree", errno)
     })?;
-    namespaces::leave(&plan.identity, plan.without).map_err(Failure::from)?;
+    namespaces::leave_last(plan.without)?;
     let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
     let processes = namespaces::host_processes()?;
     match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
         None => {
             drop((ours, processes));
-            std::process::exit(init::run(Launch { plan, passed, host, owners, launcher: theirs }).into());
+            let Founded { host, watcher } = founded;
+            Ok(init::run(Launch { plan, passed, host, owners, watcher, launcher: theirs }))
         }
         Some(child) => {
             drop(theirs);
+            channel::send(stdin(), &Report::Born { pid: child }, &[]).map_err(|errno| failed("report", errno))?;
             let mapped = plan.identity.privileged && !plan.without.contains(Layer::UserNamespace);
-            if mapped { map(&ours, &processes, child, &plan) } else { Ok(()) }
+            if mapped { map(&ours, &processes, child, &plan) } else { Ok(()) }.map(|()| 0)
         }
     }
 }

@@ -28,6 +28,10 @@ const NAMESPACES: [(Layer, libc::c_int); 6] = [
     (Layer::CgroupNamespace, libc::CLONE_NEWCGROUP),
 ];
 
+/// Those that are left last: helpers are made in the host's pid namespace before, and the cgroup namespace has the
+/// cell's own groups as its root, so they are joined before.
+const LAST: libc::c_int = libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP;
+
 /// The flags of every namespace that was not switched off. The mount namespace is always made: without a
 /// private root it still holds the workspace's overlay.
 fn wanted(without: LayerSet) -> libc::c_int {
@@ -45,7 +49,7 @@ pub(crate) fn kernel_ids(plan: &Plan) -> (u32, u32) {
     (plan.identity.host_uid, plan.identity.host_gid)
 }
 
-/// Leaves the host's namespaces. The caller is single-threaded; the next child it makes is pid 1.
+/// Leaves the host's namespaces but those of [`leave_last`]. The caller is single-threaded.
 ///
 /// # Errors
 /// The user namespace refused, or one of the others.
@@ -54,15 +58,26 @@ pub(crate) fn leave(identity: &Identity, without: LayerSet) -> Result<(), Namesp
         unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)?;
         map_self(identity)?;
     }
-    match unshare(Layer::PrivateRoot, wanted(without)) {
+    leave_all(wanted(without) & !LAST)
+}
+
+/// Leaves the pid and cgroup namespaces: the next child that the caller makes is pid 1.
+///
+/// # Errors
+/// The kernel's error.
+pub(crate) fn leave_last(without: LayerSet) -> Result<(), NamespaceError> {
+    leave_all(wanted(without) & LAST)
+}
+
+fn leave_all(flags: libc::c_int) -> Result<(), NamespaceError> {
+    match unshare(Layer::PrivateRoot, flags) {
         Ok(()) => Ok(()),
-        Err(whole) => Err(first_refused(without).unwrap_or(whole)),
+        Err(whole) => Err(first_refused(flags).unwrap_or(whole)),
     }
 }
 
 /// Which namespace it was, found one by one after the whole call failed.
-fn first_refused(without: LayerSet) -> Option<NamespaceError> {
-    let flags = wanted(without);
+fn first_refused(flags: libc::c_int) -> Option<NamespaceError> {
     NAMESPACES.into_iter().filter(|(_, flag)| flags & flag != 0).find_map(|(layer, flag)| unshare(layer, flag).err())
 }
 

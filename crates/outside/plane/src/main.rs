@@ -13,5 +13,9 @@ fn main() -> std::process::ExitCode {
     if !nothing.is_ok_and(|nothing| rustix::stdio::dup2_stdin(&nothing).is_ok()) {
         return std::process::ExitCode::from(125);
     }
+    // Every path of a request is absolute, and programs that start elsewhere than here cannot be spawned without a fork.
+    if rustix::process::chdir("/").is_err() {
+        return std::process::ExitCode::from(125);
+    }
     plane::answer::answer(&mut Client::new(stdin)).into()
 }

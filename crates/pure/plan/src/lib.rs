@@ -1,7 +1,8 @@
 //! What a cell is told, and what it reports back.
 //!
 //! Everything here is already compiled: no name is left to interpret, no default left to choose. The cell
-//! executes a [`Plan`] step by step and reports in [`Report`]s; the plane speaks [`Order`]s afterwards.
+//! executes a [`Plan`] step by step and reports in [`Report`]s; the plane speaks [`Order`]s afterwards. Before the plan
+//! it is told its [`Foundation`], which is known before any policy is read, so that both work side by side.
 //! One message is one frame: a little-endian `u32` length, then that many bytes of postcard.
 
 mod frame;
@@ -15,7 +16,21 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
+/// of the command, and grants nothing: what follows is the whole [`Plan`], or the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foundation {
+    /// Always [`VERSION`].
+    pub version: u32,
+    /// As in [`Plan`].
+    pub identity: Identity,
+    /// As in [`Plan`].
+    pub without: LayerSet,
+    /// As in [`Plan`].
+    pub door: Door,
+}
 
 /// Everything a cell is told before its command starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +53,15 @@ pub struct Plan {
     pub limits: Limits,
     /// The program to start.
     pub command: Command,
+}
+
+impl Plan {
+    /// The foundation that this plan stands on. A cell that was told another one refuses the plan.
+    #[must_use]
+    pub fn foundation(&self) -> Foundation {
+        let Plan { version, identity, without, door, .. } = self;
+        Foundation { version: *version, identity: identity.clone(), without: *without, door: door.clone() }
+    }
 }
 
 /// Who the agent is.
@@ -141,6 +165,12 @@ pub enum Report {
     /// DNS TCP v6, sock_diag netlink, and the gate's end of the watcher socket pair. Without a network namespace of
     /// its own a cell has neither door nor watcher, and this does not come.
     Door,
+    /// Pid 1 was made; its pid as the plane sees it, whose child it is. The launcher says so, beside what pid 1 itself
+    /// reports meanwhile.
+    Born {
+        /// Pid in the plane's pid namespace.
+        pid: u32,
+    },
     /// The outer ends of stdio: the pty master first if any stream is a terminal (once), then for each
     /// piped stream its outer end, in order.
     Stdio,

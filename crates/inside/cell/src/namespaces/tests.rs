@@ -50,7 +50,9 @@ fn an_ordinary_user_gets_every_namespace_and_stays_himself() {
             // A process that changed its uid is not dumpable, and its own /proc belongs to root.
             libc::prctl(libc::PR_SET_DUMPABLE, 1);
         }
-        let left = leave(&identity(12345, false), LayerSet::default()).map_err(|error| format!("{error:?}"));
+        let left = leave(&identity(12345, false), LayerSet::default())
+            .and_then(|()| leave_last(LayerSet::default()))
+            .map_err(|error| format!("{error:?}"));
         let _ = write!(out, "{left:?} {}", read("/proc/self/uid_map").split_whitespace().collect::<Vec<_>>().join(" "));
     });
     assert_eq!(said, "Ok(()) 1000 12345 1");
@@ -68,7 +70,9 @@ fn root_becomes_a_host_uid_that_owns_nothing() {
     });
     let said = forked(|out| {
         let identity = identity(HOST, true);
-        let left = leave(&identity, LayerSet::default()).and_then(|()| enter_user());
+        let left = leave(&identity, LayerSet::default())
+            .and_then(|()| leave_last(LayerSet::default()))
+            .and_then(|()| enter_user());
         let _ = child.write_all(&std::process::id().to_ne_bytes());
         let mut mapped = [0];
         let _ = child.read_exact(&mut mapped);

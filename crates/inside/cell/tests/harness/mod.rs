@@ -112,6 +112,8 @@ pub fn start(plan: &Plan, passed: &[OwnedFd]) -> Result<Cell, Report> {
     }
     let mut launcher = command.spawn().expect("starts");
     drop(command);
+    // A plan of another version is refused at its foundation, whose end the second frame does not outlive.
+    send(&ours, &Frame::encode(&plan.foundation()).expect("encodes"), &[]);
     send(&ours, &Frame::encode(plan).expect("encodes"), passed);
     launcher.wait().expect("the launcher");
     let mut cell =
@@ -121,6 +123,7 @@ pub fn start(plan: &Plan, passed: &[OwnedFd]) -> Result<Cell, Report> {
         match said {
             Report::Stdio => cell.stdio = descriptors,
             Report::Door => cell.door = descriptors,
+            Report::Born { .. } => {}
             Report::Walls(walls) => cell.walls = walls,
             Report::Started { .. } => return Ok(cell),
             other => return Err(other),
@@ -144,9 +147,14 @@ impl Cell {
         (&self.socket).write_all(&Frame::encode(&order).expect("encodes")).expect("sends");
     }
 
-    /// The next report.
+    /// The next report but the launcher's, which comes beside pid 1's.
     pub fn next(&self) -> Report {
-        report(&self.socket).expect("the cell left without a word").0
+        loop {
+            match report(&self.socket).expect("the cell left without a word").0 {
+                Report::Born { .. } => {}
+                other => return other,
+            }
+        }
     }
 
     /// Everything that the agent wrote, and how it ended. For a cell with three pipes.

@@ -46,11 +46,33 @@ pub(super) fn store(run: &Run) -> Result<Store, Problem> {
     Store::open(variable(run, "HOME"), variable(run, "XDG_STATE_HOME"))
 }
 
-/// Checks and completes a request.
-pub(super) fn check(run: Run, store: &Store) -> Result<Asked, Problem> {
+/// A request as far as it is known before any policy is read.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) run: Run,
+    pub(super) accepted: Accepted,
+    pub(super) workspace: PathBuf,
+    home: PathBuf,
+}
+
+/// Checks what needs no policy.
+pub(super) fn begin(run: Run, store: &Store) -> Result<Begun, Problem> {
     let accepted = risks::accept(&run.accept_risks)?;
     let home = variable(&run, "HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let workspace = workspace(&run, &home, store)?;
+    Ok(Begun { run, accepted, workspace, home })
+}
+
+impl Begun {
+    /// A variable of the operator's.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        variable(&self.run, name)
+    }
+}
+
+/// Checks the rest, and completes it by the policy.
+pub(super) fn complete(begun: Begun, store: &Store) -> Result<Asked, Problem> {
+    let Begun { run, accepted, workspace, home } = begun;
     let mut policy = policy_file::read_policy_beside(run.policy.as_deref(), &home, store, &[&workspace])?;
     let mut expressly: Vec<PathBuf> = Vec::new();
     for (list, paths) in [(&mut policy.files.read, &run.read), (&mut policy.files.write, &run.write)] {

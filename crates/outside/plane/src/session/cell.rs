@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use plan::{Frame, Order, Plan, Report};
+use plan::{Foundation, Frame, Order, Plan, Report};
 
 use crate::channel;
 
@@ -15,7 +15,8 @@ use crate::channel;
 pub(super) struct Cell {
     socket: OwnedFd,
     bytes: Vec<u8>,
-    /// Descriptors with the position in the stream at which they rode.
+    /// Descriptors with the position in the stream behind the bytes that they came with: the kernel ends a read with
+    /// the message that brought descriptors, so those bytes are that message's.
     descriptors: VecDeque<(u64, Vec<OwnedFd>)>,
     /// How many bytes of the stream were taken already.
     taken: u64,
@@ -23,23 +24,38 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Starts the launcher and tells it the plan.
+    /// Starts the launcher; it waits for its foundation.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub(super) fn start(program: &Path, plan: &Plan) -> io::Result<Cell> {
+    pub(super) fn start(program: &Path) -> io::Result<Cell> {
         let (ours, theirs) = channel::pair()?;
         let mut command = Command::new(program);
-        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear().current_dir("/");
+        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
         command.spawn()?;
-        drop(command);
+        Ok(Cell { socket: ours, bytes: Vec::new(), descriptors: VecDeque::new(), taken: 0, ended: false })
+    }
+
+    /// Tells it what it can begin with. One that is gone says why by its last report, or by its end.
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    pub(super) fn found(&self, foundation: &Foundation) -> io::Result<()> {
+        let frame = Frame::encode(foundation).map_err(io::Error::other)?;
+        unless_gone(channel::send(&self.socket, &frame, &[]))
+    }
+
+    /// Tells it the plan, after which it builds and runs. One that is gone says why as in [`Cell::found`].
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    pub(super) fn build(&self, plan: &Plan) -> io::Result<()> {
         let mut frame = Frame::encode(plan).map_err(io::Error::other)?;
-        let sent = channel::send(&ours, &frame, &[]);
+        let sent = channel::send(&self.socket, &frame, &[]);
         // The plan holds the agent's environment.
         frame.fill(0);
         std::hint::black_box(&frame);
-        sent?;
-        Ok(Cell { socket: ours, bytes: Vec::new(), descriptors: VecDeque::new(), taken: 0, ended: false })
+        unless_gone(sent)
     }
 
     /// Tells it something; a cell that is gone needs no order.
@@ -54,9 +70,13 @@ impl Cell {
     /// # Errors
     /// The kernel's error, or a cell that speaks nonsense.
     pub(super) fn reports(&mut self) -> io::Result<Vec<(Report, Vec<OwnedFd>)>> {
-        let position = self.taken + self.bytes.len() as u64;
         let mut riding = Vec::new();
-        self.ended |= !channel::receive(&self.socket, &mut self.bytes, &mut riding)?;
+        self.ended |= match channel::receive(&self.socket, &mut self.bytes, &mut riding) {
+            // How a launcher ends that had not read its plan.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => true,
+            other => !other?,
+        };
+        let position = self.taken + self.bytes.len() as u64;
         if !riding.is_empty() {
             self.descriptors.push_back((position, riding));
         }
@@ -77,7 +97,7 @@ impl Cell {
         self.bytes.drain(..end);
         self.taken += end as u64;
         let mut riding = Vec::new();
-        while self.descriptors.front().is_some_and(|(position, _)| *position < self.taken) {
+        while self.descriptors.front().is_some_and(|(position, _)| *position <= self.taken) {
             riding.extend(self.descriptors.pop_front().map(|(_, descriptors)| descriptors).unwrap_or_default());
         }
         Ok(Some((report, riding)))
@@ -89,8 +109,39 @@ impl Cell {
     }
 }
 
+fn unless_gone(sent: io::Result<()>) -> io::Result<()> {
+    match sent {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 impl AsFd for Cell {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_stay_with_the_report_that_they_rode_on() {
+        let (ours, theirs) = channel::pair().expect("a pair");
+        let mut cell = Cell { socket: ours, bytes: Vec::new(), descriptors: VecDeque::new(), taken: 0, ended: false };
+        let send = |report: &Report, descriptors: &[BorrowedFd<'_>]| {
+            channel::send(&theirs, &Frame::encode(report).expect("encodes"), descriptors).expect("sends");
+        };
+        let (born, started) = (Report::Born { pid: 7 }, Report::Started { pid: 2 });
+        send(&born, &[]);
+        send(&Report::Stdio, &[theirs.as_fd(), theirs.as_fd()]);
+        send(&Report::Door, &[theirs.as_fd()]);
+        send(&started, &[]);
+        let mut seen = Vec::new();
+        while seen.len() < 4 {
+            seen.extend(cell.reports().expect("reads").into_iter().map(|(report, riding)| (report, riding.len())));
+        }
+        assert_eq!(seen, [(born, 0), (Report::Stdio, 2), (Report::Door, 1), (started, 0)]);
     }
 }

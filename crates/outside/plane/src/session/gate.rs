@@ -51,8 +51,23 @@ pub(super) enum Said {
     Lost,
 }
 
+/// Starts the program; it waits for its lease.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn start(program: &Path, uid: Option<u32>, incarnation: u32) -> io::Result<Gate> {
+    let (ours, theirs) = channel::pair()?;
+    let mut command = Command::new(program);
+    command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
+    if let Some(uid) = uid {
+        command.uid(uid).gid(uid);
+    }
+    command.spawn()?;
+    Ok(Gate { socket: ours, answer: wire::Decoder::new(), incarnation })
+}
+
 impl Door {
-    /// Starts the program; it waits for its lease.
+    /// Starts a gate that takes over.
     ///
     /// # Errors
     /// When it cannot be started, or too many were.
@@ -60,14 +75,7 @@ impl Door {
         if incarnation > MOST {
             return Err(io::Error::other(format!("{MOST} gates ended before")));
         }
-        let (ours, theirs) = channel::pair()?;
-        let mut command = Command::new(&self.program);
-        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear().current_dir("/");
-        if let Some(uid) = self.uid {
-            command.uid(uid).gid(uid);
-        }
-        command.spawn()?;
-        Ok(Gate { socket: ours, answer: wire::Decoder::new(), incarnation })
+        start(&self.program, self.uid, incarnation)
     }
 
     /// Gives a started gate the cell's door.

@@ -4,6 +4,7 @@ mod asked;
 mod cell;
 mod credentials;
 mod doctor;
+mod early;
 mod environment;
 mod gate;
 mod homes;
@@ -21,16 +22,14 @@ mod tend;
 
 use std::path::{Path, PathBuf};
 
-use plan::Layer;
 use record::{Kind, Redactor, Segment};
 use rustix::process::{WaitOptions, wait};
 use wire::command::{DoctorAnswer, Outcome, Problem, Reply, Run};
 
 use crate::channel::Client;
 use crate::problem::{NOT_RUN, problem, state};
-use crate::store::{Ledger, SessionDirectory, now, repair};
+use crate::store::{Ledger, SessionDirectory, clear, now, repair};
 use asked::{Asked, mode_word};
-use cell::Cell;
 use gate::Door;
 use prepare::Prepared;
 use serve::{End, Session};
@@ -41,63 +40,66 @@ use tend::Chores;
 /// # Errors
 /// Why nothing was run.
 pub fn run(client: &mut Client, run: Run) -> Result<Outcome, Problem> {
+    let outcome = begin_and_carry_out(client, run);
+    // What was started for a request that was refused has lost its socket by now.
+    reap();
+    outcome
+}
+
+fn begin_and_carry_out(client: &mut Client, run: Run) -> Result<Outcome, Problem> {
+    let cell = early::cell()?;
     let store = asked::store(&run)?;
     for line in repair(&store) {
         client.reply(&Reply::Notice { text: line });
     }
-    let asked = asked::check(run, &store)?;
-    let prepared = prepare::prepare(&asked, &store)?;
+    let begun = asked::begin(run, &store)?;
+    let early = early::begin(cell, &begun)?;
+    let asked = asked::complete(begun, &store)?;
+    let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
     for notice in &prepared.notices {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared)
+    carry_out(client, &asked, prepared, early)
 }
 
-/// Starts cell and gate, serves them, and sums up.
-fn carry_out(client: &mut Client, asked: &Asked, prepared: Prepared) -> Result<Outcome, Problem> {
-    let Prepared { mut session, plan, who, held, .. } = prepared;
+/// Waits until every process of the session is gone: each is a child of ours, pid 1 with all of the cell.
+fn reap() {
+    while wait(WaitOptions::empty()).is_ok() {}
+}
+
+/// Lets the cell build and run, serves it and its gate, and sums up.
+fn carry_out(client: &mut Client, asked: &Asked, prepared: Prepared, early: early::Early) -> Result<Outcome, Problem> {
+    let Prepared { mut session, plan, held, .. } = prepared;
     session.save()?;
     session.save_policy(std::slice::from_ref(&asked.policy))?;
     let ledger = begin(&session, asked, &held)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
+    early.cell.build(&plan).map_err(early::unstarted)?;
+    drop(plan);
     let door = Door {
-        program: program("bastide-gate")?,
+        program: early.gates,
         origin: session.origin(Segment::Gate),
         policy: identity::conjunction(&asked.policy),
         segment,
         proxy: host::proxy(|name| asked.variable(name).map(str::to_owned)),
-        uid: who.gate,
+        uid: early.who.gate,
     };
-    let unstarted = |error: std::io::Error| {
-        problem(
-            "E-PLANE-060",
-            format!("cannot start a cell: {error}"),
-            "`bastide doctor` says what is missing",
-            NOT_RUN,
-        )
-    };
-    let cell = Cell::start(&program("bastide-cell")?, &plan).map_err(unstarted)?;
-    let networked = !plan.without.contains(Layer::NetworkNamespace);
-    drop(plan);
-    let gate = if networked { Some(door.start(1).map_err(unstarted)?) } else { None };
     let running = Session {
         client,
-        cell,
+        cell: early.cell,
         ledger,
         id: session.record.id.clone(),
         streams: asked.run.streams,
         door,
-        gate,
+        gate: early.gate,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
         chores: Chores::new(&session.record.trees, asked.mode, guards(asked), asked.policy.limits.disk),
     };
-    let end = running.serve();
-    // Every process of the session is a child of ours: when none is left, nothing survives.
-    while wait(WaitOptions::empty()).is_ok() {}
-    limits::release(&held.groups);
-    finish(&mut session, &end)?;
+    let mut end = running.serve();
+    reap();
+    finish(&mut session, &mut end)?;
     outcome::sum_up(&session, asked, end, held.walls)
 }
 
@@ -124,14 +126,20 @@ fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Resu
     begun.map_err(|error| state("write", &path, &error))
 }
 
-fn finish(session: &mut SessionDirectory, end: &End) -> Result<(), Problem> {
-    if let Some(home) = &session.record.fresh_home {
-        let _ = std::fs::remove_dir_all(home);
-    }
+/// Marks the session as ended and removes what it made on the host. What cannot be removed keeps the session's mark, so
+/// that the next start's repair tries again.
+fn finish(session: &mut SessionDirectory, end: &mut End) -> Result<(), Problem> {
     session.record.ended = Some(now());
     session.record.exit = Some(i32::from(end.exit));
     session.save()?;
-    session.leave()
+    let home = session.record.fresh_home.as_deref().map_or(Ok(()), clear);
+    match limits::release(&session.record.cgroups).and(home) {
+        Ok(()) => session.leave(),
+        Err(error) => {
+            end.warnings.push(format!("what the session made on the host is removed at the next start: {error}"));
+            Ok(())
+        }
+    }
 }
 
 /// The path of a program of ours: beside this one.
@@ -154,5 +162,7 @@ fn program(name: &str) -> Result<PathBuf, Problem> {
 /// # Errors
 /// Why nothing was measured.
 pub fn doctor(run: Run) -> Result<DoctorAnswer, Problem> {
-    doctor::examine(run)
+    let answer = doctor::examine(run);
+    reap();
+    answer
 }

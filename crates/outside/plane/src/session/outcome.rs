@@ -1,14 +1,17 @@
 //! What a session came to, from its record and its changes.
 
 use policy::WorkspaceMode;
-use record::{Kind, Segment, Summary, Verdict, Wall};
-use wire::command::{Counted, Outcome, Problem};
+use record::Wall;
+use wire::command::{Outcome, Problem};
 
 use super::asked::Asked;
 use super::serve::End;
 use crate::problem::problem;
-use crate::store::SessionDirectory;
+use crate::store::{SessionDirectory, Tally, tally};
 use crate::verbs::changes;
+
+/// Most changed paths that an outcome names: it is one frame, of a bounded length.
+const MOST_NAMED: usize = 10_000;
 
 /// Sums a session up; one whose walls could not be built is a problem instead.
 pub(super) fn sum_up(
@@ -21,14 +24,18 @@ pub(super) fn sum_up(
         return Err(not_run(failure));
     }
     let mut warnings = end.warnings;
-    let text = std::fs::read(session.segment(Segment::Gate)).unwrap_or_default();
-    let entries: Vec<record::Entry> = record::Reader::new(Segment::Gate, &text).flatten().collect();
-    let summary = record::summarise(entries.iter().map(|entry| &entry.event));
-    let last_refusal = entries.iter().rev().find(|entry| refused(&entry.event.kind)).map(|entry| entry.id.to_string());
-    let changed = changed(session).unwrap_or_else(|error| {
+    let tally = tally(session).unwrap_or_else(|error| {
+        warnings.push(format!("the record could not be read: {error}"));
+        Tally::default()
+    });
+    let mut changed = changed(session).unwrap_or_else(|error| {
         warnings.push(format!("the changes could not be read: {}", error.cause));
         Vec::new()
     });
+    if changed.len() > MOST_NAMED {
+        warnings.push(format!("{} more paths changed: `bastide diff` names all", changed.len() - MOST_NAMED));
+        changed.truncate(MOST_NAMED);
+    }
     Ok(Outcome {
         session: session.record.id.clone(),
         exit: end.exit,
@@ -36,25 +43,12 @@ pub(super) fn sum_up(
         layers: end.layers,
         limits,
         accepted_risks: asked.accepted.names.clone(),
-        allowed: counted(&summary, true),
-        refused: counted(&summary, false),
+        allowed: tally.allowed,
+        refused: tally.refused,
         changed,
-        last_refusal,
+        last_refusal: tally.last_refusal.map(|id| id.to_string()),
         warnings,
     })
-}
-
-fn refused(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Connect { verdict: Verdict::Refused | Verdict::Asked, .. }
-            | Kind::Resolve { verdict: Verdict::Refused, .. }
-    )
-}
-
-fn counted(summary: &Summary, allowed: bool) -> Vec<Counted> {
-    let side = if allowed { &summary.allowed } else { &summary.refused };
-    side.iter().map(|(what, times)| Counted { what: what.to_string(), times: *times }).collect()
 }
 
 /// Every path that differs, said as the operator names it.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use plan::{Command, Door, Plan, Stdio, Stream, WindowSize};
+use plan::{Command, Foundation, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
 use rustix::time::ClockId;
 use wire::command::{Problem, Run, Stream as Seen};
 
 use super::asked::Asked;
-use super::identity::{self, Who};
+use super::identity::Who;
 use super::layout::{Layout, Named, text};
 use super::limits::{self, Held};
 use super::locate::{self, Located};
@@ -17,57 +17,48 @@ use crate::problem::state;
 use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now};
 use crate::workspace::Workspace;
 
-/// Where the door's sockets are bound inside.
-const TCP_PORT: u16 = 61_001;
-const DNS_PORT: u16 = 61_053;
-/// Longest hostname inside.
-const MAX_HOSTNAME: usize = 32;
-
 /// A session that is ready to start.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) session: SessionDirectory,
     pub(super) plan: Plan,
-    pub(super) who: Who,
     pub(super) held: Held,
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
 }
 
-/// Prepares a session.
+/// Prepares a session in a cell that stands on this foundation.
 ///
 /// # Errors
 /// Why nothing is run.
-pub(super) fn prepare(asked: &Asked, store: &Store) -> Result<Prepared, Problem> {
+pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foundation) -> Result<Prepared, Problem> {
     let since = rustix::time::clock_gettime(ClockId::Realtime);
     let (command, located) = command(asked)?;
-    let hostname = hostname(asked);
-    let who = identity::choose(std::process::id(), &asked.workspace, asked.variable("USER"), hostname);
     let mut session = directory(asked, store, &command)?;
     let trees = trees(asked, &session.path, (since.tv_sec, since.tv_nsec))?;
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
     let mut layout = Layout::new(who.identity.privileged);
-    let notices = lay_out(&mut layout, asked, &who, &session, &home, &located)?;
+    let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
     let held = limits::hold(&session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
     let plan = Plan {
-        version: plan::VERSION,
-        identity: who.identity.clone(),
-        without: asked.accepted.without,
+        version: foundation.version,
+        identity: foundation.identity.clone(),
+        without: foundation.without,
         root: layout.steps,
         landlock: layout.rules,
-        door: Door { tcp_port: TCP_PORT, dns_port: DNS_PORT },
+        door: foundation.door.clone(),
         stdio: stdio(&asked.run),
         limits: held.plan.clone(),
         command: Command {
             program: text(&located.program).unwrap_or_default(),
             arguments: command,
-            environment: variables(asked, &who),
+            environment: variables(asked, who),
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, who, held, notices })
+    Ok(Prepared { session, plan, held, notices })
 }
 
 /// The command line, and where its program is.
@@ -82,13 +73,6 @@ fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
     let name = String::from_utf8_lossy(&command[0]).into_owned();
     let located = locate::locate(&name, &asked.run.directory, &search)?;
     Ok((command, located))
-}
-
-fn hostname(asked: &Asked) -> String {
-    let word = asked.run.name.as_deref().unwrap_or("cell");
-    let plain: String =
-        word.chars().filter(|one| one.is_ascii_alphanumeric() || *one == '-').take(MAX_HOSTNAME).collect();
-    if plain.is_empty() { "cell".into() } else { plain }
 }
 
 fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<SessionDirectory, Problem> {

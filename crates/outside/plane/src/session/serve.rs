@@ -8,6 +8,7 @@ use plan::{Ending, Failure, Order, Report};
 use record::{Kind, Wall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use wire::command::{Order as Asked, Reply, Stream};
 
 use super::cell::Cell;
@@ -59,6 +60,10 @@ struct Course {
     /// When the program is to be asked to end, and then ended.
     deadline: Option<Instant>,
     kill_at: Option<Instant>,
+    /// Pid 1, a child of ours that is waited for only after this loop: the number is its own as long as this runs.
+    pid_1: Option<Pid>,
+    /// It was told to end everything.
+    killed: bool,
     checkpoint: Instant,
 }
 
@@ -79,6 +84,8 @@ impl Session<'_> {
             client_open: true,
             deadline: self.time.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
             kill_at: None,
+            pid_1: None,
+            killed: false,
             checkpoint: Instant::now() + CHECKPOINT,
         };
         while !self.cell.is_over() {
@@ -141,8 +148,7 @@ impl Session<'_> {
             Ok(reports) => reports,
             Err(error) => {
                 course.end.reason = format!("the cell spoke nonsense: {error}");
-                self.cell.order(Order::Kill);
-                return;
+                return self.kill(course);
             }
         };
         for (report, descriptors) in reports {
@@ -156,6 +162,7 @@ impl Session<'_> {
                 self.sockets = descriptors;
                 self.lease(course);
             }
+            Report::Born { pid } => course.pid_1 = i32::try_from(pid).ok().and_then(Pid::from_raw),
             Report::Stdio => {
                 let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
                 self.client.reply_with(&Reply::Stdio { streams: self.streams }, &borrowed);
@@ -190,7 +197,7 @@ impl Session<'_> {
     fn record(&mut self, course: &mut Course, kind: Kind) {
         if let Err(error) = self.ledger.write(kind) {
             course.end.reason = format!("the record could not be written: {error}");
-            self.cell.order(Order::Kill);
+            self.kill(course);
         }
     }
 
@@ -253,14 +260,24 @@ impl Session<'_> {
         self.cell.order(Order::Signal(signal));
     }
 
+    /// Ends everything in the cell at once.
+    fn kill(&self, course: &mut Course) {
+        self.cell.order(Order::Kill);
+        // Pid 1 may itself be held up, in closing a socket that lingers for one: then it is killed too.
+        if let (true, Some(pid_1)) = (course.killed, course.pid_1) {
+            let _ = kill_process(pid_1, Signal::KILL);
+        }
+        course.killed = true;
+        course.kill_at = Some(Instant::now() + GRACE);
+    }
+
     fn watch_the_clock(&mut self, course: &mut Course) {
         let now = Instant::now();
         if course.deadline.is_some_and(|deadline| deadline <= now) {
             self.end_soon(course, TERMINATE, "the time limit was reached");
         }
         if course.kill_at.is_some_and(|kill_at| kill_at <= now) {
-            course.kill_at = Some(now + GRACE);
-            self.cell.order(Order::Kill);
+            self.kill(course);
         }
         if self.chores.due().is_some_and(|due| due <= now) {
             let round = self.chores.round(now);

@@ -11,7 +11,7 @@ use policy::WorkspaceMode;
 use record::Wall;
 use wire::command::{DoctorAnswer, Outcome, Probe, Problem, Run, Stream};
 
-use super::{asked, prepare};
+use super::{asked, early, prepare};
 use crate::channel::{self, Client};
 use crate::problem::state;
 use crate::store::private_directory;
@@ -61,11 +61,13 @@ pub(super) fn examine(run: Run) -> Result<DoctorAnswer, Problem> {
 /// Runs the probes as a session of its own, and gives what they printed.
 fn try_out(run: Run) -> Result<(Outcome, String), Problem> {
     let store = asked::store(&run)?;
-    let asked = asked::check(run, &store)?;
-    let prepared = prepare::prepare(&asked, &store)?;
+    let begun = asked::begin(run, &store)?;
+    let early = early::begin(early::cell()?, &begun)?;
+    let asked = asked::complete(begun, &store)?;
+    let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
-    let outcome = super::carry_out(&mut Client::new(theirs), &asked, prepared);
+    let outcome = super::carry_out(&mut Client::new(theirs), &asked, prepared, early);
     let output = printed(ours);
     // Nothing of a throwaway session is of use later.
     let _ = fs::remove_dir_all(&path);
