@@ -1,6 +1,7 @@
 //! The private root as steps: what the policy names, at the same names as on the host, and nothing else.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ use wire::command::Problem;
 
 use super::identity;
 use crate::problem::{NOT_RUN, problem};
+
+/// Longest file that is copied, in bytes.
+const MOST_COPIED: u64 = 16 * 1024;
 
 /// The root of one cell while it is being laid out.
 #[derive(Debug, Default)]
@@ -62,6 +66,7 @@ impl Layout {
         }
         match text(path) {
             Some(at) if meta.is_dir() => self.tree(at, &meta),
+            Some(at) if meta.is_file() && named == Named::Generally && self.copy(&at, &meta) => {}
             Some(at) if meta.is_file() => self.file(at),
             _ if named == Named::Generally => {}
             _ => return Err(odd(path)),
@@ -80,6 +85,24 @@ impl Layout {
         };
         self.steps.push(step);
         self.grant(&path, Access::Execute);
+    }
+
+    /// A small file of the system's configuration is copied rather than bound: a mount costs the start four times as
+    /// much. Only what a blueprint names and everybody may read; what the operator names stays what it is on the host.
+    fn copy(&mut self, at: &str, meta: &Metadata) -> bool {
+        let path = Path::new(at);
+        let open = meta.uid() == 0 && meta.mode() & 0o7_022 == 0 && meta.mode() & 0o004 != 0;
+        if !path.starts_with("/etc") || !open || meta.len() > MOST_COPIED {
+            return false;
+        }
+        let mut content = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MOST_COPIED + 1).read_to_end(&mut content));
+        if read.is_err() || content.len() as u64 > MOST_COPIED {
+            return false;
+        }
+        self.steps.push(Step::File { at: at.into(), content, mode: meta.mode() & 0o755 });
+        self.grant(path, Access::Execute);
+        true
     }
 
     fn file(&mut self, at: String) {
@@ -197,4 +220,26 @@ fn odd(path: &Path) -> Problem {
         "name a directory or a regular file",
         NOT_RUN,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_file_of_the_system_is_copied_unless_the_operator_named_it() {
+        let path = Path::new("/etc/group");
+        let step = |named| {
+            let mut layout = Layout::new(false);
+            layout.read(path, named).expect("there on every host");
+            layout.steps.pop()
+        };
+        let content = fs::read(path).expect("readable");
+        let copied = Step::File { at: "/etc/group".into(), content, mode: 0o644 };
+        assert_eq!(step(Named::Generally), Some(copied));
+        assert!(matches!(step(Named::Expressly), Some(Step::Bind { .. })));
+        let mut layout = Layout::new(false);
+        layout.read(Path::new("/etc/shadow"), Named::Generally).expect("there on every host");
+        assert!(matches!(layout.steps.pop(), Some(Step::Bind { .. })), "not everybody may read it");
+    }
 }

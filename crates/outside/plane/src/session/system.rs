@@ -29,6 +29,8 @@ pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>) {
     layout.steps.push(Step::Symlink { at: "/dev/stderr".into(), target: "/proc/self/fd/2".into() });
     layout.steps.push(Step::Terminals { max: TERMINALS });
     layout.steps.push(Step::Proc);
+    // First, since one rule serves all that is named beneath it later: nothing is in this /etc but what was named.
+    layout.rule(Path::new("/etc"), Access::Execute);
     layout.rule(Path::new("/dev"), Access::Device);
     layout.rule(Path::new("/proc"), Access::Read);
     let bytes = memory.map_or(MEMORY, |memory| memory / 2);
@@ -60,5 +62,4 @@ pub(super) fn files(layout: &mut Layout, who: &Who, home: &str) {
     for (at, content) in files {
         layout.steps.push(Step::File { at: at.into(), content: content.into_bytes(), mode: 0o644 });
     }
-    layout.rule(Path::new("/etc"), Access::Execute);
 }
