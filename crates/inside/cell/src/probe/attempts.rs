@@ -2,7 +2,7 @@
 
 use crate::confine::last_error;
 use plan::Layer;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs;
 use std::time::Duration;
@@ -123,14 +123,16 @@ fn disk_as_root() -> Answer {
     }
 }
 
-/// A bound tree that the agent's user owns outside its home could show a host's socket.
+/// A bound tree that the agent's user owns outside its home could show a host's socket. A file that is bound could not:
+/// its mount shows that very file.
 fn user_trees() -> Answer {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let uid = rustix::process::getuid().as_raw();
     let bare = mounts.lines().find(|line| {
         let mut words = line.split(' ').skip(1);
         let (at, kind, options) = (words.next(), words.next(), words.next());
-        let owned = |at: &str| rustix::fs::stat(at).is_ok_and(|of| of.st_uid == uid);
+        let is_tree = |of: &Stat| FileType::from_raw_mode(of.st_mode) == FileType::Directory;
+        let owned = |at: &str| rustix::fs::stat(at).is_ok_and(|of| of.st_uid == uid && is_tree(&of));
         let read_only = options.is_some_and(|options| options.split(',').any(|option| option == "ro"));
         !matches!(kind, Some("overlay" | "tmpfs" | "proc" | "devpts")) && read_only && at.is_some_and(owned)
     });
