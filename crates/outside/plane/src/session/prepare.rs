@@ -143,9 +143,13 @@ fn lay_out(
     located: &Located,
 ) -> Result<Vec<String>, Problem> {
     let inside = asked.home.to_string_lossy().into_owned();
-    system::kernel(layout, asked.policy.limits.memory);
     let under_home = |path: &Path| path.starts_with(&asked.home) && asked.home != Path::new("/");
     let reads: Vec<PathBuf> = asked.policy.files.read.iter().map(|path| PathBuf::from(path.as_str())).collect();
+    let trees = session.record.trees.iter().map(|tree| tree.path.as_path());
+    let needs = located.needs.iter().map(|need| need.path.as_path());
+    let there = reads.iter().map(PathBuf::as_path).filter(|path| path.symlink_metadata().is_ok());
+    let all: Vec<&Path> = trees.chain(needs).chain(there).chain([asked.home.as_path()]).collect();
+    system::kernel(layout, asked.policy.limits.memory, &all);
     let named = |path: &PathBuf| {
         if asked.expressly.contains(path) { Named::Expressly } else { Named::Generally }
     };

@@ -20,8 +20,8 @@ const INODES: u64 = 1 << 18;
 /// The address that /etc/resolv.conf names: any would do, all are led to the door.
 const RESOLVER: &str = "198.18.0.1";
 
-/// Adds devices, processes and memory.
-pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>) {
+/// Adds devices, processes and memory; `named` are the paths that come in later.
+pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>, named: &[&Path]) {
     layout.steps.extend(DEVICES.map(|device| bind(device, true, Owner::Everybody)));
     for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1")] {
         layout.steps.push(Step::Symlink { at: format!("/dev/{name}"), target: target.into() });
@@ -37,9 +37,15 @@ pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>) {
     for at in ["/tmp", "/dev/shm"] {
         layout.scratch(at, bytes, INODES);
     }
-    // One tree in memory serves all that is temporary: each costs the start 60 µs.
-    layout.steps.push(Step::Symlink { at: "/var/tmp".into(), target: "/tmp".into() });
-    layout.steps.push(Step::Symlink { at: "/run".into(), target: "/tmp".into() });
+    // One tree in memory serves all that is temporary, since each costs the start 60 µs; a place in which something
+    // else has to come in cannot be a link.
+    for at in ["/var/tmp", "/run"] {
+        if named.iter().any(|path| path.starts_with(at)) {
+            layout.scratch(at, bytes, INODES);
+        } else {
+            layout.steps.push(Step::Symlink { at: at.into(), target: "/tmp".into() });
+        }
+    }
 }
 
 /// Adds the files that say who the agent is and where names are looked up.
