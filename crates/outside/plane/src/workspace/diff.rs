@@ -9,7 +9,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// The unified diff of one change.
 pub(super) fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error> {
-    let name = visible(&change.path.to_string_lossy()).replace('\n', "\\u{a}");
+    let name = record::redact::visible(&change.path.to_string_lossy()).into_owned();
     if let Some(unit) = &change.git {
         return Ok(visible(&git(&name, unit)));
     }
@@ -44,7 +44,7 @@ fn git(name: &str, unit: &Unit) -> String {
         text += &format!("  {} {} -> {}\n", moved.name, side(&moved.old), side(&moved.new));
     }
     for (path, held) in unit.held.iter().take(100) {
-        text += &format!("  held: {} ({})\n", path.replace('\n', "\\u{a}"), word(held));
+        text += &format!("  held: {} ({})\n", record::redact::visible(path), word(held));
     }
     text
 }
@@ -70,18 +70,9 @@ fn side(tree: &Tree, path: &Path, node: Option<Node>) -> Result<Option<String>, 
     }
 }
 
-/// Writes characters that would steer a terminal, or reorder what it shows, as their code points.
+/// Writes characters that would steer a terminal, hide, or reorder what it shows, as their code points. The client and
+/// the record know the same list.
 fn visible(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if steers(c) {
-            out.extend(c.escape_unicode())
-        } else {
-            out.push(c)
-        }
-        out
-    })
+    let line = |line: &str| line.split('\t').map(record::redact::visible).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

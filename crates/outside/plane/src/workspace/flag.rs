@@ -1,6 +1,6 @@
 //! What the host would later run or trust: flagged, so that the operator sees it before it is merged.
 
-use super::refuse::git_alias;
+use super::{Node, refuse::git_alias};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,10 @@ pub enum Flag {
     Library,
     /// Executable bit set.
     Executable,
+    /// Commits of which more changed than is looked at, or that cannot be read.
+    Unread,
+    /// A tag, branch or remote's branch whose short name means another ref, too.
+    Ambiguous,
     /// Part of a git directory, which merges only as one unit.
     Git,
     /// Named by the policy's `guard`.
@@ -117,8 +121,8 @@ const PATTERNS: &[(Flag, &[&str])] = &[
 ];
 
 /// The flags of a path, by its names alone (without case, as some file systems see them) and the policy's guards.
-/// `mode` is a file's; a directory has none.
-pub fn flags(path: &Path, mode: Option<u32>, guards: &[PathBuf]) -> Vec<Flag> {
+/// `thing` is what stands there, or stood there before it was removed, with its mode.
+pub fn flags(path: &Path, thing: (Node, u32), guards: &[PathBuf]) -> Vec<Flag> {
     let lower = |path: &Path| path.iter().map(|part| part.to_string_lossy().to_lowercase()).collect::<Vec<_>>();
     let parts = lower(path);
     let mut found: Vec<Flag> = PATTERNS
@@ -129,10 +133,10 @@ pub fn flags(path: &Path, mode: Option<u32>, guards: &[PathBuf]) -> Vec<Flag> {
     if path.ancestors().any(git_alias) {
         found.push(Flag::Git);
     }
-    if mode.is_some_and(|mode| mode & 0o111 != 0) {
+    if thing.0 == Node::File && thing.1 & 0o111 != 0 {
         found.push(Flag::Executable);
     }
-    if guards.iter().any(|guard| guarded(&lower(guard), &parts, mode.is_some())) {
+    if guards.iter().any(|guard| guarded(&lower(guard), &parts, thing.0 == Node::Directory)) {
         found.push(Flag::Guarded);
     }
     found.sort();
@@ -154,11 +158,11 @@ fn matches(pattern: &str, parts: &[String]) -> bool {
     }
 }
 
-/// A guard holds wherever its names stand in a row, so also in nested repositories. A file where a guard's parent
-/// directory should be is guarded too.
-fn guarded(guard: &[String], parts: &[String], file: bool) -> bool {
+/// A guard holds wherever its names stand in a row, so also in nested repositories. Whatever is no directory where a
+/// guard's parent should be is guarded too: a link there would put something else in the guarded place.
+fn guarded(guard: &[String], parts: &[String], directory: bool) -> bool {
     let beneath = parts.windows(guard.len().max(1)).any(|window| window == guard);
-    let above = file && !parts.is_empty() && guard.len() > parts.len() && guard.starts_with(parts);
+    let above = !directory && (1..guard.len()).any(|length| parts.ends_with(&guard[..length]));
     beneath || above
 }
 
@@ -167,7 +171,7 @@ mod tests {
     use super::*;
 
     fn of(path: &str) -> Vec<Flag> {
-        flags(Path::new(path), Some(0o644), &["a/guarded".into(), ".envrc".into()])
+        flags(Path::new(path), (Node::File, 0o644), &["a/guarded".into(), ".envrc".into()])
     }
 
     #[test]
@@ -190,6 +194,7 @@ mod tests {
             (".env.local", Flag::Envrc),
             ("deep/a/Guarded/x", Flag::Guarded),
             ("a", Flag::Guarded),
+            ("deep/a", Flag::Guarded),
             ("deep/.envrc", Flag::Guarded),
         ] {
             assert!(of(path).contains(&flag), "{path}: {:?}", of(path));

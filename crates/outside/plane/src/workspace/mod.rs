@@ -20,6 +20,7 @@ mod diff;
 mod discard;
 mod flag;
 mod git;
+mod guard;
 mod journal;
 mod live;
 mod overlay;

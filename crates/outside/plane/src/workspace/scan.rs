@@ -4,7 +4,7 @@
 use super::overlay::Marks;
 use super::refuse::refusal;
 use super::stamp::sum;
-use super::{Baseline, Change, Conflict, Error, Flag, Kind, Node, Refusal, Stamp, Tree, flags, git};
+use super::{Baseline, Change, Conflict, Error, Flag, Kind, Node, Refusal, Stamp, Tree, flags, git, guard};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,11 +19,13 @@ const READ: u64 = 32 << 30;
 
 /// Scans `upper` against `lower`; `guards` are the policy's guarded paths. Git directories are folded into one change.
 pub(super) fn scan(upper: &Tree, lower: &Tree, baseline: &Baseline, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
-    let mut scan = Scan { upper, lower, baseline, guards, changes: Vec::new(), read: 0 };
-    let root = Place { moved: false, bare: false, depth: 0 };
+    let (changes, reached) = (Vec::new(), BTreeSet::new());
+    let mut scan = Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, read: 0 };
+    let root = Place { moved: false, bare: false, config: false, depth: 0 };
     let top = Path::new("");
     let moved = Stamp::take(lower, top, false)?.is_none_or(|now| baseline.directory_moved(top, &now, None));
     scan.directory(top, false, Place { moved, ..root })?;
+    scan.guard_what_is_reached();
     scan.changes.sort_by(|a, b| a.path.cmp(&b.path));
     git::fold(upper, lower, scan.changes)
 }
@@ -35,6 +37,8 @@ struct Place {
     moved: bool,
     /// A directory above looks like a repository without being called `.git`.
     bare: bool,
+    /// A file `config` beside would be a repository's.
+    config: bool,
     depth: usize,
 }
 
@@ -43,7 +47,11 @@ struct Scan<'a> {
     lower: &'a Tree,
     baseline: &'a Baseline,
     guards: &'a [PathBuf],
+    /// The original is a git directory itself.
+    whole: bool,
     changes: Vec<Change>,
+    /// What guards lead to through the original's links.
+    reached: BTreeSet<PathBuf>,
     read: u64,
 }
 
@@ -59,7 +67,11 @@ impl Scan<'_> {
         if place.depth >= DEPTH {
             return self.push(dir, Kind::Modified, (None, None), Some(Refusal::TooDeep), place);
         }
-        let inside = Place { depth: place.depth + 1, bare: place.bare || self.repository(dir, &names), ..place };
+        let (bare, config) = self.repository(dir, &names);
+        let inside = Place { depth: place.depth + 1, bare: place.bare || bare, config, ..place };
+        for guard in self.guards {
+            guard::reached(self.lower, dir, guard, &mut self.reached);
+        }
         let kept: BTreeSet<_> = names.iter().collect();
         for name in below.iter().filter(|name| !kept.contains(name)) {
             self.removed(&dir.join(name), inside)?;
@@ -71,14 +83,31 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Whether git would take this directory for a repository though it is not called `.git`.
-    fn repository(&self, dir: &Path, names: &[OsString]) -> bool {
+    /// Whether git would take this directory for a repository, or for one's common directory, though it is not called
+    /// `.git`; and whether it is on the way to one, so that a `config` in it counts. Both layers together are judged:
+    /// a repository can be completed over several merges, and a fixture that is one already must not change.
+    fn repository(&self, dir: &Path, names: &[OsString]) -> (bool, bool) {
+        let root = dir.as_os_str().is_empty();
+        if (root && self.whole) || dir.iter().any(|part| part == ".git") {
+            return (false, false);
+        }
         let here = |name: &str| {
-            names.iter().any(|have| have == name) || self.lower.stat(&dir.join(name)).is_ok_and(|found| found.is_some())
+            let above = names.iter().any(|have| have.eq_ignore_ascii_case(name));
+            above || !matches!(self.lower.stat(&dir.join(name)), Ok(None))
         };
-        let some = ["HEAD", "objects", "refs"].iter().any(|name| names.iter().any(|have| have == name));
-        let known = dir.as_os_str().is_empty() || dir.iter().any(|part| part == ".git");
-        some && !known && here("HEAD") && here("objects") && here("refs")
+        let [head, objects, refs] = ["HEAD", "objects", "refs"].map(here);
+        let common = objects && refs;
+        (common || (head && here("commondir")), head || objects || refs)
+    }
+
+    /// Flags what is no guarded name itself, but what one leads to.
+    fn guard_what_is_reached(&mut self) {
+        for change in &mut self.changes {
+            let directory = change.after.as_ref().or(change.before.as_ref()).is_some_and(|s| s.node == Node::Directory);
+            if guard::touches(&self.reached, &change.path, directory) && !change.flags.contains(&Flag::Guarded) {
+                change.flags.push(Flag::Guarded);
+            }
+        }
     }
 
     fn entry(&mut self, path: &Path, place: Place) -> Result<(), Error> {
@@ -178,14 +207,19 @@ impl Scan<'_> {
             return Err(Error::TooMany);
         }
         let gone = before.is_none() && place.moved;
+        // A directory's entries change its times as chmod does: the cell's mode is never put over one set outside.
+        let late = |before: &Stamp| before.node == Node::Directory && self.baseline.entries_moved(path, before);
         let conflict = match self.baseline.conflict(path, before.as_ref()) {
             None if gone => Some(Conflict::RemovedOutside),
+            None if kind == Kind::Mode && before.as_ref().is_some_and(late) => Some(Conflict::ChangedOutside),
             None if place.moved => Some(Conflict::ParentMoved),
             other => other,
         };
-        let file = after.as_ref().filter(|stamp| stamp.node == Node::File);
-        let mut flags = flags(path, file.map(|stamp| stamp.mode), self.guards);
-        if place.bare && !flags.contains(&Flag::Git) {
+        let thing = after.as_ref().or(before.as_ref()).map_or((Node::Special, 0), |stamp| (stamp.node, stamp.mode));
+        let mut flags = flags(path, thing, self.guards);
+        let named = |name: &str| path.file_name().is_some_and(|have| have.eq_ignore_ascii_case(name));
+        let sends = named("commondir") || (place.config && named("config") && thing.0 != Node::Directory);
+        if (place.bare || sends) && !flags.contains(&Flag::Git) {
             flags.push(Flag::Git);
         }
         self.changes.push(Change { path: path.to_owned(), kind, after, before, flags, refusal, conflict, git: None });

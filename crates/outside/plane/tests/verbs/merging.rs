@@ -20,7 +20,7 @@ fn changed(room: &Room) -> SessionDirectory {
     put(room.path("cache/seen.txt"), "before\n");
     let mut session = room.begin("work", None);
     let (path, changes) = (room.path("cache"), session.path.join("changes/1"));
-    session.record.trees.push(TreeRecord { path, changes, owner: None, since: (0, 0) });
+    session.record.trees.push(TreeRecord { path, changes, owner: None });
     session.save().unwrap();
     for tree in &session.record.trees {
         Workspace::begin(&tree.changes, &tree.path, None).unwrap();
@@ -172,6 +172,47 @@ fn what_cannot_be_recorded_is_not_done() {
     assert_eq!(room.no(Request::Discard(of(&id, &[]))).code, "E-PLANE-072");
     assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
     assert_eq!(pending(&room, &id), Some(7));
+}
+
+/// A policy that could not be read once counted as one that guards nothing: `.envrc` was merged with all the rest.
+#[test]
+fn without_the_policy_nothing_is_merged_and_all_can_be_thrown_away() {
+    let room = Room::new();
+    let session = changed(&room);
+    let (id, policy) = (session.record.id.clone(), session.path.join("policy.json"));
+    drop(session);
+    for broken in [Some("[{"), Some(""), None] {
+        match broken {
+            Some(text) => fs::write(&policy, text).unwrap(),
+            None => fs::remove_file(&policy).unwrap(),
+        }
+        for request in [Request::Apply(of(&id, &[])), Request::Diff(of(&id, &[]))] {
+            assert!(["E-PLANE-014", "E-PLANE-001"].contains(&room.no(request).code.as_str()));
+        }
+        assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
+        assert!(!room.path("work/.envrc").exists());
+    }
+    assert!(!merged(room.yes(Request::Discard(of(&id, &[])))).done.is_empty());
+}
+
+/// `discard` once went to the session before, because the newest on the directory could not be read.
+#[test]
+fn a_damaged_session_never_makes_an_older_one_the_newest() {
+    let room = Room::new();
+    let older = changed(&room).record.id.clone();
+    let newer = changed(&room);
+    let (id, record) = (newer.record.id.clone(), newer.path.join("session.json"));
+    drop(newer);
+    fs::write(record, "{").unwrap();
+    let select = Select { directory: room.path("work"), ..Select::default() };
+    for request in [Request::Discard(select.clone()), Request::Apply(select.clone()), Request::Show(select)] {
+        let problem = room.no(request);
+        assert_eq!(problem.code, "E-PLANE-014");
+        assert!(problem.cause.contains(&id) && problem.hint.unwrap().contains(&older), "{}", problem.cause);
+    }
+    assert_eq!(pending(&room, &older), Some(7));
+    // An empty path is none, and not the whole tree.
+    assert_eq!(room.no(Request::Discard(of(&older, &["".into()]))).code, "E-PLANE-019");
 }
 
 /// Cuts a merge of the workspace short before one of its steps.

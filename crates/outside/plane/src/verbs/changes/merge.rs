@@ -10,15 +10,15 @@ use super::tree::{ChangedTree, Done};
 use super::{guards, ledger, recover};
 use crate::channel::Client;
 use crate::store::{self, SessionDirectory, Store};
-use crate::workspace::{Change, Flag, flags};
+use crate::workspace::{Change, Flag, Node, flags};
 
 /// Merges what a session changed into the original.
 pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let (session, chosen) = take(store, client, select)?;
-    let guards = guards(&session);
+    let guards = guards(&session)?;
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| {
-        tree.apply(changes, wanted.paths(), &named(&guards, wanted))
+        tree.apply(changes, wanted.paths(), &named(&guards, changes, wanted))
     };
     each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
     leave(&session)?;
@@ -28,7 +28,8 @@ pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Selec
 /// Throws away what a session changed.
 pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let (session, chosen) = take(store, client, select)?;
-    let guards = guards(&session);
+    // Nothing is held back from being thrown away.
+    let guards = Vec::new();
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
     each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
@@ -93,8 +94,10 @@ fn each_tree(
 
 /// Those of the named paths that are guarded themselves: a guarded path is merged only when it is named, not when a
 /// directory above it is.
-fn named(guards: &[PathBuf], wanted: &Wanted) -> Vec<PathBuf> {
-    let guarded = |path: &&PathBuf| flags(path, None, guards).contains(&Flag::Guarded);
+fn named(guards: &[PathBuf], changes: &[Change], wanted: &Wanted) -> Vec<PathBuf> {
+    let itself = |path: &PathBuf| changes.iter().any(|c| c.path == *path && c.flags.contains(&Flag::Guarded));
+    let above = |path: &PathBuf| flags(path, (Node::Directory, 0), guards).contains(&Flag::Guarded);
+    let guarded = |path: &&PathBuf| itself(path) || above(path);
     wanted.paths().iter().filter(guarded).cloned().collect()
 }
 

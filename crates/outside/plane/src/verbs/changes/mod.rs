@@ -23,7 +23,7 @@ use tree::ChangedTree;
 /// # Errors
 /// When the changes cannot be read.
 pub fn list(session: &SessionDirectory) -> Result<Vec<ChangeInfo>, Problem> {
-    let guards = guards(session);
+    let guards = guards(session)?;
     let mut listed = Vec::new();
     for tree in ChangedTree::all(session)? {
         listed.extend(tree.changes(&guards)?.iter().map(|change| tree.info(change, String::new())));
@@ -43,7 +43,7 @@ pub(super) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
 /// What a session changed, each with its diff. A session that runs may be looked at, too.
 pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
-    let (guards, chosen) = (guards(&session), paths::choose(&session, &select.paths)?);
+    let (guards, chosen) = (guards(&session)?, paths::choose(&session, &select.paths)?);
     let (mut budget, mut changes) = (Budget::new(), Vec::new());
     for (tree, wanted) in ChangedTree::all(&session)?.iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
@@ -76,10 +76,10 @@ pub(crate) fn recover(session: &SessionDirectory) -> Result<Vec<String>, Problem
     Ok(words)
 }
 
-/// What the policies of the session hold back from merging.
-fn guards(session: &SessionDirectory) -> Vec<PathBuf> {
-    let policies: Vec<_> = session.policy().map(|policy| policy.policies().cloned().collect()).unwrap_or_default();
-    policies.into_iter().flat_map(|policy| policy.files.guard).map(PathBuf::from).collect()
+/// What the policies of the session hold back from merging. Where they cannot be read, nothing is merged.
+fn guards(session: &SessionDirectory) -> Result<Vec<PathBuf>, Problem> {
+    let policies: Vec<_> = session.policy()?.policies().cloned().collect();
+    Ok(policies.into_iter().flat_map(|policy| policy.files.guard).map(PathBuf::from).collect())
 }
 
 /// The session's record, where each merge stands before it is done and after.

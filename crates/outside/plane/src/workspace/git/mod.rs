@@ -141,7 +141,7 @@ impl Unit {
 
 /// Folds what lies in git directories into one change each.
 pub(super) fn fold(upper: &Tree, lower: &Tree, changes: Vec<Change>) -> Result<Vec<Change>, Error> {
-    let whole = repository(lower, Path::new(""))?;
+    let whole = repository(lower)?;
     let (mut units, mut rest) = (BTreeMap::<PathBuf, Vec<Change>>::new(), Vec::new());
     for change in changes {
         match root(&change.path, whole) {
@@ -193,10 +193,10 @@ fn root(path: &Path, whole: bool) -> Option<PathBuf> {
     Some(path.iter().take(at + 1).collect())
 }
 
-/// Whether a directory of the original is a repository itself, as a worktree's common directory is.
-fn repository(lower: &Tree, dir: &Path) -> Result<bool, Error> {
+/// Whether the original is a repository itself, as a worktree's common directory is.
+pub(super) fn repository(lower: &Tree) -> Result<bool, Error> {
     for name in ["HEAD", "objects", "refs"] {
-        if lower.stat(&dir.join(name))?.is_none() {
+        if lower.stat(Path::new(name))?.is_none() {
             return Ok(false);
         }
     }

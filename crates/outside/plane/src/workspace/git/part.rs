@@ -54,6 +54,7 @@ pub(super) fn part(path: &Path) -> Part {
     match parts.as_slice() {
         ["objects", rest @ ..] => object(rest),
         ["refs", "replace", ..] | ["shallow"] | ["info", "grafts"] => Part::Unsafe(Fault::FalseHistory),
+        ["refs", "bisect" | "rewritten" | "worktree", ..] => Part::Held(Held::Todo),
         ["refs", ..] | ["HEAD"] | ["worktrees", _, "HEAD"] => Part::Ref(text.to_owned()),
         ["packed-refs"] => Part::PackedRefs,
         ["logs", ..] | ["worktrees", _, "logs", "HEAD"] => Part::Log,

@@ -103,6 +103,30 @@ pub(super) fn is_ref(name: &str) -> bool {
         && !name.chars().any(odd)
 }
 
+/// Whether a ref's name would be taken for something else: by git, or by who reads it.
+pub(super) fn misleads(name: &str) -> bool {
+    let short = ["refs/heads/", "refs/tags/", "refs/remotes/"].iter().find_map(|kind| name.strip_prefix(kind));
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let all_hex = |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let head = short.is_some_and(|short| short.eq_ignore_ascii_case("HEAD") || short.starts_with("refs/"));
+    let state = ["refs/bisect", "refs/replace", "refs/rewritten", "refs/worktree"];
+    let state =
+        state.iter().any(|kind| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    head || all_hex(last) || state || *record::redact::visible(name) != *name
+}
+
+/// Refs that move to where a shorter name means another one, too: a tag called like a branch, or a branch like a
+/// remote's.
+pub(super) fn ambiguous<'n>(mut moved: impl Iterator<Item = &'n str>, all: &Refs) -> bool {
+    const KINDS: [&str; 3] = ["refs/heads/", "refs/tags/", "refs/remotes/"];
+    moved.any(|name| {
+        let short = KINDS.iter().find_map(|kind| Some((kind, name.strip_prefix(kind)?)));
+        short.is_some_and(|(own, short)| {
+            KINDS.iter().any(|kind| kind != own && all.contains_key(&format!("{kind}{short}")))
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +140,13 @@ mod tests {
         for odd in ["refs/heads/a.lock", "refs/heads/.a", "refs//a", "refs/heads/a b", "refs/replace/x", "refs/a@{1}"] {
             assert!(!is_ref(odd), "{odd:?}");
         }
+        let hex = format!("refs/heads/{}", "Ab".repeat(20));
+        for odd in ["refs/heads/HEAD", &hex, "refs/heads/a\u{202e}b", "refs/bisect/bad", "refs/heads/refs/heads/x"] {
+            assert!(misleads(odd), "{odd:?}");
+        }
+        assert!(!misleads("refs/heads/ünder/x") && !misleads("refs/stash") && !misleads("refs/remotes/origin/HEAD"));
+        let all = Refs::from([("refs/heads/v1".into(), String::new()), ("refs/tags/v1".into(), String::new())]);
+        assert!(ambiguous(["refs/tags/v1"].into_iter(), &all) && !ambiguous(["refs/tags/v2"].into_iter(), &all));
         assert_eq!(parse("ref: refs/heads/main").as_deref(), Some("ref: refs/heads/main"));
         assert_eq!(parse("ref: ../../etc/passwd"), None);
     }

@@ -184,6 +184,9 @@ fn difference(before: &Refs, after: &Refs, stamps: &BTreeMap<String, Stamp>) -> 
         })
         .collect();
     let headless = |m: &Move| m.new.is_none() && !m.name.starts_with("refs/");
+    if moves.iter().any(|m| m.new.is_some() && refs::misleads(&m.name)) {
+        return Err(Fault::RefName);
+    }
     if moves.iter().any(headless) { Err(Fault::RefContent) } else { Ok(moves) }
 }
 
