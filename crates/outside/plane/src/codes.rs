@@ -150,8 +150,9 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "E-PLANE-065",
-        "Whoever may write a policy file decides what is allowed. It must not be writable by its group or by others.\n\
-         `chmod go-w FILE`, after reading it.",
+        "Whoever may write a policy file, or rename in a directory above it, decides what is allowed. Neither may be \
+         writable by its group or by others; a directory with the sticky bit serves.\n`chmod go-w` on what is named, \
+         after reading the file.",
     ),
     (
         "E-PLANE-066",

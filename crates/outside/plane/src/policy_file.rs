@@ -74,8 +74,9 @@ fn beside(directory: &Path, name: &str) -> Option<PathBuf> {
 }
 
 fn source(path: &Path, judge: Judge<'_>) -> Result<Source, Problem> {
-    let file = named_file::read(path, MAX_BYTES)?;
+    let file = named_file::read(path, MAX_BYTES).map_err(|problem| hinted(path, problem))?;
     owned(&file)?;
+    enclosed(&file.path)?;
     judge(&file)?;
     let name = file.path.to_string_lossy().into_owned();
     match String::from_utf8(file.content) {
@@ -87,6 +88,21 @@ fn source(path: &Path, judge: Judge<'_>) -> Result<Source, Problem> {
             NOT_RUN,
         )),
     }
+}
+
+/// What else may be meant where no file is: a blueprint spelt wrongly, or a file of a directory.
+fn hinted(path: &Path, problem: Problem) -> Problem {
+    let word = path.components().count() == 1 && path.extension().is_none();
+    let hint = if path.is_dir() {
+        format!("name a file in it, such as `{}`", crate::problem::shell(&path.join("policy.yaml").to_string_lossy()))
+    } else if word && !path.exists() {
+        "a policy is a file or one of the blueprints `hardened` and `strict`".to_owned()
+    } else if !path.exists() {
+        "there is no such file; `ls` its directory, and write its path in full".to_owned()
+    } else {
+        return problem;
+    };
+    Problem { hint: Some(hint), ..problem }
 }
 
 /// Whoever may write the file makes the policy.
@@ -101,6 +117,24 @@ fn owned(file: &NamedFile) -> Result<(), Problem> {
         let cause = format!("`{shown}` may be written by others (mode {mode:04o}), who could change the policy");
         let hint = format!("`chmod go-w {}`", crate::problem::shell(&file.path.to_string_lossy()));
         return Err(problem("E-PLANE-065", cause, &hint, NOT_RUN));
+    }
+    Ok(())
+}
+
+/// Whoever may rename in a directory above puts another file there. In one with the sticky bit nobody renames another's.
+fn enclosed(path: &Path) -> Result<(), Problem> {
+    // Nobody renames in the root.
+    for directory in path.ancestors().skip(1).filter(|directory| directory.parent().is_some()) {
+        let Ok(stat) = rustix::fs::stat(directory) else { continue };
+        let mode = stat.st_mode & 0o7777;
+        let others = stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw();
+        if others || (mode & 0o022 != 0 && mode & 0o1000 == 0) {
+            let (shown, whole) = (quoted(&path.to_string_lossy()), directory.to_string_lossy());
+            let why = if others { format!("belongs to user {}", stat.st_uid) } else { format!("has mode {mode:04o}") };
+            let cause = format!("`{}` {why}: others could put another file in the place of `{shown}`", quoted(&whole));
+            let hint = format!("`chmod go-w {}`, or keep it in a directory of your own", crate::problem::shell(&whole));
+            return Err(problem("E-PLANE-065", cause, &hint, NOT_RUN));
+        }
     }
     Ok(())
 }

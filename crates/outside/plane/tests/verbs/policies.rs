@@ -65,6 +65,15 @@ fn what_is_no_plain_file_of_the_operators_own_is_refused() {
         assert!(problem.hint.unwrap().starts_with("`chmod go-w "));
     }
     fs::set_permissions(&small, fs::Permissions::from_mode(0o600)).unwrap();
+    // The file itself was safe, and yet another one was read in its place: its directory was open to everybody.
+    for (mode, code) in [(0o777, Some("E-PLANE-065")), (0o775, Some("E-PLANE-065")), (0o1777, None), (0o755, None)] {
+        fs::set_permissions(room.path("p"), fs::Permissions::from_mode(mode)).unwrap();
+        let read = read_policy(Some(&small), &room.place.home, room.store());
+        assert_eq!(read.err().map(|problem| problem.code).as_deref(), code, "{mode:o}");
+    }
+    let hint = |path: &Path| refused(&room, path).hint.unwrap();
+    assert!(hint(&room.path("p")).contains("a file in it") && hint(Path::new("blue")).contains("`strict`"));
+    assert!(hint(&room.path("p/absent.yaml")).starts_with("there is no such file"));
     assert!(look_at_policy(Some(&small), &room.place.home).is_ok());
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&small, Some(4242), None).unwrap();
