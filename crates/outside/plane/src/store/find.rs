@@ -53,8 +53,7 @@ fn by_text(store: &Store, text: &str) -> Result<SessionDirectory, Problem> {
     if ids.iter().any(|id| id == text) {
         return SessionDirectory::open(&store.sessions().join(text));
     }
-    let mut open = ids.iter().filter_map(|id| SessionDirectory::open(&store.sessions().join(id)).ok());
-    if let Some(named) = open.find(|session| session.record.name.as_deref() == Some(text)) {
+    if let Some(named) = newest(store, &ids, |session| session.record.name.as_deref() == Some(text))? {
         return Ok(named);
     }
     let beginning: Vec<_> = ids.iter().filter(|id| !text.is_empty() && id.starts_with(text)).collect();
@@ -77,11 +76,10 @@ fn by_text(store: &Store, text: &str) -> Result<SessionDirectory, Problem> {
 
 fn by_directory(store: &Store, directory: &Path) -> Result<SessionDirectory, Problem> {
     let (ids, _) = ids(store)?;
-    let mut open = ids.iter().filter_map(|id| SessionDirectory::open(&store.sessions().join(id)).ok());
     let holds = |session: &SessionDirectory| {
         session.record.trees.first().is_some_and(|workspace| directory.starts_with(&workspace.path))
     };
-    open.find(holds).ok_or_else(|| {
+    newest(store, &ids, holds)?.ok_or_else(|| {
         problem(
             "E-PLANE-013",
             format!("no session worked on `{}`", quoted(&directory.to_string_lossy())),
@@ -89,6 +87,35 @@ fn by_directory(store: &Store, directory: &Path) -> Result<SessionDirectory, Pro
             NO,
         )
     })
+}
+
+/// The newest session that fits. A newer one that cannot be read may be the one that is meant: then none is taken.
+fn newest(
+    store: &Store,
+    ids: &[String],
+    fits: impl Fn(&SessionDirectory) -> bool,
+) -> Result<Option<SessionDirectory>, Problem> {
+    let mut unread = None;
+    for id in ids {
+        match SessionDirectory::open(&store.sessions().join(id)) {
+            Ok(session) if fits(&session) => {
+                return match unread {
+                    None => Ok(Some(session)),
+                    Some((newer, problem)) => Err(hidden(newer, &session, problem)),
+                };
+            }
+            Ok(_) => {}
+            Err(_) if begins(store, id) || left(store, id) => {}
+            Err(problem) => unread = unread.or(Some((id, problem))),
+        }
+    }
+    Ok(None)
+}
+
+fn hidden(newer: &str, session: &SessionDirectory, problem: Problem) -> Problem {
+    let hint = format!("name the one that is meant: `{}` is the newest that can be read", session.record.id);
+    let cause = format!("session `{newer}` is newer and cannot be read: {}", quoted(&problem.cause));
+    Problem { cause, hint: Some(hint), ..problem }
 }
 
 /// Names that can be ids, newest first, and the others.
@@ -111,4 +138,8 @@ fn ids(store: &Store) -> Result<(Vec<String>, Vec<String>), Problem> {
 fn begins(store: &Store, id: &str) -> bool {
     let gone = std::fs::symlink_metadata(store.sessions().join(id).join("session.json")).is_err();
     gone && std::fs::symlink_metadata(store.running().join(id)).is_ok()
+}
+
+fn left(store: &Store, id: &str) -> bool {
+    std::fs::symlink_metadata(store.sessions().join(id)).is_err()
 }

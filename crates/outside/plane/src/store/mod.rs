@@ -143,15 +143,45 @@ pub fn private_directory(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Replaces a file whole or not at all, readable by its owner alone.
+/// Replaces a file whole or not at all, readable by its owner alone. A power cut may still take it: only on the way to
+/// a start, where a wait for the disk costs more than all else, and where what is lost is refused later.
 ///
 /// # Errors
 /// The kernel's error.
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    put(path, bytes, false)
+}
+
+/// The same, and on disk when it returns.
+///
+/// # Errors
+/// The kernel's error.
+pub fn replace_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    put(path, bytes, true)?;
+    sync_directory(path)
+}
+
+/// Makes durable what was replaced before.
+fn settle(path: &Path) -> std::io::Result<()> {
+    match fs::File::open(path) {
+        Ok(file) => file.sync_all().and_then(|()| sync_directory(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn put(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let fresh = path.with_extension("new");
     let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
+    if durable {
+        file.sync_all()?;
+    }
     fs::rename(&fresh, path)
+}
+
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }

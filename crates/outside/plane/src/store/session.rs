@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Problem, SessionState};
 
-use super::{Store, ledger, private_directory, replace, running};
+use super::{Store, ledger, private_directory, replace, replace_durably, running, settle};
 use crate::problem::{NO, problem, state};
 
 /// What was asked of a session, and how it ended.
@@ -50,8 +50,6 @@ pub struct TreeRecord {
     pub changes: PathBuf,
     /// Whose files are made by a merge, when the plane is root.
     pub owner: Option<(u32, u32)>,
-    /// The moment before which the original was what the cell saw: seconds and nanoseconds since the Unix epoch.
-    pub since: (i64, i64),
 }
 
 /// A session's directory, and whether this plane holds it.
@@ -192,7 +190,8 @@ impl SessionDirectory {
         if free || self.lock.is_some() { SessionState::Lost } else { SessionState::Running }
     }
 
-    /// Keeps the record, and notes its trees as directories that an agent can change: before it can.
+    /// Keeps the record, and notes its trees as directories that an agent can change: before it can. On disk when the
+    /// session ended, with its policy: until then a power cut may take both, and what it took is refused, not guessed.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -202,7 +201,12 @@ impl SessionDirectory {
         }
         let file = self.path.join("session.json");
         let bytes = serde_json::to_vec(&self.record).map_err(|error| state("write", &file, &error.into()))?;
-        replace(&file, &bytes).map_err(|error| state("write", &file, &error))
+        let written = if self.record.ended.is_none() {
+            replace(&file, &bytes)
+        } else {
+            settle(&self.path.join("policy.json")).and_then(|()| replace_durably(&file, &bytes))
+        };
+        written.map_err(|error| state("write", &file, &error))
     }
 
     /// Keeps the policies that are in force.

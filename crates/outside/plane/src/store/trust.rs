@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wire::command::Problem;
 
-use super::{Store, now, replace, running};
+use super::{Store, now, replace_durably, running};
 use crate::problem::{NOT_RUN, problem, state};
 
 /// What is trusted.
@@ -67,7 +67,7 @@ impl Trust {
         let hash = trusted.sha256.clone();
         let before = trust.files.insert(path.to_owned(), trusted).map(|before| before.sha256);
         let bytes = serde_json::to_vec_pretty(&trust).map_err(|error| state("write", &store.trust(), &error.into()))?;
-        replace(&store.trust(), &bytes).map_err(|error| state("write", &store.trust(), &error))?;
+        replace_durably(&store.trust(), &bytes).map_err(|error| state("write", &store.trust(), &error))?;
         Ok((hash, before))
     }
 }

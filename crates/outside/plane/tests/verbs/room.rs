@@ -95,7 +95,7 @@ impl Room {
         };
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");
-        session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None, since: (0, 0) }];
+        session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None }];
         session.save().unwrap();
         let policy = policy.unwrap_or_else(|| plane::policy_file::look_at_policy(None, &self.place.home).unwrap());
         session.save_policy(&[policy]).unwrap();
