@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use plan::{Command, Foundation, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
-use rustix::time::ClockId;
 use wire::command::{Problem, Run, Stream as Seen};
 
 use super::asked::Asked;
@@ -32,10 +31,9 @@ pub(super) struct Prepared {
 /// # Errors
 /// Why nothing is run.
 pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foundation) -> Result<Prepared, Problem> {
-    let since = rustix::time::clock_gettime(ClockId::Realtime);
     let (command, located) = command(asked)?;
     let mut session = directory(asked, store, &command)?;
-    let trees = trees(asked, &session.path, (since.tv_sec, since.tv_nsec))?;
+    let trees = trees(asked, &session.path)?;
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
     let mut layout = Layout::new(who.identity.privileged);
@@ -95,7 +93,7 @@ fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<Sessio
 }
 
 /// The trees whose changes are reviewed: the workspace, then what the policy lets be written.
-fn trees(asked: &Asked, session: &Path, since: (i64, i64)) -> Result<Vec<TreeRecord>, Problem> {
+fn trees(asked: &Asked, session: &Path) -> Result<Vec<TreeRecord>, Problem> {
     let write = asked.policy.files.write.iter().map(|path| PathBuf::from(path.as_str()));
     let paths = std::iter::once(asked.workspace.clone()).chain(write.filter(|path| path.is_dir()));
     let mut trees: Vec<TreeRecord> = Vec::new();
@@ -105,7 +103,7 @@ fn trees(asked: &Asked, session: &Path, since: (i64, i64)) -> Result<Vec<TreeRec
         }
         let changes = session.join("changes").join(trees.len().to_string());
         let owner = changes_directory(&changes, &path)?;
-        trees.push(TreeRecord { path, changes, owner, since });
+        trees.push(TreeRecord { path, changes, owner });
     }
     Ok(trees)
 }
