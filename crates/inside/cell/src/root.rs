@@ -10,7 +10,7 @@ mod place;
 use crate::owner::{self, Owners};
 use plan::{Layer, Plan, Step};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode};
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
 };
@@ -144,8 +144,12 @@ fn bind(building: &Building<'_>, (source, at): (&str, &str), flags: MountAttrFla
         doing(|| format!("map the owner of `{source}`"), owner::map(&tree, namespace, true))?;
     }
     doing(|| format!("restrict `{at}`"), place::set_attributes(&tree, flags, true))?;
-    let is_directory = doing(|| format!("look at `{source}`"), place::is_directory(&tree))?;
-    let place = if is_directory { place::directory(root, at)? } else { place::empty_file(root, at)? };
+    let place = match doing(|| format!("look at `{source}`"), place::kind(&tree))? {
+        FileType::Directory => place::directory(root, at)?,
+        // A directory's listing tells what lies beneath the mount: not a file that `find -type f` would read for ever.
+        FileType::CharacterDevice => place::stand_in(root, at)?,
+        _ => place::empty_file(root, at)?,
+    };
     onto(&tree, &place, at)
 }
 

@@ -13,8 +13,15 @@ const REQUIRED: ABI = ABI::V6;
 /// The highest that this build knows; rights beyond the kernel's are left out.
 const HIGHEST: ABI = ABI::V10;
 
+/// Where audit is on, refusals of every program that the agent starts are told, not only of its first
+/// (`LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON`, ABI 7).
+const TELL_OF_EVERY_PROGRAM: u32 = 1 << 1;
+
 /// A ruleset that was built and waits to bind the calling thread.
-pub(crate) struct Domain(OwnedFd);
+pub(crate) struct Domain {
+    ruleset: OwnedFd,
+    flags: u32,
+}
 
 /// Landlock could not be built as the plan says.
 #[derive(Debug)]
@@ -67,7 +74,8 @@ impl Domain {
         let ruleset: Option<OwnedFd> = created.into();
         let ruleset = ruleset.ok_or(DomainError::Missing)?;
         // Out of the way of the low numbers, which the agent's process fills.
-        rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map(Domain).map_err(|_| DomainError::Missing)
+        let ruleset = rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map_err(|_| DomainError::Missing)?;
+        Ok(Domain { ruleset, flags: if abi() >= 7 { TELL_OF_EVERY_PROGRAM } else { 0 } })
     }
 
     /// Binds the calling thread and all that it will start. Allocates nothing and keeps the descriptor.
@@ -76,7 +84,7 @@ impl Domain {
     /// The kernel's, or when `no new privileges` was not set before by a caller without CAP_SYS_ADMIN.
     pub(crate) fn enter(&self) -> rustix::io::Result<()> {
         // SAFETY: takes a descriptor, which is open, and flags.
-        let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.0.as_raw_fd(), 0) };
+        let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.ruleset.as_raw_fd(), self.flags) };
         if result == 0 { Ok(()) } else { Err(super::last_error()) }
     }
 }

@@ -169,7 +169,12 @@ fn take_stdio<'a>(stdio: &[OwnedFd; 3], status: &'a OwnedFd, sealed: bool) -> ru
 
 fn limit(prepared: &Prepared) -> At<()> {
     for (resource, value) in &prepared.limits {
-        let limit = libc::rlimit { rlim_cur: *value, rlim_max: *value };
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure lives for the call. Where it fails the limit below is refused by the kernel too.
+        let known = unsafe { libc::getrlimit(*resource, &raw mut limit) } == 0;
+        // One that was inherited lower stays: nobody here may raise it.
+        let value = if known { (*value).min(limit.rlim_max) } else { *value };
+        limit = libc::rlimit { rlim_cur: value, rlim_max: value };
         // SAFETY: the structure lives for the call; an unknown resource is refused by the kernel.
         if unsafe { libc::setrlimit(*resource, &raw const limit) } != 0 {
             return Err((Step::Limits, confine::last_error()));

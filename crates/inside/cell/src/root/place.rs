@@ -47,6 +47,18 @@ pub(super) fn empty_file(root: &OwnedFd, at: &str) -> Result<OwnedFd> {
     doing(|| format!("open `{at}`"), beneath(root, relative(at), OFlags::PATH | OFlags::NOFOLLOW))
 }
 
+/// Something to mount a device over that no listing takes for a file; an existing thing serves.
+pub(super) fn stand_in(root: &OwnedFd, at: &str) -> Result<OwnedFd> {
+    if let Some(place) = existing(root, at)? {
+        return Ok(place);
+    }
+    let (parent, name) = split(at);
+    let parent = directory(root, parent)?;
+    let made = rustix::fs::mknodat(&parent, name, FileType::Socket, Mode::from_raw_mode(0o600), 0);
+    doing(|| format!("make `{at}`"), made)?;
+    doing(|| format!("open `{at}`"), beneath(root, relative(at), OFlags::PATH | OFlags::NOFOLLOW))
+}
+
 /// A new file with this content.
 pub(super) fn file(root: &OwnedFd, at: &str, content: &[u8], mode: u32) -> Result<()> {
     let (parent, name) = split(at);
@@ -75,6 +87,11 @@ pub(super) fn symlink(root: &OwnedFd, at: &str, target: &str) -> Result<()> {
 pub(super) fn set_mode(place: &OwnedFd, mode: u32) -> rustix::io::Result<()> {
     let here = beneath(place, ".", OFlags::RDONLY | OFlags::DIRECTORY)?;
     rustix::fs::fchmod(&here, Mode::from_raw_mode(mode))
+}
+
+/// What the descriptor is.
+pub(super) fn kind(place: &OwnedFd) -> rustix::io::Result<FileType> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(place)?.st_mode))
 }
 
 /// Whether the descriptor is a directory.
