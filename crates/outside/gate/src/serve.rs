@@ -15,7 +15,7 @@ use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore};
-use wire::{GateReport, Lease};
+use wire::{GateReport, Lease, Secret};
 
 use crate::answers;
 use crate::confine::{ceiling, confine};
@@ -51,6 +51,15 @@ impl Failure {
     fn of<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Failure {
         move |error| Failure { what, why: error.to_string() }
     }
+}
+
+/// Knows the credentials that were let in. One too short to be looked for would blank ordinary words.
+fn redactor(secrets: &[Secret]) -> Redactor {
+    let mut redactor = Redactor::new();
+    for secret in secrets {
+        let _ = redactor.add(&secret.name, &secret.value);
+    }
+    redactor
 }
 
 impl std::fmt::Display for Failure {
@@ -127,7 +136,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
         policy: lease.policy,
         naming: RefCell::new(naming),
-        ledger: RefCell::new(Ledger::new(segment, writer, Redactor::new())),
+        ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets))),
         resolver: Resolver { nameservers: lease.nameservers, hosts: lease.hosts },
         refusals: RefCell::new(Refusals::new(Instant::now())),
         behind: Notify::new(),

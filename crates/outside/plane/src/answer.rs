@@ -8,9 +8,9 @@ use crate::{session, verbs};
 
 /// Answers one client, and says how `bastided` exits.
 pub fn answer(client: &mut Client) -> u8 {
-    let Ok(request) = client.request() else { return NOT_RUN };
+    let Ok((request, descriptors)) = client.request() else { return NOT_RUN };
     let answered = match request {
-        Request::Run(run) => session::run(client, *run).map(|outcome| Reply::Ended(Box::new(outcome))),
+        Request::Run(run) => session::run(client, *run, descriptors).map(|outcome| Reply::Ended(Box::new(outcome))),
         Request::Doctor(run) => session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer))),
         other => verbs::answer(client, other),
     };

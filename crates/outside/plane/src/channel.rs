@@ -89,13 +89,15 @@ impl Client {
         Client { socket, gone: false }
     }
 
-    /// The request. Orders may follow it at once, so no byte after it is read.
+    /// The request, and the descriptors that ride with its first byte. Orders may follow it at once, so no byte after
+    /// it is read.
     ///
     /// # Errors
     /// When the stream ends, or holds no request.
-    pub fn request(&mut self) -> io::Result<Request> {
+    pub fn request(&mut self) -> io::Result<(Request, Vec<OwnedFd>)> {
         let mut prefix = [0; 4];
-        self.fill(&mut prefix)?;
+        let (read, descriptors) = self.begin(&mut prefix)?;
+        self.fill(&mut prefix[read..])?;
         let length = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
         if length > wire::MAX_FRAME {
             return Err(io::Error::other("the request is too long"));
@@ -103,7 +105,30 @@ impl Client {
         let mut frame = prefix.to_vec();
         frame.resize(4 + length, 0);
         self.fill(&mut frame[4..])?;
-        wire::decode(&frame).map_err(io::Error::other)
+        Ok((wire::decode(&frame).map_err(io::Error::other)?, descriptors))
+    }
+
+    /// The first bytes, with what rides on them.
+    fn begin(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let message = loop {
+            match rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags) {
+                Err(Errno::INTR) => {}
+                other => break other?,
+            }
+        };
+        if message.bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut descriptors = Vec::new();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                descriptors.extend(rights);
+            }
+        }
+        Ok((message.bytes, descriptors))
     }
 
     fn fill(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {

@@ -137,6 +137,16 @@ pub const CODES: &[(&str, &str)] = &[
          so nothing was run.\nCorrect the variable, or unset it to connect directly.",
     ),
     (
+        "E-PLANE-052",
+        "The state directory holds policies, records, homes and changes. A path that holds it may not be changed inside, and \
+         one that lies in it may not be seen.",
+    ),
+    (
+        "E-PLANE-053",
+        "Where the layer `relayed-stdio` is left out by name, the client hands its own streams on. This client did not: it \
+         is of another version.",
+    ),
+    (
         "E-PLANE-060",
         "The cell or the gate could not be started as a process. Memory or processes may be exhausted: `ulimit -a`.",
     ),

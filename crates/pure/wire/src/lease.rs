@@ -38,8 +38,27 @@ pub struct Lease {
     pub names: Vec<String>,
     /// The proxy that connections go through, where the host has no other way out.
     pub upstream_proxy: Option<Proxy>,
+    /// Credentials that were let in by name: never to stand in the record.
+    pub secrets: Vec<Secret>,
     /// What the gate holds at once.
     pub bounds: Bounds,
+}
+
+/// A value that is known to be secret, and what it is called.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// The name, which may be shown.
+    pub name: String,
+    /// The value, which may not.
+    pub value: String,
+}
+
+impl std::fmt::Debug for Secret {
+    /// Without the value.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Secret({})", self.name)
+    }
 }
 
 /// A proxy to go out through, by CONNECT.
@@ -134,6 +153,7 @@ mod tests {
             segment: None,
             names: Vec::new(),
             upstream_proxy: None,
+            secrets: vec![Secret { name: "KEY".into(), value: "value".into() }],
             bounds: Bounds::default(),
         }
     }

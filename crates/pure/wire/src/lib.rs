@@ -7,4 +7,4 @@ mod frame;
 mod lease;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
-pub use lease::{Bounds, DESCRIPTORS, GateReport, Lease, LeaseError, Proxy, VERSION};
+pub use lease::{Bounds, DESCRIPTORS, GateReport, Lease, LeaseError, Proxy, Secret, VERSION};

@@ -174,6 +174,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         segment: None,
         names: Vec::new(),
         upstream_proxy: None,
+        secrets: Vec::new(),
         bounds: Bounds::default(),
     }
 }

@@ -4,14 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use policy::{CanonicalPath, Policy, Rule, Target, WorkspaceMode};
+use record::Redactor;
 use wire::command::{Problem, Run};
+use wire::{Proxy, Secret};
 
-use super::credentials;
 use super::locate::plain;
 use super::risks::{self, Accepted, Credential};
+use super::{credentials, host};
 use crate::policy_file;
-use crate::problem::{NOT_RUN, problem};
+use crate::problem::{NOT_RUN, problem, quoted};
 use crate::store::Store;
+
+/// The name of the private home where the operator has none.
+const NO_HOME: &str = "/home/agent";
 
 /// A request that may be carried out.
 #[derive(Debug)]
@@ -28,9 +33,25 @@ pub(super) struct Asked {
     pub(super) expressly: Vec<PathBuf>,
     /// Places of credentials that stay hidden.
     pub(super) hidden: Vec<PathBuf>,
+    /// Credentials that were let in by name.
+    pub(super) secrets: Vec<Secret>,
+    /// The proxy that this host goes out through.
+    pub(super) upstream: Option<Proxy>,
+    /// Lines for the operator.
+    pub(super) notices: Vec<String>,
 }
 
 impl Asked {
+    /// Keeps what was let in out of the record.
+    pub(super) fn redactor(&self) -> Redactor {
+        let mut redactor = Redactor::new();
+        for secret in &self.secrets {
+            // One too short to be looked for would blank ordinary words.
+            let _ = redactor.add(&secret.name, &secret.value);
+        }
+        redactor
+    }
+
     /// A variable of the operator's.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         variable(&self.run, name)
@@ -58,7 +79,9 @@ pub(super) struct Begun {
 /// Checks what needs no policy.
 pub(super) fn begin(run: Run, store: &Store) -> Result<Begun, Problem> {
     let accepted = risks::accept(&run.accept_risks)?;
-    let home = variable(&run, "HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    // Without a home of his own the operator's is nowhere; inside there must be one.
+    let home = variable(&run, "HOME").filter(|home| home.len() > 1 && home.starts_with('/'));
+    let home = home.map_or_else(|| PathBuf::from(NO_HOME), |home| plain(Path::new(home)));
     let workspace = workspace(&run, &home, store)?;
     Ok(Begun { run, accepted, workspace, home })
 }
@@ -94,8 +117,39 @@ pub(super) fn complete(begun: Begun, store: &Store) -> Result<Asked, Problem> {
     };
     policy.files.workspace = mode;
     let hidden = credentials_inside(&run, &accepted, &home, &policy)?;
+    keeps_off_the_state(&policy, store)?;
+    let secret = |(name, value): &&(String, String)| credentials::secret_looking(name, value);
+    let secrets = run.environment.iter().filter(secret);
+    let secrets = secrets.map(|(name, value)| Secret { name: name.clone(), value: value.clone() }).collect();
+    let (upstream, odd) = host::upstream(|name| variable(&run, name).map(str::to_owned))?.unzip();
+    let odd = odd.unwrap_or_default();
+    let notice = |word: &String| {
+        format!("NO_PROXY: `{}` says nothing here; such destinations go through the proxy", quoted(word))
+    };
+    let notices = odd.iter().map(notice).collect();
     let workdir = run.workdir.as_ref().map_or_else(|| workspace.clone(), |path| plain(&run.directory.join(path)));
-    Ok(Asked { policy, accepted, workspace, home, workdir, mode, expressly, hidden, run })
+    Ok(Asked { policy, accepted, workspace, home, workdir, mode, expressly, hidden, secrets, upstream, notices, run })
+}
+
+/// What an agent could change of the plane's state would change what the plane does.
+fn keeps_off_the_state(policy: &Policy, store: &Store) -> Result<(), Problem> {
+    let root = fs::canonicalize(store.root()).unwrap_or_else(|_| store.root().to_owned());
+    let touches = |path: &Path| {
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        real.starts_with(&root) || root.starts_with(&real)
+    };
+    let inside = |path: &Path| fs::canonicalize(path).is_ok_and(|real| real.starts_with(&root));
+    let write = policy.files.write.iter().map(|path| Path::new(path.as_str())).find(|path| touches(path));
+    let read = policy.files.read.iter().map(|path| Path::new(path.as_str())).find(|path| inside(path));
+    match write.or(read) {
+        None => Ok(()),
+        Some(path) => Err(problem(
+            "E-PLANE-052",
+            format!("`{}` holds the plane's own state, or lies in it", quoted(&path.to_string_lossy())),
+            "name a directory that is not the plane's",
+            NOT_RUN,
+        )),
+    }
 }
 
 fn canonical(path: &Path) -> Result<CanonicalPath, Problem> {

@@ -45,13 +45,15 @@ impl Cell {
         unless_gone(channel::send(&self.socket, &frame, &[]))
     }
 
-    /// Tells it the plan, after which it builds and runs. One that is gone says why as in [`Cell::found`].
+    /// Tells it the plan, after which it builds and runs; `stdio` is the client's own, where the layer that relays it
+    /// was left out by name. One that is gone says why as in [`Cell::found`].
     ///
     /// # Errors
     /// When that cannot be said.
-    pub(super) fn build(&self, plan: &Plan) -> io::Result<()> {
+    pub(super) fn build(&self, plan: &Plan, stdio: &[OwnedFd]) -> io::Result<()> {
         let mut frame = Frame::encode(plan).map_err(io::Error::other)?;
-        let sent = channel::send(&self.socket, &frame, &[]);
+        let stdio: Vec<BorrowedFd<'_>> = stdio.iter().map(AsFd::as_fd).collect();
+        let sent = channel::send(&self.socket, &frame, &stdio);
         // The plan holds the agent's environment.
         frame.fill(0);
         std::hint::black_box(&frame);

@@ -1,6 +1,7 @@
 //! A gate as the plane sees it: a process on one socket, with a lease. The plane keeps the door's descriptors, so
 //! that another gate can take over.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,18 +9,29 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use policy::Conjunction;
-use record::{Kind, Origin, Segment, Verdict};
-use wire::{Bounds, GateReport, Lease, Proxy};
+use record::{Kind, Origin, Segment, Verdict, Verifier};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::Shutdown;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use wire::{Bounds, GateReport, Lease, Proxy, Secret};
 
 use super::host;
 use crate::channel;
+use crate::store::{Line, Lines};
 
 /// Descriptors of the door, as the cell reports them.
 const DOOR: usize = wire::DESCRIPTORS - 1;
 /// More gates than this do not stay alive: then the cell has no network.
 const MOST: u32 = 16;
+
+/// How long a gate may take to record what is left and to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where a segment's chain ends, and which names have synthetic addresses, in that order.
+type Before = (Option<(u64, String)>, Vec<String>);
 
 /// What every gate of a session is told.
 #[derive(Debug)]
@@ -29,6 +41,7 @@ pub(super) struct Door {
     pub(super) policy: Conjunction,
     pub(super) segment: PathBuf,
     pub(super) proxy: Option<Proxy>,
+    pub(super) secrets: Vec<Secret>,
     /// The uid of gates, where the plane is root.
     pub(super) uid: Option<u32>,
 }
@@ -38,6 +51,8 @@ pub(super) struct Door {
 pub(super) struct Gate {
     socket: OwnedFd,
     answer: wire::Decoder<GateReport>,
+    /// A child of ours, waited for only here: the number is its own until then.
+    pid: Option<Pid>,
     /// From 1.
     incarnation: u32,
 }
@@ -47,7 +62,9 @@ pub(super) struct Gate {
 pub(super) enum Said {
     Nothing,
     Ready,
-    /// It ended, or cannot serve.
+    /// It cannot serve, and says why: another one could not either.
+    Unable(String),
+    /// It ended, or speaks nonsense.
     Lost,
 }
 
@@ -62,8 +79,8 @@ pub(super) fn start(program: &Path, uid: Option<u32>, incarnation: u32) -> io::R
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
     }
-    command.spawn()?;
-    Ok(Gate { socket: ours, answer: wire::Decoder::new(), incarnation })
+    let pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
+    Ok(Gate { socket: ours, answer: wire::Decoder::new(), pid, incarnation })
 }
 
 impl Door {
@@ -98,6 +115,7 @@ impl Door {
             segment,
             names,
             upstream_proxy: self.proxy.clone(),
+            secrets: self.secrets.clone(),
             bounds: Bounds::default(),
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
@@ -106,23 +124,42 @@ impl Door {
         channel::send(&gate.socket, &frame, &descriptors)
     }
 
-    /// Where the segment ends, cut where it was torn, and which names have synthetic addresses.
-    fn before(&self) -> io::Result<(Option<(u64, String)>, Vec<String>)> {
-        let text = std::fs::read(&self.segment)?;
-        let (writer, kept) = record::resume(&self.origin, &text).map_err(io::Error::other)?;
-        if kept < text.len() {
-            File::options().write(true).open(&self.segment)?.set_len(kept as u64)?;
-        }
-        let head = writer.head();
-        let mut names = Vec::new();
-        for entry in record::Reader::new(Segment::Gate, &text[..kept]).flatten() {
+    /// What the gates before came to; a line that the last of them was stopped at is cut off. They are all gone.
+    fn before(&self) -> io::Result<Before> {
+        let mut lines = Lines::new(self.segment.clone());
+        let mut verifier = Verifier::new(&self.origin);
+        let (mut kept, mut place) = (0, 0);
+        let (mut names, mut known) = (Vec::new(), HashSet::new());
+        while let Some(line) = lines.next_line()? {
+            let Line::Whole(line) = line else { return Err(io::Error::other("a line of the segment is too long")) };
+            verifier.line(line).map_err(io::Error::other)?;
+            kept += line.len() as u64;
+            place += 1;
+            let entry = record::decode(Segment::Gate, place, line).map_err(io::Error::other)?;
             if let Kind::Resolve { name, verdict: Verdict::Allowed | Verdict::Asked, .. } = entry.event.kind
-                && !names.contains(&name)
+                && known.insert(name.clone())
             {
                 names.push(name);
             }
         }
+        if lines.is_torn() {
+            File::options().write(true).open(&self.segment)?.set_len(kept)?;
+        }
+        let head = verifier.finish().head;
         Ok(((head.events > 0).then(|| (head.events, head.hex())), names))
+    }
+
+    /// Makes durable what gates wrote since `synced` bytes; gives how many there are now.
+    ///
+    /// # Errors
+    /// When the disk says so.
+    pub(super) fn checkpoint(&self, synced: u64) -> io::Result<u64> {
+        let file = File::open(&self.segment)?;
+        let length = file.metadata()?.len();
+        if length != synced {
+            file.sync_data()?;
+        }
+        Ok(length)
     }
 }
 
@@ -142,8 +179,40 @@ impl Gate {
         match self.answer.push(&bytes).as_deref() {
             Ok([]) => Said::Nothing,
             Ok([GateReport::Ready]) => Said::Ready,
+            Ok([GateReport::Failed { what, why }]) => Said::Unable(format!("{what}: {why}")),
             _ => Said::Lost,
         }
+    }
+
+    /// Lets it record what is left, and waits for its end. One that hangs is killed: it must not hold the operator.
+    pub(super) fn finish(self) {
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            let mut ended = [PollFd::new(&self.socket, PollFlags::IN)];
+            let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+            if poll(&mut ended, Some(&left)).is_ok_and(|ready| ready == 0) {
+                break;
+            }
+            let (mut bytes, mut none) = (Vec::new(), Vec::new());
+            if !matches!(channel::receive(&self.socket, &mut bytes, &mut none), Ok(true)) {
+                return self.wait();
+            }
+        }
+        self.kill();
+    }
+
+    /// Ends it now, and waits until it is gone: two gates must never hold one door.
+    pub(super) fn kill(self) {
+        if let Some(pid) = self.pid {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        self.wait();
+    }
+
+    fn wait(&self) {
+        let Some(pid) = self.pid else { return };
+        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
     }
 }
 

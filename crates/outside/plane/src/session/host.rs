@@ -101,11 +101,6 @@ fn parse(url: &str, bypass: Vec<String>) -> Option<Proxy> {
     Some(Proxy { host, port, authorization, bypass })
 }
 
-/// The proxy alone, for a caller that cannot refuse.
-pub(super) fn proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Proxy> {
-    upstream(variable).ok().flatten().map(|(proxy, _)| proxy)
-}
-
 /// What a URL writes with `%`.
 fn percent_decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();

@@ -23,6 +23,8 @@ pub(super) struct Layout {
     granted: Vec<PathBuf>,
     /// Whether the cell is started by root, so that files need an owner inside.
     privileged: bool,
+    /// The private root was left out: places of our own making then are the host's, and are not granted.
+    hosts_root: bool,
 }
 
 /// Why a path comes in, which decides what happens when it cannot.
@@ -35,9 +37,9 @@ pub(super) enum Named {
 }
 
 impl Layout {
-    /// An empty root; `privileged` as in [`plan::Identity`].
-    pub(super) fn new(privileged: bool) -> Layout {
-        Layout { privileged, ..Layout::default() }
+    /// An empty root; `privileged` as in [`plan::Identity`], `hosts_root` where the host's own is kept.
+    pub(super) fn new(privileged: bool, hosts_root: bool) -> Layout {
+        Layout { privileged, hosts_root, ..Layout::default() }
     }
 
     /// Whether a path is visible inside by what was granted so far.
@@ -161,16 +163,38 @@ impl Layout {
             devices: false,
             owner,
         });
-        self.grant(at, Access::Write);
         // Not `granted`: what the host has there is not shown.
-        self.granted.retain(|tree| tree != at);
+        self.made(at, Access::Write);
         Ok(())
+    }
+
+    /// A file of the plane's own, laid over what stands at a place.
+    pub(super) fn cover(&mut self, source: &Path, at: &Path) -> Result<(), Problem> {
+        let (Some(source_text), Some(at_text)) = (text(source), text(at)) else { return Err(odd(at)) };
+        let owner = self.owner(source);
+        self.steps.push(Step::Bind {
+            source: source_text,
+            at: at_text,
+            writable: false,
+            executable: false,
+            devices: false,
+            owner,
+        });
+        self.rule(at, Access::Read);
+        Ok(())
+    }
+
+    /// A rule for a place of our own making.
+    pub(super) fn made(&mut self, at: &Path, access: Access) {
+        if !self.hosts_root {
+            self.rule(at, access);
+        }
     }
 
     /// An empty tree in memory.
     pub(super) fn scratch(&mut self, at: &str, bytes: u64, inodes: u64) {
         self.steps.push(Step::Tmpfs { at: at.into(), bytes, inodes, mode: 0o1777 });
-        self.rule(Path::new(at), Access::Write);
+        self.made(Path::new(at), Access::Write);
     }
 
     /// Hides what a granted tree would show.

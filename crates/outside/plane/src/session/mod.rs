@@ -5,6 +5,7 @@ mod cell;
 mod credentials;
 mod doctor;
 mod early;
+mod ending;
 mod environment;
 mod gate;
 mod homes;
@@ -16,37 +17,44 @@ mod locate;
 mod outcome;
 mod prepare;
 mod risks;
+mod roots;
 mod serve;
 mod system;
 mod tend;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use record::{Kind, Redactor, Segment};
+use plan::Layer;
+use record::{Kind, Segment};
 use rustix::process::{WaitOptions, wait};
 use wire::command::{DoctorAnswer, Outcome, Problem, Reply, Run};
 
+use crate::audit::Watch;
 use crate::channel::Client;
 use crate::problem::{NOT_RUN, problem, state};
-use crate::store::{Ledger, SessionDirectory, clear, now, repair};
+use crate::store::{Ledger, SessionDirectory, repair};
 use asked::{Asked, mode_word};
 use gate::Door;
 use prepare::Prepared;
-use serve::{End, Session};
+use serve::Session;
 use tend::Chores;
+
+/// Standard input, output and error.
+const STREAMS: usize = 3;
 
 /// Runs a program in a cell.
 ///
 /// # Errors
 /// Why nothing was run.
-pub fn run(client: &mut Client, run: Run) -> Result<Outcome, Problem> {
-    let outcome = begin_and_carry_out(client, run);
+pub fn run(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<Outcome, Problem> {
+    let outcome = begin_and_carry_out(client, run, descriptors);
     // What was started for a request that was refused has lost its socket by now.
     reap();
     outcome
 }
 
-fn begin_and_carry_out(client: &mut Client, run: Run) -> Result<Outcome, Problem> {
+fn begin_and_carry_out(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<Outcome, Problem> {
     let cell = early::cell()?;
     let store = asked::store(&run)?;
     for line in repair(&store) {
@@ -55,11 +63,25 @@ fn begin_and_carry_out(client: &mut Client, run: Run) -> Result<Outcome, Problem
     let begun = asked::begin(run, &store)?;
     let early = early::begin(cell, &begun)?;
     let asked = asked::complete(begun, &store)?;
+    let stdio = stdio(&asked, descriptors)?;
     let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
-    for notice in &prepared.notices {
+    for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared, early)
+    carry_out(client, &asked, prepared, early, stdio)
+}
+
+/// The client's own stdio, which comes in only where the layer that relays it was left out by name.
+fn stdio(asked: &Asked, descriptors: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Problem> {
+    if !asked.accepted.without.contains(Layer::RelayedStdio) {
+        return Ok(Vec::new());
+    }
+    if descriptors.len() == STREAMS {
+        return Ok(descriptors);
+    }
+    let cause =
+        format!("without `relayed-stdio` the client must hand {STREAMS} descriptors on, not {}", descriptors.len());
+    Err(problem("E-PLANE-053", cause, "use the `bastide` that lies beside this `bastided`", NOT_RUN))
 }
 
 /// Waits until every process of the session is gone: each is a child of ours, pid 1 with all of the cell.
@@ -68,21 +90,29 @@ fn reap() {
 }
 
 /// Lets the cell build and run, serves it and its gate, and sums up.
-fn carry_out(client: &mut Client, asked: &Asked, prepared: Prepared, early: early::Early) -> Result<Outcome, Problem> {
-    let Prepared { mut session, plan, held, .. } = prepared;
+fn carry_out(
+    client: &mut Client,
+    asked: &Asked,
+    prepared: Prepared,
+    early: early::Early,
+    stdio: Vec<OwnedFd>,
+) -> Result<Outcome, Problem> {
+    let Prepared { mut session, plan, held, home, .. } = prepared;
     session.save()?;
     session.save_policy(std::slice::from_ref(&asked.policy))?;
     let ledger = begin(&session, asked, &held)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
-    early.cell.build(&plan).map_err(early::unstarted)?;
-    drop(plan);
+    let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
+    early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
+    drop((plan, stdio));
     let door = Door {
         program: early.gates,
         origin: session.origin(Segment::Gate),
         policy: identity::conjunction(&asked.policy),
         segment,
-        proxy: host::proxy(|name| asked.variable(name).map(str::to_owned)),
+        proxy: asked.upstream.clone(),
+        secrets: asked.secrets.clone(),
         uid: early.who.gate,
     };
     let running = Session {
@@ -95,12 +125,17 @@ fn carry_out(client: &mut Client, asked: &Asked, prepared: Prepared, early: earl
         gate: early.gate,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
-        chores: Chores::new(&session.record.trees, asked.mode, guards(asked), asked.policy.limits.disk),
+        chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
+        audit,
     };
-    let mut end = running.serve();
+    let (mut end, mut ledger) = running.serve();
     reap();
-    finish(&mut session, &mut end)?;
-    outcome::sum_up(&session, asked, end, held.walls)
+    if limits::out_of_memory(&held.groups) > 0 {
+        end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
+        end.warnings.push("the memory limit was reached: the kernel ended a program".into());
+    }
+    let changed = ending::finish(&mut session, &mut ledger, &mut end);
+    outcome::sum_up(&session, asked, end, held.walls, changed)
 }
 
 /// Names that are held back from merging.
@@ -111,7 +146,7 @@ fn guards(asked: &Asked) -> Vec<PathBuf> {
 /// Begins the record: nothing runs before it says that it does.
 fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Result<Ledger, Problem> {
     let path = session.segment(Segment::Plane);
-    let begun = Ledger::begin(&path, &session.origin(Segment::Plane), Redactor::new()).and_then(|mut ledger| {
+    let begun = Ledger::begin(&path, &session.origin(Segment::Plane), asked.redactor()).and_then(|mut ledger| {
         ledger.write(Kind::SessionStart {
             session: session.record.id.clone(),
             command: session.record.command.clone(),
@@ -124,22 +159,6 @@ fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Resu
         Ok(ledger)
     });
     begun.map_err(|error| state("write", &path, &error))
-}
-
-/// Marks the session as ended and removes what it made on the host. What cannot be removed keeps the session's mark, so
-/// that the next start's repair tries again.
-fn finish(session: &mut SessionDirectory, end: &mut End) -> Result<(), Problem> {
-    session.record.ended = Some(now());
-    session.record.exit = Some(i32::from(end.exit));
-    session.save()?;
-    let home = session.record.fresh_home.as_deref().map_or(Ok(()), clear);
-    match limits::release(&session.record.cgroups).and(home) {
-        Ok(()) => session.leave(),
-        Err(error) => {
-            end.warnings.push(format!("what the session made on the host is removed at the next start: {error}"));
-            Ok(())
-        }
-    }
 }
 
 /// The path of a program of ours: beside this one.

@@ -1,6 +1,5 @@
 //! What a session came to, from its record and its changes.
 
-use policy::WorkspaceMode;
 use record::Wall;
 use wire::command::{Outcome, Problem};
 
@@ -8,17 +7,14 @@ use super::asked::Asked;
 use super::serve::End;
 use crate::problem::problem;
 use crate::store::{SessionDirectory, Tally, tally};
-use crate::verbs::changes;
 
-/// Most changed paths that an outcome names: it is one frame, of a bounded length.
-const MOST_NAMED: usize = 10_000;
-
-/// Sums a session up; one whose walls could not be built is a problem instead.
+/// Sums a session up; one whose program did not begin is a problem instead.
 pub(super) fn sum_up(
     session: &SessionDirectory,
     asked: &Asked,
     end: End,
     limits: Vec<Wall>,
+    changed: Vec<String>,
 ) -> Result<Outcome, Problem> {
     if let Some(failure) = &end.failure {
         return Err(not_run(failure));
@@ -28,14 +24,6 @@ pub(super) fn sum_up(
         warnings.push(format!("the record could not be read: {error}"));
         Tally::default()
     });
-    let mut changed = changed(session).unwrap_or_else(|error| {
-        warnings.push(format!("the changes could not be read: {}", error.cause));
-        Vec::new()
-    });
-    if changed.len() > MOST_NAMED {
-        warnings.push(format!("{} more paths changed: `bastide diff` names all", changed.len() - MOST_NAMED));
-        changed.truncate(MOST_NAMED);
-    }
     Ok(Outcome {
         session: session.record.id.clone(),
         exit: end.exit,
@@ -48,15 +36,8 @@ pub(super) fn sum_up(
         changed,
         last_refusal: tally.last_refusal.map(|id| id.to_string()),
         warnings,
+        ..Outcome::default()
     })
-}
-
-/// Every path that differs, said as the operator names it.
-fn changed(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
-    if session.record.mode == WorkspaceMode::ReadOnly {
-        return Ok(Vec::new());
-    }
-    Ok(changes::list(session)?.into_iter().map(|change| change.path).collect())
 }
 
 /// A link or a file where a directory has to be.

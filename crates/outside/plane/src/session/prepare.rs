@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use plan::{Command, Foundation, Plan, Stdio, Stream, WindowSize};
+use plan::{Command, Foundation, Layer, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
+use record::Wall;
 use wire::command::{Problem, Run, Stream as Seen};
 
 use super::asked::Asked;
@@ -11,8 +12,8 @@ use super::identity::Who;
 use super::layout::{Layout, Named, text};
 use super::limits::{self, Held};
 use super::locate::{self, Located};
-use super::{environment, homes, system};
-use crate::problem::state;
+use super::{environment, homes, roots, system};
+use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now};
 use crate::workspace::Workspace;
 
@@ -22,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) session: SessionDirectory,
     pub(super) plan: Plan,
     pub(super) held: Held,
+    /// The private home, on the host.
+    pub(super) home: PathBuf,
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
 }
@@ -36,10 +39,18 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     let trees = trees(asked, &session.path)?;
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
-    let mut layout = Layout::new(who.identity.privileged);
+    let mut layout = Layout::new(who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
     let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
+    let roots = roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"))?;
+    layout.hide(store.root());
     let held = limits::hold(&session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
+    if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
+        let refused = unenforced(wall, &asked.policy.name);
+        // What is left of them is found by its name at the next start.
+        let _ = limits::release(&held.groups);
+        return Err(refused);
+    }
     let plan = Plan {
         version: foundation.version,
         identity: foundation.identity.clone(),
@@ -52,11 +63,24 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
         command: Command {
             program: text(&located.program).unwrap_or_default(),
             arguments: command,
-            environment: variables(asked, who),
+            environment: variables(asked, who, roots),
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, held, notices })
+    Ok(Prepared { session, plan, held, home, notices })
+}
+
+/// A limit that must be enforced and is not.
+fn unenforced(wall: &Wall, policy: &str) -> Problem {
+    problem(
+        "E-PLANE-049",
+        format!(
+            "policy `{policy}` requires the limit `{}`, which this host does not enforce: {}",
+            wall.name, wall.detail
+        ),
+        "`bastide doctor --limits` names the remedy; or take it out of `limits: required`",
+        NOT_RUN,
+    )
 }
 
 /// The command line, and where its program is.
@@ -95,11 +119,16 @@ fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<Sessio
 /// The trees whose changes are reviewed: the workspace, then what the policy lets be written.
 fn trees(asked: &Asked, session: &Path) -> Result<Vec<TreeRecord>, Problem> {
     let write = asked.policy.files.write.iter().map(|path| PathBuf::from(path.as_str()));
-    let paths = std::iter::once(asked.workspace.clone()).chain(write.filter(|path| path.is_dir()));
+    let write = write.filter(|path| asked.expressly.contains(path) || path.is_dir());
+    let paths = std::iter::once(asked.workspace.clone()).chain(write);
     let mut trees: Vec<TreeRecord> = Vec::new();
     for path in paths {
         if trees.iter().any(|tree| path.starts_with(&tree.path)) {
             continue;
+        }
+        if !path.is_dir() {
+            let cause = format!("`{}` cannot be changed inside: it is no directory", path.display());
+            return Err(problem("E-PLANE-041", cause, "name the directory that holds it: `--write DIR`", NOT_RUN));
         }
         let changes = session.join("changes").join(trees.len().to_string());
         let owner = changes_directory(&changes, &path)?;
@@ -193,12 +222,13 @@ fn stdio(run: &Run) -> Stdio {
     Stdio { streams: run.streams.map(stream), size }
 }
 
-fn variables(asked: &Asked, who: &Who) -> Vec<Vec<u8>> {
-    let own = [
+fn variables(asked: &Asked, who: &Who, roots: Vec<(&'static str, String)>) -> Vec<Vec<u8>> {
+    let mut own = vec![
         ("HOME", asked.home.to_string_lossy().into_owned()),
         ("USER", who.name.clone()),
         ("LOGNAME", who.name.clone()),
         ("SHELL", "/bin/sh".to_owned()),
     ];
+    own.extend(roots);
     environment::make(&asked.run.surroundings, &asked.policy.environment, &asked.run.environment, &own)
 }

@@ -14,7 +14,9 @@ use wire::command::{Order as Asked, Reply, Stream};
 use super::cell::Cell;
 use super::gate::{Door, Gate, Said};
 use super::tend::{Chores, Round};
+use crate::audit::Watch;
 use crate::channel::{self, Client};
+use crate::problem::NOT_RUN;
 use crate::store::Ledger;
 
 /// How often the record is made durable.
@@ -37,6 +39,8 @@ pub(super) struct Session<'c> {
     pub(super) sockets: Vec<OwnedFd>,
     pub(super) time: Option<u64>,
     pub(super) chores: Chores,
+    /// Hears what Landlock refused, where the host's audit is on.
+    pub(super) audit: Option<Watch>,
 }
 
 /// How a session ended.
@@ -65,11 +69,13 @@ struct Course {
     /// It was told to end everything.
     killed: bool,
     checkpoint: Instant,
+    /// Bytes of the gate's segment that are durable.
+    synced: u64,
 }
 
 impl Session<'_> {
-    /// Serves until the cell is gone.
-    pub(super) fn serve(mut self) -> End {
+    /// Serves until the cell is gone; gives its end, and the record to end with it.
+    pub(super) fn serve(mut self) -> (End, Ledger) {
         let mut course = Course {
             end: End {
                 exit: 137,
@@ -87,6 +93,7 @@ impl Session<'_> {
             pid_1: None,
             killed: false,
             checkpoint: Instant::now() + CHECKPOINT,
+            synced: 0,
         };
         while !self.cell.is_over() {
             match self.wait(&course) {
@@ -99,12 +106,19 @@ impl Session<'_> {
         }
         let last = self.chores.finish();
         self.note(&mut course, last);
-        let exit = i32::from(course.end.exit);
-        if let Err(error) = self.ledger.write(Kind::Ended { exit, reason: course.end.reason.clone() }) {
-            course.end.warnings.push(format!("the record could not be written to its end: {error}"));
+        if let Some(audit) = self.audit.take() {
+            let (events, warning) = audit.finish();
+            events.into_iter().for_each(|event| self.record(&mut course, event));
+            course.end.warnings.extend(warning);
         }
-        // Dropping the gate's socket and the door lets the gate record what is left, and end.
-        course.end
+        if !course.started && course.end.failure.is_none() {
+            let doing = "the cell ended before the program began".into();
+            course.end.failure = Some(Failure { layer: None, doing, errno: 0, exit: NOT_RUN });
+        }
+        if let Some(gate) = self.gate.take() {
+            gate.finish();
+        }
+        (course.end, self.ledger)
     }
 
     /// Which of client, cell and gate have something to say.
@@ -115,6 +129,9 @@ impl Session<'_> {
         }
         if let Some(gate) = &self.gate {
             wanted.push(PollFd::new(gate, PollFlags::IN));
+        }
+        if let Some(audit) = &self.audit {
+            wanted.push(PollFd::new(audit, PollFlags::IN));
         }
         let next =
             [Some(course.checkpoint), course.deadline, course.kill_at, self.chores.due()].into_iter().flatten().min();
@@ -127,7 +144,8 @@ impl Session<'_> {
         let mut ready = wanted.iter().map(|one| !one.revents().is_empty());
         let cell = ready.next() == Some(true);
         let client = course.client_open && ready.next() == Some(true);
-        Ok([client, cell, ready.next() == Some(true)])
+        let gate = self.gate.is_some() && ready.next() == Some(true);
+        Ok([client, cell, gate])
     }
 
     fn turn(&mut self, course: &mut Course, [client, cell, gate]: [bool; 3]) {
@@ -140,6 +158,8 @@ impl Session<'_> {
         if client {
             self.hear_client(course);
         }
+        let refused = self.audit.as_mut().map(Watch::events).unwrap_or_default();
+        refused.into_iter().for_each(|event| self.record(course, event));
         self.watch_the_clock(course);
     }
 
@@ -158,6 +178,8 @@ impl Session<'_> {
 
     fn report(&mut self, course: &mut Course, report: Report, descriptors: Vec<OwnedFd>) {
         match report {
+            // With no gate left to serve it, the door is closed: that refuses at once.
+            Report::Door if self.gate.is_none() => drop(descriptors),
             Report::Door => {
                 self.sockets = descriptors;
                 self.lease(course);
@@ -201,8 +223,9 @@ impl Session<'_> {
         }
     }
 
+    /// Gives the gate the door, once there are both.
     fn lease(&mut self, course: &mut Course) {
-        let Some(gate) = &self.gate else { return };
+        let Some(gate) = self.gate.as_ref().filter(|_| !self.sockets.is_empty()) else { return };
         let incarnation = gate.incarnation();
         let written = self.ledger.write(Kind::GateStarted { incarnation });
         let leased = written
@@ -216,25 +239,39 @@ impl Session<'_> {
 
     fn hear_gate(&mut self, course: &mut Course) {
         let Some(gate) = &mut self.gate else { return };
-        if gate.said() == Said::Lost {
-            self.record(course, Kind::GateLost);
-            self.replace(course);
+        match gate.said() {
+            Said::Nothing | Said::Ready => {}
+            Said::Unable(why) => self.close(course, &why),
+            Said::Lost => {
+                self.record(course, Kind::GateLost);
+                self.replace(course);
+            }
         }
     }
 
-    /// Puts another gate behind the door; when none stays alive the door is closed, which refuses at once.
+    /// Puts another gate behind the door, once the last one is gone.
     fn replace(&mut self, course: &mut Course) {
-        let next = self.gate.take().map_or(1, |gate| gate.incarnation() + 1);
+        let next = self.gate.take().map_or(1, |gate| {
+            let next = gate.incarnation() + 1;
+            gate.kill();
+            next
+        });
         match self.door.start(next) {
             Ok(gate) => {
                 self.gate = Some(gate);
                 self.lease(course);
             }
-            Err(error) => {
-                course.end.warnings.push(format!("no gate: the cell has no network: {error}"));
-                self.sockets.clear();
-            }
+            Err(error) => self.close(course, &error.to_string()),
         }
+    }
+
+    /// No gate stays alive: the door is closed, which refuses at once.
+    fn close(&mut self, course: &mut Course, why: &str) {
+        course.end.warnings.push(format!("no gate: the cell has no network: {why}"));
+        if let Some(gate) = self.gate.take() {
+            gate.kill();
+        }
+        self.sockets.clear();
     }
 
     fn hear_client(&mut self, course: &mut Course) {
@@ -285,8 +322,15 @@ impl Session<'_> {
         }
         if course.checkpoint <= now {
             course.checkpoint = now + CHECKPOINT;
-            if let Err(error) = self.ledger.checkpoint() {
-                course.end.warnings.push(format!("the record could not be made durable: {error}"));
+            let durable = self.ledger.checkpoint().and_then(|()| self.door.checkpoint(course.synced));
+            match durable {
+                Ok(synced) => course.synced = synced,
+                Err(error) => {
+                    let warning = format!("the record could not be made durable: {error}");
+                    if !course.end.warnings.contains(&warning) {
+                        course.end.warnings.push(warning);
+                    }
+                }
             }
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>, named: &[&Path]) 
     layout.steps.push(Step::Terminals { max: TERMINALS });
     layout.steps.push(Step::Proc);
     // First, since one rule serves all that is named beneath it later: nothing is in this /etc but what was named.
-    layout.rule(Path::new("/etc"), Access::Execute);
+    layout.made(Path::new("/etc"), Access::Execute);
     layout.rule(Path::new("/dev"), Access::Device);
     layout.rule(Path::new("/proc"), Access::Read);
     let bytes = memory.map_or(MEMORY, |memory| memory / 2);

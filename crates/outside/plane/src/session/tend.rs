@@ -1,14 +1,13 @@
 //! What the plane does for a running session by the clock: merges in `live`, and looks at how much was written.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use policy::WorkspaceMode;
 use record::Kind;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
-use crate::store::TreeRecord;
+use crate::store::{SessionRecord, TreeRecord};
 use crate::workspace::{Live, Workspace};
 
 /// Between two merges of `live`.
@@ -19,6 +18,9 @@ const LOOK: Duration = Duration::from_secs(2);
 const BLOCK: u64 = 512;
 /// Files that one look counts; a tree that holds more is judged by these.
 const MOST_FILES: usize = 500_000;
+/// Directories that wait to be looked at, each with a descriptor.
+const MOST_OPEN: usize = 512;
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The chores of one session.
 #[derive(Debug)]
@@ -43,9 +45,9 @@ pub(super) struct Round {
 }
 
 impl Chores {
-    /// The chores that this mode and these limits ask for.
-    pub(super) fn new(trees: &[TreeRecord], mode: WorkspaceMode, guards: Vec<PathBuf>, disk: Option<u64>) -> Chores {
-        let now = Instant::now();
+    /// The chores that a session's mode and its limit on the disk ask for; `home` counts like the trees.
+    pub(super) fn new(record: &SessionRecord, guards: Vec<PathBuf>, disk: Option<u64>, home: &Path) -> Chores {
+        let (now, trees, mode) = (Instant::now(), &record.trees, record.mode);
         let open = |tree: &TreeRecord| Workspace::open(&tree.changes, &tree.path, tree.owner).ok();
         let live = if mode == WorkspaceMode::Live {
             trees.iter().filter_map(open).map(|workspace| (workspace, Live::default())).collect()
@@ -53,7 +55,7 @@ impl Chores {
             Vec::new()
         };
         let next_merge = (!live.is_empty()).then_some(now + MERGE);
-        let trees = trees.iter().map(|tree| tree.changes.join("upper")).collect();
+        let trees = trees.iter().map(|tree| tree.changes.join("upper")).chain([home.to_owned()]).collect();
         Chores { live, guards, trees, disk, next_merge, next_look: disk.map(|_| now + LOOK) }
     }
 
@@ -99,16 +101,23 @@ impl Chores {
     }
 }
 
-/// Bytes that a tree takes on disk.
+/// Bytes that a tree takes on disk. Walked by descriptor: a path may be made longer than the kernel opens. What cannot
+/// be entered or counted to its end counts as it was seen so far: the limit is soft.
 fn bytes(tree: &Path) -> u64 {
-    let (mut todo, mut sum, mut seen) = (vec![tree.to_owned()], 0_u64, 0);
+    let Ok(root) = rustix::fs::open(tree, DIRECTORY, Mode::empty()) else { return 0 };
+    let (mut todo, mut sum, mut seen) = (vec![root], 0_u64, 0);
     while let Some(directory) = todo.pop() {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let Ok(meta) = entry.metadata() else { continue };
-            sum = sum.saturating_add(meta.blocks().saturating_mul(BLOCK));
+        let Ok(entries) = Dir::read_from(&directory) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            let Ok(stat) = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            sum = sum.saturating_add(u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK));
             seen += 1;
-            if meta.is_dir() {
-                todo.push(entry.path());
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && todo.len() < MOST_OPEN {
+                todo.extend(rustix::fs::openat(&directory, name, DIRECTORY, Mode::empty()));
             }
         }
         if seen > MOST_FILES {
@@ -121,6 +130,22 @@ fn bytes(tree: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    /// Paths longer than the kernel opens once hid what lay there.
+    #[test]
+    fn what_lies_deep_counts_too() {
+        let tree = tempfile::tempdir().expect("a directory");
+        let name = "d".repeat(200);
+        let mut at = rustix::fs::open(tree.path(), DIRECTORY, Mode::empty()).expect("open");
+        for _ in 0..30 {
+            rustix::fs::mkdirat(&at, name.as_str(), Mode::RWXU).expect("made");
+            at = rustix::fs::openat(&at, name.as_str(), DIRECTORY, Mode::empty()).expect("open");
+        }
+        let file = rustix::fs::openat(&at, "f", OFlags::WRONLY | OFlags::CREATE, Mode::RUSR).expect("made");
+        rustix::io::write(&file, &[1; 200_000]).expect("written");
+        assert!(bytes(tree.path()) >= 200_000);
+    }
 
     #[test]
     fn what_was_written_is_counted_in_blocks() {

@@ -14,7 +14,7 @@ use wire::command::{DoctorAnswer, Outcome, Probe, Problem, Run, Stream};
 use super::{asked, early, prepare};
 use crate::channel::{self, Client};
 use crate::problem::state;
-use crate::store::private_directory;
+use crate::store::{clear, private_directory};
 
 /// Longest output of the probes that is read, in bytes.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -67,10 +67,10 @@ fn try_out(run: Run) -> Result<(Outcome, String), Problem> {
     let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
-    let outcome = super::carry_out(&mut Client::new(theirs), &asked, prepared, early);
+    let outcome = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, Vec::new());
     let output = printed(ours);
     // Nothing of a throwaway session is of use later.
-    let _ = fs::remove_dir_all(&path);
+    let _ = clear(&path);
     Ok((outcome?, output))
 }
 
@@ -95,7 +95,7 @@ struct Room(PathBuf);
 
 impl Room {
     fn make() -> Result<Room, Problem> {
-        let base = ["/run", "/dev/shm", "/tmp", "/var/tmp"].map(Path::new);
+        let base = ["/dev/shm", "/var/tmp", "/tmp"].map(Path::new);
         let mut last = None;
         for base in base.into_iter().rev() {
             let path = base.join(format!("bastide-doctor-{}", std::process::id()));

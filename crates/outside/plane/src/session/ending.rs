@@ -1,0 +1,72 @@
+//! The end of a session, after its last process: what changed and that it ended go into the record, what was made for
+//! it goes away, and the state says so. What cannot be put in order keeps the session marked for the next start.
+
+use policy::WorkspaceMode;
+use record::Kind;
+use wire::command::Problem;
+
+use super::serve::End;
+use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup};
+use crate::verbs::changes;
+
+/// Names of changed paths that the record and the summary hold one by one.
+const MOST: usize = 10_000;
+
+/// Ends the session, and gives the paths that differ.
+pub(super) fn finish(session: &mut SessionDirectory, ledger: &mut Ledger, end: &mut End) -> Vec<String> {
+    let changed = changed(session).unwrap_or_else(|error| {
+        end.warnings.push(format!("the changes could not be read: {}", error.cause));
+        Vec::new()
+    });
+    record(ledger, &changed, end);
+    let mut in_order = true;
+    for group in &session.record.cgroups {
+        if let Err(error) = remove_cgroup(group) {
+            in_order = false;
+            end.warnings.push(format!("the control group `{}` is still there: {error}", group.display()));
+        }
+    }
+    if let Some(Err(error)) = session.record.fresh_home.as_deref().map(clear) {
+        in_order = false;
+        end.warnings.push(format!("the fresh home could not be removed: {error}"));
+    }
+    session.record.ended = Some(now());
+    session.record.exit = Some(i32::from(end.exit));
+    let kept = session.save().and_then(|()| if in_order { session.leave() } else { Ok(()) });
+    if let Err(problem) = kept {
+        end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
+    }
+    changed
+}
+
+/// What came of the session is recorded; a program whose end cannot be did not end well.
+fn record(ledger: &mut Ledger, changed: &[String], end: &mut End) {
+    let change = |path: &String| Kind::WorkspaceChange { path: path.clone(), change: "differs".into() };
+    let exit = i32::from(end.exit);
+    let last = std::iter::once(Kind::Ended { exit, reason: end.reason.clone() });
+    let written = changed.iter().map(change).chain(last).try_for_each(|kind| ledger.write(kind).map(drop));
+    if let Err(error) = written.and_then(|()| ledger.checkpoint()) {
+        end.warnings.push(format!("the record could not be written to its end: {error}"));
+        end.exit = if end.exit == 0 { 1 } else { end.exit };
+    }
+}
+
+/// Every path that differs, said as the operator names it.
+fn changed(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
+    if session.record.mode == WorkspaceMode::ReadOnly || untouched(session) {
+        return Ok(Vec::new());
+    }
+    let mut changed: Vec<String> = changes::list(session)?.into_iter().map(|change| change.path).collect();
+    let more = changed.len().saturating_sub(MOST);
+    changed.truncate(MOST);
+    if more > 0 {
+        changed.push(format!("({more} more)"));
+    }
+    Ok(changed)
+}
+
+/// Nothing at all was written: there is nothing to compare.
+fn untouched(session: &SessionDirectory) -> bool {
+    let empty = |upper: std::path::PathBuf| std::fs::read_dir(upper).is_ok_and(|mut entries| entries.next().is_none());
+    session.record.trees.iter().all(|tree| empty(tree.changes.join("upper")))
+}
