@@ -134,7 +134,7 @@ static void relayed(int inside) {
 static void echoed(int stream) { add(stream, stream); }
 
 static void echo(void) {
-    struct sockaddr_in at = address("127.0.0.1", 0);
+    struct sockaddr_in at = address("0.0.0.0", 0);
     socklen_t length = sizeof at;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check(bind(listener, (struct sockaddr *)&at, length) == 0, "bind");

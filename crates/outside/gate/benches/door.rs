@@ -59,6 +59,7 @@ fn main() {
     let rounds: usize = words.first().map_or(300, |word| word.parse().unwrap());
     let uid = if words.get(1).is_some_and(|word| word == "user") { ORDINARY } else { 0 };
     let only = words.get(2).map(String::as_str);
+    fake::outside();
     let directory = compile();
     let ends = directory.path().join("ends");
     let (_echo, port) = echo(&ends);
@@ -158,7 +159,7 @@ impl Bench {
 
     fn between(&self, cell: &Cell, by_gate: bool, watched: bool) -> (Option<Gate>, Option<Ended>) {
         if by_gate {
-            let mut lease = lease(&[&format!("web.example:{}", self.port), &format!("127.0.0.1:{}", self.port)]);
+            let mut lease = lease(&[&format!("web.example:{}", self.port), &format!("{}:{}", fake::OUTSIDE, self.port)]);
             lease.names = vec!["web.example".into()];
             return (Some(cell.start(&lease, self.uid).ready()), None);
         }

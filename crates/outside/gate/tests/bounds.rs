@@ -8,12 +8,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use fake::dns::address;
-use fake::{Cell, echo, lease, talk};
+use fake::{Cell, OUTSIDE, echo, lease, talk};
 
 #[test]
 fn ten_thousand_connections_leave_nothing_behind() {
     let (cell, port) = (Cell::new(), echo());
-    let gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]), 0).ready();
+    let gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), 0).ready();
     let target = cell.inside(move || SocketAddr::from((address("web.example."), port)));
     let round = |count: usize| {
         cell.inside(move || {
@@ -45,7 +45,7 @@ fn ten_thousand_connections_leave_nothing_behind() {
 #[test]
 fn a_flood_waits_in_the_backlog_and_holds_a_bounded_number() {
     let (cell, port) = (Cell::new(), echo());
-    let mut leased = lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]);
+    let mut leased = lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]);
     leased.bounds.connections = 8;
     let gate = cell.start(&leased, 0).ready();
     let idle = gate.descriptors();
@@ -61,7 +61,7 @@ fn a_flood_waits_in_the_backlog_and_holds_a_bounded_number() {
 #[test]
 fn a_silent_connection_is_reset_and_its_slot_given_back() {
     let (cell, port) = (Cell::new(), echo());
-    let mut leased = lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]);
+    let mut leased = lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]);
     (leased.bounds.idle, leased.bounds.connections) = (1, 1);
     let _gate = cell.start(&leased, 0).ready();
     let ends = cell.inside(move || {
@@ -78,7 +78,7 @@ fn a_silent_connection_is_reset_and_its_slot_given_back() {
 #[test]
 fn a_flood_of_refusals_is_counted_and_what_is_allowed_is_not() {
     let (cell, port) = (Cell::new(), echo());
-    let mut gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]), 0).ready();
+    let mut gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), 0).ready();
     let target = cell.inside(move || SocketAddr::from((address("web.example."), port)));
     cell.inside(move || {
         for _ in 0..100 {

@@ -1,6 +1,8 @@
 //! The door on loopback, told by a test where each connection was going.
 #![allow(clippy::unwrap_used)]
 
+mod fake;
+
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
@@ -9,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fake::OUTSIDE;
 use gate::door::Door;
 use gate::ledger::Ledger;
 use gate::naming::Naming;
@@ -43,9 +46,10 @@ struct Seen {
     accepted: bool,
 }
 
-/// One connection to port `port` of `web.example` (or to the door itself), with these rules.
-async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// One connection to port `port` of `web.example` (or to the door itself), with these rules. Where no nameserver says
+/// it, the name leads to `at`.
+async fn visit(rules: &[&str], at: Ipv4Addr, direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+    let server = TcpListener::bind((OUTSIDE, 0)).await.unwrap();
     let port = server.local_addr().unwrap().port();
     let mut policy = Policy { name: "test".into(), ..Policy::default() };
     policy.network.allow =
@@ -58,7 +62,7 @@ async fn visit(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool
     let resolver = if by_dns {
         Resolver { nameservers: vec![nameserver().await], hosts: Vec::new() }
     } else {
-        Resolver { nameservers: Vec::new(), hosts: vec![("web.example".into(), [127, 0, 0, 1].into())] }
+        Resolver { nameservers: Vec::new(), hosts: vec![("web.example".into(), at.into())] }
     };
     let ledger = RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new()));
     let door = Rc::new(Door {
@@ -110,7 +114,7 @@ fn tempfile() -> (std::path::PathBuf, File) {
     (path, file)
 }
 
-/// Answers 127.0.0.1 to A and nothing to AAAA, after one answer with a foreign id.
+/// Answers [`OUTSIDE`] to A and nothing to AAAA, after one answer with a foreign id.
 async fn nameserver() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -122,7 +126,7 @@ async fn nameserver() -> SocketAddr {
             message.metadata.message_type = MessageType::Response;
             let question = message.queries[0].clone();
             let id = message.metadata.id;
-            for (id, octets) in [(id.wrapping_add(1), [10, 0, 0, 1]), (id, [127, 0, 0, 1])] {
+            for (id, octets) in [(id.wrapping_add(1), [10, 0, 0, 1]), (id, OUTSIDE.octets())] {
                 message.metadata.id = id;
                 message.answers.clear();
                 if question.query_type == RecordType::A {
@@ -137,8 +141,13 @@ async fn nameserver() -> SocketAddr {
 }
 
 fn run(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+    run_at(OUTSIDE, rules, direct, segment, by_dns)
+}
+
+fn run_at(at: Ipv4Addr, rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+    fake::outside();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, visit(rules, direct, segment, by_dns))
+    tokio::task::LocalSet::new().block_on(&runtime, visit(rules, at, direct, segment, by_dns))
 }
 
 fn assert_reset(seen: &Seen) {
@@ -146,7 +155,7 @@ fn assert_reset(seen: &Seen) {
     assert!(!seen.accepted);
 }
 
-const BOTH: &[&str] = &["web.example:PORT", "127.0.0.1:PORT"];
+const BOTH: &[&str] = &["web.example:PORT", "10.62.0.1:PORT"];
 
 #[test]
 fn an_allowed_name_is_reached_and_recorded() {
@@ -165,10 +174,19 @@ fn a_name_that_no_rule_allows_is_reset_and_recorded() {
 }
 
 #[test]
-fn a_name_that_resolves_to_loopback_is_reset() {
+fn a_name_that_resolves_to_a_special_address_is_reset() {
     let seen = run(&["web.example:PORT"], false, None, false);
     assert_reset(&seen);
     assert!(seen.record.contains("does not name"), "{}", seen.record);
+}
+
+#[test]
+fn a_name_that_resolves_to_loopback_is_reset_whatever_is_named() {
+    for at in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED, FIRST] {
+        let seen = run_at(at, &["web.example:PORT", "0.0.0.0/0"], false, None, false);
+        assert_reset(&seen);
+        assert!(seen.record.contains("which no rule opens"), "{}", seen.record);
+    }
 }
 
 #[test]

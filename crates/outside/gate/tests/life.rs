@@ -4,7 +4,7 @@
 mod fake;
 
 use fake::dns::{address, ask};
-use fake::{Cell, ORDINARY, echo, lease, talk};
+use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use seccompiler::{SeccompAction, SeccompFilter};
@@ -13,7 +13,7 @@ use wire::GateReport;
 #[test]
 fn a_killed_gate_is_replaced_on_the_same_descriptors() {
     let (cell, port) = (Cell::new(), echo());
-    let rules = [format!("web.example:{port}"), format!("127.0.0.1:{port}"), "other.example".to_owned()];
+    let rules = [format!("web.example:{port}"), format!("{OUTSIDE}:{port}"), "other.example".to_owned()];
     let first = lease(&rules.each_ref().map(String::as_str));
     let mut gate = cell.start(&first, 0).ready();
     let given = cell.inside(|| ["other.example.", "web.example."].map(address)[1]);
@@ -36,7 +36,7 @@ fn a_killed_gate_is_replaced_on_the_same_descriptors() {
 fn what_cannot_be_recorded_is_refused_on_every_path() {
     let (cell, port) = (Cell::new(), echo());
     let full = std::fs::File::options().append(true).open("/dev/full").unwrap();
-    let mut leased = lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]);
+    let mut leased = lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]);
     // Names of an earlier gate are recorded already.
     leased.names = vec!["web.example".into(), "proxy.bastide".into()];
     let _gate = cell.start_on(&leased, 0, full).ready();

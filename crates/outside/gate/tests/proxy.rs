@@ -8,12 +8,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use fake::dns::address;
-use fake::{Cell, ORDINARY, echo, lease, talk};
+use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 
 #[test]
 fn the_explicit_proxy_takes_the_same_decision() {
     let (cell, port) = (Cell::new(), echo());
-    let _gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]), ORDINARY).ready();
+    let _gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), ORDINARY).ready();
     let proxy = cell.inside(|| SocketAddr::from((address("proxy.bastide."), 3128)));
     let say = |text: String| cell.inside(move || talk(proxy, text.as_bytes()).unwrap());
     let tunnel = say(format!("CONNECT web.example:{port} HTTP/1.1\r\nHost: web.example:{port}\r\n\r\nping"));
@@ -81,9 +81,9 @@ fn an_upstream_proxy_is_asked_with_its_credential_which_is_shown_nowhere() {
 
 /// What a program gets that sends this through the explicit proxy to a server that answers so and closes nothing.
 fn forwarded(request: fn(u16) -> Vec<u8>, answer: &'static str) -> String {
-    let (cell, listener) = (Cell::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (cell, listener) = (Cell::new(), TcpListener::bind((OUTSIDE, 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
-    let _gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]), ORDINARY).ready();
+    let _gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), ORDINARY).ready();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut head = [0; 16];

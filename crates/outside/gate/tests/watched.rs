@@ -7,14 +7,14 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use fake::dns::address;
-use fake::{Cell, ORDINARY, echo, lease, talk, tell};
+use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk, tell};
 use plan::Sighting;
 use rustix::net::SendFlags;
 
 #[test]
 fn a_program_is_known_by_its_sockets_cookie_and_only_so() {
     let (cell, port) = (Cell::new(), echo());
-    let mut programs = lease(&[&format!("127.0.0.1:{port}")]);
+    let mut programs = lease(&[&format!("{OUTSIDE}:{port}")]);
     let mut policies: Vec<policy::Policy> = programs.policy.policies().cloned().collect();
     let mut rule = policy::Rule::to(policy::Target::parse(&format!("web.example:{port}")).unwrap());
     rule.programs = vec![policy::CanonicalPath::parse("/usr/bin/git").unwrap()];
@@ -65,7 +65,7 @@ fn what_the_watcher_still_said_is_recorded_before_the_end() {
 #[test]
 fn a_flood_of_programs_is_counted_and_what_follows_is_not_lost() {
     let (cell, port) = (Cell::new(), echo());
-    let mut gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("127.0.0.1:{port}")]), 0).ready();
+    let mut gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), 0).ready();
     let (by, claimed, arguments) = ("/bin/sh".to_owned(), "/bin/true".to_owned(), Vec::new());
     let flood = 20_000;
     for pid in 1..=flood {

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use fake::walls::Walls;
-use fake::{Cell, ORDINARY, lease};
+use fake::{Cell, ORDINARY, OUTSIDE, lease};
 
 /// What the script printed in a cell behind a gate with these rules, and the record.
 fn run(privileged: bool, rules: &[&str], script: &str) -> (String, String) {
@@ -23,7 +23,8 @@ fn run(privileged: bool, rules: &[&str], script: &str) -> (String, String) {
 
 #[test]
 fn a_program_in_a_cell_is_known_and_held_to_the_policy() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    fake::outside();
+    let server = TcpListener::bind((OUTSIDE, 0)).unwrap();
     let port = server.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in server.incoming() {
@@ -38,7 +39,7 @@ fn a_program_in_a_cell_is_known_and_held_to_the_policy() {
          curl -s -m 20 http://other.example/; echo $?; curl -s -m 20 http://169.254.169.254/; echo $?"
     );
     for privileged in [true, false] {
-        let rules = [format!("web.example:{port}"), format!("127.0.0.1:{port}")];
+        let rules = [format!("web.example:{port}"), format!("{OUTSIDE}:{port}")];
         let (text, record) = run(privileged, &rules.each_ref().map(String::as_str), &script);
         let (first, rest) = text.split_at("hello\nhello\nhello\n".len());
         assert_eq!(first, "hello\nhello\nhello\n", "privileged: {privileged}: {record}");

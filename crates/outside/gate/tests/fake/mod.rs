@@ -24,8 +24,29 @@ use rustix::net::{
 use wire::{Bounds, GateReport, Lease};
 
 pub const ORDINARY: u32 = 12345;
+/// Where the servers of a test are: an address of its own that is no loopback, since that has one way only.
+pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 62, 0, 1);
 const TCP: u16 = 61001;
 const DNS: u16 = 61053;
+
+/// Moves this thread, and what it starts from now on, to a network of the test's own that stands for the host's.
+pub fn outside() {
+    thread_local!(static MOVED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
+    if MOVED.replace(true) {
+        return;
+    }
+    // Only this thread moves.
+    #[allow(deprecated)]
+    rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNET).unwrap();
+    ip(&["link set lo up", &format!("addr add {OUTSIDE}/32 dev lo")]);
+}
+
+fn ip(commands: &[&str]) {
+    for command in commands {
+        let arguments = command.split(' ');
+        assert!(Command::new("/usr/sbin/ip").args(arguments).status().unwrap().success(), "{command}");
+    }
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -41,6 +62,7 @@ pub struct Cell {
 
 impl Cell {
     pub fn new() -> Cell {
+        outside();
         let (jobs, todo) = mpsc::channel::<Job>();
         std::thread::spawn(move || {
             // Only this thread moves.
@@ -60,6 +82,7 @@ impl Cell {
 
     /// No namespace yet: the door is somebody else's.
     pub fn empty() -> Cell {
+        outside();
         let flags = SocketFlags::CLOEXEC;
         let (watcher, _) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
@@ -169,7 +192,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         session: "s1".into(),
         policy: Conjunction::new(vec![policy]),
         nameservers: Vec::new(),
-        hosts: vec![("web.example".into(), Ipv4Addr::LOCALHOST.into())],
+        hosts: vec![("web.example".into(), OUTSIDE.into())],
         incarnation: 1,
         segment: None,
         names: Vec::new(),
@@ -179,9 +202,10 @@ pub fn lease(allow: &[&str]) -> Lease {
     }
 }
 
-/// A server on the host's loopback that echoes what it gets; it ends with the test.
+/// A server at [`OUTSIDE`] and on the loopback there that echoes what it gets; it ends with the test.
 pub fn echo() -> u16 {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    outside();
+    let listener = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -220,16 +244,13 @@ fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[std::os::fd::BorrowedF
 
 /// Everything of `plan::Report::Door` but the watcher, behind the redirect.
 fn open() -> Vec<OwnedFd> {
-    for arguments in [
+    ip(&[
         "link set lo up",
         "addr add 198.18.0.2/32 dev lo",
         "addr add fd62:6173:7469:6465::2/128 dev lo nodad",
         "route add local default dev lo",
         "-6 route add local default dev lo",
-    ] {
-        let arguments: Vec<_> = arguments.split(' ').collect();
-        assert!(Command::new("/usr/sbin/ip").args(&arguments).status().unwrap().success(), "{arguments:?}");
-    }
+    ]);
     let rules = format!(
         "table inet t {{ chain c {{ type nat hook output priority -100;
          ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept;

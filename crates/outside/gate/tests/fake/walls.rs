@@ -42,7 +42,9 @@ impl Walls {
         }
         let mut launcher = command.spawn().expect("bastide-cell beside bastide-gate");
         drop(command);
-        control.write_all(&Frame::encode(&plan_for(privileged, bound, words)).unwrap()).unwrap();
+        let plan = plan_for(privileged, bound, words);
+        control.write_all(&Frame::encode(&plan.foundation()).unwrap()).unwrap();
+        control.write_all(&Frame::encode(&plan).unwrap()).unwrap();
         launcher.wait().unwrap();
         let (mut stdio, mut door) = (Vec::new(), Vec::new());
         while stdio.is_empty() || door.is_empty() {
