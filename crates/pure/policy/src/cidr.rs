@@ -70,6 +70,12 @@ impl Cidr {
         self.prefix <= other.prefix && self.contains(other.network)
     }
 
+    /// The first address.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.network
+    }
+
     /// How many leading bits count.
     #[must_use]
     pub const fn prefix(&self) -> u8 {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
-use crate::{Default, DnsName, Host, HostPattern, Policy, Rule, special};
+use crate::{Default, DnsName, Host, HostPattern, Policy, Rule, Special, special};
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,6 +101,8 @@ pub enum Reason {
     OtherAddress,
     /// An address in a special range that no rule names.
     SpecialRange,
+    /// An address in a range that no rule can open.
+    Closed,
 }
 
 /// What one policy says.
@@ -109,6 +111,10 @@ pub(crate) enum Verdict<'a> {
     Denied(&'a Rule),
     Allowed(&'a Rule),
     Unnamed(Default),
+    /// The address lies in a range that no rule can open.
+    Closed(IpAddr, Special),
+    /// The rule takes the address, by a network that is wider than its special range.
+    TooWide(&'a Rule, IpAddr, Special),
 }
 
 impl Conjunction {
@@ -142,7 +148,7 @@ impl From<Conjunction> for Vec<Policy> {
 
 impl Member {
     fn new(policy: Policy) -> Member {
-        let (allow, deny) = (Index::new(&policy.network.allow), Index::new(&policy.network.deny));
+        let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
         Member { policy, allow, deny }
     }
 
@@ -151,11 +157,24 @@ impl Member {
         if let Some(rule) = self.denial(egress.host, egress.port) {
             return Verdict::Denied(rule);
         }
-        let takes = |rule: &Rule| port_fits(rule, egress.host, egress.port) && rule.takes(egress.program);
-        match self.allow.find(egress.host, |position| takes(&network.allow[position])) {
-            Some(position) => Verdict::Allowed(&network.allow[position]),
-            None => Verdict::Unnamed(network.default),
+        // An address is judged here as it is when it is pinned, so that nothing is allowed that is then refused.
+        let special = match egress.host {
+            Host::Name(_) => None,
+            Host::Address(address) => special(*address).map(|found| (address.to_canonical(), found)),
+        };
+        match (self.allowance(egress, egress.host), special) {
+            (_, Some((address, found))) if found.range.is_closed() => Verdict::Closed(address, found),
+            (None, _) => Verdict::Unnamed(network.default),
+            (Some(rule), Some((address, found))) if !names(rule, found) => Verdict::TooWide(rule, address, found),
+            (Some(rule), _) => Verdict::Allowed(rule),
         }
+    }
+
+    /// The most specific rule that allows this host at the request's port to its program.
+    fn allowance(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
+        let allow = &self.policy.network.allow;
+        let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program);
+        self.allow.find(host, |position| takes(&allow[position])).map(|position| &allow[position])
     }
 
     /// A deny rule holds for every program: an unknown one must not slip past it.
@@ -165,27 +184,18 @@ impl Member {
         self.deny.find(host, fits).map(|position| &deny[position])
     }
 
-    /// Whether the destination, where it is an address, could also be pinned.
-    pub(crate) fn reaches(&self, egress: &Egress<'_>) -> bool {
-        match egress.host {
-            Host::Name(_) => true,
-            Host::Address(address) => {
-                special(*address).is_none_or(|found| self.names(egress, address.to_canonical(), found.prefix))
-            }
-        }
+    /// Whether an allow rule names this special address itself.
+    pub(crate) fn names(&self, egress: &Egress<'_>, address: IpAddr, found: Special) -> bool {
+        // The most specific rule is the narrowest: where it is too wide, so are all.
+        self.allowance(egress, &Host::Address(address)).is_some_and(|rule| names(rule, found))
     }
+}
 
-    /// Whether an allow rule names this special address itself, by a network no wider than its range.
-    fn names(&self, egress: &Egress<'_>, address: IpAddr, prefix: u8) -> bool {
-        let allow = &self.policy.network.allow;
-        let narrow = |rule: &Rule| match rule.to.host {
-            HostPattern::Network(network) => network.prefix() >= prefix,
-            _ => true,
-        };
-        let fits = |rule: &Rule| {
-            rule.to.port.is_none_or(|named| named == egress.port) && rule.takes(egress.program) && narrow(rule)
-        };
-        self.allow.find(&Host::Address(address), |position| fits(&allow[position])).is_some()
+/// Whether a rule that takes an address also names it, by a network no wider than its special range.
+fn names(rule: &Rule, found: Special) -> bool {
+    match rule.to.host {
+        HostPattern::Network(network) => network.prefix() >= found.prefix,
+        _ => true,
     }
 }
 
@@ -208,6 +218,9 @@ pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision
             Verdict::Denied(rule) => return Decision::Deny(refuse(Reason::DeniedByRule, Some(rule))),
             Verdict::Unnamed(Default::Deny) => return Decision::Deny(refuse(Reason::NotAllowed, None)),
             Verdict::Unnamed(Default::Ask) => ask = ask.or_else(|| Some(refuse(Reason::AskFirst, None))),
+            Verdict::Closed(address, found) | Verdict::TooWide(_, address, found) => {
+                return Decision::Deny(Refusal::at(address, &member.policy.name, egress, found));
+            }
         }
     }
     match (ask, last) {
@@ -231,7 +244,7 @@ impl Permit<'_> {
     ///
     /// # Errors
     /// A [`Refusal`] when there is no address, one that a rule denies, one in a special range that not every
-    /// policy names, or one that is not the allowed address itself.
+    /// policy names, one in a range that none can open, or one that is not the allowed address itself.
     pub fn pin(self, resolved: &[IpAddr]) -> Result<Pinned, Refusal> {
         let port = self.egress.port;
         if matches!(self.egress.host, Host::Name(name) if DnsName::is_host_bastide(name)) {
@@ -259,10 +272,9 @@ impl Permit<'_> {
                 return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));
             }
             if let Some(found) = found
-                && !member.names(&self.egress, address, found.prefix)
+                && (found.range.is_closed() || !member.names(&self.egress, address, found))
             {
-                let text = format!("{address} ({})", found.range.name());
-                return Err(Refusal::new(Reason::SpecialRange, name, &self.egress, Some(text)));
+                return Err(Refusal::at(address, name, &self.egress, found));
             }
         }
         Ok(())
@@ -287,6 +299,13 @@ impl Refusal {
     fn new(reason: Reason, policy: &str, egress: &Egress<'_>, rule: Option<String>) -> Refusal {
         Refusal { reason, policy: policy.into(), destination: format!("{}:{}", egress.host, egress.port), rule }
     }
+
+    /// One for the range of an address.
+    fn at(address: IpAddr, policy: &str, egress: &Egress<'_>, found: Special) -> Refusal {
+        let text = format!("{address} ({})", found.range.name());
+        let reason = if found.range.is_closed() { Reason::Closed } else { Reason::SpecialRange };
+        Refusal::new(reason, policy, egress, Some(text))
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -303,6 +322,10 @@ impl fmt::Display for Refusal {
             Reason::OtherAddress => write!(formatter, "`{to}` was allowed, not `{rule}`"),
             Reason::SpecialRange => {
                 write!(formatter, "`{to}` resolves to {rule}, which policy `{policy}` does not name")
+            }
+            Reason::Closed => {
+                write!(formatter, "`{to}` resolves to {rule}, which no rule opens; ")?;
+                write!(formatter, "a port of the host's loopback is reached as `host.bastide:PORT`")
             }
         }
     }

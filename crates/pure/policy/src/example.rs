@@ -1,7 +1,6 @@
 //! Examples in a policy: what its writer says must come out, run by `bastide policy test`.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -131,18 +130,14 @@ fn told(answer: Option<FileAnswer>) -> String {
     answer.map_or_else(|| "the path is too long".into(), |answer| answer.to_string())
 }
 
-/// A written address is pinned too: a special one that no rule names is refused there.
 fn connect(conjunction: &Conjunction, egress: &Egress<'_>) -> (Outcome, String) {
-    let explanation = explain(conjunction, egress);
-    let text = || explanation.members.iter().map(|member| member.text.clone()).collect::<Vec<_>>().join("; ");
-    match (decide(conjunction, egress), egress.host) {
-        (Decision::Allow(permit), Host::Address(address)) => match permit.pin(&[IpAddr::to_canonical(address)]) {
-            Ok(_) => (Outcome::Allow, text()),
-            Err(refusal) => (Outcome::Deny, refusal.to_string()),
-        },
-        (Decision::Allow(_), Host::Name(_)) => (Outcome::Allow, text()),
-        (Decision::Ask(refusal), _) => (Outcome::Ask, refusal.to_string()),
-        (Decision::Deny(refusal), _) => (Outcome::Deny, refusal.to_string()),
+    match decide(conjunction, egress) {
+        Decision::Allow(_) => {
+            let members = explain(conjunction, egress).members;
+            (Outcome::Allow, members.into_iter().map(|member| member.text).collect::<Vec<_>>().join("; "))
+        }
+        Decision::Ask(refusal) => (Outcome::Ask, refusal.to_string()),
+        Decision::Deny(refusal) => (Outcome::Deny, refusal.to_string()),
     }
 }
 

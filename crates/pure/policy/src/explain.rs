@@ -43,13 +43,14 @@ pub struct MemberExplanation {
     pub policy: String,
     /// What it says by itself.
     pub outcome: Outcome,
-    /// The rule that decided; none when the default did.
+    /// The rule that decided; none when the default or a special range did.
     pub rule: Option<String>,
     /// One line for the operator.
     pub text: String,
 }
 
-/// Explains a request. Its outcome is always that of [`crate::decide`].
+/// Explains a request. Its outcome is always that of [`crate::decide`]; for a written address also that of
+/// [`crate::Permit::pin`].
 #[must_use]
 pub fn explain(conjunction: &Conjunction, egress: &Egress<'_>) -> Explanation {
     let part = |member: &crate::decide::Member| {
@@ -58,6 +59,14 @@ pub fn explain(conjunction: &Conjunction, egress: &Egress<'_>) -> Explanation {
             Verdict::Allowed(rule) => (Outcome::Allow, Some(rule), format!("allowed by {rule}")),
             Verdict::Unnamed(Default::Deny) => (Outcome::Deny, None, "no rule matches; the default is deny".into()),
             Verdict::Unnamed(Default::Ask) => (Outcome::Ask, None, "no rule matches; the default is ask".into()),
+            Verdict::Closed(address, found) => {
+                let text = format!("no rule opens {address} ({})", found.range.name());
+                (Outcome::Deny, None, format!("{text}; the host's loopback is `host.bastide:PORT`"))
+            }
+            Verdict::TooWide(rule, address, found) => {
+                let text = format!("{rule} is too wide to name {address} ({})", found.range.name());
+                (Outcome::Deny, None, text)
+            }
         };
         let policy = member.policy.name.clone();
         MemberExplanation { policy, outcome, rule: rule.map(ToString::to_string), text }

@@ -53,6 +53,12 @@ pub enum HostError {
     /// A prefix length that does not fit the address, or bits set below it.
     #[error("a network is an address with no bit set below its prefix length")]
     Cidr,
+    /// An address or network of the host's loopback in a rule.
+    #[error("the host's loopback has no address here: write `host.bastide:PORT`")]
+    Loopback,
+    /// An address or network of those that stand for names inside a cell, in a rule.
+    #[error("the address stands for a name inside a cell and is nowhere else: write the name")]
+    Synthetic,
 }
 
 impl DnsName {

@@ -13,10 +13,17 @@ pub(crate) struct Index {
     address: HashMap<IpAddr, Vec<usize>>,
     network: HashMap<Cidr, Vec<usize>>,
     prefixes: BTreeSet<u8>,
+    allows: bool,
 }
 
 impl Index {
-    pub(crate) fn new(rules: &[Rule]) -> Index {
+    /// Of rules that allow.
+    pub(crate) fn allowing(rules: &[Rule]) -> Index {
+        Index { allows: true, ..Index::denying(rules) }
+    }
+
+    /// Of rules that deny.
+    pub(crate) fn denying(rules: &[Rule]) -> Index {
         let mut index = Index::default();
         for (position, rule) in rules.iter().enumerate() {
             match &rule.to.host {
@@ -39,8 +46,8 @@ impl Index {
             |found: Option<&Vec<usize>>| found.and_then(|list| list.iter().copied().find(|&position| passes(position)));
         match host {
             Host::Name(name) => first(self.exact.get(name.as_str())).or_else(|| {
-                // A wildcard over `bastide` must not open the host's loopback: only its own name does.
-                let walk = !name.is_host_bastide() && !self.below.is_empty();
+                // A wildcard over `bastide` must not open the host's loopback, only its own name does; it closes it.
+                let walk = !(self.below.is_empty() || self.allows && name.is_host_bastide());
                 name.parents().filter(|_| walk).find_map(|parent| first(self.below.get(parent)))
             }),
             Host::Address(address) => {

@@ -35,4 +35,4 @@ pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};
 pub use resolve::may_resolve;
 pub use special::{Special, SpecialRange, special};
-pub use suggest::{Suggestion, suggest};
+pub use suggest::{Suggestion, suggest, suggest_address};

@@ -209,7 +209,7 @@ impl Rule {
             (HostPattern::Network(_), HostPattern::Network(_)) => false,
             _ => true,
         };
-        names && self.covers(other)
+        names && self.covers(other) && self.to.opens(&other.to)
     }
 
     /// Whether every request that the other rule takes is taken by this one.

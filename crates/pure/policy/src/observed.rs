@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::suggest::smallest;
-use crate::{CanonicalPath, Egress, Host, Outcome, Rule, Target, print};
+use crate::{CanonicalPath, Egress, Host, Outcome, Rule, Target, print, special};
 
 /// One request that a run made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +22,20 @@ pub struct Observed {
 ///
 /// Requests to one host and port become one rule with all their programs; hosts are never joined into a
 /// wildcard nor ports left out. A request of an unknown program needs a rule for every program: a comment says
-/// so, as it says what the run was refused. Requests whose executable cannot be written are listed and left out.
+/// so, as it says what the run was refused. Requests whose executable cannot be written, and those to an address that
+/// no rule opens, are listed and left out.
 #[must_use]
 pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
     let mut rules: BTreeMap<Target, Programs> = BTreeMap::new();
-    let mut left = BTreeSet::new();
+    let (mut left, mut closed) = (BTreeSet::new(), BTreeSet::new());
     for request in requests {
         let program = (!request.program.is_empty()).then_some(request.program.as_slice());
+        if let Host::Address(address) = request.host
+            && special(address).is_some_and(|found| found.range.is_closed())
+        {
+            closed.insert(format!("{}:{}", request.host, request.port));
+            continue;
+        }
         match smallest(&Egress { host: &request.host, port: request.port, program }) {
             Some(rule) => rules.entry(rule.to.clone()).or_default().add(rule, request.outcome),
             None => {
@@ -48,6 +55,9 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
     }
     for request in left {
         text += &format!("# left out, no rule can name the executable: {request}\n");
+    }
+    for request in closed {
+        text += &format!("# left out, no rule opens the address: {request}\n");
     }
     text
 }

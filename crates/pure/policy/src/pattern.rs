@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::host::split_port;
-use crate::{Cidr, DnsName, Host, HostError};
+use crate::{Cidr, DnsName, Host, HostError, SpecialRange, special};
 
 /// The hosts of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,8 +35,27 @@ impl HostPattern {
     /// A name, `*.NAME`, an address or a network; IPv6 with or without brackets.
     ///
     /// # Errors
-    /// [`HostError`] for anything else.
+    /// [`HostError`] for anything else, and for what no rule can open: see [`SpecialRange::is_closed`].
     pub fn parse(text: &str) -> Result<HostPattern, HostError> {
+        let pattern = HostPattern::read(text)?;
+        match pattern.closed() {
+            None => Ok(pattern),
+            Some(SpecialRange::Synthetic) => Err(HostError::Synthetic),
+            Some(_) => Err(HostError::Loopback),
+        }
+    }
+
+    /// The closed range that holds every address of the pattern.
+    fn closed(&self) -> Option<SpecialRange> {
+        let (address, prefix) = match self {
+            HostPattern::Exact(_) | HostPattern::Below(_) => return None,
+            HostPattern::Address(address) => (*address, u8::MAX),
+            HostPattern::Network(network) => (network.address(), network.prefix()),
+        };
+        special(address).filter(|found| found.range.is_closed() && prefix >= found.prefix).map(|found| found.range)
+    }
+
+    fn read(text: &str) -> Result<HostPattern, HostError> {
         if let Some(name) = text.strip_prefix("*.") {
             return Ok(HostPattern::Below(DnsName::parse(name)?));
         }
@@ -100,11 +119,15 @@ impl Target {
     /// Whether every destination of the other target is one of this.
     #[must_use]
     pub fn covers(&self, other: &Target) -> bool {
-        // `*.bastide` never reaches the host's loopback: see `index`.
+        (self.port.is_none() || self.port == other.port) && self.host.covers(&other.host)
+    }
+
+    /// Whether allowing this allows every destination of the other. Unlike [`Target::covers`] it counts that
+    /// `host.bastide` is opened by nothing but its own name with the port: `*.bastide` denies it and never allows it.
+    #[must_use]
+    pub fn opens(&self, other: &Target) -> bool {
         let loopback = matches!(&other.host, HostPattern::Exact(name) if name.is_host_bastide());
-        (self.port.is_none() || self.port == other.port)
-            && self.host.covers(&other.host)
-            && (!loopback || self == other)
+        self.covers(other) && (!loopback || self == other)
     }
 }
 

@@ -37,10 +37,9 @@ impl<'a> Named<'a> {
 
     fn at(&self, name: &DnsName, port: u16) -> Outcome {
         let target = Target { host: HostPattern::Exact(name.clone()), port: Some(port) };
-        let covers = |rules: &[&Rule]| rules.iter().any(|rule| rule.to.covers(&target));
-        if covers(&self.deny) {
+        if self.deny.iter().any(|rule| rule.to.covers(&target)) {
             Outcome::Deny
-        } else if covers(&self.allow) {
+        } else if self.allow.iter().any(|rule| rule.to.opens(&target)) {
             Outcome::Allow
         } else {
             match self.default {
@@ -81,6 +80,9 @@ mod tests {
             (&["10.0.0.0/8", "192.0.2.1"], &[], "a.example", Outcome::Deny),
             (&["*.bastide"], &[], "host.bastide", Outcome::Deny),
             (&["host.bastide:8080"], &[], "host.bastide", Outcome::Allow),
+            (&["host.bastide:8080"], &["*.bastide"], "host.bastide", Outcome::Deny),
+            (&["host.bastide:8080"], &["*.bastide:8080"], "host.bastide", Outcome::Deny),
+            (&["host.bastide:8080"], &["*.bastide:80"], "host.bastide", Outcome::Allow),
         ] {
             assert_eq!(outcome(vec![policy(allow, deny, Default::Deny)], name), expected, "{allow:?} {deny:?} {name}");
         }

@@ -1,9 +1,11 @@
 //! The smallest rule that would allow one request.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Verdict;
-use crate::{CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Rule, Target, decide};
+use crate::decide::{Member, Verdict};
+use crate::{CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Rule, Target, decide, special};
 
 /// A rule, and the policies that would need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,28 +20,50 @@ pub struct Suggestion {
 
 /// The smallest rule that allows the request, checked by [`decide`].
 ///
-/// None when it is allowed already, when a deny rule stands in the way (no allow rule lifts one), or when
-/// the executable's path cannot be written in a rule.
+/// None when it is allowed already, when a deny rule or a closed range stands in the way (no allow rule lifts
+/// one), or when the executable's path cannot be written in a rule. For a name that is allowed and whose address
+/// was then refused, there is [`suggest_address`].
 #[must_use]
 pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggestion> {
-    let rule = smallest(egress)?;
+    let written = if let Host::Address(address) = egress.host { Some(*address) } else { None };
+    let lacks = |member: &Member| !matches!(member.judge(egress), Verdict::Allowed(_));
+    suggestion(conjunction, egress, smallest(egress)?, written, lacks)
+}
+
+/// The smallest rule by which an allowed name may lead to an address in a special range, checked by
+/// [`crate::Permit::pin`]: it names the address, the port and the executable.
+///
+/// None when the name is not allowed yet (see [`suggest`]), when the address needs no rule, or when no rule helps.
+#[must_use]
+pub fn suggest_address(conjunction: &Conjunction, egress: &Egress<'_>, address: IpAddr) -> Option<Suggestion> {
+    let Decision::Allow(_) = decide(conjunction, egress) else { return None };
+    let found = special(address)?;
+    let canonical = address.to_canonical();
+    let rule = smallest(&Egress { host: &Host::Address(canonical), ..*egress })?;
+    suggestion(conjunction, egress, rule, Some(address), |member| !member.names(egress, canonical, found))
+}
+
+/// The rule for the policies that lack it, if it then lets the request through.
+fn suggestion(
+    conjunction: &Conjunction,
+    egress: &Egress<'_>,
+    rule: Rule,
+    address: Option<IpAddr>,
+    lacks: impl Fn(&Member) -> bool,
+) -> Option<Suggestion> {
     let mut policies = Vec::new();
-    let widened: Vec<Policy> = conjunction
-        .members()
-        .iter()
-        .map(|member| {
-            let mut policy = member.policy.clone();
-            if !matches!(member.judge(egress), Verdict::Allowed(_)) || !member.reaches(egress) {
-                policies.push(policy.name.clone());
-                policy.network.allow.push(rule.clone());
-            }
-            policy
-        })
-        .collect();
-    let widened = Conjunction::new(widened);
-    let allowed = match (decide(&widened, egress), egress.host) {
-        (Decision::Allow(permit), Host::Address(address)) => permit.pin(&[*address]).is_ok(),
-        (Decision::Allow(_), Host::Name(_)) => true,
+    let widen = |member: &Member| {
+        let mut policy: Policy = member.policy.clone();
+        if lacks(member) {
+            policies.push(policy.name.clone());
+            policy.network.allow.push(rule.clone());
+        }
+        policy
+    };
+    let widened = Conjunction::new(conjunction.members().iter().map(widen).collect());
+    let allowed = match (decide(&widened, egress), address) {
+        (Decision::Allow(permit), Some(address)) => permit.pin(&[address]).is_ok(),
+        (Decision::Allow(_), None) => true,
         _ => false,
     };
     let every_program = rule.programs.is_empty();

@@ -48,17 +48,23 @@ fn ports() {
     assert!(Target::parse("host.bastide").is_err());
 }
 
-/// Every refused spelling that the reference names is refused, as a rule and as a destination.
+/// Every refused spelling that the reference names is refused, as a rule and, unless it says otherwise, as a destination.
 #[test]
 fn what_is_refused() {
     let section =
         REFERENCE.split("| written | taken as |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("there");
     let rows = section.lines().filter(|line| line.contains("refused"));
-    let spellings: Vec<&str> =
-        rows.flat_map(|line| line.split('|').nth(1).unwrap_or("").split('`').skip(1).step_by(2)).collect();
+    let spellings: Vec<(&str, &str)> = rows
+        .flat_map(|line| {
+            line.split('|').nth(1).unwrap_or("").split('`').skip(1).step_by(2).map(move |text| (line, text))
+        })
+        .collect();
     assert!(spellings.len() > 20, "{spellings:?}");
-    for text in spellings {
+    for (row, text) in spellings {
         assert!(Target::parse(text).is_err(), "{text}");
+        if row.contains("in a rule") {
+            continue;
+        }
         let (whole, port) = (Host::parse(text).is_err(), Host::parse_with_port(text).is_err());
         assert!(whole && port, "{text}");
     }
@@ -98,5 +104,5 @@ fn special_ranges() {
             count += 1;
         }
     }
-    assert_eq!(count, 40, "each range of the code stands in the reference");
+    assert_eq!(count, 42, "each range of the code stands in the reference");
 }

@@ -211,22 +211,24 @@ fn the_rule_is_one_that_decide_takes_or_none() {
         Segment::Gate,
         &[
             connect("denied.example", 443, Verdict::Refused),
-            connect("::1", 80, Verdict::Refused),
+            connect("fd00::1", 80, Verdict::Refused),
             special("10.1.2.3 (private)"),
             resolve("some.example"),
             resolve("denied.example"),
             connect("not a host\x07", 80, Verdict::Refused),
             connect("host.bastide", 5432, Verdict::Refused),
+            connect("127.0.0.1", 5432, Verdict::Refused),
         ],
     );
     let option = |event: &str| why(&room, &session.record.id, Some(event)).option;
     assert_eq!(option("g1"), None, "no allow rule lifts a deny rule");
-    assert_eq!(option("g2").as_deref(), Some("--allow '[::1]:80'"));
+    assert_eq!(option("g2").as_deref(), Some("--allow '[fd00::1]:80'"));
     assert_eq!(option("g3").as_deref(), Some("--allow 10.1.2.3:443"));
     assert_eq!(option("g4").as_deref(), Some("--allow some.example"));
     assert_eq!(option("g5"), None);
     assert_eq!(option("g6"), None);
     assert_eq!(option("g7").as_deref(), Some("--allow host.bastide:5432"));
+    assert_eq!(option("g8"), None, "the host's loopback has no other way");
 }
 
 /// The figure of `log verify`: `cargo test -p bastide-plane --test verbs -- --ignored --nocapture rate`.

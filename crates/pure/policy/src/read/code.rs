@@ -53,6 +53,7 @@ pub const CODES: &[(&str, &str)] = &[
         HOST,
         "A destination is `HOST[:PORT]`: a name, `*.NAME` for everything below it, an address in plain form, or a \
             network such as `10.0.0.0/8`. Names beyond ASCII are written in punycode; `host.bastide` needs a port. \
+            The host's loopback is never written as an address, nor is a cell's own pool. \
             docs/reference/policy.md has the table.",
     ),
     (

@@ -87,6 +87,8 @@ const BAD: &[(&str, &str, u64, u64)] = &[
     ("files: {read: /usr}", "021", 3, 15),
     ("network: {allow: [a.b]}", "021", 3, 19),
     ("network: {allow: [{}]}", "021", 3, 0),
+    ("network: {allow: [{to: \"127.0.0.1:80\"}]}", "011", 3, 24),
+    ("network: {deny: [{to: 198.18.0.0/15}]}", "011", 3, 23),
     ("env: [A]", "021", 3, 6),
     ("tests: [{expect: allow}]", "022", 3, 9),
     ("tests: [{read: /a, write: /b, expect: absent}]", "022", 3, 9),

@@ -63,7 +63,11 @@ impl Scope<'_> {
 
     fn host_error(&self, text: &Text, error: HostError) -> Diagnostic {
         let message = format!("bad host `{}`: {error}", visible(&text.value));
-        self.fail(text.referenced, code::HOST, message, "write `HOST[:PORT]`, such as `api.github.com:443`")
+        let hint = match error {
+            HostError::Loopback => "write `host.bastide:PORT`, with a port of the host's own",
+            _ => "write `HOST[:PORT]`, such as `api.github.com:443`",
+        };
+        self.fail(text.referenced, code::HOST, message, hint)
     }
 
     pub(super) fn guard(&self, text: &Text) -> Result<String, Diagnostic> {
