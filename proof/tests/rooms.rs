@@ -18,6 +18,11 @@ const ROOMS: &[&str] = &[
     "crates/face",
     "blueprints",
     "proof",
+    "proof/agents",
+    "proof/works",
+    "proof/range",
+    "proof/faults",
+    "proof/bench",
     "docs",
 ];
 
