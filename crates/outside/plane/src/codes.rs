@@ -88,8 +88,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "E-PLANE-033",
-        "The first line of a script names the program that is to read it, and there is no such program. The script's own \
-         path is in the message.\nInstall the interpreter, or correct the line.",
+        "The first line of a script names the program that is to read it, or a program names its loader, and there is none \
+         there.\nInstall it, or correct the script's first line.",
     ),
     ("E-PLANE-040", "A path that was named with `--read` or `--write` does not exist on the host. Nothing was run."),
     (

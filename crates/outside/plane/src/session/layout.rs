@@ -254,7 +254,7 @@ mod tests {
     fn a_small_file_of_the_system_is_copied_unless_the_operator_named_it() {
         let path = Path::new("/etc/group");
         let step = |named| {
-            let mut layout = Layout::new(false);
+            let mut layout = Layout::new(false, false);
             layout.read(path, named).expect("there on every host");
             layout.steps.pop()
         };
@@ -262,7 +262,7 @@ mod tests {
         let copied = Step::File { at: "/etc/group".into(), content, mode: 0o644 };
         assert_eq!(step(Named::Generally), Some(copied));
         assert!(matches!(step(Named::Expressly), Some(Step::Bind { .. })));
-        let mut layout = Layout::new(false);
+        let mut layout = Layout::new(false, false);
         layout.read(Path::new("/etc/shadow"), Named::Generally).expect("there on every host");
         assert!(matches!(layout.steps.pop(), Some(Step::Bind { .. })), "not everybody may read it");
     }

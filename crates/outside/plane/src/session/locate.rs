@@ -15,6 +15,8 @@ const AGENTS: &[&str] = &["claude", "codex", "opencode", "gemini", "pi", "opencl
 const MAX_STEPS: usize = 16;
 /// `#!` lines are read this far, as the kernel does.
 const MAX_SHEBANG: usize = 256;
+/// Where a program's headers and the name of its loader lie.
+const MAX_HEAD: usize = 4096;
 
 /// A command as it is found on the host.
 #[derive(Debug, Default)]
@@ -145,11 +147,34 @@ fn no_interpreter(script: &Path, missing: &str) -> Problem {
     problem("E-PLANE-033", cause, "install it, or correct the script's first line", NOT_FOUND)
 }
 
-/// The interpreter that a script names, looked up where it is `env`; its name where there is none.
+/// The loader that an ELF program names (`PT_INTERP`); none in a static one, or in what is no 64-bit program.
+fn loader(head: &[u8]) -> Option<&str> {
+    const PROGRAM_INTERPRETER: u32 = 3;
+    let number = |at: usize, size: usize| {
+        let bytes = head.get(at..at + size)?;
+        Some(bytes.iter().rev().fold(0_usize, |number, &byte| number << 8 | usize::from(byte)))
+    };
+    if !head.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    let entries = (0..count.min(64)).filter_map(|index| table.checked_add(index * size));
+    let at = entries.into_iter().find(|&at| number(at, 4) == Some(PROGRAM_INTERPRETER as usize))?;
+    let (offset, length) = (number(at + 8, 8)?, number(at + 32, 8)?);
+    let name = head.get(offset..offset.checked_add(length)?)?;
+    std::str::from_utf8(name).ok()?.strip_suffix('\0')
+}
+
+/// The interpreter that a script names, looked up where it is `env`, or the loader of a program; its name where there
+/// is none.
 fn interpreter(script: &Path, search: &[PathBuf]) -> Option<Result<PathBuf, String>> {
-    let mut head = [0; MAX_SHEBANG];
+    let mut head = [0; MAX_HEAD];
     let read = File::open(script).ok()?.read(&mut head).ok()?;
-    let line = head[..read].strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    if let Some(loader) = loader(&head[..read]) {
+        let path = PathBuf::from(loader);
+        return Some(if executable(&path) { Ok(path) } else { Err(loader.to_owned()) });
+    }
+    let line = head[..read.min(MAX_SHEBANG)].strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
     let line = std::str::from_utf8(line).ok()?;
     let mut words = line.split_whitespace();
     let program = words.next()?;
@@ -226,6 +251,24 @@ mod tests {
             program(&home.path().join("script"), line);
             let refused = locate("./script", home.path(), &[]).expect_err("missing");
             assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_programs_loader_is_found_and_one_that_is_missing_is_127() {
+        let real = fs::read("/bin/true").expect("a program");
+        let name = loader(&real[..MAX_HEAD]).expect("dynamic").to_owned();
+        assert!(name.contains("ld-") && Path::new(&name).exists(), "{name}");
+        let home = tempfile::tempdir().expect("a directory");
+        let mut broken = real;
+        let at = broken.windows(name.len()).position(|window| window == name.as_bytes()).expect("the name");
+        broken[at..at + 4].copy_from_slice(b"/no/");
+        fs::write(home.path().join("tool"), broken).expect("written");
+        fs::set_permissions(home.path().join("tool"), fs::Permissions::from_mode(0o755)).expect("executable");
+        let refused = locate("./tool", home.path(), &[]).expect_err("missing");
+        assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
+        for cut in [0, 5, 40, 64, 100, 300] {
+            assert!(loader(&fs::read("/bin/true").expect("a program")[..cut]).is_none(), "{cut}");
         }
     }
 
