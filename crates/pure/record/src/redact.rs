@@ -1,7 +1,8 @@
 //! What is taken out of an event before it is hashed: secrets, invisible characters, excess.
 //!
 //! A hash chain makes a leaked secret permanent, so [`crate::Writer`] accepts no event that has not been
-//! through a [`Redactor`]. Encoded forms of a secret (base64, percent) are not recognised.
+//! through a [`Redactor`]. Encoded forms of a secret (base64, percent) are not recognised. A text may have been cut
+//! before it came here, as arguments are in the cell: the beginning of a secret at its end is one, too.
 
 mod fields;
 
@@ -11,6 +12,9 @@ use std::fmt::Write as _;
 
 /// The shortest secret that is looked for. Anything shorter would blank ordinary words.
 pub const MIN_SECRET: usize = 4;
+
+/// The shortest beginning of a secret that is looked for at the end of a text.
+pub const MIN_BEGINNING: usize = 16;
 
 /// How much of one event is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +128,7 @@ impl Redactor {
                 found.push((start, start + secret.value.len(), secret.mark.as_str()));
                 from = start + step;
             }
+            found.extend(secret.begun(&lower).map(|start| (start, text.len(), secret.mark.as_str())));
         }
         found.sort_unstable_by_key(|&(start, end, _)| (start, std::cmp::Reverse(end)));
         found.dedup_by(|next, last| {
@@ -134,6 +139,19 @@ impl Redactor {
             joins
         });
         found
+    }
+}
+
+impl Secret {
+    /// Where the text, in lower case, ends in the beginning of the secret. What was cut within a character ends in a
+    /// replacement character.
+    fn begun(&self, lower: &str) -> Option<usize> {
+        let text = lower.trim_end_matches(char::REPLACEMENT_CHARACTER).as_bytes();
+        let value = self.value.as_bytes();
+        let longest = text.len().min(value.len() - 1);
+        // It begins where a character of the secret does, and so where one of the text does.
+        let length = (MIN_BEGINNING..=longest).rev().find(|&length| text.ends_with(&value[..length]))?;
+        Some(text.len() - length)
     }
 }
 

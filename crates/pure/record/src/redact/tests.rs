@@ -21,6 +21,27 @@ fn overlapping_secrets_leave_no_half() {
     assert_eq!(redactor.text("<abcdefghi>", 99), "<[redacted:one]>");
 }
 
+/// The cell cuts an argument before anything here sees it.
+#[test]
+fn a_cut_secret_is_found_by_its_beginning() {
+    let token = format!("ghp_{}", "0123456789abcdefghij".repeat(20));
+    let redactor = knowing(&[("token", &token)]);
+    let whole = format!("authorization: bearer {token}");
+    for length in 0..whole.len() {
+        let (cut, begun) = (&whole[..length], length.saturating_sub(whole.len() - token.len()));
+        let out = redactor.text(cut, 999);
+        if begun < MIN_BEGINNING {
+            assert_eq!(out, cut);
+        } else {
+            assert_eq!(out, "authorization: bearer [redacted:token]", "{length}");
+        }
+    }
+    assert_eq!(redactor.text(&format!("{}.", &token[..99]), 999), format!("{}.", &token[..99]), "it was not cut there");
+    assert_eq!(redactor.text(&format!("{}\u{fffd}", &token.to_uppercase()[..99]), 999), "[redacted:token]");
+    let odd = knowing(&[("odd", "ééééééééééééééééé")]);
+    assert_eq!(odd.text("<éééééééééé\u{fffd}", 99), "<[redacted:odd]");
+}
+
 #[test]
 fn a_secret_with_line_ends_is_found() {
     assert_eq!(knowing(&[("pem", "ab\ncd")]).text("x ab\ncd", 99), "x [redacted:pem]");
