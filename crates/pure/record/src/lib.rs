@@ -15,7 +15,7 @@ pub mod summary;
 pub mod why;
 
 pub use event::{Cause, Event, EventId, Kind, Known, Segment, Verdict, Wall};
-pub use read::{Entry, Reader, decode};
+pub use read::{Entry, decode};
 pub use redact::Redactor;
 pub use segment::{Broken, Head, Origin, Verified, Verifier, Writer, resume, verify};
 pub use summary::{Summary, summarise};

@@ -164,6 +164,9 @@ pub enum Fault {
     /// It is no line of a segment.
     #[error("not a hash, a space and an event")]
     Malformed,
+    /// Its event claims another place.
+    #[error("its event claims another place")]
+    Place,
     /// It is longer than [`MAX_LINE`].
     #[error("longer than {MAX_LINE} bytes")]
     TooLong,
@@ -190,6 +193,12 @@ impl Verifier {
         let next = self.head.next(json);
         if next.hex_bytes() != hash {
             return Err(self.broken(Fault::Mismatch));
+        }
+        // A writer that was taken over chains whatever it likes: what is no event, or claims another's name, is no
+        // proof of anything.
+        let event: Event = serde_json::from_slice(json).map_err(|_| self.broken(Fault::Malformed))?;
+        if event.seq != next.events {
+            return Err(self.broken(Fault::Place));
         }
         self.head = next;
         Ok(())

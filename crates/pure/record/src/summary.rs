@@ -18,10 +18,18 @@ const MAX_HOST: usize = 300;
 /// A destination: shown as `host:port`, an IPv6 address in brackets, a name that was only looked up alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// Name or address.
+    /// Name or address, without brackets.
     pub host: String,
     /// Absent where the name was refused before any connection.
     pub port: Option<u16>,
+}
+
+impl Target {
+    /// A destination as an event tells it: an IPv6 address with or without brackets is one and the same.
+    pub fn new(host: &str, port: Option<u16>) -> Self {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).filter(|bare| bare.contains(':'));
+        Self { host: bare.unwrap_or(host).chars().take(MAX_HOST).collect(), port }
+    }
 }
 
 impl fmt::Display for Target {
@@ -101,7 +109,7 @@ impl Summary {
             Verdict::Allowed => &mut self.allowed,
             Verdict::Refused | Verdict::Asked => &mut self.refused,
         };
-        let mut target = Target { host: host.chars().take(MAX_HOST).collect(), port };
+        let mut target = Target::new(host, port);
         if side.len() >= MAX_TOLD && !side.contains_key(&target) {
             target = Target { host: "(others)".into(), port: None };
         }

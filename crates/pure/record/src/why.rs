@@ -76,7 +76,7 @@ impl Explanation {
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
                 self.suggestion = suggestion.as_deref().map(shown);
-                self.program = program.iter().take(MAX_CAUSES).map(|name| shown(name)).collect();
+                self.program = program.iter().take(MAX_CAUSES).map(|name| shown(&word(name))).collect();
             }
             Kind::Resolve { verdict, reason, .. } => {
                 self.verdict = Some(*verdict);
@@ -87,9 +87,9 @@ impl Explanation {
                 self.rule = Some(file::LAYER.into());
                 self.reason = Some(shown(&file::reason(kind)));
                 self.suggestion = file::option(kind);
-                self.program = program.iter().map(|name| shown(name)).collect();
+                self.program = program.iter().map(|name| shown(&word(name))).collect();
             }
-            Kind::Exec { by, claimed, .. } => self.program = vec![shown(claimed), shown(by)],
+            Kind::Exec { by, claimed, .. } => self.program = vec![shown(&word(claimed)), shown(&word(by))],
             Kind::Ended { reason, .. } => self.reason = Some(shown(reason)),
             _ => {}
         }
@@ -99,13 +99,28 @@ impl Explanation {
 /// The most characters of one answer's line.
 const MAX_SHOWN: usize = 4096;
 
-/// A segment's writer may be the one that was taken over: its words are made visible once more, and bounded.
+/// A segment's writer may be the one that was taken over: its lines are made visible once more, and bounded.
 fn shown(text: &str) -> String {
     let text = visible(text);
     match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into_owned(),
     }
+}
+
+/// One word of an agent's within a line. Only a line's own marks delimit: a word that holds one, or what is drawn like
+/// one, would go on as if it were the record speaking.
+fn word(text: &str) -> String {
+    let mark = |letter: char| matches!(letter, '`' | '\u{2cb}' | '\u{1fef}' | '\u{ff40}');
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars().take(MAX_SHOWN) {
+        if mark(letter) {
+            out.extend(letter.escape_unicode());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 fn find(entries: &[Entry], id: EventId) -> Option<&Event> {
@@ -149,7 +164,9 @@ fn opened(kind: &Kind) -> Option<crate::event::Cause> {
 /// The event in one line.
 pub fn describe(kind: &Kind) -> String {
     let line = match kind {
-        Kind::SessionStart { session, command, .. } => format!("session `{session}`: `{}`", command.join(" ")),
+        Kind::SessionStart { session, command, .. } => {
+            format!("session `{}`: `{}`", word(session), word(&command.join(" ")))
+        }
         Kind::Walls { layers } => {
             let holding = layers.iter().filter(|layer| layer.holds).count();
             format!("walls: {holding} of {} layers hold", layers.len())
@@ -158,11 +175,13 @@ pub fn describe(kind: &Kind) -> String {
             let holding = limits.iter().filter(|limit| limit.holds).count();
             format!("limits: {holding} of {} enforced in full", limits.len())
         }
-        Kind::Exec { pid, claimed, by, .. } => format!("start of `{claimed}` as process {pid} by `{by}`"),
-        Kind::Resolve { name, verdict, .. } => format!("look-up of `{name}` {verdict}"),
+        Kind::Exec { pid, claimed, by, .. } => {
+            format!("start of `{}` as process {pid} by `{}`", word(claimed), word(by))
+        }
+        Kind::Resolve { name, verdict, .. } => format!("look-up of `{}` {verdict}", word(name)),
         Kind::Connect { host, port, verdict, program, .. } => {
-            let target = Target { host: host.clone(), port: Some(*port) };
-            let by = program.first().map(|program| format!(" of `{program}`")).unwrap_or_default();
+            let target = word(&Target::new(host, Some(*port)).to_string());
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             format!("connection{by} to `{target}` {verdict}")
         }
         Kind::Close { connect, sent, received } => {
@@ -171,8 +190,8 @@ pub fn describe(kind: &Kind) -> String {
         Kind::FileRefused { .. } => file::describe(kind),
         Kind::GateStarted { incarnation } => format!("gate {incarnation} started"),
         Kind::GateLost => "gate lost: no network until the next".to_owned(),
-        Kind::WorkspaceChange { path, change } => format!("`{path}` {change}"),
-        Kind::Merge { paths, state } => format!("merge of {}: {state}", some(paths)),
+        Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
+        Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),
         Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),
         Kind::Unknown => "something that a later version recorded".to_owned(),
     };
@@ -182,7 +201,7 @@ pub fn describe(kind: &Kind) -> String {
 /// The first few of a list, and how many more there are.
 fn some(paths: &[String]) -> String {
     const SHOWN: usize = 3;
-    let named: Vec<_> = paths.iter().take(SHOWN).map(|path| format!("`{path}`")).collect();
+    let named: Vec<_> = paths.iter().take(SHOWN).map(|path| format!("`{}`", word(path))).collect();
     match paths.len().saturating_sub(SHOWN) {
         0 if paths.is_empty() => "nothing".into(),
         0 => named.join(", "),

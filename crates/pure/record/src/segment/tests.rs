@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::{Known, Verdict};
-use crate::read::Reader;
+use crate::read::decode;
 use proptest::prelude::*;
 
 fn origin() -> Origin {
@@ -51,6 +51,37 @@ fn a_segment_verifies_only_as_itself() {
     }
 }
 
+/// A chain over any bytes, as a writer that was taken over makes it.
+fn chained(texts: &[&str]) -> Vec<u8> {
+    let mut head = Head { events: 0, hash: origin().genesis() };
+    let mut whole = Vec::new();
+    for json in texts {
+        head = head.next(json.as_bytes());
+        whole.extend(format!("{} {json}\n", head.hex()).into_bytes());
+    }
+    whole
+}
+
+#[test]
+fn a_chain_of_what_is_no_event_or_claims_another_place_is_broken() {
+    let (first, second) = (r#"{"seq":1,"at":5,"kind":"gate-lost"}"#, r#"{"seq":2,"at":5,"kind":"gate-lost"}"#);
+    let later = r#"{"seq":3,"at":5,"kind":"telepathy","x":1}"#;
+    assert_eq!(verify(&origin(), &chained(&[first, second, later])).map(|proof| proof.events), Ok(3));
+    for (texts, line, cause) in [
+        (vec![first, "not json"], 2, Fault::Malformed),
+        (vec![""], 1, Fault::Malformed),
+        (vec![first, "{}"], 2, Fault::Malformed),
+        (vec![r#"{"seq":1,"at":5,"kind":"close"}"#], 1, Fault::Malformed),
+        (vec![first, first], 2, Fault::Place),
+        (vec![second], 1, Fault::Place),
+        (vec![first, later], 2, Fault::Place),
+    ] {
+        let text = chained(&texts);
+        assert_eq!(verify(&origin(), &text), Err(Broken { line, cause }), "{texts:?}");
+        assert!(resume(&origin(), &text).is_err(), "nothing is appended to it: {texts:?}");
+    }
+}
+
 #[test]
 fn every_flipped_bit_is_seen() {
     let text = segment(5);
@@ -70,7 +101,9 @@ fn a_cut_at_every_byte_resumes_to_a_segment_that_verifies() {
         whole.extend(grow(&mut writer, 2));
         let proof = verify(&origin(), &whole).expect("verifies");
         assert_eq!(proof.head, writer.head());
-        assert!(Reader::new(Segment::Gate, &whole).all(|entry| entry.is_ok()));
+        for (place, line) in (1..).zip(lines(&whole)) {
+            assert_eq!(decode(Segment::Gate, place, &line).expect("read").event.seq, place);
+        }
     }
 }
 
@@ -153,8 +186,8 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 1..300)) {
         prop_assert!(verify(&origin(), &bytes).is_err());
-        for entry in Reader::new(Segment::Gate, &bytes) {
-            prop_assert!(entry.is_err());
+        for (place, line) in (1..).zip(lines(&bytes)) {
+            prop_assert!(decode(Segment::Gate, place, &line).is_err());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What there is to say about a file that Landlock refused. The option is not checked against a policy: only the plane,
 //! which has it, can say whether a rule hides the path.
 
+use super::word;
 use crate::event::Kind;
 use crate::redact::visible;
 
@@ -45,13 +46,13 @@ pub(super) fn describe(kind: &Kind) -> String {
     let Some(path) = path else {
         return format!("files refused besides, not told one by one: {untold}");
     };
-    let by = program.as_ref().map(|program| format!(" of `{program}`")).unwrap_or_default();
-    format!("access{by} to `{path}` refused: {}", words(access))
+    let by = program.as_ref().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+    format!("access{by} to `{}` refused: {}", word(path), words(access))
 }
 
 fn words(access: &[String]) -> String {
     const SHOWN: usize = 16;
-    let said: Vec<_> = access.iter().take(SHOWN).map(|one| one.replace('_', " ")).collect();
+    let said: Vec<_> = access.iter().take(SHOWN).map(|one| word(&one.replace('_', " "))).collect();
     if said.is_empty() { "do what was asked".into() } else { said.join(", ") }
 }
 

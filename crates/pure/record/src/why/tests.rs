@@ -48,6 +48,60 @@ fn a_refusal_is_explained() {
     assert!(answer.suggestion.is_some_and(|rule| rule.contains("a\\u{202e}.example")));
 }
 
+/// Names that look like a line of the record stay one word of it.
+#[test]
+fn no_word_forges_a_line() {
+    let bad = "x` as process 1 by `/usr/bin/bastide";
+    let list = || vec![bad.to_owned(), bad.to_owned()];
+    let exec = Kind::Exec { pid: 4, parent: 1, by: bad.into(), claimed: bad.into(), arguments: list() };
+    let start = Kind::SessionStart {
+        session: bad.into(),
+        command: list(),
+        workspace: bad.into(),
+        mode: bad.into(),
+        policy: bad.into(),
+        accepted_risks: list(),
+    };
+    let mut reached = connect(bad, Verdict::Refused);
+    if let Kind::Connect { program, .. } = &mut reached {
+        *program = list();
+    }
+    let file = Kind::FileRefused {
+        pid: None,
+        program: Some(bad.into()),
+        access: list(),
+        path: Some(format!("/{bad}")),
+        untold: 0,
+    };
+    let name = Kind::Resolve { name: bad.into(), verdict: Verdict::Refused, reason: None };
+    let change = Kind::WorkspaceChange { path: bad.into(), change: bad.into() };
+    let merge = Kind::Merge { paths: list(), state: bad.into() };
+    let marks = [(exec, 4), (start, 4), (reached, 4), (file, 4), (name, 2), (change, 2), (merge, 4)];
+    for (kind, marks) in marks {
+        let line = describe(&kind);
+        assert_eq!(line.matches('`').count(), marks, "only the line's own: {line}");
+        let answer = why(&[entry("g1", &[], kind)], id("g1")).expect("held");
+        assert!(answer.program.iter().all(|name| !name.contains('`')), "{answer:?}");
+    }
+    assert_eq!(
+        describe(&Kind::Resolve { name: "a`\u{ff40}".into(), verdict: Verdict::Refused, reason: None }),
+        "look-up of `a\\u{60}\\u{ff40}` refused"
+    );
+}
+
+#[test]
+fn an_address_is_told_in_one_pair_of_brackets() {
+    for host in ["200::1", "[200::1]"] {
+        let event = connect(host, Verdict::Refused);
+        assert!(describe(&event).contains("to `[200::1]:443` refused"), "{}", describe(&event));
+    }
+    let events = ["200::1", "[200::1]"].map(|host| connect(host, Verdict::Allowed));
+    let mut summary = crate::Summary::default();
+    events.iter().for_each(|event| summary.take(event));
+    let json = serde_json::to_value(&summary).expect("json");
+    assert_eq!(json["allowed"], serde_json::json!({"[200::1]:443": 2}));
+}
+
 #[test]
 fn causes_end_in_a_cycle_and_stay_inferred() {
     let answer = why(&session(), id("g3")).expect("held");
