@@ -24,7 +24,22 @@ fuzz_target!(|bytes: &[u8]| {
     }
     assert!(once.len() <= bytes.len() + 16, "output grows");
     let text = String::from_utf8_lossy(&once);
-    for asking in ["\x1b]52;", "\x1b[c", "\x1b[6n", "\x1b[5n", "\x1bZ", "\x1b[>c", "\x1bP+q", "\x1b[x"] {
+    for asking in [
+        "\x1b]52;",
+        "\x1b[c",
+        "\x1b[6n",
+        "\x1b[5n",
+        "\x1bZ",
+        "\x1b[>c",
+        "\x1bP+q",
+        "\x1b[x",
+        "\x1b[i",
+        "\x1b[?2048h",
+        "\x1b]7;",
+        "\x1b]9;6",
+        "\x1b]50;",
+        "\x1b]777;",
+    ] {
         assert!(!text.contains(asking), "{asking:?} passed");
     }
 });

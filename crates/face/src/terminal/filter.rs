@@ -206,9 +206,14 @@ impl Filter {
 
     fn osc(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.keep(bytes);
-        // The Linux console's palette sequences have no terminator; no terminal answers them.
-        if matches!(self.sequence.as_slice(), b"\x1b]P" | b"\x1b]R") {
-            self.end(true, out);
+        // The Linux console's palette sequences have no terminator; every other terminal reads on.
+        let palette = match self.sequence.as_slice() {
+            b"\x1b]R" => true,
+            [0x1b, b']', b'P', digits @ ..] => digits.len() == 7 && digits.iter().all(u8::is_ascii_hexdigit),
+            _ => false,
+        };
+        if palette {
+            self.end(false, out);
         }
     }
 

@@ -1,6 +1,13 @@
 //! Which complete terminal sequences may reach the operator's terminal.
 //!
-//! The rules name what is refused and why; what is not named passes. No state, no bytes kept.
+//! Operating system commands pass only where the list names them: each terminal has its own, and they act. Of escape
+//! and control sequences the rules name what is refused and why; what is not named moves, colours or clears, and
+//! passes. No state, no bytes kept.
+
+/// Private modes that make a terminal speak by itself: 2031 tells of its colours, 2048 of its size, 5522 of pastes.
+const SPEAKING: [u32; 3] = [2031, 2048, 5522];
+/// The largest mode that is known. A larger number could wrap round to a small one.
+const LARGEST_MODE: u32 = 9999;
 
 /// Whether an escape sequence passes; `body` is what follows ESC.
 pub(super) fn escape(body: &[u8]) -> bool {
@@ -30,12 +37,21 @@ pub(super) fn csi(body: &[u8]) -> bool {
         (b">", _, b'q') => false,
         // XTSMGRAPHICS, XTQMODKEYS, key format and kitty keyboard queries.
         (b"?", _, b'S' | b'm' | b'f' | b'g' | b'u') => false,
+        // Media copy prints the screen, or all that follows it.
+        (_, _, b'i') => false,
+        // Setting a mode, or restoring one that was saved. Resetting these silences the terminal.
+        (b"?", _, b'h' | b'r') => !holds(parameters, &SPEAKING),
         // VT52 mode has another grammar, in which this parser would be wrong.
-        (b"?", _, b'l') => !numbers(parameters).any(|number| number == Some(2)),
+        (b"?", _, b'l') => !holds(parameters, &[2]),
         (b"", b"", b't') => title_stack(parameters),
         (_, b"", b't') => private == b">",
         _ => true,
     }
+}
+
+/// Whether one of the parameters is such a mode, or could pass for one.
+fn holds(parameters: &[u8], modes: &[u32]) -> bool {
+    numbers(parameters).any(|number| number.is_none_or(|number| number > LARGEST_MODE || modes.contains(&number)))
 }
 
 /// Of window operations only pushing and popping the title passes: the others report or move the window.
@@ -76,21 +92,36 @@ fn number(digits: &[u8]) -> Option<u32> {
     })
 }
 
-/// Whether an operating system command passes; `common` says that its terminator is known everywhere.
+/// Whether an operating system command passes; `common` says that its terminator is known everywhere. A terminal that
+/// does not know it would read on, and take what follows for a part of the command.
+///
+/// Among those that do not pass: 7 names the directory of new windows, 9 notifies, 9;6 and 633 run or mark commands of
+/// an editor's terminal, 46 opens a log file, 50 loads fonts, 51 runs an editor's commands, 52 and 5522 read and write
+/// the clipboard, 60 and 61 ask for features, 99 and 777 notify, 1337 and 5113 move files.
 pub(super) fn osc(payload: &[u8], common: bool) -> bool {
     let (code, text) = match payload.iter().position(|byte| *byte == b';') {
         Some(end) => (&payload[..end], &payload[end + 1..]),
         None => (payload, &[][..]),
     };
-    match number(code) {
-        // Titles, directory, links, progress, shell marks: shown, never answered.
-        Some(0 | 1 | 2 | 6 | 7 | 8 | 9 | 133 | 633) => true,
-        // 51: editors' terminals run it. 52, 5522: clipboard. 60, 61: feature queries. 99: notifications
-        // that report back. 1337: clipboard, downloads, reports. 5113: file transfer.
-        Some(51 | 52 | 60 | 61 | 99 | 1337 | 5113 | 5522) => false,
-        // Colours, fonts and the rest ask by `?`. A terminal that does not know the terminator would
-        // read on, and could find a `?` in what follows.
-        Some(_) => common && !text.contains(&b'?'),
-        None => false,
-    }
+    common
+        && match number(code) {
+            // The titles of the window and its icon.
+            Some(0..=2) => true,
+            // One colour of the palette; those of text, background and cursor. A `?` asks.
+            Some(4 | 10..=12) => !text.contains(&b'?'),
+            // A link: it is followed only where the operator clicks.
+            Some(8) => true,
+            // How far a program came.
+            Some(9) => text == b"4" || (text.starts_with(b"4;") && figures(text)),
+            // The colours as they were.
+            Some(104 | 110..=112) => figures(text),
+            // Where a prompt, a command and its output begin, and its exit code.
+            Some(133) => matches!(text, [b'A'..=b'D', rest @ ..] if figures(rest)),
+            _ => false,
+        }
+}
+
+/// Nothing, or numbers between semicolons.
+fn figures(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_digit() || *byte == b';')
 }
