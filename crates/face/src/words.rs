@@ -61,6 +61,23 @@ pub fn line(text: &str, limit: usize) -> String {
     }
 }
 
+/// A JSON document with the same meaning, in which nothing hides and nothing is obeyed: outside of its strings a document
+/// is ASCII, and inside every character may be written as `\uXXXX`.
+#[must_use]
+pub fn json(document: &str) -> String {
+    let mut shown = String::with_capacity(document.len());
+    for character in document.chars() {
+        if character == '\n' || !hidden(character) {
+            shown.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    shown
+}
+
 fn escaped(character: char) -> String {
     match character {
         '\n' => "\\n".to_owned(),
@@ -104,6 +121,17 @@ mod tests {
     fn text_keeps_its_lines_and_nothing_else_that_acts() {
         assert_eq!(plain("+a\tb\n-'c'\r\x1b[0m\u{202e}\n"), "+a\tb\n-'c'\\r\\u{1b}[0m\\u{202e}\n");
         assert_eq!(line("a\nb\tcdef", 6), "a\\nb c…");
+    }
+
+    #[test]
+    fn json_means_the_same_and_hides_nothing() {
+        proptest::proptest!(|(text: String)| {
+            let text = text + "\u{9b}c\u{202e}\u{e0041}\u{7f}\n";
+            let document = json(&serde_json::to_string_pretty(&[&text]).expect("JSON"));
+            proptest::prop_assert!(!document.replace('\n', "").chars().any(hidden));
+            proptest::prop_assert_eq!(serde_json::from_str::<[String; 1]>(&document).expect("JSON"), [text]);
+        });
+        assert_eq!(json("\"\u{9b}\u{e0041}é\""), r#""\u009b\udb40\udc41é""#);
     }
 
     #[test]

@@ -15,9 +15,9 @@ pub(super) fn tell(outcome: &Outcome, secret: Option<&str>, as_json: bool) {
     say(&if as_json { json(outcome) } else { lines(outcome, secret) });
 }
 
-/// The outcome as one line. Serde escapes what JSON must; bidi characters stay data.
+/// The outcome as one line, with nothing in it that a terminal obeys.
 pub(super) fn json(outcome: &Outcome) -> String {
-    serde_json::to_string(outcome).unwrap_or_default() + "\n"
+    words::json(&serde_json::to_string(outcome).unwrap_or_default()) + "\n"
 }
 
 fn lines(outcome: &Outcome, secret: Option<&str>) -> String {
@@ -36,7 +36,8 @@ fn lines(outcome: &Outcome, secret: Option<&str>) -> String {
     let why = outcome.last_refusal.as_ref().map(|event| format!("; `bastide why {}`", words::line(event, 24)));
     text.push_str(&line("allowed", &counted(&outcome.allowed)));
     text.push_str(&format!("\n{}{}", line("refused", &counted(&outcome.refused)), why.unwrap_or_default()));
-    text.push_str(&format!("\n{}\n", line("changed", &changed)));
+    let merged = if outcome.merged > 0 { format!("; merged: {}", outcome.merged) } else { String::new() };
+    text.push_str(&format!("\n{}{merged}\n", line("changed", &changed)));
     text
 }
 
@@ -80,6 +81,8 @@ mod tests {
         let expected = "allowed: nothing\nrefused: 2: 'evil.test:443\\nallowed: 9' x2; `bastide why g12`\n\
                         changed: 4: 'a', 'b', 'c', 1 more\n";
         assert_eq!(lines(&outcome, None), expected);
+        let merged = Outcome { merged: 3, ..outcome.clone() };
+        assert_eq!(lines(&merged, None), expected.replace("1 more", "1 more; merged: 3"));
         let read: Outcome = serde_json::from_str(&json(&outcome)).expect("valid");
         assert_eq!(read, outcome);
         assert_eq!(json(&outcome).lines().count(), 1);

@@ -102,6 +102,9 @@ pub struct Outcome {
     pub refused: Vec<Counted>,
     /// Paths of the workspace that differ, relative to it; other trees' paths are absolute.
     pub changed: Vec<String>,
+    /// How many paths were merged while the session ran, in a `live` workspace.
+    #[serde(default)]
+    pub merged: u64,
     /// The event of the last refusal, for `bastide why`.
     pub last_refusal: Option<String>,
     /// What is wrong with the session itself: a record that could not be written, a merge that is pending.
