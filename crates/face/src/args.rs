@@ -1,5 +1,6 @@
 //! The command line: every verb and flag, and what each means. Parses only; decides nothing.
 
+use crate::given;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -82,43 +83,43 @@ impl Verb {
 #[derive(Debug, Args)]
 pub struct Run {
     /// Policy to run under [default: the blueprint `hardened`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub policy: Option<PathBuf>,
     /// Directory to work on [default: the current one]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = given::path())]
     pub workspace: Option<PathBuf>,
     /// What becomes of changes to the workspace [default: as the policy says]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
     /// Allow connections to this host (repeatable)
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = given::host)]
     pub allow: Vec<String>,
     /// Let this path be read (repeatable)
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given::path())]
     pub read: Vec<PathBuf>,
     /// Let this path be changed, under the same review (repeatable)
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given::path())]
     pub write: Vec<PathBuf>,
     /// Set a variable inside; not for secrets (repeatable)
-    #[arg(long, value_name = "K=V", value_parser = variable)]
+    #[arg(long, value_name = "K=V", value_parser = given::variable)]
     pub env: Vec<(String, String)>,
     /// Accept one missing layer or named risk (repeatable)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given::word())]
     pub accept_risk: Vec<String>,
     /// Name of the session
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = given::name)]
     pub name: Option<String>,
     /// Directory to start in [default: the workspace]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = given::path())]
     pub workdir: Option<PathBuf>,
     /// End the session after this time, such as 90s, 10m or 2h
-    #[arg(long, value_name = "T", value_parser = duration)]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
     pub timeout: Option<std::time::Duration>,
     /// Start with an empty home, and keep none of it
     #[arg(long)]
     pub fresh_home: bool,
     /// Write exit, layers, allowed, refused and changed as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub outcome: Option<PathBuf>,
     /// Program and arguments [default: the installed agent, else a shell]
     #[arg(last = true, value_name = "CMD")]
@@ -148,8 +149,10 @@ pub struct Doctor {
 #[derive(Debug, Args)]
 pub struct Changes {
     /// Session, by id or name [default: the newest of this directory]
+    #[arg(value_parser = given::bytes())]
     pub session: Option<OsString>,
     /// Only these paths; one that only the session has: ./PATH
+    #[arg(value_parser = given::path())]
     pub path: Vec<PathBuf>,
 }
 
@@ -157,6 +160,7 @@ pub struct Changes {
 #[derive(Debug, Args)]
 pub struct Session {
     /// Session, by id or name [default: the newest of this directory]
+    #[arg(value_parser = given::word())]
     pub session: Option<String>,
 }
 
@@ -165,6 +169,7 @@ pub struct Session {
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Log {
     /// Session, by id or name [default: the newest of this directory]
+    #[arg(value_parser = given::word())]
     pub session: Option<String>,
     /// Go on printing while the session runs
     #[arg(long)]
@@ -185,13 +190,13 @@ pub enum LogVerb {
 #[derive(Debug, Args)]
 pub struct Why {
     /// Event to explain [default: the last refusal]; with --file: SESSION
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = given::word())]
     pub id: Option<String>,
     /// Session, by id or name [default: the newest of this directory]
-    #[arg(conflicts_with = "file")]
+    #[arg(conflicts_with = "file", value_parser = given::word())]
     pub session: Option<String>,
     /// Compute from the policy what becomes of this path
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given::path())]
     pub file: Option<PathBuf>,
 }
 
@@ -201,33 +206,40 @@ pub enum Policy {
     /// Check a policy for errors
     Check {
         /// Policy to check
+        #[arg(value_parser = given::path())]
         file: PathBuf,
     },
     /// Print a policy with all that it extends
     Show {
         /// Policy to print [default: the blueprint `hardened`]
+        #[arg(value_parser = given::path())]
         file: Option<PathBuf>,
     },
     /// Say what a policy decides on one request, and by which rule
     Explain {
         /// Policy to ask
+        #[arg(value_parser = given::path())]
         file: PathBuf,
         /// HOST[:PORT], or a path
+        #[arg(value_parser = given::word())]
         request: String,
         /// Program that asks
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", value_parser = given::path())]
         program: Option<PathBuf>,
     },
     /// Say what one policy allows and another does not
     Diff {
         /// Policy before
+        #[arg(value_parser = given::path())]
         old: PathBuf,
         /// Policy after
+        #[arg(value_parser = given::path())]
         new: PathBuf,
     },
     /// Run the examples that a policy holds
     Test {
         /// Policy to test
+        #[arg(value_parser = given::path())]
         file: PathBuf,
     },
     /// Write the smallest policy of a whole run: observed, not judged
@@ -238,6 +250,7 @@ pub enum Policy {
 #[derive(Debug, Args)]
 pub struct Trust {
     /// File to trust; a change to it ends the trust
+    #[arg(value_parser = given::path())]
     pub file: PathBuf,
 }
 
@@ -245,29 +258,6 @@ pub struct Trust {
 #[derive(Debug, Args)]
 pub struct Help {
     /// Error code, such as E-FACE-001, or a verb
-    #[arg(value_name = "CODE")]
+    #[arg(value_name = "CODE", value_parser = given::word())]
     pub topic: Vec<String>,
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected K=V".to_owned()),
-    }
-}
-
-fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let unit = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit);
-    let factor = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("expected a number with s, m or h".to_owned()),
-    };
-    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor));
-    match seconds {
-        Some(seconds) if seconds > 0 => Ok(std::time::Duration::from_secs(seconds)),
-        _ => Err("expected a positive number with s, m or h".to_owned()),
-    }
 }

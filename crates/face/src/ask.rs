@@ -2,14 +2,16 @@
 
 use crate::args::{Changes, LogVerb, Policy, Verb, Why};
 use crate::errors::Error;
+use crate::first::{self, First};
 use crate::plane::Plane;
+use crate::sayable::absolute;
 use crate::session::asked::{named, surrounded, working_directory};
 use crate::show::{self, Shown};
-use crate::verbs::print;
+use crate::verbs::{Read, print};
 use crate::{exit, words};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use wire::command::{PolicyRequest, Reply, Request, Select};
+use wire::command::{PolicyRequest, Reply, Request, Select, SessionInfo};
 
 /// Asks what `verb` says, shows the answer, and says how to exit.
 ///
@@ -18,7 +20,7 @@ use wire::command::{PolicyRequest, Reply, Request, Select};
 pub(crate) fn ask(verb: Verb, json: bool) -> Result<u8, Error> {
     let limits = matches!(&verb, Verb::Doctor(doctor) if doctor.limits);
     let directory = working_directory()?;
-    let code = tell_with(&request(verb, directory), &Shown { json, limits })?;
+    let code = tell_with(&request(verb, directory)?, &Shown { json, limits })?;
     Ok(code)
 }
 
@@ -40,11 +42,14 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
             }
             Reply::Notice { .. } => {}
             // Who no longer reads a log does not want the rest of it.
-            Reply::Event(line) if !show::event(&line, how) => return Ok(exit::DONE),
-            Reply::Event(_) => {}
+            Reply::Event(line) => {
+                if print(&show::event(&line, how))? == Read::Left {
+                    return Ok(exit::DONE);
+                }
+            }
             last if last.is_last() => {
                 let (text, code) = show::last(last, how).ok_or(Error::Language)?;
-                print(&text);
+                print(&text)?;
                 return Ok(code);
             }
             _ => return Err(Error::Language),
@@ -52,71 +57,76 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
     }
 }
 
-fn request(verb: Verb, directory: PathBuf) -> Request {
-    match verb {
+fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
+    Ok(match verb {
         Verb::Doctor(_) => Request::Doctor(Box::new(surrounded(directory))),
-        Verb::Diff(changes) => Request::Diff(changed(changes, directory)),
-        Verb::Apply(changes) => Request::Apply(changed(changes, directory)),
-        Verb::Discard(changes) => Request::Discard(changed(changes, directory)),
+        Verb::Diff(changes) => Request::Diff(changed(changes, directory)?),
+        Verb::Apply(changes) => Request::Apply(changed(changes, directory)?),
+        Verb::Discard(changes) => Request::Discard(changed(changes, directory)?),
         Verb::Show(asked) => Request::Show(select(asked.session, directory)),
         Verb::Log(asked) => match asked.verb {
             Some(LogVerb::Verify(asked)) => Request::Verify(select(asked.session, directory)),
             None => Request::Log { select: select(asked.session, directory), follow: asked.follow },
         },
-        Verb::Why(asked) => why(asked, directory),
-        Verb::Policy(asked) => Request::Policy(policy(asked, directory)),
-        Verb::Trust(asked) => Request::Trust { file: directory.join(asked.file) },
+        Verb::Why(asked) => why(asked, directory)?,
+        Verb::Policy(asked) => Request::Policy(policy(asked, directory)?),
+        Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         // `run` and `help` never come here.
         Verb::Ls | Verb::Run(_) | Verb::Help(_) => Request::Ls,
-    }
+    })
 }
 
 fn select(session: Option<String>, directory: PathBuf) -> Select {
     Select { session, directory, paths: Vec::new() }
 }
 
-/// The first word is a session if it is no path that exists and looks like an id or a name.
-fn changed(asked: Changes, directory: PathBuf) -> Select {
+fn changed(asked: Changes, directory: PathBuf) -> Result<Select, Error> {
     let mut paths = asked.path;
-    let session = match asked.session.map(|word| (is_session(&word, &directory), word)) {
-        Some((true, word)) => word.into_string().ok(),
-        Some((false, word)) => {
-            paths.insert(0, word.into());
-            None
+    let mut session = None;
+    if let Some(word) = asked.session {
+        match first::meant(&word, &directory, sessions)? {
+            First::Session(name) => session = Some(name),
+            First::Path(path) => paths.insert(0, path),
         }
-        None => None,
-    };
-    Select { session, paths: paths.into_iter().map(|path| directory.join(path)).collect(), directory }
+    }
+    let paths = paths.iter().map(|path| absolute(path, &directory)).collect::<Result<_, _>>()?;
+    Ok(Select { session, paths, directory })
 }
 
-fn is_session(word: &std::ffi::OsStr, directory: &Path) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let bytes = word.as_encoded_bytes();
-    let named = bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(plain);
-    named && directory.join(word).symlink_metadata().is_err()
+/// Every session that the plane knows.
+fn sessions() -> Result<Vec<SessionInfo>, Error> {
+    let mut plane = Plane::ask(&Request::Ls)?;
+    loop {
+        match plane.reply()? {
+            Reply::Sessions { sessions } => return Ok(sessions),
+            Reply::Refused(problem) => return Err(Error::Plane(problem)),
+            Reply::Notice { .. } => {}
+            _ => return Err(Error::Language),
+        }
+    }
 }
 
-fn why(asked: Why, directory: PathBuf) -> Request {
-    match asked.file {
-        Some(file) => Request::WhyFile { path: directory.join(file), select: select(asked.id, directory) },
+fn why(asked: Why, directory: PathBuf) -> Result<Request, Error> {
+    Ok(match asked.file {
+        Some(file) => Request::WhyFile { path: absolute(&file, &directory)?, select: select(asked.id, directory) },
         None => Request::Why { select: select(asked.session, directory), event: asked.id },
-    }
+    })
 }
 
-fn policy(asked: Policy, directory: PathBuf) -> PolicyRequest {
+fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
     let file = |path: PathBuf| named(&path, &directory);
-    match asked {
-        Policy::Check { file: path } => PolicyRequest::Check { file: file(path) },
-        Policy::Show { file: path } => PolicyRequest::Show { file: path.map(file) },
+    Ok(match asked {
+        Policy::Check { file: path } => PolicyRequest::Check { file: file(path)? },
+        Policy::Show { file: path } => PolicyRequest::Show { file: path.map(file).transpose()? },
         Policy::Explain { file: path, request, program } => PolicyRequest::Explain {
-            file: file(path),
+            file: file(path)?,
             request: destination(request, &directory),
-            program: program.map(|program| directory.join(program)),
+            program: program.map(|program| absolute(&program, &directory)).transpose()?,
         },
-        Policy::Diff { old, new } => PolicyRequest::Diff { old: file(old), new: file(new) },
-        Policy::Test { file: path } => PolicyRequest::Test { file: file(path) },
+        Policy::Diff { old, new } => PolicyRequest::Diff { old: file(old)?, new: file(new)? },
+        Policy::Test { file: path } => PolicyRequest::Test { file: file(path)? },
         Policy::Suggest(asked) => PolicyRequest::Suggest(select(asked.session, directory)),
-    }
+    })
 }
 
 /// `./x`, `../x` and `~`-free relative paths become absolute; what could be a host stays.
@@ -124,31 +134,4 @@ fn destination(request: String, directory: &Path) -> String {
     let path = request.starts_with("./") || request.starts_with("../") || matches!(request.as_str(), "." | "..");
     let absolute = if path { directory.join(&request).into_os_string().into_string().ok() } else { None };
     absolute.unwrap_or(request)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn select_of(words: &[&str], directory: &Path) -> Select {
-        let mut words = words.iter();
-        let session = words.next().map(Into::into);
-        changed(Changes { session, path: words.map(PathBuf::from).collect() }, directory.to_owned())
-    }
-
-    #[test]
-    fn the_first_word_is_a_session_unless_it_is_a_path() {
-        let held = tempfile::tempdir().expect("directory");
-        let directory = held.path();
-        std::fs::write(directory.join("there"), "").expect("file");
-        let session = |words: &[&str]| select_of(words, directory).session;
-        let paths = |words: &[&str]| select_of(words, directory).paths;
-        assert_eq!(session(&["s1", "a"]).as_deref(), Some("s1"));
-        assert_eq!(paths(&["s1", "a"]), [directory.join("a")]);
-        assert_eq!(session(&["there"]), None);
-        assert_eq!(paths(&["there", "b"]), [directory.join("there"), directory.join("b")]);
-        assert_eq!(session(&["./new"]), None);
-        assert_eq!(session(&["/etc/x"]), None);
-        assert_eq!(session(&[]), None);
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::args::{Bastide, Help, Verb};
 use crate::errors::{self, Error};
-use crate::{ask, exit, session, words};
+use crate::{ask, exit, session, usage, words};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,32 +26,38 @@ fn answer(asked: Bastide) -> u8 {
         Verb::Help(topic) => help(&topic),
         verb => ask::ask(verb, json),
     };
-    let error = match result {
-        Ok(code) => return code,
-        Err(error) => error,
-    };
-    let text = if json && !ours { format!("{}\n", error.json()) } else { error.render(errors::colour()) };
+    result.unwrap_or_else(|error| told(&error, json, ours))
+}
+
+/// Help and version are answers; the rest is misuse.
+fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    use std::io::IsTerminal;
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let text = error.render();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let coloured = !plain && std::io::stdout().is_terminal();
+        let text = if coloured { text.ansi().to_string() } else { text.to_string() };
+        return print(&text).map_or_else(|error| told(&error, false, false), |_| exit::DONE);
+    }
+    let options = arguments.iter().take_while(|one| *one != "--");
+    told_misuse(&usage::misuse(error, arguments), options)
+}
+
+fn told_misuse<'a>(error: &Error, mut options: impl Iterator<Item = &'a OsString>) -> u8 {
+    let json = options.any(|one| one == "--json");
+    told(error, json, !matches!(error, Error::Usage { run: true, .. }))
+}
+
+/// Tells on stderr, and with `--json` on stdout too where that is `ours`; says how to exit.
+fn told(error: &Error, json: bool, ours: bool) -> u8 {
+    let text = if json && !ours { error.json() } else { error.render(errors::colour()) };
     if json && ours {
-        print(&format!("{}\n", error.json()));
+        // Whatever stdout takes, stderr says it.
+        let _ = print(&error.json());
     }
     // Nobody is left to tell that stderr is closed.
     let _ = std::io::stderr().write_all(text.as_bytes());
     error.exit()
-}
-
-/// Help and version are answers; the rest is misuse, which under `run` must not look like the program's exit.
-fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit::DONE,
-        _ if is_run(arguments) => exit::NOT_RUN,
-        _ => exit::USAGE,
-    }
-}
-
-fn is_run(arguments: &[OsString]) -> bool {
-    let verb = arguments.iter().skip(1).find(|one| !one.as_encoded_bytes().starts_with(b"-"));
-    verb.is_some_and(|verb| verb == "run")
 }
 
 fn help(asked: &Help) -> Result<u8, Error> {
@@ -66,14 +72,14 @@ fn help(asked: &Help) -> Result<u8, Error> {
     for word in &asked.topic {
         found = found.find_subcommand_mut(word).ok_or_else(|| unknown(word))?;
     }
-    print(&found.render_long_help().to_string());
+    print(&found.render_long_help().to_string())?;
     Ok(exit::DONE)
 }
 
 /// The client knows its own codes; the plane knows the rest.
 fn explain(code: &str) -> Result<u8, Error> {
     if let Some(text) = errors::explain(code) {
-        print(text);
+        print(text)?;
         return Ok(exit::DONE);
     }
     if code.starts_with("E-FACE-") {
@@ -86,7 +92,23 @@ fn unknown(topic: &str) -> Error {
     Error::UnknownTopic { topic: words::quoted(topic.as_bytes(), words::NAME) }
 }
 
-/// A reader that left early (`| head`) is no error.
-pub(crate) fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// Who reads our stdout.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    Taken,
+    /// Nobody any more, as in `| head`: that is no error.
+    Left,
+}
+
+/// Writes an answer.
+///
+/// # Errors
+/// When stdout takes no more.
+pub(crate) fn print(text: &str) -> Result<Read, Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(Read::Taken),
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(Read::Left),
+        Err(cause) => Err(Error::Answer { cause }),
+    }
 }

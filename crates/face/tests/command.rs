@@ -29,6 +29,48 @@ fn misuse_is_2_but_125_under_run() {
     {
         assert_eq!(exit(bad), 125, "{bad:?}");
     }
+    let words = |arguments: &[&str]| {
+        let output = bastide(arguments);
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("utf-8"))
+    };
+    let [out, err] = words(&["run", "true"]);
+    assert!(out.is_empty() && err.starts_with("error[E-FACE-010]: ") && err.contains("`bastide run -- true`"), "{err}");
+    // Under `run` stdout is the program's.
+    for (arguments, at) in [(&["diff", "--json", "--x"][..], 0), (&["run", "--json", "--x"], 1)] {
+        let told: serde_json::Value = serde_json::from_str(&words(arguments)[at]).expect("JSON");
+        assert_eq!(told["error"]["code"], "E-FACE-010");
+        assert!(told["error"]["hint"].is_string());
+    }
+}
+
+/// An empty word is a variable that was not set: as a path it would mean everything.
+#[test]
+fn an_empty_word_is_refused_everywhere() {
+    for verb in ["diff", "apply", "discard", "trust", "show", "log", "why"] {
+        assert_eq!(exit(&[verb, ""]), 2, "{verb}");
+    }
+    for line in [&["discard", "s1", ""][..], &["why", "--file", ""], &["log", "verify", ""], &["policy", "check", ""]] {
+        let output = bastide(line);
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error[E-FACE-010]: "), "{line:?}");
+    }
+    for flag in ["policy", "workspace", "allow", "read", "write", "env", "accept-risk", "name", "workdir", "outcome"] {
+        assert_eq!(exit(&["run", &format!("--{flag}="), "--", "true"]), 125, "{flag}");
+        assert_eq!(exit(&["run", &format!("--{flag}"), "", "--", "true"]), 125, "{flag}");
+    }
+    let output = bastide(&["run", "--", ""]);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the program's name is empty"));
+}
+
+#[test]
+fn an_answer_without_room_is_no_success() {
+    for arguments in [&["--help"][..], &["help", "run"], &["help", "E-FACE-001"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("opened");
+        let output = Command::new(env!("CARGO_BIN_EXE_bastide")).args(arguments).stdout(full).output().expect("starts");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error[E-FACE-011]: "));
+    }
 }
 
 #[test]

@@ -131,3 +131,68 @@ fn a_reader_that_left_ends_a_log_quietly() {
     let output = child.wait_with_output().expect("ends");
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
 }
+
+#[test]
+fn an_answer_without_room_is_no_success() {
+    let sessions = format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#);
+    let events = format!("{EVENT}\n{{\"reply\":\"log-end\"}}");
+    for (verb, script) in [("ls", &sessions), ("log", &events)] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("opened");
+        let output = Beside::with(script).command(&[verb]).stdout(full).output().expect("bastide starts");
+        assert_eq!(output.status.code(), Some(1), "{verb}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error[E-FACE-011]: "), "{verb}");
+    }
+}
+
+/// Serde leaves 8-bit controls and bidi characters as they are; a terminal obeys them.
+#[test]
+fn json_holds_nothing_that_a_terminal_obeys() {
+    let hostile = "a\u{9b}2Jb\u{202e}c\u{7f}";
+    let answer = MERGED.replace("src/a.rs", hostile);
+    let output = Beside::with(&answer).command(&["apply", "--json"]).output().expect("bastide starts");
+    let text = String::from_utf8(output.stdout).expect("utf-8");
+    assert!(
+        text.contains(r"\u009b2Jb\u202ec\u007f") && !text.replace('\n', "").chars().any(char::is_control),
+        "{text}"
+    );
+    let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(read["done"][0], hostile);
+}
+
+/// The agent makes files: none of them may change what a word means.
+#[test]
+fn a_file_named_as_a_session_does_not_take_its_place() {
+    let beside = Beside::with(&format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#));
+    let work = beside.directory.path().join("work");
+    std::fs::create_dir_all(&work).expect("made");
+    for file in ["fix", "2026", "src"] {
+        std::fs::write(work.join(file), "").expect("file");
+    }
+    let asked = |word: &str| {
+        let output = beside.command(&["discard", word]).output().expect("bastide starts");
+        (output.status.code(), beside.asked())
+    };
+    let (_, request) = asked("fix");
+    assert!(
+        matches!(request, Request::Discard(select) if select.session.as_deref() == Some("fix") && select.paths.is_empty())
+    );
+    for word in ["./fix", "src"] {
+        let (_, request) = asked(word);
+        assert!(
+            matches!(request, Request::Discard(select) if select.session.is_none() && select.paths == [work.join(word)])
+        );
+    }
+    let (code, request) = asked("2026");
+    assert!(code == Some(2) && matches!(request, Request::Ls), "{request:?}");
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_shown_and_its_directory_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let beside = Beside::with(CLEAN);
+    let mut command = beside.command(&["apply"]);
+    let output = command.arg(std::ffi::OsStr::from_bytes(b"src/\xff.rs")).output().expect("bastide starts");
+    let told = String::from_utf8(output.stderr).expect("utf-8").replace("\n  ", " ");
+    assert!(told.contains(r"src/\xff.rs' cannot be passed on") && told.contains("work/src'"), "{told}");
+    assert!(!beside.directory.path().join("script.asked").exists());
+}

@@ -51,10 +51,10 @@ hint: install all four programs from the same build into one directory
         "E-FACE-005",
         "E-FACE-005: the request cannot be passed on
 
-A path, a name or a session's name is not UTF-8, or the whole request is longer
-than 8 MiB. The program's own arguments may be any bytes.
+A path is not UTF-8, or the whole request is longer than 8 MiB. The program's
+own arguments may be any bytes.
 
-hint: rename the directory, or work on it through a symbolic link
+hint: name a directory above it, or reach it through a symbolic link
 ",
     ),
     (
@@ -98,6 +98,36 @@ The current directory is gone, or the terminal, signals or descriptors of this
 process failed.
 
 hint: `cd` to a directory that exists; `ulimit -n` shows the descriptor limit
+",
+    ),
+    (
+        "E-FACE-010",
+        "E-FACE-010: the command line is wrong
+
+A verb, an option or a value is unknown, missing or empty. Nothing was done. The
+exit code is 2, but 125 under `run`, where 2 could be the program's own.
+
+hint: `bastide VERB --help` lists the options of a verb
+",
+    ),
+    (
+        "E-FACE-011",
+        "E-FACE-011: the answer cannot be written
+
+What was asked was done, but stdout took no more: a full disk, most likely. A
+reader that leaves early, as in `| head`, is no error.
+
+hint: ask again with stdout where there is room
+",
+    ),
+    (
+        "E-FACE-012",
+        "E-FACE-012: a word means two things
+
+The first word of `diff`, `apply` and `discard` is a session where one has that
+id or name. This word is the beginning of an id, and a file of that name exists.
+
+hint: write `./` before the file, or the session's whole id
 ",
     ),
 ];

@@ -39,9 +39,39 @@ pub enum Error {
     /// The plane's answer has another form.
     #[error("the plane's answer is not understood")]
     Language,
-    /// A path is no UTF-8, or the request is longer than a frame.
-    #[error("the request cannot be passed on: a path or name is not UTF-8, or it is too long")]
+    /// The request is longer than a frame.
+    #[error("the request cannot be passed on: it is too long")]
     Unsayable,
+    /// A path is no UTF-8.
+    #[error("{path} cannot be passed on: it is not UTF-8")]
+    NotText {
+        /// The path, quoted.
+        path: String,
+        /// The nearest directory above it that is UTF-8, quoted.
+        above: String,
+    },
+    /// The command line is wrong.
+    #[error("{cause}")]
+    Usage {
+        /// What is wrong.
+        cause: String,
+        /// What to write instead.
+        hint: String,
+        /// Whether it is of `run`, where 2 could be the program's own.
+        run: bool,
+    },
+    /// The answer cannot be written.
+    #[error("the answer cannot be written: {cause}")]
+    Answer {
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A word names a file, and begins a session's id.
+    #[error("{word} is a file, and the beginning of a session's id")]
+    TwoMeanings {
+        /// The word, quoted.
+        word: String,
+    },
     /// A variable looks like a secret. The value is never shown.
     #[error("the value of `{name}` looks like a secret, and everything inside can be read by the agent")]
     Secret {
@@ -92,11 +122,14 @@ impl Error {
             Self::UnknownTopic { .. } => "E-FACE-002",
             Self::PlaneLost { .. } => "E-FACE-003",
             Self::Language => "E-FACE-004",
-            Self::Unsayable => "E-FACE-005",
+            Self::Unsayable | Self::NotText { .. } => "E-FACE-005",
             Self::Secret { .. } | Self::Secrets { .. } => "E-FACE-006",
             Self::Workspace { .. } => "E-FACE-007",
             Self::Outcome { .. } => "E-FACE-008",
             Self::Host { .. } => "E-FACE-009",
+            Self::Usage { .. } => "E-FACE-010",
+            Self::Answer { .. } => "E-FACE-011",
+            Self::TwoMeanings { .. } => "E-FACE-012",
             Self::Plane(problem) => &problem.code,
         }
     }
@@ -105,7 +138,8 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
-            Self::UnknownTopic { .. } => exit::USAGE,
+            Self::UnknownTopic { .. } | Self::TwoMeanings { .. } | Self::Usage { run: false, .. } => exit::USAGE,
+            Self::Answer { .. } => exit::NO,
             Self::PlaneLost { started: true, .. } => exit::by_signal(KILLED),
             Self::Plane(problem) => problem.exit,
             _ => exit::NOT_RUN,
@@ -115,6 +149,10 @@ impl Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Plane(problem) => return problem.hint.as_deref().map(words::plain),
+            Self::Usage { hint, .. } => return Some(hint.clone()),
+            Self::NotText { above, .. } => return Some(format!("name the directory above it: {above}")),
+            Self::Answer { .. } => "write it where there is room; what was asked is done",
+            Self::TwoMeanings { .. } => "write `./` before the file, or the session's whole id",
             Self::UnknownTopic { .. } => "`bastide --help` lists the verbs",
             Self::Secret { .. } => {
                 "leave it out, or let this one in: `bastide run --accept-risk credential-inside --env …`"
@@ -137,10 +175,12 @@ impl Error {
         format!("{cause}{hint}")
     }
 
-    /// The same for `--json`.
+    /// The same for `--json`, as one line.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({ "error": { "code": self.code(), "cause": self.to_string(), "hint": self.hint() } })
+    pub fn json(&self) -> String {
+        let error =
+            serde_json::json!({ "error": { "code": self.code(), "cause": self.to_string(), "hint": self.hint() } });
+        words::json(&error.to_string()) + "\n"
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::args;
 use crate::errors::Error;
+use crate::sayable::{absolute, sayable};
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -47,19 +48,20 @@ pub fn asked(flags: &args::Run) -> Result<Run, Error> {
     let directory = working_directory()?;
     super::refused::workspace(flags.workspace.as_deref(), &directory)?;
     super::refused::secrets(&flags.env, &flags.accept_risk)?;
-    let absolute = |path: &PathBuf| directory.join(path);
+    program(&flags.command)?;
+    let absolute = |path: &PathBuf| absolute(path, &directory);
     Ok(Run {
         command: flags.command.iter().map(|word| word.clone().into_vec()).collect(),
-        policy: flags.policy.as_deref().map(|policy| named(policy, &directory)),
-        workspace: flags.workspace.as_ref().map(absolute),
+        policy: flags.policy.as_deref().map(|policy| named(policy, &directory)).transpose()?,
+        workspace: flags.workspace.as_ref().map(absolute).transpose()?,
         mode: flags.mode.map(Into::into),
         allow: flags.allow.clone(),
-        read: flags.read.iter().map(absolute).collect(),
-        write: flags.write.iter().map(absolute).collect(),
+        read: flags.read.iter().map(absolute).collect::<Result<_, _>>()?,
+        write: flags.write.iter().map(absolute).collect::<Result<_, _>>()?,
         environment: flags.env.clone(),
         accept_risks: flags.accept_risk.clone(),
         name: flags.name.clone(),
-        workdir: flags.workdir.as_ref().map(absolute),
+        workdir: flags.workdir.as_ref().map(absolute).transpose()?,
         timeout: flags.timeout.map(|time| time.as_secs()),
         fresh_home: flags.fresh_home,
         ..surrounded(directory)
@@ -82,18 +84,29 @@ pub fn surrounded(directory: PathBuf) -> Run {
 /// The working directory.
 ///
 /// # Errors
-/// When it is gone.
+/// When it is gone, or its name cannot be passed on.
 pub fn working_directory() -> Result<PathBuf, Error> {
     let failed = |cause| Error::Host { what: "read the current directory", cause };
-    std::env::current_dir().map_err(failed)
+    sayable(std::env::current_dir().map_err(failed)?)
 }
 
 /// A policy is a file, or the bare name of a blueprint where no such file is.
-#[must_use]
-pub fn named(policy: &Path, directory: &Path) -> PathBuf {
+///
+/// # Errors
+/// When the name cannot be passed on.
+pub fn named(policy: &Path, directory: &Path) -> Result<PathBuf, Error> {
     let file = directory.join(policy);
     let bare = policy.components().count() == 1 && policy.extension().is_none();
-    if bare && !file.exists() { policy.to_owned() } else { file }
+    sayable(if bare && !file.exists() { policy.to_owned() } else { file })
+}
+
+/// A program whose name is empty is a variable that was not set.
+fn program(command: &[std::ffi::OsString]) -> Result<(), Error> {
+    if !command.first().is_some_and(|program| program.is_empty()) {
+        return Ok(());
+    }
+    let hint = "name one, as in `bastide run -- ls`, or leave `--` out too";
+    Err(Error::Usage { cause: "the program's name is empty".to_owned(), hint: hint.to_owned(), run: true })
 }
 
 fn surrounding((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
@@ -138,9 +151,10 @@ mod tests {
     fn a_blueprint_is_a_bare_name_without_a_file() {
         let directory = tempfile::tempdir().expect("directory");
         std::fs::write(directory.path().join("mine"), "").expect("file");
-        assert_eq!(named(Path::new("hardened"), directory.path()), Path::new("hardened"));
-        assert_eq!(named(Path::new("mine"), directory.path()), directory.path().join("mine"));
-        assert_eq!(named(Path::new("./hardened"), directory.path()), directory.path().join("./hardened"));
-        assert_eq!(named(Path::new("p.yaml"), directory.path()), directory.path().join("p.yaml"));
+        let named = |policy: &str| named(Path::new(policy), directory.path()).expect("said");
+        assert_eq!(named("hardened"), Path::new("hardened"));
+        assert_eq!(named("mine"), directory.path().join("mine"));
+        assert_eq!(named("./hardened"), directory.path().join("./hardened"));
+        assert_eq!(named("p.yaml"), directory.path().join("p.yaml"));
     }
 }

@@ -11,7 +11,6 @@ mod table;
 use crate::errors::wrap;
 use crate::{exit, words};
 use serde::Serialize;
-use std::io::Write;
 use wire::command::{LogLine, Reply};
 
 /// How answers are shown.
@@ -23,11 +22,9 @@ pub(crate) struct Shown {
     pub(crate) limits: bool,
 }
 
-/// One event, at once. False if nobody reads any more.
-pub(crate) fn event(line: &LogLine, how: &Shown) -> bool {
-    let text = if how.json { compact(line) } else { record::line(line) };
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+/// One event in one line.
+pub(crate) fn event(line: &LogLine, how: &Shown) -> String {
+    if how.json { compact(line) } else { record::line(line) }
 }
 
 /// The last reply and what it means; `None` for one that no such verb has.
@@ -80,9 +77,9 @@ fn lines(text: &str) -> String {
 
 /// Answers are plain values, which always have a JSON form.
 fn document<T: Serialize + ?Sized>(answer: &T) -> String {
-    serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
+    words::json(&serde_json::to_string_pretty(answer).unwrap_or_default()) + "\n"
 }
 
 fn compact<T: Serialize>(answer: &T) -> String {
-    serde_json::to_string(answer).unwrap_or_default() + "\n"
+    words::json(&serde_json::to_string(answer).unwrap_or_default()) + "\n"
 }
