@@ -6,11 +6,11 @@
 use crate::errors::Error;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, Shutdown, SocketFlags,
-    SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
 };
 use std::collections::VecDeque;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -22,6 +22,8 @@ use wire::command::{Order, Reply, Request};
 
 /// A pty and three pipes at most.
 const MAX_DESCRIPTORS: usize = 4;
+/// The first descriptor behind the standard streams.
+const FIRST_OTHER: i32 = 3;
 const CHUNK: usize = 16 * 1024;
 /// How long a plane that closed its socket gets to exit, so that the message can say how it ended.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -43,6 +45,14 @@ impl Plane {
     /// # Errors
     /// When it is not there, the request cannot be said, or it is gone before it was asked.
     pub fn ask(request: &Request) -> Result<Self, Error> {
+        Self::ask_with(request, &[])
+    }
+
+    /// The same, with descriptors that ride with the request's first byte.
+    ///
+    /// # Errors
+    /// As [`Plane::ask`].
+    pub fn ask_with(request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Self, Error> {
         let frame = wire::encode(request).map_err(|_| Error::Unsayable)?;
         let (socket, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
@@ -56,7 +66,8 @@ impl Plane {
             ended: false,
         };
         // A plane that is gone already may still have left its last word.
-        let _ = plane.send(&frame, SendFlags::NOSIGNAL);
+        let sent = if descriptors.is_empty() { Ok(0) } else { plane.send_with(&frame[..1], descriptors) };
+        let _ = sent.and_then(|sent| plane.send(&frame[sent..], SendFlags::NOSIGNAL));
         Ok(plane)
     }
 
@@ -154,6 +165,16 @@ impl Plane {
         Error::PlaneLost { how: how.unwrap_or_else(|| "its end of the connection closed".to_owned()), started }
     }
 
+    fn send_with(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(Errno::NOBUFS);
+        }
+        let bytes = [IoSlice::new(bytes)];
+        rustix::io::retry_on_intr(|| rustix::net::sendmsg(&self.socket, &bytes, &mut control, SendFlags::NOSIGNAL))
+    }
+
     fn send(&self, mut bytes: &[u8], flags: SendFlags) -> rustix::io::Result<()> {
         while !bytes.is_empty() {
             match rustix::net::send(&self.socket, bytes, flags) {
@@ -178,6 +199,8 @@ fn start(socket: OwnedFd) -> Result<Child, Error> {
     // Its stdout is not ours: a plane that outlives us must not hold a pipe open that somebody reads.
     let mut command = Command::new(&program);
     command.stdin(Stdio::from(socket)).stdout(Stdio::null()).process_group(0);
+    // Nor is anything that the operator's shell left open: it would be in every process that holds a cell.
+    close_fds::set_fds_cloexec(FIRST_OTHER, &[]);
     command.spawn().map_err(|cause| Error::NoPlane { cause: format!("{}: {cause}", crate::words::name(&program)) })
 }
 

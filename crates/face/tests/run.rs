@@ -5,7 +5,7 @@ mod fake;
 use fake::Beside;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use wire::command::{Request, Stream};
 
 fn output(script: &str, arguments: &[&str]) -> Output {
@@ -166,15 +166,43 @@ fn a_reader_that_left_gives_the_program_its_sigpipe() {
 #[test]
 fn the_plane_gets_no_descriptor_but_stdio() {
     let beside = Beside::with("run");
-    // What whoever runs the tests left open is inherited by everything here.
-    let inherited = std::fs::read_dir("/proc/self/fd").expect("listed").flatten();
-    let inherited: Vec<_> = inherited.filter_map(|fd| std::fs::read_link(fd.path()).ok()).collect();
-    assert!(beside.command(&["run", "--outcome", "o", "--", "true"]).output().expect("starts").status.success());
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3</etc/hostname 9<&3; exec \"$0\" run --outcome o -- true"]).arg(beside.bastide());
+    let known = beside.command(&[]);
+    command.envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(known.get_current_dir().expect("workspace")).stdin(Stdio::null());
+    assert!(command.output().expect("starts").status.success());
     let seen = std::fs::read_to_string(beside.directory.path().join("fds")).expect("listed");
     let mut held: Vec<_> = seen.lines().filter_map(|line| line.split_once(" -> ").map(|(_, target)| target)).collect();
     // The listing, the script and a kept stdout are the shell's own; what is left is the socket, and our stderr.
     held.retain(|target| !["/fds", "/bastided", "/dev/null"].iter().any(|own| target.ends_with(own)));
-    held.retain(|target| !inherited.iter().any(|link| link.as_os_str() == *target));
     held.sort_unstable();
     assert!(held.len() == 2 && held[0].starts_with("pipe:[") && held[1].starts_with("socket:["), "{seen}");
+}
+
+#[test]
+fn streams_that_are_not_relayed_ride_with_the_request() {
+    let arguments = ["run", "--accept-risk", "without-relayed-stdio", "--", "sh", "-c", "cat; echo err >&2; exit 7"];
+    let beside = Beside::with("direct");
+    let path = beside.directory.path().join("out");
+    std::fs::write(beside.directory.path().join("in"), "through\n").expect("written");
+    let mut command = beside.command(&arguments);
+    command.stdin(std::fs::File::open(beside.directory.path().join("in")).expect("opened"));
+    let output = command.stdout(std::fs::File::create(&path).expect("file")).output().expect("starts");
+    assert_eq!((output.status.code(), words(&output)), (Some(7), format!("err\n{NOTHING}")));
+    assert_eq!(std::fs::read_to_string(path).expect("read"), "through\n");
+    // Nothing rides where nothing was accepted.
+    assert_ne!(Beside::with("direct").command(&["run", "--", "true"]).output().expect("starts").status.code(), Some(0));
+}
+
+#[test]
+fn signals_reach_a_program_on_the_operators_own_streams() {
+    let beside = Beside::with("direct");
+    let script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut command = beside.command(&["run", "--accept-risk", "without-relayed-stdio", "--", "sh", "-c", script]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    let mut ready = [0; 6];
+    child.stdout.as_mut().expect("stdout").read_exact(&mut ready).expect("ready");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("sent");
+    assert_eq!(child.wait().expect("ends").code(), Some(3));
 }

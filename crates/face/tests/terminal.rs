@@ -139,6 +139,50 @@ fn control_z_with_piped_input_stops_the_job_too() {
 }
 
 #[test]
+fn a_stop_from_outside_gives_the_terminal_back() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    let mut shell = terminal.start(&beside, "", true);
+    terminal.until("prompt> ");
+    let program = "trap 'echo cont''inued' CONT; echo rea''dy; read a; read a; echo re''ad \\$a; exit 5";
+    terminal.say(&format!("$BASTIDE run -- sh -c \"{program}\"; echo exi''t $?\n"));
+    terminal.until("ready");
+    assert!(terminal.is_raw());
+    let client = foreground(&terminal);
+    rustix::process::kill_process(client, rustix::process::Signal::TSTP).expect("sent");
+    terminal.until("\u{1b}[?25h");
+    terminal.until("Stopped");
+    terminal.until("prompt> ");
+    terminal.say("fg\n");
+    terminal.until("continued");
+    assert!(terminal.is_raw());
+    terminal.say("one\r");
+    terminal.say("two\r");
+    terminal.until("changed: nothing");
+    terminal.until("prompt> ");
+    terminal.say("exit\n");
+    shell.wait().expect("ends");
+}
+
+/// The leader of the job that has the terminal: the client.
+fn foreground(terminal: &Terminal) -> rustix::process::Pid {
+    rustix::termios::tcgetpgrp(&terminal.master).expect("a job")
+}
+
+#[test]
+fn a_terminal_that_the_program_has_itself_is_put_back() {
+    let (beside, mut terminal) = (Beside::with("direct"), Terminal::new());
+    let line =
+        "$BASTIDE run --accept-risk without-relayed-stdio -- sh -c 'stty raw -echo; echo ready; read a'; echo exit $?";
+    let mut shell = terminal.start(&beside, line, false);
+    terminal.until("ready");
+    assert!(terminal.is_raw());
+    terminal.say("x\n");
+    terminal.until("exit 0");
+    assert!(!terminal.is_raw());
+    assert!(shell.wait().expect("ends").success());
+}
+
+#[test]
 fn a_terminal_that_hangs_up_ends_the_session() {
     let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
     let file = beside.directory.path().join("pid");

@@ -12,7 +12,7 @@ mod streams;
 use crate::args;
 use crate::errors::Error;
 use crate::plane::Plane;
-use crate::terminal::mode::{self, RawMode};
+use crate::terminal::mode::{self, Kept, RawMode};
 use crate::terminal::relay::{Event, Relay, copy_size};
 use crate::terminal::signals::{self, Signals};
 use crate::{exit, words};
@@ -25,6 +25,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::command::{Order, Outcome, Reply, Request, Stream};
 
+/// The risk under which the program gets our standard streams themselves.
+const DIRECT: &str = "without-relayed-stdio";
 /// A second ^C within this time ends a session that did not start yet.
 const IMPATIENCE: Duration = Duration::from_secs(2);
 /// How long a plane gets to end a session whose operator is gone.
@@ -38,9 +40,14 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     let request = asked::asked(flags)?;
     let secret = refused::looking_secret(&flags.env).first().map(|name| (*name).to_owned());
     let file = flags.outcome.as_deref().map(outcome::OutcomeFile::prepare).transpose()?;
-    let plane = Plane::ask(&Request::Run(Box::new(request)))?;
+    let direct = flags.accept_risk.iter().any(|risk| risk == DIRECT);
+    let ours = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let plane = Plane::ask_with(&Request::Run(Box::new(request)), if direct { &ours } else { &[] })?;
     let signals = Signals::watch(&signals::ignored()).map_err(|cause| Error::Host { what: "watch signals", cause })?;
     let mut session = Session::new(plane, signals, json);
+    if direct {
+        session.lend()?;
+    }
     let ended = session.hold();
     session.put_back();
     let outcome = match ended? {
@@ -70,6 +77,10 @@ struct Session {
     signals: Signals,
     relay: Relay,
     raw: Option<RawMode>,
+    /// The terminal's mode, where the program has the terminal itself.
+    lent: Option<Kept>,
+    /// We told the program to stop: its word that it did is no news.
+    stopping: bool,
     pty: Option<Rc<OwnedFd>>,
     started: bool,
     interrupted: Option<Instant>,
@@ -80,8 +91,9 @@ struct Session {
 impl Session {
     fn new(plane: Plane, signals: Signals, json: bool) -> Self {
         let relay = Relay::default();
-        let (raw, pty, interrupted) = (None, None, None);
-        Self { plane, signals, relay, raw, pty, started: false, interrupted, hung_up: false, json }
+        let (raw, lent, pty, interrupted) = (None, None, None, None);
+        let (stopping, started, hung_up) = (false, false, false);
+        Self { plane, signals, relay, raw, lent, stopping, pty, started, interrupted, hung_up, json }
     }
 
     /// Until the last word, the loss of the plane, or the operator's leave.
@@ -134,16 +146,18 @@ impl Session {
 
     fn connect(&mut self, streams: [Stream; 3]) -> Result<(), Error> {
         let connected = streams::connect(streams, self.plane.descriptors())?;
-        let host = |cause| Error::Host { what: "use the terminal", cause };
         if streams[0] == Stream::Terminal {
-            self.raw = RawMode::enter(rustix::stdio::stdin()).map_err(host)?;
-        }
-        if self.raw.is_none() {
-            self.signals.add(consts::SIGTSTP).map_err(host)?;
+            self.raw = RawMode::enter(rustix::stdio::stdin()).map_err(terminal)?;
         }
         self.pty = connected.pty;
         self.relay = Relay::new(connected.flows);
         self.resize();
+        Ok(())
+    }
+
+    /// The program gets our streams themselves, and nothing is relayed.
+    fn lend(&mut self) -> Result<(), Error> {
+        self.lent = Kept::of(rustix::stdio::stdin()).map_err(terminal)?;
         Ok(())
     }
 
@@ -152,8 +166,8 @@ impl Session {
             consts::SIGWINCH => self.resize(),
             consts::SIGTSTP => {
                 self.order(signal);
-                // The handler has taken the signal's own effect; this one cannot be taken.
-                let _ = signal_hook::low_level::emulate_default_handler(consts::SIGTSTP);
+                self.stopping = self.started;
+                self.suspend();
             }
             consts::SIGCONT => self.go_on(),
             _ => self.order(signal),
@@ -162,12 +176,27 @@ impl Session {
 
     /// The program was stopped: on a terminal so are we, with all that the shell started beside us.
     fn stop(&mut self) {
-        let Some(raw) = &self.raw else { return };
-        let _ = raw.restore();
-        clear_screens();
-        // Not caught, so it stops here, and the next line is reached by SIGCONT; where no shell could ever send
-        // one, the kernel does not stop us and the program goes on at once.
+        if std::mem::take(&mut self.stopping) {
+            // We may have gone on meanwhile.
+            return self.order(consts::SIGCONT);
+        }
+        if self.raw.is_none() && self.lent.is_none() {
+            return;
+        }
         let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+        self.signals.forget(consts::SIGTSTP);
+        self.suspend();
+    }
+
+    /// Stops here, with the terminal as the operator had it; the next line is reached by SIGCONT.
+    fn suspend(&mut self) {
+        if let Some(raw) = &self.raw {
+            let _ = raw.restore();
+            clear_screens();
+        }
+        // A stop signal that is not caught; where no shell could ever send the other, the kernel does not stop us and
+        // the program goes on at once.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::TTOU);
         self.signals.forget(consts::SIGCONT);
         self.go_on();
     }
@@ -222,7 +251,8 @@ impl Session {
     fn put_back(&mut self) {
         self.relay = Relay::default();
         drop(self.raw.take());
-        if self.pty.take().is_some() {
+        let lent = self.lent.take().is_some();
+        if self.pty.take().is_some() || lent {
             clear_screens();
         }
     }
@@ -230,6 +260,10 @@ impl Session {
 
 fn left(signal: i32) -> End {
     End::Left(exit::by_signal(u8::try_from(signal).unwrap_or(0)))
+}
+
+fn terminal(cause: std::io::Error) -> Error {
+    Error::Host { what: "use the terminal", cause }
 }
 
 fn relaying(cause: std::io::Error) -> Error {

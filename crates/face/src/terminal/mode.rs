@@ -3,49 +3,68 @@
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Undoes what a program may have left on: an open string, the alternate screen, mouse and paste reports,
-/// key protocols, character sets, margins, colours, a hidden cursor. It makes no terminal answer.
+/// Undoes what a program may have left on: an open string, the alternate screen, mouse, paste, colour and size
+/// reports, key protocols, character sets, margins, colours, a hidden cursor. It makes no terminal answer.
 ///
 /// 1047 and not 1049, which would move the cursor of a terminal that never left its main screen.
-pub const RESET: &[u8] = b"\x18\x1b\\\x1b[?1047l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\
+pub const RESET: &[u8] =
+    b"\x18\x1b\\\x1b[?1047l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026;2031;2048;5522l\
 \x1b[<u\x1b[>4m\x1b[?1;5;6l\x1b>\x1b[?7h\x1b[4l\x1b(B\x0f\x1b7\x1b[r\x1b8\x1b[0m\x1b[?25h";
+
+/// The mode that a terminal had; dropping it gives that mode back.
+#[derive(Debug)]
+pub struct Kept {
+    terminal: OwnedFd,
+    saved: Termios,
+}
+
+impl Kept {
+    /// Remembers the mode of `terminal`; `None` if it is not a terminal.
+    pub fn of(terminal: BorrowedFd<'_>) -> std::io::Result<Option<Self>> {
+        if !rustix::termios::isatty(terminal) {
+            return Ok(None);
+        }
+        Ok(Some(Self { saved: tcgetattr(terminal)?, terminal: terminal.try_clone_to_owned()? }))
+    }
+
+    fn restore(&self) -> std::io::Result<()> {
+        // `Now`: a terminal stopped by ^S would never drain, and the operator would be left in raw mode.
+        Ok(tcsetattr(&self.terminal, OptionalActions::Now, &self.saved)?)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // A terminal that hung up cannot be restored, and nobody looks at it.
+        let _ = self.restore();
+    }
+}
 
 /// A terminal in raw mode; dropping it restores the mode that it had.
 #[derive(Debug)]
 pub struct RawMode {
-    terminal: OwnedFd,
-    saved: Termios,
+    kept: Kept,
 }
 
 impl RawMode {
     /// Makes `terminal` raw; `None` if it is not a terminal.
     pub fn enter(terminal: BorrowedFd<'_>) -> std::io::Result<Option<Self>> {
-        if !rustix::termios::isatty(terminal) {
-            return Ok(None);
-        }
-        let guard = Self { saved: tcgetattr(terminal)?, terminal: terminal.try_clone_to_owned()? };
+        let Some(kept) = Kept::of(terminal)? else { return Ok(None) };
+        let guard = Self { kept };
         guard.again()?;
         Ok(Some(guard))
     }
 
     /// Makes the terminal raw again, after a stop and a continue.
     pub fn again(&self) -> std::io::Result<()> {
-        let mut raw = self.saved.clone();
+        let mut raw = self.kept.saved.clone();
         raw.make_raw();
-        Ok(tcsetattr(&self.terminal, OptionalActions::Drain, &raw)?)
+        Ok(tcsetattr(&self.kept.terminal, OptionalActions::Drain, &raw)?)
     }
 
     /// Restores the mode that the terminal had.
     pub fn restore(&self) -> std::io::Result<()> {
-        // `Now`: a terminal stopped by ^S would never drain, and the operator would be left in raw mode.
-        Ok(tcsetattr(&self.terminal, OptionalActions::Now, &self.saved)?)
-    }
-}
-
-impl Drop for RawMode {
-    fn drop(&mut self) {
-        // A terminal that hung up cannot be restored, and nobody looks at it.
-        let _ = self.restore();
+        self.kept.restore()
     }
 }
 

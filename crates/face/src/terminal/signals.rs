@@ -7,14 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The signals that are forwarded to the program, and the one that tells of a new size.
-const WATCHED: [i32; 8] = [
+/// The signals that are forwarded to the program, the one that stops us too, and the one that tells of a new size.
+const WATCHED: [i32; 9] = [
     consts::SIGHUP,
     consts::SIGINT,
     consts::SIGQUIT,
     consts::SIGTERM,
     consts::SIGUSR1,
     consts::SIGUSR2,
+    consts::SIGTSTP,
     consts::SIGCONT,
     consts::SIGWINCH,
 ];
@@ -55,8 +56,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Catches one more.
-    pub fn add(&mut self, signal: i32) -> std::io::Result<()> {
+    fn add(&mut self, signal: i32) -> std::io::Result<()> {
         let raised = Arc::new(AtomicBool::new(false));
         // The flag first: handlers run in order, and a wake-up must find it set.
         self.registered.push(flag::register(signal, Arc::clone(&raised))?);

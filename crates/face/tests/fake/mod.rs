@@ -79,8 +79,9 @@ fn answer(path: &std::path::Path) {
         return;
     }
     let mut length = [0; 4];
+    let lent = first(&mut length[0]);
     let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned().expect("socket"));
-    input.read_exact(&mut length).expect("length");
+    input.read_exact(&mut length[1..]).expect("length");
     let mut body = vec![0; u32::from_le_bytes(length) as usize];
     input.read_exact(&mut body).expect("request");
     std::fs::write(path.with_extension("asked"), &body).expect("asked");
@@ -89,6 +90,7 @@ fn answer(path: &std::path::Path) {
         ("die-after-request", _) => {}
         ("garbage", _) => drop(rustix::io::write(std::io::stdin(), b"\xff\xff\xff\xffx")),
         ("deaf", _) => wait_for_end(&mut input),
+        ("direct", Request::Run(run)) => lend(&run, lent.try_into().expect("three descriptors"), input),
         (_, Request::Run(run)) if script.starts_with("run") || script.starts_with("die") => hold(&run, &script, input),
         _ => script.lines().for_each(|line| reply(&serde_json::from_str(line).expect("a reply"), &[])),
     }
@@ -110,6 +112,29 @@ fn reply(reply: &Reply, descriptors: &[BorrowedFd<'_>]) {
     let _ = rustix::net::sendmsg(std::io::stdin(), &bytes, &mut rights, SendFlags::NOSIGNAL);
 }
 
+/// The first byte of the request, and the descriptors that ride with it.
+fn first(byte: &mut u8) -> Vec<OwnedFd> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [std::io::IoSliceMut::new(std::slice::from_mut(byte))];
+    rustix::net::recvmsg(std::io::stdin(), &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC).expect("first byte");
+    let rights = control.drain().filter_map(|part| match part {
+        RecvAncillaryMessage::ScmRights(rights) => Some(rights.collect::<Vec<_>>()),
+        _ => None,
+    });
+    rights.flatten().collect()
+}
+
+/// Starts the program on the client's own streams.
+fn lend(run: &Run, lent: [OwnedFd; 3], input: File) {
+    let mut command = Command::new("setsid");
+    command.args(run.command.iter().map(|word| std::ffi::OsString::from_vec(word.clone())));
+    let [stdin, stdout, stderr] = lent;
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    watch(command, "run", input);
+}
+
 fn hold(run: &Run, script: &str, input: File) {
     let (outer, inner) = stdio(run.streams);
     let arguments: Vec<_> = run.command.iter().map(|word| std::ffi::OsString::from_vec(word.clone())).collect();
@@ -123,7 +148,12 @@ fn hold(run: &Run, script: &str, input: File) {
     let mut command = Command::new("setsid");
     // A controlling terminal where there is one.
     command.args(if run.streams[0] == Stream::Terminal { &["-c"][..] } else { &[] }).args(arguments);
-    let child = command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().expect("program");
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    watch(command, script, input);
+}
+
+fn watch(mut command: Command, script: &str, input: File) {
+    let child = command.spawn().expect("program");
     drop(command);
     let group = rustix::process::Pid::from_child(&child);
     reply(&Reply::Started { session: "s1".into() }, &[]);
