@@ -49,3 +49,25 @@ fn what_is_settled_and_plain_goes_out_and_the_rest_waits_and_is_told_once() {
     step(&mut room);
     assert_eq!(fs::read_to_string(room.lower().join("a")).unwrap(), "5\n");
 }
+
+/// Eight sparse files of nearly two gigabytes each cost the cell nothing, and one step read them all for minutes: no
+/// time limit and no signal was obeyed meanwhile.
+#[test]
+fn what_is_large_waits_for_the_operator_and_is_not_read_while_the_session_runs() {
+    let mut room = Room::new();
+    room.begin();
+    for n in 0..8 {
+        fs::File::create(room.upper().join(format!("huge{n}"))).unwrap().set_len(1900 << 20).unwrap();
+        fs::File::create(room.upper().join(format!("some{n}"))).unwrap().set_len(60 << 20).unwrap();
+    }
+    fs::write(room.upper().join("a"), "small").unwrap();
+    let read = || {
+        let text = fs::read_to_string("/proc/thread-self/io").unwrap();
+        text.lines().next().unwrap().split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let (mut live, before) = (Live::default(), read());
+    let first = live.step(room.workspace(), &[]).unwrap();
+    assert!(read() - before < 300 << 20, "{} bytes read", read() - before);
+    assert!((0..8).all(|n| first.held.contains(&(format!("huge{n}").into(), Waits::Refused))), "{:?}", first.held);
+    assert!(live.step(room.workspace(), &[]).unwrap().merged.contains(&"a".into()));
+}

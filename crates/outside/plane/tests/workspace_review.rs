@@ -150,3 +150,162 @@ fn a_mode_that_was_set_outside_is_not_undone() {
     room.apply();
     assert_eq!(fs::metadata(room.lower().join("d")).unwrap().permissions().mode() & 0o777, 0o700);
 }
+
+fn repository() -> Room {
+    let mut room = Room::new();
+    room.outside("git init -q -b main .; echo 1 > a; echo all: > Makefile; git add .; git commit -qm one");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    room.begin();
+    room
+}
+
+fn head(room: &Room) -> String {
+    room.outside("git log -1 --format=%s")
+}
+
+/// A commit with a guarded `.envrc` and a workflow went out in `live` while the files themselves were held, and the
+/// diff told of three objects: the next checkout brought them to life.
+#[test]
+fn a_unit_has_the_flags_of_what_its_commits_and_its_index_change() {
+    again_as_user("a_unit_has_the_flags_of_what_its_commits_and_its_index_change");
+    let guards = [PathBuf::from(".envrc")];
+    let commit = "git add -Af; git commit -qm two";
+    let evil = "echo evil > .envrc; mkdir -p .github; echo on: > .github/w.yml";
+    for (script, flag, shown) in [
+        (format!("{evil}; {commit}"), Flag::Guarded, "100644 .envrc"),
+        (format!("{evil}; {commit}"), Flag::Ci, ".github/w.yml"),
+        (format!("{evil}; {commit}; git rm -qrf .envrc .github; git commit -qm three"), Flag::Guarded, "100644 .envrc"),
+        (format!("{evil}; {commit}; git reset -q --hard HEAD~1; echo 2 > a; {commit}"), Flag::Guarded, ".envrc"),
+        (format!("{evil}; git stash -qu"), Flag::Guarded, ".envrc"),
+        (format!("{evil}; git add -Af"), Flag::Guarded, ".envrc"),
+        (format!("{evil}; {commit}; git repack -adq; git prune-packed"), Flag::Guarded, "100644 .envrc"),
+        (format!("{evil}; git checkout -q --orphan x; {commit}"), Flag::Ci, ".github/w.yml"),
+    ] {
+        let mut room = repository();
+        room.inside(&script);
+        let changes = room.workspace().changes(&guards).unwrap();
+        let unit = changes.iter().find(|change| change.path == Path::new(".git")).unwrap();
+        assert!(unit.flags.contains(&flag), "{script}: {:?}", unit.flags);
+        let diff = room.workspace().diff(unit).unwrap();
+        assert!(diff.contains(shown), "{script}: {diff}");
+        live(&mut room, &guards);
+        assert_eq!(head(&room), "one\n", "{script}");
+        assert!(!room.outside("git ls-files; git stash list").contains("envrc"), "{script}");
+    }
+    // What is plain goes out as before, and what is old and flagged is no reason to hold it.
+    let mut room = repository();
+    room.inside(&format!("echo 2 > a; mkdir d; echo 3 > d/b; {commit}"));
+    let unit = room.change(".git");
+    assert_eq!(unit.flags, [Flag::Git]);
+    assert!(room.workspace().diff(&unit).unwrap().contains("100644 d/b"));
+    live(&mut room, &guards);
+    assert_eq!((head(&room).as_str(), room.outside("git status --porcelain").as_str()), ("two\n", ""));
+    // An old object under a new name is new all the same.
+    let room = repository();
+    room.outside("echo evil > harmless.txt; git add .; git commit -qm harmless");
+    let mut fresh = Room { dir: room.dir, workspace: None };
+    fs::remove_dir_all(fresh.dir.path().join("changes")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    fresh.begin();
+    fresh.inside("git mv harmless.txt .envrc; git commit -qm two");
+    live(&mut fresh, &guards);
+    assert_eq!(head(&fresh), "harmless\n");
+}
+
+/// An index that said of `a` that nobody should look at it was merged with its file: git status was silent.
+#[test]
+fn an_index_that_hides_files_stays_in_the_cell() {
+    for hide in
+        ["git update-index --skip-worktree a", "git update-index --assume-unchanged a", "echo x > n; git add -N n"]
+    {
+        let mut room = repository();
+        room.inside(&format!("echo evil > a; {hide}; echo b > b; git commit -qm two -- b 2>/dev/null || git add b; git commit -qm two || true"));
+        let unit = room.change(".git").git.unwrap();
+        assert!(unit.held.contains(&("index".into(), Held::Index)), "{hide}: {:?}", unit.held);
+        room.apply();
+        assert!(room.outside("git status --porcelain; git diff").contains(" M a"), "{hide}");
+    }
+    // One that only lies about the file on disk: as long, and of the time that it had.
+    let mut room = repository();
+    room.inside("echo 2 > a; git add a; git commit -qm two; touch -d @1000000000 a; git update-index --refresh -q; printf '3\\n' > a; touch -d @1000000000 a");
+    live(&mut room, &[]);
+    room.apply();
+    assert_eq!(room.outside("git status --porcelain"), " M a\n");
+}
+
+/// `MERGE_HEAD` and its kind came along, and the operator's next commit had a parent that the cell chose.
+#[test]
+fn an_operation_in_progress_stays_in_the_cell() {
+    let mut room = repository();
+    room.inside(
+        "echo 2 > a; git commit -qam two; git rev-parse HEAD | tee .git/MERGE_HEAD .git/FETCH_HEAD > .git/MERGE_MSG",
+    );
+    let unit = room.change(".git").git.unwrap();
+    for name in ["MERGE_HEAD", "FETCH_HEAD", "MERGE_MSG"] {
+        assert!(unit.held.contains(&(name.into(), Held::Todo)), "{name}: {:?}", unit.held);
+    }
+    assert!(room.apply().left.is_empty());
+    assert!(!room.lower().join(".git/MERGE_HEAD").exists());
+    assert_eq!((head(&room).as_str(), room.outside("git status --porcelain").as_str()), ("two\n", ""));
+}
+
+/// Names that git or a reader takes for something else; a tag that is called like a branch wins over it.
+#[test]
+fn ref_names_that_mislead_are_refused_or_flagged() {
+    let hex = "ab".repeat(20);
+    for name in ["HEAD", &hex, "a\u{202e}b", "a\u{200b}b"] {
+        let mut room = repository();
+        room.inside(&format!("git rev-parse HEAD > '.git/refs/heads/{name}'"));
+        assert_eq!(room.change(".git").git.unwrap().fault, Some(Fault::RefName), "{name}");
+    }
+    let mut room = repository();
+    room.inside("echo 2 > a; git commit -qam two; git tag main");
+    assert!(room.change(".git").flags.contains(&Flag::Ambiguous));
+    live(&mut room, &[]);
+    assert_eq!(head(&room), "one\n");
+}
+
+/// Eleven megabytes of pack took eleven gigabytes of memory: a chain of deltas, each a gigabyte of nothing when it was
+/// inflated, and all of them held at once.
+#[test]
+fn a_pack_of_huge_deltas_is_refused_in_little_memory() {
+    let mut room = repository();
+    room.inside(
+        r#"echo 2 > a; git commit -qam two; python3 - <<'PY'
+import zlib,hashlib,struct,subprocess,os
+size=100<<20
+def varint(kind,n):
+    out=[kind<<4|n&15]; n>>=4
+    while n: out[-1]|=128; out.append(n&127); n>>=7
+    return bytes(out)
+def offset(n):
+    out=[n&127]; n>>=7
+    while n: n-=1; out.insert(0,128|n&127); n>>=7
+    return bytes(out)
+base=b'x'; body=zlib.compress(base)
+pack=b'PACK'+struct.pack('>II',2,9); offs=[len(pack)]
+pack+=varint(3,len(base))+body
+c=zlib.compressobj(9); delta=c.compress(b'\x01\x01')
+for _ in range(size>>20): delta+=c.compress(b'\x01x'*(1<<19))
+delta+=c.flush()
+for i in range(8):
+    offs.append(len(pack)); pack+=varint(6,size+2)+offset(offs[-1]-offs[-2])+delta
+pack+=hashlib.sha1(pack).digest()
+names=sorted([bytes([i])*20 for i in range(1,10)])
+idx=b'\xfftOc'+struct.pack('>I',2)+b''.join(struct.pack('>I',sum(n[0]<=b for n in names)) for b in range(256))
+idx+=b''.join(names)+b'\0'*36+b''.join(struct.pack('>I',o) for o in offs)+pack[-20:]
+idx+=hashlib.sha1(idx).digest()
+stem='.git/objects/pack/pack-'+pack[-20:].hex()
+open(stem+'.pack','wb').write(pack); open(stem+'.idx','wb').write(idx)
+PY"#,
+    );
+    let peak = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let before = peak();
+    assert!(room.apply().left.contains(&(".git".into(), Reason::GitUnsafe)));
+    let more = peak().saturating_sub(before);
+    assert!(more < 300 << 10, "{more} KiB more");
+}

@@ -106,7 +106,14 @@ impl Merge<'_> {
         }
         for change in chosen {
             if let Some(unit) = &change.git {
-                puts.extend(git::plan(self.lower, &change.path, unit, &mut |n| temp(staging, n), puts.len())?);
+                puts.extend(git::plan(
+                    self.upper,
+                    self.lower,
+                    &change.path,
+                    unit,
+                    &mut |n| temp(staging, n),
+                    puts.len(),
+                )?);
                 continue;
             }
             let Some(after) = &change.after else { continue };

@@ -6,6 +6,8 @@ use std::path::Path;
 
 /// Larger files are named, not shown.
 const LARGEST: u64 = 1 << 20;
+/// Paths of one kind that a git directory's lines name.
+const SHOWN: usize = 500;
 
 /// The unified diff of one change.
 pub(super) fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String, Error> {
@@ -43,10 +45,27 @@ fn git(name: &str, unit: &Unit) -> String {
         let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
         text += &format!("  {} {} -> {}\n", moved.name, side(&moved.old), side(&moved.new));
     }
+    for change in unit.data.iter().take(SHOWN) {
+        text += &format!("  state: {}\n", shown(&change.path));
+    }
+    for change in unit.logs.iter().take(SHOWN) {
+        text += &format!("  reflog: {}\n", shown(&change.path));
+    }
+    for (path, mode) in unit.paths.iter().take(SHOWN) {
+        let mode = if *mode == 0 { "removed".to_owned() } else { format!("{mode:06o}") };
+        text += &format!("  {mode} {}\n", record::redact::visible(path));
+    }
+    if unit.paths.len() > SHOWN || unit.partial {
+        text += "  and more paths than are shown or were looked at\n";
+    }
     for (path, held) in unit.held.iter().take(100) {
         text += &format!("  held: {} ({})\n", record::redact::visible(path), word(held));
     }
     text
+}
+
+fn shown(path: &Path) -> String {
+    record::redact::visible(&path.to_string_lossy()).into_owned()
 }
 
 /// A reason in the word that JSON has for it.

@@ -45,7 +45,7 @@ impl Live {
     /// Merges what has settled since the last step.
     pub fn step(&mut self, workspace: &mut Workspace, guards: &[PathBuf]) -> Result<Step, Error> {
         workspace.recover()?;
-        let changes = workspace.changes(guards)?;
+        let changes = workspace.changes_meanwhile(guards)?;
         let (mut step, mut ready, mut seen) = (Step::default(), Vec::new(), BTreeMap::new());
         for change in changes {
             let looks = looks(&change);

@@ -96,7 +96,12 @@ impl Workspace {
 
     /// Everything that the cell changed, by path; `guards` are the policy's guarded paths.
     pub fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
-        scan::scan(&self.upper, &self.lower, &self.baseline, guards)
+        scan::scan(&self.upper, &self.lower, &self.baseline, guards, scan::Reads::WHOLE)
+    }
+
+    /// As `changes`, but no longer than a running session can wait: what is too large for that is refused as such.
+    fn changes_meanwhile(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
+        scan::scan(&self.upper, &self.lower, &self.baseline, guards, scan::Reads::LIVE)
     }
 
     /// What a change does, as text for the operator's eyes.

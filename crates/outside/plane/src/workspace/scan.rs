@@ -17,17 +17,44 @@ const ENTRIES: usize = 1_000_000;
 const LARGEST: u64 = 2 << 30;
 const READ: u64 = 32 << 30;
 
+/// How much of files one scan reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reads {
+    largest: u64,
+    all: u64,
+}
+
+impl Reads {
+    /// When the operator waits for it.
+    pub(super) const WHOLE: Self = Self { largest: LARGEST, all: READ };
+    /// While a session runs, again and again between its other duties: what is more waits for the operator.
+    pub(super) const LIVE: Self = Self { largest: 64 << 20, all: 256 << 20 };
+}
+
 /// Scans `upper` against `lower`; `guards` are the policy's guarded paths. Git directories are folded into one change.
-pub(super) fn scan(upper: &Tree, lower: &Tree, baseline: &Baseline, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
+pub(super) fn scan(
+    upper: &Tree,
+    lower: &Tree,
+    baseline: &Baseline,
+    guards: &[PathBuf],
+    reads: Reads,
+) -> Result<Vec<Change>, Error> {
     let (changes, reached) = (Vec::new(), BTreeSet::new());
-    let mut scan = Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, read: 0 };
+    let mut scan =
+        Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, reads, read: 0 };
     let root = Place { moved: false, bare: false, config: false, depth: 0 };
     let top = Path::new("");
     let moved = Stamp::take(lower, top, false)?.is_none_or(|now| baseline.directory_moved(top, &now, None));
     scan.directory(top, false, Place { moved, ..root })?;
     scan.guard_what_is_reached();
     scan.changes.sort_by(|a, b| a.path.cmp(&b.path));
-    git::fold(upper, lower, scan.changes)
+    let (changes, reached) = (std::mem::take(&mut scan.changes), &scan.reached);
+    let judge = |path: &Path, node: Node, mode: u32| {
+        let mut found = flags(path, (node, mode), guards);
+        found.extend(guard::touches(reached, path, false).then_some(Flag::Guarded));
+        found
+    };
+    git::fold(upper, lower, changes, &judge)
 }
 
 /// Where the walk stands.
@@ -52,6 +79,7 @@ struct Scan<'a> {
     changes: Vec<Change>,
     /// What guards lead to through the original's links.
     reached: BTreeSet<PathBuf>,
+    reads: Reads,
     read: u64,
 }
 
@@ -144,7 +172,7 @@ impl Scan<'_> {
         let mut before = Stamp::take(self.lower, path, false)?;
         match after.node {
             Node::File => {
-                if after.size > LARGEST.min(READ - self.read) {
+                if after.size > self.reads.largest.min(self.reads.all - self.read) {
                     return Ok((before, after, Some(Refusal::TooLarge)));
                 }
                 self.read += after.size;

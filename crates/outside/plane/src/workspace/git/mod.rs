@@ -3,19 +3,22 @@
 //!
 //! Never runs git, never overwrites or deletes an object, never merges hooks, config, or what sends git elsewhere.
 
+mod index;
 mod object;
 mod pack;
 mod part;
 mod plan;
 mod refs;
+mod store;
 mod unit;
+mod walk;
 
 pub(super) use object::Object;
 pub(super) use plan::{log_lines, plan};
 
 use super::{Change, Error, Flag, Kind, Node, Refusal, Stamp, Tree, seal};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a git directory's change consists of.
@@ -39,6 +42,12 @@ pub struct Unit {
     pub fresh: bool,
     /// New commits that were counted, those in packs left out.
     pub commits: usize,
+    /// Paths that the new commits or the index change, each with its mode as git writes it, 0 if it is removed.
+    pub paths: Vec<(String, u32)>,
+    /// There is more than `paths` says, or something could not be read.
+    pub partial: bool,
+    /// A ref that moves has the short name of another.
+    pub ambiguous: bool,
 }
 
 /// One ref that moves.
@@ -68,8 +77,10 @@ pub enum Held {
     Submodule,
     /// A worktree that the original does not have.
     NewWorktree,
-    /// A list of commands that git would go on with.
+    /// A list of commands, or the state of something, that git would go on with.
     Todo,
+    /// An index that hides files from git, names what is nowhere, or cannot be read: `git reset` makes another.
+    Index,
     /// The original's changed too.
     ChangedOutside,
     /// Nothing that is known to be data.
@@ -139,8 +150,11 @@ impl Unit {
     }
 }
 
-/// Folds what lies in git directories into one change each.
-pub(super) fn fold(upper: &Tree, lower: &Tree, changes: Vec<Change>) -> Result<Vec<Change>, Error> {
+/// The flags of a path of the workspace.
+pub(super) type Judge<'j> = &'j dyn Fn(&Path, Node, u32) -> Vec<Flag>;
+
+/// Folds what lies in git directories into one change each; `judge` flags what its commits change.
+pub(super) fn fold(upper: &Tree, lower: &Tree, changes: Vec<Change>, judge: Judge<'_>) -> Result<Vec<Change>, Error> {
     let whole = repository(lower)?;
     let (mut units, mut rest) = (BTreeMap::<PathBuf, Vec<Change>>::new(), Vec::new());
     for change in changes {
@@ -150,13 +164,13 @@ pub(super) fn fold(upper: &Tree, lower: &Tree, changes: Vec<Change>) -> Result<V
         }
     }
     for (root, raw) in units {
-        rest.extend(one(upper, lower, &root, raw)?);
+        rest.extend(one(upper, lower, &root, raw, judge)?);
     }
     rest.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(rest)
 }
 
-fn one(upper: &Tree, lower: &Tree, root: &Path, raw: Vec<Change>) -> Result<Option<Change>, Error> {
+fn one(upper: &Tree, lower: &Tree, root: &Path, raw: Vec<Change>, judge: Judge<'_>) -> Result<Option<Change>, Error> {
     let itself = raw.iter().find(|change| change.path == root);
     let fresh = match itself {
         None => false,
@@ -178,10 +192,27 @@ fn one(upper: &Tree, lower: &Tree, root: &Path, raw: Vec<Change>) -> Result<Opti
     if unit.is_empty() && unit.held.is_empty() && unit.fault.is_none() {
         return Ok(None);
     }
-    let flags = if guarded { vec![Flag::Git, Flag::Guarded] } else { vec![Flag::Git] };
+    let flags = flags(root, &unit, guarded, judge);
     let refusal = unit.fault.map(|_| Refusal::GitUnsafe);
     let git = Some(Box::new(unit));
     Ok(Some(Change { path: root.to_owned(), kind: Kind::Git, after, before, flags, refusal, conflict, git }))
+}
+
+/// A unit has the flags of all that it would put before the operator: a checkout or a pull brings it to life.
+fn flags(root: &Path, unit: &Unit, guarded: bool, judge: Judge<'_>) -> Vec<Flag> {
+    let mut found = BTreeSet::from([Flag::Git]);
+    let tree = root.parent().unwrap_or(Path::new(""));
+    for (path, mode) in &unit.paths {
+        let node = match mode & 0o170_000 {
+            0o120_000 => Node::Symlink,
+            0o160_000 => Node::Directory,
+            _ => Node::File,
+        };
+        found.extend(judge(&tree.join(seal::unseal(path)), node, mode & 0o777));
+    }
+    let more = [(Flag::Guarded, guarded), (Flag::Unread, unit.partial), (Flag::Ambiguous, unit.ambiguous)];
+    found.extend(more.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag));
+    found.into_iter().collect()
 }
 
 /// The git directory that a path lies in.

@@ -20,7 +20,7 @@ pub(super) enum Part {
     Log,
     /// The index.
     Index,
-    /// One value or message of an operation in progress.
+    /// One value or message of an operation in progress: goes when it is over, and never comes.
     State,
     /// Never merged by itself.
     Held(Held),
@@ -29,7 +29,6 @@ pub(super) enum Part {
 }
 
 const STATE: &[&str] = &[
-    "ORIG_HEAD",
     "FETCH_HEAD",
     "MERGE_HEAD",
     "MERGE_MSG",
@@ -37,7 +36,6 @@ const STATE: &[&str] = &[
     "MERGE_RR",
     "CHERRY_PICK_HEAD",
     "REVERT_HEAD",
-    "COMMIT_EDITMSG",
     "SQUASH_MSG",
     "AUTO_MERGE",
 ];
@@ -59,6 +57,7 @@ pub(super) fn part(path: &Path) -> Part {
         ["packed-refs"] => Part::PackedRefs,
         ["logs", ..] | ["worktrees", _, "logs", "HEAD"] => Part::Log,
         ["index"] | ["worktrees", _, "index"] => Part::Index,
+        ["ORIG_HEAD" | "COMMIT_EDITMSG"] | ["worktrees", _, "ORIG_HEAD" | "COMMIT_EDITMSG"] => Part::Derived,
         [name] | ["worktrees", _, name] if STATE.contains(name) => Part::State,
         ["hooks", ..] => Part::Held(Held::Hook),
         ["modules", ..] => Part::Held(Held::Submodule),

@@ -7,7 +7,7 @@ use super::super::stage::{Source, Task};
 use super::super::{Change, Error, Kind, Node, Stamp, Tree};
 use super::part::{Part, is_name, part};
 use super::refs::bytes;
-use super::{Move, Object, Unit};
+use super::{Move, Object, Unit, index};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -20,13 +20,14 @@ const CONFIG: &str =
 
 /// The operations of one unit; `temp` names the n-th staged copy, `first` is free.
 pub(in super::super) fn plan(
+    upper: &Tree,
     lower: &Tree,
     root: &Path,
     unit: &Unit,
     temp: &mut dyn FnMut(usize) -> String,
     first: usize,
 ) -> Result<Vec<Task>, Error> {
-    let mut planner = Planner { lower, root, temp, next: first, tasks: Vec::new() };
+    let mut planner = Planner { upper, lower, root, temp, next: first, tasks: Vec::new() };
     planner.objects(&unit.imports)?;
     for moved in unit.moves.iter().filter(|m| m.new.is_none() && m.before.is_some()) {
         planner.push(Op::new(&root.join(&moved.name), Act::Remove, moved.before.clone(), None), Source::None);
@@ -49,6 +50,7 @@ pub(in super::super) fn plan(
 }
 
 struct Planner<'a> {
+    upper: &'a Tree,
     lower: &'a Tree,
     root: &'a Path,
     temp: &'a mut dyn FnMut(usize) -> String,
@@ -127,11 +129,17 @@ impl Planner<'_> {
             self.push(Op::new(&change.path, Act::Remove, change.before.clone(), None), Source::None);
             return Ok(());
         }
-        let Some(after) = &change.after else { return Ok(()) };
-        let after = Stamp { mode: change.before.as_ref().map_or(0o644, |before| before.mode & 0o777), ..after.clone() };
-        let temp = self.place(&change.path)?;
-        self.push(Op::new(&change.path, Act::Put { temp }, change.before.clone(), Some(after)), Source::Upper);
-        Ok(())
+        let sum = change.after.as_ref().and_then(|after| after.sha256);
+        let old = index::read(self.lower, &change.path, None)?;
+        match index::read(self.upper, &change.path, sum)?.filter(|_| sum.is_some()) {
+            Some(new) => self.content(&change.path, index::rewritten(old.as_ref(), &new), change.before.clone()),
+            // Another one than was reviewed: a stamp that nothing has stops the whole unit.
+            None => {
+                let never = Some(Stamp::of_content(b"", 0));
+                self.push(Op::new(&change.path, Act::Expect, never, None), Source::None);
+                Ok(())
+            }
+        }
     }
 
     fn content(&mut self, path: &Path, bytes: Vec<u8>, before: Option<Stamp>) -> Result<(), Error> {

@@ -1,14 +1,19 @@
 //! Reads what the cell did in a git directory and says what merging it would do. Writes nothing.
 
-use super::super::{Change, Conflict, Error, Kind, Node, Stamp, Tree, seal::unhex};
+use super::super::refuse::git_alias;
+use super::super::seal::{self, unhex};
+use super::super::{Change, Conflict, Error, Kind, Node, Stamp, Tree};
 use super::part::{Part, is_name, part};
 use super::refs::{self, Refs};
-use super::{Fault, Held, Move, Unit, inside, object, pack};
+use super::store::Objects;
+use super::{Fault, Held, Move, Unit, index, inside, object, pack, walk};
 use flate2::read::ZlibDecoder;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// Reflogs that are looked through.
+const LOGS: usize = 256;
 /// Commits that are counted; more is shown as this many.
 const COUNTED: usize = 10_000;
 
@@ -38,7 +43,10 @@ pub(super) fn build(
     }
     let conflict = sorted.conflict();
     let mut unit = sorted.unit;
+    unit.ambiguous =
+        refs::ambiguous(unit.moves.iter().filter(|m| m.new.is_some()).map(|m| m.name.as_str()), &sorted.all);
     unit.commits = commits(upper, root, &unit);
+    judged(upper, lower, root, &mut unit)?;
     // Objects that no ref leads to are left: nobody reads them, and a later merge brings them.
     if unit.moves.is_empty() && unit.data.is_empty() {
         unit.imports.clear();
@@ -53,6 +61,8 @@ struct Sorted {
     refs: BTreeMap<String, Change>,
     packed: Option<Change>,
     packs: BTreeMap<String, [Option<Change>; 2]>,
+    /// All refs as they would be.
+    all: Refs,
 }
 
 impl Sorted {
@@ -85,6 +95,8 @@ impl Sorted {
                 self.refs.insert(name, change);
             }
             Part::PackedRefs => self.packed = Some(change),
+            Part::State if change.kind != Kind::Removed => self.unit.held.push((shown, Held::Todo)),
+            Part::Index if change.kind == Kind::Removed => self.unit.held.push((shown, Held::Index)),
             Part::Log | Part::Index | Part::State if change.conflict.is_some() => {
                 self.unit.held.push((shown, Held::ChangedOutside));
             }
@@ -108,7 +120,7 @@ impl Sorted {
         }
     }
 
-    fn moves(&self, upper: &Tree, lower: &Tree, root: &Path) -> Result<Result<Vec<Move>, Fault>, Error> {
+    fn moves(&mut self, upper: &Tree, lower: &Tree, root: &Path) -> Result<Result<Vec<Move>, Fault>, Error> {
         let packed_path = root.join("packed-refs");
         let (loose, stamps) = refs::loose(lower, root)?;
         let packed = refs::packed(lower, &packed_path)?.unwrap_or_default();
@@ -137,7 +149,8 @@ impl Sorted {
                 Err(fault) => return Ok(Err(fault)),
             };
         }
-        Ok(difference(&joined(packed, loose), &joined(after_packed, after_loose), &stamps))
+        self.all = joined(after_packed, after_loose);
+        Ok(difference(&joined(packed, loose), &self.all, &stamps))
     }
 
     /// Whether the original's refs changed outside where the cell's moved.
@@ -146,6 +159,49 @@ impl Sorted {
         let packed = self.packed.as_ref().filter(|_| !self.unit.moves.is_empty()).and_then(|change| change.conflict);
         moving.filter_map(|(_, change)| change.conflict).next().or(packed)
     }
+}
+
+/// Looks at what the unit would bring to life: the paths that its commits and its index change. An index that is not
+/// understood stays in the cell.
+fn judged(upper: &Tree, lower: &Tree, root: &Path, unit: &mut Unit) -> Result<(), Error> {
+    let (mut objects, mut paths, mut held) = (Objects::of(upper, lower, root, unit), BTreeMap::new(), Vec::new());
+    let mut known = Vec::new();
+    for change in unit.data.iter().filter(|change| index::is_index(root, &change.path)) {
+        let old = index::read(lower, &change.path, None)?;
+        let sum = change.after.as_ref().and_then(|after| after.sha256);
+        let new = index::read(upper, &change.path, sum)?;
+        if old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.same(new)) {
+            known.push(change.path.clone());
+            continue;
+        }
+        match new.and_then(|new| index::staged(old.as_ref(), &new, &objects)) {
+            Some(staged) => paths.extend(staged),
+            None => held.push(change.path.clone()),
+        }
+    }
+    let named = |value: &Option<String>| value.clone().filter(|value| is_name(value));
+    let mut tips: Vec<String> = unit.moves.iter().filter_map(|m| named(&m.new)).collect();
+    for log in unit.logs.iter().take(LOGS) {
+        tips.extend(logged(upper, &log.path)?);
+    }
+    let own = unit.moves.iter().filter(|m| m.name.starts_with("refs/heads/") || !m.name.starts_with("refs/"));
+    let ends: Vec<_> = own.filter_map(|m| named(&m.old).zip(named(&m.new))).collect();
+    let found = walk::walk(&mut objects, tips, &ends);
+    paths.extend(found.removed.into_iter().map(|path| (path, 0)).chain(found.paths));
+    drop(objects);
+    unit.partial = found.partial || unit.logs.len() > LOGS || paths.keys().any(|path| path.ancestors().any(git_alias));
+    unit.paths = paths.into_iter().map(|(path, mode)| (seal::seal(&path), mode)).collect();
+    unit.data.retain(|change| !held.contains(&change.path) && !known.contains(&change.path));
+    unit.held.extend(held.iter().map(|path| (inside(root, path), Held::Index)));
+    Ok(())
+}
+
+/// Objects that a reflog names: `git reset` and `git stash` find them by it.
+fn logged(upper: &Tree, path: &Path) -> Result<Vec<String>, Error> {
+    let text = refs::bytes(upper, path, 16 << 20)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let pair = |line: &str| line.splitn(3, ' ').take(2).map(str::to_owned).collect::<Vec<_>>();
+    Ok(text.lines().flat_map(pair).filter(|name| is_name(name)).collect())
 }
 
 /// What belongs to a worktree that the original does not have.
