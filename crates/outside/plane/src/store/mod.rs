@@ -3,6 +3,7 @@
 //! ```text
 //! sessions/ID/session.json     what was asked, and how it ended        (SessionRecord)
 //!             policy.json      the policies that were in force
+//!             reviewed.json    digests of what `diff` showed
 //!             plane.segment    the plane's part of the record
 //!             gate.segment     the gate's part
 //!             lock             held (flock) as long as a plane holds the session

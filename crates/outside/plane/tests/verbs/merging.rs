@@ -195,6 +195,33 @@ fn without_the_policy_nothing_is_merged_and_all_can_be_thrown_away() {
     assert!(!merged(room.yes(Request::Discard(of(&id, &[])))).done.is_empty());
 }
 
+/// What was merged was once what lay there at that moment: a session that went on after the look brought its last word.
+#[test]
+fn what_changed_since_the_operator_looked_is_left() {
+    let room = Room::new();
+    let session = changed(&room);
+    let (id, upper) = (session.record.id.clone(), session.path.join("changes/0/upper"));
+    drop(session);
+    // Only a part was looked at: the rest is merged as it is.
+    assert_eq!(diff(&room, &id, &[room.path("work/kept.txt"), room.path("work/src")]).len(), 3);
+    fs::write(upper.join("kept.txt"), "evil\n").unwrap();
+    fs::write(upper.join("src/late.txt"), "evil\n").unwrap();
+    let all = merged(room.yes(Request::Apply(of(&id, &[]))));
+    let late: Vec<_> = all.left.iter().filter(|(_, why)| why.starts_with("changed since you looked")).collect();
+    let late: Vec<_> = late.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(late, ["kept.txt", "src/late.txt"]);
+    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
+    assert!(room.path("work/src/new\x1b[2J.txt").exists() && !room.path("work/src/late.txt").exists());
+    assert_eq!(fs::read_to_string(room.path("cache/seen.txt")).unwrap(), "after\n");
+    // Looked at again, it is merged.
+    let _ = diff(&room, &id, &[]);
+    let again = merged(room.yes(Request::Apply(of(&id, &[]))));
+    assert!(
+        again.done.contains(&"kept.txt".to_owned()) && again.done.contains(&"src/late.txt".to_owned()),
+        "{again:?}"
+    );
+}
+
 /// `discard` once went to the session before, because the newest on the directory could not be read.
 #[test]
 fn a_damaged_session_never_makes_an_older_one_the_newest() {

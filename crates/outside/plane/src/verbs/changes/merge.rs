@@ -1,24 +1,36 @@
 //! `apply` and `discard`: on a session that ended or was lost, held meanwhile, recorded before and after.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wire::command::{MergeAnswer, Problem, Reply, Select};
 
 use super::answers::bounded;
 use super::paths::{Wanted, choose};
+use super::review::Review;
 use super::tree::{ChangedTree, Done};
 use super::{guards, ledger, recover};
 use crate::channel::Client;
 use crate::store::{self, SessionDirectory, Store};
-use crate::workspace::{Change, Flag, Node, flags};
+use crate::workspace::{Change, Conflict, Flag, Node, flags};
 
 /// Merges what a session changed into the original.
 pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let (session, chosen) = take(store, client, select)?;
     let guards = guards(&session)?;
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
+    let review = Review::load(&session)?;
+    if review.is_empty() {
+        let text = "`bastide diff` was not asked for before: what is there now is merged";
+        client.reply(&Reply::Notice { text: text.into() });
+    }
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| {
-        tree.apply(changes, wanted.paths(), &named(&guards, changes, wanted))
+        let (changes, others) = as_shown(&review, tree.path(), changes);
+        let (done, mut left) = tree.apply(&changes, wanted.paths(), &named(&guards, &changes, wanted))?;
+        let others: Vec<String> = others.iter().map(|path| tree.name(path)).collect();
+        for (_, why) in left.iter_mut().filter(|(path, _)| others.contains(path)) {
+            *why = "changed since you looked: `bastide diff` shows it".into();
+        }
+        Ok((done, left))
     };
     each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
     leave(&session)?;
@@ -35,6 +47,18 @@ pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Sel
     each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
     leave(&session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
+}
+
+/// The changes, those that are others than were shown as if in conflict, and the paths of these.
+fn as_shown(review: &Review, tree: &Path, changes: &[Change]) -> (Vec<Change>, Vec<PathBuf>) {
+    let (mut changes, mut others) = (changes.to_vec(), Vec::new());
+    for change in changes.iter_mut().filter(|change| change.refusal.is_none() && change.conflict.is_none()) {
+        if review.differs(tree, change) {
+            change.conflict = Some(Conflict::ChangedOutside);
+            others.push(change.path.clone());
+        }
+    }
+    (changes, others)
 }
 
 /// Holds the session, and finishes first what an earlier merge left. It is marked until all is done: a merge that is

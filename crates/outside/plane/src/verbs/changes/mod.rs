@@ -3,6 +3,7 @@
 mod answers;
 mod merge;
 mod paths;
+mod review;
 mod tree;
 
 pub(super) use merge::{apply, discard};
@@ -16,6 +17,7 @@ use crate::channel::Client;
 use crate::problem::{NO, problem};
 use crate::store::{self, Ledger, SessionDirectory, Store};
 use answers::Budget;
+use review::Review;
 use tree::ChangedTree;
 
 /// Every change of a session, without its diff: for the outcome of a run.
@@ -44,10 +46,12 @@ pub(super) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
 pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let (guards, chosen) = (guards(&session)?, paths::choose(&session, &select.paths)?);
-    let (mut budget, mut changes) = (Budget::new(), Vec::new());
+    let (mut budget, mut changes, mut review) = (Budget::new(), Vec::new(), Review::load(&session)?);
     for (tree, wanted) in ChangedTree::all(&session)?.iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
-        for change in tree.changes(&guards)?.iter().filter(|change| wanted.takes(&change.path)) {
+        let all = tree.changes(&guards)?;
+        review.note(tree.path(), &wanted, &all);
+        for change in all.iter().filter(|change| wanted.takes(&change.path)) {
             if client.is_gone() {
                 break;
             }
@@ -60,6 +64,10 @@ pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Resul
         }
     }
     changes.extend(budget.rest());
+    // A full disk does not keep the operator from looking; an older look then still counts.
+    if let Err(problem) = review.save(&session) {
+        client.reply(&Reply::Notice { text: format!("what you look at is not remembered: {}", problem.cause) });
+    }
     Ok(Reply::Diff(Box::new(DiffAnswer { session: session.record.id, changes })))
 }
 

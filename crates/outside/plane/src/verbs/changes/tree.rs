@@ -34,6 +34,11 @@ impl ChangedTree {
         session.record.trees.iter().enumerate().map(open).collect()
     }
 
+    /// Where the original is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Every change, by path.
     pub(super) fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Problem> {
         let Some(workspace) = &self.workspace else { return Ok(Vec::new()) };
