@@ -309,3 +309,21 @@ PY"#,
     let more = peak().saturating_sub(before);
     assert!(more < 300 << 10, "{more} KiB more");
 }
+
+/// A file that the cell made writable for everybody came so, and nothing in the diff told of its mode.
+#[test]
+fn bits_for_others_to_write_arrive_only_where_the_original_has_them() {
+    let mut room = Room::new();
+    for (name, mode) in [("open", 0o666), ("closed", 0o644)] {
+        fs::write(room.lower().join(name), "x").unwrap();
+        fs::set_permissions(room.lower().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    room.begin();
+    room.inside("echo y > open; echo y > closed; chmod 777 closed; echo n > new; chmod 776 new; mkdir d; chmod 3777 d");
+    let new = room.change("new");
+    assert!(room.workspace().diff(&new).unwrap().starts_with("new mode 754\n"));
+    room.apply();
+    let mode = |name: &str| fs::metadata(room.lower().join(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!([mode("open"), mode("closed"), mode("new"), mode("d")], [0o666, 0o755, 0o754, 0o755]);
+    assert!(room.changes().is_empty());
+}

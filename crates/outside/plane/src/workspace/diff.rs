@@ -26,6 +26,11 @@ pub(super) fn diff(upper: &Tree, lower: &Tree, change: &Change) -> Result<String
     {
         text = format!("old mode {:o}\nnew mode {:o}\n", a.mode, b.mode);
     }
+    if let (None, Some(b)) = (&change.before, &change.after)
+        && b.node == Node::File
+    {
+        text = format!("new mode {:o}\n", b.mode);
+    }
     // Bounded in time: a hostile pair of files can be made to cost the square of its length.
     let lines =
         similar::TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(&before, &after);

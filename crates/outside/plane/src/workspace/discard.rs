@@ -35,6 +35,14 @@ pub(super) fn discard(upper: &Tree, changes: &[Change], paths: &[PathBuf]) -> Re
     Ok(gone)
 }
 
+/// Empties a directory without asking what is in it.
+pub(super) fn empty(top: &Tree) -> Result<(), Error> {
+    let here = Path::new("");
+    let mut sweep = Sweep { root: top.dir(here)?, later: VecDeque::new(), moved: 0 };
+    sweep.empty(&top.dir(here)?, here, 0)?;
+    sweep.rest()
+}
+
 struct Sweep {
     root: OwnedFd,
     later: VecDeque<CString>,

@@ -143,18 +143,36 @@ impl Workspace {
         discard::discard(&self.upper, changes, paths)
     }
 
+    /// Throws away all that lies in `changes`, also where nobody can tell what it is: too much, or an original that is
+    /// gone. An unfinished merge is forgotten with it. The cell must not be running.
+    pub fn empty(changes: &Path) -> Result<(), Error> {
+        let journal = Tree::open(&changes.join("journal"))?;
+        let _lock = lock(&journal)?;
+        discard::empty(&Tree::open(&changes.join("upper"))?)
+    }
+
+    /// Removes what an overlay's mount left in its work directory: without permission bits, it keeps an ordinary user
+    /// from removing the session. The cell must not be running.
+    pub fn tidy(changes: &Path) -> Result<(), Error> {
+        discard::empty(&Tree::open(&changes.join("work"))?)
+    }
+
     fn merge(&self) -> apply::Merge<'_> {
         apply::Merge { upper: &self.upper, lower: &self.lower, journal: &self.journal, owner: self.owner }
     }
 
-    /// One process at a time changes anything; the lock goes with its descriptor.
     fn lock(&self) -> Result<OwnedFd, Error> {
-        let dir = self.journal.dir(Path::new(""))?;
-        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(dir),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy),
-            Err(error) => Err(io("lock", Path::new("journal"))(error)),
-        }
+        lock(&self.journal)
+    }
+}
+
+/// One process at a time changes anything; the lock goes with its descriptor.
+fn lock(journal: &Tree) -> Result<OwnedFd, Error> {
+    let dir = journal.dir(Path::new(""))?;
+    match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(dir),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy),
+        Err(error) => Err(io("lock", Path::new("journal"))(error)),
     }
 }
 

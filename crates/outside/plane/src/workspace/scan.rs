@@ -148,7 +148,7 @@ impl Scan<'_> {
         if marks.whiteout(&stat) {
             return self.removed(path, place);
         }
-        let Ok((before, after, fault)) = self.stamps(path, Stamp::of(&stat)) else {
+        let Ok((before, mut after, fault)) = self.stamps(path, Stamp::of(&stat)) else {
             return self.push(path, Kind::Modified, (None, Some(Stamp::of(&stat))), Some(Refusal::Unreadable), place);
         };
         let was = before.as_ref().map(|stamp| stamp.node);
@@ -157,6 +157,9 @@ impl Scan<'_> {
             self.children_removed(path, place)?;
         }
         let refusal = fault.or_else(|| refusal(self.upper, path, &after, &marks));
+        if refusal.is_none() {
+            after.mode = after.arriving(before.as_ref());
+        }
         let moved = place.moved || self.moved(path, before.as_ref(), &marks, is_directory)?;
         if let Some(kind) = kind(before.as_ref(), &after, fault.is_some() || refusal == Some(Refusal::Redirect)) {
             self.push(path, kind, (before, Some(after)), refusal, Place { moved, ..place })?;

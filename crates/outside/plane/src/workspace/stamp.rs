@@ -87,6 +87,14 @@ impl Stamp {
         }
     }
 
+    /// The mode that a merge gives: others' write bits and the special ones only where the original has them.
+    pub(super) fn arriving(&self, before: Option<&Self>) -> u32 {
+        const RISKY: u32 = 0o7022;
+        let had = before.filter(|before| before.node == self.node).map_or(0, |before| before.mode & RISKY);
+        let inherited = if self.node == Node::Directory { had & 0o2000 } else { 0 };
+        if self.node == Node::Symlink { self.mode } else { (self.mode & !RISKY) | (self.mode & had) | inherited }
+    }
+
     /// The stamp of a file of ours that is yet to be written with this content.
     pub(super) fn of_content(bytes: &[u8], mode: u32) -> Self {
         let sha256 = Some(Sha256::digest(bytes).into());

@@ -222,6 +222,28 @@ fn what_changed_since_the_operator_looked_is_left() {
     );
 }
 
+/// An original that was gone, or more changes than are walked, kept the operator from throwing them away; and what the
+/// mount left without permission bits, from removing the directory.
+#[test]
+fn all_is_thrown_away_also_where_nothing_can_be_listed() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = Room::new();
+    let session = changed(&room);
+    let (id, path) = (session.record.id.clone(), session.path.clone());
+    drop(session);
+    let closed = path.join("changes/0/work/work");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    fs::rename(room.path("work"), room.path("elsewhere")).unwrap();
+    fs::create_dir(room.path("work")).unwrap();
+    assert_eq!(room.no(Request::Apply(of(&id, &[]))).code, "E-PLANE-073");
+    let gone = merged(room.yes(Request::Discard(of(&id, &[]))));
+    assert_eq!(gone.done[0], room.path("work").display().to_string());
+    assert_eq!(fs::read_dir(path.join("changes/0/upper")).unwrap().count(), 0);
+    assert!(!closed.exists() && fs::read_dir(room.path("work")).unwrap().count() == 0);
+    fs::remove_dir_all(path).unwrap();
+}
+
 /// `discard` once went to the session before, because the newest on the directory could not be read.
 #[test]
 fn a_damaged_session_never_makes_an_older_one_the_newest() {

@@ -7,11 +7,11 @@ use wire::command::{MergeAnswer, Problem, Reply, Select};
 use super::answers::bounded;
 use super::paths::{Wanted, choose};
 use super::review::Review;
-use super::tree::{ChangedTree, Done};
+use super::tree::{ChangedTree, Done, failed};
 use super::{guards, ledger, recover};
 use crate::channel::Client;
 use crate::store::{self, SessionDirectory, Store};
-use crate::workspace::{Change, Conflict, Flag, Node, flags};
+use crate::workspace::{Change, Conflict, Flag, Node, Workspace, flags};
 
 /// Merges what a session changed into the original.
 pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
@@ -39,12 +39,46 @@ pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Selec
 
 /// Throws away what a session changed.
 pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
+    if select.paths.is_empty() {
+        return discard_all(store, client, select);
+    }
     let (session, chosen) = take(store, client, select)?;
     // Nothing is held back from being thrown away.
     let guards = Vec::new();
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
     each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
+    leave(&session)?;
+    Ok(Reply::Merged(Box::new(fitting(answer))))
+}
+
+/// Throws all away. What it was is told as far as it can be told; what cannot be listed is emptied all the same.
+fn discard_all(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
+    let mut session = store::select(store, select)?;
+    session.hold()?;
+    session.enter()?;
+    let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
+    // A merge that was cut short is finished first where it can be.
+    match recover(&session) {
+        Ok(words) => words.into_iter().for_each(|text| client.reply(&Reply::Notice { text })),
+        Err(problem) => client.reply(&Reply::Notice { text: format!("thrown away unread: {}", problem.cause) }),
+    }
+    for (index, tree) in session.record.trees.iter().enumerate() {
+        let upper = tree.changes.join("upper");
+        if std::fs::read_dir(&upper).is_ok_and(|mut entries| entries.next().is_none()) || !upper.exists() {
+            continue;
+        }
+        let listed = ChangedTree::open(index, tree).and_then(|tree| Ok((tree.changes(&[])?, tree)));
+        let names = match listed {
+            Ok((changes, tree)) => changes.iter().map(|change| tree.name(&change.path)).collect(),
+            Err(_) => vec![tree.path.to_string_lossy().into_owned()],
+        };
+        let mut record = ledger(&session)?;
+        record.note(names.clone(), "discarding")?;
+        Workspace::empty(&tree.changes).map_err(|error| failed(&error))?;
+        record.note(names.clone(), "discarded")?;
+        answer.done.extend(names);
+    }
     leave(&session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
@@ -80,6 +114,10 @@ fn take(
 
 /// A session that was lost stays marked: the next start has more to put in order than its merge.
 fn leave(session: &SessionDirectory) -> Result<(), Problem> {
+    for tree in &session.record.trees {
+        // What is left there is nobody's: it is in the way of who removes the directory, and of nothing else.
+        let _ = Workspace::tidy(&tree.changes);
+    }
     if session.record.ended.is_some() { session.leave() } else { Ok(()) }
 }
 

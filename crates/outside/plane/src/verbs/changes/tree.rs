@@ -7,7 +7,7 @@ use serde::Serialize;
 use wire::command::{ChangeInfo, Problem};
 
 use crate::problem::{NO, problem, quoted};
-use crate::store::SessionDirectory;
+use crate::store::{SessionDirectory, TreeRecord};
 use crate::workspace::{Change, Conflict, Error, Filter, Flag, Outcome, Reason, Refusal, Workspace};
 
 /// A tree, opened where anything could be changed in it.
@@ -23,15 +23,17 @@ pub(super) type Done = (Vec<String>, Vec<(String, String)>);
 impl ChangedTree {
     /// The trees of a session, the workspace first.
     pub(super) fn all(session: &SessionDirectory) -> Result<Vec<ChangedTree>, Problem> {
-        let open = |(index, tree): (usize, &crate::store::TreeRecord)| {
-            let workspace = match Workspace::open(&tree.changes, &tree.path, tree.owner) {
-                Ok(workspace) => Some(workspace),
-                Err(error) if unbegun(&error, &tree.changes) => None,
-                Err(error) => return Err(failed(&error)),
-            };
-            Ok(ChangedTree { workspace, path: tree.path.clone(), is_workspace: index == 0 })
+        session.record.trees.iter().enumerate().map(|(index, tree)| Self::open(index, tree)).collect()
+    }
+
+    /// One of them.
+    pub(super) fn open(index: usize, tree: &TreeRecord) -> Result<ChangedTree, Problem> {
+        let workspace = match Workspace::open(&tree.changes, &tree.path, tree.owner) {
+            Ok(workspace) => Some(workspace),
+            Err(error) if unbegun(&error, &tree.changes) => None,
+            Err(error) => return Err(failed(&error)),
         };
-        session.record.trees.iter().enumerate().map(open).collect()
+        Ok(ChangedTree { workspace, path: tree.path.clone(), is_workspace: index == 0 })
     }
 
     /// Where the original is.
@@ -170,6 +172,6 @@ fn word(value: &impl Serialize) -> String {
     }
 }
 
-fn failed(error: &Error) -> Problem {
+pub(super) fn failed(error: &Error) -> Problem {
     problem("E-PLANE-073", quoted(&error.to_string()), "`bastide help E-PLANE-073` says what is whole", NO)
 }
