@@ -104,6 +104,11 @@ impl Workspace {
         scan::scan(&self.upper, &self.lower, &self.baseline, guards, scan::Reads::LIVE)
     }
 
+    /// How many changes there are, at most: files that are too large to be compared in passing count as changed.
+    pub fn count(&self) -> Result<usize, Error> {
+        self.changes_meanwhile(&[]).map(|changes| changes.len())
+    }
+
     /// What a change does, as text for the operator's eyes.
     pub fn diff(&self, change: &Change) -> Result<String, Error> {
         diff::diff(&self.upper, &self.lower, change)

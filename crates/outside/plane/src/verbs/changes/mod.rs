@@ -37,7 +37,7 @@ pub fn list(session: &SessionDirectory) -> Result<Vec<ChangeInfo>, Problem> {
 pub(super) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
     let mut count = 0;
     for tree in ChangedTree::all(session)? {
-        count += u64::try_from(tree.changes(&[])?.len()).unwrap_or(u64::MAX);
+        count += u64::try_from(tree.count()?).unwrap_or(u64::MAX);
     }
     Ok(count)
 }

@@ -47,6 +47,11 @@ impl ChangedTree {
         workspace.changes(guards).map_err(|error| failed(&error))
     }
 
+    /// How many there are, at most.
+    pub(super) fn count(&self) -> Result<usize, Problem> {
+        self.workspace.as_ref().map_or(Ok(0), |workspace| workspace.count().map_err(|error| failed(&error)))
+    }
+
     /// What a change does, as text.
     pub(super) fn diff(&self, change: &Change) -> String {
         let Some(workspace) = &self.workspace else { return String::new() };
