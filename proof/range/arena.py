@@ -11,8 +11,10 @@ import tempfile
 import termios
 import time
 
+import aftermath  # noqa: F401  (files its fixtures)
 import host
 import kernel
+import names
 import ways
 from case import CASES
 
@@ -20,11 +22,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ORDINARY = 12345
 PATIENCE = 60
 POLICIES = {"tight": "{memory: 96MiB, pids: 64}", "wide": "{memory: 1GiB, pids: 512}", "short": "{time: 2s}"}
+RULES = {"denying": "network: {deny: ['*.bastide']}"}
 
 
 class Arena:
-    def __init__(self, base, user: str, names: list[str], flags: list[str], way: str = "pipes"):
-        self.base, self.bastide, self.way = base, base.bastide, way
+    def __init__(self, base, user: str, names: list[str], flags: list[str], way: str = "pipes",
+                 control: bool = False):
+        self.base, self.bastide, self.way, self.control = base, base.bastide, way, control
         self.uid = ORDINARY if user == "user" and os.getuid() == 0 else os.getuid()
         self.path = tempfile.mkdtemp(prefix="run-", dir=base.path)
         os.chmod(self.path, 0o755)
@@ -37,6 +41,8 @@ class Arena:
         os.mkdir(self.policies)
         for name, limits in POLICIES.items():
             self.policy(name, f"limits: {limits}")
+        for name, rules in RULES.items():
+            self.policy(name, rules)
         self.tools, self.lan, self.lan6 = base.tools, base.lan, base.lan6
         self.port, self.hostname = base.port, base.hostname
         self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
@@ -100,7 +106,7 @@ class Arena:
     # The session
 
     def command(self) -> list[str]:
-        facts = {name: {key: value for one in ones for key, value in one.facts.items()}
+        facts = {name: {"control": self.control} | {key: value for one in ones for key, value in one.facts.items()}
                  for name, ones in self.standing.items()}
         inside = f"{self.workspace}/range"
         shutil.copytree(self.tools, inside)
@@ -252,6 +258,7 @@ class Base:
         self.port = self.serve(socket.SOCK_STREAM, 0)
         self.serve(socket.SOCK_DGRAM, self.port)
         if root:
+            self.reachable()
             self.serve(socket.SOCK_STREAM, 853)
             one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             one.bind((self.lan, 53))
@@ -283,8 +290,12 @@ class Base:
         with open(f"{self.path}/resolv.conf", "w") as file:
             file.write("nameserver 127.0.0.1\n")
         subprocess.run(["mount", "--bind", f"{self.path}/resolv.conf", "/etc/resolv.conf"], **quietly)
-        import names
         names.serve()
+
+    def reachable(self) -> None:
+        """Every name of the attacker's leads to its address and a listener there, or no case with it means anything."""
+        for address in [*self.ADDRESSES, "127.0.0.1", "127.9.9.9", "0.0.0.0", "::1"]:
+            socket.create_connection((names.name_of(address), self.port), 2).close()
 
     def close(self) -> None:
         self.ears.close()

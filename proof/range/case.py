@@ -19,6 +19,7 @@ class Case:
     host: tuple[str, ...]          # what must stand on the host, by name in host.py; it judges what happened
     args: tuple[str, ...]          # flags of `bastide run` in every run of it
     word: tuple[str, ...]          # flags by which the operator himself allows it: off, where no layer stops it
+    control: tuple[str, ...] | None  # where no word does: flags of the run that shows the case to be alive
     adversary: str                 # A: a hijacked model's ordinary act; B: hostile code
     alone: bool                    # needs a cell to itself
     root: bool                     # whether it is tried as root at all
@@ -30,9 +31,12 @@ class Case:
 
 
 def case(layers: str = "", *, user: str | None = "same", host: str = "", args: str = "", word: str = "",
-         adversary: str = "B", alone: bool = False, root: bool = True, silence: str = "",
+         control: str | None = None, adversary: str = "B", alone: bool = False, root: bool = True, silence: str = "",
          name: str | None = None):
-    """Makes a case of a function. Lists are words in one string; `user="same"` means the same set, None no run."""
+    """Makes a case of a function. Lists are words in one string; `user="same"` means the same set, None no run.
+
+    A case that nothing at all opens has a control: the same program against the same thing on the host, in a run where
+    `host.control` is true and the one fact that stops it is another. It must get through, or the case proves nothing."""
     def register(attempt):
         called = name or attempt.__name__.strip("_").replace("_", "-")
         if called in CASES:
@@ -40,6 +44,7 @@ def case(layers: str = "", *, user: str | None = "same", host: str = "", args: s
         kind = attempt.__module__.rpartition(".")[2]
         theirs = None if user is None else tuple((layers if user == "same" else user).split())
         CASES[called] = Case(called, kind, attempt, tuple(layers.split()), theirs, tuple(host.split()),
-                             tuple(args.split()), tuple(word.split()), adversary, alone, root, silence)
+                             tuple(args.split()), tuple(word.split()),
+                             None if control is None else tuple(control.split()), adversary, alone, root, silence)
         return attempt
     return register

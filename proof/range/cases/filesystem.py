@@ -17,7 +17,7 @@ def read(path: str) -> str:
 
 # Reading
 
-@case("private-root host-uid", user="private-root", host="home-secret")
+@case("private-root host-uid landlock", user="private-root landlock", host="home-secret")
 def file_in_home(host):
     """Opens a file in the operator's home, in whose place the cell has one of its own."""
     return read(host.secret)
@@ -35,25 +35,25 @@ def other_users_file(host):
     return read(host.secret)
 
 
-@case("private-root host-uid", user=None)
+@case("private-root host-uid landlock", user=None)
 def shadow(host):
     """Reads the password hashes."""
     return read("/etc/shadow")
 
 
-@case("private-root host-uid", user=None)
+@case("private-root host-uid landlock", user=None)
 def ssl_private(host):
     """Lists the host's private TLS keys."""
     return os.listdir("/etc/ssl/private") + ["listed"]
 
 
-@case("private-root host-uid", user="private-root", host="state-secret")
+@case("private-root host-uid landlock", user="private-root landlock", host="state-secret")
 def plane_state(host):
     """Reads the plane's own state: policies, records, a vault."""
     return read(host.secret)
 
 
-@case("private-root", host="public-file")
+@case("private-root landlock", host="public-file")
 def host_tmp(host):
     """Reads what others left in the host's /tmp."""
     return read(host.public)
@@ -113,7 +113,7 @@ def kernel_log(host):
 
 # Writing
 
-@case("private-root host-uid", user="private-root", host="startup")
+@case("private-root host-uid landlock", user="private-root landlock", host="startup")
 def startup_file(host):
     """Appends to the operator's .bashrc, to be run at his next login."""
     with open(host.startup, "a") as file:

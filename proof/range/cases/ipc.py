@@ -58,7 +58,7 @@ def abstract_datagram(host):
         one.sendto(host.nonce.encode(), f"\0{host.path}")
 
 
-@case("private-root", host="tmp-fifo")
+@case("private-root landlock", host="tmp-fifo")
 def fifo_in_tmp(host):
     """Writes into a named pipe in the host's /tmp."""
     descriptor = os.open(host.path, os.O_WRONLY | os.O_NONBLOCK)

@@ -9,7 +9,9 @@ import time
 
 from case import case
 
-NAMES = {  # What an attacker's name may lead to, by address; each is refused unless that very address is named.
+# What an attacker's name may lead to, by address; each is refused unless that very address is named, and those that
+# are closed are refused always, even where a network that holds them is named.
+NAMES = {
     "loopback": "127.0.0.1", "whole-loopback": "127.9.9.9", "nowhere": "0.0.0.0", "private-10": "10.77.0.1",
     "private-172": "172.16.7.7", "private-192": "192.168.77.7", "carrier": "100.64.7.7", "metadata": "169.254.169.254",
     "documentation": "203.0.113.7", "benchmark": "198.18.7.7", "relay": "192.88.99.7", "reserved": "240.0.0.7",
@@ -17,6 +19,9 @@ NAMES = {  # What an attacker's name may lead to, by address; each is refused un
     "documentation-v6": "2001:db8::7", "translated": "64:ff9b::7f00:1", "local-translated": "64:ff9b:1::7f00:1",
     "tunnelled": "2002:7f00:1::1", "teredo": "2001::7", "discard": "100::7",
 }
+CLOSED = {"loopback": "126.0.0.0/7", "whole-loopback": "126.0.0.0/7", "nowhere": "0.0.0.0/1",
+          "benchmark": "198.0.0.0/8", "loopback-v6": "[::/0]", "translated": "[::/0]",
+          "local-translated": "[::/0]", "tunnelled": "[::/0]"}
 
 
 def tell(address, nonce: str, family=socket.AF_INET) -> str:
@@ -351,6 +356,27 @@ def another_address_of_a_network(host):
     return tell(("10.77.0.1", host.port), host.nonce)
 
 
+@case(host="made-host", args="--allow 198.0.0.0/8:{port}",
+      control="--allow 198.0.0.0/8:{port} --allow 10.77.0.1:{port}")
+def synthetic_by_proxy(host):
+    """Asks the proxy for an address of the pool that stands for names inside, which on the host is somebody's own."""
+    return through_the_proxy(f"{'10.77.0.1' if host.control else '198.18.7.7'}:{host.port}", host.nonce)
+
+
+@case(host="tcp-listener", args="--policy {policies}/denying.yaml --allow host.bastide:{port}",
+      word="--allow host.bastide:{port}")
+def denied_by_its_suffix(host):
+    """Reaches the host's loopback where a policy denies `*.bastide`."""
+    return through_the_proxy(f"host.bastide:{host.port}", host.nonce)
+
+
+@case(host="made-host unusable-proxy", args="--allow 10.77.0.1:{port}", control="--allow 10.77.0.1:{port}", alone=True,
+      silence="E-PLANE-051")
+def past_the_companys_proxy(host):
+    """Connects directly where the host must go out through a proxy that the gate cannot speak to."""
+    return tell(("10.77.0.1", host.port), host.nonce)
+
+
 def leads_to(label: str, address: str) -> None:
     version6 = ":" in address
     name = f"x{socket.inet_pton(socket.AF_INET6, address).hex()}" if version6 else address.replace(".", "-")
@@ -358,10 +384,20 @@ def leads_to(label: str, address: str) -> None:
     shown = f"[{address}]" if version6 else address
     named = f"--allow {name}:{{port}}"
 
+    if version6:
+        other, there = "xfd000077000000000000000000000007.evil.test", "[fd00:77::7]"
+    else:
+        other, there = "10-77-0-1.evil.test", "10.77.0.1"
+
     def attempt(host):
-        return tell((name, host.port), host.nonce)
+        return tell((other if host.control else name, host.port), host.nonce)
     attempt.__doc__ = f"Uses an allowed name of the attacker's that leads to {address}."
     attempt.__module__ = __name__
+    if label in CLOSED:
+        wide = f"--allow {CLOSED[label]}:{{port}}"
+        case(host="made-host", args=f"{named} {wide}", name=f"name-to-{label}",
+             control=f"--allow {other}:{{port}} --allow {there}:{{port}} {wide}")(attempt)
+        return
     # Both ways of meaning it: the name stays allowed, and the address is named as well.
     case(host="made-host", args=named, word=f"{named} --allow {shown}:{{port}}", name=f"name-to-{label}")(attempt)
 

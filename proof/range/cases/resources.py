@@ -148,7 +148,7 @@ def flood_the_kernel_log(host):
         log.write(f"range {host.nonce}\n")
 
 
-@case("private-root", host="host-disk")
+@case("private-root landlock", host="host-disk")
 def fill_the_hosts_tmp(host):
     """Leaves files in the host's /tmp after its end."""
     with open(f"/tmp/range-left-{host.nonce}", "w") as file:
