@@ -237,6 +237,12 @@ pub enum Kind {
         sent: u64,
         /// Bytes that came in.
         received: u64,
+        /// The address that answered, where it is not the first that was pinned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// Why there was no connection, or by which detour it was made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// Landlock refused access to a file. Told only where the host's audit was on already; each path and access once.
     FileRefused {

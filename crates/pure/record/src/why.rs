@@ -184,8 +184,10 @@ pub fn describe(kind: &Kind) -> String {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             format!("connection{by} to `{target}` {verdict}")
         }
-        Kind::Close { connect, sent, received } => {
-            format!("end of connection {connect}: {sent} bytes sent, {received} received")
+        Kind::Close { connect, sent, received, address, note } => {
+            let at = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
+            let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+            format!("end of connection {connect}{at}: {sent} bytes sent, {received} received{note}")
         }
         Kind::FileRefused { .. } => file::describe(kind),
         Kind::GateStarted { incarnation } => format!("gate {incarnation} started"),

@@ -37,8 +37,10 @@ impl Redactor {
                 self.all([state], bounds);
             }
             Kind::Ended { exit: _, reason } => self.all([reason], bounds),
-            Kind::Close { connect: _, sent: _, received: _ }
-            | Kind::GateStarted { incarnation: _ }
+            Kind::Close { connect: _, sent: _, received: _, address, note } => {
+                self.all(address.iter_mut().chain(note), bounds);
+            }
+            Kind::GateStarted { incarnation: _ }
             | Kind::GateLost
             | Kind::Unknown => {}
         }

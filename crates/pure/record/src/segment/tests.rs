@@ -10,7 +10,13 @@ fn origin() -> Origin {
 fn kind(number: u64) -> Kind {
     match number % 4 {
         0 => Kind::GateLost,
-        1 => Kind::Close { connect: EventId { segment: Segment::Gate, seq: 1 }, sent: number, received: 2 },
+        1 => Kind::Close {
+            connect: EventId { segment: Segment::Gate, seq: 1 },
+            sent: number,
+            received: 2,
+            address: None,
+            note: None,
+        },
         2 => Kind::Resolve { name: format!("n{number}.example"), verdict: Verdict::Refused, reason: None },
         _ => Kind::Connect {
             pid: Some(7),
