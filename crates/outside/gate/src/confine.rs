@@ -57,7 +57,8 @@ fn lower(what: &'static str, resource: Resource, to: u64) -> Result<(), ConfineE
     setrlimit(resource, limit).map_err(|errno| ConfineError::Kernel(what, errno))
 }
 
-/// No right to any file and none to listen; connecting stays open, since that is the gate's work.
+/// No right to any file, and none to bind a TCP port; that no socket listens or is bound at all is the filter's part.
+/// Connecting stays open, since that is the gate's work.
 fn landlock() -> Result<(), ConfineError> {
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?

@@ -12,12 +12,12 @@ use tokio::time::timeout;
 /// How long one address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connects to the first address that answers.
-pub(crate) async fn dial(addresses: &[IpAddr], port: u16) -> Result<TcpStream, String> {
+/// Connects to the first address that answers, and tells which.
+pub(crate) async fn dial(addresses: &[IpAddr], port: u16) -> Result<(TcpStream, IpAddr), String> {
     let mut failure = "it has no address".to_owned();
     for &address in addresses {
         match one((address, port).into()).await {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok((stream, address)),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => failure = "it does not answer".into(),
             Err(error) => failure = format!("cannot connect: {error}"),
         }

@@ -12,10 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::forward::{self, Forward};
-use crate::names::is_pool;
-use crate::naming::PROXY_BASTIDE;
+use crate::naming::{NO_NAME, PROXY_BASTIDE};
 use crate::original::Original;
-use crate::passage::{Asked, Passage};
+use crate::passage::{Asked, Passage, Passed};
 use crate::programs::Programs;
 use crate::relay::{Buffers, relay};
 use crate::sightings::Seen;
@@ -70,7 +69,9 @@ impl<O: Original + 'static> Door<O> {
     }
 
     async fn connection(&self, mut inside: Captured, peer: SocketAddr, own: SocketAddr) {
-        let Ok(original) = self.original.of(&inside.stream, peer) else { return };
+        let Ok(original) = self.original.of(&inside.stream, peer) else {
+            return self.nowhere(own, None, "where it was going is not known");
+        };
         // The watcher is heard before anything is recorded, so that a program's start comes before what it does.
         let who = self.programs.as_ref().and_then(|all| all.of(peer, original, &self.passage.ledger));
         match self.leads(original, own) {
@@ -89,16 +90,14 @@ impl<O: Original + 'static> Door<O> {
         if original == own {
             return Leads::Nowhere("the door itself is no destination");
         }
-        // A v4 address mapped into v6 is the v4 address, here and everywhere behind.
-        let address = original.ip().to_canonical();
-        if !is_pool(address) {
-            return Leads::Out(Host::Address(address));
-        }
-        match self.passage.naming.borrow().name(address) {
-            None => Leads::Nowhere("no name was given this address"),
-            Some(name) if name.as_str() != PROXY_BASTIDE => Leads::Out(Host::Name(name.clone())),
-            Some(_) if original.port() == forward::PORT => Leads::Proxy,
-            Some(_) => Leads::Nowhere("the proxy listens on port 3128 only"),
+        let host = self.passage.naming.borrow().means(&Host::Address(original.ip()));
+        match host {
+            None => Leads::Nowhere(NO_NAME),
+            Some(Host::Name(name)) if name.as_str() == PROXY_BASTIDE => match original.port() {
+                forward::PORT => Leads::Proxy,
+                _ => Leads::Nowhere("the proxy listens on port 3128 only"),
+            },
+            Some(host) => Leads::Out(host),
         }
     }
 
@@ -108,10 +107,10 @@ impl<O: Original + 'static> Door<O> {
     }
 
     async fn out(&self, inside: &mut Captured, asked: Asked) {
-        let Ok((outside, connect)) = self.passage.pass(&asked).await else { return };
-        let mut outside = Captured::new(outside);
+        let Ok(Passed { stream, end }) = self.passage.pass(asked).await else { return };
+        let mut outside = Captured::new(stream);
         let (sent, received, result) = relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle).await;
-        self.passage.closed(connect, sent, received);
+        self.passage.closed(end, sent, received);
         inside.well = result.is_ok();
         outside.well = result.is_ok();
     }

@@ -14,6 +14,8 @@ pub struct Rate {
 
 /// What programs may be started at.
 pub const PROGRAMS: Rate = Rate { burst: 8192.0, rate: 500.0 };
+/// What allowed connections may be made at; further ones wait.
+pub const CONNECTIONS: Rate = Rate { burst: 65_536.0, rate: 200.0 };
 /// Bytes of arguments that weigh as much as one event.
 const WEIGHT: usize = 512;
 
@@ -74,6 +76,15 @@ mod tests {
         assert_eq!((admitted, flood.missed(), flood.missed()), (8192, 20_000 - 8192, 0));
         let later = start + Duration::from_secs(1);
         assert_eq!((0..1000).filter(|_| flood.admit(later, 0)).count(), 500);
+    }
+
+    #[test]
+    fn connections_beyond_their_burst_come_at_their_rate() {
+        let start = Instant::now();
+        let mut pace = Flood::new(start, CONNECTIONS);
+        assert_eq!((0..100_000).filter(|_| pace.admit(start, 0)).count(), 65_536);
+        let later = start + Duration::from_secs(10);
+        assert_eq!((0..100_000).filter(|_| pace.admit(later, 0)).count(), 2000);
     }
 
     #[test]

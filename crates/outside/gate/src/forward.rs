@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::exchange::Exchange;
 use crate::head::{self, Head, Want};
 use crate::naming::PROXY_BASTIDE;
-use crate::passage::{Asked, Closed, Passage};
+use crate::passage::{Asked, Closed, Passage, Passed};
 use crate::relay::{Buffers, relay};
 use crate::sightings::Seen;
 
@@ -54,12 +54,12 @@ impl Forward<'_> {
         };
         let rest = bytes.split_off(head.length);
         let asked = Asked { host: head.host.clone(), port: head.port, who };
-        let (mut outside, connect) = match self.passage.pass(&asked).await {
+        let Passed { stream: mut outside, end } = match self.passage.pass(asked).await {
             Ok(passed) => passed,
             Err(closed) => return refuse(inside, &closed).await,
         };
         let (sent, received, result) = self.carry(inside, &mut outside, &head, &rest).await;
-        self.passage.closed(connect, sent, received);
+        self.passage.closed(end, sent, received);
         result
     }
 
@@ -96,12 +96,14 @@ impl Forward<'_> {
 
 /// Reads until the head is whole. The inner error is the head's.
 async fn read_head(inside: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<Result<Head, head::HeadError>> {
+    let mut looked = 0;
     loop {
-        match head::parse(bytes) {
+        match head::parse_on(bytes, looked) {
             Ok(Some(head)) => return Ok(Ok(head)),
             Ok(None) => {}
             Err(error) => return Ok(Err(error)),
         }
+        looked = bytes.len();
         bytes.reserve(1024);
         if inside.read_buf(bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

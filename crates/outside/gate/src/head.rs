@@ -99,7 +99,15 @@ pub enum HeadError {
 /// # Errors
 /// The first [`HeadError`], as soon as it can be seen.
 pub fn parse(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
-    let Some(length) = end(bytes)? else { return Ok(None) };
+    parse_on(bytes, 0)
+}
+
+/// The same where the first `looked` bytes were looked at before: a head that comes byte by byte is read once.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> {
+    let Some(length) = end(bytes, looked)? else { return Ok(None) };
     // Without the empty line's own end.
     let text = &bytes[..length - 4];
     let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -124,8 +132,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
 }
 
 /// Where the head ends. Every byte up to there is one that a head may hold.
-fn end(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
-    for (at, &byte) in bytes.iter().enumerate().take(MAX_HEAD) {
+fn end(bytes: &[u8], looked: usize) -> Result<Option<usize>, HeadError> {
+    for (at, &byte) in bytes.iter().enumerate().take(MAX_HEAD).skip(looked) {
         match (byte, at.checked_sub(1).map(|before| bytes[before])) {
             (b'\n', Some(b'\r')) if bytes[..at].ends_with(b"\r\n\r") => return Ok(Some(at + 1)),
             (b'\n', Some(b'\r')) => {}

@@ -8,6 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
 use wire::{DESCRIPTORS, Decoder, Lease};
 
+/// As many as the v4 pool has addresses.
+const MAX_NAMES: usize = 1 << 17;
+/// Lists that block advertisements have some 150,000.
+const MAX_HOSTS: usize = 1 << 18;
+/// The C library asks three.
+const MAX_NAMESERVERS: usize = 64;
+
 /// What rides with a lease, in the order that [`Lease`] documents.
 #[derive(Debug)]
 pub struct Descriptors {
@@ -43,6 +50,9 @@ pub enum TakeError {
     /// Another number of descriptors came along.
     #[error("{0} descriptors came along, not {DESCRIPTORS}")]
     Descriptors(usize),
+    /// More of something than a gate holds.
+    #[error("the lease holds more than {0} {1}")]
+    TooMany(usize, &'static str),
     /// Something follows the lease.
     #[error("more than a lease was sent")]
     Trailing,
@@ -63,11 +73,28 @@ pub fn take(channel: impl AsFd) -> Result<(Lease, Descriptors), TakeError> {
         }
         let mut leases: Vec<Lease> = decoder.push(&buffer[..length])?;
         match (leases.pop(), leases.is_empty() && decoder.is_empty()) {
-            (Some(lease), true) => return Ok(lease.check().map(|()| (lease, descriptors))?),
+            (Some(lease), true) => {
+                lease.check()?;
+                return bounded(&lease).map(|()| (lease, descriptors));
+            }
             (Some(_), false) => return Err(TakeError::Trailing),
             (None, _) => length = rustix::io::read(&channel, &mut buffer).map_err(io::Error::from)?,
         }
     }
+}
+
+/// What a frame could hold is more than a gate should go through at each connection.
+fn bounded(lease: &Lease) -> Result<(), TakeError> {
+    for (most, length, what) in [
+        (MAX_NAMES, lease.names.len(), "names"),
+        (MAX_HOSTS, lease.hosts.len(), "hosts"),
+        (MAX_NAMESERVERS, lease.nameservers.len(), "nameservers"),
+    ] {
+        if length > most {
+            return Err(TakeError::TooMany(most, what));
+        }
+    }
+    Ok(())
 }
 
 /// The first bytes, and the descriptors that ride on them.
@@ -109,13 +136,67 @@ mod tests {
 
     use super::*;
 
+    /// What taking these bytes gives, with as many descriptors as a lease has.
+    fn told(bytes: &[u8]) -> Result<(Lease, Descriptors), TakeError> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let nothing = File::open("/dev/null").unwrap();
+        let rights = [nothing.as_fd(); DESCRIPTORS];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut ancillary = rustix::net::SendAncillaryBuffer::new(&mut space);
+        assert!(ancillary.push(rustix::net::SendAncillaryMessage::ScmRights(&rights)));
+        let slices = [io::IoSlice::new(bytes)];
+        let sent = rustix::net::sendmsg(&theirs, &slices, &mut ancillary, rustix::net::SendFlags::empty()).unwrap();
+        let rest = bytes[sent..].to_vec();
+        let writing = std::thread::spawn(move || io::Write::write_all(&mut &theirs, &rest));
+        let taken = take(&ours);
+        drop(ours);
+        let _ = writing.join().unwrap();
+        taken
+    }
+
+    fn lease() -> Lease {
+        Lease {
+            version: wire::VERSION,
+            session: "s1".into(),
+            policy: policy::Conjunction::new(Vec::new()),
+            nameservers: Vec::new(),
+            hosts: Vec::new(),
+            incarnation: 1,
+            segment: None,
+            names: Vec::new(),
+            upstream_proxy: None,
+            secrets: Vec::new(),
+            bounds: wire::Bounds::default(),
+        }
+    }
+
     #[test]
     fn a_channel_that_ends_or_lies_gives_no_lease() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
         assert!(matches!(take(&ours), Err(TakeError::Descriptors(0))));
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        rustix::io::write(&theirs, &[0xff; 8]).unwrap();
-        assert!(matches!(take(&ours), Err(TakeError::Descriptors(0))));
+        let frame = wire::encode(&lease()).unwrap();
+        assert!(told(&frame).is_ok());
+        assert!(matches!(told(&[0xff; 8]), Err(TakeError::Frame(_))));
+        assert!(matches!(told(&frame[..frame.len() - 1]), Err(TakeError::Ended)));
+        assert!(matches!(told(&[&frame[..], b"x"].concat()), Err(TakeError::Trailing)));
+        assert!(matches!(told(&[&frame[..], &frame].concat()), Err(TakeError::Trailing)));
+        let other = Lease { version: wire::VERSION + 1, ..lease() };
+        assert!(matches!(told(&wire::encode(&other).unwrap()), Err(TakeError::Lease(_))));
+    }
+
+    #[test]
+    fn lists_without_end_are_not_taken() {
+        let names = vec![String::new(); MAX_NAMES + 1];
+        let nameservers = vec![([127, 0, 0, 1], 53).into(); MAX_NAMESERVERS + 1];
+        let hosts = vec![(String::new(), [127, 0, 0, 1].into()); MAX_HOSTS + 1];
+        for (lease, what) in [
+            (Lease { names, ..lease() }, "names"),
+            (Lease { nameservers, ..lease() }, "nameservers"),
+            (Lease { hosts, ..lease() }, "hosts"),
+        ] {
+            assert!(matches!(bounded(&lease), Err(TakeError::TooMany(_, found)) if found == what), "{what}");
+        }
+        assert!(bounded(&lease()).is_ok());
     }
 }

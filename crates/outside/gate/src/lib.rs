@@ -2,6 +2,7 @@
 //! decided.
 
 pub mod answers;
+mod asked;
 mod body;
 pub mod chunks;
 pub mod confine;
@@ -18,6 +19,7 @@ pub mod ledger;
 pub mod names;
 pub mod naming;
 pub mod original;
+mod own;
 pub mod passage;
 pub mod programs;
 pub mod refusals;
@@ -26,4 +28,5 @@ mod reply;
 pub mod resolver;
 pub mod serve;
 pub mod sightings;
+mod starts;
 pub mod upstream;

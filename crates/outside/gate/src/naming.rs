@@ -2,17 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::IpAddr;
 
-use policy::{Conjunction, DnsName, Outcome, may_resolve};
+use policy::{Conjunction, DnsName, Host, Outcome, may_resolve};
 use record::{Kind, Verdict};
 
 use crate::dns::Answer;
 use crate::ledger::Ledger;
-use crate::names::{Full, Names};
+use crate::names::{Full, Names, Synthetic, is_pool};
 
 /// The name under which a program finds the explicit proxy.
 pub const PROXY_BASTIDE: &str = "proxy.bastide";
+
+/// Why an address of the pool that no name has leads nowhere.
+pub(crate) const NO_NAME: &str = "no name was given this address";
 
 /// The names of one session and what was decided of each.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Naming {
     names: Names,
     verdicts: HashMap<DnsName, Verdict>,
     bound: usize,
+    /// Names that no rule allows and that would be asked for: they share one half of the pool.
+    asked: usize,
     overflown: bool,
 }
 
@@ -29,19 +33,25 @@ impl Naming {
     ///
     /// # Errors
     /// [`Full`] when the pool does not hold the earlier names.
-    pub fn new(bound: u32, earlier: &[DnsName]) -> Result<Naming, Full> {
+    pub fn new(policy: &Conjunction, bound: u32, earlier: &[DnsName]) -> Result<Naming, Full> {
         let mut names = Names::new(bound.max(u32::try_from(earlier.len()).unwrap_or(u32::MAX)));
         for name in earlier {
             names.assign(name)?;
         }
         let bound = usize::try_from(bound).unwrap_or(usize::MAX);
-        Ok(Naming { names, verdicts: HashMap::new(), bound, overflown: false })
+        let asked = earlier.iter().filter(|name| verdict(policy, name) == Verdict::Asked).count();
+        Ok(Naming { names, verdicts: HashMap::new(), bound, asked, overflown: false })
     }
 
-    /// The name that an address was given to.
+    /// The one meaning of a destination, whichever way it came: an address of the pool is the name it was given to,
+    /// and nothing where none was; a v4 address mapped into v6 is the v4 address.
     #[must_use]
-    pub fn name(&self, address: IpAddr) -> Option<&DnsName> {
-        self.names.name(address)
+    pub fn means(&self, host: &Host) -> Option<Host> {
+        match host {
+            Host::Address(address) if is_pool(*address) => self.names.name(*address).cloned().map(Host::Name),
+            Host::Address(address) => Some(Host::Address(address.to_canonical())),
+            Host::Name(_) => Some(host.clone()),
+        }
     }
 
     /// What becomes of a name; recorded the first time.
@@ -59,21 +69,30 @@ impl Naming {
 
     fn give(&mut self, ledger: &RefCell<Ledger>, name: &DnsName, verdict: Verdict) -> Answer {
         let recorded = self.names.has(name);
-        match self.names.assign(name) {
+        let asked = verdict == Verdict::Asked && !recorded;
+        match self.place(name, asked) {
             // Recorded in the order of assignment: that is how a later gate gives the same addresses again.
             Ok(given) if recorded || record(ledger, name.as_str(), verdict, None) => {
                 self.verdicts.insert(name.clone(), verdict);
+                self.asked += usize::from(asked);
                 Answer::Addresses(given)
             }
             Ok(_) => Answer::Unable,
             Err(full) => {
-                if self.refusal_fits(ledger) && record(ledger, name.as_str(), Verdict::Refused, Some(full.to_string()))
-                {
+                if self.refusal_fits(ledger) && record(ledger, name.as_str(), Verdict::Refused, Some(full)) {
                     self.verdicts.insert(name.clone(), Verdict::Refused);
                 }
                 Answer::Unable
             }
         }
+    }
+
+    /// However many names a program makes up, those that a rule allows find a place.
+    fn place(&mut self, name: &DnsName, asked: bool) -> Result<Synthetic, String> {
+        if asked && self.asked >= self.bound / 2 {
+            return Err(format!("{} names that no rule allows were looked up, which is their bound", self.asked));
+        }
+        self.names.assign(name).map_err(|full| full.to_string())
     }
 
     fn refuse(&mut self, ledger: &RefCell<Ledger>, name: &DnsName) -> Answer {

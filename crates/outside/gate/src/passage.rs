@@ -3,20 +3,21 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, suggest};
+use policy::{Conjunction, Decision, Host, Permit, Refusal, decide, special, suggest, suggest_address};
 use record::{EventId, Kind, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
+pub use crate::asked::Asked;
 use crate::dial::dial;
 use crate::dns::Answer;
+use crate::flood::Flood;
 use crate::ledger::Ledger;
-use crate::naming::Naming;
+use crate::naming::{NO_NAME, Naming};
 use crate::refusals::{PERIOD, Refusals};
 use crate::resolver::Resolver;
-use crate::sightings::Seen;
 use crate::upstream::Upstream;
 
 /// What a decision and its connection need.
@@ -30,6 +31,8 @@ pub struct Passage {
     pub ledger: RefCell<Ledger>,
     /// What was refused of late.
     pub refusals: RefCell<Refusals>,
+    /// How fast allowed connections are made in the long run.
+    pub pace: RefCell<Flood>,
     /// Rung when refusals were counted that are not recorded yet.
     pub behind: Notify,
     /// Looks up allowed names.
@@ -38,17 +41,6 @@ pub struct Passage {
     pub upstream: Option<Upstream>,
     /// Bounds connections that are being made.
     pub opening: Semaphore,
-}
-
-/// Who asks for what.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The destination.
-    pub host: Host,
-    /// Its port.
-    pub port: u16,
-    /// The program, when it is known.
-    pub who: Option<Seen>,
 }
 
 /// Why there is no connection. What it says may be shown to the program.
@@ -70,6 +62,26 @@ pub enum Closed {
     Unrecorded,
 }
 
+/// How long a connection waits that comes too fast, before it is looked at again.
+const REST: Duration = Duration::from_millis(20);
+
+/// A connection that was let out.
+#[derive(Debug)]
+pub struct Passed {
+    /// It.
+    pub stream: TcpStream,
+    /// What its end has to tell.
+    pub end: End,
+}
+
+/// How a connection was made, told when it ends.
+#[derive(Debug)]
+pub struct End {
+    connect: EventId,
+    address: Option<IpAddr>,
+    note: Option<String>,
+}
+
 /// Where an allowed connection goes.
 enum Way {
     Direct(Vec<IpAddr>),
@@ -77,11 +89,17 @@ enum Way {
 }
 
 impl Passage {
-    /// The connection outside and the event that allowed it.
+    /// The connection outside, and what its end tells.
     ///
     /// # Errors
     /// [`Closed`]; a refusal is recorded.
-    pub async fn pass(&self, asked: &Asked) -> Result<(TcpStream, EventId), Closed> {
+    pub async fn pass(&self, mut asked: Asked) -> Result<Passed, Closed> {
+        let Some(host) = self.naming.borrow().means(&asked.host) else {
+            self.turn_away(&asked, NO_NAME);
+            return Err(Closed::Refused { why: NO_NAME.into(), suggestion: None });
+        };
+        asked.host = host;
+        let asked = &asked;
         let egress = asked.egress();
         let permit = match decide(&self.policy, &egress) {
             Decision::Allow(permit) => permit,
@@ -92,22 +110,45 @@ impl Passage {
         let _opening = self.opening.acquire().await.map_err(|_| Closed::Unrecorded)?;
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
+        self.paced(asked).await;
         let connect = self.allow(asked, &way, rule)?;
-        let made = match (&way, &self.upstream) {
-            (Way::Proxied, Some(upstream)) => Box::pin(upstream.open(&self.resolver, &asked.host, asked.port)).await,
+        self.make(&way, asked).await.map_or_else(
+            |why| {
+                self.closed(End { connect, address: None, note: Some(why.clone()) }, 0, 0);
+                Err(Closed::Unreachable(why))
+            },
+            |(stream, address, note)| Ok(Passed { stream, end: End { connect, address, note } }),
+        )
+    }
+
+    /// The connection, the address that answered where it was not the first, and what there is to say of it.
+    async fn make(&self, way: &Way, asked: &Asked) -> Result<(TcpStream, Option<IpAddr>, Option<String>), String> {
+        match (way, &self.upstream) {
+            (Way::Proxied, Some(upstream)) => {
+                let stream = Box::pin(upstream.open(&self.resolver, &asked.host, asked.port)).await?;
+                Ok((stream, None, Some("through the upstream proxy".into())))
+            }
             (Way::Proxied, None) => Err("there is no proxy".into()),
-            (Way::Direct(addresses), _) => dial(addresses, asked.port).await,
-        };
-        made.map(|stream| (stream, connect)).map_err(|why| {
-            self.closed(connect, 0, 0);
-            Closed::Unreachable(why)
-        })
+            (Way::Direct(addresses), _) => {
+                let (stream, address) = dial(addresses, asked.port).await?;
+                Ok((stream, Some(address).filter(|address| addresses.first() != Some(address)), None))
+            }
+        }
+    }
+
+    /// Waits for as long as connections come too fast: each is recorded, and the record must not fill the disk.
+    async fn paced(&self, asked: &Asked) {
+        while !self.pace.borrow_mut().admit(Instant::now(), asked.weight()) {
+            tokio::time::sleep(REST).await;
+        }
     }
 
     /// Records the end of an allowed connection.
-    pub fn closed(&self, connect: EventId, sent: u64, received: u64) {
+    pub fn closed(&self, end: End, sent: u64, received: u64) {
         // The effect is over: if this is lost, the ledger refuses whatever comes next.
-        let _ = self.ledger.borrow_mut().write(Kind::Close { connect, sent, received });
+        let End { connect, address, note } = end;
+        let address = address.map(|address| address.to_string());
+        let _ = self.ledger.borrow_mut().write(Kind::Close { connect, sent, received, address, note });
     }
 
     /// Records a refusal that no policy had to decide.
@@ -153,7 +194,7 @@ impl Passage {
         let mut kind = asked.event(Verdict::Refused);
         because(&mut kind, why);
         // Refused either way: an event that cannot be written changes nothing.
-        let _ = self.ledger.borrow_mut().write(kind);
+        let _ = self.ledger.borrow_mut().write_after(asked.exec(), kind);
     }
 
     /// A name that goes to a resolver is recorded first, even when the program never looked it up itself.
@@ -189,8 +230,13 @@ impl Passage {
         match permit.pin(&resolved) {
             // A literal address was judged like any other, whoever connects to it.
             Ok(_) if proxied => Ok(Way::Proxied),
-            Ok(pinned) => Ok(Way::Direct(pinned.addresses().to_vec())),
-            Err(refusal) => Err(self.refuse(asked, Verdict::Refused, &refusal)),
+            Ok(pinned) => self.beyond(asked, pinned.addresses()).map(|()| Way::Direct(pinned.addresses().to_vec())),
+            Err(refusal) if !self.admit(asked) => Err(Closed::Refused { why: refusal.to_string(), suggestion: None }),
+            Err(refusal) => {
+                let smallest = resolved.iter().find(|address| special(**address).is_some());
+                let smallest = smallest.and_then(|&at| suggest_address(&self.policy, &asked.egress(), at));
+                Err(self.refuse_with(asked, Verdict::Refused, &refusal, smallest.map(|found| found.rule.to_string())))
+            }
         }
     }
 
@@ -198,11 +244,12 @@ impl Passage {
         let mut kind = asked.event(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
             if let Way::Direct(addresses) = way {
+                // The first; its end says so where another answered.
                 *address = addresses.first().map(ToString::to_string);
             }
             *rule = Some(allowing);
         }
-        self.ledger.borrow_mut().write(kind).map_err(|_| Closed::Unrecorded)
+        self.ledger.borrow_mut().write_after(asked.exec(), kind).map_err(|_| Closed::Unrecorded)
     }
 
     fn refuse(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal) -> Closed {
@@ -210,39 +257,18 @@ impl Passage {
             return Closed::Refused { why: refusal.to_string(), suggestion: None };
         }
         let smallest = suggest(&self.policy, &asked.egress()).map(|smallest| smallest.rule.to_string());
+        self.refuse_with(asked, verdict, refusal, smallest)
+    }
+
+    fn refuse_with(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal, smallest: Option<String>) -> Closed {
         let mut kind = asked.event(verdict);
         if let Kind::Connect { rule, reason, suggestion, .. } = &mut kind {
             rule.clone_from(&refusal.rule);
             *reason = Some(refusal.to_string());
             suggestion.clone_from(&smallest);
         }
-        let _ = self.ledger.borrow_mut().write(kind);
+        let _ = self.ledger.borrow_mut().write_after(asked.exec(), kind);
         Closed::Refused { why: refusal.to_string(), suggestion: smallest }
-    }
-}
-
-impl Asked {
-    fn egress(&self) -> Egress<'_> {
-        Egress { host: &self.host, port: self.port, program: self.who.as_ref().map(|seen| &*seen.chain) }
-    }
-
-    /// Bytes that are as long as the program wants.
-    pub(crate) fn weight(&self) -> usize {
-        self.who.as_ref().map_or(0, |seen| seen.chain.iter().map(String::len).sum())
-    }
-
-    fn event(&self, verdict: Verdict) -> Kind {
-        Kind::Connect {
-            pid: self.who.as_ref().map(|seen| seen.pid),
-            program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),
-            host: self.host.to_string(),
-            address: None,
-            port: self.port,
-            verdict,
-            rule: None,
-            reason: None,
-            suggestion: None,
-        }
     }
 }
 

@@ -9,16 +9,18 @@ use std::os::unix::net::UnixDatagram as Socket;
 use std::time::{Duration, Instant};
 
 use plan::{Frame, MAX_SIGHTING, Sighting};
-use record::Kind;
+use record::{EventId, Kind};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
+use tokio::sync::Notify;
 
 use crate::diag::Diag;
 use crate::flood::{Flood, PROGRAMS};
 use crate::ledger::Ledger;
 use crate::sightings::{Seen, Sightings};
+use crate::starts::Starts;
 
 /// How many messages are read before others have their turn; the socket's own buffer holds fewer.
 const AT_ONCE: usize = 4096;
@@ -35,6 +37,9 @@ pub struct Programs {
     space: RefCell<Box<[u8]>>,
     sightings: RefCell<Sightings>,
     flood: RefCell<Flood>,
+    starts: RefCell<Starts>,
+    /// Rung when a started program could not be recorded: nothing may go on unrecorded.
+    pub lost: Notify,
 }
 
 /// How much of what the watcher said was read.
@@ -58,7 +63,16 @@ impl Programs {
         watcher.set_nonblocking(true)?;
         let (flood, space) =
             (RefCell::new(Flood::new(Instant::now(), PROGRAMS)), RefCell::new(vec![0; MAX_SIGHTING].into()));
-        Ok(Programs { watcher: UnixDatagram::from_std(watcher)?, diag, space, sightings: RefCell::default(), flood })
+        let (starts, lost) = (RefCell::default(), Notify::new());
+        Ok(Programs {
+            watcher: UnixDatagram::from_std(watcher)?,
+            diag,
+            space,
+            sightings: RefCell::default(),
+            flood,
+            starts,
+            lost,
+        })
     }
 
     /// The program that made a connection from `local` to `remote`, as these ends are called inside the cell.
@@ -134,12 +148,17 @@ impl Programs {
         let now = Instant::now();
         match Frame::decode(message) {
             Ok(Sighting::Connect { cookie, pid, chain }) => {
-                self.sightings.borrow_mut().keep(cookie, Seen { pid, chain: chain.into() }, now);
+                let exec = self.starts.borrow().find(pid);
+                self.sightings.borrow_mut().keep(cookie, Seen { pid, chain: chain.into(), exec }, now);
             }
             Ok(Sighting::Execute { pid, parent, by, claimed, arguments }) => {
                 if self.flood.borrow_mut().admit(now, message.len()) {
                     self.settle(ledger);
-                    let _ = ledger.borrow_mut().write(Kind::Exec { pid, parent, by, claimed, arguments });
+                    let written = ledger.borrow_mut().write(Kind::Exec { pid, parent, by, claimed, arguments });
+                    self.note(pid, written);
+                } else {
+                    // What is known of an earlier program of this process is not true of this one.
+                    self.starts.borrow_mut().forget(pid);
                 }
             }
             // A program that was started in these words is not known, but that there was one is.
@@ -147,6 +166,13 @@ impl Programs {
                 note(ledger, "[a message of the watcher that cannot be read]".into());
             }
             Err(_) => {}
+        }
+    }
+
+    fn note(&self, pid: u32, written: io::Result<EventId>) {
+        match written {
+            Ok(exec) => self.starts.borrow_mut().keep(pid, exec),
+            Err(_) => self.lost.notify_one(),
         }
     }
 }

@@ -2,12 +2,13 @@
 //! the answer does not fit.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use policy::DnsName;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -84,11 +85,12 @@ async fn exchange(server: SocketAddr, query: &Message) -> io::Result<Message> {
 }
 
 async fn by_datagram(server: SocketAddr, query: &Message, bytes: &[u8]) -> io::Result<Message> {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     // A socket, and so a random port, for each question.
-    let socket = UdpSocket::bind((any, 0)).await?;
-    // Connected, so that the kernel drops what another sender forges.
-    socket.connect(server).await?;
+    let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    // Connected, so that the kernel drops what another sender forges. Never bound: the filter refuses that.
+    connect(&socket, &server)?;
+    let socket = UdpSocket::from_std(socket.into())?;
     socket.send(bytes).await?;
     let mut buffer = [0; MAX_ANSWER];
     loop {

@@ -21,6 +21,7 @@ use crate::answers;
 use crate::confine::{ceiling, confine};
 use crate::diag::Diag;
 use crate::door::Door;
+use crate::flood::{CONNECTIONS, Flood};
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
 use crate::naming::Naming;
@@ -129,7 +130,7 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
 fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Passage, Failure> {
     let earlier: Result<Vec<DnsName>, _> = lease.names.iter().map(|name| DnsName::parse(name)).collect();
     let earlier = earlier.map_err(Failure::of("restore names"))?;
-    let naming = Naming::new(lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
+    let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
     let writer = writer(&lease)?;
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     Ok(Passage {
@@ -139,6 +140,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets))),
         resolver: Resolver { nameservers: lease.nameservers, hosts: lease.hosts },
         refusals: RefCell::new(Refusals::new(Instant::now())),
+        pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         behind: Notify::new(),
         opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),
     })
@@ -193,13 +195,27 @@ impl Gate {
         });
         let refused = Rc::clone(&door);
         tasks.spawn_local(async move { refused.passage.settle_for_ever().await });
-        let ended = tasks.block_on(&runtime, end_of(channel));
+        let ended = tasks.block_on(&runtime, async {
+            tokio::select! {
+                ended = end_of(channel) => ended.map_err(Failure::of("channel")),
+                // Programs wait then, with what they would do, for a gate that can record it.
+                () = door.unrecorded() => Err(Failure { what: "record", why: "a started program could not be".into() }),
+            }
+        });
         door.drain();
-        ended.map_err(Failure::of("channel"))
+        ended
     }
 }
 
 impl<O> Door<O> {
+    /// Waits until a started program could not be recorded.
+    async fn unrecorded(&self) {
+        match &self.programs {
+            Some(programs) => programs.lost.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Records what the watcher still said, and what was only counted.
     fn drain(&self) {
         if let Some(programs) = &self.programs {

@@ -7,6 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use record::EventId;
+
 /// How many are kept.
 const KEPT: usize = 4096;
 /// How long one is kept. A connection waits in the backlog for as long as a gate is replaced.
@@ -19,6 +21,8 @@ pub struct Seen {
     pub pid: u32,
     /// Executables: the program first, then its ancestors.
     pub chain: Rc<[String]>,
+    /// The recorded start of that process's program, where there is one.
+    pub exec: Option<EventId>,
 }
 
 /// Recent sightings by socket cookie.
@@ -60,7 +64,7 @@ mod tests {
     use super::*;
 
     fn seen(pid: u32) -> Seen {
-        Seen { pid, chain: Rc::from([format!("/bin/{pid}")]) }
+        Seen { pid, chain: Rc::from([format!("/bin/{pid}")]), exec: None }
     }
 
     #[test]

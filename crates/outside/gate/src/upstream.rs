@@ -91,7 +91,7 @@ impl Upstream {
             Host::Address(address) => vec![*address],
             Host::Name(name) => resolver.lookup(name).await.map_err(|error| format!("the upstream proxy: {error}"))?,
         };
-        let mut stream = dial(&addresses, self.port).await.map_err(|why| format!("the upstream proxy: {why}"))?;
+        let (mut stream, _) = dial(&addresses, self.port).await.map_err(|why| format!("the upstream proxy: {why}"))?;
         match timeout(PATIENCE, self.connect(&mut stream, host, port)).await {
             Ok(Ok(200..=299)) => Ok(stream),
             Ok(Ok(status)) => Err(format!("the upstream proxy answered {status}")),

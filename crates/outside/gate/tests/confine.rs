@@ -44,6 +44,7 @@ const REFUSED: &[(&str, Probe)] = &[
         let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
         Ok(rustix::net::bind(socket, &std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?)
     }),
+    ("bind a datagram", || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(drop)),
     ("unix socket", || UnixDatagram::unbound().map(drop)),
     ("netlink socket", || socket(AddressFamily::NETLINK, SocketType::DGRAM, None)),
     ("raw socket", || socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP))),
@@ -54,7 +55,7 @@ const REFUSED: &[(&str, Probe)] = &[
         let stderr = io::stderr();
         let rights = [stderr.as_fd()];
         ancillary.push(SendAncillaryMessage::ScmRights(&rights));
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
         Ok(rustix::net::sendmsg(socket, &[], &mut ancillary, SendFlags::empty()).map(drop)?)
     }),
     ("kill", || Ok(rustix::process::kill_process(rustix::process::Pid::INIT, rustix::process::Signal::CONT)?)),
@@ -73,7 +74,12 @@ const WORKS: &[(&str, Probe)] = &[
         let peer = std::env::var("BASTIDE_TEST_PEER").map_err(io::Error::other)?;
         TcpStream::connect(peer.parse::<std::net::SocketAddr>().map_err(io::Error::other)?)?.write_all(b"x")
     }),
-    ("ask", || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map(drop)),
+    ("ask", || {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+        rustix::net::connect(&socket, &std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 53)))?;
+        rustix::net::getsockname(&socket)?;
+        Ok(rustix::net::sockopt::ip_mtu(&socket).map(drop)?)
+    }),
     ("grow", || {
         std::hint::black_box(vec![1_u8; 8 << 20]);
         Ok(())

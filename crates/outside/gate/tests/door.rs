@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use fake::OUTSIDE;
 use gate::door::Door;
+use gate::flood::{Flood, Rate};
 use gate::ledger::Ledger;
 use gate::naming::Naming;
 use gate::original::Original;
@@ -31,11 +32,23 @@ use tokio::sync::{Notify, Semaphore};
 /// The address that the first name of a session is given.
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 0);
 
-struct Told(Option<SocketAddr>);
+/// Where a connection was going, as the test tells.
+#[derive(Clone, Copy)]
+enum Told {
+    Named,
+    Door,
+    Unknown,
+}
 
-impl Original for Told {
+struct Tells(Told, u16);
+
+impl Original for Tells {
     fn of(&self, stream: &TcpStream, _: SocketAddr) -> io::Result<SocketAddr> {
-        self.0.map_or_else(|| stream.local_addr(), Ok)
+        match self.0 {
+            Told::Named => Ok((FIRST, self.1).into()),
+            Told::Door => stream.local_addr(),
+            Told::Unknown => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 }
 
@@ -48,13 +61,13 @@ struct Seen {
 
 /// One connection to port `port` of `web.example` (or to the door itself), with these rules. Where no nameserver says
 /// it, the name leads to `at`.
-async fn visit(rules: &[&str], at: Ipv4Addr, direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+async fn visit(rules: &[&str], at: Ipv4Addr, told: Told, segment: Option<&str>, by_dns: bool) -> Seen {
     let server = TcpListener::bind((OUTSIDE, 0)).await.unwrap();
     let port = server.local_addr().unwrap().port();
     let mut policy = Policy { name: "test".into(), ..Policy::default() };
     policy.network.allow =
         rules.iter().map(|rule| Rule::to(Target::parse(&rule.replace("PORT", &port.to_string())).unwrap())).collect();
-    let naming = Naming::new(4, &[DnsName::parse("web.example").unwrap()]).unwrap();
+    let naming = Naming::new(&Conjunction::new(Vec::new()), 4, &[DnsName::parse("web.example").unwrap()]).unwrap();
     let kept = tempfile();
     let file =
         segment.map_or_else(|| kept.1.try_clone().unwrap(), |path| File::options().write(true).open(path).unwrap());
@@ -73,11 +86,12 @@ async fn visit(rules: &[&str], at: Ipv4Addr, direct: bool, segment: Option<&str>
             resolver,
             upstream: None,
             refusals: RefCell::new(Refusals::new(std::time::Instant::now())),
+            pace: RefCell::new(spent()),
             behind: Notify::new(),
             opening: Semaphore::new(1),
         },
         programs: None,
-        original: Told((!direct).then(|| (FIRST, port).into())),
+        original: Tells(told, port),
         slots: Arc::new(Semaphore::new(1)),
         buffers: Buffers::default(),
         idle: Duration::from_secs(60),
@@ -96,6 +110,14 @@ async fn visit(rules: &[&str], at: Ipv4Addr, direct: bool, segment: Option<&str>
     let record = std::fs::read_to_string(&kept.0).unwrap();
     std::fs::remove_file(&kept.0).unwrap();
     Seen { reply, record, accepted: echo.is_finished() }
+}
+
+/// A pace that makes every connection wait for a moment, and drops none.
+fn spent() -> Flood {
+    let now = std::time::Instant::now();
+    let mut pace = Flood::new(now, Rate { burst: 1.0, rate: 50.0 });
+    assert!(pace.admit(now, 0) && !pace.admit(now, 0));
+    pace
 }
 
 async fn talk(address: SocketAddr) -> io::Result<Vec<u8>> {
@@ -140,14 +162,14 @@ async fn nameserver() -> SocketAddr {
     address
 }
 
-fn run(rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
-    run_at(OUTSIDE, rules, direct, segment, by_dns)
+fn run(rules: &[&str], told: Told, segment: Option<&str>, by_dns: bool) -> Seen {
+    run_at(OUTSIDE, rules, told, segment, by_dns)
 }
 
-fn run_at(at: Ipv4Addr, rules: &[&str], direct: bool, segment: Option<&str>, by_dns: bool) -> Seen {
+fn run_at(at: Ipv4Addr, rules: &[&str], told: Told, segment: Option<&str>, by_dns: bool) -> Seen {
     fake::outside();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, visit(rules, at, direct, segment, by_dns))
+    tokio::task::LocalSet::new().block_on(&runtime, visit(rules, at, told, segment, by_dns))
 }
 
 fn assert_reset(seen: &Seen) {
@@ -160,7 +182,7 @@ const BOTH: &[&str] = &["web.example:PORT", "10.62.0.1:PORT"];
 #[test]
 fn an_allowed_name_is_reached_and_recorded() {
     for by_dns in [false, true] {
-        let seen = run(BOTH, false, None, by_dns);
+        let seen = run(BOTH, Told::Named, None, by_dns);
         assert_eq!(seen.reply.unwrap(), b"ping");
         assert!(seen.record.contains("\"allowed\"") && seen.record.contains("web.example"), "{}", seen.record);
     }
@@ -168,14 +190,14 @@ fn an_allowed_name_is_reached_and_recorded() {
 
 #[test]
 fn a_name_that_no_rule_allows_is_reset_and_recorded() {
-    let seen = run(&["other.example"], false, None, false);
+    let seen = run(&["other.example"], Told::Named, None, false);
     assert_reset(&seen);
     assert!(seen.record.contains("\"refused\"") && seen.record.contains("suggestion"), "{}", seen.record);
 }
 
 #[test]
 fn a_name_that_resolves_to_a_special_address_is_reset() {
-    let seen = run(&["web.example:PORT"], false, None, false);
+    let seen = run(&["web.example:PORT"], Told::Named, None, false);
     assert_reset(&seen);
     assert!(seen.record.contains("does not name"), "{}", seen.record);
 }
@@ -183,7 +205,7 @@ fn a_name_that_resolves_to_a_special_address_is_reset() {
 #[test]
 fn a_name_that_resolves_to_loopback_is_reset_whatever_is_named() {
     for at in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED, FIRST] {
-        let seen = run_at(at, &["web.example:PORT", "0.0.0.0/0"], false, None, false);
+        let seen = run_at(at, &["web.example:PORT", "0.0.0.0/0"], Told::Named, None, false);
         assert_reset(&seen);
         assert!(seen.record.contains("which no rule opens"), "{}", seen.record);
     }
@@ -191,12 +213,19 @@ fn a_name_that_resolves_to_loopback_is_reset_whatever_is_named() {
 
 #[test]
 fn the_door_itself_is_no_destination() {
-    let seen = run(BOTH, true, None, false);
+    let seen = run(BOTH, Told::Door, None, false);
     assert_reset(&seen);
     assert!(seen.record.contains("the door itself"), "{}", seen.record);
 }
 
 #[test]
 fn what_cannot_be_recorded_is_not_connected() {
-    assert_reset(&run(BOTH, false, Some("/dev/full"), false));
+    assert_reset(&run(BOTH, Told::Named, Some("/dev/full"), false));
+}
+
+#[test]
+fn a_connection_that_was_going_nobody_knows_where_is_reset_and_recorded() {
+    let seen = run(BOTH, Told::Unknown, None, false);
+    assert_reset(&seen);
+    assert!(seen.record.contains("\"refused\"") && seen.record.contains("is not known"), "{}", seen.record);
 }

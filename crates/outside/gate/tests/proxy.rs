@@ -77,6 +77,7 @@ fn an_upstream_proxy_is_asked_with_its_credential_which_is_shown_nowhere() {
     // Literal addresses are judged here, whoever connects.
     assert!(cell.inside(|| talk("192.168.0.1:443".parse().unwrap(), b"")).is_err());
     assert!(!cell.record().contains("c2VjcmV0"), "{}", cell.record());
+    assert!(cell.wait_for("\"close\"").contains("\"note\":\"through the upstream proxy\""));
 }
 
 /// What a program gets that sends this through the explicit proxy to a server that answers so and closes nothing.

@@ -85,3 +85,46 @@ fn a_flood_of_programs_is_counted_and_what_follows_is_not_lost() {
     // The garbled message may be one of those that were only counted.
     assert!((0..=1).contains(&(one_by_one + missed - flood as usize)), "{one_by_one} {missed}");
 }
+
+#[test]
+fn a_connection_names_the_start_of_its_program_as_its_cause() {
+    let (cell, port) = (Cell::new(), echo());
+    let mut gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), 0).ready();
+    let watcher = cell.watcher.try_clone().unwrap();
+    cell.inside(move || {
+        let target = SocketAddr::from((address("web.example."), port));
+        for (pid, started) in [(9, true), (10, false)] {
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None);
+            let socket = socket.unwrap();
+            let cookie = rustix::net::sockopt::socket_cookie(&socket).unwrap();
+            if started {
+                let (by, claimed) = ("/bin/sh".to_owned(), "/usr/bin/git".to_owned());
+                tell(&watcher, &Sighting::Execute { pid, parent: 1, by, claimed, arguments: Vec::new() });
+            }
+            tell(&watcher, &Sighting::Connect { cookie, pid, chain: vec!["/usr/bin/git".into()] });
+            rustix::net::connect(&socket, &target).unwrap();
+            let mut stream = TcpStream::from(socket);
+            stream.write_all(b"ping").unwrap();
+            stream.read_exact(&mut [0; 4]).unwrap();
+        }
+    });
+    assert_eq!(gate.end(), Some(0));
+    let record = cell.record();
+    let line =
+        |text: &str| record.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}: {record}"));
+    let seq = line("\"exec\"").split("\"seq\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let cause = format!("{{\"id\":\"g{seq}\",\"known\":\"observed\"}}");
+    assert!(line("\"pid\":9,\"program\"").contains(&cause), "{cause}: {record}");
+    assert!(!line("\"pid\":10,\"program\"").contains("cause"), "{record}");
+}
+
+#[test]
+fn a_program_whose_start_cannot_be_recorded_ends_the_gate() {
+    let cell = Cell::new();
+    let full = std::fs::File::options().append(true).open("/dev/full").unwrap();
+    let mut gate = cell.start_on(&lease(&[]), ORDINARY, full).ready();
+    let (by, claimed) = ("/bin/sh".to_owned(), "/bin/ls".to_owned());
+    tell(&cell.watcher, &Sighting::Execute { pid: 2, parent: 1, by, claimed, arguments: Vec::new() });
+    // By itself: its channel is open.
+    assert_eq!(gate.child.wait().unwrap().code(), Some(125));
+}

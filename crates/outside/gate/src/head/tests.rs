@@ -12,6 +12,21 @@ fn forwarded(text: &str) -> String {
 }
 
 #[test]
+fn what_was_looked_at_is_not_looked_at_again() {
+    // A byte that no head holds shows whether it is read.
+    assert_eq!(parse(b"GET \0"), Err(HeadError::Control));
+    assert_eq!(parse_on(b"GET \0", 5), Ok(None));
+    for text in [&b"CONNECT a.example:1 HTTP/1.1\r\nA: b\r\n\r\nrest"[..], b"GET / HTTP/1.1\r\nA\r\r", b"G\n", b"G\rT"]
+    {
+        let mut looked = 0;
+        let bit_by_bit =
+            (1..=text.len()).map(|length| (parse_on(&text[..length], std::mem::replace(&mut looked, length)), length));
+        let first = bit_by_bit.map(|(told, _)| told).find(|told| *told != Ok(None));
+        assert_eq!(first.unwrap_or(Ok(None)), parse(text), "{}", text.escape_ascii());
+    }
+}
+
+#[test]
 fn a_tunnel_names_its_host_and_port() {
     for (target, host, port) in [
         ("Good.Example:443", "good.example", 443),

@@ -41,6 +41,12 @@ pub fn outside() {
     ip(&["link set lo up", &format!("addr add {OUTSIDE}/32 dev lo")]);
 }
 
+/// Gives one more address to the network of this thread.
+pub fn also(address: &str) {
+    outside();
+    ip(&[&format!("addr replace {address} dev lo")]);
+}
+
 fn ip(commands: &[&str]) {
     for command in commands {
         let arguments = command.split(' ');
@@ -204,8 +210,13 @@ pub fn lease(allow: &[&str]) -> Lease {
 
 /// A server at [`OUTSIDE`] and on the loopback there that echoes what it gets; it ends with the test.
 pub fn echo() -> u16 {
+    echo_at(Ipv4Addr::UNSPECIFIED)
+}
+
+/// The same at one address alone.
+pub fn echo_at(address: Ipv4Addr) -> u16 {
     outside();
-    let listener = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let listener = std::net::TcpListener::bind((address, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
