@@ -22,7 +22,10 @@ pub(super) fn make(source: &str, changes: Option<&str>, owner: Owner, owners: &O
         let tree = mapped(changes)?;
         let tree = named(tree.as_ref(), changes);
         let (upper, work) = (format!("{tree}/upper"), format!("{tree}/work"));
-        let options = [("userxattr", ""), ("lowerdir+", &lower), ("upperdir", &upper), ("workdir", &work)];
+        // Without `volatile` the end of the cell writes the host's whole filesystem out, and waits for it. No overlay is
+        // ever made twice over one upper, which a volatile one would refuse; a merge syncs what it copies itself.
+        let options =
+            [("userxattr", ""), ("volatile", ""), ("lowerdir+", &lower), ("upperdir", &upper), ("workdir", &work)];
         return filesystem(&options, flags);
     }
     let empty = tmpfs(4096, 2, 0o755)?;

@@ -30,6 +30,7 @@ pub(super) fn finish(session: &mut SessionDirectory, ledger: &mut Ledger, end: &
         in_order = false;
         end.warnings.push(format!("the fresh home could not be removed: {error}"));
     }
+    leave_no_closed_directory(session);
     session.record.ended = Some(now());
     session.record.exit = Some(i32::from(end.exit));
     let kept = session.save().and_then(|()| if in_order { session.leave() } else { Ok(()) });
@@ -37,6 +38,16 @@ pub(super) fn finish(session: &mut SessionDirectory, ledger: &mut Ledger, end: &
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
     changed
+}
+
+/// What the kernel leaves of an overlay's scratch is closed to everybody, so that `rm -r` of a session would stop at
+/// it. Nothing depends on it any more: where it stays, it is only in the way.
+fn leave_no_closed_directory(session: &SessionDirectory) {
+    if session.record.mode != WorkspaceMode::ReadOnly {
+        for tree in &session.record.trees {
+            let _ = clear(&tree.changes.join("work/work"));
+        }
+    }
 }
 
 /// What came of the session is recorded; a program whose end cannot be did not end well.
