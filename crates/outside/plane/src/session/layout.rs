@@ -146,8 +146,11 @@ impl Layout {
             return Err(odd(path));
         };
         let writable = changes.is_some();
+        let access = if writable { Access::Write } else { Access::Execute };
+        // Also where a wider rule covers it: a look for rights ends at the first one, and else goes on over the mount.
+        self.rules.push(PathRule { at: at.clone(), access });
+        self.granted.push(path.to_owned());
         self.steps.push(Step::Overlay { source: at.clone(), at, changes, owner: self.owner(path) });
-        self.grant(path, if writable { Access::Write } else { Access::Execute });
         Ok(())
     }
 
