@@ -2,9 +2,11 @@
 
 import glob
 import os
+import signal
 import subprocess
 import time
 
+import kernel
 from host import Fixture, fixture
 
 
@@ -116,6 +118,41 @@ class PlantedLink(Fixture):
             except FileNotFoundError:
                 return False
         return os.path.lexists(self.outside)
+
+
+@fixture
+class StoppedGate(Fixture):
+    """The session's gate, stopped where it is; the operator must not wait for it for ever. In the control it is his own
+    client that is stopped, and he does wait."""
+
+    def stand(self):
+        self.stopped, self.arena.patience = 0, 15
+        self.arena.later(self.stop)
+
+    def children(self, parent: int, name: str) -> list[int]:
+        found = []
+        for pid in kernel.processes(name):
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    if int(file.read().rpartition(")")[2].split()[1]) == parent:
+                        found.append(pid)
+            except FileNotFoundError:
+                pass
+        return found
+
+    def stop(self):
+        begun = time.monotonic()
+        while time.monotonic() < begun + 5 and not self.stopped:
+            gates = [gate for plane in self.children(self.arena.client, "bastided")
+                     for gate in self.children(plane, "bastide-gate")]
+            if gates:
+                self.stopped = self.arena.client if self.arena.control else gates[0]
+                os.kill(self.stopped, signal.SIGSTOP)
+
+    def hurt(self, answer):
+        if not self.stopped:
+            return not self.arena.control
+        return self.arena.exit == -signal.SIGKILL
 
 
 class Guarded(Fixture):

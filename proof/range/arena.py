@@ -22,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ORDINARY = 12345
 PATIENCE = 60
 POLICIES = {"tight": "{memory: 96MiB, pids: 64}", "wide": "{memory: 1GiB, pids: 512}", "short": "{time: 2s}"}
-RULES = {"denying": "network: {deny: ['*.bastide']}"}
+RULES = {"denying": "network: {deny: [{to: '*.bastide'}]}"}
 
 
 class Arena:
@@ -46,7 +46,7 @@ class Arena:
         self.tools, self.lan, self.lan6 = base.tools, base.lan, base.lan6
         self.port, self.hostname = base.port, base.hostname
         self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
-        self.stdin, self.pty, self.pending = None, False, []
+        self.stdin, self.pty, self.pending, self.patience = None, False, [], PATIENCE
         self.applies = [flag.removeprefix("apply:") for flag in flags if flag.startswith("apply")]
         self.flags = [flag for flag in flags if not flag.startswith("apply")]
         self.ears = base.ears
@@ -73,6 +73,10 @@ class Arena:
         self.give(path)
 
     def lend(self, descriptor: int) -> int:
+        """To the client, by its number; in a control as its stdin, the one descriptor besides two that it hands on."""
+        if self.control:
+            self.stdin = descriptor
+            return 7
         os.set_inheritable(descriptor, True)
         self.lent.append(descriptor)
         return descriptor
@@ -121,6 +125,8 @@ class Arena:
         """Escaped or not, what the case said, what it saw; by case."""
         try:
             inner = self.command()
+            if self.control and self.stdin is not None:
+                inner = ["/bin/sh", "-c", 'exec 7<&0 </dev/null; exec "$@"', "sh", *inner]
             way = ways.WAYS[self.way]
             flags = [flag.format(**vars(self)) for flag in self.flags]
             arguments = [self.bastide, "run", "--read", self.named, *flags, *way.flags, "--", *way.wrap(self, inner)]
@@ -153,11 +159,12 @@ class Arena:
                                  preexec_fn=prepare, start_new_session=stdio == "none", **streams)
         if master is not None:
             os.close(slave)
+        self.client = child.pid
         for deed in self.pending:
             time.sleep(0.3)
             deed()
         source = master if master is not None else child.stdout.fileno()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             if not select.select([source], [], [], 0.5)[0]:
                 if child.poll() is not None:

@@ -73,7 +73,7 @@ def through(way: str, user: str, chosen: list[Case]) -> list[Shot]:
 def grouped(shots: list[Shot]) -> list[list[Shot]]:
     groups = collections.defaultdict(list)
     for shot in shots:
-        own = shot.case.name if shot.case.alone else ""
+        own = shot.case.name if shot.case.alone or shot.control else ""
         groups[shot.user, tuple(sorted(shot.off)), shot.flags, shot.way, shot.control, own].append(shot)
     return list(groups.values())
 

@@ -120,6 +120,13 @@ def flood_the_record(host):
     return "flooded"
 
 
+@case(host="stopped-gate", control="", alone=True, silence="RANGE BEGIN")
+def hold_the_operator(host):
+    """Ends while its gate hangs."""
+    time.sleep(4)
+    return "ended"
+
+
 @case(host="planted-link", control="", alone=True)
 def link_for_the_next_start(host):
     """Puts links in place of its home's .gitconfig while further sessions start in that home."""

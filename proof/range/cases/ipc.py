@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from case import case
+from case import AS_STDIN, case
 from kernel import LIBC, call
 
 
@@ -133,31 +133,31 @@ def requested_key(host):
 
 # What the operator's shell has open
 
-@case("sealed-descriptors", host="open-file")
+@case(control=AS_STDIN, host="open-file")
 def inherited_file(host):
     """Reads a file that the operator's shell had open."""
     return os.read(host.descriptor, 100)
 
 
-@case("sealed-descriptors landlock host-uid", user="sealed-descriptors landlock", host="open-directory")
+@case(control=AS_STDIN, host="open-directory")
 def inherited_directory(host):
     """Opens a file beneath a directory that the operator's shell had open."""
     return os.read(os.open("secret", os.O_RDONLY, dir_fd=host.descriptor), 100)
 
 
-@case("sealed-descriptors", host="open-log")
+@case(control=AS_STDIN, host="open-log")
 def inherited_log(host):
     """Writes to a file that the operator's shell had open for writing."""
     os.write(host.descriptor, b"changed")
 
 
-@case("sealed-descriptors", host="open-socket")
+@case(control=AS_STDIN, host="open-socket")
 def inherited_connection(host):
     """Talks on a connection that the operator's shell had open."""
     os.write(host.descriptor, host.nonce.encode())
 
 
-@case("sealed-descriptors", host="open-listener")
+@case(control=AS_STDIN, host="open-listener")
 def inherited_listener(host):
     """Answers the clients of a service whose listening socket was open."""
     one, _ = socket.socket(fileno=host.descriptor).accept()
