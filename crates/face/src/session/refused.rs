@@ -37,10 +37,14 @@ const SHORT: usize = 16;
 /// The variable's name, or how many there are.
 pub fn secrets(variables: &[(String, String)], accepted: &[String]) -> Result<(), Error> {
     let found = looking_secret(variables);
-    let accepted = accepted.iter().any(|risk| risk == CREDENTIAL_INSIDE);
+    let accepts = |name: &str| {
+        let named =
+            |risk: &String| risk.strip_prefix(CREDENTIAL_INSIDE).and_then(|rest| rest.strip_prefix('=')) == Some(name);
+        accepted.iter().any(|risk| risk == CREDENTIAL_INSIDE || named(risk))
+    };
     match found.as_slice() {
         [] => Ok(()),
-        [_] if accepted => Ok(()),
+        [name] if accepts(name) => Ok(()),
         [name] => Err(Error::Secret { name: words::line(name, 60) }),
         _ => Err(Error::Secrets { count: found.len() }),
     }

@@ -36,7 +36,7 @@ pub(super) fn sum_up(
         changed,
         last_refusal: tally.last_refusal.map(|id| id.to_string()),
         warnings,
-        ..Outcome::default()
+        merged: end.merged,
     })
 }
 

@@ -50,6 +50,8 @@ pub(super) struct End {
     pub(super) reason: String,
     pub(super) layers: Vec<Wall>,
     pub(super) failure: Option<Failure>,
+    /// Paths that were merged while it ran.
+    pub(super) merged: u64,
     pub(super) warnings: Vec<String>,
 }
 
@@ -82,6 +84,7 @@ impl Session<'_> {
                 reason: "the cell was ended from outside".into(),
                 layers: Vec::new(),
                 failure: None,
+                merged: 0,
                 warnings: Vec::new(),
             },
             started: false,
@@ -340,6 +343,9 @@ impl Session<'_> {
     /// Carries out what a round of chores found.
     fn note(&mut self, course: &mut Course, round: Round) {
         for event in round.events {
+            if let Kind::Merge { paths, .. } = &event {
+                course.end.merged = course.end.merged.saturating_add(paths.len() as u64);
+            }
             self.record(course, event);
         }
         for warning in round.warnings {

@@ -25,6 +25,8 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
     let Some(mut explanation) = record::why(&entries, target.id) else { return Err(missing(&session, wanted)) };
     let mut option = None;
     match (session.policy(), target.event.is_refusal()) {
+        // What Landlock refused is no matter of the door: the record's answer stands, checked by `why --file`.
+        (_, true) if matches!(target.event.kind, Kind::FileRefused { .. }) => option = explanation.suggestion.clone(),
         (Ok(policy), true) => {
             let way = way(&policy, &target.event.kind);
             explanation.suggestion = way.as_ref().map(|way| way.rule.to_string());
@@ -98,7 +100,7 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
 /// The last start of the event's process, of its parent, and so on. Numbers are used again, so this is inferred.
 fn ancestors(starts: &HashMap<u32, Entry>, entry: &Entry) -> Vec<Entry> {
     let mut next = match &entry.event.kind {
-        Kind::Connect { pid, .. } => *pid,
+        Kind::Connect { pid, .. } | Kind::FileRefused { pid, .. } => *pid,
         Kind::Exec { parent, .. } => Some(*parent),
         _ => None,
     };

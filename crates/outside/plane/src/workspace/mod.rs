@@ -171,15 +171,22 @@ impl Workspace {
     }
 }
 
-/// One process at a time changes anything; the lock goes with its descriptor.
+/// One process at a time changes anything; the lock goes with its descriptor. Waited for a moment: between fork and
+/// exec a child of any thread holds every lock of its parent.
 fn lock(journal: &Tree) -> Result<OwnedFd, Error> {
     let dir = journal.dir(Path::new(""))?;
-    match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(dir),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy),
-        Err(error) => Err(io("lock", Path::new("journal"))(error)),
+    for _ in 0..LOCK_TRIES {
+        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(dir),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(io("lock", Path::new("journal"))(error)),
+        }
     }
+    Err(Error::Busy)
 }
+
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Why a workspace operation stopped.
 #[derive(Debug, thiserror::Error)]
