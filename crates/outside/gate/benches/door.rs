@@ -159,7 +159,8 @@ impl Bench {
 
     fn between(&self, cell: &Cell, by_gate: bool, watched: bool) -> (Option<Gate>, Option<Ended>) {
         if by_gate {
-            let mut lease = lease(&[&format!("web.example:{}", self.port), &format!("{}:{}", fake::OUTSIDE, self.port)]);
+            let mut lease =
+                lease(&[&format!("web.example:{}", self.port), &format!("{}:{}", fake::OUTSIDE, self.port)]);
             lease.names = vec!["web.example".into()];
             return (Some(cell.start(&lease, self.uid).ready()), None);
         }

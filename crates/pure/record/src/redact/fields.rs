@@ -40,9 +40,7 @@ impl Redactor {
             Kind::Close { connect: _, sent: _, received: _, address, note } => {
                 self.all(address.iter_mut().chain(note), bounds);
             }
-            Kind::GateStarted { incarnation: _ }
-            | Kind::GateLost
-            | Kind::Unknown => {}
+            Kind::GateStarted { incarnation: _ } | Kind::GateLost | Kind::Unknown => {}
         }
         kind
     }
