@@ -74,8 +74,10 @@ pub fn report(socket: &UnixStream) -> Option<(Report, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut prefix = [0; 4];
-    let got =
-        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut prefix)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+    // With a time-out on the socket the kernel does not restart a call by itself.
+    let got = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut prefix)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+    });
     if got.expect("receives").bytes == 0 {
         return None;
     }

@@ -134,7 +134,8 @@ fn report(socket: &UnixStream) -> (Report, Vec<OwnedFd>) {
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut prefix = [0; 4];
     let mut slices = [IoSliceMut::new(&mut prefix)];
-    let got = rustix::net::recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC).unwrap();
+    let read = || rustix::net::recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+    let got = rustix::io::retry_on_intr(read).unwrap();
     assert_eq!(got.bytes, 4, "the cell left without a word");
     let mut descriptors = Vec::new();
     for message in ancillary.drain() {
