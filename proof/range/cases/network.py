@@ -350,9 +350,9 @@ def forwarded(host):
         return one.recv(4096)
 
 
-@case(host="made-host", word="--allow 10.77.0.0/16:{port}")
+@case(host="made-host", args="--allow 10.77.0.0/16:{port}", word="--allow 10.77.0.1:{port}")
 def another_address_of_a_network(host):
-    """Reaches an address of a network, where all of that network had to be named."""
+    """Reaches the host's own address, where only a network that holds it was named."""
     return tell(("10.77.0.1", host.port), host.nonce)
 
 
