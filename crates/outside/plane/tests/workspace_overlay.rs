@@ -154,6 +154,17 @@ proptest! {
 }
 
 #[test]
+fn a_file_moved_into_a_new_directory_is_no_conflict() {
+    let mut room = Room::new();
+    room.outside("mkdir b; echo 1 > b/a");
+    room.begin();
+    room.inside("mkdir a; mv -T b a");
+    let outcome = room.apply();
+    assert!(outcome.left.is_empty(), "{:?}", outcome.left);
+    assert_eq!(std::fs::read_to_string(room.lower().join("a/a")).unwrap(), "1\n");
+}
+
+#[test]
 fn a_root_that_was_replaced_is_not_merged_into() {
     let room = prepared();
     room.inside("echo 2 > f");

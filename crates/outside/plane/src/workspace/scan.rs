@@ -200,7 +200,10 @@ impl Scan<'_> {
             }
             Some(_) => false,
             // A lower directory is never renamed by the cell, a file may be: then its own directory did not change.
-            None => marks.copied() && (directory || !self.baseline.quiet(self.lower, path)?),
+            None if directory => marks.copied(),
+            // Its directory is new, too: had that been moved away outside, everything in it would be known as moved.
+            None if self.lower.stat(path.parent().unwrap_or(Path::new("")))?.is_none() => false,
+            None => marks.copied() && !self.baseline.quiet(self.lower, path)?,
         })
     }
 
