@@ -165,6 +165,18 @@ fn a_file_moved_into_a_new_directory_is_no_conflict() {
 }
 
 #[test]
+fn what_a_directory_made_anew_hides_is_removed_at_every_depth() {
+    let mut room = Room::new();
+    room.outside("mkdir -p b/c/d; echo 1 > b/c/a; echo 2 > b/c/d/a");
+    room.begin();
+    room.inside("rm -r b; mkdir -p b/c/d");
+    let outcome = room.apply();
+    assert!(outcome.left.is_empty(), "{:?}", outcome.left);
+    assert_eq!(room.picture(&room.lower()), ["b 40755 ", "b/c 40755 ", "b/c/d 40755 "]);
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+}
+
+#[test]
 fn a_root_that_was_replaced_is_not_merged_into() {
     let room = prepared();
     room.inside("echo 2 > f");

@@ -42,10 +42,10 @@ pub(super) fn scan(
     let (changes, reached) = (Vec::new(), BTreeSet::new());
     let mut scan =
         Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, reads, read: 0 };
-    let root = Place { moved: false, bare: false, config: false, depth: 0 };
+    let root = Place { moved: false, hidden: false, bare: false, config: false, depth: 0 };
     let top = Path::new("");
     let moved = Stamp::take(lower, top, false)?.is_none_or(|now| baseline.directory_moved(top, &now, None));
-    scan.directory(top, false, Place { moved, ..root })?;
+    scan.directory(top, Place { moved, ..root })?;
     scan.guard_what_is_reached();
     scan.changes.sort_by(|a, b| a.path.cmp(&b.path));
     let (changes, reached) = (std::mem::take(&mut scan.changes), &scan.reached);
@@ -62,6 +62,8 @@ pub(super) fn scan(
 struct Place {
     /// A directory above was moved by somebody else.
     moved: bool,
+    /// The directory, or one above, is opaque: the cell sees nothing of the original below it.
+    hidden: bool,
     /// A directory above looks like a repository without being called `.git`.
     bare: bool,
     /// A file `config` beside would be a repository's.
@@ -84,9 +86,11 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn directory(&mut self, dir: &Path, hidden: bool, place: Place) -> Result<(), Error> {
+    fn directory(&mut self, dir: &Path, place: Place) -> Result<(), Error> {
         let listed = self.upper.names(dir).and_then(|names| {
-            let below = if hidden { self.lower.names(dir)? } else { Vec::new() };
+            let there =
+                || Stamp::take(self.lower, dir, false).map(|now| now.is_some_and(|now| now.node == Node::Directory));
+            let below = if place.hidden && there()? { self.lower.names(dir)? } else { Vec::new() };
             Ok((names, below))
         });
         let Ok((names, below)) = listed else {
@@ -165,7 +169,9 @@ impl Scan<'_> {
             self.push(path, kind, (before, Some(after)), refusal, Place { moved, ..place })?;
         }
         if is_directory {
-            self.directory(path, was == Some(Node::Directory) && marks.opaque(), Place { moved, ..place })?;
+            // Only the topmost is marked: what the cell makes below an opaque directory bears no mark of its own.
+            let hidden = place.hidden || marks.opaque();
+            self.directory(path, Place { moved, hidden, ..place })?;
         }
         Ok(())
     }
