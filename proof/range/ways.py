@@ -1,6 +1,8 @@
 """Every way of starting something in a cell: how the client's stdio is made, and by what the cases are started inside."""
 
 import dataclasses
+import glob
+import os
 import shlex
 import typing
 
@@ -22,7 +24,6 @@ def script(arena, inner):
     path = f"{arena.workspace}/range/start"
     with open(path, "w") as file:
         file.write(f"#!/bin/sh\nexec {shlex.join(inner)}\n")
-    import os
     os.chmod(path, 0o755)
     arena.give(path)
     return [path]
@@ -32,13 +33,25 @@ def python(line: str):
     return lambda arena, inner: ["/usr/bin/python3", "-S", "-c", f"import os,subprocess,sys;c={inner!r};{line}"]
 
 
-def earlier(prepare: str, start: typing.Callable):
-    """A hostile session before this one prepares home and workspace; its workspace is applied."""
+def earlier(prepare: str, start: typing.Callable, stands: typing.Callable = lambda arena: True):
+    """A hostile session before this one prepares home and workspace; its workspace is applied. The cases must start by
+    the same program: a home is kept for each program and workspace."""
     def wrap(arena, inner):
-        arena.verb("run", "--", "/bin/sh", "-c", prepare.replace("CASES", shlex.join(inner)))
+        done = arena.verb("run", "--", "/bin/sh", "-ec", prepare.replace("CASES", shlex.join(inner)))
+        if done.returncode:
+            raise RuntimeError(f"the preparing session: exit {done.returncode}: {done.stdout[-800:]}")
         arena.verb("apply")
+        if not stands(arena):
+            raise RuntimeError(f"what the first session prepared does not stand: {done.stdout[-800:]}")
         return start(arena, inner)
     return wrap
+
+
+def trapped(arena) -> bool:
+    """The one home that is kept for sh holds the link."""
+    homes = glob.glob(f"{arena.home}/.local/state/bastide/homes/sh-*")
+    link = f"{homes[0]}/.local" if len(homes) == 1 else ""
+    return os.path.islink(link) and os.readlink(link) == "/"
 
 
 # Names under which something is mounted or written at the next start.
@@ -75,7 +88,7 @@ WAYS = {
     "read-only": Way(flags=("--mode", "read-only"), story="--mode read-only"),
     "live": Way(flags=("--mode", "live"), story="--mode live"),
     "fresh-home": Way(flags=("--fresh-home",), story="--fresh-home"),
-    "second-home": Way(wrap=earlier(TRAPS, lambda arena, inner: inner), story="a home that a hostile session prepared"),
+    "second-home": Way(wrap=earlier(TRAPS, shell("exec CASES"), trapped), story="a home that a hostile session prepared"),
     "login-shell": Way(wrap=earlier("echo CASES > ~/.profile", lambda arena, inner: ["/bin/sh", "-l", "-c", "true"]),
                        story="by a planted .profile in the second session"),
     "second-workspace": Way(wrap=earlier(WORKSPACE, lambda arena, inner: inner),
