@@ -50,6 +50,40 @@ fn what_is_settled_and_plain_goes_out_and_the_rest_waits_and_is_told_once() {
     assert_eq!(fs::read_to_string(room.lower().join("a")).unwrap(), "5\n");
 }
 
+/// A directory that the cell made is no layer below to the kernel, which writes nothing down of what is removed there.
+#[test]
+fn what_was_merged_and_then_removed_inside_goes_outside_too() {
+    again_as_user("what_was_merged_and_then_removed_inside_goes_outside_too");
+    let mut room = Room::new();
+    room.outside("mkdir o; echo 0 > o/f");
+    room.begin();
+    let mut cell = room.cell_that_stays();
+    let mut live = Live::default();
+    let mut settle = |room: &mut Room| {
+        for _ in 0..10 {
+            if !live.step(room.workspace(), &[]).unwrap().unfinished {
+                return;
+            }
+        }
+        panic!("never settles");
+    };
+    cell.inside("mkdir -p n/c/d m; echo g > n/g; echo f > n/c/f; echo k > n/c/d/k; echo 1 > o/new; echo m > m/m");
+    settle(&mut room);
+    assert!(room.lower().join("n/c/d/k").exists() && room.lower().join("m/m").exists());
+    room.outside("echo ours > n/ours");
+    cell.inside("rm n/g; mv n/c/f n/c/h; rm -r n/c/d; rm o/new; rm -r m");
+    settle(&mut room);
+    let seen = ["n 40755 ", "n/c 40755 ", "n/c/h 100644 f\n", "n/ours 100644 ours\n", "o 40755 ", "o/f 100644 0\n"];
+    assert_eq!(room.picture(&room.lower()), seen);
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+    // What was changed outside since is not removed, nor what lies beside it.
+    room.outside("echo theirs > n/c/h");
+    cell.inside("rm n/c/h");
+    settle(&mut room);
+    assert_eq!(room.change("n/c/h").conflict, Some(Conflict::ChangedOutside));
+    assert_eq!(fs::read_to_string(room.lower().join("n/c/h")).unwrap(), "theirs\n");
+}
+
 /// Eight sparse files of nearly two gigabytes each cost the cell nothing, and one step read them all for minutes: no
 /// time limit and no signal was obeyed meanwhile.
 #[test]

@@ -176,6 +176,54 @@ fn what_a_directory_made_anew_hides_is_removed_at_every_depth() {
     assert!(room.changes().is_empty(), "{:?}", room.changes());
 }
 
+/// A layer of another overlay, used as an original: its marks are none of ours, and the kernel copies them up.
+#[test]
+fn marks_of_another_overlay_hide_nothing() {
+    if !root() {
+        return;
+    }
+    let mut room = Room::new();
+    room.outside("mkdir d; echo 1 > d/x; python3 -c \"import os; os.setxattr('d', 'trusted.overlay.opaque', b'y')\"");
+    room.begin();
+    assert_eq!(room.inside("echo n > d/n; ls d"), "n\nx\n");
+    assert!(room.changes().iter().all(|change| change.kind == Kind::Created), "{:?}", room.changes());
+}
+
+#[test]
+fn what_a_directory_made_anew_hides_comes_back_with_it_alone() {
+    let discard = |room: &mut Room, path: &str| {
+        let changes = room.changes();
+        room.workspace().discard(&changes, &[path.into()]).unwrap()
+    };
+    let paths = |paths: &[&str]| paths.iter().map(Into::into).collect::<Vec<std::path::PathBuf>>();
+    for (script, top) in [("rm -r d; mkdir d; echo n > d/n", "d"), ("rm -r d", "d"), ("rm -r d; echo file > d", "d")] {
+        let mut room = prepared();
+        room.inside(script);
+        let before = room.changes().len();
+        let told = discard(&mut room, "d/e");
+        assert_eq!((told.gone, told.left), (vec![], paths(&["d/e", "d/e/y"])), "{script}");
+        assert_eq!(room.changes().len(), before, "{script}");
+        let told = discard(&mut room, top);
+        assert!(told.left.is_empty() && told.gone.len() == before, "{script}: {told:?}");
+        assert!(room.changes().is_empty(), "{script}: {:?}", room.changes());
+        assert!(!room.upper().join("d").exists(), "{script}");
+    }
+}
+
+#[test]
+fn what_is_thrown_away_after_a_merge_is_no_removal() {
+    let mut room = prepared();
+    let mut cell = room.cell_that_stays();
+    cell.inside("mkdir -p n/c; echo 1 > n/f; echo 1 > n/c/f");
+    room.apply();
+    cell.inside("echo 2 > n/f; chmod 700 n/c");
+    drop(cell);
+    let changes = room.changes();
+    assert_eq!(room.workspace().discard(&changes, &["n".into()]).unwrap().gone.len(), 2);
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+    assert_eq!(room.outside("cat n/f n/c/f"), "1\n1\n");
+}
+
 #[test]
 fn a_root_that_was_replaced_is_not_merged_into() {
     let room = prepared();

@@ -3,13 +3,14 @@
 //! Nothing of the original is read at the start. A change time cannot be set by users, so what changed after the
 //! beginning says so itself; our own merges are remembered by their stamps.
 
+use super::seal::{seal, unseal};
 use super::stamp::Time;
-use super::{Error, Node, Stamp, Tree, io, seal::seal};
+use super::{Error, Node, Stamp, Tree, io};
 use rustix::fs::Mode;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Why a change is not merged by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,17 @@ impl Baseline {
             self.merged.insert(seal(path), Stamp::take(lower, path, false)?);
         }
         Ok(())
+    }
+
+    /// Whether a merge of ours left something at a path.
+    pub(super) fn has_merged(&self, path: &Path) -> bool {
+        matches!(self.merged.get(&seal(path)), Some(Some(_)))
+    }
+
+    /// Forgets what was merged at these paths and beneath them: what the upper layer no longer holds was thrown away
+    /// by the operator, not removed by the cell.
+    pub(super) fn forget(&mut self, paths: &BTreeSet<PathBuf>) {
+        self.merged.retain(|path, _| !unseal(path).ancestors().any(|above| paths.contains(above)));
     }
 
     /// Whether nobody else added to or removed from the directory of a path.

@@ -3,9 +3,10 @@
 //! Works through descriptors, one level at a time, so that neither deep trees nor directories without permission
 //! bits stop it, and no link is ever followed.
 
+use super::overlay::Marks;
 use super::{Change, Error, Tree, io};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -13,26 +14,67 @@ use std::path::{Path, PathBuf};
 /// Levels before a directory is moved up to be emptied later: bounds stack and descriptors.
 const DEPTH: usize = 64;
 
-/// Removes from `upper` the changes beneath `paths` (empty: all) and returns the paths given up. The cell must not
-/// be running: the kernel does not promise what a mounted overlay shows when its upper layer changes.
-pub(super) fn discard(upper: &Tree, changes: &[Change], paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut gone = Vec::new();
-    let mut sweep = Sweep { root: upper.dir(Path::new(""))?, later: VecDeque::new(), moved: 0 };
+/// What was thrown away, and what cannot be by itself: in a directory that was removed or made anew nothing of the
+/// original shows through again until that directory is thrown away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// Paths whose changes are gone.
+    pub gone: Vec<PathBuf>,
+    /// Paths that are as they were.
+    pub left: Vec<PathBuf>,
+}
+
+/// What is thrown away of `changes` beneath `paths` (empty: all), and the entries of `upper` to remove for it.
+pub(super) fn choose(
+    upper: &Tree,
+    changes: &[Change],
+    paths: &[PathBuf],
+) -> Result<(Discarded, BTreeSet<PathBuf>), Error> {
     let named = |path: &Path| paths.is_empty() || paths.iter().any(|wanted| path.starts_with(wanted));
-    // Deepest first, so that what is not named keeps its directories.
-    for change in changes.iter().rev().filter(|change| named(&change.path)) {
-        if change.path.as_os_str().is_empty() {
-            // A git directory that is the whole overlay.
-            sweep.empty(&upper.dir(&change.path)?, &change.path, 0)?;
-        } else if let Ok((parent, name)) = upper.parent(&change.path) {
-            let name = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(name)).unwrap_or_default();
-            sweep.remove(&parent, &name, &change.path, 0)?;
+    let (mut told, mut entries, mut known) = (Discarded::default(), BTreeSet::new(), BTreeMap::new());
+    for change in changes.iter().filter(|change| named(&change.path)) {
+        let mut hiding = Vec::new();
+        for above in change.path.ancestors().skip(1).filter(|above| change.before.is_some() && *above != Path::new(""))
+        {
+            if !known.contains_key(above) {
+                known.insert(above.to_owned(), hides(upper, above)?);
+            }
+            hiding.extend(known[above].then(|| above.to_owned()));
         }
-        gone.push(change.path.clone());
+        if hiding.iter().all(|above| named(above)) {
+            told.gone.push(change.path.clone());
+            entries.insert(change.path.clone());
+            // All that was changed in it goes, too.
+            entries.extend(hiding);
+        } else {
+            told.left.push(change.path.clone());
+        }
     }
-    sweep.rest()?;
-    gone.reverse();
-    Ok(gone)
+    Ok((told, entries))
+}
+
+/// Whether nothing of the original's shows through an entry of the upper layer.
+fn hides(upper: &Tree, path: &Path) -> Result<bool, Error> {
+    let Some((_, stat)) = upper.stat(path)? else { return Ok(false) };
+    let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    Ok(!directory || Marks::read(upper, path, &stat).is_none_or(|marks| marks.opaque()))
+}
+
+/// Removes entries from `upper`. The cell must not be running: the kernel does not promise what a mounted overlay
+/// shows when its upper layer changes.
+pub(super) fn remove(upper: &Tree, entries: &BTreeSet<PathBuf>) -> Result<(), Error> {
+    let mut sweep = Sweep { root: upper.dir(Path::new(""))?, later: VecDeque::new(), moved: 0 };
+    // Deepest first, so that what is not named keeps its directories.
+    for path in entries.iter().rev() {
+        if path.as_os_str().is_empty() {
+            // A git directory that is the whole overlay.
+            sweep.empty(&upper.dir(path)?, path, 0)?;
+        } else if let Ok((parent, name)) = upper.parent(path) {
+            let name = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(name)).unwrap_or_default();
+            sweep.remove(&parent, &name, path, 0)?;
+        }
+    }
+    sweep.rest()
 }
 
 /// Empties a directory without asking what is in it.

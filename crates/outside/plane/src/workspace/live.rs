@@ -44,7 +44,10 @@ pub enum Waits {
 impl Live {
     /// Merges what has settled since the last step.
     pub fn step(&mut self, workspace: &mut Workspace, guards: &[PathBuf]) -> Result<Step, Error> {
-        workspace.recover()?;
+        // Nobody else merges while the session runs: what is in memory is what is on disk.
+        if workspace.is_pending()? {
+            workspace.recover()?;
+        }
         let changes = workspace.changes_meanwhile(guards)?;
         let (mut step, mut ready, mut seen) = (Step::default(), Vec::new(), BTreeMap::new());
         for change in changes {
@@ -59,7 +62,11 @@ impl Live {
         }
         self.seen = seen;
         // A directory goes only when all that lies in it does: what waits binds it in `choose`.
-        let outcome = workspace.apply(&self.bound(ready), &Filter { unflagged_only: true, ..Filter::default() })?;
+        let ready = self.bound(ready);
+        if ready.is_empty() {
+            return Ok(step);
+        }
+        let outcome = workspace.apply(&ready, &Filter { unflagged_only: true, ..Filter::default() })?;
         for (path, reason) in outcome.left {
             match reason {
                 Reason::ChangedSinceReview | Reason::Held => step.unfinished |= reason == Reason::ChangedSinceReview,

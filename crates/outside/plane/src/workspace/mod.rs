@@ -35,6 +35,7 @@ pub use baseline::{Baseline, Conflict};
 pub use beneath::Tree;
 pub use change::{Change, Kind, Refusal};
 pub use choose::{Filter, Outcome, Reason};
+pub use discard::Discarded;
 pub use flag::{Flag, flags};
 pub use git::{Fault, Held, Move, Unit};
 pub use live::{Live, Step, Waits};
@@ -128,6 +129,11 @@ impl Workspace {
         outcome
     }
 
+    /// Whether a merge was cut short.
+    fn is_pending(&self) -> Result<bool, Error> {
+        Ok(journal::Journal::load(&self.journal)?.is_some())
+    }
+
     /// Finishes or undoes a merge that was cut short.
     pub fn recover(&mut self) -> Result<Outcome, Error> {
         self.recover_in(&mut Steps::default())
@@ -143,9 +149,14 @@ impl Workspace {
     }
 
     /// Throws away the changes beneath `paths` (empty: all) and says which. The cell must not be running.
-    pub fn discard(&mut self, changes: &[Change], paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    pub fn discard(&mut self, changes: &[Change], paths: &[PathBuf]) -> Result<Discarded, Error> {
         let _lock = self.lock()?;
-        discard::discard(&self.upper, changes, paths)
+        let (told, entries) = discard::choose(&self.upper, changes, paths)?;
+        // First: an entry that is gone while its merge is remembered would be a removal of the cell's.
+        self.baseline.forget(&entries);
+        self.baseline.save(&self.journal, true)?;
+        discard::remove(&self.upper, &entries)?;
+        Ok(told)
     }
 
     /// Throws away all that lies in `changes`, also where nobody can tell what it is: too much, or an original that is

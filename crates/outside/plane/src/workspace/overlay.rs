@@ -1,7 +1,8 @@
 //! How an overlay writes down what it did: whiteouts, opaque directories, and where a copy came from.
 //!
 //! The kernel escapes what a cell writes under `user.overlay.` (it arrives as `user.overlay.overlay.`), so these
-//! marks are the kernel's own word.
+//! marks are the kernel's own word. Those under `trusted.overlay.` are not: to a mount with `userxattr` they are
+//! attributes as any, and are copied up from an original that was once another overlay's layer.
 
 use super::Tree;
 use rustix::fs::{FileType, OFlags, Stat};
@@ -16,7 +17,7 @@ pub(super) struct Marks {
     names: Vec<String>,
 }
 
-const OURS: [&str; 2] = ["user.overlay.", "trusted.overlay."];
+const OURS: &str = "user.overlay.";
 
 impl Marks {
     /// Reads the marks of a file or directory; other entries have none. `None` if it cannot be opened.
@@ -46,7 +47,7 @@ impl Marks {
         let names = list[..size].split(|b| *b == 0).filter(|name| !name.is_empty());
         let mut marks = Self::default();
         for name in names.map(|name| String::from_utf8_lossy(name).into_owned()) {
-            if let Some(short) = OURS.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+            if let Some(short) = name.strip_prefix(OURS) {
                 let mut value = vec![0; 256];
                 let size = rustix::fs::fgetxattr(fd, name.as_str(), &mut value[..]).unwrap_or(0);
                 value.truncate(size);

@@ -1,6 +1,7 @@
 //! Reads an overlay's upper layer and says what it would change in the original. Writes nothing, and never fails
 //! for one entry's sake: what cannot be read or merged is said and refused.
 
+use super::beneath::absent;
 use super::overlay::Marks;
 use super::refuse::refusal;
 use super::stamp::sum;
@@ -42,7 +43,7 @@ pub(super) fn scan(
     let (changes, reached) = (Vec::new(), BTreeSet::new());
     let mut scan =
         Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, reads, read: 0 };
-    let root = Place { moved: false, hidden: false, bare: false, config: false, depth: 0 };
+    let root = Place { moved: false, sees: Sees::Original, bare: false, config: false, depth: 0 };
     let top = Path::new("");
     let moved = Stamp::take(lower, top, false)?.is_none_or(|now| baseline.directory_moved(top, &now, None));
     scan.directory(top, Place { moved, ..root })?;
@@ -54,7 +55,19 @@ pub(super) fn scan(
         found.extend(guard::touches(reached, path, false).then_some(Flag::Guarded));
         found
     };
-    git::fold(upper, lower, changes, &judge)
+    git::fold(upper, lower, changes, scan.whole, &judge)
+}
+
+/// What the cell sees of the original in a directory, and so what is written down of what it removes there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    /// All: the kernel leaves a whiteout for what is removed.
+    Original,
+    /// Nothing, because the cell made the directory. What a merge of ours put into the original's since is no layer
+    /// below to the kernel, which leaves no whiteout for it.
+    Own,
+    /// Nothing, because the directory or one above was made anew: all of the original's is gone.
+    Nothing,
 }
 
 /// Where the walk stands.
@@ -62,8 +75,7 @@ pub(super) fn scan(
 struct Place {
     /// A directory above was moved by somebody else.
     moved: bool,
-    /// The directory, or one above, is opaque: the cell sees nothing of the original below it.
-    hidden: bool,
+    sees: Sees,
     /// A directory above looks like a repository without being called `.git`.
     bare: bool,
     /// A file `config` beside would be a repository's.
@@ -88,12 +100,10 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn directory(&mut self, dir: &Path, place: Place) -> Result<(), Error> {
         let listed = self.upper.names(dir).and_then(|names| {
-            let there =
-                || Stamp::take(self.lower, dir, false).map(|now| now.is_some_and(|now| now.node == Node::Directory));
-            let below = if place.hidden && there()? { self.lower.names(dir)? } else { Vec::new() };
-            Ok((names, below))
+            let missing = self.missing(dir, &names, place.sees)?;
+            Ok((names, missing))
         });
-        let Ok((names, below)) = listed else {
+        let Ok((names, missing)) = listed else {
             return self.push(dir, Kind::Modified, (None, None), Some(Refusal::Unreadable), place);
         };
         if place.depth >= DEPTH {
@@ -104,15 +114,28 @@ impl Scan<'_> {
         for guard in self.guards {
             guard::reached(self.lower, dir, guard, &mut self.reached);
         }
-        let kept: BTreeSet<_> = names.iter().collect();
-        for name in below.iter().filter(|name| !kept.contains(name)) {
+        for name in missing {
             self.removed(&dir.join(name), inside)?;
         }
-        drop(kept);
         for name in names {
             self.entry(&dir.join(name), inside)?;
         }
         Ok(())
+    }
+
+    /// The original's names that are gone from a directory without a whiteout.
+    fn missing(&self, dir: &Path, names: &[OsString], sees: Sees) -> Result<Vec<OsString>, Error> {
+        if sees == Sees::Original {
+            return Ok(Vec::new());
+        }
+        let mut missing = match self.lower.names(dir) {
+            Err(Error::Io { source, .. }) if absent(&source) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let here: BTreeSet<_> = names.iter().collect();
+        missing.retain(|name| !here.contains(name));
+        missing.retain(|name| sees == Sees::Nothing || self.baseline.has_merged(&dir.join(name)));
+        Ok(missing)
     }
 
     /// Whether git would take this directory for a repository, or for one's common directory, though it is not called
@@ -164,14 +187,19 @@ impl Scan<'_> {
         if refusal.is_none() {
             after.mode = after.arriving(before.as_ref());
         }
-        let moved = place.moved || self.moved(path, before.as_ref(), &marks, is_directory)?;
+        let moved = place.moved || self.moved(path, before.as_ref(), &marks, is_directory, place.sees)?;
         if let Some(kind) = kind(before.as_ref(), &after, fault.is_some() || refusal == Some(Refusal::Redirect)) {
             self.push(path, kind, (before, Some(after)), refusal, Place { moved, ..place })?;
         }
         if is_directory {
             // Only the topmost is marked: what the cell makes below an opaque directory bears no mark of its own.
-            let hidden = place.hidden || marks.opaque();
-            self.directory(path, Place { moved, hidden, ..place })?;
+            let sees = match place.sees {
+                Sees::Nothing => Sees::Nothing,
+                _ if marks.opaque() => Sees::Nothing,
+                _ if marks.copied() => Sees::Original,
+                _ => Sees::Own,
+            };
+            self.directory(path, Place { moved, sees, ..place })?;
         }
         Ok(())
     }
@@ -199,17 +227,23 @@ impl Scan<'_> {
     }
 
     /// Whether what the cell copied is not where it was.
-    fn moved(&self, path: &Path, before: Option<&Stamp>, marks: &Marks, directory: bool) -> Result<bool, Error> {
+    fn moved(
+        &self,
+        path: &Path,
+        before: Option<&Stamp>,
+        marks: &Marks,
+        directory: bool,
+        sees: Sees,
+    ) -> Result<bool, Error> {
         Ok(match before {
             Some(before) if directory && before.node == Node::Directory => {
                 self.baseline.directory_moved(path, before, marks.origin())
             }
             Some(_) => false,
-            // A lower directory is never renamed by the cell, a file may be: then its own directory did not change.
+            // A lower directory is never renamed by the cell, a file may be: then its own directory did not change, or
+            // is one in which the cell never saw it.
             None if directory => marks.copied(),
-            // Its directory is new, too: had that been moved away outside, everything in it would be known as moved.
-            None if self.lower.stat(path.parent().unwrap_or(Path::new("")))?.is_none() => false,
-            None => marks.copied() && !self.baseline.quiet(self.lower, path)?,
+            None => marks.copied() && sees == Sees::Original && !self.baseline.quiet(self.lower, path)?,
         })
     }
 

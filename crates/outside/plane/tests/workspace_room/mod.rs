@@ -3,10 +3,11 @@
 
 use plane::workspace::*;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 pub struct Room {
     pub dir: tempfile::TempDir,
@@ -44,6 +45,36 @@ pub fn again_as_user(test: &str) {
 
 pub fn text(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+/// A cell that stays: its overlay is mounted once.
+pub struct Cell {
+    child: Child,
+    tell: Option<ChildStdin>,
+    hear: BufReader<ChildStdout>,
+}
+
+impl Cell {
+    /// Runs one line in it.
+    pub fn inside(&mut self, line: &str) -> String {
+        writeln!(self.tell.as_mut().unwrap(), "{line}").unwrap();
+        let mut said = String::new();
+        loop {
+            let before = said.len();
+            assert!(self.hear.read_line(&mut said).unwrap() > 0, "the cell ended: {said}");
+            if &said[before..] == "done\n" {
+                said.truncate(before);
+                return said;
+            }
+        }
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.tell = None;
+        let _ = self.child.wait();
+    }
 }
 
 impl Room {
@@ -91,8 +122,22 @@ impl Room {
         text(&out)
     }
 
-    /// Runs a script in the cell: the overlay is mounted over the original's own path.
+    /// Runs a script in a cell of its own: the overlay is mounted over the original's own path.
     pub fn inside(&self, script: &str) -> String {
+        // Root inside a user's namespace leaves the overlay's work directory without permission bits.
+        text(&shell(&mut self.cell(script)))
+    }
+
+    /// One cell that goes on while changes are merged, as in mode `live`.
+    pub fn cell_that_stays(&self) -> Cell {
+        let script = "while read -r line; do (eval \"$line\") 2>&1 || true; echo done; done";
+        let mut command = self.cell(script);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (tell, hear) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Cell { child, tell, hear }
+    }
+
+    fn cell(&self, script: &str) -> Command {
         let lower = self.lower().display().to_string();
         let changes = self.dir.path().join("changes").display().to_string();
         let mount = format!(
@@ -101,9 +146,8 @@ impl Room {
         );
         let mut command = Command::new("unshare");
         command.args(if root() { ["-m"].as_slice() } else { ["-Urm"].as_slice() });
-        let out = shell(command.args(["sh", "-euc", &mount]));
-        // Root inside a user's namespace leaves the overlay's work directory without permission bits.
-        text(&out)
+        command.args(["sh", "-euc", &mount]);
+        command
     }
 
     /// Every path of a tree with its kind, mode and content.

@@ -90,8 +90,10 @@ impl ChangedTree {
     /// Throws away the changes beneath the paths, all where there are none.
     pub(super) fn discard(&mut self, changes: &[Change], paths: &[PathBuf]) -> Result<Done, Problem> {
         let Some(workspace) = &mut self.workspace else { return Ok(Done::default()) };
-        let gone = workspace.discard(changes, paths).map_err(|error| failed(&error))?;
-        Ok((gone.iter().map(|path| self.name(path)).collect(), Vec::new()))
+        let told = workspace.discard(changes, paths).map_err(|error| failed(&error))?;
+        let left =
+            |path: &PathBuf| (self.name(path), "its directory was removed or made anew: name that one".to_owned());
+        Ok((told.gone.iter().map(|path| self.name(path)).collect(), told.left.iter().map(left).collect()))
     }
 
     /// The name of a path: relative to the workspace, absolute in another tree. As it is: who shows it, quotes it.

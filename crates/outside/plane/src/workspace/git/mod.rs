@@ -154,8 +154,14 @@ impl Unit {
 pub(super) type Judge<'j> = &'j dyn Fn(&Path, Node, u32) -> Vec<Flag>;
 
 /// Folds what lies in git directories into one change each; `judge` flags what its commits change.
-pub(super) fn fold(upper: &Tree, lower: &Tree, changes: Vec<Change>, judge: Judge<'_>) -> Result<Vec<Change>, Error> {
-    let whole = repository(lower)?;
+/// `whole`: the original is a git directory itself.
+pub(super) fn fold(
+    upper: &Tree,
+    lower: &Tree,
+    changes: Vec<Change>,
+    whole: bool,
+    judge: Judge<'_>,
+) -> Result<Vec<Change>, Error> {
     let (mut units, mut rest) = (BTreeMap::<PathBuf, Vec<Change>>::new(), Vec::new());
     for change in changes {
         match root(&change.path, whole) {
@@ -175,17 +181,13 @@ fn one(upper: &Tree, lower: &Tree, root: &Path, raw: Vec<Change>, judge: Judge<'
     let fresh = match itself {
         None => false,
         Some(change) if change.refusal.is_none() && change.kind == Kind::Mode => false,
-        Some(change) if change.refusal.is_none() && change.kind == Kind::Created => {
-            change.after.as_ref().is_some_and(|after| after.node == Node::Directory)
-        }
+        // Anything but a directory was refused by that name.
+        Some(change) if change.refusal.is_none() && change.kind == Kind::Created => true,
         Some(change) => {
             let refusal = change.refusal.or(Some(Refusal::GitRemoved));
             return Ok(Some(Change { refusal, ..change.clone() }));
         }
     };
-    if itself.is_some() && !fresh && itself.is_some_and(|change| change.kind == Kind::Created) {
-        return Ok(itself.map(|change| Change { refusal: Some(Refusal::Gitfile), ..change.clone() }));
-    }
     let (before, after) = itself.map_or((None, None), |change| (change.before.clone(), change.after.clone()));
     let guarded = raw.iter().any(|change| change.path == root && change.flags.contains(&Flag::Guarded));
     let (unit, conflict) = unit::build(upper, lower, root, raw, fresh)?;
