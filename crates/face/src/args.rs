@@ -58,27 +58,6 @@ pub enum Verb {
     Help(Help),
 }
 
-impl Verb {
-    /// The verb as typed.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Run(_) => "run",
-            Self::Doctor(_) => "doctor",
-            Self::Diff(_) => "diff",
-            Self::Apply(_) => "apply",
-            Self::Discard(_) => "discard",
-            Self::Ls => "ls",
-            Self::Show(_) => "show",
-            Self::Log(_) => "log",
-            Self::Why(_) => "why",
-            Self::Policy(_) => "policy",
-            Self::Trust(_) => "trust",
-            Self::Help(_) => "help",
-        }
-    }
-}
-
 /// `bastide run`.
 #[derive(Debug, Args)]
 pub struct Run {

@@ -129,9 +129,33 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
     })
 }
 
-/// `./x`, `../x` and `~`-free relative paths become absolute; what could be a host stays.
+/// No host holds a `/`, so what does is a path, and becomes absolute. A URL stays: the plane says how a host is written.
 fn destination(request: String, directory: &Path) -> String {
-    let path = request.starts_with("./") || request.starts_with("../") || matches!(request.as_str(), "." | "..");
+    let path = request.contains('/') && !request.contains("://") || matches!(request.as_str(), "." | "..");
     let absolute = if path { directory.join(&request).into_os_string().into_string().ok() } else { None };
     absolute.unwrap_or(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `src/main.rs` was sent as a host, and refused as one.
+    #[test]
+    fn what_no_host_can_be_is_asked_as_a_path() {
+        for (typed, asked) in [
+            ("src/main.rs", "/w/src/main.rs"),
+            ("./x", "/w/./x"),
+            ("../x", "/w/../x"),
+            (".", "/w/."),
+            ("..", "/w/.."),
+            ("/etc/passwd", "/etc/passwd"),
+            ("main.rs", "main.rs"),
+            ("api.example.com:443", "api.example.com:443"),
+            ("[::1]:443", "[::1]:443"),
+            ("https://api.example.com/v1", "https://api.example.com/v1"),
+        ] {
+            assert_eq!(destination(typed.into(), Path::new("/w")), asked, "{typed}");
+        }
+    }
 }

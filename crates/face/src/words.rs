@@ -1,5 +1,6 @@
 //! Words that an agent may have chosen, made safe to show: bounded, nothing hidden, nothing obeyed.
 
+use record::redact::hidden;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 
@@ -87,15 +88,6 @@ fn escaped(character: char) -> String {
         _ if hidden(character) => format!("\\u{{{:x}}}", u32::from(character)),
         _ => character.to_string(),
     }
-}
-
-/// Controls, and characters that reorder, hide or join what stands beside them.
-fn hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(u32::from(character),
-            0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
-            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
-            | 0xfff0..=0xfffb | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
 }
 
 #[cfg(test)]

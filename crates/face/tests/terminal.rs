@@ -39,6 +39,22 @@ impl Terminal {
         rustix::io::write(&self.master, text.as_bytes()).expect("typed");
     }
 
+    /// The shell says that the job stopped, and takes it to the foreground again.
+    fn goes_on(&mut self) {
+        self.until("Stopped");
+        self.until("prompt> ");
+        self.say("fg\n");
+        self.until("continued");
+    }
+
+    /// The job ends, and then the shell.
+    fn leave(&mut self, shell: &mut Child) {
+        self.until("changed: nothing");
+        self.until("prompt> ");
+        self.say("exit\n");
+        shell.wait().expect("ends");
+    }
+
     /// Reads until `text` was seen after what was already taken.
     fn until(&mut self, text: &str) -> String {
         let limit = Instant::now() + Duration::from_secs(20);
@@ -66,7 +82,8 @@ impl Terminal {
 #[test]
 fn raw_while_it_runs_sized_and_resized_then_put_back() {
     let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
-    let program = "trap 'echo size $(stty size)' WINCH; echo first $(stty size); read line; echo got $line; read line";
+    let program =
+        "trap 'echo size $(stty size)' WINCH; echo first $(stty size); read line; echo got $line; read line; exit 0";
     let mut shell = terminal.start(
         &beside,
         &format!("$BASTIDE run -- sh -c \"{}\"; echo exit $?", program.replace('$', "\\$")),
@@ -104,18 +121,12 @@ fn control_z_stops_the_job_and_fg_goes_on() {
     terminal.until("ready");
     assert!(terminal.is_raw());
     terminal.say("\u{1a}");
-    terminal.until("Stopped");
-    terminal.until("prompt> ");
-    terminal.say("fg\n");
-    terminal.until("continued");
+    terminal.goes_on();
     assert!(terminal.is_raw());
     terminal.say("one\r");
     terminal.say("two\r");
     terminal.until("read");
-    terminal.until("changed: nothing");
-    terminal.until("prompt> ");
-    terminal.say("exit\n");
-    shell.wait().expect("ends");
+    terminal.leave(&mut shell);
 }
 
 #[test]
@@ -128,14 +139,8 @@ fn control_z_with_piped_input_stops_the_job_too() {
     terminal.until("ready");
     assert!(!terminal.is_raw());
     terminal.say("\u{1a}");
-    terminal.until("Stopped");
-    terminal.until("prompt> ");
-    terminal.say("fg\n");
-    terminal.until("continued");
-    terminal.until("changed: nothing");
-    terminal.until("prompt> ");
-    terminal.say("exit\n");
-    shell.wait().expect("ends");
+    terminal.goes_on();
+    terminal.leave(&mut shell);
 }
 
 #[test]
@@ -150,17 +155,11 @@ fn a_stop_from_outside_gives_the_terminal_back() {
     let client = foreground(&terminal);
     rustix::process::kill_process(client, rustix::process::Signal::TSTP).expect("sent");
     terminal.until("\u{1b}[?25h");
-    terminal.until("Stopped");
-    terminal.until("prompt> ");
-    terminal.say("fg\n");
-    terminal.until("continued");
+    terminal.goes_on();
     assert!(terminal.is_raw());
     terminal.say("one\r");
     terminal.say("two\r");
-    terminal.until("changed: nothing");
-    terminal.until("prompt> ");
-    terminal.say("exit\n");
-    shell.wait().expect("ends");
+    terminal.leave(&mut shell);
 }
 
 /// The leader of the job that has the terminal: the client.

@@ -1,5 +1,5 @@
-//! What a path is inside a cell, computed from the policy: refused file accesses are no events, since what is
-//! not named is simply absent. Symbolic links are not followed here; the opener's path is what is judged.
+//! What a path is inside a cell, computed from the policy: what is not named is simply absent and makes no event. (What
+//! Landlock refuses makes one where the host's audit is on.) Links are not followed: the opener's path is judged.
 
 use std::fmt;
 

@@ -79,8 +79,8 @@ impl Redactor {
     pub fn text(&self, text: &str, limit: usize) -> String {
         // Secrets go first, while they are still spelled as they were given (a key file has line ends), and
         // again once escapes are written out. Only then is it cut: a cut secret would not be recognised.
-        let hidden = self.hide(text);
-        let shown = visible(&hidden);
+        let blanked = self.hide(text);
+        let shown = visible(&blanked);
         let kept = bounded(&self.hide(&shown), limit);
         if !self.holds_secret(&kept) {
             return kept;
@@ -157,7 +157,7 @@ impl Secret {
 
 /// The text with characters that hide or reorder others written out as `\u{…}`. Stable when repeated.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(deceives) {
+    if !text.contains(hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -166,7 +166,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            _ if deceives(letter) => {
+            _ if hidden(letter) => {
                 // Writing to a string cannot fail.
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(letter));
             }
@@ -176,13 +176,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Control characters, bidirectional marks, and what is drawn as nothing at all.
-fn deceives(letter: char) -> bool {
+/// Controls, and characters that reorder, hide or join what stands beside them. The one list: the client has it from here.
+#[must_use]
+pub fn hidden(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
+        || matches!(u32::from(letter),
+            0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
+            | 0xfff0..=0xfffb | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
 }
 
 fn bounded(text: &str, limit: usize) -> String {

@@ -112,10 +112,10 @@ impl Writer {
         kind: Kind,
     ) -> Result<(EventId, Vec<u8>), WriteError> {
         let seq = self.head.events + 1;
-        let mut event = Event { seq, at, cause, kind: redactor.kind(kind, Bounds::USUAL) };
+        let mut event = Event { seq, at, cause, kind: redactor.kind(&kind, Bounds::USUAL) };
         let mut line = encode(&event)?;
         if line.len() >= MAX_LINE {
-            event.kind = redactor.kind(event.kind, Bounds::TIGHT);
+            event.kind = redactor.kind(kind, Bounds::TIGHT);
             line = encode(&event)?;
         }
         if line.len() >= MAX_LINE {

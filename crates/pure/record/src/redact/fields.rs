@@ -1,62 +1,72 @@
 //! Every string of an event, named one by one: a new field does not compile until it is redacted here.
 
+use std::borrow::Borrow;
+
 use super::{Bounds, Redactor};
 use crate::event::{Kind, Wall};
 
 impl Redactor {
-    /// The event's content as it may be written.
-    pub fn kind(&self, mut kind: Kind, bounds: Bounds) -> Kind {
-        match &mut kind {
-            Kind::SessionStart { session, command, workspace, mode, policy, accepted_risks } => {
-                self.all([session, workspace, mode, policy], bounds);
-                self.list(command, bounds);
-                self.list(accepted_risks, bounds);
-            }
-            Kind::Walls { layers } | Kind::Limits { limits: layers } => {
-                layers.truncate(bounds.items);
-                for Wall { name, holds: _, detail } in layers {
-                    self.all([name, detail], bounds);
-                }
-            }
-            Kind::Exec { pid: _, parent: _, by, claimed, arguments } => {
-                self.all([by, claimed], bounds);
-                self.list(arguments, bounds);
-            }
-            Kind::Resolve { name, verdict: _, reason } => self.all([name].into_iter().chain(reason), bounds),
-            Kind::Connect { pid: _, program, host, address, port: _, verdict: _, rule, reason, suggestion } => {
-                self.list(program, bounds);
-                self.all([host].into_iter().chain(address).chain(rule).chain(reason).chain(suggestion), bounds);
-            }
-            Kind::FileRefused { pid: _, program, access, path, untold: _ } => {
-                self.all(program.iter_mut().chain(path), bounds);
-                self.list(access, bounds);
-            }
-            Kind::WorkspaceChange { path, change } => self.all([path, change], bounds),
-            Kind::Merge { paths, state } => {
-                self.list(paths, bounds);
-                self.all([state], bounds);
-            }
-            Kind::Ended { exit: _, reason } => self.all([reason], bounds),
-            Kind::Close { connect: _, sent: _, received: _, address, note } => {
-                self.all(address.iter_mut().chain(note), bounds);
-            }
-            Kind::GateStarted { incarnation: _ } | Kind::GateLost | Kind::Unknown => {}
-        }
-        kind
+    /// The event's content as it may be written. Made from the original each time: what was cut once is counted wrong
+    /// when it is cut again.
+    pub fn kind(&self, kind: impl Borrow<Kind>, bounds: Bounds) -> Kind {
+        self.cut(kind.borrow(), bounds)
     }
 
-    fn all<'s>(&self, strings: impl IntoIterator<Item = &'s mut String>, bounds: Bounds) {
-        for string in strings {
-            *string = self.text(string, bounds.text);
+    fn cut(&self, kind: &Kind, bounds: Bounds) -> Kind {
+        let text = |text: &String| self.text(text, bounds.text);
+        let maybe = |text: &Option<String>| text.as_deref().map(|text| self.text(text, bounds.text));
+        let list = |list: &Vec<String>| self.list(list, bounds);
+        let walls = |walls: &[Wall]| walls.iter().take(bounds.items).map(|wall| self.wall(wall, bounds)).collect();
+        match kind {
+            Kind::SessionStart { session, command, workspace, mode, policy, accepted_risks } => Kind::SessionStart {
+                session: text(session),
+                command: list(command),
+                workspace: text(workspace),
+                mode: text(mode),
+                policy: text(policy),
+                accepted_risks: list(accepted_risks),
+            },
+            Kind::Walls { layers } => Kind::Walls { layers: walls(layers) },
+            Kind::Limits { limits } => Kind::Limits { limits: walls(limits) },
+            &Kind::Exec { pid, parent, ref by, ref claimed, ref arguments } => {
+                Kind::Exec { pid, parent, by: text(by), claimed: text(claimed), arguments: list(arguments) }
+            }
+            &Kind::Resolve { ref name, verdict, ref reason } => {
+                Kind::Resolve { name: text(name), verdict, reason: maybe(reason) }
+            }
+            Kind::Connect { pid, program, host, address, port, verdict, rule, reason, suggestion } => Kind::Connect {
+                pid: *pid,
+                program: list(program),
+                host: text(host),
+                address: maybe(address),
+                port: *port,
+                verdict: *verdict,
+                rule: maybe(rule),
+                reason: maybe(reason),
+                suggestion: maybe(suggestion),
+            },
+            &Kind::Close { connect, sent, received, ref address, ref note } => {
+                Kind::Close { connect, sent, received, address: maybe(address), note: maybe(note) }
+            }
+            &Kind::FileRefused { pid, ref program, ref access, ref path, untold } => {
+                Kind::FileRefused { pid, program: maybe(program), access: list(access), path: maybe(path), untold }
+            }
+            Kind::WorkspaceChange { path, change } => Kind::WorkspaceChange { path: text(path), change: text(change) },
+            Kind::Merge { paths, state } => Kind::Merge { paths: list(paths), state: text(state) },
+            &Kind::Ended { exit, ref reason } => Kind::Ended { exit, reason: text(reason) },
+            &Kind::GateStarted { incarnation } => Kind::GateStarted { incarnation },
+            Kind::GateLost => Kind::GateLost,
+            Kind::Unknown => Kind::Unknown,
         }
     }
 
-    fn list(&self, list: &mut Vec<String>, bounds: Bounds) {
+    fn wall(&self, Wall { name, holds, detail }: &Wall, bounds: Bounds) -> Wall {
+        Wall { name: self.text(name, bounds.text), holds: *holds, detail: self.text(detail, bounds.text) }
+    }
+
+    fn list(&self, list: &[String], bounds: Bounds) -> Vec<String> {
+        let kept = list.iter().take(bounds.items).map(|text| self.text(text, bounds.text));
         let more = list.len().saturating_sub(bounds.items);
-        list.truncate(bounds.items);
-        self.all(list.iter_mut(), bounds);
-        if more > 0 {
-            list.push(format!("…[{more} more]"));
-        }
+        kept.chain((more > 0).then(|| format!("…[{more} more]"))).collect()
     }
 }

@@ -55,6 +55,11 @@ fn a_short_secret_is_refused() {
 #[test]
 fn deceptive_characters_are_written_out() {
     assert_eq!(visible("a\u{202e}b\u{1b}[2J\n"), "a\\u{202e}b\\u{1b}[2J\\n");
+    let drawn_as_nothing =
+        "\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180f}\u{3164}\u{fe0f}\u{ffa0}\u{1d173}\u{e0080}\u{e0fff}";
+    for letter in drawn_as_nothing.chars() {
+        assert_eq!(visible(&letter.to_string()), format!("\\u{{{:x}}}", u32::from(letter)));
+    }
 }
 
 #[test]

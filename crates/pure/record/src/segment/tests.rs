@@ -122,6 +122,13 @@ fn an_event_of_excess_is_cut_to_fit() {
     let (_, line) = writer.append(&Redactor::new(), 0, Vec::new(), kind).expect("written");
     assert!(line.len() <= MAX_LINE);
     assert!(verify(&origin(), &line).is_ok());
+    // It is cut twice, and what it says was left out is counted once, from the whole.
+    let Kind::Exec { claimed, arguments, .. } = decode(Segment::Gate, 1, &line).expect("read").event.kind else {
+        panic!("another event");
+    };
+    assert_eq!((arguments.len(), arguments[32].as_str()), (33, "…[968 more]"));
+    let whole = format!("{}…[8744 bytes more]", "\"".repeat(256));
+    assert!(claimed == whole && arguments[..32].iter().all(|argument| *argument == whole), "{claimed}");
 }
 
 #[test]
@@ -140,18 +147,6 @@ fn a_secret_is_gone_before_it_is_hashed() {
     let kind = Kind::Resolve { name: "HUNTER22.example".into(), verdict: Verdict::Refused, reason: None };
     let (_, line) = Writer::new(&origin()).append(&redactor, 0, Vec::new(), kind).expect("written");
     assert!(String::from_utf8(line).expect("text").contains("[redacted:token].example"));
-}
-
-/// Prints a figure: `cargo test --release -p bastide-record -- --ignored --nocapture rate`.
-#[test]
-#[ignore = "a measurement, meaningful in release only"]
-fn rate_of_verify() {
-    let text = segment(200_000);
-    let start = std::time::Instant::now();
-    assert!(verify(&origin(), &text).is_ok());
-    let rate = 200_000.0 / start.elapsed().as_secs_f64();
-    println!("verify: {rate:.0} events/s, {} bytes/event", text.len() / 200_000);
-    assert!(rate >= 200_000.0);
 }
 
 proptest! {
