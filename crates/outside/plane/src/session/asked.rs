@@ -9,7 +9,7 @@ use wire::command::{Problem, Run};
 use wire::{Proxy, Secret};
 
 use super::locate::plain;
-use super::risks::{self, Accepted, Credential};
+use super::risks::{self, Accepted};
 use super::{credentials, host};
 use crate::policy_file;
 use crate::problem::{NOT_RUN, problem, quoted};
@@ -116,7 +116,9 @@ pub(super) fn complete(begun: Begun, store: &Store) -> Result<Asked, Problem> {
         None => policy.files.workspace,
     };
     policy.files.workspace = mode;
-    let hidden = credentials_inside(&run, &accepted, &home, &policy)?;
+    let named = policy.files.read.iter().chain(&policy.files.write).map(|path| Path::new(path.as_str()));
+    let trees = std::iter::once(workspace.as_path()).chain(named);
+    let hidden = credentials::keep_out(&run, &accepted, &home, trees)?;
     keeps_off_the_state(&policy, store)?;
     let secret = |(name, value): &&(String, String)| credentials::secret_looking(name, value);
     let secrets = run.environment.iter().filter(secret);
@@ -166,22 +168,13 @@ fn allow(host: &str) -> Result<Rule, Problem> {
 }
 
 fn wider(asked: WorkspaceMode, policy: &Policy) -> Problem {
-    let word = mode_word(asked);
+    let word = asked.name();
     problem(
         "E-PLANE-044",
         format!("`--mode {word}` is wider than what policy `{}` allows", policy.name),
         &format!("write `workspace: {word}` into the policy"),
         NOT_RUN,
     )
-}
-
-/// The word that policies and summaries use.
-pub(super) const fn mode_word(mode: WorkspaceMode) -> &'static str {
-    match mode {
-        WorkspaceMode::ReadOnly => "read-only",
-        WorkspaceMode::Review => "review",
-        WorkspaceMode::Live => "live",
-    }
 }
 
 /// The workspace's real path. What holds everything, or the plane's own state, is no workspace.
@@ -220,34 +213,28 @@ fn workspace(run: &Run, home: &Path, store: &Store) -> Result<PathBuf, Problem> 
     }
 }
 
-/// Refuses credentials that nobody accepted; gives the places that stay hidden.
-fn credentials_inside(run: &Run, accepted: &Accepted, home: &Path, policy: &Policy) -> Result<Vec<PathBuf>, Problem> {
-    let variables = run.environment.iter().filter(|(name, value)| credentials::secret_looking(name, value));
-    let variables = variables.map(|(name, _)| name.clone());
-    let trees = policy.files.read.iter().chain(&policy.files.write).map(|path| PathBuf::from(path.as_str()));
-    let directories = trees.filter_map(|path| credentials::holds(home, &path));
-    let directories = directories.map(|place| place.to_string_lossy().into_owned());
-    let mut found: Vec<String> = variables.chain(directories).collect();
-    found.dedup();
-    let let_in = match &accepted.credential {
-        Some(Credential::TheOnlyOne) if found.len() <= 1 => found.first().cloned(),
-        Some(Credential::Named(name)) => found.iter().find(|one| named(one, name, home)).cloned(),
-        _ => None,
-    };
-    match found.iter().find(|one| Some(*one) != let_in.as_ref()) {
-        Some(other) => Err(problem(
-            "E-PLANE-047",
-            format!("`{other}` looks like a credential, and nothing inside may hold one"),
-            "to let this one in all the same: `--accept-risk credential-inside=NAME`",
-            NOT_RUN,
-        )),
-        None => {
-            Ok(credentials::places(home).filter(|place| Some(place.to_string_lossy().into_owned()) != let_in).collect())
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn named(found: &str, name: &str, home: &Path) -> bool {
-    let expanded = name.strip_prefix("~/").map(|rest| home.join(rest).to_string_lossy().into_owned());
-    found == name || expanded.as_deref() == Some(found)
+    #[test]
+    fn a_workspace_in_a_place_of_credentials_is_refused_as_a_tree_that_is_read_is() {
+        let room = tempfile::tempdir().expect("a directory");
+        let home = room.path().canonicalize().expect("real").join("home");
+        let team = home.join(".password-store/team");
+        fs::create_dir_all(&team).expect("made");
+        let complete = |risks: &[&str]| {
+            let run = Run {
+                directory: team.clone(),
+                surroundings: vec![("HOME".into(), home.to_string_lossy().into_owned())],
+                accept_risks: risks.iter().map(|risk| (*risk).to_owned()).collect(),
+                ..Run::default()
+            };
+            let store = store(&run)?;
+            super::complete(begin(run, &store)?, &store)
+        };
+        assert_eq!(complete(&[]).expect_err("a credential").code, "E-PLANE-047");
+        let asked = complete(&["credential-inside"]).expect("let in");
+        assert!(!asked.hidden.contains(&home.join(".password-store")) && asked.hidden.contains(&home.join(".aws")));
+    }
 }

@@ -1,6 +1,12 @@
 //! What is known to hold an operator's credentials: never visible inside, unless that one was accepted by name.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use wire::command::{Problem, Run};
+
+use super::risks::{Accepted, Credential};
+use crate::problem::{NOT_RUN, problem, quoted};
 
 /// Files and directories of a home that hold logins or keys.
 const IN_HOME: &[&str] = &[
@@ -48,14 +54,74 @@ const IN_HOME: &[&str] = &[
     ".config/chromium",
 ];
 
-/// Every known place of credentials in a home.
-pub(super) fn places(home: &Path) -> impl Iterator<Item = PathBuf> {
-    IN_HOME.iter().map(move |place| home.join(place))
+/// One known place of credentials.
+struct Place {
+    /// As the operator's HOME spells it.
+    name: String,
+    /// Every spelling that leads there: a tree is named by its real path, a home perhaps through a link.
+    paths: Vec<PathBuf>,
 }
 
-/// The place of credentials that a path is, or lies in.
-pub(super) fn holds(home: &Path, path: &Path) -> Option<PathBuf> {
-    places(home).find(|place| path.starts_with(place))
+impl Place {
+    fn holds(&self, tree: &Path) -> bool {
+        self.paths.iter().any(|path| tree.starts_with(path))
+    }
+}
+
+fn places(home: &Path) -> impl Iterator<Item = Place> {
+    let real = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+    IN_HOME.iter().map(move |place| {
+        let written = home.join(place);
+        let mut paths = vec![written.clone(), real.join(place)];
+        paths.extend(fs::canonicalize(&written));
+        paths.sort_unstable();
+        paths.dedup();
+        Place { name: written.to_string_lossy().into_owned(), paths }
+    })
+}
+
+/// Refuses credentials that nobody accepted, among the variables and in the trees that are to come in; gives the paths
+/// that stay hidden.
+///
+/// # Errors
+/// Which one was not accepted.
+pub(super) fn keep_out<'t>(
+    run: &Run,
+    accepted: &Accepted,
+    home: &Path,
+    trees: impl Iterator<Item = &'t Path>,
+) -> Result<Vec<PathBuf>, Problem> {
+    let variables = run.environment.iter().filter(|(name, value)| secret_looking(name, value));
+    let mut found: Vec<String> = variables.map(|(name, _)| name.clone()).collect();
+    let places: Vec<Place> = places(home).collect();
+    for tree in trees {
+        let real = fs::canonicalize(tree).unwrap_or_else(|_| tree.to_owned());
+        let holding = places.iter().filter(|place| place.holds(tree) || place.holds(&real));
+        found.extend(holding.map(|place| place.name.clone()));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|one| seen.insert(one.clone()));
+    let let_in = match &accepted.credential {
+        Some(Credential::TheOnlyOne) if found.len() <= 1 => found.first().cloned(),
+        Some(Credential::Named(name)) => found.iter().find(|one| named(one, name, home)).cloned(),
+        _ => None,
+    };
+    match found.iter().find(|one| Some(*one) != let_in.as_ref()) {
+        Some(other) => Err(problem(
+            "E-PLANE-047",
+            format!("`{}` looks like a credential, and nothing inside may hold one", quoted(other)),
+            "to let this one in all the same: `--accept-risk credential-inside=NAME`",
+            NOT_RUN,
+        )),
+        None => {
+            Ok(places.into_iter().filter(|one| Some(&one.name) != let_in.as_ref()).flat_map(|one| one.paths).collect())
+        }
+    }
+}
+
+fn named(found: &str, name: &str, home: &Path) -> bool {
+    let expanded = name.strip_prefix("~/").map(|rest| home.join(rest).to_string_lossy().into_owned());
+    found == name || expanded.as_deref() == Some(found)
 }
 
 /// Variables whose names say that they hold a secret.
@@ -85,9 +151,53 @@ mod tests {
         assert!(secret_looking("OPENAI_API_KEY", "a1b2c3d4e5f6a7b8c9d0"));
         assert!(secret_looking("X", "ghp_abcdefghijklmnop"));
         assert!(!secret_looking("PATH", "/usr/bin:/bin:/usr/local/bin0"));
+    }
+
+    fn kept_out(home: &Path, trees: &[&Path], risk: &str) -> Result<Vec<PathBuf>, Problem> {
+        let accepted = super::super::risks::accept(&[risk.to_owned()]).expect("a risk");
+        keep_out(&Run::default(), &accepted, home, trees.iter().copied())
+    }
+
+    const NONE: &str = "credential-inside=NONE";
+
+    /// A workspace in such a place was neither refused nor hidden: only `--read` and `--write` were looked at.
+    #[test]
+    fn no_tree_lies_in_a_place_of_credentials_unless_that_one_was_let_in() {
         let home = Path::new("/home/u");
-        assert!(
-            holds(home, Path::new("/home/u/.ssh/id")).is_some() && holds(home, Path::new("/home/u/.rustup")).is_none()
-        );
+        let (team, key) = (Path::new("/home/u/.password-store/team"), Path::new("/home/u/.aws/x"));
+        for tree in [team, key] {
+            let refused = kept_out(home, &[Path::new("/work"), tree], NONE).expect_err("a credential");
+            assert_eq!(refused.code, "E-PLANE-047", "{refused}");
+        }
+        assert!(kept_out(home, &[team, key], "credential-inside").is_err(), "one, not two");
+        let twice = kept_out(home, &[team, Path::new("/home/u/.password-store")], "credential-inside");
+        let hidden = twice.expect("one credential, however often it is named");
+        assert!(hidden.contains(&home.join(".aws")) && !hidden.contains(&home.join(".password-store")), "{hidden:?}");
+        let by_name = kept_out(home, &[team], "credential-inside=~/.password-store").expect("let in");
+        assert!(!by_name.contains(&home.join(".password-store")));
+        assert!(kept_out(home, &[Path::new("/home/u/.rustup"), Path::new("/home/u/.sshd")], NONE).is_ok());
+    }
+
+    /// A home that is a link hid its places under a name that nothing inside has.
+    #[test]
+    fn a_place_is_known_by_every_spelling_that_leads_to_it() {
+        let room = tempfile::tempdir().expect("a directory");
+        let room = room.path().canonicalize().expect("real");
+        let (real, home) = (room.join("real"), room.join("home"));
+        for directory in ["real/.aws/x", "real/.config/gh", "dotfiles/ssh"] {
+            fs::create_dir_all(room.join(directory)).expect("made");
+        }
+        std::os::unix::fs::symlink(&real, &home).expect("linked");
+        std::os::unix::fs::symlink(room.join("dotfiles/ssh"), real.join(".ssh")).expect("linked");
+        for tree in [home.join(".aws/x"), real.join(".aws/x"), room.join("dotfiles/ssh")] {
+            assert!(kept_out(&home, &[&tree], NONE).is_err(), "{}", tree.display());
+        }
+        let hidden = kept_out(&home, &[&real.join(".config")], NONE).expect("holds one, and hides it");
+        for place in [home.join(".config/gh"), real.join(".config/gh"), room.join("dotfiles/ssh")] {
+            assert!(hidden.contains(&place), "{} in {hidden:?}", place.display());
+        }
+        let risk = format!("credential-inside={}", home.join(".aws").display());
+        let hidden = kept_out(&home, &[&real.join(".aws/x")], &risk).expect("let in");
+        assert!(!hidden.contains(&real.join(".aws")) && !hidden.contains(&home.join(".aws")), "{hidden:?}");
     }
 }

@@ -34,7 +34,7 @@ use crate::audit::Watch;
 use crate::channel::Client;
 use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, repair};
-use asked::{Asked, mode_word};
+use asked::Asked;
 use gate::Door;
 use prepare::Prepared;
 use serve::Session;
@@ -151,7 +151,7 @@ fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Resu
             session: session.record.id.clone(),
             command: session.record.command.clone(),
             workspace: asked.workspace.to_string_lossy().into_owned(),
-            mode: mode_word(asked.mode).into(),
+            mode: asked.mode.name().into(),
             policy: asked.policy.name.clone(),
             accepted_risks: asked.accepted.names.clone(),
         })?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use policy::{Change, Conjunction, Egress, Host, Observed, Outcome, Policy, diff, explain, run_tests, suggest_policy};
+use policy::{Conjunction, Egress, Host, Observed, Outcome, Policy, diff, explain, run_tests, suggest_policy};
 use record::{Kind, Verdict};
 use serde_json::json;
 use wire::command::{Checked, PolicyRequest, Problem, Reply, Select};
@@ -114,24 +114,13 @@ fn workspace(place: &Place) -> std::path::PathBuf {
 fn compare(old: &Policy, new: &Policy) -> Checked {
     let changes = diff(old, new);
     let wider = changes.iter().filter(|change| change.widens).count();
-    let mut text: String = changes.iter().map(line).collect();
+    let mut text: String = changes.iter().map(|change| format!("{}\n", quoted(&change.to_string()))).collect();
     text += &match (changes.len(), wider) {
         (0, _) => "no difference\n".to_owned(),
         (_, 0) => "nothing becomes possible that was not\n".to_owned(),
         (_, some) => format!("{some} of {} differences make more possible\n", changes.len()),
     };
     Checked { yes: wider == 0, text, data: json!(changes) }
-}
-
-fn line(change: &Change) -> String {
-    let sign = if change.widens { "wider   " } else { "narrower" };
-    let key = quoted(&change.key);
-    match (change.before.as_deref().map(quoted), change.after.as_deref().map(quoted)) {
-        (Some(before), Some(after)) => format!("{sign} {key}: {before} -> {after}\n"),
-        (None, Some(after)) => format!("{sign} {key}: + {after}\n"),
-        (Some(before), None) => format!("{sign} {key}: - {before}\n"),
-        (None, None) => String::new(),
-    }
 }
 
 /// Yes when there are examples and all of them came out as written.
@@ -217,4 +206,26 @@ fn observed(kind: Kind) -> Option<Observed> {
         Verdict::Refused => Outcome::Deny,
     };
     Some(Observed { host: Host::parse(&host).ok()?, port, program, outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy::{Example, Rule, Target};
+
+    /// Both were called narrower, though nothing is less possible.
+    #[test]
+    fn what_changes_nothing_is_called_neither_wider_nor_narrower() {
+        let rule = |to: &str| Rule::to(Target::parse(to).expect("a target"));
+        let mut old = Policy::default();
+        old.network.allow = vec![rule("*.a.example"), rule("x.a.example:443")];
+        let mut new = old.clone();
+        new.network.allow.pop();
+        let host = Host::parse("x.a.example").expect("a host");
+        new.tests.push(Example::Connect { host, port: 443, program: None, expect: Outcome::Allow });
+        let found = compare(&old, &new);
+        let lines: Vec<&str> = found.text.lines().collect();
+        assert!(found.yes && lines.len() == 3, "{}", found.text);
+        assert!(lines[..2].iter().all(|line| line.ends_with("(changes nothing that is possible)")), "{}", found.text);
+    }
 }

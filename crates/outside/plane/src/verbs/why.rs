@@ -65,7 +65,7 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
         None => problem(
             "E-PLANE-017",
             format!("nothing was refused in session `{id}`"),
-            "file accesses are not recorded: `bastide why --file PATH` computes what becomes of a path",
+            "refused file accesses are recorded only where the host's audit is on: `bastide why --file PATH` computes one",
             NO,
         ),
     }
