@@ -37,7 +37,7 @@ def surroundings():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; all by default")
-    parser.add_argument("--rounds", type=int, default=100, help="interleaved rounds (100)")
+    parser.add_argument("--rounds", type=int, default=100, help="interleaved rounds of start, inside and door (100); the others have their own")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in MEASURES]

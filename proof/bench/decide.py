@@ -1,18 +1,21 @@
 """What one decision costs with 1,000 hosts, beside a scan over the same rules."""
 
 import os
+import re
 import subprocess
 
-from figures import Figure
+from figures import Figure, Samples
 from host import HOUSE
 
 
 def measure(host, rounds):
     command = ["cargo", "run", "-q", "--release", "-p", "bastide-policy", "--example", "decide_bench"]
     told = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=True, env=os.environ).stdout
-    for line in told.splitlines()[1:]:
+    head, *lines = told.splitlines()
+    # The example says its own least and median, and of how many.
+    count = int(re.search(r"(\d+) rounds", head)[1])
+    for line in lines:
         kind, *values = line.split()
         low, middle, scan_low, scan_middle = [float(value) / 1000 for value in values[:4]]
-        # The example says its own least and median: three samples with that least and that median.
-        ours, scan = [low, middle, middle], [scan_low, scan_middle, scan_middle]
+        ours, scan = Samples(low, middle, count), Samples(scan_low, scan_middle, count)
         yield Figure("1.16", f"decide, {kind}", "us", ours, scan, "a scan over the rules", most=1.0)

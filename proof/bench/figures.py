@@ -1,29 +1,41 @@
 """One figure, its peer and its target, and how they are printed."""
 
 import statistics
+import typing
+
+
+class Samples(typing.NamedTuple):
+    """What is kept of the samples of one side."""
+    least: float | None
+    median: float | None
+    count: int
+
+    @classmethod
+    def of(cls, taken):
+        return cls(min(taken), statistics.median(taken), len(taken)) if taken else cls(None, None, 0)
 
 
 class Figure:
-    """Ours beside the peer's. `samples` in one unit; a target is a ratio (`times`), a difference (`more`) or a bound (`most`)."""
+    """Ours beside the peer's, each the samples in one unit or what was kept of them; a target is a ratio (`times`), a
+    difference (`more`) or a bound (`most`)."""
 
     def __init__(self, clause, name, unit, ours, peer=None, peer_name="", times=None, more=None, most=None, note=""):
         self.clause, self.name, self.unit, self.note = clause, name, unit, note
-        self.ours, self.peer, self.peer_name = list(ours), list(peer or []), peer_name
+        self.ours, self.peer = (side if isinstance(side, Samples) else Samples.of(side or []) for side in (ours, peer))
+        self.peer_name = peer_name
         self.times, self.more, self.most = times, more, most
 
-    def of(self, samples):
-        return (min(samples), statistics.median(samples)) if samples else (None, None)
-
     def compared(self):
-        """What the target bounds, for the least and for the median."""
-        ours, peer = self.of(self.ours), self.of(self.peer)
+        """What the target bounds, for the least and for the median; none where nothing can be said."""
+        ours, peer = self.ours[:2], self.peer[:2]
         if self.most is not None:
             return ours
-        if not self.peer:
+        if not self.ours.count or not self.peer.count:
             return (None, None)
         if self.more is not None:
             return tuple(a - b for a, b in zip(ours, peer))
-        return tuple(a / b for a, b in zip(ours, peer))
+        # Nothing is a multiple of nothing.
+        return tuple(a / b if b else None for a, b in zip(ours, peer))
 
     def target(self):
         if self.times is not None:
@@ -33,17 +45,18 @@ class Figure:
         return f"<= {self.most} {self.unit}" if self.most is not None else ""
 
     def passes(self):
-        """Both the least and the median hold; none where nothing is promised."""
+        """Both the least and the median hold, and are known; none where nothing is promised."""
         bound = next((b for b in (self.times, self.more, self.most) if b is not None), None)
-        return None if bound is None else all(value <= bound for value in self.compared())
+        return None if bound is None else all(value is not None and value <= bound for value in self.compared())
 
     def json(self):
-        (low, middle), (peer_low, peer_middle), (a, b) = self.of(self.ours), self.of(self.peer), self.compared()
+        (low, middle, count), (peer_low, peer_middle, peer_count) = self.ours, self.peer
+        a, b = self.compared()
         return {
             "clause": self.clause, "name": self.name, "unit": self.unit, "min": low, "median": middle,
             "peer": self.peer_name, "peer_min": peer_low, "peer_median": peer_middle,
             "compared_min": a, "compared_median": b, "target": self.target(), "passes": self.passes(),
-            "samples": len(self.ours), "note": self.note,
+            "samples": count, "peer_samples": peer_count, "note": self.note,
         }
 
 
@@ -57,7 +70,7 @@ def table(figures):
     """At most 80 columns."""
     lines = [f"{'':4} {'figure':30} {'min':>7} {'median':>7} {'peer':>7} {'median':>7}  {'min':>5} {'med':>5}", ""]
     for figure in figures:
-        (low, middle), (peer_low, peer_middle), (a, b) = figure.of(figure.ours), figure.of(figure.peer), figure.compared()
+        (low, middle, _), (peer_low, peer_middle, _), (a, b) = figure.ours, figure.peer, figure.compared()
         if figure.most is not None:
             a = b = None
         lines.append(

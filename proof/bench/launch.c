@@ -3,7 +3,8 @@
  *   launch ROUNDS SECONDS PROGRAM ARG... [-+- PROGRAM ARG...]...
  *
  * Every round runs each side once, in rotating order, stdio on /dev/null. A side that does not end within SECONDS is
- * a hang: where each of its processes waits is told on stderr, then it is killed. It measures nothing else. */
+ * a hang: where each of its processes waits is told on stderr, then it is killed, and counts as failed too. It measures
+ * nothing else. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -66,7 +67,7 @@ static void say_where(int root, int depth) {
 
 int main(int argc, char **argv) {
     char **sides[MOST_SIDES];
-    int count = 0, hangs = 0;
+    int count = 0;
     if (argc < 4) return 2;
     int rounds = atoi(argv[1]), seconds = atoi(argv[2]);
     sides[count++] = argv + 3;
@@ -81,7 +82,7 @@ int main(int argc, char **argv) {
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     long long *took = calloc((size_t)rounds * count, sizeof *took);
-    int failed[MOST_SIDES] = {0};
+    int failed[MOST_SIDES] = {0}, hangs[MOST_SIDES] = {0};
     for (int round = 0; round < rounds; round++)
         for (int turn = 0; turn < count; turn++) {
             int side = (turn + round) % count, status;
@@ -98,14 +99,16 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "hang: round %d, %s:\n", round, sides[side][0]);
                 say_where(child, 0);
                 kill(child, SIGKILL);
-                hangs++;
+                hangs[side]++;
             }
             waitpid(child, &status, 0);
             took[round * count + side] = now() - before;
             close(held);
             if (status) failed[side]++;
         }
-    printf("{\"hangs\": %d, \"failed\": [", hangs);
+    printf("{\"hangs\": [");
+    for (int side = 0; side < count; side++) printf("%s%d", side ? ", " : "", hangs[side]);
+    printf("], \"failed\": [");
     for (int side = 0; side < count; side++) printf("%s%d", side ? ", " : "", failed[side]);
     printf("], \"ns\": [");
     for (int side = 0; side < count; side++) {

@@ -1,6 +1,5 @@
 """What stands beside an agent: memory of one cell, 200 cells at once, and what is left of them."""
 
-import glob
 import os
 import signal
 import subprocess
