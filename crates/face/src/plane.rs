@@ -45,21 +45,22 @@ impl Plane {
     /// # Errors
     /// When it is not there, the request cannot be said, or it is gone before it was asked.
     pub fn ask(request: &Request) -> Result<Self, Error> {
-        Self::ask_with(request, &[])
+        Self::ask_with(request, &[], true)
     }
 
-    /// The same, with descriptors that ride with the request's first byte.
+    /// The same, with descriptors that ride with the request's first byte. Unless `sealed`, the plane also inherits
+    /// what whoever started us left open, and so does all that it starts.
     ///
     /// # Errors
     /// As [`Plane::ask`].
-    pub fn ask_with(request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Self, Error> {
+    pub fn ask_with(request: &Request, descriptors: &[BorrowedFd<'_>], sealed: bool) -> Result<Self, Error> {
         let frame = wire::encode(request).map_err(|_| Error::Unsayable)?;
         let (socket, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|error| Error::NoPlane { cause: error.to_string() })?;
         let plane = Self {
             socket,
-            child: start(theirs)?,
+            child: start(theirs, sealed)?,
             decoder: Decoder::new(),
             replies: VecDeque::new(),
             descriptors: Vec::new(),
@@ -193,14 +194,16 @@ impl AsFd for Plane {
     }
 }
 
-fn start(socket: OwnedFd) -> Result<Child, Error> {
+fn start(socket: OwnedFd, sealed: bool) -> Result<Child, Error> {
     let missing = |cause: std::io::Error| Error::NoPlane { cause: cause.to_string() };
     let program = beside().map_err(missing)?;
     // Its stdout is not ours: a plane that outlives us must not hold a pipe open that somebody reads.
     let mut command = Command::new(&program);
     command.stdin(Stdio::from(socket)).stdout(Stdio::null()).process_group(0);
-    // Nor is anything that the operator's shell left open: it would be in every process that holds a cell.
-    close_fds::set_fds_cloexec(FIRST_OTHER, &[]);
+    if sealed {
+        // Nor is anything that the operator's shell left open: it would be in every process that holds a cell.
+        close_fds::set_fds_cloexec(FIRST_OTHER, &[]);
+    }
     command.spawn().map_err(|cause| Error::NoPlane { cause: format!("{}: {cause}", crate::words::name(&program)) })
 }
 

@@ -163,21 +163,36 @@ fn a_reader_that_left_gives_the_program_its_sigpipe() {
     assert_eq!(child.wait().expect("ends").code(), Some(128 + 13));
 }
 
-#[test]
-fn the_plane_gets_no_descriptor_but_stdio() {
+/// What the plane had open, when the client was started with two more descriptors than its streams.
+fn held_by_the_plane(flags: &str) -> Vec<String> {
     let beside = Beside::with("run");
     let mut command = Command::new("sh");
-    command.args(["-c", "exec 3</etc/hostname 9<&3; exec \"$0\" run --outcome o -- true"]).arg(beside.bastide());
+    let script = format!("exec 3</etc/hostname 9<&3; exec \"$0\" run {flags} --outcome o -- true");
+    command.args(["-c", &script]).arg(beside.bastide());
     let known = beside.command(&[]);
     command.envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(known.get_current_dir().expect("workspace")).stdin(Stdio::null());
     assert!(command.output().expect("starts").status.success());
     let seen = std::fs::read_to_string(beside.directory.path().join("fds")).expect("listed");
-    let mut held: Vec<_> = seen.lines().filter_map(|line| line.split_once(" -> ").map(|(_, target)| target)).collect();
+    let targets = seen.lines().filter_map(|line| line.split_once(" -> ").map(|(_, target)| target.to_owned()));
     // The listing, the script and a kept stdout are the shell's own; what is left is the socket, and our stderr.
-    held.retain(|target| !["/fds", "/bastided", "/dev/null"].iter().any(|own| target.ends_with(own)));
+    let own = |target: &str| ["/fds", "/bastided", "/dev/null"].iter().any(|own| target.ends_with(own));
+    let mut held: Vec<_> = targets.filter(|target| !own(target)).collect();
     held.sort_unstable();
-    assert!(held.len() == 2 && held[0].starts_with("pipe:[") && held[1].starts_with("socket:["), "{seen}");
+    held
+}
+
+#[test]
+fn the_plane_gets_no_descriptor_but_stdio() {
+    let held = held_by_the_plane("");
+    assert!(held.len() == 2 && held[0].starts_with("pipe:[") && held[1].starts_with("socket:["), "{held:?}");
+}
+
+#[test]
+fn what_was_left_open_goes_along_where_that_was_accepted() {
+    let named = |flags| held_by_the_plane(flags).iter().filter(|target| *target == "/etc/hostname").count();
+    assert_eq!(named("--accept-risk without-sealed-descriptors"), 2);
+    assert_eq!(named("--accept-risk without-seccomp"), 0);
 }
 
 #[test]

@@ -27,6 +27,8 @@ use wire::command::{Order, Outcome, Reply, Request, Stream};
 
 /// The risk under which the program gets our standard streams themselves.
 const DIRECT: &str = "without-relayed-stdio";
+/// The risk under which it also gets what whoever started us left open.
+const UNSEALED: &str = "without-sealed-descriptors";
 /// A second ^C within this time ends a session that did not start yet.
 const IMPATIENCE: Duration = Duration::from_secs(2);
 /// How long a plane gets to end a session whose operator is gone.
@@ -40,9 +42,11 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     let request = asked::asked(flags)?;
     let secret = refused::looking_secret(&flags.env).first().map(|name| (*name).to_owned());
     let file = flags.outcome.as_deref().map(outcome::OutcomeFile::prepare).transpose()?;
-    let direct = flags.accept_risk.iter().any(|risk| risk == DIRECT);
+    let accepted = |name: &str| flags.accept_risk.iter().any(|risk| risk == name);
+    let direct = accepted(DIRECT);
     let ours = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
-    let plane = Plane::ask_with(&Request::Run(Box::new(request)), if direct { &ours } else { &[] })?;
+    let lent: &[_] = if direct { &ours } else { &[] };
+    let plane = Plane::ask_with(&Request::Run(Box::new(request)), lent, !accepted(UNSEALED))?;
     let signals = Signals::watch(&signals::ignored()).map_err(|cause| Error::Host { what: "watch signals", cause })?;
     let mut session = Session::new(plane, signals, json);
     if direct {
