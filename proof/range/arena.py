@@ -73,10 +73,7 @@ class Arena:
         self.give(path)
 
     def lend(self, descriptor: int) -> int:
-        """To the client, by its number; in a control as its stdin, the one descriptor besides two that it hands on."""
-        if self.control:
-            self.stdin = descriptor
-            return 7
+        """To the client, by its number."""
         os.set_inheritable(descriptor, True)
         self.lent.append(descriptor)
         return descriptor
@@ -125,8 +122,6 @@ class Arena:
         """Escaped or not, what the case said, what it saw; by case."""
         try:
             inner = self.command()
-            if self.control and self.stdin is not None:
-                inner = ["/bin/sh", "-c", 'exec 7<&0 </dev/null; exec "$@"', "sh", *inner]
             way = ways.WAYS[self.way]
             flags = [flag.format(**vars(self)) for flag in self.flags]
             arguments = [self.bastide, "run", "--read", self.named, *flags, *way.flags, "--", *way.wrap(self, inner)]

@@ -7,8 +7,6 @@ import dataclasses
 import typing
 
 CASES: dict[str, "Case"] = {}
-# The control of what a shell has open: the client hands nothing on but its own standard streams, and those where accepted.
-AS_STDIN = "--accept-risk without-relayed-stdio --accept-risk without-landlock --accept-risk without-host-uid"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -735,6 +735,15 @@ class OpenDirectory(Secret):
 
 
 @fixture
+class OpenTree(OutsideTree):
+    """A directory that the operator's shell has open, which must stay what it is."""
+
+    def stand(self):
+        super().stand()
+        self.facts["descriptor"] = self.arena.lend(os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY))
+
+
+@fixture
 class OpenLog(OutsideTree):
     """A file that the operator's shell has open for writing."""
 
@@ -745,12 +754,13 @@ class OpenLog(OutsideTree):
 
 @fixture
 class OpenSocket(Heard):
-    """A connection that the operator's shell has open."""
+    """A connection to a service of the host's that the operator's shell has open."""
 
     def stand(self):
-        ours, theirs = socket.socketpair()
-        self.arena.ears.add(ours, "connected")
-        self.facts.update(descriptor=self.arena.lend(theirs.detach()), nonce=self.nonce)
+        one = socket.create_connection((self.arena.lan, self.arena.port), 2)
+        # A timeout here would have made it one that does not wait, for whoever holds it.
+        one.settimeout(None)
+        self.facts.update(descriptor=self.arena.lend(one.detach()), nonce=self.nonce)
 
 
 @fixture

@@ -3,7 +3,7 @@
 import os
 import time
 
-from case import AS_STDIN, case
+from case import case
 from kernel import processes
 
 
@@ -122,7 +122,7 @@ def ssh_agent(host):
                 time.sleep(0.2)
 
 
-@case(control=AS_STDIN, host="open-file", alone=True)
+@case("sealed-descriptors", host="open-file", alone=True)
 def descriptor_of_a_key(host):
     """Looks through every number for a file that was left open: a key on `--password-fd`."""
     for number in range(3, 256):

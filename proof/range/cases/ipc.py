@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from case import AS_STDIN, case
+from case import case
 from kernel import LIBC, call
 
 
@@ -133,31 +133,37 @@ def requested_key(host):
 
 # What the operator's shell has open
 
-@case(control=AS_STDIN, host="open-file")
+@case("sealed-descriptors", host="open-file")
 def inherited_file(host):
     """Reads a file that the operator's shell had open."""
     return os.read(host.descriptor, 100)
 
 
-@case(control=AS_STDIN, host="open-directory")
+@case("sealed-descriptors landlock host-uid", user="sealed-descriptors landlock", host="open-directory")
 def inherited_directory(host):
     """Opens a file beneath a directory that the operator's shell had open."""
     return os.read(os.open("secret", os.O_RDONLY, dir_fd=host.descriptor), 100)
 
 
-@case(control=AS_STDIN, host="open-log")
+@case("sealed-descriptors landlock host-uid", user="sealed-descriptors landlock", host="open-tree")
+def inherited_directory_written(host):
+    """Makes a file in a directory that the operator's shell had open."""
+    os.close(os.open("planted", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=host.descriptor))
+
+
+@case("sealed-descriptors", host="open-log")
 def inherited_log(host):
     """Writes to a file that the operator's shell had open for writing."""
     os.write(host.descriptor, b"changed")
 
 
-@case(control=AS_STDIN, host="open-socket")
+@case("sealed-descriptors", host="open-socket")
 def inherited_connection(host):
-    """Talks on a connection that the operator's shell had open."""
+    """Talks on a connection to a service of the host's that the operator's shell had open."""
     os.write(host.descriptor, host.nonce.encode())
 
 
-@case(control=AS_STDIN, host="open-listener")
+@case("sealed-descriptors", host="open-listener")
 def inherited_listener(host):
     """Answers the clients of a service whose listening socket was open."""
     one, _ = socket.socket(fileno=host.descriptor).accept()
