@@ -33,25 +33,28 @@ def python(line: str):
     return lambda arena, inner: ["/usr/bin/python3", "-S", "-c", f"import os,subprocess,sys;c={inner!r};{line}"]
 
 
-def earlier(prepare: str, start: typing.Callable, stands: typing.Callable = lambda arena: True):
+def earlier(prepare: str, start: typing.Callable, stands: typing.Callable):
     """A hostile session before this one prepares home and workspace; its workspace is applied. The cases must start by
-    the same program: a home is kept for each program and workspace."""
+    the same program: a home is kept for each program and workspace. Where what was prepared does not stand, the way
+    would be as any other one, and shows nothing."""
     def wrap(arena, inner):
         done = arena.verb("run", "--", "/bin/sh", "-ec", prepare.replace("CASES", shlex.join(inner)))
         if done.returncode:
             raise RuntimeError(f"the preparing session: exit {done.returncode}: {done.stdout[-800:]}")
-        arena.verb("apply")
+        # Most of what it made is never merged, which makes this end with 1.
+        applied = arena.verb("apply")
         if not stands(arena):
-            raise RuntimeError(f"what the first session prepared does not stand: {done.stdout[-800:]}")
+            raise RuntimeError(f"what the first session prepared does not stand: {applied.stdout[-800:]}")
         return start(arena, inner)
     return wrap
 
 
-def trapped(arena) -> bool:
-    """The one home that is kept for sh holds the link."""
-    homes = glob.glob(f"{arena.home}/.local/state/bastide/homes/sh-*")
-    link = f"{homes[0]}/.local" if len(homes) == 1 else ""
-    return os.path.islink(link) and os.readlink(link) == "/"
+def kept(holds: typing.Callable) -> typing.Callable:
+    """Whether the one home that is kept for sh holds what it must by now."""
+    def stands(arena) -> bool:
+        homes = glob.glob(f"{arena.home}/.local/state/bastide/homes/sh-*")
+        return len(homes) == 1 and holds(homes[0])
+    return stands
 
 
 # Names under which something is mounted or written at the next start.
@@ -88,9 +91,12 @@ WAYS = {
     "read-only": Way(flags=("--mode", "read-only"), story="--mode read-only"),
     "live": Way(flags=("--mode", "live"), story="--mode live"),
     "fresh-home": Way(flags=("--fresh-home",), story="--fresh-home"),
-    "second-home": Way(wrap=earlier(TRAPS, shell("exec CASES"), trapped), story="a home that a hostile session prepared"),
-    "login-shell": Way(wrap=earlier("echo CASES > ~/.profile", lambda arena, inner: ["/bin/sh", "-l", "-c", "true"]),
+    "second-home": Way(wrap=earlier(TRAPS, shell("exec CASES"), kept(lambda home: os.path.islink(f"{home}/.local"))),
+                       story="a home that a hostile session prepared"),
+    "login-shell": Way(wrap=earlier("echo CASES > ~/.profile", lambda arena, inner: ["/bin/sh", "-l", "-c", "true"],
+                                    kept(lambda home: os.path.isfile(f"{home}/.profile"))),
                        story="by a planted .profile in the second session"),
-    "second-workspace": Way(wrap=earlier(WORKSPACE, lambda arena, inner: inner),
+    "second-workspace": Way(wrap=earlier(WORKSPACE, lambda arena, inner: inner,
+                                         lambda arena: os.path.exists(f"{arena.workspace}/.bastide.yaml")),
                             story="a workspace that a hostile session prepared, then applied"),
 }
