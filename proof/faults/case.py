@@ -47,6 +47,7 @@ class Stage(Person):
         """Paths of the workspace that differ."""
         words = ["diff", session] if session else ["diff"]
         told = self.json(*words)
+        require("changes" in told, f"`bastide {' '.join(words)}` tells no changes: {told}")
         return {change["path"]: change for change in told["changes"]}
 
     def not_run(self, done, *words, code=125, hint=True):
@@ -63,13 +64,15 @@ class Stage(Person):
         """Nothing is left behind, and every record verifies. `repaired` lets the next start put things in order."""
         alive = left.survivors(patience)
         require(not alive, "processes survive:", alive)
+        # Before the repair, which removes sessions in which nothing was run.
+        ids = left.ids(self.state)
         if repaired:
             done = self.face("ls")
             require(done.code == 0, "`bastide ls` fails:", done)
         found = left.mounts(self.base)
         require(not found, "mounts stay:", found)
-        groups = self.groups.left()
-        self.groups.clear()
+        groups = self.groups.left(ids)
+        self.groups.clear(ids)
         require(not groups, "control groups stay:", groups)
         require(not left.marks(self.state), "marks stay:", left.marks(self.state))
         require(not left.drafts(self.workspace), "drafts stay:", left.drafts(self.workspace))

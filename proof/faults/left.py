@@ -76,18 +76,25 @@ def mounts(path):
         return [line.strip() for line in file if path in line]
 
 
+MOUNT = "/sys/fs/cgroup"
+
+
+def own_groups():
+    """The path of this process's group by controller; of version 2 by no name."""
+    with contextlib.suppress(OSError), open("/proc/self/cgroup", encoding="ascii") as file:
+        parts = [line.strip().split(":", 2) for line in file]
+        return {name: path.rstrip("/") for _, names, path in parts for name in names.split(",")}
+    return {}
+
+
 class Groups:
-    """A control group of our own in each hierarchy, so that what sessions make lies beneath and is theirs for sure."""
+    """Control groups of sessions. In version 1 they lie beneath a group of our own in each hierarchy, and all there are
+    ours. In version 2 they lie as high as they may, among others' groups, and are known by a session's id."""
 
     def __init__(self):
-        self.made = []
-        own = {}
-        with contextlib.suppress(OSError), open("/proc/self/cgroup", encoding="ascii") as file:
-            for line in file:
-                _, names, path = line.strip().split(":", 2)
-                own.update({name: path for name in names.split(",")})
+        self.made, self.own = [], own_groups()
         for name in HIERARCHIES:
-            path = f"/sys/fs/cgroup/{name}{own.get(name, '/').rstrip('/')}/bastide-faults-{os.getpid()}"
+            path = f"{MOUNT}/{name}{self.own.get(name, '')}/bastide-faults-{os.getpid()}"
             with contextlib.suppress(OSError):
                 os.mkdir(path)
                 self.made.append(path)
@@ -95,13 +102,28 @@ class Groups:
                     file.write(str(os.getpid()))
 
     def __contains__(self, name):
-        return any(f"/{name}/" in path for path in self.made)
+        """Whether a session can be given a group with this controller."""
+        return any(f"/{name}/" in path for path in self.made) or name in self.passed_on()
 
-    def left(self):
-        return [entry.path for path in self.made for entry in os.scandir(path) if entry.is_dir()]
+    def passed_on(self):
+        """Controllers that a group of version 2 at or above our own gives to the groups in it."""
+        place, passed = self.own.get(""), set()
+        while place is not None:
+            with contextlib.suppress(OSError), open(f"{MOUNT}{place}/cgroup.subtree_control", encoding="ascii") as file:
+                passed |= set(file.read().split())
+            place = place.rpartition("/")[0] if place else None
+        return passed
 
-    def clear(self):
-        for path in self.left():
+    def left(self, ids=()):
+        """Groups that sessions left: all beneath ours, and wherever one bears the name of one of these."""
+        names = {f"bastide-{one}" for one in ids}
+        found = {entry.path for path in self.made for entry in os.scandir(path) if entry.is_dir()}
+        for directory, below, _ in os.walk(MOUNT):
+            found |= {f"{directory}/{name}" for name in names.intersection(below)}
+        return sorted(found)
+
+    def clear(self, ids=()):
+        for path in self.left(ids):
             with contextlib.suppress(OSError):
                 os.rmdir(path)
 
@@ -135,6 +157,14 @@ def marks(state):
     with contextlib.suppress(OSError):
         return os.listdir(os.path.join(state, "bastide/running"))
     return []
+
+
+def ids(state):
+    """Sessions that have a directory or a mark."""
+    found = set(marks(state))
+    with contextlib.suppress(OSError):
+        found |= set(os.listdir(os.path.join(state, "bastide/sessions")))
+    return found
 
 
 def drafts(path):

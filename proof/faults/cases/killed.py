@@ -29,6 +29,25 @@ def original(stage):
     return left.tree(stage.workspace)
 
 
+# How many moments are tried for each kill that is to hit.
+PATIENCE = 3
+
+
+def shot(pid):
+    """Kills a part that was found. Whether it was there to be killed."""
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def enough(stage, hit, tried):
+    """Kills that came after the end broke nothing, and show nothing."""
+    require(hit * 2 >= stage.rounds, f"only {hit} of {tried} kills hit, {stage.rounds} were to")
+
+
 def kill(part, moment, process):
     """Kills one part at a moment of the session, or at once when it comes later. Whether it was there to be killed."""
     if part == "launcher":
@@ -39,12 +58,7 @@ def kill(part, moment, process):
         pid = parts.find(part)
         while pid is None and process.poll() is None:
             pid = parts.find(part)
-    if pid is None:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-        return True
-    return False
+    return shot(pid)
 
 
 def killing(part):
@@ -59,7 +73,7 @@ def killing(part):
             seen = {session["id"] for session in stage.sessions()}
             killed, tried, codes = 0, 0, {}
             # A moment after the end hits nothing: then another one is tried.
-            while killed < stage.rounds and tried < 3 * stage.rounds:
+            while killed < stage.rounds and tried < PATIENCE * stage.rounds:
                 tried += 1
                 process = stage.spawn(argv)
                 moment = random.uniform(0, done.seconds * 1.05)
@@ -71,7 +85,7 @@ def killing(part):
                 codes[ended.code] = codes.get(ended.code, 0) + 1
                 judge(stage, before, ended, seen, f"{part} killed at {moment:.3f} s")
         stage.starts()
-        require(killed * 2 >= stage.rounds, f"only {killed} kills hit")
+        enough(stage, killed, tried)
         return f"{killed} kills hit; exit codes {codes}"
     return run
 
@@ -102,9 +116,10 @@ MANY = 60
 @case("kill-apply")
 def kill_apply(stage):
     """The original is as before or as after, whole, once the next command was given."""
-    hit, outcomes = 0, {"before": 0, "after": 0}
+    hit, number, outcomes = 0, 0, {"before": 0, "after": 0}
     span = None
-    for number in range(stage.rounds + 1):
+    # The first one is not killed: it tells how long a merge takes.
+    while hit < stage.rounds and number <= PATIENCE * stage.rounds:
         script = f"mkdir -p m; for ((i = 0; i < {MANY}; i++)); do echo {number} > m/f$i; done; rm -f m/old; echo {number} > same"
         stage.write("m/old", "old\n")
         before = left.tree(stage.workspace)
@@ -113,11 +128,7 @@ def kill_apply(stage):
         process = stage.spawn([stage.bastide, "apply"])
         if span is not None:
             time.sleep(random.uniform(0, span))
-            victim = parts.find("plane") if number % 3 else parts.find("client")
-            if victim:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(victim, signal.SIGKILL)
-                    hit += 1
+            hit += shot(parts.find("plane" if number % 3 else "client"))
         ended = finish(process, time.monotonic(), 20)
         span = span or ended.seconds * 1.1
         stage.clean(verify=number % 10 == 0)
@@ -129,7 +140,9 @@ def kill_apply(stage):
         if not whole:
             again = stage.face("apply")
             require(again.code == 0 and read(stage, "same") == f"{number}\n", "cannot be applied again:", again)
+        number += 1
     stage.verify()
+    enough(stage, hit, number - 1)
     return f"{hit} kills hit; {outcomes}"
 
 
@@ -145,16 +158,13 @@ SIZE = 65536
 @case("kill-live")
 def kill_live(stage):
     """Merging while the session runs: what arrived is whole, and the rest waits in `diff`."""
-    arrived = 0
-    for number in range(stage.rounds):
+    arrived, hit, number = 0, 0, 0
+    while hit < stage.rounds and number < PATIENCE * stage.rounds:
         script = (f"mkdir -p l; for ((i = 0; i < 40; i++)); do head -c {SIZE} /dev/zero | tr '\\0' x > l/{number}-$i;"
                   " echo $i; sleep 0.05; done")
         process = stage.spawn([stage.bastide, "run", "--mode", "live", "--", "/bin/bash", "-c", script])
         time.sleep(random.uniform(0.5, 3.2))
-        victim = parts.find(("plane", "client", "pid1")[number % 3])
-        if victim:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+        hit += shot(parts.find(("plane", "client", "pid1")[number % 3]))
         ended = finish(process, time.monotonic(), 15)
         stage.clean(verify=False)
         changed = stage.changed()
@@ -164,6 +174,8 @@ def kill_live(stage):
             require(merged or any(key.endswith(f"l/{number}-{name}") for key in changed), f"file {name} is lost: {ended}")
             require(not merged or os.path.getsize(path) == SIZE, f"file {name} is half merged: {ended}")
             arrived += merged
+        number += 1
     stage.verify()
     stage.starts()
-    return f"{arrived} files had arrived"
+    enough(stage, hit, number)
+    return f"{hit} kills hit; {arrived} files had arrived"

@@ -12,7 +12,6 @@ import subprocess
 import termios
 import time
 
-import left
 from case import case, require
 
 
