@@ -52,10 +52,13 @@ pub(crate) fn run() -> u8 {
 fn launch() -> Result<u8, Failure> {
     // Dies with the plane from here on; a plane that died before has closed the control socket.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| failed("follow the plane", errno))?;
-    let Ok(Some(foundation)) = channel::receive::<Foundation>(stdin()) else { return Ok(NOT_BUILT) };
+    let told = channel::receive::<Foundation>(stdin()).map_err(|errno| failed("read the foundation", errno))?;
+    // A plane that left is nobody to tell.
+    let Some(foundation) = told else { return Ok(NOT_BUILT) };
     let founded = found(&foundation)?;
+    let told = channel::receive_with::<Plan>(stdin()).map_err(|errno| failed("read the plan", errno))?;
     // A plane that refuses the run after all says nothing more.
-    let Ok(Some((plan, passed))) = channel::receive_with::<Plan>(stdin()) else { return Ok(NOT_BUILT) };
+    let Some((plan, passed)) = told else { return Ok(NOT_BUILT) };
     if plan.foundation() != foundation {
         return Err(failed("read the plan: it stands on another foundation", Errno::PROTO));
     }
@@ -140,7 +143,7 @@ fn clone_sibling() -> rustix::io::Result<Option<u32>> {
     match u32::try_from(result) {
         Ok(0) => Ok(None),
         Ok(child) => Ok(Some(child)),
-        Err(_) => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+        Err(_) => Err(confine::last_error()),
     }
 }
 

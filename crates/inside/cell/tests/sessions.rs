@@ -3,11 +3,9 @@
 mod harness;
 
 use harness::{Cell, plan_for, start, ways};
-use plan::{Ending, Order, Plan, Report, Stream, WindowSize};
+use plan::{Ending, Frame, Order, Plan, Report, Stream, WindowSize};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 fn on_a_terminal(privileged: bool, program: &str, arguments: &[&str]) -> Plan {
@@ -108,36 +106,44 @@ fn nothing_survives_the_end_of_the_control_socket_or_of_pid_1() {
     }
 }
 
-/// A plane that dies at any moment: the control socket and the parent go at once.
+/// A plane that dies at any moment: the control socket goes, and in half of the rounds the launcher first.
 #[test]
 fn a_cell_does_not_outlive_its_plane_at_any_moment() {
-    for round in 0..40_u64 {
-        let plan = plan::Frame::encode(&plan_for(round % 2 == 0, "sleep 77.125")).expect("encodes");
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bastide-cell"));
-        command.stdin(OwnedFd::from(theirs)).current_dir("/").env_clear();
-        if round % 2 == 1 {
-            command.uid(harness::ORDINARY).gid(harness::ORDINARY);
-        }
-        let mut launcher = command.spawn().expect("starts");
-        drop(command);
-        (&ours).write_all(&plan).expect("sends");
-        std::thread::sleep(Duration::from_micros(round * 120));
+    let plans = ways().map(|privileged| plan_for(privileged, "sleep 77.125"));
+    // As long as a whole start takes here, so that the moments lie before, within and after it.
+    let start_takes = plans.iter().map(|plan| {
+        let since = Instant::now();
+        drop(start(plan, &[]).expect("starts"));
+        since.elapsed()
+    });
+    let step = start_takes.max().expect("two") / 24;
+    let (mut building, mut running) = (0, 0);
+    for round in 0..48_u32 {
+        let (mut launcher, ours) = harness::launch(&plans[round as usize % 2], &[]);
+        let socket = harness::inode(&ours);
+        std::thread::sleep(step * round);
         if round % 4 < 2 {
             launcher.kill().expect("kills the launcher");
         }
-        let mut mine = Vec::new();
-        for pid in harness::children() {
-            if harness::holds_socket(pid, &ours) {
-                mine.push(pid);
-            }
-        }
+        let of_the_cell = || {
+            let children = harness::children().into_iter();
+            children.filter(|pid| *pid != launcher.id() && harness::holds_socket(*pid, socket)).collect::<Vec<_>>()
+        };
+        let mut all = of_the_cell();
+        let inside: Vec<u32> = all.iter().flat_map(|one| descendants(*one)).collect();
+        building += u32::from(!all.is_empty() && inside.is_empty());
+        running += u32::from(!inside.is_empty());
+        all.extend(inside);
         drop(ours);
+        // Made after the first look, by a launcher that had not noticed yet.
+        all.extend(of_the_cell());
         launcher.wait().expect("the launcher");
-        for pid in mine {
+        all.extend(harness::children().into_iter().filter(|pid| harness::holds_socket(*pid, socket)));
+        for pid in all {
             assert!(is_gone(pid), "{pid} survived in round {round}");
         }
     }
+    assert!(building > 0 && running > 0, "building: {building}, running: {running}");
 }
 
 #[test]
@@ -194,6 +200,41 @@ fn memory_holds(pid: u32, bytes: &[u8]) -> Option<bool> {
         }
     }
     read.then_some(false)
+}
+
+/// What a launcher says but the door, which it hands out as soon as it knows the foundation.
+fn after_the_door(socket: &UnixStream) -> Option<Report> {
+    std::iter::from_fn(|| harness::report(socket)).map(|(told, _)| told).find(|told| *told != Report::Door)
+}
+
+/// A plane of another build may speak of other shapes: the cell says so instead of leaving without a word.
+#[test]
+fn words_that_are_no_plan_are_a_failure_that_is_told() {
+    let plan = plan_for(true, "true");
+    let foundation = Frame::encode(&plan.foundation()).expect("encodes");
+    let garbled = Frame::encode(&"of another shape").expect("encodes");
+    for frames in [vec![&garbled], vec![&foundation, &garbled]] {
+        let (mut launcher, mut ours) = harness::spawn(true);
+        for frame in frames {
+            ours.write_all(frame).expect("sends");
+        }
+        let Some(Report::Failed(failure)) = after_the_door(&ours) else { panic!("it did not say so") };
+        assert_eq!((failure.exit, failure.errno), (125, libc::EBADMSG));
+        assert_eq!(launcher.wait().expect("the launcher").code(), Some(125));
+    }
+}
+
+/// A plane that leaves between two words is nobody to tell: that is no failure.
+#[test]
+fn a_plane_that_says_nothing_more_ends_the_launcher() {
+    let foundation = Frame::encode(&plan_for(true, "true").foundation()).expect("encodes");
+    for said in [&[][..], &foundation] {
+        let (mut launcher, mut ours) = harness::spawn(true);
+        ours.write_all(said).expect("sends");
+        ours.shutdown(std::net::Shutdown::Write).expect("ends");
+        assert_eq!(after_the_door(&ours), None);
+        assert_eq!(launcher.wait().expect("the launcher").code(), Some(125));
+    }
 }
 
 #[test]

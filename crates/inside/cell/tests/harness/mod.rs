@@ -12,6 +12,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::process::Child;
 
 pub const ORDINARY: u32 = 12345;
 pub const OWN: u32 = 1_610_612_737;
@@ -102,21 +103,31 @@ pub struct Cell {
     pub walls: Vec<Measured>,
 }
 
-/// Starts a cell up to `Report::Started`, or tells what came instead.
-pub fn start(plan: &Plan, passed: &[OwnedFd]) -> Result<Cell, Report> {
+/// Starts a launcher that is told nothing yet.
+pub fn spawn(privileged: bool) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     ours.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a bound");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bastide-cell"));
     // A directory that only root may read would otherwise be inherited as the working directory.
     command.stdin(OwnedFd::from(theirs)).current_dir("/").env_clear();
-    if !plan.identity.privileged {
+    if !privileged {
         command.uid(ORDINARY).gid(ORDINARY);
     }
-    let mut launcher = command.spawn().expect("starts");
-    drop(command);
+    (command.spawn().expect("starts"), ours)
+}
+
+/// Starts a launcher and tells it the whole plan.
+pub fn launch(plan: &Plan, passed: &[OwnedFd]) -> (Child, UnixStream) {
+    let (launcher, ours) = spawn(plan.identity.privileged);
     // A plan of another version is refused at its foundation, whose end the second frame does not outlive.
     send(&ours, &Frame::encode(&plan.foundation()).expect("encodes"), &[]);
     send(&ours, &Frame::encode(plan).expect("encodes"), passed);
+    (launcher, ours)
+}
+
+/// Starts a cell up to `Report::Started`, or tells what came instead.
+pub fn start(plan: &Plan, passed: &[OwnedFd]) -> Result<Cell, Report> {
+    let (mut launcher, ours) = launch(plan, passed);
     launcher.wait().expect("the launcher");
     let mut cell =
         Cell { socket: ours, launcher: launcher.id(), stdio: Vec::new(), door: Vec::new(), walls: Vec::new() };
@@ -178,7 +189,7 @@ impl Cell {
 
     /// Pid 1 on the host: the child of this process that the launcher left behind.
     pub fn pid_1(&self) -> u32 {
-        children().into_iter().find(|pid| holds_socket(*pid, &self.socket)).expect("pid 1")
+        children().into_iter().find(|pid| holds_socket(*pid, inode(&self.socket))).expect("pid 1")
     }
 }
 
@@ -193,9 +204,13 @@ pub fn children() -> Vec<u32> {
     all
 }
 
+/// The number of our end of a socket pair.
+pub fn inode(socket: &UnixStream) -> u64 {
+    rustix::fs::fstat(socket).expect("own socket").st_ino
+}
+
 /// Whether the process's descriptor 0 is the other end of our socket: unix sockets are numbered in pairs.
-pub fn holds_socket(pid: u32, socket: &UnixStream) -> bool {
-    let ours = rustix::fs::fstat(socket).expect("own socket").st_ino;
+pub fn holds_socket(pid: u32, ours: u64) -> bool {
     let theirs = std::fs::metadata(format!("/proc/{pid}/fd/0")).map(|of| std::os::unix::fs::MetadataExt::ino(&of));
     theirs.is_ok_and(|theirs| theirs == ours + 1 || theirs + 1 == ours)
 }
