@@ -1,7 +1,7 @@
 //! Who asks for what, and how the record tells it.
 
 use policy::{Egress, Host};
-use record::{EventId, Kind, Verdict};
+use record::{Cause, Kind, Verdict};
 
 use crate::sightings::Seen;
 
@@ -21,7 +21,7 @@ impl Asked {
         Egress { host: &self.host, port: self.port, program: self.who.as_ref().map(|seen| &*seen.chain) }
     }
 
-    pub(crate) fn exec(&self) -> Option<EventId> {
+    pub(crate) fn exec(&self) -> Option<Cause> {
         self.who.as_ref().and_then(|seen| seen.exec)
     }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use record::{Cause, EventId, Kind, Known, Redactor, Writer};
+use record::{Cause, EventId, Kind, Redactor, Writer};
 
 /// Appends events to a segment that the caller opened.
 #[derive(Debug)]
@@ -37,18 +37,18 @@ impl Ledger {
         self.write_after(None, kind)
     }
 
-    /// The same for what an earlier event led to, known by process lineage.
+    /// The same for what an earlier event led to.
     ///
     /// # Errors
     /// As [`Ledger::write`].
-    pub fn write_after(&mut self, cause: Option<EventId>, kind: Kind) -> io::Result<EventId> {
+    pub fn write_after(&mut self, cause: Option<Cause>, kind: Kind) -> io::Result<EventId> {
         if self.broken {
             return Err(io::Error::other("an earlier event could not be written"));
         }
-        let causes = cause.map(|id| Cause { id, known: Known::Observed }).into_iter().collect();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        let (id, line) = self.writer.append(&self.redactor, at, causes, kind).map_err(io::Error::other)?;
+        let (id, line) =
+            self.writer.append(&self.redactor, at, cause.into_iter().collect(), kind).map_err(io::Error::other)?;
         self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
         Ok(id)
     }

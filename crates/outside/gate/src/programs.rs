@@ -9,7 +9,7 @@ use std::os::unix::net::UnixDatagram as Socket;
 use std::time::{Duration, Instant};
 
 use plan::{Frame, MAX_SIGHTING, Sighting};
-use record::{EventId, Kind};
+use record::Kind;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
@@ -148,14 +148,17 @@ impl Programs {
         let now = Instant::now();
         match Frame::decode(message) {
             Ok(Sighting::Connect { cookie, pid, chain }) => {
-                let exec = self.starts.borrow().find(pid);
+                let exec = self.starts.borrow().find(pid, chain.first());
                 self.sightings.borrow_mut().keep(cookie, Seen { pid, chain: chain.into(), exec }, now);
             }
             Ok(Sighting::Execute { pid, parent, by, claimed, arguments }) => {
                 if self.flood.borrow_mut().admit(now, message.len()) {
                     self.settle(ledger);
-                    let written = ledger.borrow_mut().write(Kind::Exec { pid, parent, by, claimed, arguments });
-                    self.note(pid, written);
+                    let program = claimed.clone().into();
+                    match ledger.borrow_mut().write(Kind::Exec { pid, parent, by, claimed, arguments }) {
+                        Ok(exec) => self.starts.borrow_mut().keep(pid, exec, program),
+                        Err(_) => self.lost.notify_one(),
+                    }
                 } else {
                     // What is known of an earlier program of this process is not true of this one.
                     self.starts.borrow_mut().forget(pid);
@@ -166,13 +169,6 @@ impl Programs {
                 note(ledger, "[a message of the watcher that cannot be read]".into());
             }
             Err(_) => {}
-        }
-    }
-
-    fn note(&self, pid: u32, written: io::Result<EventId>) {
-        match written {
-            Ok(exec) => self.starts.borrow_mut().keep(pid, exec),
-            Err(_) => self.lost.notify_one(),
         }
     }
 }

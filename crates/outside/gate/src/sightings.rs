@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use record::EventId;
+use record::Cause;
 
 /// How many are kept.
 const KEPT: usize = 4096;
@@ -22,7 +22,7 @@ pub struct Seen {
     /// Executables: the program first, then its ancestors.
     pub chain: Rc<[String]>,
     /// The recorded start of that process's program, where there is one.
-    pub exec: Option<EventId>,
+    pub exec: Option<Cause>,
 }
 
 /// Recent sightings by socket cookie.

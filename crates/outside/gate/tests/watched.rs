@@ -93,12 +93,13 @@ fn a_connection_names_the_start_of_its_program_as_its_cause() {
     let watcher = cell.watcher.try_clone().unwrap();
     cell.inside(move || {
         let target = SocketAddr::from((address("web.example."), port));
-        for (pid, started) in [(9, true), (10, false)] {
+        // The third started a program that is not there, and went on as it was.
+        for (pid, started) in [(9, Some("/usr/bin/git")), (10, None), (11, Some("/usr/bin/absent"))] {
             let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None);
             let socket = socket.unwrap();
             let cookie = rustix::net::sockopt::socket_cookie(&socket).unwrap();
-            if started {
-                let (by, claimed) = ("/bin/sh".to_owned(), "/usr/bin/git".to_owned());
+            if let Some(claimed) = started {
+                let (by, claimed) = ("/bin/sh".to_owned(), claimed.to_owned());
                 tell(&watcher, &Sighting::Execute { pid, parent: 1, by, claimed, arguments: Vec::new() });
             }
             tell(&watcher, &Sighting::Connect { cookie, pid, chain: vec!["/usr/bin/git".into()] });
@@ -112,9 +113,12 @@ fn a_connection_names_the_start_of_its_program_as_its_cause() {
     let record = cell.record();
     let line =
         |text: &str| record.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}: {record}"));
-    let seq = line("\"exec\"").split("\"seq\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
-    let cause = format!("{{\"id\":\"g{seq}\",\"known\":\"observed\"}}");
-    assert!(line("\"pid\":9,\"program\"").contains(&cause), "{cause}: {record}");
+    for (pid, claimed, known) in [(9, "git", "observed"), (11, "absent", "inferred")] {
+        let start = line(&format!("\"claimed\":\"/usr/bin/{claimed}\""));
+        let seq = start.split("\"seq\":").nth(1).unwrap().split(',').next().unwrap();
+        let cause = format!("{{\"id\":\"g{seq}\",\"known\":\"{known}\"}}");
+        assert!(line(&format!("\"pid\":{pid},\"program\"")).contains(&cause), "{cause}: {record}");
+    }
     assert!(!line("\"pid\":10,\"program\"").contains("cause"), "{record}");
 }
 
