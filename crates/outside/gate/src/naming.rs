@@ -73,7 +73,9 @@ impl Naming {
         match self.place(name, asked) {
             // Recorded in the order of assignment: that is how a later gate gives the same addresses again.
             Ok(given) if recorded || record(ledger, name.as_str(), verdict, None) => {
-                self.verdicts.insert(name.clone(), verdict);
+                if !self.verdicts.contains_key(name) {
+                    self.verdicts.insert(name.clone(), verdict);
+                }
                 self.asked += usize::from(asked);
                 Answer::Addresses(given)
             }

@@ -61,9 +61,15 @@ impl Reply {
 }
 
 /// Where the head ends, of which `old` bytes were looked at before.
-fn end(head: &[u8], old: usize) -> Option<usize> {
+pub(crate) fn end(head: &[u8], old: usize) -> Option<usize> {
     let from = old.saturating_sub(3);
     head[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
+}
+
+/// The status that a head's first line tells.
+pub(crate) fn status(head: &[u8]) -> Option<u16> {
+    let line = head.split(|byte| *byte == b'\r').next()?;
+    std::str::from_utf8(line.strip_prefix(b"HTTP/1.")?.get(2..5)?).ok()?.parse().ok()
 }
 
 /// What follows a head.
@@ -72,9 +78,7 @@ fn after(head: &[u8], bare: bool) -> State {
     else {
         return State::ToTheEnd;
     };
-    let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok());
-    match status {
+    match status(head.as_bytes()) {
         None | Some(101) => return State::ToTheEnd,
         Some(100..=199) => return State::Head(Vec::new()),
         Some(204 | 304) => return State::Whole,
@@ -83,7 +87,7 @@ fn after(head: &[u8], bare: bool) -> State {
         Some(_) => return State::ToTheEnd,
     }
     let (mut lengths, mut encodings) = (Vec::new(), Vec::new());
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+    for (name, value) in head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')) {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => lengths.push(value.trim()),
             "transfer-encoding" => encodings.push(value.trim()),

@@ -1,6 +1,7 @@
 //! Looks up what an allowed name stands for, with the host's own names and resolvers: over UDP, and over TCP where
 //! the answer does not fit.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -25,22 +26,30 @@ const MAX_ADDRESSES: usize = 16;
 /// The host's names and resolvers.
 #[derive(Debug, Clone)]
 pub struct Resolver {
-    /// The resolvers, asked in order until one answers.
-    pub nameservers: Vec<SocketAddr>,
-    /// Names that need no resolver.
-    pub hosts: Vec<(String, IpAddr)>,
+    /// Asked in order until one answers.
+    nameservers: Vec<SocketAddr>,
+    /// Names that need no resolver, in lower case as [`DnsName`] has them.
+    hosts: HashMap<String, Vec<IpAddr>>,
 }
 
 impl Resolver {
+    /// Asks these resolvers, but for these names.
+    #[must_use]
+    pub fn new(nameservers: Vec<SocketAddr>, hosts: Vec<(String, IpAddr)>) -> Resolver {
+        let mut known: HashMap<String, Vec<IpAddr>> = HashMap::new();
+        for (name, address) in hosts {
+            known.entry(name.to_ascii_lowercase()).or_default().push(address);
+        }
+        Resolver { nameservers, hosts: known }
+    }
+
     /// Every address of a name; none when it does not exist.
     ///
     /// # Errors
     /// When no resolver answers.
     pub async fn lookup(&self, name: &DnsName) -> io::Result<Vec<IpAddr>> {
-        let known = self.hosts.iter().filter(|(host, _)| host.eq_ignore_ascii_case(name.as_str()));
-        let known: Vec<IpAddr> = known.map(|(_, address)| *address).collect();
-        if !known.is_empty() {
-            return Ok(known);
+        if let Some(known) = self.hosts.get(name.as_str()) {
+            return Ok(known.clone());
         }
         let mut failure = io::Error::other("no resolver is configured");
         for &server in self.nameservers.iter().take(MAX_SERVERS) {

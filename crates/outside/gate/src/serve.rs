@@ -138,7 +138,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         policy: lease.policy,
         naming: RefCell::new(naming),
         ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets))),
-        resolver: Resolver { nameservers: lease.nameservers, hosts: lease.hosts },
+        resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         behind: Notify::new(),

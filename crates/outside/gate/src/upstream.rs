@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use wire::Proxy;
 
 use crate::dial::dial;
+use crate::reply;
 use crate::resolver::Resolver;
 
 /// How long the proxy may take to answer.
@@ -110,8 +111,7 @@ impl Upstream {
         head.push_str("\r\n");
         stream.write_all(head.as_bytes()).await?;
         let answer = read_head(stream).await?;
-        let status = answer.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok());
-        status.and_then(|status| status.parse().ok()).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+        reply::status(&answer).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -126,8 +126,7 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
         }
         let old = head.len();
         head.extend_from_slice(&ahead[..seen]);
-        let from = old.saturating_sub(3);
-        let end = head[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4);
+        let end = reply::end(&head, old);
         let taken = end.unwrap_or(head.len()) - old;
         stream.read_exact(&mut ahead[..taken]).await?;
         if let Some(end) = end {

@@ -73,9 +73,9 @@ async fn visit(rules: &[&str], at: Ipv4Addr, told: Told, segment: Option<&str>, 
         segment.map_or_else(|| kept.1.try_clone().unwrap(), |path| File::options().write(true).open(path).unwrap());
     let origin = Origin { session: "s1".into(), segment: Segment::Gate };
     let resolver = if by_dns {
-        Resolver { nameservers: vec![nameserver().await], hosts: Vec::new() }
+        Resolver::new(vec![nameserver().await], Vec::new())
     } else {
-        Resolver { nameservers: Vec::new(), hosts: vec![("web.example".into(), at.into())] }
+        Resolver::new(Vec::new(), vec![("web.example".into(), at.into())])
     };
     let ledger = RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new()));
     let door = Rc::new(Door {

@@ -55,12 +55,10 @@ fn lookup(change: fn(&mut Message)) -> std::io::Result<Vec<IpAddr>> {
         let second = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let nameservers: Vec<SocketAddr> = vec![first, second.local_addr().unwrap()];
         tokio::task::spawn_local(datagrams(second, |_| {}));
-        let hosts = vec![("known.example".to_owned(), IpAddr::from([192, 0, 2, 7]))];
-        let resolver = Resolver { nameservers, hosts };
-        assert_eq!(
-            resolver.lookup(&DnsName::parse("Known.example").unwrap()).await.unwrap(),
-            [IpAddr::from([192, 0, 2, 7])]
-        );
+        let known = [IpAddr::from([192, 0, 2, 7]), IpAddr::from([192, 0, 2, 6])];
+        let hosts = vec![("known.example".to_owned(), known[0]), ("KNOWN.example".to_owned(), known[1])];
+        let resolver = Resolver::new(nameservers, hosts);
+        assert_eq!(resolver.lookup(&DnsName::parse("Known.example").unwrap()).await.unwrap(), known);
         resolver.lookup(&DnsName::parse("web.example").unwrap()).await
     })
 }
