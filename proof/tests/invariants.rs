@@ -3,6 +3,7 @@
 
 mod whole;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -71,22 +72,71 @@ fn fail_closed() {
             let ran = operator.run(&["--accept-risk", name], "echo ran");
             assert_eq!((ran.exit, ran.stdout.as_str()), (125, ""), "{ran:?}");
         }
+        for name in operator.outcome(&[], "true")["layers"].as_array().expect("layers").iter().map(name_of) {
+            // An ordinary user can build no wall without a user namespace of his own: nothing is run.
+            if operator.uid != 0 && name == "user-namespace" {
+                let ran = operator.run(&["--accept-risk", "without-user-namespace"], "echo ran");
+                assert_eq!((ran.exit, ran.stdout.as_str()), (125, ""), "{ran:?}");
+                continue;
+            }
+            let without = operator.outcome(&["--accept-risk", &format!("without-{name}")], "true");
+            for layer in without["layers"].as_array().expect("layers") {
+                assert_eq!(layer["holds"] == true, name_of(layer) != name, "without {name}: {layer}");
+            }
+        }
     }
 }
 
-/// Invariant 6.
+fn name_of(layer: &serde_json::Value) -> String {
+    layer["name"].as_str().expect("a name").to_owned()
+}
+
+/// Prints what a program finds of its own walls, a layer and its measurement in each line, as the summary words it.
+const LOOK: &str = r#"
+for of in user pid net:network ipc uts cgroup; do
+    echo "${of#*:}-namespace $(readlink /proc/self/ns/${of%:*})"
+done
+echo "host-uid uid_map" $(cat /proc/self/uid_map)
+field() { sed -n "s/^$1:[[:space:]]*//p" /proc/self/status; }
+echo "seccomp mode $(field Seccomp), $(field Seccomp_filters) filters"
+echo "no-new-privileges NoNewPrivs $(field NoNewPrivs)"
+[ "$(field Cap...)" = "$(printf '%016x\n' 0 0 0 0 0)" ] && echo "capabilities none in any set"
+if (echo name >/proc/self/comm) 2>/dev/null; then echo "landlock off"; else echo "landlock on"; fi
+"#;
+
+/// Invariant 6: what is said of a layer is what the program finds on itself. No echo of the flags knows that.
 #[test]
 fn the_summary_is_a_measurement() {
+    let host = |kind: &str| {
+        let kind = if kind == "network" { "net" } else { kind };
+        let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).expect("a namespace");
+        link.to_string_lossy().into_owned()
+    };
     for operator in Operator::each() {
-        let all = operator.outcome(&[], "readlink /proc/self/ns/net");
-        let layers = all["layers"].as_array().expect("layers");
-        assert_eq!(layers.len(), 15);
-        assert!(layers.iter().all(|layer| layer["holds"] == true), "{all}");
-        let without = operator.outcome(&["--accept-risk", "without-landlock"], "true");
-        for layer in without["layers"].as_array().expect("layers") {
-            assert_eq!(layer["holds"] == true, layer["name"] != "landlock", "{layer}");
+        let off = ["landlock", "ipc-namespace", "uts-namespace"];
+        let risks = off.map(|name| format!("without-{name}"));
+        let flags: Vec<&str> = risks.iter().flat_map(|risk| ["--accept-risk", risk]).collect();
+        for (flags, off) in [(&[][..], &[][..]), (&flags[..], &off[..])] {
+            let (outcome, words) = operator.outcome_and_words(flags, LOOK);
+            let found: BTreeMap<_, _> = words.lines().filter_map(|line| line.split_once(' ')).collect();
+            assert_eq!(found.len(), 11, "the script did not look: {words}");
+            let layers = outcome["layers"].as_array().expect("layers");
+            assert_eq!(layers.len(), 15);
+            for layer in layers {
+                let name = name_of(layer);
+                let (holds, seen) = (layer["holds"] == true, found.get(name.as_str()).copied());
+                assert_eq!(holds, !off.contains(&name.as_str()), "{layer}");
+                if name == "landlock" {
+                    assert_eq!(seen, Some(if holds { "on" } else { "off" }), "{layer}: {words}");
+                } else if holds {
+                    assert!(seen.is_none_or(|seen| layer["detail"] == seen), "{layer}: {words}");
+                }
+                if let Some(kind) = name.strip_suffix("-namespace") {
+                    assert_eq!(seen != Some(host(kind).as_str()), holds, "{layer}: {words}");
+                }
+            }
+            assert_eq!(outcome["accepted_risks"].as_array().map(Vec::len), Some(off.len()), "{outcome}");
         }
-        assert_eq!(without["accepted_risks"][0], "without-landlock");
     }
 }
 

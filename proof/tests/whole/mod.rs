@@ -107,12 +107,17 @@ impl Operator {
 
     /// The outcome of a run as JSON.
     pub fn outcome(&self, options: &[&str], script: &str) -> Value {
+        self.outcome_and_words(options, script).0
+    }
+
+    /// The same, with what the program printed.
+    pub fn outcome_and_words(&self, options: &[&str], script: &str) -> (Value, String) {
         let file = self.room.join("home/outcome.json");
         let path = file.to_string_lossy().into_owned();
         let options: Vec<&str> = ["--outcome", &path].into_iter().chain(options.iter().copied()).collect();
         let ran = self.run(&options, script);
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("no outcome ({error}): {ran:?}"));
-        serde_json::from_str(&text).expect("JSON")
+        (serde_json::from_str(&text).expect("JSON"), ran.stdout)
     }
 }
 
