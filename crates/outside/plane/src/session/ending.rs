@@ -9,8 +9,8 @@ use super::serve::End;
 use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup};
 use crate::verbs::changes;
 
-/// Names of changed paths that the record and the summary hold one by one.
-const MOST: usize = 10_000;
+/// What the record writes of a changed path beside its name, in bytes: so there is an end to many short names, too.
+const EVENT: usize = 100;
 
 /// Ends the session, and gives the paths that differ.
 pub(super) fn finish(session: &mut SessionDirectory, ledger: &mut Ledger, end: &mut End) -> Vec<String> {
@@ -67,17 +67,40 @@ fn changed(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
     if session.record.mode == WorkspaceMode::ReadOnly || untouched(session) {
         return Ok(Vec::new());
     }
-    let mut changed: Vec<String> = changes::list(session)?.into_iter().map(|change| change.path).collect();
-    let more = changed.len().saturating_sub(MOST);
-    changed.truncate(MOST);
-    if more > 0 {
-        changed.push(format!("({more} more)"));
-    }
-    Ok(changed)
+    Ok(fitting(changes::list(session)?.into_iter().map(|change| change.path).collect()))
+}
+
+/// As many as the last reply holds, which is one frame; the others are counted.
+fn fitting(changed: Vec<String>) -> Vec<String> {
+    changes::bounded(changed, |path| path.len() + EVENT, |more| format!("({more} more)"))
 }
 
 /// Nothing at all was written: there is nothing to compare.
 fn untouched(session: &SessionDirectory) -> bool {
     let empty = |upper: std::path::PathBuf| std::fs::read_dir(upper).is_ok_and(|mut entries| entries.next().is_none());
     session.record.trees.iter().all(|tree| empty(tree.changes.join("upper")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cell makes names without end, and a reply that fits no frame was lost with the exit code in it.
+    #[test]
+    fn the_last_reply_fits_a_frame_whatever_was_changed() {
+        for (count, length) in [(100_000, 1), (20_000, 4000)] {
+            let changed = fitting(vec!["\u{1}".repeat(length); count]);
+            let more = count - (changed.len() - 1);
+            assert_eq!(changed.last(), Some(&format!("({more} more)")));
+            let counted = wire::command::Counted { what: "\u{1}".repeat(300), times: 1 };
+            let outcome = wire::command::Outcome {
+                changed,
+                allowed: vec![counted.clone(); 1000],
+                refused: vec![counted; 1000],
+                ..Default::default()
+            };
+            assert!(wire::encode(&wire::command::Reply::Ended(Box::new(outcome))).is_ok());
+        }
+        assert_eq!(fitting(vec!["one".into()]), ["one"]);
+    }
 }

@@ -59,7 +59,7 @@ impl Budget {
 }
 
 /// A list of paths as far as one answer holds it.
-pub(super) fn bounded<T>(mut paths: Vec<T>, size: impl Fn(&T) -> usize, more: impl Fn(usize) -> T) -> Vec<T> {
+pub(crate) fn bounded<T>(mut paths: Vec<T>, size: impl Fn(&T) -> usize, more: impl Fn(usize) -> T) -> Vec<T> {
     let mut room = ALL;
     let fits = paths.iter().take_while(|path| {
         room = room.saturating_sub(size(path) + 8);

@@ -6,6 +6,7 @@ mod paths;
 mod review;
 mod tree;
 
+pub(crate) use answers::bounded;
 pub(super) use merge::{apply, discard};
 
 use std::path::PathBuf;
