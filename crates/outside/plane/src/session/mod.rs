@@ -36,6 +36,7 @@ use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, repair};
 use asked::Asked;
 use gate::Door;
+use outcome::Unrun;
 use prepare::Prepared;
 use serve::Session;
 use tend::Chores;
@@ -51,10 +52,10 @@ pub fn run(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<O
     let outcome = begin_and_carry_out(client, run, descriptors);
     // What was started for a request that was refused has lost its socket by now.
     reap();
-    outcome
+    outcome.map_err(|unrun| unrun.problem)
 }
 
-fn begin_and_carry_out(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<Outcome, Problem> {
+fn begin_and_carry_out(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<Outcome, Unrun> {
     let cell = early::cell()?;
     let store = asked::store(&run)?;
     for line in repair(&store) {
@@ -96,7 +97,7 @@ fn carry_out(
     prepared: Prepared,
     early: early::Early,
     stdio: Vec<OwnedFd>,
-) -> Result<Outcome, Problem> {
+) -> Result<Outcome, Unrun> {
     let Prepared { mut session, plan, held, home, .. } = prepared;
     session.save()?;
     session.save_policy(std::slice::from_ref(&asked.policy))?;

@@ -1,5 +1,6 @@
 //! What a session came to, from its record and its changes.
 
+use plan::Layer;
 use record::Wall;
 use wire::command::{Outcome, Problem};
 
@@ -8,6 +9,20 @@ use super::serve::End;
 use crate::problem::problem;
 use crate::store::{SessionDirectory, Tally, tally};
 
+/// Why nothing was run.
+#[derive(Debug)]
+pub(super) struct Unrun {
+    pub(super) problem: Problem,
+    /// The boundary layer that does not hold, where it is that.
+    pub(super) layer: Option<Layer>,
+}
+
+impl From<Problem> for Unrun {
+    fn from(problem: Problem) -> Unrun {
+        Unrun { problem, layer: None }
+    }
+}
+
 /// Sums a session up; one whose program did not begin is a problem instead.
 pub(super) fn sum_up(
     session: &SessionDirectory,
@@ -15,9 +30,9 @@ pub(super) fn sum_up(
     end: End,
     limits: Vec<Wall>,
     changed: Vec<String>,
-) -> Result<Outcome, Problem> {
+) -> Result<Outcome, Unrun> {
     if let Some(failure) = &end.failure {
-        return Err(not_run(failure));
+        return Err(Unrun { problem: not_run(failure), layer: failure.layer });
     }
     let mut warnings = end.warnings;
     let tally = tally(session).unwrap_or_else(|error| {

@@ -31,6 +31,17 @@ impl Store {
         }
     }
 
+    /// Takes the note of a directory away: of one that a throwaway session had, once it is gone itself.
+    ///
+    /// # Errors
+    /// When it cannot be removed. One that is gone already is no error.
+    pub fn forget_tree(&self, tree: &Path) -> io::Result<()> {
+        match fs::remove_file(self.note(tree)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The directory that holds the path and that an agent could change, if there is one. The path is a real one.
     #[must_use]
     pub fn tree_of(&self, path: &Path) -> Option<PathBuf> {

@@ -2,19 +2,21 @@
 
 mod remedies;
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use policy::WorkspaceMode;
 use record::Wall;
 use wire::command::{DoctorAnswer, Outcome, Probe, Problem, Run, Stream};
 
+use super::outcome::Unrun;
 use super::{asked, early, prepare};
 use crate::channel::{self, Client};
 use crate::problem::state;
-use crate::store::{clear, private_directory};
+use crate::store::{Store, clear};
 
 /// Longest output of the probes that is read, in bytes.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -26,6 +28,7 @@ const PATIENCE: u64 = 20;
 /// # Errors
 /// When there is no place for the state, or no cell can be prepared at all.
 pub(super) fn examine(run: Run) -> Result<DoctorAnswer, Problem> {
+    let store = asked::store(&run)?;
     let room = Room::make()?;
     let host = remedies::host();
     let run = Run {
@@ -41,30 +44,32 @@ pub(super) fn examine(run: Run) -> Result<DoctorAnswer, Problem> {
         accept_risks: Vec::new(),
         ..run
     };
-    match try_out(run) {
+    let tried = try_out(run, &store);
+    let workspace = room.0.clone();
+    drop(room);
+    // Where it stays, it names a directory that nobody can guess to make again.
+    let _ = store.forget_tree(&workspace);
+    match tried {
         Ok((outcome, output)) => {
             let probes = probes(&output);
             let remedies = remedies::for_what_is_missing(&outcome.layers, &outcome.limits, None);
             Ok(DoctorAnswer { layers: outcome.layers, limits: outcome.limits, probes, remedies, host })
         }
-        Err(problem) if problem.code == "E-CELL-001" => {
-            // The layer is named between the first pair of backticks of the cause.
-            let layer = problem.cause.split('`').nth(1).unwrap_or_default().to_owned();
-            let layers = vec![Wall { name: layer, holds: false, detail: problem.cause.clone() }];
+        Err(Unrun { problem, layer: Some(layer) }) => {
+            let layers = vec![Wall { name: layer.name().into(), holds: false, detail: problem.cause.clone() }];
             let remedies = remedies::for_what_is_missing(&layers, &[], Some(&problem.cause));
             Ok(DoctorAnswer { layers, limits: Vec::new(), probes: Vec::new(), remedies, host })
         }
-        Err(problem) => Err(problem),
+        Err(unrun) => Err(unrun.problem),
     }
 }
 
 /// Runs the probes as a session of its own, and gives what they printed.
-fn try_out(run: Run) -> Result<(Outcome, String), Problem> {
-    let store = asked::store(&run)?;
-    let begun = asked::begin(run, &store)?;
+fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
+    let begun = asked::begin(run, store)?;
     let early = early::begin(early::cell()?, &begun)?;
-    let asked = asked::complete(begun, &store)?;
-    let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
+    let asked = asked::complete(begun, store)?;
+    let prepared = prepare::prepare(&asked, store, &early.who, &early.foundation)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
     let outcome = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, Vec::new());
@@ -95,21 +100,47 @@ struct Room(PathBuf);
 
 impl Room {
     fn make() -> Result<Room, Problem> {
-        let base = ["/dev/shm", "/var/tmp", "/tmp"].map(Path::new);
-        let mut last = None;
-        for base in base.into_iter().rev() {
-            let path = base.join(format!("bastide-doctor-{}", std::process::id()));
-            match private_directory(&path) {
-                Ok(()) => return Ok(Room(path)),
-                Err(error) => last = Some(state("make", &path, &error)),
+        let mut last = state("make", Path::new("/tmp"), &std::io::ErrorKind::NotFound.into());
+        for base in ["/tmp", "/var/tmp", "/dev/shm"].map(Path::new) {
+            match Room::within(base) {
+                Ok(room) => return Ok(room),
+                Err(error) => last = state("make", base, &error),
             }
         }
-        Err(last.unwrap_or_else(|| state("make", Path::new("/tmp"), &std::io::ErrorKind::NotFound.into())))
+        Err(last)
+    }
+
+    /// Makes it fresh, under a name that nobody knew before: where everybody may write, what is there already may be
+    /// another's.
+    fn within(base: &Path) -> std::io::Result<Room> {
+        let mut word = [0; 8];
+        rustix::rand::getrandom(&mut word, rustix::rand::GetRandomFlags::empty())?;
+        // The notes of trees are by real paths.
+        let path = fs::canonicalize(base)?.join(format!("bastide-doctor-{:016x}", u64::from_ne_bytes(word)));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Room(path))
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_room_is_fresh_private_and_goes_again() {
+        let base = tempfile::tempdir().expect("a directory");
+        let (one, other) = (Room::within(base.path()).expect("made"), Room::within(base.path()).expect("made"));
+        assert_ne!(one.0, other.0);
+        assert_eq!(fs::metadata(&one.0).expect("there").permissions().mode() & 0o777, 0o700);
+        let paths = [one.0.clone(), other.0.clone()];
+        drop((one, other));
+        assert!(paths.iter().all(|path| !path.exists()));
     }
 }
