@@ -30,7 +30,7 @@ pub fn sessions(store: &Store) -> Result<Found, Problem> {
             Ok(session) => found.sessions.push(session),
             // It began a moment ago, or left a moment ago.
             Err(_) if begins(store, &id) => {}
-            Err(problem) => found.damaged.push(format!("session `{id}` cannot be shown: {}", quoted(&problem.cause))),
+            Err(problem) => found.damaged.push(format!("session `{id}` is damaged: {}", quoted(&problem.cause))),
         }
     }
     Ok(found)
@@ -53,18 +53,16 @@ fn by_text(store: &Store, text: &str) -> Result<SessionDirectory, Problem> {
     if ids.iter().any(|id| id == text) {
         return SessionDirectory::open(&store.sessions().join(text));
     }
-    if let Some(named) = newest(store, &ids, |session| session.record.name.as_deref() == Some(text))? {
-        return Ok(named);
-    }
+    let (named, unread) = newest(store, &ids, |session| session.record.name.as_deref() == Some(text));
+    let unread = match (named, unread) {
+        (Some(named), None) => return Ok(named),
+        (Some(named), Some(unread)) => return Err(unread.hides(&named)),
+        (None, unread) => unread,
+    };
     let beginning: Vec<_> = ids.iter().filter(|id| !text.is_empty() && id.starts_with(text)).collect();
     match beginning.as_slice() {
         [id] => SessionDirectory::open(&store.sessions().join(id)),
-        [] => Err(problem(
-            "E-PLANE-011",
-            format!("no session has the id or the name `{}`", quoted(text)),
-            "`bastide ls` lists the sessions",
-            NO,
-        )),
+        [] => Err(unread.filter(|_| !text.is_empty()).map_or_else(|| nothing(text), Unread::may_be_meant)),
         several => Err(problem(
             "E-PLANE-012",
             format!("{} sessions begin with `{}`", several.len(), quoted(text)),
@@ -74,48 +72,73 @@ fn by_text(store: &Store, text: &str) -> Result<SessionDirectory, Problem> {
     }
 }
 
+fn nothing(text: &str) -> Problem {
+    let cause = format!("no session has the id or the name `{}`", quoted(text));
+    problem("E-PLANE-011", cause, "`bastide ls` lists the sessions", NO)
+}
+
 fn by_directory(store: &Store, directory: &Path) -> Result<SessionDirectory, Problem> {
     let (ids, _) = ids(store)?;
     let holds = |session: &SessionDirectory| {
         session.record.trees.first().is_some_and(|workspace| directory.starts_with(&workspace.path))
     };
-    newest(store, &ids, holds)?.ok_or_else(|| {
-        problem(
+    match newest(store, &ids, holds) {
+        (Some(session), None) => Ok(session),
+        (Some(session), Some(unread)) => Err(unread.hides(&session)),
+        (None, Some(unread)) => Err(unread.may_be_meant()),
+        (None, None) => Err(problem(
             "E-PLANE-013",
             format!("no session worked on `{}`", quoted(&directory.to_string_lossy())),
             "name one that `bastide ls` lists",
             NO,
-        )
-    })
+        )),
+    }
 }
 
-/// The newest session that fits. A newer one that cannot be read may be the one that is meant: then none is taken.
+/// A session that cannot be read, and why.
+struct Unread {
+    id: String,
+    problem: Problem,
+}
+
+impl Unread {
+    /// It is newer than the one that fits.
+    fn hides(self, session: &SessionDirectory) -> Problem {
+        let hint = format!("name the one that is meant: `{}` is the newest that can be read", session.record.id);
+        let cause = format!("session `{}` is newer and cannot be read: {}", self.id, quoted(&self.problem.cause));
+        Problem { cause, hint: Some(hint), ..self.problem }
+    }
+
+    /// Nothing else fits.
+    fn may_be_meant(self) -> Problem {
+        let hint =
+            "name another by its id, as `bastide ls` lists them; `bastide help CODE` says what to do with this one";
+        let hint = hint.replace("CODE", &self.problem.code);
+        let cause = format!(
+            "no session that can be read is meant, and session `{}` cannot be: {}",
+            self.id,
+            quoted(&self.problem.cause)
+        );
+        Problem { cause, hint: Some(hint), ..self.problem }
+    }
+}
+
+/// The newest session that fits, and the newest that cannot be read before it: that one may be the one that is meant.
 fn newest(
     store: &Store,
     ids: &[String],
     fits: impl Fn(&SessionDirectory) -> bool,
-) -> Result<Option<SessionDirectory>, Problem> {
+) -> (Option<SessionDirectory>, Option<Unread>) {
     let mut unread = None;
     for id in ids {
         match SessionDirectory::open(&store.sessions().join(id)) {
-            Ok(session) if fits(&session) => {
-                return match unread {
-                    None => Ok(Some(session)),
-                    Some((newer, problem)) => Err(hidden(newer, &session, problem)),
-                };
-            }
+            Ok(session) if fits(&session) => return (Some(session), unread),
             Ok(_) => {}
-            Err(_) if begins(store, id) || left(store, id) => {}
-            Err(problem) => unread = unread.or(Some((id, problem))),
+            Err(_) if begins(store, id) || gone(&store.sessions().join(id)) => {}
+            Err(problem) => unread = unread.or_else(|| Some(Unread { id: id.clone(), problem })),
         }
     }
-    Ok(None)
-}
-
-fn hidden(newer: &str, session: &SessionDirectory, problem: Problem) -> Problem {
-    let hint = format!("name the one that is meant: `{}` is the newest that can be read", session.record.id);
-    let cause = format!("session `{newer}` is newer and cannot be read: {}", quoted(&problem.cause));
-    Problem { cause, hint: Some(hint), ..problem }
+    (None, unread)
 }
 
 /// Names that can be ids, newest first, and the others.
@@ -136,10 +159,10 @@ fn ids(store: &Store) -> Result<(Vec<String>, Vec<String>), Problem> {
 }
 
 fn begins(store: &Store, id: &str) -> bool {
-    let gone = std::fs::symlink_metadata(store.sessions().join(id).join("session.json")).is_err();
-    gone && std::fs::symlink_metadata(store.running().join(id)).is_ok()
+    gone(&store.sessions().join(id).join("session.json")) && std::fs::symlink_metadata(store.running().join(id)).is_ok()
 }
 
-fn left(store: &Store, id: &str) -> bool {
-    std::fs::symlink_metadata(store.sessions().join(id)).is_err()
+/// Whether there is nothing. What merely cannot be looked at is not gone.
+fn gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }

@@ -52,7 +52,43 @@ fn a_damaged_session_hides_no_other() {
         before.iter().filter_map(|reply| if let Reply::Notice { text } = reply { Some(text) } else { None }).collect();
     assert_eq!(notices.len(), 7, "{notices:?}");
     assert!(notices.iter().all(|text| !text.chars().any(char::is_control)));
+    assert_eq!(notices.iter().filter(|text| text.contains("is damaged: ")).count(), 4, "{notices:?}");
     assert_eq!(room.no(Request::Show(select(&forged.record.id))).code, "E-PLANE-014");
+}
+
+/// It may be the very one that is meant: to say that there is none would be untrue.
+#[test]
+fn a_damaged_session_is_never_taken_for_none() {
+    let room = Room::new();
+    let named = |work: &str, name: &str| {
+        let mut session = room.ended(work, &[]);
+        session.record.name = Some(name.into());
+        session.save().unwrap();
+        session
+    };
+    let (lost, other) = (named("one", "lost"), named("two", "other"));
+    for damage in ["{", "cut", "gone", "huge"] {
+        let file = lost.path.join("session.json");
+        match damage {
+            "gone" => fs::remove_file(&file).unwrap(),
+            "huge" => fs::File::create(&file).unwrap().set_len(1 << 40).unwrap(),
+            "cut" => fs::write(&file, &serde_json::to_vec(&lost.record).unwrap()[..40]).unwrap(),
+            text => fs::write(&file, text).unwrap(),
+        }
+        for meant in [select("lost"), select("nobody"), here(&room.path("one")), select(&lost.record.id)] {
+            let problem = room.no(Request::Show(meant.clone()));
+            assert!(["E-PLANE-001", "E-PLANE-014"].contains(&problem.code.as_str()), "{damage}: {problem}");
+            assert!(problem.cause.contains(&lost.record.id) && problem.hint.is_some(), "{meant:?}: {problem}");
+        }
+        // One that it cannot be is found all the same.
+        for meant in [select("other"), select(&other.record.id), here(&room.path("two"))] {
+            assert!(room.ask(Request::Show(meant)).1.is_ok(), "{damage}");
+        }
+        let (before, sessions) = listed(&room);
+        assert_eq!(sessions.len(), 1);
+        let told = |reply: &Reply| matches!(reply, Reply::Notice { text } if text.contains(&lost.record.id));
+        assert!(before.iter().any(told), "{damage}: {before:?}");
+    }
 }
 
 #[test]
