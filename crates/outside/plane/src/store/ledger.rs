@@ -94,3 +94,32 @@ pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file may end in half a line: what was appended to it then would be lost with it, or break the chain.
+    #[test]
+    fn after_one_event_that_could_not_be_written_every_further_one_fails() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("segment");
+        let origin = Origin { session: "s".into(), segment: record::Segment::Plane };
+        let mut ledger = Ledger::begin(&path, &origin, Redactor::new()).expect("made");
+        let event = || Kind::GateStarted { incarnation: 1 };
+        ledger.write(event()).expect("written");
+        let full = File::options().write(true).open("/dev/full").expect("there on every host");
+        let file = std::mem::replace(&mut ledger.file, full);
+        assert!(ledger.write(event()).is_err());
+        // There is room again, and it stays closed.
+        ledger.file = file;
+        let before = std::fs::read(&path).expect("readable");
+        for _ in 0..2 {
+            assert!(ledger.write(event()).is_err());
+        }
+        assert_eq!(std::fs::read(&path).expect("readable"), before);
+        // A plane that goes on with the segment may write again.
+        drop(ledger);
+        Ledger::resume(&path, &origin, Redactor::new()).expect("whole").write(event()).expect("written");
+    }
+}
