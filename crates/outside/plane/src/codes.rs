@@ -147,6 +147,12 @@ pub const CODES: &[(&str, &str)] = &[
          is of another version.",
     ),
     (
+        "E-PLANE-054",
+        "A cell that root starts gets a uid of its own on the host, which must be nobody's: ids that /etc/subuid and \
+         /etc/subgid give to users for their containers are never taken. None is left, or one of the files cannot be read; \
+         nothing was run.\nTake out of them what nobody needs, or start the cell as an ordinary user.",
+    ),
+    (
         "E-PLANE-060",
         "The cell or the gate could not be started as a process. Memory or processes may be exhausted: `ulimit -a`.",
     ),
@@ -207,7 +213,6 @@ pub const CODES: &[(&str, &str)] = &[
         "A policy, or a file to trust, is a regular file. A symbolic link could be turned to another file after it was \
          read, and a pipe or device has no content of its own.\nName the file itself; its directories may be links.",
     ),
-    ("E-PLANE-099", "This build does not have the verb yet. docs/STATUS.md says what works."),
 ];
 
 /// The long text of a code.

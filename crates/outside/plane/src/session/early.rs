@@ -44,7 +44,7 @@ pub(super) fn cell() -> Result<Cell, Problem> {
 /// When either cannot be done.
 pub(super) fn begin(cell: Cell, begun: &Begun) -> Result<Early, Problem> {
     let hostname = hostname(begun.run.name.as_deref());
-    let who = identity::choose(std::process::id(), &begun.workspace, begun.variable("USER"), hostname);
+    let who = identity::choose(std::process::id(), &begun.workspace, begun.variable("USER"), hostname)?;
     let (identity, without) = (who.identity.clone(), begun.accepted.without);
     let foundation = Foundation { version: plan::VERSION, identity, without, door: DOOR };
     cell.found(&foundation).map_err(unstarted)?;
