@@ -72,7 +72,7 @@ impl Merge<'_> {
         let mut journal = Journal { state: State::Staging, owner: self.owner, staging, ops };
         steps.step("write journal")?;
         journal.save(self.journal)?;
-        let staged = self.stage(&mut journal, &tasks, &mut outcome, steps);
+        let staged = self.stage(&mut journal, &tasks, baseline, &mut outcome, steps);
         if let Err(error) = staged {
             if !matches!(error, Error::Interrupted(_)) {
                 self.roll_back(&journal, &mut Steps::default())?;
@@ -137,12 +137,15 @@ impl Merge<'_> {
         &self,
         journal: &mut Journal,
         tasks: &[Task],
+        baseline: &mut Baseline,
         outcome: &mut Outcome,
         steps: &mut Steps,
     ) -> Result<(), Error> {
         steps.step("make staging directory")?;
-        let (root, here) = (self.lower.dir(Path::new(""))?, Path::new(&journal.staging).to_owned());
-        rustix::fs::mkdirat(&root, &here, Mode::RWXU).map_err(io("make directory", &here))?;
+        self.in_root(baseline, || {
+            let (root, staging) = (self.lower.dir(Path::new(""))?, Path::new(&journal.staging));
+            rustix::fs::mkdirat(&root, staging, Mode::RWXU).map_err(io("make directory", staging))
+        })?;
         let mut failed = BTreeMap::new();
         for task in tasks {
             if failed.contains_key(&task.op.reported()) && task.op.group.is_some() {
@@ -235,7 +238,7 @@ impl Merge<'_> {
         }
         steps.step("sync original")?;
         self.sync(journal.ops.iter().map(Op::path).collect())?;
-        self.lower.remove(Path::new(&journal.staging), true)?;
+        self.in_root(baseline, || self.lower.remove(Path::new(&journal.staging), true))?;
         outcome.merged.sort();
         outcome.merged.dedup();
         outcome.merged.retain(|path| !left.contains_key(path));
@@ -244,6 +247,14 @@ impl Merge<'_> {
         baseline.save(self.journal, true)?;
         steps.step("finish journal")?;
         Journal::finish(self.journal)
+    }
+
+    /// Adds or removes our own entry in the original's root, which is no change by somebody else.
+    fn in_root(&self, baseline: &mut Baseline, act: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        let root = Path::new("");
+        let quiet = baseline.quiet(self.lower, root)?;
+        act()?;
+        if quiet { baseline.record(self.lower, root, false) } else { Ok(()) }
     }
 
     /// Makes files and their directories durable: one by one while they are few, else the whole file system at once.
