@@ -29,18 +29,21 @@ impl std::fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 impl Frame {
-    /// The message with its length in front.
+    /// The message with its length in front. It may hold secrets: what is returned is the only copy, so that whoever
+    /// overwrites that has overwritten all.
     ///
     /// # Errors
     /// [`FrameError::TooLong`] when the body exceeds [`MAX_FRAME`].
     pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-        let body = postcard::to_allocvec(message).map_err(|_| FrameError::Malformed)?;
-        if body.len() > MAX_FRAME {
+        // Counted first: a buffer that grew would leave its beginning behind.
+        let counted = postcard::serialize_with_flavor(message, postcard::ser_flavors::Size::default());
+        let length = counted.map_err(|_| FrameError::Malformed)?;
+        if length > MAX_FRAME {
             return Err(FrameError::TooLong);
         }
-        let mut bytes = Vec::with_capacity(4 + body.len());
-        bytes.extend_from_slice(&u32::try_from(body.len()).map_err(|_| FrameError::TooLong)?.to_le_bytes());
-        bytes.extend_from_slice(&body);
+        let mut bytes = vec![0; 4 + length];
+        bytes[..4].copy_from_slice(&u32::try_from(length).map_err(|_| FrameError::TooLong)?.to_le_bytes());
+        postcard::to_slice(message, &mut bytes[4..]).map_err(|_| FrameError::Malformed)?;
         Ok(bytes)
     }
 
@@ -84,5 +87,6 @@ mod tests {
         bytes.push(0);
         assert_eq!(Frame::decode::<Order>(&bytes[4..]), Err(FrameError::Malformed));
         assert_eq!(Frame::length(u32::MAX.to_le_bytes()), Err(FrameError::TooLong));
+        assert_eq!(Frame::encode(&vec![0_u8; MAX_FRAME]), Err(FrameError::TooLong));
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Watcher {
 /// A sighting that did not fit into the socket.
 struct Waiting {
     call: Call,
-    message: Vec<u8>,
+    frame: Vec<u8>,
     since: Instant,
 }
 
@@ -68,9 +68,8 @@ impl Watcher {
             Some(sight::execute(&call, processes, by))
         };
         let Some(sighting) = sighting else { return call.go_on(self.listener.as_fd()) };
-        // A frame is its length, four bytes, and the message; a packet needs no length.
         match Frame::encode(&sighting) {
-            Ok(frame) if frame.len() - 4 <= MAX_SIGHTING => self.tell(call, frame[4..].to_vec(), Instant::now()),
+            Ok(frame) if frame.len() - 4 <= MAX_SIGHTING => self.tell(call, frame, Instant::now()),
             // The bounds of what is read make this impossible.
             _ => call.refuse(self.listener.as_fd(), Errno::ACCESS),
         }
@@ -78,21 +77,22 @@ impl Watcher {
 
     /// Tries again to tell what waits.
     pub(super) fn retry(&mut self) {
-        if let Some(Waiting { call, message, since }) = self.waiting.take() {
-            self.tell(call, message, since);
+        if let Some(Waiting { call, frame, since }) = self.waiting.take() {
+            self.tell(call, frame, since);
         }
     }
 
-    fn tell(&mut self, call: Call, message: Vec<u8>, since: Instant) {
+    fn tell(&mut self, call: Call, frame: Vec<u8>, since: Instant) {
         let listener = self.listener.as_fd();
         // What was read by pid was the caller's only if it is held still; and a dead one needs no answer.
         if !call.is_held(listener) {
             return;
         }
-        match rustix::net::send(&self.gate, &message, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        // A frame is its length, four bytes, and the message; a packet needs no length.
+        match rustix::net::send(&self.gate, &frame[4..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(_) => call.go_on(listener),
             Err(Errno::AGAIN | Errno::INTR) if since.elapsed() < PATIENCE => {
-                self.waiting = Some(Waiting { call, message, since });
+                self.waiting = Some(Waiting { call, frame, since });
             }
             Err(_) if i64::from(call.number) == libc::SYS_connect => call.refuse(listener, Errno::CONNREFUSED),
             // Nobody is left who keeps a record: neither gate nor plane holds the other end.
