@@ -83,6 +83,9 @@ fn a_fork_bomb_ends_at_the_limit() {
     plan.limits.join = vec![own.join("tasks").to_str().expect("UTF-8").into()];
     let (_, ended) = run_plan(&plan);
     assert!(matches!(ended, Report::Ended(_)), "{ended:?}");
+    let events = std::fs::read_to_string(own.join("pids.events")).expect("what the limit refused");
+    let refused = events.lines().find_map(|line| line.strip_prefix("max ")?.parse::<u64>().ok());
+    assert!(refused.is_some_and(|refused| refused > 0), "the limit refused nothing: {events}");
     for _ in 0..200 {
         if std::fs::remove_dir(&own).is_ok() {
             return;
