@@ -4,6 +4,7 @@
 //! that they belong to the host's user namespace and no capability of the cell reaches them, and enters a
 //! user namespace last, as a host uid that owns nothing else.
 
+use crate::confine::last_error;
 use plan::{Identity, Layer, LayerSet, Plan};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
@@ -164,11 +165,7 @@ fn unshare(layer: Layer, flags: libc::c_int) -> Result<(), NamespaceError> {
 }
 
 fn check(layer: Layer, result: libc::c_long) -> Result<(), NamespaceError> {
-    if result >= 0 {
-        return Ok(());
-    }
-    let errno = Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO);
-    Err(NamespaceError { layer, errno })
+    if result >= 0 { Ok(()) } else { Err(NamespaceError { layer, errno: last_error() }) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use crate::confine::last_error;
 use plan::{Owner, Plan, Step};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 
 /// The user namespaces of one launch, by owner.
@@ -123,33 +123,6 @@ extern "C" fn hold(_: *mut libc::c_void) -> libc::c_int {
         // SAFETY: waits for nothing; no memory is touched.
         unsafe { libc::syscall(libc::SYS_ppoll, 0, 0, 0, 0, 0) };
     }
-}
-
-/// Maps a detached tree. With its submounts if `recursive`.
-///
-/// # Errors
-/// `EINVAL` where the filesystem knows no idmapped mounts.
-pub(crate) fn map(tree: &OwnedFd, namespace: BorrowedFd<'_>, recursive: bool) -> rustix::io::Result<()> {
-    let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_IDMAP,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: namespace.as_raw_fd() as u64,
-    };
-    let at = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: neither libc nor rustix wraps mount_setattr; the path is a C string, the structure lives for the
-    // call and its size is the one passed.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            at,
-            &raw const attributes,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod host;
 mod overlay;
 mod place;
 
-use crate::owner::{self, Owners};
+use crate::owner::Owners;
 use plan::{Layer, Plan, Step};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode};
@@ -107,15 +107,17 @@ fn tmpfs(bytes: u64, inodes: u64, mode: u32) -> Result<OwnedFd> {
     )
 }
 
-/// A detached mount of a new filesystem.
+/// A detached mount of a new filesystem. An option without a value is a flag.
 fn filesystem(kind: &str, options: &[(&str, &str)], flags: MountAttrFlags) -> Result<OwnedFd> {
-    let what = || format!("mount a {kind}");
+    let what = || format!("mount {kind}");
     let context = doing(what, rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC))?;
     for (key, value) in options {
-        doing(
-            || format!("mount a {kind} with {key}={value}"),
-            rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value),
-        )?;
+        let set = if value.is_empty() {
+            rustix::mount::fsconfig_set_flag(context.as_fd(), *key)
+        } else {
+            rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)
+        };
+        doing(|| format!("mount {kind} with {key}={value}"), set)?;
     }
     doing(what, rustix::mount::fsconfig_create(context.as_fd()))?;
     doing(what, rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags))
@@ -141,7 +143,7 @@ fn bind(building: &Building<'_>, (source, at): (&str, &str), flags: MountAttrFla
     let root = building.root;
     let tree = clone_tree(source, true)?;
     if let Some(namespace) = building.owners.map_of(owner) {
-        doing(|| format!("map the owner of `{source}`"), owner::map(&tree, namespace, true))?;
+        doing(|| format!("map the owner of `{source}`"), place::map_owner(&tree, namespace, true))?;
     }
     doing(|| format!("restrict `{at}`"), place::set_attributes(&tree, flags, true))?;
     let place = match doing(|| format!("look at `{source}`"), place::kind(&tree))? {
@@ -164,7 +166,7 @@ fn terminals(root: &OwnedFd, max: u32) -> Result<()> {
 fn hide(root: &OwnedFd, at: &str) -> Result<()> {
     let Some(place) = place::existing(root, at)? else { return Ok(()) };
     let flags = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    if doing(|| format!("look at `{at}`"), place::is_directory(&place))? {
+    if doing(|| format!("look at `{at}`"), place::kind(&place))? == FileType::Directory {
         let cover = tmpfs(4096, 1, 0o000)?;
         doing(|| format!("hide `{at}`"), place::set_attributes(&cover, flags, false))?;
         return onto(&cover, &place, at);

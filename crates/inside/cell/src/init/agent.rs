@@ -137,5 +137,5 @@ fn confine_itself() -> Result<(), Failure> {
     let doing = "confine pid 1";
     confine::no_new_privileges().map_err(|errno| failed(doing, errno))?;
     let filter = seccomp::compile(&seccomp::PID1).map_err(|_| failed(doing, Errno::INVAL))?;
-    seccomp::install(&filter).map_err(|error| failed(doing, Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+    seccomp::install(&filter).map_err(|errno| failed(doing, errno))
 }

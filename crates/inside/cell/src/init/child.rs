@@ -194,11 +194,10 @@ fn limit(prepared: &Prepared) -> At<()> {
 
 /// The agent's filter, then the watcher's beside it, whose listener is pid 1's.
 fn filter(prepared: &Prepared) -> rustix::io::Result<Option<OwnedFd>> {
-    let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
     if let Some(filter) = &prepared.filter {
-        seccomp::install(filter).map_err(errno)?;
+        seccomp::install(filter)?;
     }
-    prepared.watcher.as_ref().map(|filter| seccomp::install_watcher(filter).map_err(errno)).transpose()
+    prepared.watcher.as_deref().map(seccomp::install_watcher).transpose()
 }
 
 /// Hands the listener to pid 1, who alone is to hold it.

@@ -1,10 +1,10 @@
 //! Trees seen through an overlay: copy-on-write where there is a place for changes, else read-only.
 
-use super::{Result, clone_tree, doing, tmpfs};
-use crate::owner::{self, Owners};
+use super::{Result, clone_tree, doing, filesystem, place, tmpfs};
+use crate::owner::Owners;
 use plan::Owner;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::mount::MountAttrFlags;
 
 /// A detached overlay over `source`. The second, empty lower is what the kernel demands of an overlay without an
 /// upper. Upper and work must lie in one mount, so the directory that holds both is mapped.
@@ -12,7 +12,7 @@ pub(super) fn make(source: &str, changes: Option<&str>, owner: Owner, owners: &O
     let mapped = |path: &str| -> Result<Option<OwnedFd>> {
         let Some(namespace) = owners.map_of(owner) else { return Ok(None) };
         let tree = clone_tree(path, false)?;
-        doing(|| format!("map the owner of `{path}`"), owner::map(&tree, namespace, false))?;
+        doing(|| format!("map the owner of `{path}`"), place::map_owner(&tree, namespace, false))?;
         Ok(Some(tree))
     };
     let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -26,11 +26,12 @@ pub(super) fn make(source: &str, changes: Option<&str>, owner: Owner, owners: &O
         // ever made twice over one upper, which a volatile one would refuse; a merge syncs what it copies itself.
         let options =
             [("userxattr", ""), ("volatile", ""), ("lowerdir+", &lower), ("upperdir", &upper), ("workdir", &work)];
-        return filesystem(&options, flags);
+        return filesystem("overlay", &options, flags);
     }
     let empty = tmpfs(4096, 2, 0o755)?;
     let empty = named(Some(&empty), "");
     filesystem(
+        "overlay",
         &[("userxattr", ""), ("lowerdir+", &lower), ("lowerdir+", &empty)],
         flags | MountAttrFlags::MOUNT_ATTR_RDONLY,
     )
@@ -39,19 +40,4 @@ pub(super) fn make(source: &str, changes: Option<&str>, owner: Owner, owners: &O
 /// A detached tree has no path of its own: it is named by descriptor.
 fn named(tree: Option<&OwnedFd>, path: &str) -> String {
     tree.map_or_else(|| path.into(), |tree| format!("/proc/self/fd/{}", tree.as_raw_fd()))
-}
-
-fn filesystem(options: &[(&str, &str)], flags: MountAttrFlags) -> Result<OwnedFd> {
-    let what = || "mount an overlay".to_string();
-    let context = doing(what, rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC))?;
-    for (key, value) in options {
-        let set = if value.is_empty() {
-            rustix::mount::fsconfig_set_flag(context.as_fd(), *key)
-        } else {
-            rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)
-        };
-        doing(|| format!("mount an overlay with {key}={value}"), set)?;
-    }
-    doing(what, rustix::mount::fsconfig_create(context.as_fd()))?;
-    doing(what, rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags))
 }

@@ -1,7 +1,8 @@
 //! Places in the new root, reached beneath it and never through a symbolic link.
 
 use super::{Result, doing};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use crate::confine::last_error;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
@@ -94,33 +95,34 @@ pub(super) fn kind(place: &OwnedFd) -> rustix::io::Result<FileType> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(place)?.st_mode))
 }
 
-/// Whether the descriptor is a directory.
-pub(super) fn is_directory(place: &OwnedFd) -> rustix::io::Result<bool> {
-    Ok(FileType::from_raw_mode(rustix::fs::fstat(place)?.st_mode) == FileType::Directory)
+/// Sets mount attributes on a mount, with every mount beneath it if `recursive`.
+pub(super) fn set_attributes(mount: &OwnedFd, flags: MountAttrFlags, recursive: bool) -> rustix::io::Result<()> {
+    let attr_set = u64::from(flags.bits());
+    set(mount, libc::mount_attr { attr_set, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 }, recursive)
 }
 
-/// Sets mount attributes on a mount, with every mount beneath it if `recursive`.
-pub(super) fn set_attributes(mount: &impl AsFd, flags: MountAttrFlags, recursive: bool) -> rustix::io::Result<()> {
-    let attributes = libc::mount_attr {
-        attr_set: u64::from(flags.bits()),
-        attr_clr: 0,
-        propagation: libc::MS_PRIVATE,
-        userns_fd: 0,
-    };
+/// Maps the owner of a detached tree, with its submounts if `recursive`; `EINVAL` where the filesystem knows no
+/// idmapped mounts.
+pub(super) fn map_owner(tree: &OwnedFd, namespace: BorrowedFd<'_>, recursive: bool) -> rustix::io::Result<()> {
+    let userns_fd = namespace.as_raw_fd() as u64;
+    set(tree, libc::mount_attr { attr_set: libc::MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd }, recursive)
+}
+
+fn set(mount: &OwnedFd, attributes: libc::mount_attr, recursive: bool) -> rustix::io::Result<()> {
     let at = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: neither libc nor rustix wraps mount_setattr; the path is a C string, the structure lives for
     // the call and its size is the one passed.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            mount.as_fd().as_raw_fd(),
+            mount.as_raw_fd(),
             c"".as_ptr(),
             at,
             &raw const attributes,
             size_of::<libc::mount_attr>(),
         )
     };
-    if result == 0 { Ok(()) } else { Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)) }
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 fn beneath(root: &OwnedFd, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {

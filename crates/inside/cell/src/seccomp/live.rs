@@ -100,7 +100,7 @@ fn the_watcher_gives_one_listener() {
         Err(_) => 1,
         Ok(listener) if wake_up_in_sync(listener.as_fd()).is_err() => 2,
         Ok(_listener) => match install_watcher(&program) {
-            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => 0,
+            Err(errno) if errno == rustix::io::Errno::BUSY => 0,
             _ => 3,
         },
     });
