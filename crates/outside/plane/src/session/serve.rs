@@ -1,5 +1,7 @@
 //! A running session: one loop over the client, the cell and the gate, until the cell is gone.
 
+mod succession;
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -12,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use wire::command::{Order as Asked, Reply, Stream};
 
 use super::cell::Cell;
-use super::gate::{Door, Gate, Said};
+use super::gate::{Door, Gate};
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
 use crate::channel::{self, Client};
@@ -226,55 +228,24 @@ impl Session<'_> {
         }
     }
 
-    /// Gives the gate the door, once there are both.
-    fn lease(&mut self, course: &mut Course) {
-        let Some(gate) = self.gate.as_ref().filter(|_| !self.sockets.is_empty()) else { return };
-        let incarnation = gate.incarnation();
-        let written = self.ledger.write(Kind::GateStarted { incarnation });
-        let leased = written
-            .map_err(|error| error.to_string())
-            .and_then(|_| self.door.lease(gate, &self.sockets).map_err(|error| error.to_string()));
-        if let Err(error) = leased {
-            course.end.warnings.push(format!("gate {incarnation} could not be given the door: {error}"));
-            self.replace(course);
+    /// Carries out what a round of chores found.
+    fn note(&mut self, course: &mut Course, round: Round) {
+        for event in round.events {
+            if let Kind::Merge { paths, .. } = &event {
+                course.end.merged = course.end.merged.saturating_add(paths.len() as u64);
+            }
+            self.record(course, event);
         }
-    }
-
-    fn hear_gate(&mut self, course: &mut Course) {
-        let Some(gate) = &mut self.gate else { return };
-        match gate.said() {
-            Said::Nothing | Said::Ready => {}
-            Said::Unable(why) => self.close(course, &why),
-            Said::Lost => {
-                self.record(course, Kind::GateLost);
-                self.replace(course);
+        for warning in round.warnings {
+            if !course.end.warnings.contains(&warning) {
+                course.end.warnings.push(warning);
             }
         }
-    }
-
-    /// Puts another gate behind the door, once the last one is gone.
-    fn replace(&mut self, course: &mut Course) {
-        let next = self.gate.take().map_or(1, |gate| {
-            let next = gate.incarnation() + 1;
-            gate.kill();
-            next
-        });
-        match self.door.start(next) {
-            Ok(gate) => {
-                self.gate = Some(gate);
-                self.lease(course);
-            }
-            Err(error) => self.close(course, &error.to_string()),
+        if let Some(bytes) = round.too_much
+            && course.kill_at.is_none()
+        {
+            self.end_soon(course, TERMINATE, &format!("the disk limit was passed: {bytes} bytes were written"));
         }
-    }
-
-    /// No gate stays alive: the door is closed, which refuses at once.
-    fn close(&mut self, course: &mut Course, why: &str) {
-        course.end.warnings.push(format!("no gate: the cell has no network: {why}"));
-        if let Some(gate) = self.gate.take() {
-            gate.kill();
-        }
-        self.sockets.clear();
     }
 
     fn hear_client(&mut self, course: &mut Course) {
@@ -335,28 +306,6 @@ impl Session<'_> {
                     }
                 }
             }
-        }
-    }
-}
-
-impl Session<'_> {
-    /// Carries out what a round of chores found.
-    fn note(&mut self, course: &mut Course, round: Round) {
-        for event in round.events {
-            if let Kind::Merge { paths, .. } = &event {
-                course.end.merged = course.end.merged.saturating_add(paths.len() as u64);
-            }
-            self.record(course, event);
-        }
-        for warning in round.warnings {
-            if !course.end.warnings.contains(&warning) {
-                course.end.warnings.push(warning);
-            }
-        }
-        if let Some(bytes) = round.too_much
-            && course.kill_at.is_none()
-        {
-            self.end_soon(course, TERMINATE, &format!("the disk limit was passed: {bytes} bytes were written"));
         }
     }
 }

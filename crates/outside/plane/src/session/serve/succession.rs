@@ -1,0 +1,59 @@
+//! The gate of a running session: it takes its lease, and when it is lost another one takes over behind the same door.
+
+use record::Kind;
+
+use super::{Course, Session};
+use crate::session::gate::Said;
+
+impl Session<'_> {
+    /// Gives the gate the door, once there are both.
+    pub(super) fn lease(&mut self, course: &mut Course) {
+        let Some(gate) = self.gate.as_ref().filter(|_| !self.sockets.is_empty()) else { return };
+        let incarnation = gate.incarnation();
+        let written = self.ledger.write(Kind::GateStarted { incarnation });
+        let leased = written
+            .map_err(|error| error.to_string())
+            .and_then(|_| self.door.lease(gate, &self.sockets).map_err(|error| error.to_string()));
+        if let Err(error) = leased {
+            course.end.warnings.push(format!("gate {incarnation} could not be given the door: {error}"));
+            self.replace(course);
+        }
+    }
+
+    pub(super) fn hear_gate(&mut self, course: &mut Course) {
+        let Some(gate) = &mut self.gate else { return };
+        match gate.said() {
+            Said::Nothing | Said::Ready => {}
+            Said::Unable(why) => self.close(course, &why),
+            Said::Lost => {
+                self.record(course, Kind::GateLost);
+                self.replace(course);
+            }
+        }
+    }
+
+    /// Puts another gate behind the door, once the last one is gone.
+    fn replace(&mut self, course: &mut Course) {
+        let next = self.gate.take().map_or(1, |gate| {
+            let next = gate.incarnation() + 1;
+            gate.kill();
+            next
+        });
+        match self.door.start(next) {
+            Ok(gate) => {
+                self.gate = Some(gate);
+                self.lease(course);
+            }
+            Err(error) => self.close(course, &error.to_string()),
+        }
+    }
+
+    /// No gate stays alive: the door is closed, which refuses at once.
+    fn close(&mut self, course: &mut Course, why: &str) {
+        course.end.warnings.push(format!("no gate: the cell has no network: {why}"));
+        if let Some(gate) = self.gate.take() {
+            gate.kill();
+        }
+        self.sockets.clear();
+    }
+}
