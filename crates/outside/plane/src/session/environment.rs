@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Variables of the operator's that are taken as they are.
 const TAKEN: &[&str] = &["PATH", "TERM", "COLORTERM", "LANG", "TZ", "NO_COLOR", "EDITOR"];
 /// Where programs are found when the operator has no PATH.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The whole environment as `K=V`.
 pub(super) fn make(

@@ -43,10 +43,10 @@ pub(super) fn default_command(search: &[PathBuf], shell: Option<&str>) -> Vec<Ve
     vec![agent.copied().unwrap_or(shell).as_bytes().to_vec()]
 }
 
-/// Finds a command as a shell would, and what it needs beyond the `granted` trees.
+/// Finds a command as a shell would, and all that it needs of the host, whether or not it comes in anyway.
 ///
 /// # Errors
-/// When no such program exists, or it cannot be executed.
+/// When no such program exists, it cannot be executed, or an interpreter that it asks for is not there.
 pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf]) -> Result<Located, Problem> {
     let found = if name.contains('/') { Some(from.join(name)) } else { on_path(name, search) };
     let missing = || {

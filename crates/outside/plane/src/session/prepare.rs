@@ -14,7 +14,7 @@ use super::limits::{self, Held};
 use super::locate::{self, Located};
 use super::{environment, homes, roots, system};
 use crate::problem::{NOT_RUN, problem, state};
-use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now};
+use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::Workspace;
 
 /// A session that is ready to start.
@@ -47,8 +47,10 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     session.record.cgroups.clone_from(&held.groups);
     if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
         let refused = unenforced(wall, &asked.policy.name);
-        // What is left of them is found by its name at the next start.
-        let _ = limits::release(&held.groups);
+        for group in &held.groups {
+            // One that is left is found by its name at the next start.
+            let _ = remove_cgroup(group);
+        }
         return Err(refused);
     }
     let plan = Plan {
@@ -86,7 +88,7 @@ fn unenforced(wall: &Wall, policy: &str) -> Problem {
 /// The command line, and where its program is.
 fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
     let search: Vec<PathBuf> =
-        asked.variable("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").split(':').map(PathBuf::from).collect();
+        asked.variable("PATH").unwrap_or(environment::PATH).split(':').map(PathBuf::from).collect();
     let command = if asked.run.command.is_empty() {
         locate::default_command(&search, asked.variable("SHELL"))
     } else {

@@ -18,11 +18,17 @@ const DEPTH: u32 = 16;
 /// Groups of the host that are looked at.
 const MOST_GROUPS: u32 = 100_000;
 
+/// The name of a session's control groups: by it they are found again.
+#[must_use]
+pub fn name(id: &str) -> String {
+    format!("bastide-{id}")
+}
+
 /// The control groups that bear a session's name, wherever they lie: for one whose record does not say, since its plane
 /// was killed between making them and keeping it. Looks at every group of the host; that costs nothing where none was
 /// killed so.
 pub(super) fn of_session(id: &str) -> Vec<PathBuf> {
-    let name = format!("bastide-{id}");
+    let name = name(id);
     let (mut found, mut seen) = (Vec::new(), 0);
     let mut todo = vec![(PathBuf::from(MOUNT), 0)];
     while let Some((group, depth)) = todo.pop() {

@@ -26,7 +26,7 @@ mod tally;
 mod trees;
 mod trust;
 
-pub use cgroup::remove as remove_cgroup;
+pub use cgroup::{name as cgroup_name, remove as remove_cgroup};
 pub use clear::clear;
 pub use events::{Events, Line, Lines};
 pub use find::{Found, select, sessions};

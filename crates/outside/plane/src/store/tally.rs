@@ -22,8 +22,6 @@ pub struct Tally {
     pub limits: Vec<Wall>,
     /// The event of the last refusal.
     pub last_refusal: Option<EventId>,
-    /// How many events there are.
-    pub events: u64,
     /// Lines that are no event.
     pub unread: u64,
 }
@@ -40,7 +38,6 @@ pub fn tally(session: &SessionDirectory) -> io::Result<Tally> {
             tally.unread += 1;
             continue;
         };
-        tally.events += 1;
         summary.take(&entry.event.kind);
         if entry.event.is_refusal() {
             tally.last_refusal = Some(entry.id);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::store::cgroup_name;
+
 /// Microseconds of the period over which processor time is counted.
 const PERIOD: u64 = 100_000;
 /// Where hosts mount them.
@@ -58,7 +60,7 @@ fn setting(version: u8, name: &str, value: u64) -> Option<(&'static str, String)
 
 /// Makes the groups that can hold any of the limits.
 pub(super) fn make(id: &str, limits: &[(&str, u64)]) -> Vec<Group> {
-    let name = format!("bastide-{id}");
+    let name = cgroup_name(id);
     if limits.is_empty() {
         return Vec::new();
     }

@@ -63,18 +63,6 @@ pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
     held
 }
 
-/// Removes what [`hold`] made, as far as it can. A group that is gone is no error.
-///
-/// # Errors
-/// The kernel's, for a group that stays.
-pub(super) fn release(groups: &[PathBuf]) -> std::io::Result<()> {
-    let remove = |group: &PathBuf| match std::fs::remove_dir(group) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    };
-    groups.iter().map(remove).fold(Ok(()), std::io::Result::and)
-}
-
 /// The first limit that the policy calls required and that this host does not enforce.
 pub(super) fn missing<'w>(walls: &'w [Wall], required: &BTreeSet<Limit>) -> Option<&'w Wall> {
     walls.iter().find(|wall| !wall.holds && required.iter().any(|limit| limit.name() == wall.name))
