@@ -91,6 +91,13 @@ pub const CODES: &[(&str, &str)] = &[
         "The first line of a script names the program that is to read it, or a program names its loader, and there is none \
          there.\nInstall it, or correct the script's first line.",
     ),
+    (
+        "E-PLANE-034",
+        "The program is linked with libraries that are on this host, in directories that do not come in: the system's come \
+         in by the policy, and a directory `lib` beside the program's `bin` by itself. Nothing was run, since the loader \
+         would have ended it.\nLet each directory in with `--read`, as the hint says; for good, under `files: read:` of a \
+         policy.",
+    ),
     ("E-PLANE-040", "A path that was named with `--read` or `--write` does not exist on the host. Nothing was run."),
     (
         "E-PLANE-041",

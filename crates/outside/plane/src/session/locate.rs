@@ -25,6 +25,8 @@ pub(super) struct Located {
     pub(super) program: PathBuf,
     /// Files and trees that it needs, each with the reason that the operator reads.
     pub(super) needs: Vec<Need>,
+    /// The program and the interpreters behind it, by their real paths.
+    pub(super) files: Vec<PathBuf>,
     /// Symbolic links on the way to it: where, and what they say.
     pub(super) links: Vec<(PathBuf, PathBuf)>,
 }
@@ -78,6 +80,7 @@ fn follow(located: &mut Located, program: &Path, name: &str, search: &[PathBuf])
     for _ in 0..MAX_STEPS {
         let Some((path, of)) = next.take() else { return Ok(()) };
         let real = links(located, &path)?;
+        located.files.push(real.clone());
         let tree = package(&real);
         let reason = if tree == real { format!("`{of}`") } else { format!("package of `{of}`") };
         let need = Need { path: tree, reason };

@@ -12,6 +12,7 @@ mod homes;
 mod host;
 mod identity;
 mod layout;
+mod libraries;
 mod limits;
 mod locate;
 mod outcome;

@@ -10,10 +10,11 @@ use wire::command::{Problem, Run, Stream as Seen};
 use super::asked::Asked;
 use super::identity::Who;
 use super::layout::{Layout, Named, text};
+use super::libraries::Loader;
 use super::limits::{self, Held};
 use super::locate::{self, Located};
 use super::{environment, homes, roots, system};
-use crate::problem::{NOT_RUN, problem, state};
+use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
 use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::Workspace;
 
@@ -41,6 +42,10 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     session.record.trees = trees;
     let mut layout = Layout::new(who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
     let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
+    // With neither of the two layers the whole host is visible.
+    if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
+        libraries_come_in(&layout, asked, &located)?;
+    }
     let roots = roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"))?;
     layout.hide(store.root());
     let held = limits::hold(&session.record.id, &asked.policy.limits);
@@ -216,6 +221,41 @@ fn bring_in(layout: &mut Layout, located: &Located, trees: &[TreeRecord]) -> Res
         layout.alias(at, target)?;
     }
     Ok(notices)
+}
+
+/// Refuses a program whose libraries are on this host and not inside, and says how they come in.
+fn libraries_come_in(layout: &Layout, asked: &Asked, located: &Located) -> Result<(), Problem> {
+    const NAME: &str = "LD_LIBRARY_PATH";
+    let asked_for = asked.run.environment.iter().rev().find(|(name, _)| name == NAME).map(|(_, value)| value);
+    let given = asked_for.or_else(|| asked.policy.environment.get(NAME)).map_or("", String::as_str);
+    let loader = Loader { given, directory: &asked.workdir, shows: &|path| layout.shows(path) };
+    let missing: Vec<PathBuf> = located.files.iter().flat_map(|file| loader.out_of_reach(file)).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let mut reads: Vec<String> = Vec::new();
+    for library in &missing {
+        // Where it is found, and where a link there leads.
+        let real = std::fs::canonicalize(library).unwrap_or_else(|_| library.clone());
+        for path in [library, &real].into_iter().filter(|path| !layout.shows(path)) {
+            let directory = path.parent().unwrap_or(path);
+            // A home, or what holds one, is never worth a library.
+            let named = if asked.home.starts_with(directory) { path } else { directory };
+            let read = format!("--read {}", shell(&named.to_string_lossy()));
+            if !reads.contains(&read) {
+                reads.push(read);
+            }
+        }
+    }
+    let others = match missing.len() - 1 {
+        0 => String::new(),
+        1 => " and one more".into(),
+        more => format!(" and {more} more"),
+    };
+    let cause = format!(
+        "`{}` needs the library `{}`{others}, which nothing lets in",
+        located.program.display(),
+        first.display()
+    );
+    Err(problem("E-PLANE-034", cause, &format!("let it in: `{}`", reads.join(" ")), NOT_FOUND))
 }
 
 fn stdio(run: &Run) -> Stdio {
