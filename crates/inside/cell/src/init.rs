@@ -5,6 +5,7 @@ mod child;
 mod held;
 mod serve;
 mod sight;
+mod text;
 mod watch;
 
 pub(crate) use child::WAITING;

@@ -202,6 +202,34 @@ fn memory_holds(pid: u32, bytes: &[u8]) -> Option<bool> {
     read.then_some(false)
 }
 
+/// Of the program's code in a process's memory: how much is there, and how much there could be, in KiB.
+fn code(pid: u32) -> (u64, u64) {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).expect("reads");
+    let of_ours = maps.lines().skip_while(|line| !(line.contains(" r-xp ") && line.ends_with("/bastide-cell")));
+    let figure = |name: &str| {
+        let found = of_ours.clone().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok());
+        found.unwrap_or_else(|| panic!("no {name} in {maps}"))
+    };
+    (figure("Rss:"), figure("Size:"))
+}
+
+#[test]
+fn pid_1_lets_go_of_the_code_that_built_the_walls() {
+    for privileged in ways() {
+        let cell = start(&plan_for(privileged, "read line; /usr/bin/true; echo served"), &[]).expect("starts");
+        let since = Instant::now();
+        let small = |(here, whole): (u64, u64)| here > 0 && here * 2 < whole;
+        // It says first that the agent runs.
+        while !small(code(cell.pid_1())) {
+            assert!(since.elapsed() < Duration::from_secs(10), "{:?} KiB", code(cell.pid_1()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // What it needs comes back.
+        let (text, ended) = cell.finish();
+        assert_eq!((text.as_str(), ended), ("served\n", Report::Ended(Ending::Exited(0))));
+    }
+}
+
 /// What a launcher says but the door, which it hands out as soon as it knows the foundation.
 fn after_the_door(socket: &UnixStream) -> Option<Report> {
     std::iter::from_fn(|| harness::report(socket)).map(|(told, _)| told).find(|told| *told != Report::Door)

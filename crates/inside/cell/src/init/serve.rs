@@ -3,7 +3,7 @@
 //! gone.
 
 use super::watch::Watcher;
-use super::{child, give_up};
+use super::{child, give_up, text};
 use crate::channel;
 use crate::confine::last_error;
 use plan::{Ending, Order, Report};
@@ -128,6 +128,8 @@ impl Serving {
         let pid = self.agent.as_raw_nonzero().get().cast_unsigned();
         // The plane may be gone already; then the loop sees the end of the socket at once.
         let _ = channel::send(stdin(), &Report::Started { pid }, &[]);
+        // Now that nobody waits for pid 1.
+        text::let_go();
         None
     }
 
