@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use policy::{CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Rule, Target, decide, suggest};
+use policy::{Conjunction, Egress, Host, Rule, Target, suggest, suggest_address};
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
 use wire::command::{Problem, Reply, Select, WhyAnswer};
 
@@ -28,9 +28,9 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
         // What Landlock refused is no matter of the door: the record's answer stands, checked by `why --file`.
         (_, true) if matches!(target.event.kind, Kind::FileRefused { .. }) => option = explanation.suggestion.clone(),
         (Ok(policy), true) => {
-            let way = way(&policy, &target.event.kind);
-            explanation.suggestion = way.as_ref().map(|way| way.rule.to_string());
-            option = way.and_then(|way| way.option);
+            let rule = rule(&policy, &target.event.kind);
+            explanation.suggestion = rule.as_ref().map(Rule::to_string);
+            option = rule.as_ref().map(allow);
         }
         (Err(problem), true) => {
             explanation.suggestion = None;
@@ -153,69 +153,30 @@ fn causes(session: &SessionDirectory, entries: &mut Vec<Entry>) -> std::io::Resu
     Ok(())
 }
 
-/// What would let a refused request through.
-struct Way {
-    rule: Rule,
-    option: Option<String>,
-}
-
-/// The smallest rule and the option of `run`, each checked by `decide`; none when nothing short of removing a rule
-/// would help.
-fn way(policy: &Conjunction, kind: &Kind) -> Option<Way> {
+/// The smallest rule that would let a refused request through, as `decide` takes it; none when nothing short of removing
+/// a rule would help.
+fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
     match kind {
         Kind::Connect { host, port, program, rule, .. } => {
             let host = Host::parse(host).ok()?;
             let program = (!program.is_empty()).then_some(program.as_slice());
             let egress = Egress { host: &host, port: *port, program };
-            match suggest(policy, &egress) {
-                Some(found) => {
-                    let option = allow(policy, &egress, found.rule.to.clone(), None);
-                    Some(Way { rule: found.rule, option })
-                }
-                None => special(policy, &egress, rule.as_deref()?),
-            }
+            // Where the name was allowed and its address was not, the event names that address first.
+            let address = || rule.as_deref()?.split(' ').next()?.parse::<IpAddr>().ok();
+            let found = suggest(policy, &egress).or_else(|| suggest_address(policy, &egress, address()?))?;
+            Some(found.rule)
         }
         Kind::Resolve { name, verdict: Verdict::Refused | Verdict::Asked, .. } => {
-            // Which port it was for is not known, so the smallest rule names none.
-            let host = Host::parse(name).ok()?;
-            let Host::Name(name) = &host else { return None };
-            let target = Target { host: HostPattern::Exact(name.clone()), port: None };
-            let egress = Egress { host: &host, port: 443, program: None };
-            let option = allow(policy, &egress, target.clone(), None)?;
-            Some(Way { rule: Rule::to(target), option: Some(option) })
+            let host = Host::parse(name).ok().filter(|host| matches!(host, Host::Name(_)))?;
+            let found = suggest(policy, &Egress { host: &host, port: 443, program: None })?;
+            // Which port it was for is not known, so the rule names none.
+            Some(Rule::to(Target { port: None, ..found.rule.to }))
         }
         _ => None,
     }
 }
 
-/// The name was allowed and its address was not: the rule names that very address.
-fn special(policy: &Conjunction, egress: &Egress<'_>, refused_by: &str) -> Option<Way> {
-    let address: IpAddr = refused_by.split(' ').next()?.parse().ok()?;
-    let target = Target { host: HostPattern::Address(address.to_canonical()), port: Some(egress.port) };
-    let option = allow(policy, egress, target.clone(), Some(address))?;
-    let executable = egress.program.and_then(<[String]>::first);
-    let programs = executable.map(|path| CanonicalPath::parse(path)).transpose().ok()?.into_iter().collect();
-    let rule = Rule { programs, ..Rule::to(target) };
-    lets(policy, egress, &rule, Some(address)).then_some(Way { rule, option: Some(option) })
-}
-
-/// The option, when a rule for every program lets the request through.
-fn allow(policy: &Conjunction, egress: &Egress<'_>, target: Target, address: Option<IpAddr>) -> Option<String> {
-    let rule = Rule::to(target);
-    lets(policy, egress, &rule, address).then(|| format!("--allow {}", shell(&rule.to.to_string())))
-}
-
-fn lets(policy: &Conjunction, egress: &Egress<'_>, rule: &Rule, address: Option<IpAddr>) -> bool {
-    let widen = |member: &Policy| {
-        let mut member = member.clone();
-        member.network.allow.push(rule.clone());
-        member
-    };
-    let widened = Conjunction::new(policy.policies().map(widen).collect());
-    let written = if let Host::Address(address) = egress.host { Some(*address) } else { None };
-    match (decide(&widened, egress), address.or(written)) {
-        (Decision::Allow(permit), Some(address)) => permit.pin(&[address]).is_ok(),
-        (Decision::Allow(_), None) => true,
-        _ => false,
-    }
+/// The option of `run` that would do the same, for every program: what a rule allows for one, it allows for one of all.
+fn allow(rule: &Rule) -> String {
+    format!("--allow {}", shell(&rule.to.to_string()))
 }
