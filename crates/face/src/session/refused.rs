@@ -9,28 +9,6 @@ use std::path::Path;
 /// The name under which one secret may be let in.
 pub const CREDENTIAL_INSIDE: &str = "credential-inside";
 
-/// Prefixes that only credentials have.
-const PREFIXES: [&str; 14] = [
-    "sk-",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "AKIA",
-    "ASIA",
-    "AIza",
-    "npm_",
-    "hf_",
-    "eyJ",
-    "-----BEGIN",
-];
-/// Words in the name of a variable that announce one.
-const NAMES: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
-/// A named value up to this length may be an identifier.
-const SHORT: usize = 16;
-
 /// Refuses variables that look like secrets, but for one where the operator accepted it.
 ///
 /// # Errors
@@ -55,32 +33,11 @@ pub fn secrets(variables: &[(String, String)], accepted: &[String]) -> Result<()
 pub fn looking_secret(variables: &[(String, String)]) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for (name, value) in variables {
-        if looks_secret(name, value) && !found.contains(&name.as_str()) {
+        if wire::looks_secret(name, value) && !found.contains(&name.as_str()) {
             found.push(name);
         }
     }
     found
-}
-
-fn looks_secret(name: &str, value: &str) -> bool {
-    let value = value.trim();
-    let name = name.to_ascii_uppercase();
-    let slack = value.strip_prefix("xox").is_some_and(|rest| rest.as_bytes().get(1) == Some(&b'-'));
-    let known = slack || PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() > prefix.len() + 4);
-    known || (NAMES.iter().any(|word| name.contains(word)) && value.len() > SHORT && looks_random(value))
-}
-
-/// Of many different characters, digits among letters, and neither path, sentence nor address.
-fn looks_random(value: &str) -> bool {
-    let mut seen = [false; 256];
-    value.bytes().for_each(|byte| seen[usize::from(byte)] = true);
-    let distinct = seen.iter().filter(|seen| **seen).count();
-    let digits = value.bytes().any(|byte| byte.is_ascii_digit());
-    let letters = value.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let mixed =
-        value.bytes().any(|byte| byte.is_ascii_lowercase()) && value.bytes().any(|byte| byte.is_ascii_uppercase());
-    let plain = value.contains(' ') || value.starts_with(['/', '.', '~']) || value.contains("://");
-    !plain && letters && (digits || mixed) && distinct >= 8
 }
 
 /// Refuses a workspace at /, at the home directory or above it, symbolic links followed.
@@ -113,40 +70,6 @@ mod tests {
 
     fn pair(name: &str, value: &str) -> (String, String) {
         (name.to_owned(), value.to_owned())
-    }
-
-    #[test]
-    fn known_prefixes_and_random_values_of_telling_names_are_secrets() {
-        for (name, value) in [
-            ("X", "sk-ant-api03-abcdef"),
-            ("X", "ghp_0123456789abcdef"),
-            ("X", "github_pat_11ABCDEF"),
-            ("X", "AKIAIOSFODNN7EXAMPLE"),
-            ("X", "xoxb-123456-abc"),
-            ("X", "AIzaSyA-1234567"),
-            ("X", "eyJhbGciOiJIUzI1NiJ9.e30.x"),
-            ("X", "-----BEGIN OPENSSH PRIVATE KEY-----"),
-            ("db_password", "hT7kQ93zLm2pWx81vB"),
-            ("MY_TOKEN", "0f3a9c7e51d24b68aa01"),
-        ] {
-            assert!(looks_secret(name, value), "{name}={value}");
-        }
-    }
-
-    #[test]
-    fn ordinary_values_are_none() {
-        for (name, value) in [
-            ("CI", "1"),
-            ("KEYBOARD", "us-intl"),
-            ("TOKENIZERS_PARALLELISM", "false"),
-            ("SSH_KEY_PATH", "/home/me/.ssh/id_ed25519_2024"),
-            ("TOKEN_URL", "https://id.example/oauth2/Token"),
-            ("GREETING", "0f3a9c7e51d24b68aa01"),
-            ("KEY_HELP", "press The 1 any key you like"),
-            ("X", "sk-"),
-        ] {
-            assert!(!looks_secret(name, value), "{name}={value}");
-        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 pub mod command;
 mod frame;
 mod lease;
+mod secret;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
 pub use lease::{Bounds, DESCRIPTORS, GateReport, Lease, LeaseError, Proxy, Secret, VERSION};
+pub use secret::looks_secret;

@@ -120,7 +120,7 @@ pub(super) fn complete(begun: Begun, store: &Store) -> Result<Asked, Problem> {
     let trees = std::iter::once(workspace.as_path()).chain(named);
     let hidden = credentials::keep_out(&run, &accepted, &home, trees)?;
     keeps_off_the_state(&policy, store)?;
-    let secret = |(name, value): &&(String, String)| credentials::secret_looking(name, value);
+    let secret = |(name, value): &&(String, String)| wire::looks_secret(name, value);
     let secrets = run.environment.iter().filter(secret);
     let secrets = secrets.map(|(name, value)| Secret { name: name.clone(), value: value.clone() }).collect();
     let (upstream, odd) = host::upstream(|name| variable(&run, name).map(str::to_owned))?.unzip();

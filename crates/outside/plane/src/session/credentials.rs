@@ -91,7 +91,7 @@ pub(super) fn keep_out<'t>(
     home: &Path,
     trees: impl Iterator<Item = &'t Path>,
 ) -> Result<Vec<PathBuf>, Problem> {
-    let variables = run.environment.iter().filter(|(name, value)| secret_looking(name, value));
+    let variables = run.environment.iter().filter(|(name, value)| wire::looks_secret(name, value));
     let mut found: Vec<String> = variables.map(|(name, _)| name.clone()).collect();
     let places: Vec<Place> = places(home).collect();
     for tree in trees {
@@ -124,34 +124,9 @@ fn named(found: &str, name: &str, home: &Path) -> bool {
     found == name || expanded.as_deref() == Some(found)
 }
 
-/// Variables whose names say that they hold a secret.
-pub(super) fn secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word))
-}
-
-/// Whether a value looks like a secret, given its variable's name.
-pub(super) fn secret_looking(name: &str, value: &str) -> bool {
-    const PREFIXES: &[&str] =
-        &["sk-", "ghp_", "gho_", "ghs_", "github_pat_", "AKIA", "ASIA", "xox", "AIza", "eyJ", "-----BEGIN", "glpat-"];
-    let random = value.len() > 16
-        && value.bytes().any(|byte| byte.is_ascii_digit())
-        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && !value.contains([' ', '/']);
-    (value.len() > 12 && PREFIXES.iter().any(|prefix| value.starts_with(prefix))) || (secret_name(name) && random)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_placeholder_is_no_secret() {
-        assert!(!secret_looking("OPENAI_API_KEY", "unused"));
-        assert!(secret_looking("OPENAI_API_KEY", "a1b2c3d4e5f6a7b8c9d0"));
-        assert!(secret_looking("X", "ghp_abcdefghijklmnop"));
-        assert!(!secret_looking("PATH", "/usr/bin:/bin:/usr/local/bin0"));
-    }
 
     fn kept_out(home: &Path, trees: &[&Path], risk: &str) -> Result<Vec<PathBuf>, Problem> {
         let accepted = super::super::risks::accept(&[risk.to_owned()]).expect("a risk");
