@@ -16,7 +16,7 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
 /// of the command, and grants nothing: what follows is the whole [`Plan`], or the end.

@@ -109,6 +109,10 @@ pub enum Access {
     Read,
     /// Read and execute.
     Execute,
+    /// The same, for a tree that only the host's root changes and that is bound read-only. Its rule stands for the right
+    /// to truncate as well, which both of these refuse: the kernel asks for it at every open, and walks on to the top of
+    /// the root where no rule answers.
+    System,
     /// Read, execute, write, create, remove, rename, link.
     Write,
     /// Read, write and ioctl of device nodes; no creation.

@@ -102,6 +102,7 @@ fn granted(access: Access) -> BitFlags<AccessFs> {
     match access {
         Access::Read => read,
         Access::Execute => read | AccessFs::Execute,
+        Access::System => read | AccessFs::Execute | AccessFs::Truncate,
         // Everything but making device nodes, which no agent needs and no mount here would honour.
         Access::Write => AccessFs::from_all(HIGHEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev),
         Access::Device => read | AccessFs::WriteFile | AccessFs::IoctlDev,

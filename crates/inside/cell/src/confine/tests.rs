@@ -47,12 +47,14 @@ fn no_new_privileges_is_what_the_kernel_says() {
 #[test]
 fn landlock_grants_what_is_named_and_nothing_else() {
     let tree = std::env::temp_dir().join(format!("bastide-domain-{}", std::process::id()));
-    for name in ["readable", "writable", "absent-from-rules"] {
+    for name in ["readable", "system", "writable", "absent-from-rules"] {
         fs::create_dir_all(tree.join(name)).expect("makes");
         fs::write(tree.join(name).join("file"), "text").expect("writes");
     }
     let rule = |name: &str, access| PathRule { at: tree.join(name).to_str().expect("UTF-8").to_string(), access };
-    let rules = vec![rule("readable", Access::Read), rule("writable", Access::Write), rule("no-such", Access::Write)];
+    let mut rules =
+        vec![rule("readable", Access::Read), rule("writable", Access::Write), rule("no-such", Access::Write)];
+    rules.push(rule("system", Access::System));
     let at = tree.clone();
     on_a_thread(move || {
         no_new_privileges().expect("sets");
@@ -61,6 +63,8 @@ fn landlock_grants_what_is_named_and_nothing_else() {
         assert!(fs::write(at.join("readable/file"), "x").is_err(), "reading is not writing");
         let truncated = fs::OpenOptions::new().write(true).truncate(true).open(at.join("readable/file"));
         assert!(truncated.is_err(), "nor truncating");
+        assert!(fs::read(at.join("system/file")).is_ok() && fs::write(at.join("system/file"), "x").is_err());
+        assert!(fs::write(at.join("system/new"), "x").is_err() && fs::remove_file(at.join("system/file")).is_err());
         assert!(fs::write(at.join("writable/new"), "x").is_ok());
         assert!(fs::read(at.join("absent-from-rules/file")).is_err());
         let moved = fs::rename(at.join("absent-from-rules/file"), at.join("writable/file"));

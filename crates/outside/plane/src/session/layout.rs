@@ -80,13 +80,14 @@ impl Layout {
     /// or later, does not answer.
     fn tree(&mut self, at: String, meta: &Metadata) {
         let path = PathBuf::from(&at);
-        let step = if is_system(&path, meta) {
-            bind(&at, false, Owner::Everybody)
+        let (step, access) = if is_system(&path, meta) {
+            (bind(&at, false, Owner::Everybody), Access::System)
         } else {
-            Step::Overlay { source: at.clone(), at: at.clone(), changes: None, owner: self.owner(&path) }
+            let owner = self.owner(&path);
+            (Step::Overlay { source: at.clone(), at: at.clone(), changes: None, owner }, Access::Execute)
         };
         self.steps.push(step);
-        self.grant(&path, Access::Execute);
+        self.grant(&path, access);
     }
 
     /// A small file of the system's configuration is copied rather than bound: a mount costs the start four times as
@@ -215,7 +216,11 @@ impl Layout {
     /// One rule for a tree serves all beneath it that need no more.
     pub(super) fn rule(&mut self, path: &Path, access: Access) {
         let Some(at) = text(path) else { return };
-        let covered = |rule: &PathRule| rule.access == access && path.starts_with(&rule.at);
+        let serves = |have: Access| {
+            have == access
+                || matches!((have, access), (Access::Execute, Access::System) | (Access::System, Access::Execute))
+        };
+        let covered = |rule: &PathRule| serves(rule.access) && path.starts_with(&rule.at);
         if !self.rules.iter().any(covered) {
             self.rules.push(PathRule { at, access });
         }
