@@ -9,13 +9,14 @@
 #[path = "../tests/fake/mod.rs"]
 mod fake;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use fake::walls::Walls;
+use fake::walls::{self, Walls};
 use fake::{Cell, Gate, ORDINARY, lease};
 
 /// Connections in one turn.
@@ -135,11 +136,11 @@ impl Bench {
     /// Between a real cell and the outside.
     fn walled(&self, name: &'static str, by_gate: bool) -> Way {
         let words = ["/bound", "client", FIRST, &self.port, &BATCH.to_string(), PROCESSES];
-        let mut walls = Walls::start(self.uid == 0, Some(&self.ends), &words);
+        let mut walls = walls::start(self.uid == 0, Some(&self.ends), &words);
         let mut cell = Cell::empty();
         cell.door = std::mem::take(&mut walls.door);
         let (gate, relay) = self.between(&cell, by_gate, true);
-        let (stdin, stdout) = (walls.stdin.try_clone().unwrap(), walls.stdout.try_clone().unwrap());
+        let [stdin, stdout] = [0, 1].map(|at| File::from(walls.stdio[at].try_clone().unwrap()));
         let held = (Some(walls), Some(cell), relay.into_iter().collect());
         Way { name, stdin: Box::new(stdin), stdout: Box::new(stdout), took: Vec::new(), _held: held, gate }
     }

@@ -7,16 +7,17 @@ mod fake;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use fake::walls::Walls;
+use fake::walls;
 use fake::{Cell, ORDINARY, OUTSIDE, lease};
 
 /// What the script printed in a cell behind a gate with these rules, and the record.
 fn run(privileged: bool, rules: &[&str], script: &str) -> (String, String) {
-    let mut walls = Walls::start(privileged, None, &["/usr/bin/sh", "-c", script]);
+    let mut walls = walls::start(privileged, None, &["/usr/bin/sh", "-c", script]);
     let mut cell = Cell::empty();
     cell.door = std::mem::take(&mut walls.door);
     let mut gate = cell.start(&lease(rules), if privileged { 0 } else { ORDINARY }).ready();
-    let text = walls.output();
+    let (text, ended) = walls.finish();
+    assert!(matches!(ended, plan::Report::Ended(_)), "{ended:?}");
     assert_eq!(gate.end(), Some(0));
     (text, cell.record())
 }

@@ -1,4 +1,4 @@
-//! Starts whole cells for the tests: what the plane does, without its judgement.
+//! Starts whole cells for the tests, the gate's too: what the plane does, without its judgement.
 
 #![allow(dead_code, missing_docs, reason = "each test file uses its part")]
 
@@ -12,6 +12,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Child;
 
 pub const ORDINARY: u32 = 12345;
@@ -51,7 +52,7 @@ pub fn plan_for(privileged: bool, script: &str) -> Plan {
             Step::Tmpfs { at: "/tmp".into(), bytes: 1 << 20, inodes: 64, mode: 0o1777 },
         ],
         landlock: [
-            ("/usr", Access::Execute),
+            ("/usr", Access::System),
             ("/proc", Access::Read),
             ("/dev", Access::Device),
             ("/tmp", Access::Write),
@@ -107,13 +108,15 @@ pub struct Cell {
 pub fn spawn(privileged: bool) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     ours.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a bound");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bastide-cell"));
+    let beside = option_env!("CARGO_BIN_EXE_bastide-cell").or(option_env!("CARGO_BIN_EXE_bastide-gate"));
+    let program = Path::new(beside.expect("a test of the cell or of the gate")).with_file_name("bastide-cell");
+    let mut command = std::process::Command::new(program);
     // A directory that only root may read would otherwise be inherited as the working directory.
     command.stdin(OwnedFd::from(theirs)).current_dir("/").env_clear();
     if !privileged {
         command.uid(ORDINARY).gid(ORDINARY);
     }
-    (command.spawn().expect("starts"), ours)
+    (command.spawn().expect("bastide-cell where it was built"), ours)
 }
 
 /// Starts a launcher and tells it the whole plan.
