@@ -7,22 +7,19 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 
 NR = {
-    "ptrace": 101, "syslog": 103, "personality": 135, "sched_setscheduler": 144, "pivot_root": 155, "adjtimex": 159,
-    "chroot": 161, "acct": 163, "mount": 165, "umount2": 166, "reboot": 169, "sethostname": 170, "setdomainname": 171,
-    "iopl": 172, "init_module": 175, "mq_open": 240, "mq_timedreceive": 243, "add_key": 248, "request_key": 249,
-    "keyctl": 250, "migrate_pages": 256, "unshare": 272, "move_pages": 279, "perf_event_open": 298,
-    "fanotify_init": 300, "prlimit64": 302, "name_to_handle_at": 303, "open_by_handle_at": 304, "setns": 308,
-    "process_vm_readv": 310, "process_vm_writev": 311, "bpf": 321, "userfaultfd": 323, "pidfd_send_signal": 424,
-    "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,
-    "pidfd_open": 434, "clone": 56, "clone3": 435, "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442,
-    "kexec_load": 246, "swapon": 167, "quotactl": 179, "fanotify_mark": 301, "kcmp": 312, "ioprio_set": 251,
-    "shmget": 29, "shmat": 30, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "msgrcv": 70, "getpid": 39,
-    "settimeofday": 164, "statmount": 457, "listmount": 458, "finit_module": 313, "memfd_secret": 447,
+    "shmget": 29, "clone": 56, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "msgrcv": 70, "ptrace": 101,
+    "syslog": 103, "personality": 135, "pivot_root": 155, "acct": 163, "mount": 165, "umount2": 166, "swapon": 167,
+    "reboot": 169, "sethostname": 170, "setdomainname": 171, "mq_open": 240, "mq_timedreceive": 243, "add_key": 248,
+    "request_key": 249, "keyctl": 250, "ioprio_set": 251, "unshare": 272, "perf_event_open": 298, "fanotify_init": 300,
+    "prlimit64": 302, "name_to_handle_at": 303, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
+    "process_vm_writev": 311, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425, "open_tree": 428,
+    "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "clone3": 435, "pidfd_getfd": 438,
+    "mount_setattr": 442,
 }
 
-AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUTS = 0x20000, 0x10000000, 0x40000000, 0x20000000, 0x4000000
-MS_RDONLY, MS_REMOUNT, MS_BIND, MNT_DETACH = 1, 32, 4096, 2
+MS_REMOUNT, MS_BIND, MS_PRIVATE, MNT_DETACH = 32, 4096, 1 << 18, 2
 
 
 def call(name: str, *arguments) -> int:

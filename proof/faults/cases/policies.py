@@ -5,7 +5,7 @@ import os
 from case import case, require
 
 GOOD = "bastide: 1\nname: mine\nextends: [hardened]\n"
-# What is wrong, and where it is found: line and column, if it has a place.
+# What is wrong, and the line where it is found, if it has a place.
 BAD = {
     "unknown key": (GOOD + "network:\n  allowed: []\n", 5),
     "unknown key at the top": (GOOD + "netwrok: {}\n", 4),

@@ -1,7 +1,5 @@
 """The network: past the door by every protocol, and through the door to where it must not lead."""
 
-import ctypes
-import os
 import socket
 import struct
 import subprocess

@@ -1,5 +1,4 @@
 """A server and clients of its own on both loopbacks: in one process, in another process, and UDP."""
-import http.server
 import socket
 import subprocess
 import sys
