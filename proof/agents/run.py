@@ -16,11 +16,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOUSE = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(HOUSE, "proof", "works"))
+sys.path.append(os.path.join(HOUSE, "proof"))
 
 from agents import AGENTS, Task  # noqa: E402
 from model import Model, Script  # noqa: E402
-from person import ORDINARY, PATH, Person  # noqa: E402
+from person import ORDINARY, PATH, Person, place  # noqa: E402
 
 COMMAND = "tr 'a-z' 'n-za-m' <seed.txt | tee proof.txt"
 WORDS = "Run the command that you were told to run, once, and then say that you are done."
@@ -165,7 +165,7 @@ def main():
         uids = [os.geteuid()]
     passed = failed = 0
     for uid in uids:
-        with Person(uid) as person:
+        with Person(uid, place("agents", "/var/tmp")) as person:
             for name in options.agent or AGENTS:
                 for where in ["native"] if options.native else WAYS:
                     turn = Turn(name, person, options, where)

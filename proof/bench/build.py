@@ -92,7 +92,7 @@ def measure(host, rounds):
     for round in range(BUILDS + 1):
         for side, argv in [("native", native), ("cell", cell)][:: 1 if round % 2 else -1]:
             before = time.monotonic()
-            told = person.run(argv)
+            told = person.output(argv)
             # The first round fills the caches of both sides.
             if round:
                 whole[side].append(time.monotonic() - before)

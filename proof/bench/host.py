@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import tempfile
 
+from person import ORDINARY, Person
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOUSE = os.path.dirname(os.path.dirname(HERE))
 PROGRAMS = ["bastide", "bastided", "bastide-cell", "bastide-gate"]
 STATIC = {"inside", "relay"}
-ORDINARY = 12345
 
 
 class Host:
@@ -43,55 +44,43 @@ class Host:
 
     def people(self):
         if os.geteuid() != 0:
-            return [Person(self, os.geteuid(), "user")]
-        return [Person(self, 0, "root"), Person(self, ORDINARY, "user")]
+            return [Measured(self, os.geteuid())]
+        return [Measured(self, 0), Measured(self, ORDINARY)]
 
     def end(self):
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-class Person:
-    def __init__(self, host, uid, name):
-        self.host, self.uid, self.name = host, uid, name
-        self.home = self.own(host.directory(name))
-        self.workspace = self.own(os.path.join(self.home, "work"))
-        self.state = os.path.join(self.home, "state")
-        self.env = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": self.home, "XDG_STATE_HOME": self.state,
-            "LANG": "C.UTF-8", "USER": name,
-        }
+class Measured(Person):
+    """Somebody for whom is measured, with a state and a workspace in their home."""
 
-    def own(self, path):
-        os.makedirs(path, mode=0o755, exist_ok=True)
-        if os.geteuid() == 0:
-            os.chown(path, self.uid, self.uid)
-        return path
+    def __init__(self, host, uid):
+        super().__init__(uid, host.directory("root" if uid == 0 else "user"))
+        self.host = host
+        self.workspace = self.directory("home/work")
+        self.state = os.path.join(self.home, "state")
+
+    def environment(self, extra=None):
+        return super().environment({"XDG_STATE_HOME": self.state, **(extra or {})})
 
     def put(self, source, name=None):
         """A file of this person's in the workspace."""
         path = os.path.join(self.workspace, name or os.path.basename(source))
         shutil.copy(source, path)
-        if os.geteuid() == 0:
-            os.chown(path, self.uid, self.uid)
+        self.own(path)
         return path
 
-    def how(self):
-        if os.geteuid() == self.uid:
-            return {}
-        return {"user": self.uid, "group": self.uid, "extra_groups": []}
-
     def start(self, argv, **more):
-        return subprocess.Popen(argv, cwd=self.workspace, env=self.env, **self.how(), **more)
+        """Starts a command in the workspace, in the caller's session and with its streams unless said."""
+        ours = {"stdin": None, "stdout": None, "stderr": None, "start_new_session": False}
+        return self.spawn(argv, self.workspace, **{**ours, **more})
 
-    def run(self, argv, **more):
+    def output(self, argv):
         """The output of a command that must succeed."""
-        done = subprocess.run(
-            argv, cwd=self.workspace, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            **self.how(), **more,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(argv)[:200]}: exit {done.returncode}: {done.stderr[-800:]}")
-        return done.stdout
+        done = self.run(argv, self.workspace, seconds=None)
+        if done.code:
+            raise RuntimeError(f"{' '.join(argv)[:200]}: exit {done.code}: {done.err[-800:]}")
+        return done.out
 
     def forget_sessions(self):
         """Past sessions are no part of what is measured."""

@@ -16,7 +16,7 @@ def measure(host, rounds):
 
 def calls(host, person, rounds):
     program, file = person.put(host.program("inside")), person.put(__file__, "file")
-    layers = [person.own(os.path.join(person.home, "bare", name)) for name in ("", "upper", "work", "merged")]
+    layers = [person.directory(os.path.join(person.home, "bare", name)) for name in ("", "upper", "work", "merged")]
     mount = (
         f"mount -t overlay overlay -o userxattr,lowerdir={person.workspace},upperdir={layers[1]},workdir={layers[2]}"
         f" {layers[3]} && exec {layers[3]}/inside {OUTSIDE} {layers[3]}/file"
@@ -30,7 +30,7 @@ def calls(host, person, rounds):
     for round in range(rounds):
         order = list(sides)
         for side in order[round % 3 :] + order[: round % 3]:
-            for name, (low, middle) in json.loads(person.run(sides[side])).items():
+            for name, (low, middle) in json.loads(person.output(sides[side])).items():
                 samples[side].setdefault(name, []).append((low, middle))
     person.forget_sessions()
 

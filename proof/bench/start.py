@@ -17,7 +17,7 @@ def timed(host, person, rounds, sides):
     argv = [host.program("launch"), str(rounds), str(SECONDS)]
     for index, side in enumerate(sides):
         argv += ["-+-"] * bool(index) + side
-    told = json.loads(person.run(argv))
+    told = json.loads(person.output(argv))
     # What hung was killed, so it failed too.
     if any(failed > hung for failed, hung in zip(told["failed"], told["hangs"])):
         raise RuntimeError(f"sides that failed: {told['failed']} of {rounds} rounds, of these hung: {told['hangs']}")

@@ -2,9 +2,10 @@
 
 import json
 import os
+import resource
 
 import left
-from person import Person
+from person import Person, place
 
 CASES = {}
 
@@ -27,11 +28,40 @@ def require(holds, *told):
 
 
 class Stage(Person):
-    """One case: a person with fresh directories, and the checks."""
+    """One case: a person with a state and a workspace, both fresh, and the checks."""
 
     def __init__(self, uid, bastide, rounds, groups):
-        super().__init__(uid, bastide)
-        self.rounds, self.groups = rounds, groups
+        super().__init__(uid, place("faults"))
+        self.bastide, self.rounds, self.groups = bastide, rounds, groups
+        self.state = self.directory("state", 0o700)
+        self.workspace = self.directory("work")
+
+    def write(self, name, text, mode=0o644, base=None):
+        """In the workspace unless said."""
+        return super().write(os.path.join(base or self.workspace, name), text, mode)
+
+    def environment(self, extra=None):
+        return super().environment({"XDG_STATE_HOME": self.state, **(extra or {})})
+
+    def spawn(self, argv, cwd=None, env=None, wrap=(), limits=(), **how):
+        """The wrapper runs as root, since it takes something from the host that only root can; then this person does."""
+        if wrap:
+            drop = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"] if self.uid else []
+            argv, how = [*wrap, *drop, *argv], {"user": None, "group": None, "extra_groups": None, **how}
+        if limits:
+            how["preexec_fn"] = lambda: [resource.setrlimit(which, (value, value)) for which, value in limits]
+        return super().spawn(argv, cwd or self.workspace, env, **how)
+
+    def run(self, argv, cwd=None, env=None, seconds=30, **how):
+        return super().run(argv, cwd, env, seconds, **how)
+
+    def face(self, *words, **how):
+        """`bastide WORDS`."""
+        return self.run([self.bastide, *words], **how)
+
+    def cell(self, script, *flags, **how):
+        """`bastide run FLAGS -- bash -c SCRIPT`."""
+        return self.face("run", *flags, "--", "/bin/bash", "-c", script, **how)
 
     def json(self, *words, **how):
         done = self.face("--json", *words, **how)

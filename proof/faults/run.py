@@ -10,13 +10,14 @@ import time
 import traceback
 
 sys.dont_write_bytecode = True
+HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(HOUSE, "proof"))
 
 import left  # noqa: E402
 from case import CASES, Fails, Stage  # noqa: E402
 from person import ORDINARY  # noqa: E402
 import cases  # noqa: E402,F401
 
-HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILT = os.path.join(HOUSE, "target/x86_64-unknown-linux-gnu/debug/bastide")
 
 

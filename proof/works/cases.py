@@ -116,9 +116,8 @@ def files(case):
     python(case, "files.py")
     case.person.write(os.path.join(case.workspace, "given.txt"), "given\n")
     inner = os.path.join(case.workspace, "given", "inner")
-    os.makedirs(inner)
     for directory in (os.path.dirname(inner), inner):
-        os.chown(directory, case.person.uid, case.person.uid)
+        case.person.directory(directory)
     case.person.write(os.path.join(inner, "leaf"), "leaf\n")
 
 

@@ -6,10 +6,12 @@ import contextlib
 import os
 import sys
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
+sys.path.append(os.path.dirname(HERE))
 
 from cases import CASES, HOUSE, Case  # noqa: E402
-from person import ORDINARY, Person  # noqa: E402
+from person import ORDINARY, Person, place  # noqa: E402
 
 SECONDS = 300
 
@@ -53,7 +55,7 @@ def main():
         uids = [os.geteuid()]
     passed = failed = 0
     for uid in uids:
-        with Person(uid) as person:
+        with Person(uid, place("works", "/var/tmp")) as person:
             for name in options.only or CASES:
                 for where in [None] if options.native else [None, bastide]:
                     works, done = attempt(name, person, where)

@@ -19,7 +19,7 @@ class Terminal:
     """A command on a terminal of its own."""
 
     def __init__(self, stage, argv):
-        self.pid, self.master = stage.terminal(argv)
+        self.pid, self.master = stage.terminal(argv, stage.workspace)
         self.text, self.status = "", None
 
     def read(self, seconds=0.1):
