@@ -61,8 +61,10 @@ def kept(holds: typing.Callable) -> typing.Callable:
 TRAPS = ("cd ~; ln -s / .local; ln -s /etc/passwd .gitconfig; mkdir -p bin; ln -s / .config; ln -s / .cache;"
          "printf '#!/bin/sh\\nexit 3\\n' > bin/python3; chmod +x bin/python3; cp bin/python3 bin/sh;"
          "echo 'export LD_PRELOAD=/nowhere.so' > .bashrc; echo 'CASES' > .profile")
-WORKSPACE = ("ln -s / root; ln -s /proc/1/root init; ln -s ~ home; mkdir -p .git/hooks; ln -s / .bastide;"
-             "printf '[core]\\nfsmonitor=/bin/false\\n' > .git/config; mkfifo fifo; echo 'bastide: 1' > .bastide.yaml")
+# What a case needs there may have one of these names already.
+WORKSPACE = ("echo prepared > prepared; ln -s / root; ln -s /proc/1/root init; ln -s ~ home; mkdir -p .git/hooks; mkfifo fifo;"
+             "printf '[core]\\nfsmonitor=/bin/false\\n' > .git/config; [ -e .bastide ] || ln -s / .bastide;"
+             "[ -e .bastide.yaml ] || echo 'bastide: 1' > .bastide.yaml")
 
 WAYS = {
     "pipes": Way(story="stdio are pipes, the cases are the command"),
@@ -97,6 +99,6 @@ WAYS = {
                                     kept(lambda home: os.path.isfile(f"{home}/.profile"))),
                        story="by a planted .profile in the second session"),
     "second-workspace": Way(wrap=earlier(WORKSPACE, lambda arena, inner: inner,
-                                         lambda arena: os.path.exists(f"{arena.workspace}/.bastide.yaml")),
+                                         lambda arena: os.path.isfile(f"{arena.workspace}/prepared")),
                             story="a workspace that a hostile session prepared, then applied"),
 }
