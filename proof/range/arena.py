@@ -11,7 +11,8 @@ import tempfile
 import termios
 import time
 
-import aftermath  # noqa: F401  (files its fixtures)
+import ears
+import fixtures  # noqa: F401  (fills FIXTURES)
 import host
 import kernel
 import names
@@ -256,7 +257,7 @@ class Base:
         self.bastide = f"{programs}/bastide"
         if root:
             self.apart()
-        self.ears = host.Ears()
+        self.ears = ears.Ears()
         self.port = self.serve(socket.SOCK_STREAM, 0)
         self.serve(socket.SOCK_DGRAM, self.port)
         if root:

@@ -16,7 +16,7 @@ class Case:
     attempt: typing.Callable       # runs inside
     layers: tuple[str, ...]        # each alone stops it; with all of them off it succeeds. Started by root
     user: tuple[str, ...] | None   # the same, started by an ordinary user; None: he could not do it outside either
-    host: tuple[str, ...]          # what must stand on the host, by name in host.py; it judges what happened
+    host: tuple[str, ...]          # what must stand on the host, by name of a fixture; it judges what happened
     args: tuple[str, ...]          # flags of `bastide run` in every run of it
     word: tuple[str, ...]          # flags by which the operator himself allows it: off, where no layer stops it
     control: tuple[str, ...] | None  # where no word does: flags of the run that shows the case to be alive
