@@ -46,10 +46,16 @@ impl Actor<'_> {
             (Act::Put { .. } | Act::Import { .. }, Some(after)) => {
                 let temp = op.act.temp().unwrap_or_default();
                 match Stamp::take(self.lower, &temp, !self.fresh)? {
-                    None => Ok(Stamp::take(self.lower, path, true)?.is_some_and(|now| now.sha256 == after.sha256)),
+                    None => self.arrived(after, path),
+                    // A crash between an exchange and the removal of what stood there before.
+                    Some(_) if !self.fresh && self.arrived(after, path)? => Ok(true),
                     Some(copy) if ready && (self.fresh || copy.sha256 == after.sha256) => {
                         self.clear(now.as_ref().filter(|_| replaces), untouched, path)?;
-                        self.put(&temp, op.before.is_none() || replaces, path)
+                        // Whoever holds git's lock is alone: the lock itself becomes the file, as git does it.
+                        match now.filter(|_| !replaces && op.group.is_none()) {
+                            Some(now) => self.exchange(&temp, &now, path),
+                            None => self.put(&temp, op.before.is_none() || replaces, path),
+                        }
                     }
                     Some(_) => Ok(false),
                 }
@@ -73,6 +79,29 @@ impl Actor<'_> {
         rustix::fs::mkdirat(&parent, name, Mode::RWXU).map_err(io("make directory", path))?;
         own(self.lower.dir(path)?, self.owner, path)?;
         Ok(true)
+    }
+
+    fn arrived(&self, after: &Stamp, path: &Path) -> Result<bool, Error> {
+        Ok(Stamp::take(self.lower, path, true)?.is_some_and(|now| now.sha256 == after.sha256))
+    }
+
+    /// Puts a copy in the place of what stood there, and looks once more at what it took away: if somebody saved the
+    /// file after our look, his goes back, and ours is left.
+    fn exchange(&self, temp: &Path, stood: &Stamp, path: &Path) -> Result<bool, Error> {
+        let swap = || -> Result<rustix::io::Result<()>, Error> {
+            let ((from, old), (into, new)) = (self.lower.parent(temp)?, self.lower.parent(path)?);
+            Ok(rustix::fs::renameat_with(&from, old, &into, new, RenameFlags::EXCHANGE))
+        };
+        match swap()? {
+            Ok(()) => {}
+            // A filesystem that cannot: then only the look before counts.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return self.put(temp, false, path),
+            Err(error) => return Err(io("exchange", path)(error)),
+        }
+        if Stamp::take(self.lower, temp, false)?.is_some_and(|taken| stood.renamed(&taken)) {
+            return self.lower.remove(temp, false).map(|()| true);
+        }
+        swap()?.map_err(io("exchange", path)).map(|()| false)
     }
 
     fn put(&self, temp: &Path, fresh: bool, path: &Path) -> Result<bool, Error> {
@@ -112,4 +141,61 @@ pub(super) fn fatal(error: &Error) -> bool {
             code,
             Some(Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::STALE)
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Each of these saves lies between our look and our act.
+    #[test]
+    fn what_somebody_saves_in_the_moment_of_a_merge_is_kept() {
+        let room = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| room.path().join(name);
+        let lower = Tree::open(room.path()).expect("opens");
+        let actor = Actor { lower: &lower, owner: None, fresh: true };
+        let saves: [(&str, fn(&Path)); 4] = [
+            ("nobody", |_| {}),
+            ("in place", |file| fs::write(file, "his words").expect("saved")),
+            ("by rename", |file| {
+                fs::write(file.with_extension("new"), "his").expect("saved");
+                fs::rename(file.with_extension("new"), file).expect("saved");
+            }),
+            ("a removal", |file| fs::remove_file(file).expect("removed")),
+        ];
+        for (how, save) in saves {
+            fs::write(at("file"), "old").expect("written");
+            fs::write(at("copy"), "new").expect("written");
+            let stood = Stamp::take(&lower, Path::new("file"), false).expect("read").expect("there");
+            save(&at("file"));
+            let saved = fs::read(at("file")).ok();
+            let done = actor.exchange(Path::new("copy"), &stood, Path::new("file"));
+            if how == "nobody" {
+                assert!(done.expect("exchanged") && !at("copy").exists());
+                assert_eq!(fs::read(at("file")).expect("there"), b"new");
+            } else {
+                assert!(matches!(done, Ok(false) | Err(Error::Io { .. })), "{how}");
+                assert_eq!(fs::read(at("file")).ok(), saved, "{how}");
+                assert_eq!(fs::read(at("copy")).expect("kept"), b"new", "{how}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_a_crash_cut_short_is_seen_to_be_done() {
+        let room = tempfile::tempdir().expect("a directory");
+        let lower = Tree::open(room.path()).expect("opens");
+        let actor = Actor { lower: &lower, owner: None, fresh: false };
+        let write = |name: &str, words: &str| fs::write(room.path().join(name), words).expect("written");
+        let stamp = |name: &str| Stamp::take(&lower, Path::new(name), true).expect("read");
+        write("copy", "old");
+        write("file", "new");
+        let put = Act::Put { temp: crate::workspace::seal::seal(Path::new("copy")) };
+        let op = Op::new(Path::new("file"), put, stamp("copy"), stamp("file"));
+        assert_eq!(actor.act(&op).expect("done"), None);
+        // What he saved since is not taken for ours.
+        write("file", "his");
+        assert_eq!(actor.act(&op).expect("done"), Some(Reason::Conflict));
+    }
 }

@@ -232,7 +232,7 @@ impl Merge<'_> {
                     left.insert(op.reported(), reason);
                 }
             }
-            if !matches!(op.act, Act::Put { .. }) || left.contains_key(&op.reported()) {
+            if !fresh || !matches!(op.act, Act::Put { .. }) || left.contains_key(&op.reported()) {
                 self.unstage(op, &journal.staging)?;
             }
         }

@@ -110,6 +110,11 @@ impl Stamp {
             && self.mode == later.mode
             && (self.node == Node::Directory || stat(self) == stat(later))
     }
+
+    /// Whether a later stamp shows the same thing under another name: renaming sets the change time.
+    pub(super) fn renamed(&self, later: &Self) -> bool {
+        self.same(&Self { ctime: self.ctime, ..later.clone() })
+    }
 }
 
 /// Whether both see the same, or both nothing.
