@@ -148,6 +148,8 @@ mod tests {
     use super::*;
     use std::fs;
 
+    type Save = fn(&Path);
+
     /// Each of these saves lies between our look and our act.
     #[test]
     fn what_somebody_saves_in_the_moment_of_a_merge_is_kept() {
@@ -155,7 +157,7 @@ mod tests {
         let at = |name: &str| room.path().join(name);
         let lower = Tree::open(room.path()).expect("opens");
         let actor = Actor { lower: &lower, owner: None, fresh: true };
-        let saves: [(&str, fn(&Path)); 4] = [
+        let saves: [(&str, Save); 4] = [
             ("nobody", |_| {}),
             ("in place", |file| fs::write(file, "his words").expect("saved")),
             ("by rename", |file| {
