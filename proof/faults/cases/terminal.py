@@ -71,8 +71,8 @@ def bash(stage, script, *flags):
 
 @case("hang-up")
 def hang_up(stage):
-    """The terminal goes away, at setup and at work."""
-    for number in range(max(2, stage.rounds)):
+    """The terminal goes away, at setup and at work; each round at work waits for the grace that the program has."""
+    for number in range(max(2, min(stage.rounds, 10))):
         terminal = Terminal(stage, bash(stage, "trap '' HUP; echo READY > seen; while :; do sleep 0.1; done"))
         time.sleep(random.uniform(0, 0.12) if number % 2 else 0.4)
         terminal.hang_up()

@@ -100,8 +100,9 @@ fn carry_out(
     stdio: Vec<OwnedFd>,
 ) -> Result<Outcome, Unrun> {
     let Prepared { mut session, plan, held, home, .. } = prepared;
-    session.save()?;
+    // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(std::slice::from_ref(&asked.policy))?;
+    session.save()?;
     let ledger = begin(&session, asked, &held)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
