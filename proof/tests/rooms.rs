@@ -84,3 +84,56 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// A test or a file that a document names in backticks exists: what was renamed since is no evidence.
+#[test]
+fn what_documents_name_is_there() {
+    let mut sources = Sources::default();
+    for tree in ["crates", "proof", "blueprints"] {
+        sources.gather(&house().join(tree));
+    }
+    assert!(sources.names.len() > 200 && sources.text.len() > 100_000, "the sources are there");
+    let readmes = ROOMS.iter().map(|room| format!("{room}/README.md"));
+    for document in DOCUMENTS.iter().map(ToString::to_string).chain(readmes) {
+        let text = fs::read_to_string(house().join(&document)).unwrap_or_default();
+        for line in text.lines() {
+            for named in line.split('`').skip(1).step_by(2) {
+                assert!(sources.know(named), "{document} names `{named}`, which is not there");
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sources {
+    names: std::collections::BTreeSet<String>,
+    text: String,
+}
+
+impl Sources {
+    fn gather(&mut self, directory: &Path) {
+        for entry in fs::read_dir(directory).expect("readable").flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if path.is_dir() {
+                self.gather(&path);
+            } else if [".rs", ".py"].iter().any(|kind| name.ends_with(kind)) {
+                self.text += &fs::read_to_string(&path).unwrap_or_default();
+            }
+            // Tests are called by their file, without its ending.
+            self.names.extend([name.trim_end_matches(".rs").to_owned(), name]);
+        }
+    }
+
+    /// Whether it is neither a file nor a test's name, or one that exists. `…` stands for the rest of a name.
+    fn know(&self, named: &str) -> bool {
+        let plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-./:…".contains(letter));
+        let last = named.rsplit(['/', ':']).next().unwrap_or(named);
+        if !plain(named) || last.is_empty() {
+            return true;
+        }
+        let file = [".rs", ".py"].iter().any(|kind| last.ends_with(kind));
+        let test =
+            last.matches('_').count() > 1 && last.chars().all(|one| one.is_ascii_lowercase() || "_…".contains(one));
+        !(file || test) || self.names.contains(last) || self.text.contains(last.trim_end_matches('…'))
+    }
+}
