@@ -65,6 +65,8 @@ impl<O: Original + 'static> Door<O> {
                 door.connection(Captured::new(stream), peer, own).await;
                 drop(slot);
             });
+            // It comes first: whether another one waits is asked of the kernel afterwards.
+            tokio::task::yield_now().await;
         }
     }
 
