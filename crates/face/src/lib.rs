@@ -13,4 +13,5 @@ mod show;
 pub mod terminal;
 pub mod usage;
 pub mod verbs;
+pub mod waiting;
 pub mod words;

@@ -4,6 +4,7 @@
 //! socket tells either side that the other is gone; nothing here waits for a plane that died.
 
 use crate::errors::Error;
+use crate::waiting::Knocked;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -32,7 +33,8 @@ const FAREWELL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Plane {
     socket: OwnedFd,
-    child: Child,
+    /// None where it waited before us.
+    child: Option<Child>,
     decoder: Decoder<Reply>,
     replies: VecDeque<Reply>,
     descriptors: Vec<OwnedFd>,
@@ -45,22 +47,28 @@ impl Plane {
     /// # Errors
     /// When it is not there, the request cannot be said, or it is gone before it was asked.
     pub fn ask(request: &Request) -> Result<Self, Error> {
-        Self::ask_with(request, &[], true)
+        Self::ask_with(request, &[], true, None)
     }
 
     /// The same, with descriptors that ride with the request's first byte. Unless `sealed`, the plane also inherits
-    /// what whoever started us left open, and so does all that it starts.
+    /// what whoever started us left open, and so does all that it starts. One that waits and takes us is not started.
     ///
     /// # Errors
     /// As [`Plane::ask`].
-    pub fn ask_with(request: &Request, descriptors: &[BorrowedFd<'_>], sealed: bool) -> Result<Self, Error> {
+    pub fn ask_with(
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+        sealed: bool,
+        waiting: Option<Knocked>,
+    ) -> Result<Self, Error> {
         let frame = wire::encode(request).map_err(|_| Error::Unsayable)?;
-        let (socket, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(|error| Error::NoPlane { cause: error.to_string() })?;
+        let (socket, child) = match waiting.and_then(Knocked::answered) {
+            Some(socket) => (socket, None),
+            None => begin(sealed)?,
+        };
         let plane = Self {
             socket,
-            child: start(theirs, sealed)?,
+            child,
             decoder: Decoder::new(),
             replies: VecDeque::new(),
             descriptors: Vec::new(),
@@ -153,7 +161,8 @@ impl Plane {
     pub fn lost(&mut self, started: bool) -> Error {
         let until = Instant::now() + FAREWELL;
         let status = loop {
-            match self.child.try_wait() {
+            let Some(child) = &mut self.child else { break None };
+            match child.try_wait() {
                 Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
                 Ok(status) => break status,
                 Err(_) => break None,
@@ -194,6 +203,13 @@ impl AsFd for Plane {
     }
 }
 
+/// Starts a plane of our own.
+fn begin(sealed: bool) -> Result<(OwnedFd, Option<Child>), Error> {
+    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(|error| Error::NoPlane { cause: error.to_string() })?;
+    Ok((ours, Some(start(theirs, sealed)?)))
+}
+
 fn start(socket: OwnedFd, sealed: bool) -> Result<Child, Error> {
     let missing = |cause: std::io::Error| Error::NoPlane { cause: cause.to_string() };
     let program = beside().map_err(missing)?;
@@ -207,6 +223,10 @@ fn start(socket: OwnedFd, sealed: bool) -> Result<Child, Error> {
     command.spawn().map_err(|cause| Error::NoPlane { cause: format!("{}: {cause}", crate::words::name(&program)) })
 }
 
-fn beside() -> std::io::Result<PathBuf> {
+/// Where `bastided` is.
+///
+/// # Errors
+/// When this program's own place cannot be told.
+pub fn beside() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("bastided"))
 }

@@ -11,7 +11,8 @@ mod streams;
 
 use crate::args;
 use crate::errors::Error;
-use crate::plane::Plane;
+use crate::plane::{self, Plane};
+use crate::waiting::Knocked;
 use crate::terminal::mode::{self, Kept, RawMode};
 use crate::terminal::relay::{Event, Relay, copy_size};
 use crate::terminal::signals::{self, Signals};
@@ -39,6 +40,8 @@ const FAREWELL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// # Errors
 /// When nothing was run, or the plane was lost.
 pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
+    // First, so that a plane that waits is awake when the request is ready.
+    let waiting = if flags.accept_risk.is_empty() { plane::beside().ok().and_then(|at| Knocked::at(&at)) } else { None };
     let request = asked::asked(flags)?;
     let secret = refused::looking_secret(&flags.env).first().map(|name| (*name).to_owned());
     let file = flags.outcome.as_deref().map(outcome::OutcomeFile::prepare).transpose()?;
@@ -46,7 +49,7 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     let direct = accepted(DIRECT);
     let ours = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let lent: &[_] = if direct { &ours } else { &[] };
-    let plane = Plane::ask_with(&Request::Run(Box::new(request)), lent, !accepted(UNSEALED))?;
+    let plane = Plane::ask_with(&Request::Run(Box::new(request)), lent, !accepted(UNSEALED), waiting)?;
     let signals = Signals::watch(&signals::ignored()).map_err(|cause| Error::Host { what: "watch signals", cause })?;
     let mut session = Session::new(plane, signals, json);
     if direct {

@@ -62,6 +62,9 @@ fn launch() -> Result<u8, Failure> {
     if plan.foundation() != foundation {
         return Err(failed("read the plan: it stands on another foundation", Errno::PROTO));
     }
+    if !namespaces::stands_on(&plan) {
+        return Err(failed("read the plan: an ordinary user is himself inside", Errno::PROTO));
+    }
     make_pid_1(plan, passed, founded)
 }
 
@@ -76,7 +79,7 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
         confine::close_from(3).map_err(|errno| failed("close inherited descriptors", errno))?;
     }
     let host = measure::Host::look().map_err(|errno| failed("look at the host's namespaces", errno))?;
-    namespaces::leave(&foundation.identity, without)?;
+    namespaces::leave(foundation.privileged, without)?;
     let networked = !without.contains(Layer::NetworkNamespace);
     let watcher = networked.then(|| net::lead_to_the_door(&foundation.door)).transpose()?;
     Ok(Founded { host, watcher })
@@ -104,7 +107,9 @@ fn make_pid_1(plan: Plan, passed: Vec<OwnedFd>, founded: Founded) -> Result<u8, 
         }
         Some(child) => {
             drop(theirs);
-            channel::send(stdin(), &Report::Born { pid: child }, &[]).map_err(|errno| failed("report", errno))?;
+            let mounts = namespaces::mounts(&processes)?;
+            let born = channel::send(stdin(), &Report::Born { pid: child }, &[mounts.as_fd()]);
+            born.map_err(|errno| failed("report", errno))?;
             let mapped = plan.identity.privileged && !plan.without.contains(Layer::UserNamespace);
             if mapped { map(&ours, &processes, child, &plan) } else { Ok(()) }.map(|()| 0)
         }

@@ -5,7 +5,7 @@
 //! user namespace last, as a host uid that owns nothing else.
 
 use crate::confine::last_error;
-use plan::{Identity, Layer, LayerSet, Plan};
+use plan::{Layer, LayerSet, Plan};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -30,8 +30,9 @@ const NAMESPACES: [(Layer, libc::c_int); 6] = [
 ];
 
 /// Those that are left last: helpers are made in the host's pid namespace before, and the cgroup namespace has the
-/// cell's own groups as its root, so they are joined before.
-const LAST: libc::c_int = libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP;
+/// cell's own groups as its root, so they are joined before. The mounts are the host's at that moment, however long the
+/// launcher waited for its plan.
+const LAST: libc::c_int = libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP | libc::CLONE_NEWNS;
 
 /// The flags of every namespace that was not switched off. The mount namespace is always made: without a
 /// private root it still holds the workspace's overlay.
@@ -54,15 +55,16 @@ pub(crate) fn kernel_ids(plan: &Plan) -> (u32, u32) {
 ///
 /// # Errors
 /// The user namespace refused, or one of the others.
-pub(crate) fn leave(identity: &Identity, without: LayerSet) -> Result<(), NamespaceError> {
-    if !identity.privileged && !without.contains(Layer::UserNamespace) {
+pub(crate) fn leave(privileged: bool, without: LayerSet) -> Result<(), NamespaceError> {
+    if !privileged && !without.contains(Layer::UserNamespace) {
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)?;
-        map_self(identity)?;
+        map_self(own)?;
     }
     leave_all(wanted(without) & !LAST)
 }
 
-/// Leaves the pid and cgroup namespaces: the next child that the caller makes is pid 1.
+/// Leaves the mount, pid and cgroup namespaces: the next child that the caller makes is pid 1.
 ///
 /// # Errors
 /// The kernel's error.
@@ -91,9 +93,16 @@ pub(crate) fn enter_user() -> Result<(), NamespaceError> {
     unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)
 }
 
+/// Whether the agent can be who the plan says: without privilege the launcher has mapped itself already.
+pub(crate) fn stands_on(plan: &Plan) -> bool {
+    let Plan { identity, without, .. } = plan;
+    let same = (identity.inside_uid, identity.inside_gid) == (identity.host_uid, identity.host_gid);
+    identity.privileged || without.contains(Layer::UserNamespace) || same
+}
+
 /// Maps an ordinary user to himself: the only map that he may write.
-fn map_self(identity: &Identity) -> Result<(), NamespaceError> {
-    write_maps(&host_processes()?, "self", identity, (identity.host_uid, identity.host_gid), true)
+fn map_self(own: (u32, u32)) -> Result<(), NamespaceError> {
+    write_maps(&host_processes()?, "self", own, own, true)
 }
 
 /// The host's /proc. The launcher opens it before it makes pid 1, whose change of root is the launcher's too.
@@ -105,18 +114,28 @@ pub(crate) fn host_processes() -> Result<OwnedFd, NamespaceError> {
     rustix::fs::open("/proc", flags, Mode::empty()).map_err(refused)
 }
 
+/// The mount namespace that the launcher and its child have.
+///
+/// # Errors
+/// The kernel's error.
+pub(crate) fn mounts(processes: &OwnedFd) -> Result<OwnedFd, NamespaceError> {
+    let opened = rustix::fs::openat(processes, "self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    opened.map_err(|errno| NamespaceError { layer: Layer::PrivateRoot, errno })
+}
+
 /// Writes the maps of a child that entered its user namespace. Needs CAP_SETUID in the host's.
 ///
 /// # Errors
 /// The kernel's error.
 pub(crate) fn map_child(processes: &OwnedFd, pid: u32, plan: &Plan) -> Result<(), NamespaceError> {
-    write_maps(processes, &pid.to_string(), &plan.identity, kernel_ids(plan), false)
+    let inside = (plan.identity.inside_uid, plan.identity.inside_gid);
+    write_maps(processes, &pid.to_string(), inside, kernel_ids(plan), false)
 }
 
 fn write_maps(
     processes: &OwnedFd,
     process: &str,
-    identity: &Identity,
+    inside: (u32, u32),
     outside: (u32, u32),
     deny_groups: bool,
 ) -> Result<(), NamespaceError> {
@@ -129,8 +148,8 @@ fn write_maps(
         // The kernel's condition for a gid map without privilege: else a group that denies could be left.
         write("setgroups", "deny".into())?;
     }
-    write("gid_map", format!("{} {} 1", identity.inside_gid, outside.1))?;
-    write("uid_map", format!("{} {} 1", identity.inside_uid, outside.0))
+    write("gid_map", format!("{} {} 1", inside.1, outside.1))?;
+    write("uid_map", format!("{} {} 1", inside.0, outside.0))
 }
 
 fn refused(errno: Errno) -> NamespaceError {

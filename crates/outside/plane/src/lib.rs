@@ -10,4 +10,5 @@ pub mod problem;
 pub mod session;
 pub mod store;
 pub mod verbs;
+pub mod waiting;
 pub mod workspace;

@@ -16,16 +16,17 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
-/// of the command, and grants nothing: what follows is the whole [`Plan`], or the end.
+/// of the session and of who the agent will be, and grants nothing: what follows, perhaps much later, is the whole
+/// [`Plan`], or the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foundation {
     /// Always [`VERSION`].
     pub version: u32,
-    /// As in [`Plan`].
-    pub identity: Identity,
+    /// As in [`Identity`].
+    pub privileged: bool,
     /// As in [`Plan`].
     pub without: LayerSet,
     /// As in [`Plan`].
@@ -60,7 +61,7 @@ impl Plan {
     #[must_use]
     pub fn foundation(&self) -> Foundation {
         let Plan { version, identity, without, door, .. } = self;
-        Foundation { version: *version, identity: identity.clone(), without: *without, door: door.clone() }
+        Foundation { version: *version, privileged: identity.privileged, without: *without, door: door.clone() }
     }
 }
 
@@ -166,7 +167,8 @@ pub enum Report {
     /// its own a cell has neither door nor watcher, and this does not come.
     Door,
     /// Pid 1 was made; its pid as the plane sees it, whose child it is. The launcher says so, beside what pid 1 itself
-    /// reports meanwhile.
+    /// reports meanwhile. The cell's mount namespace rides on it: while somebody holds it, the end of the cell does not
+    /// wait for its mounts to be taken down.
     Born {
         /// Pid in the plane's pid namespace.
         pid: u32,

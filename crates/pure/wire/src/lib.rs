@@ -6,6 +6,7 @@ pub mod command;
 mod frame;
 mod lease;
 mod secret;
+pub mod waiting;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
 pub use lease::{Bounds, DESCRIPTORS, GateReport, Lease, LeaseError, Proxy, Secret, VERSION};

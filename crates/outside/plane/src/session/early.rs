@@ -1,10 +1,10 @@
-//! What is started before the policy is read: cell and gate do their own starting while the plane prepares. Neither
-//! does anything for a session yet; a request that is refused ends both by the end of their sockets.
+//! What is started before the policy is read, or before there is a request at all: a cell that has left the host's
+//! namespaces and a gate. Neither knows anything of a session; what is not needed ends by the end of its socket.
 
 use std::io;
 use std::path::PathBuf;
 
-use plan::{Door, Foundation, Layer};
+use plan::{Door, Foundation, Layer, LayerSet};
 use wire::command::Problem;
 
 use super::asked::Begun;
@@ -30,28 +30,73 @@ pub(super) struct Early {
     pub(super) gates: PathBuf,
 }
 
-/// Starts the launcher alone: the first thing to do, since all else can be done meanwhile.
-///
-/// # Errors
-/// When it cannot be started.
-pub(super) fn cell() -> Result<Cell, Problem> {
-    Cell::start(&program("bastide-cell")?).map_err(unstarted)
+/// What was started before anything is known of the session.
+#[derive(Debug)]
+pub struct Ahead {
+    cell: Cell,
+    parked: Option<Parked>,
 }
 
-/// Tells the launcher its foundation, and starts the gate.
+/// What was made for a session with every wall that may never come.
+#[derive(Debug)]
+struct Parked {
+    gate: Gate,
+    /// The uid that the gate has, where the plane is root.
+    uid: Option<u32>,
+}
+
+impl Ahead {
+    /// The launcher alone: the first thing to start, since all else can be done meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn start() -> Result<Ahead, Problem> {
+        let cell = Cell::start(&program("bastide-cell")?).map_err(unstarted)?;
+        Ok(Ahead { cell, parked: None })
+    }
+
+    /// A cell that has left the host's namespaces, and a gate: what most sessions begin with.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn park() -> Result<Ahead, Problem> {
+        let ahead = Ahead::start()?;
+        ahead.cell.found(&foundation(LayerSet::default())).map_err(unstarted)?;
+        let uid = identity::gate(std::process::id())?;
+        let gate = gate::start(&program("bastide-gate")?, uid, 1).map_err(unstarted)?;
+        Ok(Ahead { parked: Some(Parked { gate, uid }), ..ahead })
+    }
+
+    /// Whether a session without these layers, whose gate has this uid, can begin with it.
+    fn serves(&self, without: LayerSet, uid: Option<u32>) -> bool {
+        self.parked.as_ref().is_none_or(|parked| without == LayerSet::default() && parked.uid == uid)
+    }
+}
+
+/// Makes what a session begins with, or takes what is there.
 ///
 /// # Errors
-/// When either cannot be done.
-pub(super) fn begin(cell: Cell, begun: &Begun) -> Result<Early, Problem> {
+/// When something cannot be started.
+pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let hostname = hostname(begun.run.name.as_deref());
     let who = identity::choose(std::process::id(), &begun.workspace, begun.variable("USER"), hostname)?;
-    let (identity, without) = (who.identity.clone(), begun.accepted.without);
-    let foundation = Foundation { version: plan::VERSION, identity, without, door: DOOR };
-    cell.found(&foundation).map_err(unstarted)?;
+    let without = begun.accepted.without;
+    let foundation = foundation(without);
     let gates = program("bastide-gate")?;
-    let networked = !without.contains(Layer::NetworkNamespace);
-    let gate = networked.then(|| gate::start(&gates, who.gate, 1)).transpose().map_err(unstarted)?;
+    let Ahead { cell, parked } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
+    let gate = if let Some(parked) = parked {
+        Some(parked.gate)
+    } else {
+        cell.found(&foundation).map_err(unstarted)?;
+        let networked = !without.contains(Layer::NetworkNamespace);
+        networked.then(|| gate::start(&gates, who.gate, 1)).transpose().map_err(unstarted)?
+    };
     Ok(Early { cell, foundation, who, gate, gates })
+}
+
+fn foundation(without: LayerSet) -> Foundation {
+    let privileged = rustix::process::geteuid().is_root();
+    Foundation { version: plan::VERSION, privileged, without, door: DOOR }
 }
 
 /// The problem of a program of ours that cannot be started.

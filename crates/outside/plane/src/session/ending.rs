@@ -1,5 +1,7 @@
 //! The end of a session, after its last process: what changed and that it ended go into the record, what was made for
-//! it goes away, and the state says so. What cannot be put in order keeps the session marked for the next start.
+//! it goes away, and the state says so; then, when the outcome was told, all of it goes to disk. What cannot be put in order keeps the session marked for the next start.
+
+use std::os::fd::OwnedFd;
 
 use policy::WorkspaceMode;
 use record::Kind;
@@ -12,13 +14,46 @@ use crate::verbs::changes;
 /// What the record writes of a changed path beside its name, in bytes: so there is an end to many short names, too.
 const EVENT: usize = 100;
 
-/// Ends the session, and gives the paths that differ.
-pub(super) fn finish(session: &mut SessionDirectory, ledger: &mut Ledger, end: &mut End) -> Vec<String> {
-    let changed = changed(session).unwrap_or_else(|error| {
+/// What remains to be done of a session whose outcome was told.
+#[derive(Debug)]
+pub struct Afterwards {
+    session: SessionDirectory,
+    ledger: Ledger,
+    mounts: Vec<OwnedFd>,
+    in_order: bool,
+}
+
+impl Afterwards {
+    pub(super) const fn session(&self) -> &SessionDirectory {
+        &self.session
+    }
+
+    /// Takes the cell's mounts down, makes durable what was written, and lets the session leave the list of those that
+    /// may need repair: it stays there when something failed, and the next start looks at it.
+    pub fn settle(mut self) {
+        drop(self.mounts);
+        leave_no_closed_directory(&self.session);
+        let durable = self.ledger.checkpoint().is_ok() && self.session.settle().is_ok();
+        if durable && self.in_order {
+            // What stays on the list is looked at once more than it had to be.
+            let _ = self.session.leave();
+        }
+    }
+}
+
+/// Ends the session, and gives the paths that differ, and what is to be done when the outcome was told: a power cut
+/// until then takes what one within the last second of a program takes.
+pub(super) fn finish(
+    mut session: SessionDirectory,
+    mut ledger: Ledger,
+    mounts: Vec<OwnedFd>,
+    end: &mut End,
+) -> (Vec<String>, Afterwards) {
+    let changed = changed(&session).unwrap_or_else(|error| {
         end.warnings.push(format!("the changes could not be read: {}", error.cause));
         Vec::new()
     });
-    record(ledger, &changed, end);
+    record(&mut ledger, &changed, end);
     let mut in_order = true;
     for group in &session.record.cgroups {
         if let Err(error) = remove_cgroup(group) {
@@ -30,14 +65,13 @@ pub(super) fn finish(session: &mut SessionDirectory, ledger: &mut Ledger, end: &
         in_order = false;
         end.warnings.push(format!("the fresh home could not be removed: {error}"));
     }
-    leave_no_closed_directory(session);
     session.record.ended = Some(now());
     session.record.exit = Some(i32::from(end.exit));
-    let kept = session.save().and_then(|()| if in_order { session.leave() } else { Ok(()) });
-    if let Err(problem) = kept {
+    if let Err(problem) = session.save() {
+        in_order = false;
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
-    changed
+    (changed, Afterwards { session, ledger, mounts, in_order })
 }
 
 /// What the kernel leaves of an overlay's scratch is closed to everybody, so that `rm -r` of a session would stop at
@@ -56,7 +90,7 @@ fn record(ledger: &mut Ledger, changed: &[String], end: &mut End) {
     let exit = i32::from(end.exit);
     let last = std::iter::once(Kind::Ended { exit, reason: end.reason.clone() });
     let written = changed.iter().map(change).chain(last).try_for_each(|kind| ledger.write(kind).map(drop));
-    if let Err(error) = written.and_then(|()| ledger.checkpoint()) {
+    if let Err(error) = written {
         end.warnings.push(format!("the record could not be written to its end: {error}"));
         end.exit = if end.exit == 0 { 1 } else { end.exit };
     }

@@ -184,9 +184,14 @@ impl Gate {
         }
     }
 
-    /// Lets it record what is left, and waits for its end. One that hangs is killed: it must not hold the operator.
-    pub(super) fn finish(self) {
+    /// Lets it record what is left, and end.
+    pub(super) fn ask_to_finish(&self) {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// The same, and waits for its end. One that hangs is killed: it must not hold the operator.
+    pub(super) fn finish(self) {
+        self.ask_to_finish();
         let deadline = Instant::now() + PATIENCE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             let mut ended = [PollFd::new(&self.socket, PollFlags::IN)];

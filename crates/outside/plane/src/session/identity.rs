@@ -48,10 +48,7 @@ pub(super) fn choose(holder: u32, workspace: &Path, user: Option<&str>, hostname
     }
     let seen = fs::metadata(workspace).map(|meta| (meta.uid(), meta.gid())).unwrap_or_default();
     let inside = |id: u32| if id == 0 { ORDINARY } else { id };
-    // Two uids for each session: the agent must not be able to signal or trace its own gate.
-    let own = free_range(holder, &given()?).ok_or_else(|| {
-        unfree(format!("every id that cells may have is given to somebody's containers by {}", GIVEN.join(" and ")))
-    })?;
+    let own = own(holder)?;
     let identity = Identity {
         inside_uid: inside(seen.0),
         inside_gid: inside(seen.1),
@@ -61,6 +58,21 @@ pub(super) fn choose(holder: u32, workspace: &Path, user: Option<&str>, hostname
         hostname,
     };
     Ok(Who { identity, name: NAME.into(), gate: Some(own + 1) })
+}
+
+/// The gate's uid in a session of this process, where the plane is root.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn gate(holder: u32) -> Result<Option<u32>, Problem> {
+    rustix::process::geteuid().is_root().then(|| Ok(own(holder)? + 1)).transpose()
+}
+
+/// The first of the two uids of a session: the agent must not be able to signal or trace its own gate.
+fn own(holder: u32) -> Result<u32, Problem> {
+    free_range(holder, &given()?).ok_or_else(|| {
+        unfree(format!("every id that cells may have is given to somebody's containers by {}", GIVEN.join(" and ")))
+    })
 }
 
 /// The first of two ids that lie in no given range; none where there are no such two.

@@ -35,6 +35,9 @@ use crate::audit::Watch;
 use crate::channel::Client;
 use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, repair};
+pub use early::Ahead;
+pub use ending::Afterwards;
+
 use asked::Asked;
 use gate::Door;
 use outcome::Unrun;
@@ -45,25 +48,44 @@ use tend::Chores;
 /// Standard input, output and error.
 const STREAMS: usize = 3;
 
-/// Runs a program in a cell.
+/// Runs a program in a cell: in one that was made ahead, where it serves.
 ///
-/// # Errors
-/// Why nothing was run.
-pub fn run(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<Outcome, Problem> {
-    let outcome = begin_and_carry_out(client, run, descriptors);
+/// Gives what it came to, or why nothing was run; and what remains to be done when that was told.
+pub fn run(
+    client: &mut Client,
+    run: Run,
+    descriptors: Vec<OwnedFd>,
+    ahead: Option<Ahead>,
+) -> (Result<Outcome, Problem>, Option<Afterwards>) {
+    let ended = begin_and_carry_out(client, run, descriptors, ahead);
     // What was started for a request that was refused has lost its socket by now.
     reap();
-    outcome.map_err(|unrun| unrun.problem)
+    match ended {
+        Ok(Ended { outcome, afterwards }) => (outcome.map_err(|unrun| unrun.problem), Some(afterwards)),
+        Err(unrun) => (Err(unrun.problem), None),
+    }
 }
 
-fn begin_and_carry_out(client: &mut Client, run: Run, descriptors: Vec<OwnedFd>) -> Result<Outcome, Unrun> {
-    let cell = early::cell()?;
+/// A session that has ended, whether or not its program ever began.
+#[derive(Debug)]
+struct Ended {
+    outcome: Result<Outcome, Unrun>,
+    afterwards: Afterwards,
+}
+
+fn begin_and_carry_out(
+    client: &mut Client,
+    run: Run,
+    descriptors: Vec<OwnedFd>,
+    ahead: Option<Ahead>,
+) -> Result<Ended, Unrun> {
+    let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
     for line in repair(&store) {
         client.reply(&Reply::Notice { text: line });
     }
     let begun = asked::begin(run, &store)?;
-    let early = early::begin(cell, &begun)?;
+    let early = early::begin(&begun, ahead)?;
     let asked = asked::complete(begun, &store)?;
     let stdio = stdio(&asked, descriptors)?;
     let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
@@ -98,8 +120,8 @@ fn carry_out(
     prepared: Prepared,
     early: early::Early,
     stdio: Vec<OwnedFd>,
-) -> Result<Outcome, Unrun> {
-    let Prepared { mut session, plan, held, home, .. } = prepared;
+) -> Result<Ended, Unrun> {
+    let Prepared { session, plan, held, home, .. } = prepared;
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(std::slice::from_ref(&asked.policy))?;
     session.save()?;
@@ -131,14 +153,15 @@ fn carry_out(
         chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
         audit,
     };
-    let (mut end, mut ledger) = running.serve();
+    let (mut end, ledger, mounts) = running.serve();
     reap();
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
     }
-    let changed = ending::finish(&mut session, &mut ledger, &mut end);
-    outcome::sum_up(&session, asked, end, held.walls, changed)
+    let (changed, afterwards) = ending::finish(session, ledger, mounts, &mut end);
+    let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
+    Ok(Ended { outcome, afterwards })
 }
 
 /// Names that are held back from merging.

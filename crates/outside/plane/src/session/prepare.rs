@@ -60,7 +60,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     }
     let plan = Plan {
         version: foundation.version,
-        identity: foundation.identity.clone(),
+        identity: who.identity.clone(),
         without: foundation.without,
         root: layout.steps,
         landlock: layout.rules,

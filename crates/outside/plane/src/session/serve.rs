@@ -68,6 +68,8 @@ struct Course {
     /// When the program is to be asked to end, and then ended.
     deadline: Option<Instant>,
     kill_at: Option<Instant>,
+    /// The cell's mount namespace.
+    mounts: Vec<OwnedFd>,
     /// Pid 1, a child of ours that is waited for only after this loop: the number is its own as long as this runs.
     pid_1: Option<Pid>,
     /// It was told to end everything.
@@ -78,8 +80,8 @@ struct Course {
 }
 
 impl Session<'_> {
-    /// Serves until the cell is gone; gives its end, and the record to end with it.
-    pub(super) fn serve(mut self) -> (End, Ledger) {
+    /// Serves until the cell is gone; gives its end, the record to end with it, and its mounts.
+    pub(super) fn serve(mut self) -> (End, Ledger, Vec<OwnedFd>) {
         let mut course = Course {
             end: End {
                 exit: 137,
@@ -95,6 +97,7 @@ impl Session<'_> {
             client_open: true,
             deadline: self.time.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
             kill_at: None,
+            mounts: Vec::new(),
             pid_1: None,
             killed: false,
             checkpoint: Instant::now() + CHECKPOINT,
@@ -123,7 +126,7 @@ impl Session<'_> {
         if let Some(gate) = self.gate.take() {
             gate.finish();
         }
-        (course.end, self.ledger)
+        (course.end, self.ledger, course.mounts)
     }
 
     /// Which of client, cell and gate have something to say.
@@ -189,7 +192,10 @@ impl Session<'_> {
                 self.sockets = descriptors;
                 self.lease(course);
             }
-            Report::Born { pid } => course.pid_1 = i32::try_from(pid).ok().and_then(Pid::from_raw),
+            Report::Born { pid } => {
+                course.pid_1 = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                course.mounts = descriptors;
+            }
             Report::Stdio => {
                 let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
                 self.client.reply_with(&Reply::Stdio { streams: self.streams }, &borrowed);
@@ -214,6 +220,9 @@ impl Session<'_> {
             Report::Failed(_) => {}
             Report::Ended(ending) if !course.ended => {
                 course.ended = true;
+                if let Some(gate) = &self.gate {
+                    gate.ask_to_finish();
+                }
                 (course.end.exit, course.end.reason) = said(ending, course.kill_at.is_some(), &course.end.reason);
             }
             Report::Ended(_) => {}

@@ -12,6 +12,7 @@
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
 //! trust.json                   files of workspaces that the operator trusted, by hash
+//! waiting-HASH                 the socket of a plane that waits for the next client, by its programs
 //! ```
 
 mod cgroup;
@@ -56,20 +57,19 @@ impl Store {
     /// # Errors
     /// When neither variable says where, or it belongs to somebody else, or cannot be made.
     pub fn open(home: Option<&str>, state_home: Option<&str>) -> Result<Store, Problem> {
-        let base = match (state_home, home) {
-            (Some(directory), _) if directory.starts_with('/') => PathBuf::from(directory),
-            (_, Some(home)) if home.starts_with('/') => Path::new(home).join(".local/state"),
-            _ => return Err(problem("E-PLANE-002", "no HOME: there is no place for the state", "set HOME", NOT_RUN)),
-        };
-        let store = Store { root: base.join("bastide") };
+        let root = wire::waiting::state_directory(home, state_home).ok_or_else(|| {
+            problem("E-PLANE-002", "no HOME: there is no place for the state", "set HOME", NOT_RUN)
+        })?;
+        let store = Store { root };
         if fs::symlink_metadata(store.sessions()).is_err() {
-            store.make(&base)?;
+            store.make()?;
         }
         store.check()?;
         Ok(store)
     }
 
-    fn make(&self, base: &Path) -> Result<(), Problem> {
+    fn make(&self) -> Result<(), Problem> {
+        let base = self.root.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(base).map_err(|error| state("make", base, &error))?;
         for directory in [self.root.clone(), self.sessions(), self.homes()] {
             private_directory(&directory).map_err(|error| state("make", &directory, &error))?;
@@ -160,15 +160,6 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub fn replace_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     put(path, bytes, true)?;
     sync_directory(path)
-}
-
-/// Makes durable what was replaced before.
-fn settle(path: &Path) -> std::io::Result<()> {
-    match fs::File::open(path) {
-        Ok(file) => file.sync_all().and_then(|()| sync_directory(path)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 fn put(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {

@@ -123,7 +123,8 @@ fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()>
             session.record.ended = Some(now());
         }
     }
-    session.save().map_err(|problem| io::Error::other(problem.to_string()))
+    session.save().map_err(|problem| io::Error::other(problem.to_string()))?;
+    session.settle()
 }
 
 /// When and how the segment says that the session ended.

@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Problem, SessionState};
 
-use super::{Store, ledger, private_directory, replace, replace_durably, running, settle};
+use super::{Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
 
 /// What was asked of a session, and how it ended.
@@ -201,12 +201,21 @@ impl SessionDirectory {
         }
         let file = self.path.join("session.json");
         let bytes = serde_json::to_vec(&self.record).map_err(|error| state("write", &file, &error.into()))?;
-        let written = if self.record.ended.is_none() {
-            replace(&file, &bytes)
-        } else {
-            settle(&self.path.join("policy.json")).and_then(|()| replace_durably(&file, &bytes))
-        };
-        written.map_err(|error| state("write", &file, &error))
+        replace(&file, &bytes).map_err(|error| state("write", &file, &error))
+    }
+
+    /// Makes durable what was written of it, but what another process still holds.
+    ///
+    /// # Errors
+    /// When the disk says so.
+    pub fn settle(&self) -> io::Result<()> {
+        for name in ["gate.segment", "policy.json", "session.json"] {
+            match File::open(self.path.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other?.sync_all()?,
+            }
+        }
+        File::open(&self.path)?.sync_all()
     }
 
     /// Keeps the policies that are in force.

@@ -13,7 +13,8 @@ use record::Wall;
 use wire::command::{DoctorAnswer, Outcome, Probe, Problem, Run, Stream};
 
 use super::outcome::Unrun;
-use super::{asked, early, prepare};
+use super::early::{self, Ahead};
+use super::{asked, prepare};
 use crate::channel::{self, Client};
 use crate::problem::state;
 use crate::store::{Store, clear};
@@ -67,13 +68,17 @@ pub(super) fn examine(run: Run) -> Result<DoctorAnswer, Problem> {
 /// Runs the probes as a session of its own, and gives what they printed.
 fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
     let begun = asked::begin(run, store)?;
-    let early = early::begin(early::cell()?, &begun)?;
+    let early = early::begin(&begun, Ahead::start()?)?;
     let asked = asked::complete(begun, store)?;
     let prepared = prepare::prepare(&asked, store, &early.who, &early.foundation)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
-    let outcome = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, Vec::new());
+    let ended = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, Vec::new());
     let output = printed(ours);
+    let outcome = ended.and_then(|ended| {
+        ended.afterwards.settle();
+        ended.outcome
+    });
     // Nothing of a throwaway session is of use later.
     let _ = clear(&path);
     Ok((outcome?, output))

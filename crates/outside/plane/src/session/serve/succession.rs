@@ -24,6 +24,8 @@ impl Session<'_> {
         let Some(gate) = &mut self.gate else { return };
         match gate.said() {
             Said::Nothing | Said::Ready => {}
+            // It was asked to.
+            Said::Lost if course.ended => self.dismiss(),
             Said::Unable(why) => self.close(course, &why),
             Said::Lost => {
                 self.record(course, Kind::GateLost);
@@ -45,6 +47,13 @@ impl Session<'_> {
                 self.lease(course);
             }
             Err(error) => self.close(course, &error.to_string()),
+        }
+    }
+
+    /// Waits for a gate that ended with the program.
+    fn dismiss(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            gate.finish();
         }
     }
 
