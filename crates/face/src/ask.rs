@@ -60,6 +60,7 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
 fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
     Ok(match verb {
         Verb::Doctor(_) => Request::Doctor(Box::new(surrounded(directory))),
+        Verb::Standby => Request::Standby,
         Verb::Diff(changes) => Request::Diff(changed(changes, directory)?),
         Verb::Apply(changes) => Request::Apply(changed(changes, directory)?),
         Verb::Discard(changes) => Request::Discard(changed(changes, directory)?),

@@ -12,10 +12,10 @@ mod streams;
 use crate::args;
 use crate::errors::Error;
 use crate::plane::{self, Plane};
-use crate::waiting::Knocked;
 use crate::terminal::mode::{self, Kept, RawMode};
 use crate::terminal::relay::{Event, Relay, copy_size};
 use crate::terminal::signals::{self, Signals};
+use crate::waiting::Knocked;
 use crate::{exit, words};
 use rustix::event::Timespec;
 use rustix::process::Signal;
@@ -41,7 +41,8 @@ const FAREWELL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// When nothing was run, or the plane was lost.
 pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     // First, so that a plane that waits is awake when the request is ready.
-    let waiting = if flags.accept_risk.is_empty() { plane::beside().ok().and_then(|at| Knocked::at(&at)) } else { None };
+    let waiting =
+        if flags.accept_risk.is_empty() { plane::beside().ok().and_then(|at| Knocked::at(&at)) } else { None };
     let request = asked::asked(flags)?;
     let secret = refused::looking_secret(&flags.env).first().map(|name| (*name).to_owned());
     let file = flags.outcome.as_deref().map(outcome::OutcomeFile::prepare).transpose()?;

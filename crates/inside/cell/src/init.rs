@@ -20,8 +20,8 @@ use std::io::stdin;
 
 /// What stands once the walls that are pid 1's own are built.
 struct Built {
-    /// The cell's /proc.
-    processes: OwnedFd,
+    /// What is left of building the root.
+    root: root::Entered,
     /// The agent's side of stdio.
     stdio: [OwnedFd; 3],
     /// Pid 1's end of the watcher's socket pair, where there is a door.
@@ -45,16 +45,16 @@ fn give_up(failure: Failure) -> u8 {
 }
 
 fn start(launch: Launch) -> Result<serve::Serving, Failure> {
-    let Launch { plan, passed, host, owners, watcher, launcher } = launch;
+    let Launch { plan, passed, host, filters, owners, watcher, launcher } = launch;
     follow_the_plane()?;
     if plan.without.contains(Layer::PidNamespace) {
         // Orphans come to us there too, to be ended with the agent.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| failed("adopt orphans", errno))?;
     }
-    let (processes, stdio) = build(&plan, passed, &owners, launcher)?;
+    let (root, stdio) = build(&plan, passed, &owners, launcher)?;
     drop(owners);
-    agent::start(plan, &host, Built { processes, stdio, watcher })
+    agent::start(plan, &host, filters, Built { root, stdio, watcher })
 }
 
 /// The plane is pid 1's parent: nothing of the cell outlives it. A change of uid clears this.
@@ -63,19 +63,19 @@ fn follow_the_plane() -> Result<(), Failure> {
         .map_err(|errno| failed("follow the plane", errno))
 }
 
-/// Builds every wall that is pid 1's own. Gives the cell's /proc and the agent's side of stdio.
+/// Builds every wall that is pid 1's own. Gives what is left of the root and the agent's side of stdio.
 fn build(
     plan: &Plan,
     passed: Vec<OwnedFd>,
     owners: &crate::owner::Owners,
     launcher: OwnedFd,
-) -> Result<(OwnedFd, [OwnedFd; 3]), Failure> {
+) -> Result<(root::Entered, [OwnedFd; 3]), Failure> {
     let off = |layer| plan.without.contains(layer);
     if !off(Layer::UtsNamespace) {
         rustix::system::sethostname(plan.identity.hostname.as_bytes())
             .map_err(|errno| layer(Layer::UtsNamespace, "set the hostname", errno))?;
     }
-    let processes = root::enter(plan, owners).map_err(|error| layer(Layer::PrivateRoot, &error.doing, error.errno))?;
+    let entered = root::enter(plan, owners).map_err(|error| layer(Layer::PrivateRoot, &error.doing, error.errno))?;
     if plan.identity.privileged && !off(Layer::UserNamespace) {
         namespaces::enter_user()?;
         wait_until_mapped(&launcher).map_err(|errno| failed("wait for the id maps", errno))?;
@@ -94,7 +94,7 @@ fn build(
     // The agent has the same uid: what is not dumpable it can neither trace nor read.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|errno| failed("make pid 1 not dumpable", errno))?;
-    Ok((processes, stdio))
+    Ok((entered, stdio))
 }
 
 /// Stdio of our own making, or what the plane passed along where that was accepted.

@@ -2,7 +2,7 @@
 //! is gone before the agent starts.
 
 use crate::owner::Owners;
-use crate::{channel, confine, init, measure, namespaces, net, wipe};
+use crate::{channel, confine, init, measure, namespaces, net, seccomp, wipe};
 use plan::{Failure, Foundation, Layer, Plan, Report};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
@@ -22,6 +22,8 @@ pub(crate) struct Launch {
     pub(crate) passed: Vec<OwnedFd>,
     /// The host as it was seen before it was left.
     pub(crate) host: measure::Host,
+    /// The system call filters.
+    pub(crate) filters: seccomp::Filters,
     /// Maps of the owners that the plan names.
     pub(crate) owners: Owners,
     /// Pid 1's end of the watcher's socket pair, where there is a door.
@@ -33,6 +35,7 @@ pub(crate) struct Launch {
 /// What stands before the plan is known.
 struct Founded {
     host: measure::Host,
+    filters: seccomp::Filters,
     watcher: Option<OwnedFd>,
 }
 
@@ -82,7 +85,11 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
     namespaces::leave(foundation.privileged, without)?;
     let networked = !without.contains(Layer::NetworkNamespace);
     let watcher = networked.then(|| net::lead_to_the_door(&foundation.door)).transpose()?;
-    Ok(Founded { host, watcher })
+    let filters = seccomp::Filters::compile().map_err(|_| Failure {
+        layer: Some(Layer::Seccomp),
+        ..failed("compile the system call filters", Errno::INVAL)
+    })?;
+    Ok(Founded { host, filters, watcher })
 }
 
 /// Makes pid 1 as the plane's own child, and maps its ids.
@@ -102,8 +109,8 @@ fn make_pid_1(plan: Plan, passed: Vec<OwnedFd>, founded: Founded) -> Result<u8, 
     match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
         None => {
             drop((ours, processes));
-            let Founded { host, watcher } = founded;
-            Ok(init::run(Launch { plan, passed, host, owners, watcher, launcher: theirs }))
+            let Founded { host, filters, watcher } = founded;
+            Ok(init::run(Launch { plan, passed, host, filters, owners, watcher, launcher: theirs }))
         }
         Some(child) => {
             drop(theirs);

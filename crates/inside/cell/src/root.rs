@@ -33,8 +33,8 @@ fn doing<T>(what: impl FnOnce() -> String, result: rustix::io::Result<T>) -> Res
 
 /// Builds the root and makes it this mount namespace's, leaving the host's tree behind (or, where that was
 /// accepted, laying the workspace over it). The caller has unshared the mount namespace and owns CAP_SYS_ADMIN
-/// over it. Returns the cell's /proc, whether or not the plan shows it to the agent.
-pub(crate) fn enter(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
+/// over it.
+pub(crate) fn enter(plan: &Plan, owners: &Owners) -> Result<Entered> {
     doing(
         || "make mounts private".into(),
         rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC),
@@ -47,12 +47,21 @@ pub(crate) fn enter(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
     // covering it, in a namespace that only this process sees, hides nothing that a step names.
     doing(|| "attach the root".into(), attach(&root, CWD, "/sys"))?;
     let processes = host::processes(plan)?;
-    let building = Building { plan, owners, root: &root, processes: &processes };
+    let mut parts = Vec::new();
+    let mut building = Building { plan, owners, root: &root, processes: &processes, parts: &mut parts };
     for step in &plan.root {
-        build(&building, step)?;
+        build(&mut building, step)?;
     }
     pivot(&root)?;
-    Ok(processes)
+    Ok(Entered { processes, parts })
+}
+
+/// What is left in hand of a root that was entered.
+pub(crate) struct Entered {
+    /// The cell's /proc, whether or not the plan shows it to the agent.
+    pub(crate) processes: OwnedFd,
+    /// What overlays were made of. To let go of it takes a while, and nothing needs it any more.
+    pub(crate) parts: Vec<OwnedFd>,
 }
 
 /// What the steps are built from and into.
@@ -61,9 +70,10 @@ struct Building<'a> {
     owners: &'a Owners,
     root: &'a OwnedFd,
     processes: &'a OwnedFd,
+    parts: &'a mut Vec<OwnedFd>,
 }
 
-fn build(building: &Building<'_>, step: &Step) -> Result<()> {
+fn build(building: &mut Building<'_>, step: &Step) -> Result<()> {
     let root = building.root;
     match step {
         Step::Tmpfs { at, bytes, inodes, mode } => {
@@ -90,7 +100,8 @@ fn build(building: &Building<'_>, step: &Step) -> Result<()> {
             bind(building, (source, at), flags, *owner)
         }
         Step::Overlay { source, at, changes, owner } => {
-            let mount = overlay::make(source, changes.as_deref(), *owner, building.owners)?;
+            let (mount, parts) = overlay::make(source, changes.as_deref(), *owner, building.owners)?;
+            building.parts.extend(parts);
             onto(&mount, &place::directory(root, at)?, at)
         }
         Step::Proc => onto(building.processes, &place::directory(root, "/proc")?, "/proc"),

@@ -252,6 +252,42 @@ fn words_that_are_no_plan_are_a_failure_that_is_told() {
     }
 }
 
+/// The record comes before what it tells of.
+#[test]
+fn nothing_of_the_agents_runs_before_the_word_to_begin() {
+    for privileged in ways() {
+        for goes in [true, false] {
+            let plan = plan_for(privileged, "true");
+            let (mut launcher, mut ours) = harness::spawn(privileged);
+            for frame in [Frame::encode(&plan.foundation()), Frame::encode(&plan)] {
+                ours.write_all(&frame.expect("encodes")).expect("sends");
+            }
+            let mut told = std::iter::from_fn(|| harness::report(&ours)).map(|(told, _)| told);
+            assert!(told.any(|one| matches!(one, Report::Walls(_))));
+            // Everything else is ready by now.
+            std::thread::sleep(Duration::from_millis(100));
+            assert_eq!(rustix::io::ioctl_fionread(&ours), Ok(0));
+            if goes {
+                ours.write_all(&Frame::encode(&Order::Begin).expect("encodes")).expect("sends");
+            } else {
+                ours.shutdown(std::net::Shutdown::Write).expect("ends");
+            }
+            let told: Vec<_> = std::iter::from_fn(|| harness::report(&ours)).map(|(told, _)| told).collect();
+            assert_eq!(told.iter().any(|one| matches!(one, Report::Started { .. })), goes, "{told:?}");
+            launcher.wait().expect("the launcher");
+        }
+    }
+}
+
+/// An ordinary user is mapped before there is a plan: one that says otherwise would be untrue.
+#[test]
+fn an_ordinary_user_is_nobody_else_inside() {
+    let mut plan = plan_for(false, "true");
+    plan.identity.inside_uid += 1;
+    let Err(Report::Failed(failure)) = start(&plan, &[]) else { panic!("it ran") };
+    assert_eq!(failure.exit, 125);
+}
+
 /// A plane that leaves between two words is nobody to tell: that is no failure.
 #[test]
 fn a_plane_that_says_nothing_more_ends_the_launcher() {

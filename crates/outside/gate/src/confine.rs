@@ -5,6 +5,7 @@ mod filter;
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use seccompiler::BpfProgram;
 
 /// The newest Landlock that is asked for; a kernel that knows less gives what it has.
 const NEWEST: ABI = ABI::V10;
@@ -30,18 +31,30 @@ pub enum ConfineError {
     Seccomp(#[from] filter::FilterError),
 }
 
+/// What can be made of the walls before they are built.
+#[derive(Debug)]
+pub struct Prepared(BpfProgram);
+
+/// Compiles what takes a while.
+///
+/// # Errors
+/// When the filter cannot be compiled.
+pub fn prepare() -> Result<Prepared, ConfineError> {
+    Ok(Prepared(filter::compile()?))
+}
+
 /// Confines the calling thread, which must be the only one, for good. Whatever is needed must be open.
 ///
 /// # Errors
 /// The first [`ConfineError`]. The process is then half confined and must end.
-pub fn confine(descriptors: u64, connections: u64) -> Result<(), ConfineError> {
+pub fn confine(prepared: &Prepared, descriptors: u64, connections: u64) -> Result<(), ConfineError> {
     lower("limit of descriptors", Resource::Nofile, descriptors)?;
     lower("limit of core dumps", Resource::Core, 0)?;
     lower("limit of memory", Resource::Data, MEMORY + MEMORY_EACH * connections)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| ConfineError::Kernel("dumpable", errno))?;
     rustix::thread::set_no_new_privs(true).map_err(|errno| ConfineError::Kernel("no-new-privileges", errno))?;
     landlock()?;
-    Ok(filter::install()?)
+    Ok(filter::install(&prepared.0)?)
 }
 
 /// How many descriptors this process may hold at most.

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, Semaphore};
 use wire::{GateReport, Lease, Secret};
 
 use crate::answers;
-use crate::confine::{ceiling, confine};
+use crate::confine::{ceiling, confine, prepare};
 use crate::diag::Diag;
 use crate::door::Door;
 use crate::flood::{CONNECTIONS, Flood};
@@ -98,13 +98,15 @@ struct Gate {
 }
 
 fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
+    // What needs no lease comes before it: a gate may be started long before, and a cell waits for it afterwards.
+    let walls = prepare().map_err(Failure::of("confine"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(Failure::of("runtime"))?;
     let (lease, descriptors) = take(channel).map_err(Failure::of("lease"))?;
     channel.set_nonblocking(true).map_err(Failure::of("channel"))?;
     // Where the operator allows fewer descriptors, fewer connections are held, and none fails half-way.
     let fits = ceiling().saturating_sub(OWN + answers::most()) / EACH;
     let connections = u64::from(lease.bounds.connections).clamp(1, fits.max(1));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    let runtime = runtime.map_err(Failure::of("runtime"))?;
     let inside = runtime.enter();
     // A second descriptor for the loop, made while that is still allowed: the first one carries the report.
     let waited = channel.try_clone().and_then(tokio::net::UnixStream::from_std).map_err(Failure::of("channel"))?;
@@ -119,7 +121,7 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let idle = Duration::from_secs(lease.bounds.idle.max(1).into());
     let passage = passage(lease, segment, connections)?;
     drop(inside);
-    confine(EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
+    confine(&walls, EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
     let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1) + tcp.len() - 1));
     let buffers = Buffers::default();

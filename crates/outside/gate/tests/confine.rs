@@ -100,7 +100,8 @@ fn segment(verb: fn(std::os::fd::BorrowedFd<'_>) -> rustix::io::Result<()>) -> i
 fn probe() {
     let Ok(name) = std::env::var(PROBE) else { return };
     let probe = REFUSED.iter().chain(WORKS).find(|(known, _)| *known == name).unwrap().1;
-    if gate::confine::confine(64, 8).is_err() {
+    let prepared = gate::confine::prepare().expect("compiles");
+    if gate::confine::confine(&prepared, 64, 8).is_err() {
         std::process::exit(9);
     }
     std::process::exit(match probe() {

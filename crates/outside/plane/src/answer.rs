@@ -1,4 +1,4 @@
-//! From a request to its last reply.
+//! From a request to its last reply, and to what remains to be done after it.
 
 use wire::command::{Reply, Request};
 
@@ -7,28 +7,24 @@ use crate::problem::NOT_RUN;
 use crate::session::{self, Ahead};
 use crate::{verbs, waiting};
 
-/// Answers one client, and says how `bastided` exits. After a run that began with nothing made ahead, this process
-/// stays as the keeper of planes that have something.
+/// Answers one client, and says how `bastided` exits. A run begins with what was made ahead, where there is such.
 pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
     let Ok((request, descriptors)) = client.request() else { return NOT_RUN };
-    let (mut stays, mut afterwards) = (None, None);
+    let mut afterwards = None;
     let answered = match request {
         Request::Run(run) => {
-            stays = if ahead.is_none() { waiting::place(&run) } else { None };
             let (outcome, remains) = session::run(client, *run, descriptors, ahead);
             afterwards = remains;
             outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
         }
         Request::Doctor(run) => session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer))),
+        Request::Standby => waiting::keep(client),
         other => verbs::answer(client, other),
     };
     let exit = answered.as_ref().map_or_else(|problem| problem.exit, |_| 0);
     client.reply(&answered.unwrap_or_else(|problem| Reply::Refused(Box::new(problem))));
     if let Some(afterwards) = afterwards {
         afterwards.settle();
-        if let Some(socket) = stays {
-            waiting::stay(&socket);
-        }
     }
     exit
 }

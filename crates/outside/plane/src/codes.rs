@@ -160,6 +160,17 @@ pub const CODES: &[(&str, &str)] = &[
          nothing was run.\nTake out of them what nobody needs, or start the cell as an ordinary user.",
     ),
     (
+        "E-PLANE-055",
+        "`bastide standby` keeps a plane waiting for the next run, with a cell and a gate made ahead. One could not be \
+         started, or ended by itself; runs start planes of their own, as they always can.\n`bastide doctor` says whether a \
+         cell can be made at all.",
+    ),
+    (
+        "E-PLANE-056",
+        "Another `bastide standby` keeps a cell ready for runs with the same state directory. One serves them all: a cell is \
+         made anew for each run.",
+    ),
+    (
         "E-PLANE-060",
         "The cell or the gate could not be started as a process. Memory or processes may be exhausted: `ulimit -a`.",
     ),

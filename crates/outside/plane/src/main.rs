@@ -1,8 +1,4 @@
-//! `bastided`: answers one client on descriptor 0. `bastided wait` and `bastided keep` answer the next ones, see
-//! [`plane::waiting`].
-
-use std::ffi::OsString;
-use std::path::PathBuf;
+//! `bastided`: answers one client on descriptor 0, or as `bastided wait` the next one that comes ([`plane::waiting`]).
 
 use plane::channel::Client;
 use plane::waiting;
@@ -15,12 +11,10 @@ fn main() -> std::process::ExitCode {
     if rustix::process::chdir("/").is_err() {
         return FAILED.into();
     }
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match words.iter().map(|word| word.to_str()).collect::<Vec<_>>()[..] {
-        [] => answer_one(),
-        [Some("wait")] => waiting::wait(),
-        [Some("keep"), _] => waiting::keep(&PathBuf::from(&words[1])),
-        _ => FAILED,
+    match std::env::args_os().nth(1) {
+        None => answer_one(),
+        Some(verb) if verb == "wait" => waiting::wait(),
+        Some(_) => FAILED,
     }
     .into()
 }

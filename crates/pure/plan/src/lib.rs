@@ -176,7 +176,8 @@ pub enum Report {
     /// The outer ends of stdio: the pty master first if any stream is a terminal (once), then for each
     /// piped stream its outer end, in order.
     Stdio,
-    /// What was measured from inside, after the walls stood and before the command ran.
+    /// What was measured from inside, after the walls stood and before the command ran. What overlays were made of rides
+    /// on it: letting go of a mount takes the kernel a while, which nobody in the cell has.
     Walls(Vec<Measured>),
     /// The command was started; its pid inside the cell.
     Started {
@@ -227,6 +228,8 @@ pub enum Ending {
 /// What the plane tells a running cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
+    /// The session is recorded: let the command begin. Comes first, once; until then nothing of the agent's runs.
+    Begin,
     /// Send this signal to the command's process group.
     Signal(u8),
     /// End everything at once.

@@ -5,28 +5,32 @@ use super::child::{self, Prepared};
 use super::serve::Serving;
 use super::watch::Watcher;
 use super::{Built, layer, report};
+use crate::channel;
 use crate::confine::{self, Domain};
 use crate::launch::failed;
 use crate::measure::{self, Host, Scene};
-use crate::seccomp;
-use plan::{Failure, Layer, LayerSet, Plan, Report, Stream};
+use crate::seccomp::{self, Filters};
+use libc::sock_filter;
+use plan::{Failure, Layer, LayerSet, Order, Plan, Report, Stream};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Pid;
 use std::ffi::CString;
+use std::io::stdin;
 
 /// `CAP_SYS_PTRACE` in the cell's own user namespace: to see which program connects.
 const SYS_PTRACE: u64 = 1 << 19;
 
 /// Starts the agent. The plan, which holds its environment, ends here.
-pub(super) fn start(plan: Plan, host: &Host, built: Built) -> Result<Serving, Failure> {
+pub(super) fn start(plan: Plan, host: &Host, filters: Filters, mut built: Built) -> Result<Serving, Failure> {
     let watched = built.watcher.is_some();
     let terminal = plan.stdio.streams.iter().position(|stream| *stream == Stream::Terminal);
     let terminal = terminal.filter(|_| !plan.without.contains(Layer::RelayedStdio));
     let mut plan = plan;
-    let prepared = prepare(&mut plan, watched)?;
-    let filters = prepared.filters();
+    let Filters { agent, watcher, pid_1 } = filters;
+    let prepared = prepare(&mut plan, agent, watched.then_some(watcher))?;
+    let installed = prepared.filters();
     let signals = take_signals()?;
     lead_session(&built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
     let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
@@ -48,52 +52,63 @@ pub(super) fn start(plan: Plan, host: &Host, built: Built) -> Result<Serving, Fa
         identity: &plan.identity,
         steps: &plan.root,
         host,
-        processes: built.processes.as_fd(),
+        processes: built.root.processes.as_fd(),
         agent: agent.as_raw_nonzero().get(),
         stdio: &built.stdio,
         attempts,
-        filters,
+        filters: installed,
     };
     let walls = measure::walls(&scene)?;
-    report(&Report::Walls(walls), &[])?;
+    // What does not ride is let go of here, slowly.
+    let parts = std::mem::take(&mut built.root.parts);
+    report(&Report::Walls(walls), &parts[..parts.len().min(channel::MAX_DESCRIPTORS)])?;
+    drop(parts);
     let without = plan.without;
     drop(plan);
-    let Built { processes, stdio, watcher } = built;
+    let Built { root, stdio, watcher } = built;
     drop(stdio);
     let watcher = match (listener, watcher) {
         (Some(listener), Some(gate)) => Some(Watcher::new(listener, gate, agent)),
         _ => None,
     };
+    wait_to_begin()?;
     let release = || child::release(&status).map_err(|errno| failed("release the agent", errno));
     // A watched agent's exec is held until pid 1 answers it, which it does only once it is confined: the agent's
     // process may wake up meanwhile.
     if watched {
         release()?;
-        confine_itself()?;
+        confine_itself(&pid_1)?;
     } else {
-        confine_itself()?;
+        confine_itself(&pid_1)?;
         release()?;
     }
     let alone = without.contains(Layer::PidNamespace);
-    Ok(Serving { agent, status: Some(status), signals, watcher, processes, alone })
+    Ok(Serving { agent, status: Some(status), signals, watcher, processes: root.processes, alone })
 }
 
-fn prepare(plan: &mut Plan, watched: bool) -> Result<Prepared, Failure> {
+/// Waits until the plane has recorded the session.
+fn wait_to_begin() -> Result<(), Failure> {
+    match channel::receive(stdin()) {
+        Ok(Some(Order::Begin)) => Ok(()),
+        Ok(_) => Err(failed("wait for the word to begin", Errno::PIPE)),
+        Err(errno) => Err(failed("wait for the word to begin", errno)),
+    }
+}
+
+fn prepare(plan: &mut Plan, filter: Vec<sock_filter>, watcher: Option<Vec<sock_filter>>) -> Result<Prepared, Failure> {
     let without: LayerSet = plan.without;
     let off = |layer| without.contains(layer);
     let listable = !off(Layer::PrivateRoot);
     let domain = (!off(Layer::Landlock)).then(|| Domain::build(&plan.landlock, listable)).transpose();
     let domain =
         domain.map_err(|error| layer(Layer::Landlock, &format!("build the Landlock rules: {error}"), Errno::NOSYS))?;
-    let compiled = |profile, wanted: bool| wanted.then(|| seccomp::compile(profile)).transpose();
-    let invalid = |_| layer(Layer::Seccomp, "compile the system call filter", Errno::INVAL);
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| failed("read the command: a NUL byte", Errno::INVAL));
     let texts = |list: Vec<Vec<u8>>| list.into_iter().map(text).collect::<Result<Vec<_>, _>>();
     let command = &mut plan.command;
     Ok(Prepared {
         domain,
-        filter: compiled(&seccomp::AGENT, !off(Layer::Seccomp)).map_err(invalid)?,
-        watcher: compiled(&seccomp::WATCHER, watched).map_err(invalid)?,
+        filter: (!off(Layer::Seccomp)).then_some(filter),
+        watcher,
         without,
         limits: std::mem::take(&mut plan.limits.rlimits),
         oom_score_adj: plan.limits.oom_score_adj,
@@ -133,9 +148,8 @@ fn foreground(agent: Pid, built: &Built, terminal: Option<usize>) -> rustix::io:
 }
 
 /// Pid 1's own filter, after its last fork, since children inherit it.
-fn confine_itself() -> Result<(), Failure> {
+fn confine_itself(filter: &[sock_filter]) -> Result<(), Failure> {
     let doing = "confine pid 1";
     confine::no_new_privileges().map_err(|errno| failed(doing, errno))?;
-    let filter = seccomp::compile(&seccomp::PID1).map_err(|_| failed(doing, Errno::INVAL))?;
-    seccomp::install(&filter).map_err(|errno| failed(doing, errno))
+    seccomp::install(filter).map_err(|errno| failed(doing, errno))
 }

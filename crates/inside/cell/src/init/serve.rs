@@ -137,7 +137,8 @@ impl Serving {
     fn obey(&self) -> bool {
         match channel::receive(stdin()) {
             Ok(Some(Order::Signal(number))) => self.signal(number),
-            Ok(Some(Order::Kill)) | Ok(None) | Err(_) => return false,
+            // What comes twice or not at all is no order.
+            Ok(Some(Order::Kill | Order::Begin)) | Ok(None) | Err(_) => return false,
         }
         true
     }

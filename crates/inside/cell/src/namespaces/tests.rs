@@ -1,6 +1,7 @@
 //! Namespaces on the real kernel, in forked children: started by root, and after dropping to an ordinary uid.
 
 use super::*;
+use plan::Identity;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -69,9 +70,8 @@ fn root_becomes_a_host_uid_that_owns_nothing() {
         parent.write_all(&[u8::from(mapped.is_ok())]).expect("answers");
     });
     let said = forked(|out| {
-        let left = leave(true, LayerSet::default())
-            .and_then(|()| leave_last(LayerSet::default()))
-            .and_then(|()| enter_user());
+        let left =
+            leave(true, LayerSet::default()).and_then(|()| leave_last(LayerSet::default())).and_then(|()| enter_user());
         let _ = child.write_all(&std::process::id().to_ne_bytes());
         let mut mapped = [0];
         let _ = child.read_exact(&mut mapped);

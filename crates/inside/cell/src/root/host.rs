@@ -1,7 +1,7 @@
 //! The host's tree as it is, for a cell whose private root was switched off by name: only the workspace's and
 //! other overlays, the cell's own /proc and files that exist (resolv.conf leads to the door) are laid over it.
 
-use super::{Result, RootError, attach, clone_tree, doing, filesystem, overlay, place, tmpfs};
+use super::{Entered, Result, RootError, attach, clone_tree, doing, filesystem, overlay, place, tmpfs};
 use crate::owner::Owners;
 use plan::{Layer, Plan, Step};
 use rustix::fd::OwnedFd;
@@ -9,8 +9,9 @@ use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-/// Lays over the host's tree what the plan changes in it. Returns the cell's /proc.
-pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
+/// Lays over the host's tree what the plan changes in it.
+pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<Entered> {
+    let mut parts = Vec::new();
     // Files are built in a tmpfs that nobody sees, attached where nothing is named from, and bound one by one.
     let shelf = tmpfs(16 << 20, 4096, 0o755)?;
     doing(|| "attach the shelf".into(), attach(&shelf, CWD, "/sys"))?;
@@ -19,7 +20,9 @@ pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
             Step::Overlay { source, at, changes, owner }
                 if changes.is_some() || !plan.without.contains(Layer::SocketShadow) =>
             {
-                over(&overlay::make(source, changes.as_deref(), *owner, owners)?, at)?;
+                let (mount, made_of) = overlay::make(source, changes.as_deref(), *owner, owners)?;
+                parts.extend(made_of);
+                over(&mount, at)?;
             }
             Step::File { at, content, mode } if std::path::Path::new(at).is_file() => {
                 place::file(&shelf, at, content, *mode)?;
@@ -29,9 +32,9 @@ pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<OwnedFd> {
         }
     }
     let _ = rustix::mount::unmount("/sys", rustix::mount::UnmountFlags::DETACH);
-    let own = processes(plan)?;
-    over(&own, "/proc")?;
-    Ok(own)
+    let processes = processes(plan)?;
+    over(&processes, "/proc")?;
+    Ok(Entered { processes, parts })
 }
 
 /// Attaches over a path of the host; one that does not exist is left out.

@@ -6,9 +6,15 @@ use plan::Owner;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::mount::MountAttrFlags;
 
-/// A detached overlay over `source`. The second, empty lower is what the kernel demands of an overlay without an
+/// A detached overlay over `source`, and the trees that it was made of: to let go of one makes the kernel wait, so the
+/// caller does that when nobody waits for it. The second, empty lower is what the kernel demands of an overlay without an
 /// upper. Upper and work must lie in one mount, so the directory that holds both is mapped.
-pub(super) fn make(source: &str, changes: Option<&str>, owner: Owner, owners: &Owners) -> Result<OwnedFd> {
+pub(super) fn make(
+    source: &str,
+    changes: Option<&str>,
+    owner: Owner,
+    owners: &Owners,
+) -> Result<(OwnedFd, Vec<OwnedFd>)> {
     let mapped = |path: &str| -> Result<Option<OwnedFd>> {
         let Some(namespace) = owners.map_of(owner) else { return Ok(None) };
         let tree = clone_tree(path, false)?;
@@ -16,25 +22,24 @@ pub(super) fn make(source: &str, changes: Option<&str>, owner: Owner, owners: &O
         Ok(Some(tree))
     };
     let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    let lower = mapped(source)?;
-    let lower = named(lower.as_ref(), source);
+    let lower_tree = mapped(source)?;
+    let lower = named(lower_tree.as_ref(), source);
     if let Some(changes) = changes {
-        let tree = mapped(changes)?;
-        let tree = named(tree.as_ref(), changes);
-        let (upper, work) = (format!("{tree}/upper"), format!("{tree}/work"));
+        let changes_tree = mapped(changes)?;
+        let changes = named(changes_tree.as_ref(), changes);
+        let (upper, work) = (format!("{changes}/upper"), format!("{changes}/work"));
         // Without `volatile` the end of the cell writes the host's whole filesystem out, and waits for it. No overlay is
         // ever made twice over one upper, which a volatile one would refuse; a merge syncs what it copies itself.
         let options =
             [("userxattr", ""), ("volatile", ""), ("lowerdir+", &lower), ("upperdir", &upper), ("workdir", &work)];
-        return filesystem("overlay", &options, flags);
+        let made = filesystem("overlay", &options, flags)?;
+        return Ok((made, lower_tree.into_iter().chain(changes_tree).collect()));
     }
-    let empty = tmpfs(4096, 2, 0o755)?;
-    let empty = named(Some(&empty), "");
-    filesystem(
-        "overlay",
-        &[("userxattr", ""), ("lowerdir+", &lower), ("lowerdir+", &empty)],
-        flags | MountAttrFlags::MOUNT_ATTR_RDONLY,
-    )
+    let empty_tree = tmpfs(4096, 2, 0o755)?;
+    let empty = named(Some(&empty_tree), "");
+    let options = [("userxattr", ""), ("lowerdir+", &lower), ("lowerdir+", &empty)];
+    let made = filesystem("overlay", &options, flags | MountAttrFlags::MOUNT_ATTR_RDONLY)?;
+    Ok((made, lower_tree.into_iter().chain([empty_tree]).collect()))
 }
 
 /// A detached tree has no path of its own: it is named by descriptor.

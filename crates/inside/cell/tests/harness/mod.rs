@@ -124,7 +124,8 @@ pub fn launch(plan: &Plan, passed: &[OwnedFd]) -> (Child, UnixStream) {
     let (launcher, ours) = spawn(plan.identity.privileged);
     // A plan of another version is refused at its foundation, whose end the second frame does not outlive.
     send(&ours, &Frame::encode(&plan.foundation()).expect("encodes"), &[]);
-    send(&ours, &Frame::encode(plan).expect("encodes"), passed);
+    let begin = Frame::encode(&Order::Begin).expect("encodes");
+    send(&ours, &[Frame::encode(plan).expect("encodes"), begin].concat(), passed);
     (launcher, ours)
 }
 

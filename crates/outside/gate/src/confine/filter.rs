@@ -54,8 +54,8 @@ const PLAIN: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
-/// Installs the filter on the calling thread.
-pub(super) fn install() -> Result<(), FilterError> {
+/// Compiles the filter.
+pub(super) fn compile() -> Result<BpfProgram, FilterError> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
     let filter = SeccompFilter::new(
         rules()?,
@@ -63,8 +63,12 @@ pub(super) fn install() -> Result<(), FilterError> {
         SeccompAction::Allow,
         architecture,
     )?;
-    let program: BpfProgram = filter.try_into()?;
-    Ok(seccompiler::apply_filter(&program)?)
+    Ok(filter.try_into()?)
+}
+
+/// Installs it on the calling thread.
+pub(super) fn install(program: &BpfProgram) -> Result<(), FilterError> {
+    Ok(seccompiler::apply_filter(program)?)
 }
 
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {

@@ -93,10 +93,14 @@ impl Begun {
     }
 }
 
-/// Checks the rest, and completes it by the policy.
-pub(super) fn complete(begun: Begun, store: &Store) -> Result<Asked, Problem> {
+/// Checks the rest, and completes it by the policy; `read` is that of who names none, for a home, where it was read
+/// already.
+pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Policy)>) -> Result<Asked, Problem> {
     let Begun { run, accepted, workspace, home } = begun;
-    let mut policy = policy_file::read_policy_beside(run.policy.as_deref(), &home, store, &[&workspace])?;
+    let mut policy = match read {
+        Some((of, policy)) if run.policy.is_none() && of == home => policy,
+        _ => policy_file::read_policy_beside(run.policy.as_deref(), &home, store, &[&workspace])?,
+    };
     let mut expressly: Vec<PathBuf> = Vec::new();
     for (list, paths) in [(&mut policy.files.read, &run.read), (&mut policy.files.write, &run.write)] {
         for path in paths {
@@ -231,7 +235,7 @@ mod tests {
                 ..Run::default()
             };
             let store = store(&run)?;
-            super::complete(begin(run, &store)?, &store)
+            super::complete(begin(run, &store)?, &store, None)
         };
         assert_eq!(complete(&[]).expect_err("a credential").code, "E-PLANE-047");
         let asked = complete(&["credential-inside"]).expect("let in");

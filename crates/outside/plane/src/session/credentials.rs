@@ -73,7 +73,10 @@ fn places(home: &Path) -> impl Iterator<Item = Place> {
     IN_HOME.iter().map(move |place| {
         let written = home.join(place);
         let mut paths = vec![written.clone(), real.join(place)];
-        paths.extend(fs::canonicalize(&written));
+        // Most are not there, and lead nowhere.
+        if fs::symlink_metadata(&paths[1]).is_ok() {
+            paths.extend(fs::canonicalize(&written));
+        }
         paths.sort_unstable();
         paths.dedup();
         Place { name: written.to_string_lossy().into_owned(), paths }

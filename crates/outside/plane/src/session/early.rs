@@ -2,9 +2,10 @@
 //! namespaces and a gate. Neither knows anything of a session; what is not needed ends by the end of its socket.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plan::{Door, Foundation, Layer, LayerSet};
+use policy::Policy;
 use wire::command::Problem;
 
 use super::asked::Begun;
@@ -12,6 +13,7 @@ use super::cell::Cell;
 use super::gate::{self, Gate};
 use super::identity::{self, Who};
 use super::program;
+use crate::policy_file;
 use crate::problem::{NOT_RUN, problem};
 
 /// Where the door's sockets are bound inside.
@@ -28,6 +30,8 @@ pub(super) struct Early {
     /// None where the cell keeps the host's network.
     pub(super) gate: Option<Gate>,
     pub(super) gates: PathBuf,
+    /// As in [`Ahead`].
+    pub(super) policy: Option<(PathBuf, Policy)>,
 }
 
 /// What was started before anything is known of the session.
@@ -35,6 +39,8 @@ pub(super) struct Early {
 pub struct Ahead {
     cell: Cell,
     parked: Option<Parked>,
+    /// The policy of who names none, for this home.
+    policy: Option<(PathBuf, Policy)>,
 }
 
 /// What was made for a session with every wall that may never come.
@@ -52,19 +58,21 @@ impl Ahead {
     /// When it cannot be started.
     pub(super) fn start() -> Result<Ahead, Problem> {
         let cell = Cell::start(&program("bastide-cell")?).map_err(unstarted)?;
-        Ok(Ahead { cell, parked: None })
+        Ok(Ahead { cell, parked: None, policy: None })
     }
 
-    /// A cell that has left the host's namespaces, and a gate: what most sessions begin with.
+    /// A cell that has left the host's namespaces, a gate, and the policy of who names none: what most sessions of an
+    /// operator with this home begin with.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn park() -> Result<Ahead, Problem> {
+    /// When something cannot be started or read.
+    pub fn park(home: &Path) -> Result<Ahead, Problem> {
         let ahead = Ahead::start()?;
         ahead.cell.found(&foundation(LayerSet::default())).map_err(unstarted)?;
         let uid = identity::gate(std::process::id())?;
         let gate = gate::start(&program("bastide-gate")?, uid, 1).map_err(unstarted)?;
-        Ok(Ahead { parked: Some(Parked { gate, uid }), ..ahead })
+        let policy = Some((home.to_owned(), policy_file::look_at_policy(None, home)?));
+        Ok(Ahead { parked: Some(Parked { gate, uid }), policy, ..ahead })
     }
 
     /// Whether a session without these layers, whose gate has this uid, can begin with it.
@@ -83,7 +91,7 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let without = begun.accepted.without;
     let foundation = foundation(without);
     let gates = program("bastide-gate")?;
-    let Ahead { cell, parked } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
+    let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
     let gate = if let Some(parked) = parked {
         Some(parked.gate)
     } else {
@@ -91,7 +99,7 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
         let networked = !without.contains(Layer::NetworkNamespace);
         networked.then(|| gate::start(&gates, who.gate, 1)).transpose().map_err(unstarted)?
     };
-    Ok(Early { cell, foundation, who, gate, gates })
+    Ok(Early { cell, foundation, who, gate, gates, policy })
 }
 
 fn foundation(without: LayerSet) -> Foundation {

@@ -20,7 +20,6 @@ pub struct Afterwards {
     session: SessionDirectory,
     ledger: Ledger,
     mounts: Vec<OwnedFd>,
-    in_order: bool,
 }
 
 impl Afterwards {
@@ -28,14 +27,16 @@ impl Afterwards {
         &self.session
     }
 
-    /// Takes the cell's mounts down, makes durable what was written, and lets the session leave the list of those that
-    /// may need repair: it stays there when something failed, and the next start looks at it.
+    /// Takes away what was made for the cell, makes durable what was written, and lets the session leave the list of
+    /// those that may need repair. Where something fails it stays there, and the next start tries again and tells.
     pub fn settle(mut self) {
         drop(self.mounts);
+        let record = &self.session.record;
+        let groups = record.cgroups.iter().all(|group| remove_cgroup(group).is_ok());
+        let home = record.fresh_home.as_deref().is_none_or(|home| clear(home).is_ok());
         leave_no_closed_directory(&self.session);
         let durable = self.ledger.checkpoint().is_ok() && self.session.settle().is_ok();
-        if durable && self.in_order {
-            // What stays on the list is looked at once more than it had to be.
+        if groups && home && durable {
             let _ = self.session.leave();
         }
     }
@@ -54,24 +55,12 @@ pub(super) fn finish(
         Vec::new()
     });
     record(&mut ledger, &changed, end);
-    let mut in_order = true;
-    for group in &session.record.cgroups {
-        if let Err(error) = remove_cgroup(group) {
-            in_order = false;
-            end.warnings.push(format!("the control group `{}` is still there: {error}", group.display()));
-        }
-    }
-    if let Some(Err(error)) = session.record.fresh_home.as_deref().map(clear) {
-        in_order = false;
-        end.warnings.push(format!("the fresh home could not be removed: {error}"));
-    }
     session.record.ended = Some(now());
     session.record.exit = Some(i32::from(end.exit));
     if let Err(problem) = session.save() {
-        in_order = false;
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
-    (changed, Afterwards { session, ledger, mounts, in_order })
+    (changed, Afterwards { session, ledger, mounts })
 }
 
 /// What the kernel leaves of an overlay's scratch is closed to everybody, so that `rm -r` of a session would stop at

@@ -98,7 +98,8 @@ impl Layout {
         if !path.starts_with("/etc") || !open || meta.len() > MOST_COPIED {
             return false;
         }
-        let mut content = Vec::new();
+        // Room for the whole and the end: one read each.
+        let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
         let read = File::open(path).and_then(|file| file.take(MOST_COPIED + 1).read_to_end(&mut content));
         if read.is_err() || content.len() as u64 > MOST_COPIED {
             return false;

@@ -26,7 +26,7 @@ mod tend;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use plan::Layer;
+use plan::{Layer, Order};
 use record::{Kind, Segment};
 use rustix::process::{WaitOptions, wait};
 use wire::command::{DoctorAnswer, Outcome, Problem, Reply, Run};
@@ -85,8 +85,8 @@ fn begin_and_carry_out(
         client.reply(&Reply::Notice { text: line });
     }
     let begun = asked::begin(run, &store)?;
-    let early = early::begin(&begun, ahead)?;
-    let asked = asked::complete(begun, &store)?;
+    let mut early = early::begin(&begun, ahead)?;
+    let asked = asked::complete(begun, &store, early.policy.take())?;
     let stdio = stdio(&asked, descriptors)?;
     let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
@@ -122,6 +122,9 @@ fn carry_out(
     stdio: Vec<OwnedFd>,
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, held, home, .. } = prepared;
+    // First, since the walls take longer than the record, which the program waits for.
+    early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
+    drop((plan, stdio));
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(std::slice::from_ref(&asked.policy))?;
     session.save()?;
@@ -129,8 +132,7 @@ fn carry_out(
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
-    early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
-    drop((plan, stdio));
+    early.cell.order(Order::Begin);
     let door = Door {
         program: early.gates,
         origin: session.origin(Segment::Gate),

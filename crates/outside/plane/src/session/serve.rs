@@ -68,7 +68,7 @@ struct Course {
     /// When the program is to be asked to end, and then ended.
     deadline: Option<Instant>,
     kill_at: Option<Instant>,
-    /// The cell's mount namespace.
+    /// The cell's mounts and what they were made of: to be let go of when nobody waits for it.
     mounts: Vec<OwnedFd>,
     /// Pid 1, a child of ours that is waited for only after this loop: the number is its own as long as this runs.
     pid_1: Option<Pid>,
@@ -194,13 +194,14 @@ impl Session<'_> {
             }
             Report::Born { pid } => {
                 course.pid_1 = i32::try_from(pid).ok().and_then(Pid::from_raw);
-                course.mounts = descriptors;
+                course.mounts.extend(descriptors);
             }
             Report::Stdio => {
                 let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
                 self.client.reply_with(&Reply::Stdio { streams: self.streams }, &borrowed);
             }
             Report::Walls(measured) => {
+                course.mounts.extend(descriptors);
                 let wall =
                     |one: plan::Measured| Wall { name: one.layer.name().into(), holds: one.holds, detail: one.detail };
                 course.end.layers = measured.into_iter().map(wall).collect();

@@ -57,9 +57,8 @@ impl Store {
     /// # Errors
     /// When neither variable says where, or it belongs to somebody else, or cannot be made.
     pub fn open(home: Option<&str>, state_home: Option<&str>) -> Result<Store, Problem> {
-        let root = wire::waiting::state_directory(home, state_home).ok_or_else(|| {
-            problem("E-PLANE-002", "no HOME: there is no place for the state", "set HOME", NOT_RUN)
-        })?;
+        let root = wire::waiting::state_directory(home, state_home)
+            .ok_or_else(|| problem("E-PLANE-002", "no HOME: there is no place for the state", "set HOME", NOT_RUN))?;
         let store = Store { root };
         if fs::symlink_metadata(store.sessions()).is_err() {
             store.make()?;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use policy::{Conjunction, Policy};
 use record::{Origin, Segment};
@@ -13,6 +14,11 @@ use wire::command::{Problem, SessionState};
 
 use super::{Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
+
+/// How long somebody who lists sessions may hold a lock.
+const LOOKING: Duration = Duration::from_millis(100);
+/// How long the plane of a session that ended may.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// What was asked of a session, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,13 +121,19 @@ impl SessionDirectory {
         }
         let file = self.path.join("lock");
         let lock = File::options().write(true).open(&file).map_err(|error| state("lock", &file, &error))?;
-        // Who lists sessions looks at the lock for a moment; who runs one holds it for good.
-        for _ in 0..20 {
+        // Who lists sessions looks at the lock for a moment, and the plane of one that ended brings it to disk; who runs
+        // one holds it for good.
+        let patience = if self.record.ended.is_some() { SETTLING } else { LOOKING };
+        let until = Instant::now() + patience;
+        loop {
             if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 self.lock = Some(lock);
                 return Ok(());
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            if Instant::now() > until {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         Err(problem(
             "E-PLANE-010",

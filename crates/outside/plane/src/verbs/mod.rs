@@ -74,7 +74,7 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Policy(request) => policy::answer(place, client, request),
         Request::Trust { file } => trust::trust(store, &file),
         Request::Explain { code } => explain::code(&code),
-        Request::Run(_) | Request::Doctor(_) => {
+        Request::Run(_) | Request::Doctor(_) | Request::Standby => {
             Err(problem("E-PLANE-071", "this request starts a cell, and is not answered here", "", NO))
         }
     }

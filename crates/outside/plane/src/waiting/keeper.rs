@@ -1,114 +1,131 @@
-//! Keeps one plane waiting.
+//! Keeps one plane waiting for the next client, as long as the one who asked for that stays.
 
-use std::convert::Infallible;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{WaitOptions, wait};
+use wire::command::{Problem, Reply};
 
-use super::{TAKEN, is_there};
-use crate::problem::NOT_RUN;
+use super::{TAKEN, stamps};
+use crate::channel::Client;
+use crate::problem::{NO, NOT_RUN, problem, quoted, state};
+use crate::verbs::Place;
 
-/// How long nobody may come.
-const IDLE: Duration = Duration::from_secs(30);
-/// How often is looked whether the socket is still there.
-const LOOK: Duration = Duration::from_secs(1);
 /// How long a session that was just taken has the machine for itself, before the next plane is started.
 const MOMENT: Duration = Duration::from_millis(20);
 /// Clients that may wait to be taken.
 const BACKLOG: i32 = 64;
 
-/// Becomes a keeper where there is none, after the last word to the client. Returns where there is one, or none can be.
-pub fn stay(socket: &Path) {
-    if is_kept(socket) {
-        return;
-    }
-    let _: io::Result<Infallible> = become_keeper(socket);
+/// Keeps a plane waiting until this client leaves.
+///
+/// # Errors
+/// When one waits already, or none can.
+pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
+    let place = Place::of_environment()?;
+    let stamps = stamps().map_err(|error| state("look beside", Path::new("bastided"), &error))?;
+    let post = Post::take(wire::waiting::socket(place.store.root(), &stamps))?;
+    let root = quoted(&place.store.root().to_string_lossy());
+    client.reply(&Reply::Notice { text: format!("a cell is ready for the next run with its state in `{root}`") });
+    let kept = keep_on(&post, &place.home, client);
+    kept.map(|()| Reply::Text { text: String::new() }).map_err(|error| {
+        let cause = format!("no plane stays ready: {error}");
+        problem("E-PLANE-055", cause, "`bastide doctor` says what is missing", NOT_RUN)
+    })
 }
 
-fn become_keeper(socket: &Path) -> io::Result<Infallible> {
-    // The client's standard error is not ours to hold, nor are its variables.
-    let nothing = File::options().write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stderr(&nothing)?;
-    let program = std::env::current_exe()?;
-    Err(Command::new(program).arg("keep").arg(socket).stdin(Stdio::null()).stdout(Stdio::null()).env_clear().exec())
+/// A place that clients know, and the socket that listens there.
+struct Post {
+    path: PathBuf,
+    inode: u64,
+    listener: OwnedFd,
 }
 
-fn is_kept(socket: &Path) -> bool {
-    let address = SocketAddrUnix::new(socket);
-    let ours = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-    let connected = ours.and_then(|ours| rustix::net::connect(&ours, &address?));
-    connected.is_ok()
-}
-
-/// Keeps a plane waiting at this socket, until nobody comes any more. Gives the exit code.
-#[must_use]
-pub fn keep(socket: &Path) -> u8 {
-    // It outlives the client's terminal.
-    let _ = rustix::process::setsid();
-    let Ok((listener, inode)) = listen(socket) else { return NOT_RUN };
-    let kept = keep_on(&listener, socket, inode);
-    if is_there(socket, inode) {
-        let _ = fs::remove_file(socket);
-    }
-    kept.map_or(NOT_RUN, |()| 0)
-}
-
-/// Listens beside the place first, so that whoever connects there is heard.
-fn listen(socket: &Path) -> io::Result<(OwnedFd, u64)> {
-    let own = socket.with_extension(std::process::id().to_string());
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let listener = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::bind(&listener, &SocketAddrUnix::new(&own)?)?;
-    let ready = rustix::net::listen(&listener, BACKLOG).map_err(io::Error::from);
-    match ready.and_then(|()| fs::symlink_metadata(&own)).and_then(|meta| fs::rename(&own, socket).map(|()| meta.ino())) {
-        Ok(inode) => Ok((listener, inode)),
-        Err(error) => {
-            let _ = fs::remove_file(&own);
-            Err(error)
+impl Post {
+    /// Listens beside the place first, so that whoever connects there is heard.
+    fn take(path: PathBuf) -> Result<Post, Problem> {
+        if is_taken(&path) {
+            let cause = "a cell is kept ready already for runs with this state".to_owned();
+            return Err(problem("E-PLANE-056", cause, "one is enough: it is made anew for each run", NO));
+        }
+        let beside = path.with_extension(std::process::id().to_string());
+        let listening = listen(&beside).and_then(|listener| {
+            let inode = fs::symlink_metadata(&beside)?.ino();
+            fs::rename(&beside, &path)?;
+            Ok((listener, inode))
+        });
+        match listening {
+            Ok((listener, inode)) => Ok(Post { path, inode, listener }),
+            Err(error) => {
+                let _ = fs::remove_file(&beside);
+                Err(state("listen at", &path, &error))
+            }
         }
     }
 }
 
-fn keep_on(listener: &OwnedFd, socket: &Path, inode: u64) -> io::Result<()> {
+impl Drop for Post {
+    /// Whoever took the place over meanwhile keeps it.
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn is_taken(path: &Path) -> bool {
+    let connect = || {
+        let ours = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::connect(&ours, &SocketAddrUnix::new(path)?)
+    };
+    connect().is_ok()
+}
+
+fn listen(path: &Path) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let listener = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&listener, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// Returns when the client is gone.
+fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
     loop {
-        let (_child, told) = start(listener)?;
-        let until = Instant::now() + IDLE;
-        while !heard(&told, LOOK)? {
-            if Instant::now() > until || !is_there(socket, inode) {
-                return Ok(());
+        let (_waiting, told) = start(post, home)?;
+        let mut ready = [PollFd::new(&told, PollFlags::IN), PollFd::new(client, PollFlags::IN)];
+        while let Err(error) = poll(&mut ready, None) {
+            if error != Errno::INTR {
+                return Err(error.into());
             }
+        }
+        // It says nothing more: what comes is its end.
+        if !ready[1].revents().is_empty() {
+            return Ok(());
         }
         let mut word = [0];
         if rustix::io::read(&told, &mut word) != Ok(1) || word != [TAKEN] {
-            return Err(io::Error::other("a plane that waited is gone"));
+            return Err(io::Error::other("the plane that waited is gone"));
         }
         // Its end is heard as well.
-        heard(&told, MOMENT)?;
+        let moment = Timespec::try_from(MOMENT).map_err(io::Error::other)?;
+        let _ = poll(&mut [PollFd::new(&told, PollFlags::IN)], Some(&moment));
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
     }
 }
 
-fn start(listener: &OwnedFd) -> io::Result<(Child, OwnedFd)> {
+/// A plane that waits, and the end of a pipe on which it says that it took a client.
+fn start(post: &Post, home: &Path) -> io::Result<(Child, OwnedFd)> {
     let (told, tells) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new(std::env::current_exe()?);
-    let child = command.arg("wait").stdin(listener.try_clone()?).stdout(tells).stderr(Stdio::null()).env_clear();
-    Ok((child.spawn()?, told))
-}
-
-/// Whether there is something to read, or the end, within this time.
-fn heard(told: &OwnedFd, within: Duration) -> io::Result<bool> {
-    let within = Timespec::try_from(within).map_err(io::Error::other)?;
-    match poll(&mut [PollFd::new(told, PollFlags::IN)], Some(&within)) {
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        other => Ok(other? > 0),
-    }
+    command.arg("wait").stdin(post.listener.try_clone()?).stdout(tells).stderr(Stdio::null());
+    // Of the operator's variables it needs one; the others are no business of a session that another client begins.
+    Ok((command.env_clear().env("HOME", home).spawn()?, told))
 }

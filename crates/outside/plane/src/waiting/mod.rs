@@ -1,9 +1,9 @@
 //! A plane that waits for the next client, with a cell and a gate made ahead: a start then costs what the session alone
-//! costs. It knows nothing of any session, holds no state, and is one process for one client, as every plane is.
+//! costs. It knows nothing of any session, and is one process for one client, as every plane is.
 //!
-//! The keeper (`bastided keep SOCKET`) listens, and starts one plane at a time that waits (`bastided wait`); when that
-//! took a client it starts the next. Both leave when nobody came for a while, or the socket is gone. A client that is
-//! not taken at once starts a plane of its own: nothing ever depends on one that waits.
+//! `bastide standby` asks for it: the plane that answers listens, and starts one plane at a time that waits (`bastided
+//! wait`); when that took a client it starts the next. All of it ends with the one who asked. A client that is not taken
+//! at once starts a plane of its own: nothing ever depends on one that waits.
 
 mod keeper;
 mod likeness;
@@ -12,35 +12,22 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags};
-use wire::command::Run;
 use wire::waiting::{PROGRAMS, Stamp, WELCOME};
 
 use crate::channel::Client;
 use crate::problem::NOT_RUN;
 use crate::session::Ahead;
-use crate::store::Store;
 use likeness::Likeness;
 
-pub use keeper::{keep, stay};
+pub use keeper::keep;
 
 /// What a waiting plane tells its keeper when it took a client.
 const TAKEN: u8 = 1;
-
-/// Where a plane would wait for more runs like this one. None where something of it is not like every other run.
-#[must_use]
-pub fn place(run: &Run) -> Option<PathBuf> {
-    if !run.accept_risks.is_empty() {
-        return None;
-    }
-    let variable = |name: &str| run.surroundings.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let store = Store::open(variable("HOME"), variable("XDG_STATE_HOME")).ok()?;
-    Some(wire::waiting::socket(store.root(), &stamps().ok()?))
-}
 
 /// Of the programs that lie beside this one.
 fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
@@ -56,9 +43,13 @@ fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
 /// Waits for a client, and serves it: with the listening socket on descriptor 0 and the keeper on descriptor 1.
 #[must_use]
 pub fn wait() -> u8 {
+    // It must not end with the terminal of the one who asked for it.
+    let _ = rustix::process::setsid();
     let Ok((listener, keeper)) = standard() else { return NOT_RUN };
-    let Ok(ahead) = Ahead::park() else { return NOT_RUN };
-    let Some(mut client) = next(&listener, &keeper) else { return 0 };
+    let home = std::env::var_os("HOME").unwrap_or_default();
+    let Ok(ahead) = Ahead::park(Path::new(&home)) else { return NOT_RUN };
+    let Ok(own) = Likeness::of("self") else { return NOT_RUN };
+    let Some(mut client) = next(&listener, &keeper, &own) else { return 0 };
     // A keeper that is gone starts no other; this session is none of its business.
     let _ = rustix::io::write(&keeper, &[TAKEN]);
     drop(listener);
@@ -76,7 +67,7 @@ fn standard() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// The next client that is like this process; none when the keeper is gone.
-fn next(listener: &OwnedFd, keeper: &OwnedFd) -> Option<Client> {
+fn next(listener: &OwnedFd, keeper: &OwnedFd, own: &Likeness) -> Option<Client> {
     loop {
         let mut ready = [PollFd::new(listener, PollFlags::IN), PollFd::new(keeper, PollFlags::empty())];
         match poll(&mut ready, None) {
@@ -87,18 +78,13 @@ fn next(listener: &OwnedFd, keeper: &OwnedFd) -> Option<Client> {
             return None;
         }
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { continue };
-        if is_like_us(&socket).unwrap_or(false) && rustix::net::send(&socket, &[WELCOME], SendFlags::NOSIGNAL).is_ok() {
+        if is(&socket, own).unwrap_or(false) && rustix::net::send(&socket, &[WELCOME], SendFlags::NOSIGNAL).is_ok() {
             return Some(Client::new(socket));
         }
     }
 }
 
-fn is_like_us(client: &OwnedFd) -> io::Result<bool> {
+fn is(client: &OwnedFd, own: &Likeness) -> io::Result<bool> {
     let peer = rustix::net::sockopt::socket_peercred(client)?;
-    Ok(Likeness::of(&peer.pid.as_raw_nonzero().to_string())? == Likeness::of("self")?)
-}
-
-/// Whether the path is still the socket that this one was.
-fn is_there(path: &Path, inode: u64) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| meta.ino() == inode)
+    Ok(Likeness::of(&peer.pid.as_raw_nonzero().to_string())? == *own)
 }

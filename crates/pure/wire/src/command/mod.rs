@@ -23,6 +23,8 @@ pub enum Request {
     Run(Box<Run>),
     /// Measure the boundary in a throwaway cell.
     Doctor(Box<Run>),
+    /// Keep a plane waiting for the next run, as long as this client stays.
+    Standby,
     /// What a session changed.
     Diff(Select),
     /// Merge it.

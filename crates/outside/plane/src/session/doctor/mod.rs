@@ -12,8 +12,8 @@ use policy::WorkspaceMode;
 use record::Wall;
 use wire::command::{DoctorAnswer, Outcome, Probe, Problem, Run, Stream};
 
-use super::outcome::Unrun;
 use super::early::{self, Ahead};
+use super::outcome::Unrun;
 use super::{asked, prepare};
 use crate::channel::{self, Client};
 use crate::problem::state;
@@ -69,7 +69,7 @@ pub(super) fn examine(run: Run) -> Result<DoctorAnswer, Problem> {
 fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
     let begun = asked::begin(run, store)?;
     let early = early::begin(&begun, Ahead::start()?)?;
-    let asked = asked::complete(begun, store)?;
+    let asked = asked::complete(begun, store, None)?;
     let prepared = prepare::prepare(&asked, store, &early.who, &early.foundation)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
