@@ -101,6 +101,26 @@ fn what_holds_everything_is_no_workspace() {
     }
 }
 
+/// With 077, as careful hosts set it for root, nothing in the private root could be entered.
+#[test]
+fn the_operators_mask_is_the_programs_and_no_hindrance() {
+    for operator in Operator::each() {
+        for (mask, file) in [("0077", "600"), ("0027", "640"), ("0000", "666")] {
+            let mut shell = std::process::Command::new("sh");
+            let run = operator.command(&[
+                "run",
+                "--",
+                "sh",
+                "-c",
+                "umask; echo x >x; stat -c %a x; stat -c %a /etc; cat /etc/hostname",
+            ]);
+            shell.args(["-c", "umask $0; exec \"$@\"", mask]).arg(run.get_program()).args(run.get_args());
+            let ran = operator.ran(shell);
+            assert_eq!(ran.stdout, format!("{mask}\n{file}\n755\ncell\n"), "{ran:?}");
+        }
+    }
+}
+
 #[test]
 fn home_is_private_persists_and_knows_the_operators_name() {
     for operator in Operator::each() {

@@ -85,13 +85,25 @@ impl Operator {
     /// `bastide ARGUMENTS`, in the workspace.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
         let mut command = Command::new(programs().join("bastide"));
-        command.args(arguments).current_dir(self.work()).env_clear().stdin(Stdio::null());
+        command.args(arguments);
+        self.surround(&mut command);
+        command
+    }
+
+    /// Starts something else as the operator would, in the workspace.
+    pub fn ran(&self, mut command: Command) -> Ran {
+        self.surround(&mut command);
+        Ran::of(command.output().expect("starts"))
+    }
+
+    /// Where the operator is, who he is, and his variables.
+    pub fn surround(&self, command: &mut Command) {
+        command.current_dir(self.work()).env_clear().stdin(Stdio::null());
         command.env("HOME", self.home()).env("XDG_STATE_HOME", self.room.join("state"));
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("USER", "operator");
         if self.uid != rustix::process::geteuid().as_raw() {
             command.uid(self.uid).gid(self.uid);
         }
-        command
     }
 
     pub fn bastide<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ran {

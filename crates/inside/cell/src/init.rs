@@ -45,7 +45,7 @@ fn give_up(failure: Failure) -> u8 {
 }
 
 fn start(launch: Launch) -> Result<serve::Serving, Failure> {
-    let Launch { plan, passed, host, filters, owners, watcher, launcher } = launch;
+    let Launch { plan, passed, mask, host, filters, owners, watcher, launcher } = launch;
     follow_the_plane()?;
     if plan.without.contains(Layer::PidNamespace) {
         // Orphans come to us there too, to be ended with the agent.
@@ -54,7 +54,7 @@ fn start(launch: Launch) -> Result<serve::Serving, Failure> {
     }
     let (root, stdio) = build(&plan, passed, &owners, launcher)?;
     drop(owners);
-    agent::start(plan, &host, filters, Built { root, stdio, watcher })
+    agent::start(plan, mask, &host, filters, Built { root, stdio, watcher })
 }
 
 /// The plane is pid 1's parent: nothing of the cell outlives it. A change of uid clears this.

@@ -5,6 +5,7 @@ use crate::owner::Owners;
 use crate::{channel, confine, init, measure, namespaces, net, seccomp, wipe};
 use plan::{Failure, Foundation, Layer, Plan, Report};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -22,6 +23,8 @@ pub(crate) struct Launch {
     pub(crate) passed: Vec<OwnedFd>,
     /// The host as it was seen before it was left.
     pub(crate) host: measure::Host,
+    /// The operator's mask of permission bits, for the agent.
+    pub(crate) mask: Mode,
     /// The system call filters.
     pub(crate) filters: seccomp::Filters,
     /// Maps of the owners that the plan names.
@@ -34,6 +37,7 @@ pub(crate) struct Launch {
 
 /// What stands before the plan is known.
 struct Founded {
+    mask: Mode,
     host: measure::Host,
     filters: seccomp::Filters,
     watcher: Option<OwnedFd>,
@@ -81,6 +85,8 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
         // Nothing is open yet but the control socket; what else was inherited is no business of pid 1 either.
         confine::close_from(3).map_err(|errno| failed("close inherited descriptors", errno))?;
     }
+    // What is built has the permissions that the plan names, whatever the operator takes from his own files.
+    let mask = rustix::process::umask(Mode::empty());
     let host = measure::Host::look().map_err(|errno| failed("look at the host's namespaces", errno))?;
     namespaces::leave(foundation.privileged, without)?;
     let networked = !without.contains(Layer::NetworkNamespace);
@@ -89,7 +95,7 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
         layer: Some(Layer::Seccomp),
         ..failed("compile the system call filters", Errno::INVAL)
     })?;
-    Ok(Founded { host, filters, watcher })
+    Ok(Founded { mask, host, filters, watcher })
 }
 
 /// Makes pid 1 as the plane's own child, and maps its ids.
@@ -109,8 +115,8 @@ fn make_pid_1(plan: Plan, passed: Vec<OwnedFd>, founded: Founded) -> Result<u8, 
     match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
         None => {
             drop((ours, processes));
-            let Founded { host, filters, watcher } = founded;
-            Ok(init::run(Launch { plan, passed, host, filters, owners, watcher, launcher: theirs }))
+            let Founded { mask, host, filters, watcher } = founded;
+            Ok(init::run(Launch { plan, passed, mask, host, filters, owners, watcher, launcher: theirs }))
         }
         Some(child) => {
             drop(theirs);

@@ -7,6 +7,9 @@ use plane::waiting;
 const FAILED: u8 = 125;
 
 fn main() -> std::process::ExitCode {
+    // What is made for the operator is at least his own.
+    let mask = rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(mask.difference(rustix::fs::Mode::RWXU));
     // Every path of a request is absolute, and programs that start elsewhere than here cannot be spawned without a fork.
     if rustix::process::chdir("/").is_err() {
         return FAILED.into();

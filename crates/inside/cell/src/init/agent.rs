@@ -13,6 +13,7 @@ use crate::seccomp::{self, Filters};
 use libc::sock_filter;
 use plan::{Failure, Layer, LayerSet, Order, Plan, Report, Stream};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Pid;
@@ -23,13 +24,19 @@ use std::io::stdin;
 const SYS_PTRACE: u64 = 1 << 19;
 
 /// Starts the agent. The plan, which holds its environment, ends here.
-pub(super) fn start(plan: Plan, host: &Host, filters: Filters, mut built: Built) -> Result<Serving, Failure> {
+pub(super) fn start(
+    plan: Plan,
+    mask: Mode,
+    host: &Host,
+    filters: Filters,
+    mut built: Built,
+) -> Result<Serving, Failure> {
     let watched = built.watcher.is_some();
     let terminal = plan.stdio.streams.iter().position(|stream| *stream == Stream::Terminal);
     let terminal = terminal.filter(|_| !plan.without.contains(Layer::RelayedStdio));
     let mut plan = plan;
     let Filters { agent, watcher, pid_1 } = filters;
-    let prepared = prepare(&mut plan, agent, watched.then_some(watcher))?;
+    let prepared = prepare(&mut plan, mask, agent, watched.then_some(watcher))?;
     let installed = prepared.filters();
     let signals = take_signals()?;
     lead_session(&built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
@@ -95,7 +102,12 @@ fn wait_to_begin() -> Result<(), Failure> {
     }
 }
 
-fn prepare(plan: &mut Plan, filter: Vec<sock_filter>, watcher: Option<Vec<sock_filter>>) -> Result<Prepared, Failure> {
+fn prepare(
+    plan: &mut Plan,
+    mask: Mode,
+    filter: Vec<sock_filter>,
+    watcher: Option<Vec<sock_filter>>,
+) -> Result<Prepared, Failure> {
     let without: LayerSet = plan.without;
     let off = |layer| without.contains(layer);
     let listable = !off(Layer::PrivateRoot);
@@ -110,6 +122,7 @@ fn prepare(plan: &mut Plan, filter: Vec<sock_filter>, watcher: Option<Vec<sock_f
         filter: (!off(Layer::Seccomp)).then_some(filter),
         watcher,
         without,
+        mask,
         limits: std::mem::take(&mut plan.limits.rlimits),
         oom_score_adj: plan.limits.oom_score_adj,
         program: text(std::mem::take(&mut command.program).into_bytes())?,

@@ -7,6 +7,7 @@ use crate::measure::Attempts;
 use crate::seccomp;
 use plan::{Failure, Layer, LayerSet};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
@@ -28,6 +29,7 @@ pub(super) struct Prepared {
     pub(super) filter: Option<Vec<libc::sock_filter>>,
     pub(super) watcher: Option<Vec<libc::sock_filter>>,
     pub(super) without: LayerSet,
+    pub(super) mask: Mode,
     pub(super) limits: Vec<(u32, u64)>,
     pub(super) oom_score_adj: i16,
 }
@@ -99,6 +101,7 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     let status = take_stdio(stdio, status, !off(Layer::SealedDescriptors)).map_err(at(Step::Stdio))?;
     rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory))?;
     limit(prepared)?;
+    rustix::process::umask(prepared.mask);
     let kept = if off(Layer::NoNewPrivileges) { SYS_ADMIN } else { 0 };
     if off(Layer::Capabilities) {
         confine::keep_capabilities().map_err(at(Step::Capabilities))?;

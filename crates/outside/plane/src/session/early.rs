@@ -2,6 +2,7 @@
 //! namespaces and a gate. Neither knows anything of a session; what is not needed ends by the end of its socket.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use plan::{Door, Foundation, Layer, LayerSet};
@@ -73,6 +74,12 @@ impl Ahead {
         let gate = gate::start(&program("bastide-gate")?, uid, 1).map_err(unstarted)?;
         let policy = Some((home.to_owned(), policy_file::look_at_policy(None, home)?));
         Ok(Ahead { parked: Some(Parked { gate, uid }), policy, ..ahead })
+    }
+
+    /// Where its parts are heard; each ends with its part.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let gate = self.parked.as_ref().map(|parked| parked.gate.as_fd());
+        std::iter::once(self.cell.as_fd()).chain(gate)
     }
 
     /// Whether a session without these layers, whose gate has this uid, can begin with it.

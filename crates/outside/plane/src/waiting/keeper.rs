@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -21,6 +21,8 @@ use crate::verbs::Place;
 
 /// How long a session that was just taken has the machine for itself, before the next plane is started.
 const MOMENT: Duration = Duration::from_millis(20);
+/// A plane that waited for less than this before it ended would be started again without end.
+const SHORTEST: Duration = Duration::from_millis(200);
 /// Clients that may wait to be taken.
 const BACKLOG: i32 = 64;
 
@@ -99,6 +101,7 @@ fn listen(path: &Path) -> io::Result<OwnedFd> {
 /// Returns when the client is gone.
 fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
     loop {
+        let started = Instant::now();
         let (_waiting, told) = start(post, home)?;
         let mut ready = [PollFd::new(&told, PollFlags::IN), PollFd::new(client, PollFlags::IN)];
         while let Err(error) = poll(&mut ready, None) {
@@ -111,12 +114,13 @@ fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
             return Ok(());
         }
         let mut word = [0];
-        if rustix::io::read(&told, &mut word) != Ok(1) || word != [TAKEN] {
-            return Err(io::Error::other("the plane that waited is gone"));
+        if rustix::io::read(&told, &mut word) == Ok(1) && word == [TAKEN] {
+            // Its end is heard as well.
+            let moment = Timespec::try_from(MOMENT).map_err(io::Error::other)?;
+            let _ = poll(&mut [PollFd::new(&told, PollFlags::IN)], Some(&moment));
+        } else if started.elapsed() < SHORTEST {
+            return Err(io::Error::other("a plane that was to wait ended at once"));
         }
-        // Its end is heard as well.
-        let moment = Timespec::try_from(MOMENT).map_err(io::Error::other)?;
-        let _ = poll(&mut [PollFd::new(&told, PollFlags::IN)], Some(&moment));
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
     }
 }

@@ -49,7 +49,7 @@ pub fn wait() -> u8 {
     let home = std::env::var_os("HOME").unwrap_or_default();
     let Ok(ahead) = Ahead::park(Path::new(&home)) else { return NOT_RUN };
     let Ok(own) = Likeness::of("self") else { return NOT_RUN };
-    let Some(mut client) = next(&listener, &keeper, &own) else { return 0 };
+    let Some(mut client) = next(&listener, &keeper, &ahead, &own) else { return NOT_RUN };
     // A keeper that is gone starts no other; this session is none of its business.
     let _ = rustix::io::write(&keeper, &[TAKEN]);
     drop(listener);
@@ -66,15 +66,17 @@ fn standard() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(both)
 }
 
-/// The next client that is like this process; none when the keeper is gone.
-fn next(listener: &OwnedFd, keeper: &OwnedFd, own: &Likeness) -> Option<Client> {
+/// The next client that is like this process; none when the keeper is gone, or something of what was made ahead.
+fn next(listener: &OwnedFd, keeper: &OwnedFd, ahead: &Ahead, own: &Likeness) -> Option<Client> {
     loop {
-        let mut ready = [PollFd::new(listener, PollFlags::IN), PollFd::new(keeper, PollFlags::empty())];
+        let mut ready = vec![PollFd::new(listener, PollFlags::IN), PollFd::new(keeper, PollFlags::empty())];
+        // What they say waits; only their end counts.
+        ready.extend(ahead.sockets().map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)));
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
-        if !ready[1].revents().is_empty() {
+        if ready[1..].iter().any(|one| !one.revents().is_empty()) {
             return None;
         }
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { continue };

@@ -1,0 +1,196 @@
+//! `bastide standby`: a run begins in what was made ahead, or as ever; and nothing stays when the one who asked leaves.
+
+mod whole;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use whole::Operator;
+
+/// `bastide standby` of an operator, ended with this value.
+struct Standby(Child);
+
+impl Standby {
+    fn start(operator: &Operator) -> Standby {
+        let child = operator.command(&["standby"]).stderr(Stdio::null()).spawn().expect("starts");
+        let standby = Standby(child);
+        assert!(until(|| standby.waiting().is_some()), "no plane waits");
+        standby
+    }
+
+    /// The plane that waits and has begun its cell and gate.
+    fn waiting(&self) -> Option<u32> {
+        let keeper = *children(self.0.id()).first()?;
+        let waiting = children(keeper).into_iter().filter(|pid| command_line(*pid).ends_with("bastided wait "));
+        // Those of sessions are called the same, and are older.
+        waiting.into_iter().rfind(|pid| part(*pid, "bastide-cell").is_some() && part(*pid, "bastide-gate").is_some())
+    }
+
+    /// Every process beneath it.
+    fn all(&self) -> Vec<u32> {
+        let (mut found, mut todo) = (Vec::new(), vec![self.0.id()]);
+        while let Some(pid) = todo.pop() {
+            let below = children(pid);
+            found.extend(&below);
+            todo.extend(below);
+        }
+        found
+    }
+
+    /// Ends it as a terminal that is closed does.
+    fn end(mut self) {
+        let all = self.all();
+        self.0.kill().expect("killed");
+        self.0.wait().expect("ended");
+        assert!(until(|| all.iter().all(|pid| gone(*pid))), "something stayed: {all:?}");
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(condition: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).filter(|pid| !gone(*pid)).collect()
+}
+
+fn command_line(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
+}
+
+/// A part that a plane started.
+fn part(plane: u32, name: &str) -> Option<u32> {
+    children(plane).into_iter().find(|pid| command_line(*pid).contains(name))
+}
+
+fn gone(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with('Z'))
+}
+
+/// Sockets at which a plane of this operator waits.
+fn posts(operator: &Operator) -> Vec<PathBuf> {
+    let entries = fs::read_dir(operator.room.join("state/bastide")).map(|all| all.flatten().collect::<Vec<_>>());
+    let paths = entries.unwrap_or_default().into_iter().map(|entry| entry.path());
+    paths.filter(|path| path.to_string_lossy().contains("/waiting-")).collect()
+}
+
+/// A run that goes on until its input ends, and whether a plane of its own was started for it.
+fn holds(mut command: Command) -> (Child, bool) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut word = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut word).expect("it began");
+    let own = !children(child.id()).is_empty();
+    (child, own)
+}
+
+const HOLD: [&str; 5] = ["run", "--", "sh", "-c", "echo ok; cat"];
+
+#[test]
+fn a_run_begins_in_what_was_made_ahead_and_another_is_made() {
+    for operator in Operator::each() {
+        let standby = Standby::start(&operator);
+        let first = standby.waiting().expect("waits");
+        let (mut run, own) = holds(operator.command(&HOLD));
+        assert!(!own, "it started a plane of its own");
+        assert!(until(|| standby.waiting().is_some_and(|next| next != first)), "no other plane waits");
+        // A second session beside the first, in the next one.
+        operator.write("work/note", "old");
+        let ran = operator.run(&[], "cat note; echo new >note; exit 7");
+        assert_eq!((ran.exit, ran.stdout.as_str()), (7, "old"), "{ran:?}");
+        drop(run.stdin.take());
+        assert_eq!(run.wait().expect("ended").code(), Some(0));
+        assert_eq!(operator.bastide(&["apply"]).exit, 0);
+        assert_eq!(fs::read_to_string(operator.work().join("note")).expect("there"), "new\n");
+        assert_eq!(operator.bastide(&["log", "verify"]).exit, 0);
+        standby.end();
+        assert!(posts(&operator).is_empty());
+        assert_eq!(fs::read_dir(operator.room.join("state/bastide/running")).expect("there").count(), 0);
+    }
+}
+
+/// A session gets from its plane what a process passes on: it must be what its own client would have passed on.
+#[test]
+fn who_would_pass_on_something_else_gets_a_plane_of_his_own() {
+    for operator in Operator::each() {
+        let standby = Standby::start(&operator);
+        let bastide = operator.command(&HOLD).get_program().to_owned();
+        for change in ["ulimit -n 200", "umask 0007", "renice -n 5 $$ >/dev/null", "echo 300 >/proc/$$/oom_score_adj"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{change}; exec \"$@\""), "sh"]).arg(&bastide).args(HOLD);
+            operator.surround(&mut shell);
+            let (mut run, own) = holds(shell);
+            assert!(own, "{change}: another's plane took it");
+            drop(run.stdin.take());
+            assert_eq!(run.wait().expect("ended").code(), Some(0), "{change}");
+        }
+        let risky = ["run", "--accept-risk", "without-landlock", "--", "sh", "-c", "echo ok; cat"];
+        let (mut run, own) = holds(operator.command(&risky));
+        assert!(own, "a cell without a layer began in one with every layer");
+        drop(run.stdin.take());
+        assert_eq!(run.wait().expect("ended").code(), Some(0));
+        standby.end();
+    }
+}
+
+/// Whatever of it is killed, the next run takes place.
+#[test]
+fn a_run_never_depends_on_what_was_made_ahead() {
+    for operator in Operator::each() {
+        for part in ["client", "keeper", "plane", "bastide-cell", "bastide-gate"] {
+            let standby = Standby::start(&operator);
+            let waiting = standby.waiting().expect("waits");
+            let victim = match part {
+                "client" => standby.0.id(),
+                "keeper" => children(standby.0.id())[0],
+                "plane" => waiting,
+                name => self::part(waiting, name).expect("there"),
+            };
+            let all = standby.all();
+            // What ends at once is not started again.
+            std::thread::sleep(Duration::from_millis(300));
+            let pid = rustix::process::Pid::from_raw(i32::try_from(victim).expect("a pid")).expect("a pid");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+            for _ in 0..3 {
+                let ran = operator.run(&[], "echo ran");
+                assert_eq!((ran.exit, ran.stdout.as_str()), (0, "ran\n"), "{part}: {ran:?}");
+            }
+            let mends = !["client", "keeper"].contains(&part);
+            assert!(!mends || until(|| standby.waiting().is_some_and(|next| next != waiting)), "{part}: none waits");
+            drop(standby);
+            assert!(until(|| all.iter().all(|pid| gone(*pid))), "{part}: something stayed: {all:?}");
+        }
+        // A socket that nobody listens at any more is no hindrance.
+        Standby::start(&operator).end();
+        assert!(posts(&operator).is_empty());
+    }
+}
+
+#[test]
+fn one_is_enough() {
+    for operator in Operator::each() {
+        let standby = Standby::start(&operator);
+        let second = operator.bastide(&["standby"]);
+        assert_eq!(second.exit, 1, "{second:?}");
+        assert!(second.stderr.contains("E-PLANE-056") && second.stderr.contains("hint:"), "{}", second.stderr);
+        assert!(until(|| standby.waiting().is_some()));
+        standby.end();
+    }
+}
