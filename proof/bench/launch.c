@@ -1,8 +1,9 @@
 /* Starts programs in turn, waits for each, and says how long it took from spawn to reaped: one line of JSON.
  *
- *   launch ROUNDS SECONDS PROGRAM ARG... [-+- PROGRAM ARG...]...
+ *   launch ROUNDS SECONDS PAUSE PROGRAM ARG... [-+- PROGRAM ARG...]...
  *
- * Every round runs each side once, in rotating order, stdio on /dev/null. A side that does not end within SECONDS is
+ * Every round runs each side once, in rotating order, stdio on /dev/null, PAUSE milliseconds after the one before: what
+ * that one still has to bring to disk or to make ready is nobody's time. A side that does not end within SECONDS is
  * a hang: where each of its processes waits is told on stderr, then it is killed, and counts as failed too. It measures
  * nothing else. */
 #define _GNU_SOURCE
@@ -68,10 +69,10 @@ static void say_where(int root, int depth) {
 int main(int argc, char **argv) {
     char **sides[MOST_SIDES];
     int count = 0;
-    if (argc < 4) return 2;
-    int rounds = atoi(argv[1]), seconds = atoi(argv[2]);
-    sides[count++] = argv + 3;
-    for (int i = 3; i < argc; i++)
+    if (argc < 5) return 2;
+    int rounds = atoi(argv[1]), seconds = atoi(argv[2]), pause = atoi(argv[3]);
+    sides[count++] = argv + 4;
+    for (int i = 4; i < argc; i++)
         if (!strcmp(argv[i], "-+-") && count < MOST_SIDES) {
             argv[i] = NULL;
             sides[count++] = argv + i + 1;
@@ -87,6 +88,7 @@ int main(int argc, char **argv) {
         for (int turn = 0; turn < count; turn++) {
             int side = (turn + round) % count, status;
             pid_t child;
+            usleep((useconds_t)pause * 1000);
             long long before = now();
             int error = posix_spawn(&child, sides[side][0], &actions, NULL, sides[side], environ);
             if (error) {
