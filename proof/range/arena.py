@@ -1,5 +1,6 @@
 """One run: a piece of host with an operator, his home, his workspace and what he named; a session in it; its answers."""
 
+import contextlib
 import json
 import os
 import pty
@@ -26,6 +27,12 @@ POLICIES = {"tight": "{memory: 96MiB, pids: 64}", "wide": "{memory: 1GiB, pids: 
 RULES = {"denying": "network: {deny: [{to: '*.bastide'}]}"}
 
 
+def children(pid: int) -> list[str]:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        return file.read().split()
+    return []
+
+
 class Arena:
     def __init__(self, base, user: str, names: list[str], flags: list[str], way: str = "pipes",
                  control: bool = False):
@@ -47,6 +54,7 @@ class Arena:
         self.tools, self.lan, self.lan6 = base.tools, base.lan, base.lan6
         self.port, self.hostname = base.port, base.hostname
         self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
+        self.started_a_plane = True
         self.stdin, self.pty, self.pending, self.patience = None, False, [], PATIENCE
         self.applies = [flag.removeprefix("apply:") for flag in flags if flag.startswith("apply")]
         self.flags = [flag for flag in flags if not flag.startswith("apply")]
@@ -126,13 +134,33 @@ class Arena:
             way = ways.WAYS[self.way]
             flags = [flag.format(**vars(self)) for flag in self.flags]
             arguments = [self.bastide, "run", "--read", self.named, *flags, *way.flags, "--", *way.wrap(self, inner)]
-            text = self.converse(arguments, "pty" if self.pty else way.stdio)
+            with self.kept_ready() if way.standby else contextlib.nullcontext():
+                text = self.converse(arguments, "pty" if self.pty else way.stdio)
             for ones in self.standing.values():
                 for one in ones:
                     one.after()
             return self.judge(text)
         finally:
             self.close()
+
+    @contextlib.contextmanager
+    def kept_ready(self):
+        """A plane waits meanwhile, and must be the one that takes the session."""
+        keeper = subprocess.Popen([self.bastide, "standby"], cwd=self.workspace, env=self.surroundings(), text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  preexec_fn=self.become)
+        try:
+            if "ready" not in keeper.stderr.readline():
+                raise RuntimeError("standby did not begin")
+            # It says so when it listens; a plane that still starts is not waited for.
+            time.sleep(0.2)
+            yield
+            if self.started_a_plane:
+                raise RuntimeError("the session began in a plane of its own")
+        finally:
+            keeper.terminate()
+            keeper.wait()
+            keeper.stderr.close()
 
     def converse(self, arguments: list[str], stdio: str) -> str:
         streams, master = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}, None
@@ -172,6 +200,8 @@ class Arena:
                 break
             if not part:
                 break
+            if not self.seen:
+                self.started_a_plane = bool(children(child.pid))
             self.seen += part
         if child.poll() is None:
             try:

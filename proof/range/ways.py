@@ -13,6 +13,7 @@ class Way:
     flags: tuple[str, ...] = ()
     wrap: typing.Callable = lambda arena, inner: inner
     story: str = ""
+    standby: bool = False          # in a cell that was made before the client came
 
 
 def shell(script: str, *more: str):
@@ -92,6 +93,7 @@ WAYS = {
     "signal": Way(wrap=shell("trap 'CASES; exit' TERM; kill -TERM $$; sleep 1"), story="a signal handler"),
     "read-only": Way(flags=("--mode", "read-only"), story="--mode read-only"),
     "live": Way(flags=("--mode", "live"), story="--mode live"),
+    "standby": Way(standby=True, story="a cell that `bastide standby` kept ready"),
     "fresh-home": Way(flags=("--fresh-home",), story="--fresh-home"),
     "second-home": Way(wrap=earlier(TRAPS, shell("exec CASES"), kept(lambda home: os.path.islink(f"{home}/.local"))),
                        story="a home that a hostile session prepared"),
