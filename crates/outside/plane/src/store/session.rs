@@ -329,6 +329,37 @@ fn id(moment: u64) -> String {
 mod tests {
     use super::*;
 
+    /// Its plane told the client before it brought the session to disk: what the operator asks at once has to wait for
+    /// that, and was refused as "still running".
+    #[test]
+    fn a_session_that_ended_is_waited_for_while_its_plane_settles() {
+        let room = tempfile::tempdir().expect("a directory");
+        let store = Store::open(None, room.path().to_str()).expect("made");
+        let record = SessionRecord {
+            id: String::new(),
+            name: None,
+            started: 1,
+            ended: Some(2),
+            exit: Some(0),
+            command: vec!["true".into()],
+            mode: policy::WorkspaceMode::Review,
+            accepted_risks: Vec::new(),
+            trees: vec![TreeRecord { path: "/w".into(), changes: room.path().into(), owner: None }],
+            cgroups: Vec::new(),
+            fresh_home: None,
+        };
+        let settling = SessionDirectory::create(&store, record).expect("made");
+        settling.save().expect("kept");
+        let mut asked = SessionDirectory::open(&settling.path).expect("there");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(3 * LOOKING);
+                drop(settling);
+            });
+            asked.hold().expect("its plane is done soon");
+        });
+    }
+
     #[test]
     fn ids_sort_by_time() {
         assert!(id(1_800_000_000_000_000) < id(1_800_000_000_000_001));
