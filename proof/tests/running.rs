@@ -121,6 +121,45 @@ fn the_operators_mask_is_the_programs_and_no_hindrance() {
     }
 }
 
+/// In a rootless container the operator is root by name. To the kernel he is not, unless real root made the namespace.
+#[test]
+fn root_of_a_user_namespace_is_an_ordinary_user_unless_it_is_the_kernels() {
+    for operator in Operator::each() {
+        let mut inside = std::process::Command::new("unshare");
+        let run = operator.command(&["run", "--", "sh", "-c", "id -u; echo x >x; stat -c %u x"]);
+        inside.args(["--user", "--map-root-user"]).arg(run.get_program()).args(run.get_args());
+        let ran = operator.ran(inside);
+        if operator.uid == 0 {
+            assert_eq!((ran.exit, ran.stdout.as_str()), (125, ""), "{ran:?}");
+            assert!(ran.stderr.contains("host-uid"), "{}", ran.stderr);
+        } else {
+            assert_eq!((ran.exit, ran.stdout.as_str()), (0, "1000\n1000\n"), "{ran:?}");
+        }
+    }
+}
+
+/// A full disk lost the program's output, and the run ended with 0.
+#[test]
+fn output_that_cannot_be_delivered_is_no_success() {
+    for operator in Operator::each() {
+        for (script, exit) in [("echo lost", 1), ("echo lost; exit 7", 7)] {
+            let mut shell = std::process::Command::new("sh");
+            let run = operator.command(&["run", "--", "sh", "-c", script]);
+            shell.args(["-c", "exec \"$@\" >/dev/full", "sh"]).arg(run.get_program()).args(run.get_args());
+            let ran = operator.ran(shell);
+            assert_eq!(ran.exit, exit, "{ran:?}");
+            assert!(ran.stderr.contains("No space left") && ran.stderr.contains("hint:"), "{}", ran.stderr);
+            assert!(ran.stderr.contains("\nchanged: nothing"), "{}", ran.stderr);
+        }
+        // A reader that has enough is no error.
+        let mut shell = std::process::Command::new("bash");
+        let run = operator.command(&["run", "--", "sh", "-c", "seq 100000; true"]);
+        shell.args(["-c", "\"$@\" | head -1; echo ${PIPESTATUS[0]}", "sh"]).arg(run.get_program()).args(run.get_args());
+        let ran = operator.ran(shell);
+        assert_eq!(ran.stdout, "1\n0\n", "{ran:?}");
+    }
+}
+
 #[test]
 fn home_is_private_persists_and_knows_the_operators_name() {
     for operator in Operator::each() {

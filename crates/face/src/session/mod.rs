@@ -57,6 +57,7 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
         session.lend()?;
     }
     let ended = session.hold();
+    let lost = session.relay.lost();
     session.put_back();
     let outcome = match ended? {
         End::Outcome(outcome) => outcome,
@@ -64,10 +65,11 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     };
     ending::tell(&outcome, secret.as_deref(), json);
     let written = file.map_or(Ok(()), |file| file.write(&ending::json(&outcome)));
-    Ok(written.map_or_else(|error| untold(&error, outcome.exit), |()| outcome.exit))
+    let passed_on = lost.map_or(Ok(()), |error| Err(undelivered(error.into())));
+    Ok(written.and(passed_on).map_or_else(|error| untold(&error, outcome.exit), |()| outcome.exit))
 }
 
-/// The program ran, and its outcome has no room: that is no success, and not "nothing was run".
+/// The program ran, and its outcome or output has no room: that is no success, and not "nothing was run".
 fn untold(error: &Error, code: u8) -> u8 {
     say(&error.render(crate::errors::colour()));
     if code == exit::DONE { exit::NO } else { code }
@@ -272,6 +274,10 @@ fn left(signal: i32) -> End {
 
 fn terminal(cause: std::io::Error) -> Error {
     Error::Host { what: "use the terminal", cause }
+}
+
+fn undelivered(cause: std::io::Error) -> Error {
+    Error::Host { what: "write the program's output", cause }
 }
 
 fn relaying(cause: std::io::Error) -> Error {

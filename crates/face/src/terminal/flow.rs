@@ -23,6 +23,8 @@ pub struct Flow {
     terminal: bool,
     ended: bool,
     hung_up: bool,
+    /// Why what the program wrote could not be passed on.
+    lost: Option<Errno>,
 }
 
 impl Flow {
@@ -42,7 +44,7 @@ impl Flow {
 
     fn new(from: Rc<OwnedFd>, to: Rc<OwnedFd>, terminal: bool, output: bool) -> Self {
         let (filter, pending) = (None, Vec::new());
-        Self { from, to, filter, pending, sent: 0, output, terminal, ended: false, hung_up: false }
+        Self { from, to, filter, pending, sent: 0, output, terminal, ended: false, hung_up: false, lost: None }
     }
 
     pub(super) fn is_output(&self) -> bool {
@@ -69,14 +71,19 @@ impl Flow {
         self.hung_up
     }
 
+    pub(super) fn lost(&self) -> Option<Errno> {
+        self.lost
+    }
+
     pub(super) fn advance(&mut self) {
         let reading = self.pending.is_empty();
         let result = if reading { self.read() } else { self.write() };
         match result {
             Ok(()) | Err(Errno::INTR | Errno::AGAIN) => {}
             // EIO is how a pty says that its other side is gone, EPIPE that the reader went away.
-            Err(_) => {
+            Err(error) => {
                 self.hung_up |= self.terminal && reading != self.output;
+                self.lost = Some(error).filter(|error| self.output && !reading && !self.is_left(*error));
                 self.ended = true;
                 self.flush_filter();
             }
@@ -117,6 +124,11 @@ impl Flow {
             self.sent = 0;
         }
         Ok(())
+    }
+
+    /// How a reader goes that has enough, and a terminal that nobody looks at any more.
+    fn is_left(&self, error: Errno) -> bool {
+        matches!(error, Errno::PIPE | Errno::CONNRESET) || self.terminal && error == Errno::IO
     }
 
     fn flush_filter(&mut self) {

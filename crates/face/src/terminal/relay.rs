@@ -29,13 +29,14 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct Relay {
     flows: Vec<Flow>,
+    lost: Option<Errno>,
 }
 
 impl Relay {
     /// Carries these.
     #[must_use]
     pub fn new(flows: Vec<Flow>) -> Self {
-        Self { flows }
+        Self { flows, lost: None }
     }
 
     /// Waits until something happens, moves the bytes that can be moved, and tells the rest. `None` where nothing
@@ -78,12 +79,19 @@ impl Relay {
         Ok(())
     }
 
+    /// Why something that the program wrote could not be passed on, where it was not that nobody reads it.
+    #[must_use]
+    pub fn lost(&self) -> Option<Errno> {
+        self.lost
+    }
+
     /// Whether the operator's terminal hung up.
     fn advance(&mut self, ready: &[bool]) -> bool {
         for (flow, _) in self.flows.iter_mut().zip(ready).filter(|(_, ready)| **ready) {
             flow.advance();
         }
         let hung_up = self.flows.iter().any(Flow::hung_up);
+        self.lost = self.lost.or_else(|| self.flows.iter().find_map(Flow::lost));
         self.flows.retain(|flow| !flow.finished());
         hung_up
     }

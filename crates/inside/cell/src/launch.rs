@@ -69,9 +69,6 @@ fn launch() -> Result<u8, Failure> {
     if plan.foundation() != foundation {
         return Err(failed("read the plan: it stands on another foundation", Errno::PROTO));
     }
-    if !namespaces::stands_on(&plan) {
-        return Err(failed("read the plan: an ordinary user is himself inside", Errno::PROTO));
-    }
     make_pid_1(plan, passed, founded)
 }
 
@@ -88,7 +85,7 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
     // What is built has the permissions that the plan names, whatever the operator takes from his own files.
     let mask = rustix::process::umask(Mode::empty());
     let host = measure::Host::look().map_err(|errno| failed("look at the host's namespaces", errno))?;
-    namespaces::leave(foundation.privileged, without)?;
+    namespaces::leave(foundation.inside, without)?;
     let networked = !without.contains(Layer::NetworkNamespace);
     let watcher = networked.then(|| net::lead_to_the_door(&foundation.door)).transpose()?;
     let filters = seccomp::Filters::compile().map_err(|_| Failure {

@@ -22,6 +22,8 @@ const NAMESPACES: [(Layer, &str); 6] = [
 pub(crate) struct Host {
     namespaces: [String; 6],
     root: (u64, u64),
+    /// The uid and gid that the kernel's root has here: in a user namespace without it the ids of nobody.
+    kernels_root: (u32, u32),
 }
 
 impl Host {
@@ -36,7 +38,10 @@ impl Host {
             *seen = link.to_string_lossy().into_owned();
         }
         let root = rustix::fs::stat("/")?;
-        Ok(Host { namespaces, root: (root.st_dev, root.st_ino) })
+        // Whatever user namespace looks, settings of the kernel belong to its root.
+        let settings = rustix::fs::stat("/proc/sys/kernel/core_pattern");
+        let kernels_root = settings.map_or((0, 0), |stat| (stat.st_uid, stat.st_gid));
+        Ok(Host { namespaces, root: (root.st_dev, root.st_ino), kernels_root })
     }
 }
 
@@ -129,13 +134,14 @@ fn host_uid(scene: &Scene<'_>, status: &Status) -> (bool, String) {
         return (first.is_some_and(|uid| uid != 0 && uid == scene.identity.host_uid), format!("uid {uid}"));
     }
     let maps = ["uid_map", "gid_map"].map(|file| fact(scene.processes, scene.agent, file));
-    let alone = |map: &str, inside: u32, host: u32| {
+    let alone = |map: &str, inside: u32, host: u32, root: u32| {
         let words: Vec<&str> = map.split_whitespace().collect();
-        inside != 0 && host != 0 && words == [inside.to_string(), host.to_string(), "1".into()]
+        inside != 0 && host != root && words == [inside.to_string(), host.to_string(), "1".into()]
     };
     let identity = scene.identity;
-    let holds = alone(&maps[0], identity.inside_uid, identity.host_uid)
-        && alone(&maps[1], identity.inside_gid, identity.host_gid);
+    let (uid, gid) = scene.host.kernels_root;
+    let holds = alone(&maps[0], identity.inside_uid, identity.host_uid, uid)
+        && alone(&maps[1], identity.inside_gid, identity.host_gid, gid);
     (holds, format!("uid_map {}", maps[0].split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 

@@ -51,15 +51,18 @@ pub(crate) fn kernel_ids(plan: &Plan) -> (u32, u32) {
     (plan.identity.host_uid, plan.identity.host_gid)
 }
 
-/// Leaves the host's namespaces but those of [`leave_last`]. The caller is single-threaded.
+/// Leaves the host's namespaces but those of [`leave_last`]; an ordinary user first becomes who he is `inside`. The
+/// caller is single-threaded.
 ///
 /// # Errors
 /// The user namespace refused, or one of the others.
-pub(crate) fn leave(privileged: bool, without: LayerSet) -> Result<(), NamespaceError> {
-    if !privileged && !without.contains(Layer::UserNamespace) {
+pub(crate) fn leave(inside: Option<(u32, u32)>, without: LayerSet) -> Result<(), NamespaceError> {
+    if let Some(inside) = inside
+        && !without.contains(Layer::UserNamespace)
+    {
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)?;
-        map_self(own)?;
+        map_self(inside, own)?;
     }
     leave_all(wanted(without) & !LAST)
 }
@@ -93,16 +96,9 @@ pub(crate) fn enter_user() -> Result<(), NamespaceError> {
     unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)
 }
 
-/// Whether the agent can be who the plan says: without privilege the launcher has mapped itself already.
-pub(crate) fn stands_on(plan: &Plan) -> bool {
-    let Plan { identity, without, .. } = plan;
-    let same = (identity.inside_uid, identity.inside_gid) == (identity.host_uid, identity.host_gid);
-    identity.privileged || without.contains(Layer::UserNamespace) || same
-}
-
-/// Maps an ordinary user to himself: the only map that he may write.
-fn map_self(own: (u32, u32)) -> Result<(), NamespaceError> {
-    write_maps(&host_processes()?, "self", own, own, true)
+/// Maps an ordinary user, and nobody else: the only map that he may write.
+fn map_self(inside: (u32, u32), own: (u32, u32)) -> Result<(), NamespaceError> {
+    write_maps(&host_processes()?, "self", inside, own, true)
 }
 
 /// The host's /proc. The launcher opens it before it makes pid 1, whose change of root is the launcher's too.

@@ -13,8 +13,8 @@ fn every_layer_is_measured_in_order() {
         let layers: Vec<_> = cell.walls.iter().map(|one| one.layer).collect();
         assert_eq!(layers, Layer::ALL);
         assert!(cell.walls.iter().all(|one| one.holds), "{:?}", cell.walls);
-        let map = if privileged { (1000, OWN) } else { (harness::ORDINARY, harness::ORDINARY) };
-        assert_eq!(cell.walls[1].detail, format!("uid_map {} {} 1", map.0, map.1));
+        let host = if privileged { OWN } else { harness::ORDINARY };
+        assert_eq!(cell.walls[1].detail, format!("uid_map 1000 {host} 1"));
         assert_eq!(cell.walls[14].detail, "pipe, pipe, pipe");
         assert_eq!(cell.finish().1, Report::Ended(Ending::Exited(0)));
     }

@@ -281,11 +281,15 @@ fn nothing_of_the_agents_runs_before_the_word_to_begin() {
 
 /// An ordinary user is mapped before there is a plan: one that says otherwise would be untrue.
 #[test]
-fn an_ordinary_user_is_nobody_else_inside() {
+fn a_plan_for_another_stands_on_another_foundation() {
     let mut plan = plan_for(false, "true");
+    let (mut launcher, mut ours) = harness::spawn(false);
+    ours.write_all(&Frame::encode(&plan.foundation()).expect("encodes")).expect("sends");
     plan.identity.inside_uid += 1;
-    let Err(Report::Failed(failure)) = start(&plan, &[]) else { panic!("it ran") };
-    assert_eq!(failure.exit, 125);
+    ours.write_all(&Frame::encode(&plan).expect("encodes")).expect("sends");
+    let Some(Report::Failed(failure)) = after_the_door(&ours) else { panic!("it did not say so") };
+    assert_eq!((failure.exit, failure.errno), (125, libc::EPROTO));
+    assert_eq!(launcher.wait().expect("the launcher").code(), Some(125));
 }
 
 /// A plane that leaves between two words is nobody to tell: that is no failure.

@@ -16,7 +16,7 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
 /// of the session and of who the agent will be, and grants nothing: what follows, perhaps much later, is the whole
@@ -25,8 +25,9 @@ pub const VERSION: u32 = 4;
 pub struct Foundation {
     /// Always [`VERSION`].
     pub version: u32,
-    /// As in [`Identity`].
-    pub privileged: bool,
+    /// The uid and gid that the agent sees, where the launcher is an ordinary user, who maps himself at once; none where it
+    /// is root, as in [`Identity`].
+    pub inside: Option<(u32, u32)>,
     /// As in [`Plan`].
     pub without: LayerSet,
     /// As in [`Plan`].
@@ -61,7 +62,8 @@ impl Plan {
     #[must_use]
     pub fn foundation(&self) -> Foundation {
         let Plan { version, identity, without, door, .. } = self;
-        Foundation { version: *version, privileged: identity.privileged, without: *without, door: door.clone() }
+        let inside = (!identity.privileged).then_some((identity.inside_uid, identity.inside_gid));
+        Foundation { version: *version, inside, without: *without, door: door.clone() }
     }
 }
 

@@ -51,12 +51,12 @@ fn an_ordinary_user_gets_every_namespace_and_stays_himself() {
             // A process that changed its uid is not dumpable, and its own /proc belongs to root.
             libc::prctl(libc::PR_SET_DUMPABLE, 1);
         }
-        let left = leave(false, LayerSet::default())
+        let left = leave(Some((1000, 1000)), LayerSet::default())
             .and_then(|()| leave_last(LayerSet::default()))
             .map_err(|error| format!("{error:?}"));
         let _ = write!(out, "{left:?} {}", read("/proc/self/uid_map").split_whitespace().collect::<Vec<_>>().join(" "));
     });
-    assert_eq!(said, "Ok(()) 12345 12345 1");
+    assert_eq!(said, "Ok(()) 1000 12345 1");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn root_becomes_a_host_uid_that_owns_nothing() {
     });
     let said = forked(|out| {
         let left =
-            leave(true, LayerSet::default()).and_then(|()| leave_last(LayerSet::default())).and_then(|()| enter_user());
+            leave(None, LayerSet::default()).and_then(|()| leave_last(LayerSet::default())).and_then(|()| enter_user());
         let _ = child.write_all(&std::process::id().to_ne_bytes());
         let mut mapped = [0];
         let _ = child.read_exact(&mut mapped);
@@ -89,7 +89,7 @@ fn a_namespace_switched_off_is_not_made() {
     let said = forked(|out| {
         let before = fs::read_link("/proc/self/ns/ipc").ok();
         let without = [Layer::IpcNamespace].into_iter().collect();
-        let left = leave(true, without).is_ok();
+        let left = leave(None, without).is_ok();
         let same = fs::read_link("/proc/self/ns/ipc").ok() == before;
         let uts = fs::read_link("/proc/self/ns/uts").ok() == fs::read_link(format!("/proc/{}/ns/uts", 1)).ok();
         let _ = write!(out, "{left} {same} {uts}");

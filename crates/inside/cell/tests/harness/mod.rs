@@ -20,7 +20,7 @@ pub const OWN: u32 = 1_610_612_737;
 
 /// A plan that runs a script of sh with the system's programs.
 pub fn plan_for(privileged: bool, script: &str) -> Plan {
-    let (inside, host) = if privileged { (1000, OWN) } else { (ORDINARY, ORDINARY) };
+    let host = if privileged { OWN } else { ORDINARY };
     let bind = |at: &str| Step::Bind {
         source: at.into(),
         at: at.into(),
@@ -33,8 +33,8 @@ pub fn plan_for(privileged: bool, script: &str) -> Plan {
     Plan {
         version: plan::VERSION,
         identity: Identity {
-            inside_uid: inside,
-            inside_gid: inside,
+            inside_uid: 1000,
+            inside_gid: 1000,
             host_uid: host,
             host_gid: host,
             privileged,

@@ -110,8 +110,8 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
 }
 
 fn foundation(without: LayerSet) -> Foundation {
-    let privileged = rustix::process::geteuid().is_root();
-    Foundation { version: plan::VERSION, privileged, without, door: DOOR }
+    let inside = (!identity::is_privileged()).then(identity::inside);
+    Foundation { version: plan::VERSION, inside, without, door: DOOR }
 }
 
 /// The problem of a program of ours that cannot be started.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use plan::{Identity, Owner};
 use policy::{Conjunction, Policy};
@@ -15,6 +16,8 @@ use crate::problem::{NOT_RUN, problem};
 const FIRST: u32 = 0x6000_0000;
 /// How many there are in one of the places that are tried: more than there are pids.
 const COUNT: u32 = 0x0100_0000;
+/// An id above all that are tried, below the highest, which is nobody's.
+const LAST: u32 = FIRST + PLACES * COUNT;
 /// How many places are tried.
 const PLACES: u32 = 64;
 /// Where ids are given to users for their containers.
@@ -40,18 +43,17 @@ pub(super) struct Who {
 /// # Errors
 /// When root would start the cell and has no id to give that is nobody's.
 pub(super) fn choose(holder: u32, workspace: &Path, user: Option<&str>, hostname: String) -> Result<Who, Problem> {
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    if uid != 0 {
-        let identity =
-            Identity { inside_uid: uid, inside_gid: gid, host_uid: uid, host_gid: gid, privileged: false, hostname };
-        return Ok(Who { identity, name: user.map_or_else(|| NAME.into(), str::to_owned), gate: None });
-    }
+    let Some(own) = own(holder)? else {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let (inside_uid, inside_gid) = inside();
+        let identity = Identity { inside_uid, inside_gid, host_uid: uid, host_gid: gid, privileged: false, hostname };
+        let name = user.filter(|_| uid != 0).unwrap_or(NAME);
+        return Ok(Who { identity, name: name.to_owned(), gate: None });
+    };
     let seen = fs::metadata(workspace).map(|meta| (meta.uid(), meta.gid())).unwrap_or_default();
-    let inside = |id: u32| if id == 0 { ORDINARY } else { id };
-    let own = own(holder)?;
     let identity = Identity {
-        inside_uid: inside(seen.0),
-        inside_gid: inside(seen.1),
+        inside_uid: never_root(seen.0),
+        inside_gid: never_root(seen.1),
         host_uid: own,
         host_gid: own,
         privileged: true,
@@ -60,17 +62,49 @@ pub(super) fn choose(holder: u32, workspace: &Path, user: Option<&str>, hostname
     Ok(Who { identity, name: NAME.into(), gate: Some(own + 1) })
 }
 
-/// The gate's uid in a session of this process, where the plane is root.
+/// The gate's uid in a session of this process, where the plane has ids to give.
 ///
 /// # Errors
 /// As [`choose`].
 pub(super) fn gate(holder: u32) -> Result<Option<u32>, Problem> {
-    rustix::process::geteuid().is_root().then(|| Ok(own(holder)? + 1)).transpose()
+    Ok(own(holder)?.map(|own| own + 1))
 }
 
-/// The first of the two uids of a session: the agent must not be able to signal or trace its own gate.
-fn own(holder: u32) -> Result<u32, Problem> {
-    free_range(holder, &given()?).ok_or_else(|| {
+/// The uid and gid that an agent of an ordinary user sees: his own.
+pub(super) fn inside() -> (u32, u32) {
+    (never_root(rustix::process::geteuid().as_raw()), never_root(rustix::process::getegid().as_raw()))
+}
+
+fn never_root(id: u32) -> u32 {
+    if id == 0 { ORDINARY } else { id }
+}
+
+/// Whether this process has other ids than its own to give: root of the host, and of containers that have all ids. To
+/// the kernel, root of a user namespace with a few ids is an ordinary user, and so it is to us.
+pub(super) fn is_privileged() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let text = |map: &str| fs::read_to_string(map).unwrap_or_default();
+        let all = ["/proc/self/uid_map", "/proc/self/gid_map"].into_iter().all(|map| has_all(&text(map)));
+        all && rustix::process::geteuid().is_root()
+    })
+}
+
+/// Whether a user namespace has the ids that cells get: `INSIDE OUTSIDE COUNT`, a line each.
+fn has_all(map: &str) -> bool {
+    map.lines().any(|line| {
+        let words: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        matches!(words[..], [first, _, count] if Range { first, count }.holds(LAST))
+    })
+}
+
+/// The first of the two uids of a session: the agent must not be able to signal or trace its own gate. None where there
+/// is none to give.
+fn own(holder: u32) -> Result<Option<u32>, Problem> {
+    if !is_privileged() {
+        return Ok(None);
+    }
+    free_range(holder, &given()?).map(Some).ok_or_else(|| {
         unfree(format!("every id that cells may have is given to somebody's containers by {}", GIVEN.join(" and ")))
     })
 }
@@ -190,6 +224,15 @@ mod tests {
     fn where_every_id_is_somebodys_there_is_none_to_give() {
         for text in ["u:0:4294967295", "u:1:99999999999999999999999", "u:1000:0xffffffffff"] {
             assert_eq!(free_range(7, &ranges(text)), None, "{text}");
+        }
+    }
+
+    /// In a rootless container nothing was run: the ids of a cell of root do not exist there.
+    #[test]
+    fn root_of_a_namespace_with_a_few_ids_is_an_ordinary_user() {
+        assert!(has_all("         0          0 4294967295\n"));
+        for few in ["0 1000 1\n", "0 1000 1\n1 100000 65536\n", "0 100000 65536\n", "", "0 0\n", "x y z\n"] {
+            assert!(!has_all(few), "{few}");
         }
     }
 

@@ -80,7 +80,7 @@ impl Layout {
     /// or later, does not answer.
     fn tree(&mut self, at: String, meta: &Metadata) {
         let path = PathBuf::from(&at);
-        let (step, access) = if is_system(&path, meta) {
+        let (step, access) = if self.is_system(&path, meta) {
             (bind(&at, false, Owner::Everybody), Access::System)
         } else {
             let owner = self.owner(&path);
@@ -107,6 +107,14 @@ impl Layout {
         self.steps.push(Step::File { at: at.into(), content, mode: meta.mode() & 0o755 });
         self.grant(path, Access::Execute);
         true
+    }
+
+    /// Owned by root, and written by nobody else. Root of a user namespace that is an ordinary user owns nothing that the
+    /// agent, who is the same to the kernel, does not own as well.
+    fn is_system(&self, path: &Path, meta: &Metadata) -> bool {
+        let below_system = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix"];
+        let roots = meta.uid() == 0 && (self.privileged || !rustix::process::geteuid().is_root());
+        roots && meta.mode() & 0o022 == 0 && below_system.iter().any(|tree| path.starts_with(tree))
     }
 
     fn file(&mut self, at: String) {
@@ -230,12 +238,6 @@ impl Layout {
 
 pub(super) fn bind(at: &str, devices: bool, owner: Owner) -> Step {
     Step::Bind { source: at.into(), at: at.into(), writable: devices, executable: !devices, devices, owner }
-}
-
-/// Owned by root, and written by nobody else.
-fn is_system(path: &Path, meta: &Metadata) -> bool {
-    let below_system = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix"];
-    meta.uid() == 0 && meta.mode() & 0o022 == 0 && below_system.iter().any(|tree| path.starts_with(tree))
 }
 
 pub(super) fn text(path: &Path) -> Option<String> {

@@ -16,7 +16,7 @@ use control::Group;
 const CORE: u32 = 4;
 /// `RLIMIT_NPROC`.
 const PROCESSES: u32 = 6;
-/// The agent dies before the host's own work when memory runs out.
+/// The agent dies before the host's own work when memory runs out; who is to die sooner still stays so.
 const OOM_SCORE: i16 = 500;
 
 /// The limits of one cell, set up on the host.
@@ -33,7 +33,7 @@ pub(super) struct Held {
 /// Sets limits up for the session of this id.
 pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
     let mut held = Held {
-        plan: plan::Limits { join: Vec::new(), rlimits: vec![(CORE, 0)], oom_score_adj: OOM_SCORE },
+        plan: plan::Limits { join: Vec::new(), rlimits: vec![(CORE, 0)], oom_score_adj: OOM_SCORE.max(own_score()) },
         walls: Vec::new(),
         groups: Vec::new(),
     };
@@ -61,6 +61,10 @@ pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
     held.plan.join = groups.iter().map(Group::door).collect();
     held.groups = groups.into_iter().map(Group::into_path).collect();
     held
+}
+
+fn own_score() -> i16 {
+    std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// The first limit that the policy calls required and that this host does not enforce.
