@@ -138,6 +138,25 @@ fn root_of_a_user_namespace_is_an_ordinary_user_unless_it_is_the_kernels() {
     }
 }
 
+/// An overlay does not cross mounts: an empty directory stood there, or nothing was run for no reason that was told.
+#[test]
+fn what_is_mounted_beneath_the_workspace_is_told() {
+    for operator in Operator::each() {
+        operator.write("work/sub/note", "below");
+        let mut inside = std::process::Command::new("unshare");
+        let run = operator.command(&["run", "--", "ls", "-A", "sub"]);
+        let user: &[&str] = if operator.uid == 0 { &[] } else { &["--user", "--map-root-user"] };
+        let mounted = "mount -t tmpfs t sub && echo x >sub/above && exec \"$@\"";
+        inside.args(user).args(["--mount", "sh", "-c", mounted, "sh"]).arg(run.get_program()).args(run.get_args());
+        let ran = operator.ran(inside);
+        assert!(ran.stderr.contains("not visible inside") && ran.stderr.contains("/sub\n"), "{}", ran.stderr);
+        // Where the mount is another's, an ordinary user may not see what lies below it.
+        let expected = if operator.uid == 0 { (0, "note\n") } else { (125, "") };
+        assert_eq!((ran.exit, ran.stdout.as_str()), expected, "{ran:?}");
+        assert_eq!(ran.stderr.contains("E-CELL-003"), operator.uid != 0, "{}", ran.stderr);
+    }
+}
+
 /// A full disk lost the program's output, and the run ended with 0.
 #[test]
 fn output_that_cannot_be_delivered_is_no_success() {

@@ -16,6 +16,12 @@ pub const CODES: &[(&str, &str)] = &[
          library may be absent inside. `ldd PROGRAM` and its first line name what it needs; let it in with `--read`.",
     ),
     (
+        "E-CELL-003",
+        "Another file system is mounted beneath a directory that is to be seen inside. Below it may lie what its owner hid by \
+         that, so the kernel lets an ordinary user lay nothing over such a tree. Nothing was run.\nStarted by root the cell \
+         shows the directory below the mount, and not what is mounted.",
+    ),
+    (
         "E-PLANE-001",
         "A file of the state directory could not be made, read, written or locked. Nothing was run and nothing was \
          merged: what cannot be recorded is not done.\nLook at the file system that holds the state directory (full, \

@@ -15,6 +15,7 @@ mod layout;
 mod libraries;
 mod limits;
 mod locate;
+mod mounts;
 mod outcome;
 mod prepare;
 mod risks;
@@ -125,6 +126,9 @@ fn carry_out(
     // First, since the walls take longer than the record, which the program waits for.
     early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
     drop((plan, stdio));
+    if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
+        client.reply(&Reply::Notice { text });
+    }
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(std::slice::from_ref(&asked.policy))?;
     session.save()?;

@@ -1,12 +1,15 @@
 //! What a session came to, from its record and its changes.
 
+use std::path::Path;
+
 use plan::Layer;
 use record::Wall;
 use wire::command::{Outcome, Problem};
 
 use super::asked::Asked;
+use super::mounts;
 use super::serve::End;
-use crate::problem::problem;
+use crate::problem::{problem, quoted};
 use crate::store::{SessionDirectory, Tally, tally};
 
 /// Why nothing was run.
@@ -32,7 +35,8 @@ pub(super) fn sum_up(
     changed: Vec<String>,
 ) -> Result<Outcome, Unrun> {
     if let Some(failure) = &end.failure {
-        return Err(Unrun { problem: not_run(failure), layer: failure.layer });
+        let problem = mounted_beneath(failure, session, asked).unwrap_or_else(|| not_run(failure));
+        return Err(Unrun { problem, layer: failure.layer });
     }
     let mut warnings = end.warnings;
     let tally = tally(session).unwrap_or_else(|error| {
@@ -58,6 +62,24 @@ pub(super) fn sum_up(
 /// A link or a file where a directory has to be.
 fn in_the_way(errno: i32) -> bool {
     [rustix::io::Errno::LOOP, rustix::io::Errno::NOTDIR].iter().any(|one| one.raw_os_error() == errno)
+}
+
+/// An ordinary user may not see what lies below a mount, and so may not lay an overlay over a tree that has one.
+fn mounted_beneath(failure: &plan::Failure, session: &SessionDirectory, asked: &Asked) -> Option<Problem> {
+    let refused =
+        failure.errno == rustix::io::Errno::INVAL.raw_os_error() && failure.doing.starts_with("mount overlay");
+    if !refused || failure.layer != Some(Layer::PrivateRoot) {
+        return None;
+    }
+    let trees = session.record.trees.iter().map(|tree| tree.path.as_path());
+    let read = asked.policy.files.read.iter().map(|path| Path::new(path.as_str()));
+    let mount = mounts::first(trees.chain(read))?;
+    Some(problem(
+        "E-CELL-003",
+        format!("the private root cannot be laid out: `{}` is a mount of its own", quoted(&mount.to_string_lossy())),
+        "unmount it, name a directory that has no mount in it (`--workspace DIR`), or start as root",
+        failure.exit,
+    ))
 }
 
 /// The walls could not be built, or the command not started.

@@ -1,0 +1,61 @@
+//! File systems that are mounted beneath a tree of the session: an overlay shows the directory under each, so that what
+//! the operator sees there is not inside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How many are named.
+const NAMED: usize = 3;
+
+/// Says which mounts are not visible inside; nothing where there is none.
+pub(super) fn unseen<'t>(trees: impl Iterator<Item = &'t Path> + Clone) -> Option<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let found = beneath(&text, trees);
+    let more = match found.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named: Vec<String> = found.iter().take(NAMED).map(|path| path.to_string_lossy().into_owned()).collect();
+    (!named.is_empty())
+        .then(|| format!("not visible inside, since it is a mount of its own: {}{more}", named.join(", ")))
+}
+
+/// The first mount below one of these trees: for an ordinary user the kernel then lays no overlay over that tree.
+pub(super) fn first<'t>(trees: impl Iterator<Item = &'t Path> + Clone) -> Option<PathBuf> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    beneath(&text, trees).into_iter().next()
+}
+
+/// Mount points below the trees, but not the trees themselves.
+fn beneath<'t>(mountinfo: &str, trees: impl Iterator<Item = &'t Path> + Clone) -> Vec<PathBuf> {
+    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(plain);
+    let mut found: Vec<PathBuf> =
+        points.filter(|point| trees.clone().any(|tree| point != tree && point.starts_with(tree))).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The kernel writes a space, a tab, a new line and a backslash as three octal digits.
+fn plain(text: &str) -> PathBuf {
+    let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    PathBuf::from(escapes.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_below_a_tree_is_found() {
+        let info = "21 1 8:1 / / rw - ext4 /dev/a rw\n\
+                    30 21 0:33 / /w rw - tmpfs t rw\n\
+                    31 30 0:34 / /w/a\\040b rw - tmpfs t rw\n\
+                    32 30 0:35 / /w/c rw - tmpfs t rw\n\
+                    33 30 0:36 / /w/c rw - tmpfs t rw\n\
+                    34 21 0:37 / /wide rw - tmpfs t rw\n";
+        let trees = [Path::new("/w"), Path::new("/x")];
+        assert_eq!(beneath(info, trees.into_iter()), [Path::new("/w/a b"), Path::new("/w/c")]);
+        assert!(beneath(info, [Path::new("/w/c")].into_iter()).is_empty());
+    }
+}
