@@ -16,6 +16,10 @@ fn exit_codes_pass_through_and_ours_are_fixed() {
         assert_eq!(operator.bastide(&["run", "--", "no-such-program"]).exit, 127);
         assert_eq!(operator.bastide(&["run", "--", "/etc/passwd"]).exit, 126);
         assert_eq!(operator.bastide(&["run", "--workspace", "/nowhere", "--", "true"]).exit, 125);
+        let script = operator.write("work/script", "echo ran\n");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("executable");
+        let ran = operator.bastide(&["run", "--", "./script"]);
+        assert!(ran.exit == 126 && ran.stderr.contains("#!/bin/sh"), "{ran:?}");
     }
 }
 
@@ -176,6 +180,16 @@ fn output_that_cannot_be_delivered_is_no_success() {
         shell.args(["-c", "\"$@\" | head -1; echo ${PIPESTATUS[0]}", "sh"]).arg(run.get_program()).args(run.get_args());
         let ran = operator.ran(shell);
         assert_eq!(ran.stdout, "1\n0\n", "{ran:?}");
+    }
+}
+
+#[test]
+fn a_workspace_that_may_not_be_entered_is_called_so() {
+    for operator in Operator::each().into_iter().filter(|operator| operator.uid != 0) {
+        let closed = operator.write("closed/file", "x").parent().expect("a directory").to_owned();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).expect("closed");
+        let ran = operator.bastide(&["run", "--workspace", &closed.to_string_lossy(), "--", "true"]);
+        assert!(ran.exit == 125 && ran.stderr.contains("E-PLANE-045") && ran.stderr.contains("be entered"), "{ran:?}");
     }
 }
 

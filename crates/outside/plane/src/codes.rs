@@ -121,7 +121,7 @@ pub const CODES: &[(&str, &str)] = &[
         "The policy that was named says how changes come out, and a flag may only narrow that. To widen it, change the \
          policy.",
     ),
-    ("E-PLANE-045", "The workspace does not exist or is no directory. Nothing was run."),
+    ("E-PLANE-045", "The workspace does not exist, is no directory, or may not be entered. Nothing was run."),
     (
         "E-PLANE-046",
         "A workspace is one project. What holds the whole host, a home with its keys, a directory of the system or the \

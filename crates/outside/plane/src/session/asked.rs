@@ -189,6 +189,10 @@ fn workspace(run: &Run, home: &Path, store: &Store) -> Result<PathBuf, Problem> 
         let cause = format!("the workspace `{}` is no directory", asked.display());
         problem("E-PLANE-045", cause, "name a directory: `--workspace DIR`", NOT_RUN)
     })?;
+    if let Err(error) = rustix::fs::access(&path, rustix::fs::Access::EXEC_OK) {
+        let cause = format!("the workspace `{}` may not be entered: {}", path.display(), std::io::Error::from(error));
+        return Err(problem("E-PLANE-045", cause, "work in a directory of your own: `--workspace DIR`", NOT_RUN));
+    }
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
     let named = if path == Path::new("/") {
         Some("the whole host")

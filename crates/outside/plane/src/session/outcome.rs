@@ -103,6 +103,12 @@ fn not_run(failure: &plan::Failure) -> Problem {
             ),
             failure.exit,
         ),
+        None if failure.errno == rustix::io::Errno::NOEXEC.raw_os_error() => problem(
+            "E-CELL-002",
+            cause,
+            "a script begins with a line such as `#!/bin/sh`; or run it by its interpreter: `bastide run -- sh FILE`",
+            failure.exit,
+        ),
         None => problem("E-CELL-002", cause, "`bastide help E-CELL-002` says what to look at", failure.exit),
     }
 }
