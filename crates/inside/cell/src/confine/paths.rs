@@ -13,9 +13,10 @@ const REQUIRED: ABI = ABI::V6;
 /// The highest that this build knows; rights beyond the kernel's are left out.
 const HIGHEST: ABI = ABI::V10;
 
-/// Where audit is on, refusals of every program that the agent starts are told, not only of its first
-/// (`LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON`, ABI 7).
-const TELL_OF_EVERY_PROGRAM: u32 = 1 << 1;
+/// Where audit is on, refusals of every program that the agent starts are told, and none of ours: what is tried before
+/// the agent's first program, to measure the walls, is nobody's doing (`LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF` and
+/// `…_LOG_NEW_EXEC_ON`, ABI 7).
+const TELL_OF_THE_AGENTS_PROGRAMS: u32 = 1 | 1 << 1;
 
 /// A ruleset that was built and waits to bind the calling thread.
 pub(crate) struct Domain {
@@ -75,7 +76,7 @@ impl Domain {
         let ruleset = ruleset.ok_or(DomainError::Missing)?;
         // Out of the way of the low numbers, which the agent's process fills.
         let ruleset = rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map_err(|_| DomainError::Missing)?;
-        Ok(Domain { ruleset, flags: if abi() >= 7 { TELL_OF_EVERY_PROGRAM } else { 0 } })
+        Ok(Domain { ruleset, flags: if abi() >= 7 { TELL_OF_THE_AGENTS_PROGRAMS } else { 0 } })
     }
 
     /// Binds the calling thread and all that it will start. Allocates nothing and keeps the descriptor.
