@@ -9,12 +9,15 @@ use wire::command::Counted;
 
 use super::{Events, SessionDirectory};
 
+/// What refused files are counted as, where the host's audit tells of them.
+const FILES: &str = "access to files";
+
 /// Counts, and what was measured.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// Destinations that were allowed, the most frequent first.
     pub allowed: Vec<Counted>,
-    /// Names and destinations that were refused, the most frequent first.
+    /// Names and destinations that were refused, the most frequent first; then files, as one.
     pub refused: Vec<Counted>,
     /// The boundary's layers, as measured.
     pub layers: Vec<Wall>,
@@ -50,6 +53,10 @@ pub fn tally(session: &SessionDirectory) -> io::Result<Tally> {
     }
     tally.allowed = counted(&summary.allowed);
     tally.refused = counted(&summary.refused);
+    if summary.files_refused > 0 {
+        // One item, last: programs look at many files that they do not need.
+        tally.refused.push(Counted { what: FILES.into(), times: summary.files_refused });
+    }
     Ok(tally)
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::Path;
 
 use policy::{Conjunction, Egress, Host, Rule, Target, suggest, suggest_address};
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
@@ -26,7 +27,10 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
     let mut option = None;
     match (session.policy(), target.event.is_refusal()) {
         // What Landlock refused is no matter of the door: the record's answer stands, checked by `why --file`.
-        (_, true) if matches!(target.event.kind, Kind::FileRefused { .. }) => option = explanation.suggestion.clone(),
+        (_, true) if matches!(target.event.kind, Kind::FileRefused { .. }) => {
+            explanation.suggestion = explanation.suggestion.filter(|_| !is_the_cells_own(&target.event.kind));
+            option.clone_from(&explanation.suggestion);
+        }
         (Ok(policy), true) => {
             let rule = rule(&policy, &target.event.kind);
             explanation.suggestion = rule.as_ref().map(Rule::to_string);
@@ -176,7 +180,34 @@ fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
     }
 }
 
+/// Whether it was about what the cell makes itself: no option brings the host's file there.
+fn is_the_cells_own(kind: &Kind) -> bool {
+    let Kind::FileRefused { path: Some(path), .. } = kind else { return false };
+    policy::MADE.iter().any(|made| Path::new(path).starts_with(made))
+}
+
 /// The option of `run` that would do the same, for every program: what a rule allows for one, it allows for one of all.
 fn allow(rule: &Rule) -> String {
     format!("--allow {}", shell(&rule.to.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_option_brings_what_the_cell_makes_itself() {
+        let refused = |path: &str| {
+            let access = vec!["write_file".to_owned()];
+            is_the_cells_own(&Kind::FileRefused {
+                pid: None,
+                program: None,
+                access,
+                path: Some(path.into()),
+                untold: 0,
+            })
+        };
+        assert!(["/proc/2/comm", "/dev/null", "/sys", "/etc/hosts"].into_iter().all(refused));
+        assert!(!["/process", "/srv/a", "/etc/shadow"].into_iter().any(refused));
+    }
 }

@@ -7,7 +7,7 @@ use ::record::{Kind, Segment, Verdict};
 use plane::store::Ledger;
 use wire::command::{Reply, Request, SegmentCheck, WhyAnswer};
 
-use crate::room::{Room, connect, exec, select, started, text, write};
+use crate::room::{Room, connect, exec, file_refused, select, started, text, write};
 
 fn lines(replies: &[Reply]) -> Vec<(String, String)> {
     let line = |reply: &Reply| match reply {
@@ -189,6 +189,19 @@ fn a_refusal_is_explained_with_its_programs_and_the_smallest_rule() {
         assert_eq!(room.no(why_request(&session.record.id, Some(event))).code, code);
     }
     assert_eq!(room.no(why_request(&room.ended("work", &[]).record.id, None)).code, "E-PLANE-017");
+}
+
+#[test]
+fn a_refused_file_is_explained_and_an_option_is_named_only_where_it_would_help() {
+    let room = Room::new();
+    let session =
+        room.ended("work", &[exec(7, 1, "/usr/bin/curl"), file_refused("/srv/a", 0), file_refused("/proc/7/comm", 0)]);
+    let answer = |event| why(&room, &session.record.id, Some(event));
+    let (useful, useless) = (answer("g2"), answer("g3"));
+    assert_eq!(useful.option.as_deref(), Some("--write /srv/a"));
+    assert_eq!((useless.option, useless.explanation.suggestion), (None, None), "the cell makes that itself");
+    assert_eq!(useless.explanation.rule.as_deref(), Some("landlock"));
+    assert_eq!(useless.explanation.causes[0].id.to_string(), "g1");
 }
 
 #[test]

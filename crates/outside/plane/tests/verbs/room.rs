@@ -203,3 +203,8 @@ pub(crate) fn connect(host: &str, port: u16, verdict: Verdict) -> Kind {
 pub(crate) fn exec(pid: u32, parent: u32, claimed: &str) -> Kind {
     Kind::Exec { pid, parent, by: "/bin/sh".into(), claimed: claimed.into(), arguments: vec![claimed.into()] }
 }
+
+pub(crate) fn file_refused(path: &str, untold: u64) -> Kind {
+    let (program, access) = (Some("/usr/bin/curl".into()), vec!["write_file".into()]);
+    Kind::FileRefused { pid: Some(7), program, access, path: Some(path.into()), untold }
+}

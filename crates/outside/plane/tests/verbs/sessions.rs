@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use ::record::{Kind, Verdict, Wall};
 use wire::command::{Reply, Request, SessionState};
 
-use crate::room::{Room, connect, exec, here, select, write};
+use crate::room::{Room, connect, exec, file_refused, here, select, write};
 
 fn listed(room: &Room) -> (Vec<Reply>, Vec<wire::command::SessionInfo>) {
     let (before, last) = room.ask(Request::Ls);
@@ -127,6 +127,8 @@ fn show_counts_what_the_segments_say() {
             connect("b.example", 443, Verdict::Asked),
             Kind::Resolve { name: "c.example".into(), verdict: Verdict::Refused, reason: None },
             exec(7, 1, "curl"),
+            file_refused("/srv/a", 0),
+            file_refused("/srv/b", 2),
         ],
     );
     let wall = |name: &str| vec![Wall { name: name.into(), holds: true, detail: String::new() }];
@@ -140,7 +142,7 @@ fn show_counts_what_the_segments_say() {
         list.iter().map(|count| format!("{} {}", count.what, count.times)).collect::<Vec<_>>()
     };
     assert_eq!(counted(&shown.allowed), ["a.example:443 1"]);
-    assert_eq!(counted(&shown.refused), ["b.example:443 2", "c.example 1"]);
+    assert_eq!(counted(&shown.refused), ["b.example:443 2", "c.example 1", "access to files 4"]);
     assert_eq!((shown.layers[0].name.as_str(), shown.limits[0].name.as_str()), ("seccomp", "memory"));
     assert_eq!(shown.pending, Some(0));
 }
