@@ -1,5 +1,6 @@
 //! The boundary, measured in a throwaway cell of the very kind that `run` makes, and attempts from inside it.
 
+mod host;
 mod remedies;
 
 use std::fs::{self, DirBuilder, File};

@@ -1,131 +1,169 @@
 //! What the operator can do about a host that does not give a layer or a limit. Each remedy names one cause that was
-//! looked for and found.
-
-use std::fs;
-use std::path::Path;
+//! found; where none was, the kernel's own word is told.
 
 use record::Wall;
 use wire::command::Remedy;
 
+use super::host::Host;
+
+/// The first kernel that has all that a cell needs.
+const NEEDED: (u32, u32) = (6, 12);
+/// From which kernel on Landlock had which ABI.
+const LANDLOCK: [((u32, u32), u32); 6] =
+    [((5, 13), 1), ((5, 19), 2), ((6, 2), 3), ((6, 7), 4), ((6, 10), 5), ((6, 12), 6)];
+/// What the kernel's limits of namespaces are raised to.
+const ENOUGH: u64 = 15_000;
+
 /// Facts that explain what is missing.
 pub(super) fn host() -> Vec<(String, String)> {
-    let uname = rustix::system::uname();
-    let kernel = format!("{} {}", uname.release().to_string_lossy(), uname.machine().to_string_lossy());
-    let user = match rustix::process::geteuid().as_raw() {
-        0 => "root".to_owned(),
-        uid => format!("uid {uid}"),
-    };
-    let mut facts = vec![("kernel".to_owned(), kernel), ("user".to_owned(), user)];
-    facts.push(("security modules".into(), read("/sys/kernel/security/lsm").unwrap_or_else(|| "not readable".into())));
-    facts.push(("container".into(), container().unwrap_or("none found").into()));
-    facts
-}
-
-fn read(path: &str) -> Option<String> {
-    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-}
-
-/// The container that this host is, if it says so.
-fn container() -> Option<&'static str> {
-    if Path::new("/.dockerenv").exists() {
-        return Some("docker");
-    }
-    if Path::new("/run/.containerenv").exists() {
-        return Some("podman");
-    }
-    match read("/proc/1/environ") {
-        Some(variables) if variables.contains("container=") => Some("a container"),
-        _ => None,
-    }
+    Host::look().facts()
 }
 
 /// Remedies for layers and limits that do not hold; `cause` is why nothing could be run at all.
 pub(super) fn for_what_is_missing(layers: &[Wall], limits: &[Wall], cause: Option<&str>) -> Vec<Remedy> {
-    let mut remedies = Vec::new();
-    for layer in layers.iter().filter(|layer| !layer.holds) {
-        remedies.extend(layer_remedy(&layer.name, cause.unwrap_or(&layer.detail)));
-    }
+    let host = Host::look();
+    let missing = layers.iter().filter(|layer| !layer.holds);
+    let mut remedies: Vec<_> =
+        missing.flat_map(|layer| for_layer(&host, &layer.name, cause.unwrap_or(&layer.detail))).collect();
     let partial: Vec<&str> =
         limits.iter().filter(|limit| !limit.holds && limit.name != "disk").map(|limit| limit.name.as_str()).collect();
     if !partial.is_empty() {
-        remedies.push(delegation(&partial.join(", ")));
+        remedies.push(remedy(&format!("control groups that we may make, for: {}", partial.join(", ")), groups(&host)));
     }
     remedies
 }
 
-fn layer_remedy(layer: &str, cause: &str) -> Vec<Remedy> {
-    let remedy = |missing: &str, hint: &str| Remedy { missing: missing.into(), hint: hint.into() };
-    let mut found = Vec::new();
-    match layer {
-        "landlock" => found.push(remedy(
-            "Landlock with scopes (ABI 6)",
-            "run Linux 6.12 or newer; if it is, start it with `landlock` in the `lsm=` option of the kernel's command line",
-        )),
-        "user-namespace" | "private-root" | "pid-namespace" | "network-namespace" | "cgroup-namespace" => {
-            found.extend(namespace_remedies());
-            if container().is_some() {
-                found.push(remedy(
-                    "a container that lets user namespaces, mounts and a fresh /proc be made",
-                    "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
-                     --security-opt systempaths=unconfined …",
-                ));
-            }
+fn remedy(missing: &str, hint: impl Into<String>) -> Remedy {
+    Remedy { missing: missing.into(), hint: hint.into() }
+}
+
+fn for_layer(host: &Host, layer: &str, cause: &str) -> Vec<Remedy> {
+    let found = match layer {
+        "landlock" => vec![old_kernel(host).unwrap_or_else(|| {
+            let hint = "start this kernel with `landlock` in the `lsm=` option of its command line";
+            remedy("Landlock", hint)
+        })],
+        "user-namespace" | "host-uid" | "private-root" | "socket-shadow" | "pid-namespace" | "network-namespace"
+        | "ipc-namespace" | "uts-namespace" | "cgroup-namespace" => {
+            // The nearest cause that alone suffices comes first; what follows it is only worth a try without it.
+            let first = [exhausted(host, layer, cause), modules(cause), old_kernel(host)].into_iter().flatten().next();
+            first.map_or_else(|| [user_namespaces(host), surroundings(host, cause)].concat(), |one| vec![one])
         }
-        _ => {}
-    }
-    if found.is_empty() {
-        found.push(remedy(layer, &format!("the kernel said: {cause}")));
-    }
-    found
-}
-
-fn namespace_remedies() -> Vec<Remedy> {
-    let ordinary = !rustix::process::geteuid().is_root();
-    let set = |path: &str, value: &str| read(path).is_some_and(|text| text == value);
-    let remedy = |missing: &str, hint: String| Remedy { missing: missing.into(), hint };
-    let mut found = Vec::new();
-    if ordinary && set("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
-        let own = std::env::current_exe().unwrap_or_default();
-        let cell = own.parent().unwrap_or(Path::new("/")).join("bastide-cell");
-        let profile = format!("profile bastide-cell {} flags=(unconfined) {{ userns, }}", cell.display());
-        found.push(remedy(
-            "user namespaces for this program: AppArmor restricts them",
-            format!(
-                "echo '{profile}' | sudo tee /etc/apparmor.d/bastide-cell && sudo apparmor_parser -r \
-                 /etc/apparmor.d/bastide-cell"
-            ),
-        ));
-    }
-    if ordinary && set("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        found.push(remedy("user namespaces for users", "sudo sysctl -w kernel.unprivileged_userns_clone=1".into()));
-    }
-    if set("/proc/sys/user/max_user_namespaces", "0") {
-        found.push(remedy("user namespaces: none are allowed", "sudo sysctl -w user.max_user_namespaces=15000".into()));
-    }
-    found
-}
-
-fn delegation(limits: &str) -> Remedy {
-    let hint = if Path::new("/run/systemd/system").is_dir() {
-        "systemd-run --user --scope -p Delegate=yes bastide run …, or for every session: `sudo systemctl edit \
-         user@.service` with [Service] Delegate=cpu memory pids"
-    } else {
-        "as root, pass the controllers on: `echo '+memory +pids +cpu' > /sys/fs/cgroup/cgroup.subtree_control`"
+        _ => Vec::new(),
     };
-    Remedy { missing: format!("control groups that we may make, for: {limits}"), hint: hint.into() }
+    if found.is_empty() { vec![remedy(layer, format!("the kernel said: {cause}"))] } else { found }
+}
+
+/// The kernel is older than what a cell is made of.
+fn old_kernel(host: &Host) -> Option<Remedy> {
+    let mut numbers = host.kernel.split(['.', '-', '+']).map_while(|part| part.parse().ok());
+    let version: (u32, u32) = (numbers.next()?, numbers.next()?);
+    if version >= NEEDED {
+        return None;
+    }
+    let abi = LANDLOCK.into_iter().rev().find(|(from, _)| version >= *from).map_or(0, |(_, abi)| abi);
+    let missing = format!("Linux 6.12: {} lacks Landlock with scopes (it has ABI {abi} of 6)", host.kernel);
+    let also = if version < (6, 8) { ", and overlays and mapped mounts as a cell lays them" } else { "" };
+    Some(remedy(&format!("{missing}{also}"), "boot Linux 6.12 or newer: distributions have one among their backports"))
+}
+
+/// No more namespaces of a kind may be made.
+fn exhausted(host: &Host, layer: &str, cause: &str) -> Option<Remedy> {
+    let kind = match layer {
+        "user-namespace" | "host-uid" => "user",
+        "private-root" => "mnt",
+        "network-namespace" => "net",
+        other => other.strip_suffix("-namespace")?,
+    };
+    // As the kernel says it of namespaces, and not of a disk.
+    let full = cause.contains("os error 28") && (cause.contains("build the layer") || cause.contains("make a map"));
+    let (_, most) = host.most.iter().find(|(name, _)| *name == kind)?;
+    (*most == 0 || full).then(|| {
+        let hint = format!("sudo sysctl -w user.max_{kind}_namespaces={}", ENOUGH.max(most.saturating_mul(2)));
+        remedy(&format!("{kind} namespaces: at most {most} are allowed"), hint)
+    })
+}
+
+/// Parts of the kernel that the door is made of are neither there nor loaded on demand.
+fn modules(cause: &str) -> Option<Remedy> {
+    // No such file, protocol or operation.
+    let absent = ["os error 2)", "os error 93)", "os error 95)"].iter().any(|error| cause.contains(error));
+    let hint = "sudo modprobe -a nf_tables nft_chain_nat nft_redir nft_ct nft_reject_ipv4 nft_reject_ipv6";
+    (absent && cause.contains("to the door")).then(|| remedy("modules of the kernel that lead the network", hint))
+}
+
+/// What keeps ordinary users from making user namespaces.
+fn user_namespaces(host: &Host) -> Vec<Remedy> {
+    let mut found = Vec::new();
+    if host.uid != 0 && host.apparmor_restricts && host.container.is_none() {
+        let profile = format!("profile bastide-cell \"{}\" flags=(unconfined) {{ userns, }}", host.cell.display());
+        let file = "/etc/apparmor.d/bastide-cell";
+        let hint = format!("echo '{profile}' | sudo tee {file} && sudo apparmor_parser -r {file}");
+        found.push(remedy("user namespaces for this program: AppArmor restricts them", hint));
+    }
+    if host.uid != 0 && host.clone_forbidden {
+        found.push(remedy("user namespaces for users", "sudo sysctl -w kernel.unprivileged_userns_clone=1"));
+    }
+    found
+}
+
+/// What a container, or a filesystem, keeps from being laid out.
+fn surroundings(host: &Host, cause: &str) -> Vec<Remedy> {
+    let unmapped = host.uid == 0 && cause.contains("map the owner of");
+    let no_upper = cause.contains("upperdir=");
+    let Some(container) = host.container else {
+        let filesystems = "ext4, xfs, btrfs or tmpfs";
+        let mapped = remedy(
+            "a filesystem whose owners can be mapped",
+            format!("run as the user whose workspace it is, or keep workspace and state on {filesystems}"),
+        );
+        let upper = remedy(
+            "a filesystem for the state that an overlay can write to",
+            format!("XDG_STATE_HOME=DIR bastide …, where DIR is on {filesystems}"),
+        );
+        return [unmapped.then_some(mapped), no_upper.then_some(upper)].into_iter().flatten().collect();
+    };
+    let ordinary = host.uid == 0 && (!host.admin || unmapped);
+    let state = host.state_on_overlay || no_upper;
+    let uid = if ordinary { 1000 } else { host.uid };
+    let options = [
+        (ordinary, "--user 1000:1000"),
+        (host.filtered, "--security-opt seccomp=unconfined"),
+        (host.profiled, "--security-opt apparmor=unconfined"),
+        (host.masked, "--security-opt systempaths=unconfined"),
+        (state, "-v DIR:/state -e XDG_STATE_HOME=/state"),
+    ];
+    let options: Vec<_> = options.into_iter().filter_map(|(wanted, option)| wanted.then_some(option)).collect();
+    if options.is_empty() {
+        return Vec::new();
+    }
+    let program = if container == "podman" { "podman" } else { "docker" };
+    let place =
+        if state { format!(", where DIR is a directory of the host's that uid {uid} owns") } else { String::new() };
+    let missing = "a container that lets user namespaces, mounts and a fresh /proc be made";
+    vec![remedy(missing, format!("{program} run {} …{place}", options.join(" ")))]
+}
+
+/// How to come by control groups.
+fn groups(host: &Host) -> String {
+    let all = "+memory +pids +cpu";
+    match host.container {
+        Some(_) => "give the container limits as a whole: docker run --memory 4g --pids-limit 1024 --cpus 2 …".into(),
+        None if !host.unified => "run as root, or start the host with `systemd.unified_cgroup_hierarchy=1` on the \
+            kernel's command line"
+            .into(),
+        None if host.uid == 0 => format!("echo '{all}' > /sys/fs/cgroup/cgroup.subtree_control"),
+        None if host.systemd => "systemd-run --user --scope -p Delegate=yes bastide run …, or for every session: \
+            `sudo systemctl edit user@.service` with [Service] Delegate=cpu memory pids"
+            .into(),
+        None => format!(
+            "sudo sh -c 'cd /sys/fs/cgroup && echo {all} >cgroup.subtree_control && mkdir -p bastide/shell && \
+             echo {all} >bastide/cgroup.subtree_control && cd bastide && \
+             chown {} . cgroup.procs cgroup.subtree_control && echo $0 >shell/cgroup.procs' $$",
+            host.uid
+        ),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_has_a_remedy_and_what_holds_has_none() {
-        let wall = |name: &str, holds| Wall { name: name.into(), holds, detail: "EPERM".into() };
-        let found =
-            for_what_is_missing(&[wall("landlock", false), wall("seccomp", true)], &[wall("memory", false)], None);
-        assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|remedy| !remedy.hint.is_empty()));
-        assert!(for_what_is_missing(&[wall("landlock", true)], &[wall("disk", false)], None).is_empty());
-    }
-}
+mod tests;
