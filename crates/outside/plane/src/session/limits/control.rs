@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, AtFlags};
+
 use crate::store::cgroup_name;
 
 /// Microseconds of the period over which processor time is counted.
@@ -86,6 +88,8 @@ fn child(parent: &Path, name: &str, limits: &[(&str, u64)]) -> Option<Group> {
     if !limits.iter().any(|(limit, _)| passed.split_whitespace().any(|one| one == *limit)) {
         return None;
     }
+    // Whoever moves a process writes to both groups' common ancestor as well: without that nothing could join.
+    rustix::fs::accessat(rustix::fs::CWD, parent.join("cgroup.procs"), Access::WRITE_OK, AtFlags::EACCESS).ok()?;
     let path = parent.join(name);
     fs::create_dir(&path).ok()?;
     for &(limit, value) in limits {
@@ -115,4 +119,20 @@ fn version_1(name: &str, controller: &str, value: u64) -> Option<Group> {
         return None;
     }
     Some(Group { path, version: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_made_only_where_it_can_be_joined_and_holds_something() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let made = |limit| child(parent.path(), "group", &[(limit, 4096)]).is_some();
+        fs::write(parent.path().join("cgroup.subtree_control"), "memory pids\n").expect("writes");
+        assert!(!made("memory") && !parent.path().join("group").exists(), "nothing can be moved here");
+        fs::write(parent.path().join("cgroup.procs"), "").expect("writes");
+        assert!(!made("cpu"), "that is not passed on");
+        assert!(made("memory") && parent.path().join("group").exists());
+    }
 }
