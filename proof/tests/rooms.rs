@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "proof/works",
     "proof/range",
     "proof/faults",
+    "proof/hosts",
     "proof/bench",
     "docs",
 ];
