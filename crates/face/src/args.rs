@@ -121,7 +121,7 @@ pub enum Mode {
 /// `bastide doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Fail also where a limit is only partial
+    /// Fail also where this host does not enforce a limit
     #[arg(long)]
     pub limits: bool,
 }

@@ -56,6 +56,7 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("trust", &["trust", "f"], YES.into()),
         ("doctor", &["doctor"], DOCTOR.into()),
         ("doctor-limits", &["doctor", "--limits"], DOCTOR.into()),
+        ("doctor-limits-missing", &["doctor", "--limits"], DOCTOR.replace("disk\",\"holds", "memory\",\"holds")),
         ("doctor-open", &["doctor"], DOCTOR.replace("true", "false")),
         ("doctor-json", &["doctor", "--json"], DOCTOR.into()),
         ("help-code", &["help", "E-POLICY-003"], text.into()),

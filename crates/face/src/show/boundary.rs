@@ -6,11 +6,23 @@ use crate::errors::wrap;
 use crate::words;
 use wire::command::DoctorAnswer;
 
+/// The limit that no host enforces: the plane looks at how much was written from time to time.
+const LOOKED_AT: &str = "disk";
+
 /// Whether every layer holds and every probe was stopped; limits decide only if asked.
 pub(super) fn holds(answer: &DoctorAnswer, limits: bool) -> bool {
-    let boundary = !answer.layers.is_empty() && answer.layers.iter().all(|layer| layer.holds);
-    let probed = answer.probes.iter().all(|probe| probe.stopped);
-    boundary && probed && (!limits || answer.limits.iter().all(|limit| limit.holds))
+    boundary(answer) && (!limits || partial(answer).next().is_none())
+}
+
+fn boundary(answer: &DoctorAnswer) -> bool {
+    let layers = !answer.layers.is_empty() && answer.layers.iter().all(|layer| layer.holds);
+    layers && answer.probes.iter().all(|probe| probe.stopped)
+}
+
+/// Limits that this host could enforce and does not.
+fn partial(answer: &DoctorAnswer) -> impl Iterator<Item = &str> {
+    let missing = answer.limits.iter().filter(|limit| !limit.holds && limit.name != LOOKED_AT);
+    missing.map(|limit| limit.name.as_str())
 }
 
 /// Host, layers, limits, probes, what to do, and the verdict last.
@@ -25,7 +37,12 @@ pub(super) fn doctor(answer: &DoctorAnswer, limits: bool) -> String {
         text.push_str(&wrap(&format!("missing: {}", words::line(&remedy.missing, 300))));
         text.push_str(&wrap(&format!("hint: {}", words::plain(&remedy.hint))));
     }
-    text.push_str(if holds(answer, limits) { "the boundary holds\n" } else { "the boundary does not hold\n" });
+    text.push_str(if boundary(answer) { "the boundary holds" } else { "the boundary does not hold" });
+    let missing: Vec<String> = partial(answer).filter(|_| limits).map(|name| words::line(name, 24)).collect();
+    if !missing.is_empty() {
+        text.push_str(&format!("; this host does not enforce: {}", missing.join(", ")));
+    }
+    text.push('\n');
     text
 }
 
