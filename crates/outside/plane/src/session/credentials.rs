@@ -1,5 +1,6 @@
 //! What is known to hold an operator's credentials: never visible inside, unless that one was accepted by name.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,12 +63,6 @@ struct Place {
     paths: Vec<PathBuf>,
 }
 
-impl Place {
-    fn holds(&self, tree: &Path) -> bool {
-        self.paths.iter().any(|path| tree.starts_with(path))
-    }
-}
-
 fn places(home: &Path) -> impl Iterator<Item = Place> {
     let real = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
     IN_HOME.iter().map(move |place| {
@@ -97,9 +92,12 @@ pub(super) fn keep_out<'t>(
     let variables = run.environment.iter().filter(|(name, value)| wire::looks_secret(name, value));
     let mut found: Vec<String> = variables.map(|(name, _)| name.clone()).collect();
     let places: Vec<Place> = places(home).collect();
+    // By what stands above each tree, since there are many trees and many places.
+    let known: HashMap<&Path, &Place> =
+        places.iter().flat_map(|place| place.paths.iter().map(move |path| (path.as_path(), place))).collect();
     for tree in trees {
         let real = fs::canonicalize(tree).unwrap_or_else(|_| tree.to_owned());
-        let holding = places.iter().filter(|place| place.holds(tree) || place.holds(&real));
+        let holding = tree.ancestors().chain(real.ancestors()).filter_map(|above| known.get(above));
         found.extend(holding.map(|place| place.name.clone()));
     }
     let mut seen = std::collections::BTreeSet::new();

@@ -1,5 +1,6 @@
 //! The private root as steps: what the policy names, at the same names as on the host, and nothing else.
 
+use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +21,7 @@ pub(super) struct Layout {
     pub(super) steps: Vec<Step>,
     pub(super) rules: Vec<PathRule>,
     /// Trees and files that are visible inside.
-    granted: Vec<PathBuf>,
+    granted: HashSet<PathBuf>,
     /// Whether the cell is started by root, so that files need an owner inside.
     privileged: bool,
     /// The private root was left out: places of our own making then are the host's, and are not granted.
@@ -44,7 +45,7 @@ impl Layout {
 
     /// Whether a path is visible inside by what was granted so far.
     pub(super) fn shows(&self, path: &Path) -> bool {
-        self.granted.iter().any(|tree| path.starts_with(tree))
+        path.ancestors().any(|above| self.granted.contains(above))
     }
 
     /// Lets a host path be read and executed.
@@ -146,7 +147,7 @@ impl Layout {
         }
         let (Some(at_text), Some(target)) = (text(at), text(target)) else { return Err(odd(at)) };
         self.steps.push(Step::Symlink { at: at_text, target });
-        self.granted.push(at.to_owned());
+        self.granted.insert(at.to_owned());
         Ok(())
     }
 
@@ -159,7 +160,7 @@ impl Layout {
         let access = if writable { Access::Write } else { Access::Execute };
         // Also where a wider rule covers it: a look for rights ends at the first one, and else goes on over the mount.
         self.rules.push(PathRule { at: at.clone(), access });
-        self.granted.push(path.to_owned());
+        self.granted.insert(path.to_owned());
         self.steps.push(Step::Overlay { source: at.clone(), at, changes, owner: self.owner(path) });
         Ok(())
     }
@@ -219,7 +220,7 @@ impl Layout {
 
     fn grant(&mut self, path: &Path, access: Access) {
         self.rule(path, access);
-        self.granted.push(path.to_owned());
+        self.granted.insert(path.to_owned());
     }
 
     /// One rule for a tree serves all beneath it that need no more.
