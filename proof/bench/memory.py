@@ -9,6 +9,7 @@ from figures import Figure
 
 CELLS = 200
 SECONDS = 120
+SETTLED = 20
 
 
 def parents():
@@ -117,11 +118,16 @@ def many(host, person):
                 cell.wait(60)
             except subprocess.TimeoutExpired:
                 cell.kill()
-    time.sleep(2)
-    alive = [pid for pid in family if os.path.exists(f"/proc/{pid}")]
-    after = marks()
-    left = len(alive) + len(after["groups"] - before["groups"]) + max(0, after["mounts"] - before["mounts"])
-    left += len(person.running())
+    # Planes bring their sessions to disk after the client was told.
+    until = time.monotonic() + SETTLED
+    while True:
+        alive = [pid for pid in family if os.path.exists(f"/proc/{pid}")]
+        after = marks()
+        left = len(alive) + len(after["groups"] - before["groups"]) + max(0, after["mounts"] - before["mounts"])
+        left += len(person.running())
+        if not left or time.monotonic() > until:
+            break
+        time.sleep(0.5)
     person.forget_sessions()
     yield Figure("1.14", f"missing of {CELLS} cells at once", "cells", [CELLS - running], most=0)
     yield Figure("1.14", f"beside each of {CELLS}, {person.name}", "MiB", [beside], most=12)
