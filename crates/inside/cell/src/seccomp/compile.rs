@@ -59,14 +59,15 @@ struct Range {
 
 /// The whole number space, neighbours with equal code merged.
 fn ranges(profile: &Profile) -> Result<Vec<Range>, CompileError> {
-    let mut numbers: Vec<u32> = profile.rules.iter().map(|rule| rule.number).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
+    let mut rules: Vec<&Rule> = profile.rules.iter().collect();
+    // Stable: the rules of one number stay in their order.
+    rules.sort_by_key(|rule| rule.number);
     let mut ranges = vec![Range { first: 0, code: vec![give(profile.default)] }];
-    for (index, &number) in numbers.iter().enumerate() {
-        let rules = profile.rules.iter().filter(|rule| rule.number == number);
-        push(&mut ranges, number, leaf(rules, profile.default)?);
-        if numbers.get(index + 1) != Some(&(number + 1)) {
+    let mut calls = rules.chunk_by(|one, next| one.number == next.number).peekable();
+    while let Some(call) = calls.next() {
+        let number = call[0].number;
+        push(&mut ranges, number, leaf(call, profile.default)?);
+        if calls.peek().is_none_or(|next| next[0].number != number + 1) {
             push(&mut ranges, number + 1, vec![give(profile.default)]);
         }
     }
@@ -88,7 +89,7 @@ fn same(one: &[sock_filter], other: &[sock_filter]) -> bool {
 }
 
 /// One system call's rules in order, ended by the first without conditions, else by the default.
-fn leaf<'a>(rules: impl Iterator<Item = &'a Rule>, default: Action) -> Result<Vec<sock_filter>, CompileError> {
+fn leaf(rules: &[&Rule], default: Action) -> Result<Vec<sock_filter>, CompileError> {
     let mut code = Vec::new();
     for rule in rules {
         code.extend(conditional(rule)?);
