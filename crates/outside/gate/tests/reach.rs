@@ -62,7 +62,7 @@ fn special_ranges_are_refused_unless_named_themselves() {
     for range in ranges {
         let policy = lease(&["web.example"]).policy;
         let host = policy::Host::Name(policy::DnsName::parse("web.example").unwrap());
-        let egress = policy::Egress { host: &host, port: 80, program: None };
+        let egress = policy::Egress { host: &host, port: 80, program: None, request: None };
         let policy::Decision::Allow(permit) = policy::decide(&policy, &egress) else { panic!("not allowed") };
         assert!(permit.pin(&[range.parse().unwrap()]).is_err(), "{range}");
     }

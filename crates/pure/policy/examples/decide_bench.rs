@@ -51,7 +51,7 @@ fn main() {
         ("deny", "nowhere.example.net", false),
     ] {
         let host = Host::parse(name).expect("a host");
-        let egress = Egress { host: &host, port: 443, program: Some(&chain) };
+        let egress = Egress { host: &host, port: 443, program: Some(&chain), request: None };
         assert_eq!(matches!(decide(&whole, &egress), Decision::Allow(_)), allowed, "{kind}");
         assert_eq!(scan(&policy, &egress), allowed, "{kind}");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
-use crate::{Default, DnsName, Host, HostPattern, Policy, Rule, Special, special};
+use crate::{Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, special};
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,9 +18,11 @@ pub(crate) struct Member {
     pub(crate) policy: Policy,
     allow: Index,
     deny: Index,
+    /// Whether any rule is about HTTP at all.
+    reads: bool,
 }
 
-/// One request to leave the cell.
+/// One connection out of the cell, or one request on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Egress<'a> {
     /// The destination as the program named it.
@@ -29,6 +31,8 @@ pub struct Egress<'a> {
     pub port: u16,
     /// Absolute paths of the program's executable, then its parents'; none when unknown.
     pub program: Option<&'a [String]>,
+    /// What is asked there; none is the connection itself.
+    pub request: Option<&'a Request>,
 }
 
 /// What becomes of a request.
@@ -37,6 +41,8 @@ pub struct Egress<'a> {
 pub enum Decision<'a> {
     /// Every policy allows it.
     Allow(Permit<'a>),
+    /// Every policy allows the connection, and at least one decides its requests, each by itself: they must be read.
+    Read,
     /// No policy denies it, and at least one wants the operator asked.
     Ask(Refusal),
     /// At least one policy denies it.
@@ -77,7 +83,7 @@ pub struct Refusal {
     pub reason: Reason,
     /// The policy that said so; empty when there was none.
     pub policy: String,
-    /// The destination, `HOST:PORT`.
+    /// The destination, `HOST:PORT`, after the request where it is about one.
     pub destination: String,
     /// The rule or range that decided, as written.
     pub rule: Option<String>,
@@ -129,6 +135,11 @@ impl Conjunction {
         self.0.iter().map(|member| &member.policy)
     }
 
+    /// Whether what is said to this destination must be read.
+    pub(crate) fn reads(&self, host: &Host, port: u16) -> bool {
+        self.0.iter().any(|member| member.reads(host, port))
+    }
+
     pub(crate) fn members(&self) -> &[Member] {
         &self.0
     }
@@ -149,12 +160,14 @@ impl From<Conjunction> for Vec<Policy> {
 impl Member {
     fn new(policy: Policy) -> Member {
         let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
-        Member { policy, allow, deny }
+        let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
+        let reads = rules.any(|rule| rule.protocol == Protocol::Http);
+        Member { policy, allow, deny, reads }
     }
 
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
         let network = &self.policy.network;
-        if let Some(rule) = self.denial(egress.host, egress.port) {
+        if let Some(rule) = self.denial(egress.host, egress.port, egress.request) {
             return Verdict::Denied(rule);
         }
         // An address is judged here as it is when it is pinned, so that nothing is allowed that is then refused.
@@ -173,15 +186,31 @@ impl Member {
     /// The most specific rule that allows this host at the request's port to its program.
     fn allowance(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
         let allow = &self.policy.network.allow;
-        let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program);
+        // A connection may be made for the sake of any request.
+        let asks =
+            |rule: &Rule| egress.request.is_none_or(|request| request.is_taken(&rule.methods, &rule.paths, true));
+        let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program) && asks(rule);
         self.allow.find(host, |position| takes(&allow[position])).map(|position| &allow[position])
     }
 
     /// A deny rule holds for every program: an unknown one must not slip past it.
-    fn denial(&self, host: &Host, port: u16) -> Option<&Rule> {
+    fn denial(&self, host: &Host, port: u16, request: Option<&Request>) -> Option<&Rule> {
         let deny = &self.policy.network.deny;
-        let fits = |position: usize| deny[position].to.port.is_none_or(|named| named == port);
-        self.deny.find(host, fits).map(|position| &deny[position])
+        let means = |rule: &Rule| match request {
+            Some(request) => request.is_taken(&rule.methods, &rule.paths, false),
+            None => !rule.is_about_requests(),
+        };
+        let fits = |rule: &Rule| rule.to.port.is_none_or(|named| named == port) && means(rule);
+        self.deny.find(host, |position| fits(&deny[position])).map(|position| &deny[position])
+    }
+
+    /// Whether what is said to this destination must be read, whoever says it.
+    pub(crate) fn reads(&self, host: &Host, port: u16) -> bool {
+        let network = &self.policy.network;
+        let of = |rule: &Rule| rule.protocol == Protocol::Http && rule.to.port.is_none_or(|named| named == port);
+        self.reads
+            && (self.allow.find(host, |position| of(&network.allow[position])).is_some()
+                || self.deny.find(host, |position| of(&network.deny[position])).is_some())
     }
 
     /// Whether an allow rule names this special address itself.
@@ -225,6 +254,7 @@ pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision
     }
     match (ask, last) {
         (Some(refusal), _) => Decision::Ask(refusal),
+        (None, Some(_)) if egress.request.is_none() && conjunction.reads(egress.host, egress.port) => Decision::Read,
         (None, None) => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
         (None, Some(rule)) => Decision::Allow(Permit { conjunction, egress: *egress, rule }),
     }
@@ -268,7 +298,7 @@ impl Permit<'_> {
         let found = special(raw);
         for member in self.conjunction.members() {
             let name = &member.policy.name;
-            if let Some(rule) = member.denial(&Host::Address(address), self.egress.port) {
+            if let Some(rule) = member.denial(&Host::Address(address), self.egress.port, self.egress.request) {
                 return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));
             }
             if let Some(found) = found
@@ -297,7 +327,11 @@ impl Pinned {
 
 impl Refusal {
     fn new(reason: Reason, policy: &str, egress: &Egress<'_>, rule: Option<String>) -> Refusal {
-        Refusal { reason, policy: policy.into(), destination: format!("{}:{}", egress.host, egress.port), rule }
+        let mut destination = format!("{}:{}", egress.host, egress.port);
+        if let Some(request) = egress.request {
+            destination = format!("{request} at {destination}");
+        }
+        Refusal { reason, policy: policy.into(), destination, rule }
     }
 
     /// One for the range of an address.

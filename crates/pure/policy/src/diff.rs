@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Limit, Limits, Policy, Rule, print};
+use crate::{CanonicalPath, Limit, Limits, Network, Policy, Protocol, Rule, print};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +54,22 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.scalar("network.default", (old.default, old.default.name()), (new.default, new.default.name()));
     found.list("network.allow", &old.allow, &new.allow, Kind::Grant, Rule::grants);
     found.list("network.deny", &old.deny, &new.deny, Kind::Bar, Rule::covers);
+    for change in &mut found.0 {
+        change.widens |= change.before.as_deref().is_some_and(|text| reads_alone(text, old, new));
+        change.narrows |= change.after.as_deref().is_some_and(|text| reads_alone(text, new, old));
+    }
     found.list("tests", &before.tests, &after.tests, Kind::Word, PartialEq::eq);
     found.0
+}
+
+/// Whether this is a rule that has requests read on the one side, where on the other nothing has and bytes may pass that
+/// are not looked into.
+fn reads_alone(text: &str, here: &Network, there: &Network) -> bool {
+    let rules = |network: &Network| network.allow.iter().chain(&network.deny).cloned().collect::<Vec<_>>();
+    let reads = |rule: &Rule| rule.protocol == Protocol::Http;
+    let Some(rule) = rules(here).into_iter().find(|rule| reads(rule) && rule.to_string() == text) else { return false };
+    let unread = |other: &Rule| !reads(other) && (other.to.covers(&rule.to) || rule.to.covers(&other.to));
+    !rules(there).iter().any(|other| reads(other) && other.to.covers(&rule.to)) && there.allow.iter().any(unread)
 }
 
 /// What an entry of a list does.
@@ -170,6 +184,26 @@ mod tests {
             assert_eq!((back.widens, back.narrows), (!widens, widens), "{key} back");
         }
         assert!(diff(&Policy::default(), &Policy::default()).is_empty());
+    }
+
+    /// A rule about requests narrows what another one lets pass unread, whichever of the two came first.
+    #[test]
+    fn reading_narrows_and_no_longer_reading_widens() {
+        let mut unread = Policy::default();
+        unread.network.allow = vec![rule("*.a.com")];
+        let mut read = unread.clone();
+        read.network.deny = vec![Rule {
+            protocol: Protocol::Http,
+            methods: vec![crate::Method::parse("DELETE").expect("a method")],
+            ..rule("x.a.com:80")
+        }];
+        let ways =
+            |from: &Policy, to: &Policy| diff(from, to).iter().map(|one| (one.widens, one.narrows)).collect::<Vec<_>>();
+        assert_eq!((ways(&unread, &read), ways(&read, &unread)), (vec![(false, true)], vec![(true, false)]));
+        std::mem::swap(&mut read.network.allow, &mut read.network.deny);
+        read.network.allow.push(rule("*.a.com"));
+        read.network.deny.clear();
+        assert_eq!((ways(&unread, &read), ways(&read, &unread)), (vec![(false, true)], vec![(true, false)]));
     }
 
     #[test]

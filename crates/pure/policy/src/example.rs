@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, CanonicalPath, Conjunction, Decision, Egress, FileAnswer, Host, Outcome, Place, Policy, decide, explain,
-    file, print,
+    Access, CanonicalPath, Conjunction, Decision, Egress, FileAnswer, Host, Method, Outcome, Place, Policy, Request,
+    decide, explain, file, print,
 };
 
 /// One example.
@@ -19,6 +19,21 @@ pub enum Example {
         host: Host,
         /// Its port.
         port: u16,
+        /// The executable; none is an unknown program.
+        program: Option<CanonicalPath>,
+        /// What becomes of it.
+        expect: Outcome,
+    },
+    /// One HTTP request.
+    Request {
+        /// The destination.
+        host: Host,
+        /// Its port.
+        port: u16,
+        /// The method.
+        method: Method,
+        /// The path, as a request has it.
+        path: String,
         /// The executable; none is an unknown program.
         program: Option<CanonicalPath>,
         /// What becomes of it.
@@ -107,10 +122,22 @@ fn judge(
     let look = |path: &ExamplePath| path.resolve(place).map(|path| file(policy, place, &path));
     match example {
         Example::Connect { host, port, program, expect } => {
-            let chain = program.as_ref().map(|path| vec![path.as_str().to_owned()]);
-            let egress = Egress { host, port: *port, program: chain.as_deref() };
-            let (found, text) = connect(conjunction, &egress);
+            let chain = chain(program.as_ref());
+            let egress = Egress { host, port: *port, program: chain.as_deref(), request: None };
+            let (found, text) = egress_comes_to(conjunction, &egress);
             (found.name(), text, found == *expect)
+        }
+        Example::Request { host, port, method, path, program, expect } => {
+            let chain = chain(program.as_ref());
+            match Request::new(method.as_str(), path) {
+                Ok(request) => {
+                    let request = Some(&request);
+                    let egress = Egress { host, port: *port, program: chain.as_deref(), request };
+                    let (found, text) = egress_comes_to(conjunction, &egress);
+                    (found.name(), text, found == *expect)
+                }
+                Err(error) => (Outcome::Deny.name(), error.to_string(), *expect == Outcome::Deny),
+            }
         }
         Example::Read { path, expect } => {
             let answer = look(path);
@@ -130,12 +157,18 @@ fn told(answer: Option<FileAnswer>) -> String {
     answer.map_or_else(|| "the path is too long".into(), |answer| answer.to_string())
 }
 
-fn connect(conjunction: &Conjunction, egress: &Egress<'_>) -> (Outcome, String) {
+fn chain(program: Option<&CanonicalPath>) -> Option<Vec<String>> {
+    program.map(|path| vec![path.as_str().to_owned()])
+}
+
+fn egress_comes_to(conjunction: &Conjunction, egress: &Egress<'_>) -> (Outcome, String) {
+    let explained = || {
+        let members = explain(conjunction, egress).members;
+        members.into_iter().map(|member| member.text).collect::<Vec<_>>().join("; ")
+    };
     match decide(conjunction, egress) {
-        Decision::Allow(_) => {
-            let members = explain(conjunction, egress).members;
-            (Outcome::Allow, members.into_iter().map(|member| member.text).collect::<Vec<_>>().join("; "))
-        }
+        Decision::Allow(_) => (Outcome::Allow, explained()),
+        Decision::Read => (Outcome::Read, explained()),
         Decision::Ask(refusal) => (Outcome::Ask, refusal.to_string()),
         Decision::Deny(refusal) => (Outcome::Deny, refusal.to_string()),
     }
@@ -209,6 +242,12 @@ impl fmt::Display for Example {
                 let program = program.as_ref().map(|path| format!(", program: {}", print::quoted(path.as_str())));
                 let program = program.unwrap_or_default();
                 write!(formatter, "{{connect: \"{host}:{port}\"{program}, expect: {}}}", expect.name())
+            }
+            Example::Request { host, port, method, path, program, expect } => {
+                let program = program.as_ref().map(|path| format!(", program: {}", print::quoted(path.as_str())));
+                let (program, method) = (program.unwrap_or_default(), method.as_str());
+                let request = print::quoted(&format!("{method} {host}:{port}{path}"));
+                write!(formatter, "{{request: {request}{program}, expect: {}}}", expect.name())
             }
             Example::Read { path, expect } => write!(formatter, "{{read: {path}, expect: {}}}", expect.name()),
             Example::Write { path, expect } => write!(formatter, "{{write: {path}, expect: {}}}", expect.name()),

@@ -8,10 +8,12 @@ use crate::{Conjunction, Default, Egress};
 /// A decision without its permit, narrowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // The three decisions.
+#[allow(missing_docs)] // The decisions.
 pub enum Outcome {
     Deny,
     Ask,
+    /// The connection is allowed as far as its requests are.
+    Read,
     Allow,
 }
 
@@ -22,6 +24,7 @@ impl Outcome {
         match self {
             Outcome::Deny => "deny",
             Outcome::Ask => "ask",
+            Outcome::Read => "read",
             Outcome::Allow => "allow",
         }
     }
@@ -56,6 +59,9 @@ pub fn explain(conjunction: &Conjunction, egress: &Egress<'_>) -> Explanation {
     let part = |member: &crate::decide::Member| {
         let (outcome, rule, text) = match member.judge(egress) {
             Verdict::Denied(rule) => (Outcome::Deny, Some(rule), format!("denied by {rule}")),
+            Verdict::Allowed(rule) if egress.request.is_none() && member.reads(egress.host, egress.port) => {
+                (Outcome::Read, Some(rule), format!("each request is decided by itself; {rule} allows some"))
+            }
             Verdict::Allowed(rule) => (Outcome::Allow, Some(rule), format!("allowed by {rule}")),
             Verdict::Unnamed(Default::Deny) => (Outcome::Deny, None, "no rule matches; the default is deny".into()),
             Verdict::Unnamed(Default::Ask) => (Outcome::Ask, None, "no rule matches; the default is ask".into()),

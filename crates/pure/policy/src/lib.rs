@@ -10,6 +10,7 @@ mod example;
 mod explain;
 mod files;
 mod host;
+mod http;
 mod index;
 mod model;
 mod observed;
@@ -29,6 +30,7 @@ pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
 pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
+pub use http::{AskedError, Method, PathPattern, Request, RequestError};
 pub use model::{Default, Files, Limit, Limits, Network, Policy, Protocol, Rule, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Example, HostPattern, Target, print};
+use crate::{CanonicalPath, Example, HostPattern, Method, PathPattern, Target, print};
 
 /// One compiled policy. The default allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
@@ -170,6 +170,12 @@ pub struct Rule {
     /// The protocol.
     #[serde(default)]
     pub protocol: Protocol,
+    /// Methods of requests; empty means every one. Only where HTTP is spoken, as with [`Rule::paths`].
+    #[serde(default)]
+    pub methods: Vec<Method>,
+    /// Paths of requests; empty means every one.
+    #[serde(default)]
+    pub paths: Vec<PathPattern>,
 }
 
 /// The protocol of a rule.
@@ -179,13 +185,21 @@ pub enum Protocol {
     /// Bytes over TCP, not looked into.
     #[default]
     Tcp,
+    /// HTTP: every request is read and decided by itself.
+    Http,
 }
 
 impl Rule {
     /// A rule for every program.
     #[must_use]
     pub const fn to(to: Target) -> Rule {
-        Rule { to, programs: Vec::new(), protocol: Protocol::Tcp }
+        Rule { to, programs: Vec::new(), protocol: Protocol::Tcp, methods: Vec::new(), paths: Vec::new() }
+    }
+
+    /// Whether it means some requests and not others.
+    #[must_use]
+    pub const fn is_about_requests(&self) -> bool {
+        !self.methods.is_empty() || !self.paths.is_empty()
     }
 
     /// Whether the rule holds for a program chain, executable first. An unknown program matches no list.
@@ -217,7 +231,15 @@ impl Rule {
     pub fn covers(&self, other: &Rule) -> bool {
         let programs = self.programs.is_empty()
             || (!other.programs.is_empty() && other.programs.iter().all(|path| self.programs.contains(path)));
-        programs && self.to.covers(&other.to)
+        programs && self.to.covers(&other.to) && self.takes_requests_of(other)
+    }
+
+    /// Whether it takes every request that the other one takes, destinations left aside.
+    fn takes_requests_of(&self, other: &Rule) -> bool {
+        let methods = self.methods.is_empty()
+            || (!other.methods.is_empty() && other.methods.iter().all(|method| self.methods.contains(method)));
+        let covered = |path: &PathPattern| self.paths.iter().any(|own| own.covers(path));
+        methods && (self.paths.is_empty() || (!other.paths.is_empty() && other.paths.iter().all(covered)))
     }
 }
 
@@ -228,6 +250,17 @@ impl fmt::Display for Rule {
         if !self.programs.is_empty() {
             let quoted: Vec<String> = self.programs.iter().map(|path| print::quoted(path.as_str())).collect();
             write!(formatter, ", programs: [{}]", quoted.join(", "))?;
+        }
+        if self.protocol == Protocol::Http && !self.is_about_requests() {
+            formatter.write_str(", protocol: http")?;
+        }
+        if !self.methods.is_empty() {
+            let names: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+            write!(formatter, ", methods: [{}]", names.join(", "))?;
+        }
+        if !self.paths.is_empty() {
+            let quoted: Vec<String> = self.paths.iter().map(|path| print::quoted(path.as_str())).collect();
+            write!(formatter, ", paths: [{}]", quoted.join(", "))?;
         }
         formatter.write_str("}")
     }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::suggest::smallest;
-use crate::{CanonicalPath, Egress, Host, Outcome, Rule, Target, print, special};
+use crate::{
+    CanonicalPath, Egress, Host, Method, Outcome, PathPattern, Protocol, Request, Rule, Target, print, special,
+};
 
 /// One request that a run made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,19 +16,23 @@ pub struct Observed {
     pub port: u16,
     /// The executable, then its parents'; empty when unknown.
     pub program: Vec<String>,
+    /// What was asked there, where requests were read; none is the connection.
+    pub request: Option<Request>,
     /// What became of it.
     pub outcome: Outcome,
 }
 
 /// The smallest policy, as text of the language, that allows every request of a run.
 ///
-/// Requests to one host and port become one rule with all their programs; hosts are never joined into a
-/// wildcard nor ports left out. A request of an unknown program needs a rule for every program: a comment says
+/// Requests to one host and port become one rule with all their programs, or where they were read one for each method,
+/// with all its paths; hosts and paths are never joined into a wildcard nor ports left out. A request of an unknown program needs a rule for every program: a comment says
 /// so, as it says what the run was refused. Requests whose executable cannot be written, and those to an address that
 /// no rule opens, are listed and left out.
 #[must_use]
 pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
-    let mut rules: BTreeMap<Target, Programs> = BTreeMap::new();
+    let mut rules: BTreeMap<Place, Found> = BTreeMap::new();
+    let place = |request: &Observed| (request.host.to_string(), request.port);
+    let read: BTreeSet<_> = requests.iter().filter(|request| request.request.is_some()).map(place).collect();
     let (mut left, mut closed) = (BTreeSet::new(), BTreeSet::new());
     for request in requests {
         let program = (!request.program.is_empty()).then_some(request.program.as_slice());
@@ -36,8 +42,16 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
             closed.insert(format!("{}:{}", request.host, request.port));
             continue;
         }
-        match smallest(&Egress { host: &request.host, port: request.port, program }) {
-            Some(rule) => rules.entry(rule.to.clone()).or_default().add(rule, request.outcome),
+        let asked = request.request.as_ref();
+        // The connection was made for the sake of requests, which stand for themselves.
+        if asked.is_none() && read.contains(&place(request)) {
+            continue;
+        }
+        match smallest(&Egress { host: &request.host, port: request.port, program, request: asked }) {
+            Some(rule) => {
+                let place = Place { to: rule.to, methods: rule.methods, paths: rule.paths };
+                rules.entry(place).or_default().add(rule.programs, request.outcome);
+            }
             None => {
                 let program: String =
                     request.program.first().into_iter().flat_map(|path| path.chars().take(200)).collect();
@@ -50,8 +64,8 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
     if !rules.is_empty() {
         text += "  allow:\n";
     }
-    for (to, programs) in rules {
-        text += &programs.line(to);
+    for (place, found) in joined(rules) {
+        text += &found.line(place);
     }
     for request in left {
         text += &format!("# left out, no rule can name the executable: {request}\n");
@@ -68,21 +82,44 @@ fn named(name: &str) -> String {
     if name.trim().is_empty() { "observed".into() } else { name }
 }
 
-#[derive(Default)]
-struct Programs {
+/// What a rule is about: one destination, and one request where they were read.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    to: Target,
+    methods: Vec<Method>,
+    paths: Vec<PathPattern>,
+}
+
+/// Paths that the same programs asked for in the same way, in one rule.
+fn joined(rules: BTreeMap<Place, Found>) -> Vec<(Place, Found)> {
+    let mut joined: Vec<(Place, Found)> = Vec::new();
+    for (place, found) in rules {
+        match joined.last_mut() {
+            Some((last, same)) if *same == found && (&last.to, &last.methods) == (&place.to, &place.methods) => {
+                last.paths.extend(place.paths);
+            }
+            _ => joined.push((place, found)),
+        }
+    }
+    joined
+}
+
+/// Who asked for it, and what came of it.
+#[derive(Default, PartialEq, Eq)]
+struct Found {
     known: BTreeSet<CanonicalPath>,
     unknown: bool,
     refused: bool,
 }
 
-impl Programs {
-    fn add(&mut self, rule: Rule, outcome: Outcome) {
-        self.unknown |= rule.programs.is_empty();
+impl Found {
+    fn add(&mut self, programs: Vec<CanonicalPath>, outcome: Outcome) {
+        self.unknown |= programs.is_empty();
         self.refused |= outcome != Outcome::Allow;
-        self.known.extend(rule.programs);
+        self.known.extend(programs);
     }
 
-    fn line(self, to: Target) -> String {
+    fn line(self, Place { to, methods, paths }: Place) -> String {
         let mut said = Vec::new();
         if self.refused {
             said.push("refused in the run");
@@ -92,6 +129,7 @@ impl Programs {
         }
         let programs = if self.unknown { Vec::new() } else { self.known.into_iter().collect() };
         let said = if said.is_empty() { String::new() } else { format!(" # {}", said.join("; ")) };
-        format!("    - {}{said}\n", Rule { programs, ..Rule::to(to) })
+        let protocol = if methods.is_empty() { Protocol::Tcp } else { Protocol::Http };
+        format!("    - {}{said}\n", Rule { to, programs, protocol, methods, paths })
     }
 }

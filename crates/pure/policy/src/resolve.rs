@@ -37,7 +37,7 @@ impl<'a> Named<'a> {
 
     fn at(&self, name: &DnsName, port: u16) -> Outcome {
         let target = Target { host: HostPattern::Exact(name.clone()), port: Some(port) };
-        if self.deny.iter().any(|rule| rule.to.covers(&target)) {
+        if self.deny.iter().any(|rule| !rule.is_about_requests() && rule.to.covers(&target)) {
             Outcome::Deny
         } else if self.allow.iter().any(|rule| rule.to.opens(&target)) {
             Outcome::Allow

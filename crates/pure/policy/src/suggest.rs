@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Member, Verdict};
-use crate::{CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Rule, Target, decide, special};
+use crate::{
+    CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Protocol, Rule, Target, decide, special,
+};
 
 /// A rule, and the policies that would need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suggestion {
-    /// The rule: one host, one port, the executable when it is known.
+    /// The rule: one host, one port, the executable when it is known; one method and path where requests are read.
     pub rule: Rule,
     /// The program was unknown, so the rule holds for every program: say it before anyone takes it over.
     pub every_program: bool,
@@ -27,7 +29,9 @@ pub struct Suggestion {
 pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggestion> {
     let written = if let Host::Address(address) = egress.host { Some(*address) } else { None };
     let lacks = |member: &Member| !matches!(member.judge(egress), Verdict::Allowed(_));
-    suggestion(conjunction, egress, smallest(egress)?, written, lacks)
+    // A rule about requests where none is read would have all others read too.
+    let request = egress.request.filter(|_| conjunction.reads(egress.host, egress.port));
+    suggestion(conjunction, egress, smallest(&Egress { request, ..*egress })?, written, lacks)
 }
 
 /// The smallest rule by which an allowed name may lead to an address in a special range, checked by
@@ -39,7 +43,7 @@ pub fn suggest_address(conjunction: &Conjunction, egress: &Egress<'_>, address: 
     let Decision::Allow(_) = decide(conjunction, egress) else { return None };
     let found = special(address)?;
     let canonical = address.to_canonical();
-    let rule = smallest(&Egress { host: &Host::Address(canonical), ..*egress })?;
+    let rule = smallest(&Egress { host: &Host::Address(canonical), request: None, ..*egress })?;
     suggestion(conjunction, egress, rule, Some(address), |member| !member.names(egress, canonical, found))
 }
 
@@ -80,5 +84,14 @@ pub(crate) fn smallest(egress: &Egress<'_>) -> Option<Rule> {
         None => Vec::new(),
         Some(path) => vec![path.ok()?],
     };
-    Some(Rule { programs, ..Rule::to(Target { host, port: Some(egress.port) }) })
+    let rule = Rule { programs, ..Rule::to(Target { host, port: Some(egress.port) }) };
+    Some(match egress.request {
+        None => rule,
+        Some(request) => Rule {
+            protocol: Protocol::Http,
+            methods: vec![request.method().clone()],
+            paths: request.patterns(),
+            ..rule
+        },
+    })
 }

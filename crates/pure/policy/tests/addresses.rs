@@ -48,8 +48,9 @@ fn address(text: &str) -> IpAddr {
 
 fn pins(conjunction: &Conjunction, name: &str, at: &str) -> Result<(), Reason> {
     let host = Host::parse(name).expect("a host");
-    match decide(conjunction, &Egress { host: &host, port: 80, program: None }) {
+    match decide(conjunction, &Egress { host: &host, port: 80, program: None, request: None }) {
         Decision::Allow(permit) => permit.pin(&[address(at)]).map(drop).map_err(|refusal| refusal.reason),
+        Decision::Read => unreachable!("no rule is about requests"),
         Decision::Ask(refusal) | Decision::Deny(refusal) => Err(refusal.reason),
     }
 }
@@ -82,7 +83,7 @@ fn a_closed_address_is_never_pinned() {
     for text in CLOSED {
         assert_eq!(pins(&wide, "a.com", text), Err(Reason::Closed), "a name that leads to {text}");
         let host = Host::Address(address(text));
-        let egress = Egress { host: &host, port: 80, program: None };
+        let egress = Egress { host: &host, port: 80, program: None, request: None };
         assert!(
             matches!(decide(&wide, &egress), Decision::Deny(refusal) if refusal.reason == Reason::Closed),
             "{text}"
@@ -123,7 +124,7 @@ fn a_closed_address_cannot_be_written_in_a_rule() {
 #[test]
 fn a_closed_address_is_left_out_of_an_observed_policy() {
     let host = Host::Address(address("127.0.0.1"));
-    let seen = policy::Observed { host, port: 80, program: Vec::new(), outcome: Outcome::Deny };
+    let seen = policy::Observed { host, port: 80, program: Vec::new(), request: None, outcome: Outcome::Deny };
     let printed = suggest_policy("run", &[seen]);
     assert!(printed.contains("# left out, no rule opens the address: 127.0.0.1:80"), "{printed}");
     assert!(!printed.contains("to:"), "{printed}");
@@ -135,7 +136,7 @@ fn a_wildcard_denies_the_loopback_and_never_allows_it() {
     let decided = |allow: &[&str], deny: &[&str]| {
         let conjunction = Conjunction::new(vec![policy(allow, deny)]);
         let host = Host::parse("host.bastide").expect("a host");
-        let egress = Egress { host: &host, port: 80, program: None };
+        let egress = Egress { host: &host, port: 80, program: None, request: None };
         let found = matches!(decide(&conjunction, &egress), Decision::Allow(_));
         assert_eq!(explain(&conjunction, &egress).outcome == Outcome::Allow, found);
         found
@@ -160,17 +161,21 @@ fn a_wildcard_denies_the_loopback_and_never_allows_it() {
 fn a_special_address_is_suggested_by_itself() {
     let before = whole(&["0.0.0.0/0"]);
     let host = Host::parse("10.0.0.1").expect("a host");
-    let suggestion = suggest(&before, &Egress { host: &host, port: 80, program: None }).expect("a suggestion");
+    let suggestion =
+        suggest(&before, &Egress { host: &host, port: 80, program: None, request: None }).expect("a suggestion");
     assert_eq!(suggestion.rule.to_string(), "{to: \"10.0.0.1:80\"}");
     let public = Host::parse("8.8.8.8").expect("a host");
-    assert!(suggest(&before, &Egress { host: &public, port: 80, program: None }).is_none(), "allowed already");
+    assert!(
+        suggest(&before, &Egress { host: &public, port: 80, program: None, request: None }).is_none(),
+        "allowed already"
+    );
 }
 
 #[test]
 fn an_allowed_name_with_a_special_address_is_suggested_the_address() {
     let host = Host::parse("inner.example").expect("a host");
     let chain = ["/usr/bin/git".to_owned()];
-    let egress = Egress { host: &host, port: 80, program: Some(&chain) };
+    let egress = Egress { host: &host, port: 80, program: Some(&chain), request: None };
     let (narrow, wide) = (policy(&["inner.example", "10.1.2.3"], &[]), policy(&["inner.example", "0.0.0.0/0"], &[]));
     let before = Conjunction::new(vec![narrow.clone(), Policy { name: "own".into(), ..wide.clone() }]);
     let found = suggest_address(&before, &egress, address("10.1.2.3")).expect("a suggestion");
@@ -235,10 +240,11 @@ proptest! {
         }
         let conjunction = Conjunction::new(vec![policy]);
         let host = Host::Address(at);
-        let egress = Egress { host: &host, port: 80, program: None };
+        let egress = Egress { host: &host, port: 80, program: None, request: None };
         let explained = explain(&conjunction, &egress).outcome;
         let decided = match decide(&conjunction, &egress) {
             Decision::Ask(_) => Outcome::Ask,
+            Decision::Read => unreachable!("no rule is about requests"),
             Decision::Deny(_) => Outcome::Deny,
             Decision::Allow(permit) => match permit.pin(&[at]) {
                 Ok(_) => Outcome::Allow,

@@ -25,7 +25,7 @@ fn allowing_allocates_nothing() {
     let chain = ["/usr/bin/git".to_owned(), "/bin/sh".to_owned()];
     for name in ["host499.example.com", "a.b.c.zone499.example.com", "10.1.2.3", "fd00::1"] {
         let host = Host::parse(name).expect("a host");
-        let egress = Egress { host: &host, port: 443, program: Some(&chain) };
+        let egress = Egress { host: &host, port: 443, program: Some(&chain), request: None };
         let mut allowed = false;
         let info = allocation_counter::measure(|| allowed = matches!(decide(&whole, &egress), Decision::Allow(_)));
         assert!(allowed, "{name}");
@@ -38,7 +38,7 @@ fn allowing_allocates_nothing() {
 fn refusing_is_counted() {
     let whole = Conjunction::new(vec![thousand()]);
     let host = Host::parse("nowhere.example.net").expect("a host");
-    let egress = Egress { host: &host, port: 443, program: None };
+    let egress = Egress { host: &host, port: 443, program: None, request: None };
     let info = allocation_counter::measure(|| drop(decide(&whole, &egress)));
     assert!(info.count_total > 0);
 }

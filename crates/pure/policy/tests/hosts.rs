@@ -9,7 +9,7 @@ fn allows(rule: &str, host: &str, port: u16) -> bool {
     policy.network.allow.push(Rule::to(Target::parse(rule).expect("a target")));
     let whole = Conjunction::new(vec![policy]);
     let host = Host::parse(host).expect("a host");
-    matches!(decide(&whole, &Egress { host: &host, port, program: None }), Decision::Allow(_))
+    matches!(decide(&whole, &Egress { host: &host, port, program: None, request: None }), Decision::Allow(_))
 }
 
 #[test]

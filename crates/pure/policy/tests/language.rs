@@ -6,8 +6,8 @@ use std::cell::Cell;
 use policy::read::{Source, blueprint, read};
 use policy::{
     Access, CanonicalPath, Conjunction, Decision, Default, Egress, Example, ExamplePath, Files, Host, Limit, Limits,
-    Network, Observed, Outcome, Place, Policy, Reading, Rule, Stead, Target, WorkspaceMode, Writing, decide, diff,
-    file, run_tests, suggest_policy,
+    Network, Observed, Outcome, Place, Policy, Reading, Request, Rule, Stead, Target, WorkspaceMode, Writing, decide,
+    diff, file, run_tests, suggest_policy,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -141,18 +141,20 @@ fn observed() -> impl Strategy<Value = Observed> {
         Just(vec!["/a b/#'\"\\".to_owned()]),
     ];
     let outcome = prop::sample::select(vec![Outcome::Allow, Outcome::Ask, Outcome::Deny]);
-    (host, 1..3u16, program, outcome).prop_map(|(host, port, program, outcome)| Observed {
+    let request = prop::option::of(("GET|PUT", "(/(a|b|%61|a%2Fb)){1,2}/?"));
+    (host, 1..3u16, program, request, outcome).prop_map(|(host, port, program, request, outcome)| Observed {
         host,
         port,
         program,
+        request: request.map(|(method, path)| Request::new(&method, &path).expect("no odd request")),
         outcome,
     })
 }
 
 fn allowed_by(whole: &Conjunction, request: &Observed) -> bool {
     let program = (!request.program.is_empty()).then_some(request.program.as_slice());
-    let egress = Egress { host: &request.host, port: request.port, program };
-    matches!(decide(whole, &egress), Decision::Allow(_))
+    let egress = Egress { host: &request.host, port: request.port, program, request: request.request.as_ref() };
+    matches!(decide(whole, &egress), Decision::Allow(_) | Decision::Read)
 }
 
 #[test]
@@ -167,14 +169,31 @@ fn an_observed_run_is_allowed_and_nothing_else() {
             let whole = Conjunction::new(vec![policy.clone()]);
             let allowed = |request: &Observed| allowed_by(&whole, request);
             let nameable = |request: &Observed| request.program.first().is_none_or(|name| name.starts_with('/'));
-            for request in run.iter().filter(|request| nameable(request)) {
+            // Where requests were read, connections were made for their sake.
+            let read = |one: &Observed| {
+                let here = |other: &&Observed| (&other.host, other.port) == (&one.host, one.port);
+                run.iter().filter(here).any(|other| other.request.is_some())
+            };
+            let counts = |request: &Observed| nameable(request) && (request.request.is_some() || !read(request));
+            for request in run.iter().filter(|request| counts(request)) {
                 prop_assert!(allowed(request), "{:?}\n{}", request, printed);
             }
             let same =
                 |request: &&Observed| (&request.host, request.port) == (&other.host, other.port) && nameable(request);
+            let asked = |request: &Observed| match (&request.request, &other.request) {
+                (None, _) => !read(request),
+                (Some(_), None) => true,
+                (Some(one), Some(other)) => {
+                    let pure = |request: &Request| request.path().replace("%61", "a");
+                    // `a%2Fb` may be taken for `a/b`, so that is allowed with it.
+                    let taken = pure(one) == pure(other) || pure(one).replace("%2F", "/") == pure(other);
+                    one.method() == other.method() && taken
+                }
+            };
             let covered = run
                 .iter()
                 .filter(same)
+                .filter(|request| asked(request))
                 .any(|request| request.program.is_empty() || request.program.first() == other.program.first());
             prop_assert_eq!(allowed(&other), covered, "{:?}\n{}", other, printed);
             let counted = if covered { &inside } else { &outside };
@@ -184,7 +203,7 @@ fn an_observed_run_is_allowed_and_nothing_else() {
                 let mut less = policy.clone();
                 less.network.allow.remove(index);
                 let less = Conjunction::new(vec![less]);
-                prop_assert!(run.iter().any(|request| nameable(request) && !allowed_by(&less, request)), "{}", printed);
+                prop_assert!(run.iter().any(|request| counts(request) && !allowed_by(&less, request)), "{}", printed);
             }
             Ok(())
         })
@@ -198,7 +217,12 @@ fn an_observed_run_is_told_as_it_was() {
         host: Host::parse(host).expect("a host"),
         port: 443,
         program: program.iter().map(|&name| name.to_owned()).collect(),
+        request: None,
         outcome,
+    };
+    let read = |method: &str, path: &str, program: &str| Observed {
+        request: Some(Request::new(method, path).expect("a request")),
+        ..request("d.com", &[program], Outcome::Allow)
     };
     let run = [
         request("b.com", &[], Outcome::Ask),
@@ -206,6 +230,11 @@ fn an_observed_run_is_told_as_it_was() {
         request("a.com", &["/usr/bin/y", "/bin/sh"], Outcome::Allow),
         request("a.com", &["/usr/bin/x"], Outcome::Allow),
         request("c.com", &["x\ny"], Outcome::Allow),
+        request("d.com", &["/usr/bin/x"], Outcome::Allow),
+        read("GET", "/b", "/usr/bin/x"),
+        read("GET", "/a", "/usr/bin/x"),
+        read("GET", "/c", "/usr/bin/y"),
+        read("PUT", "/a*", "/usr/bin/x"),
     ];
     let expected = "\
 # observed, not judged: what one run asked for, whatever made it ask
@@ -216,6 +245,9 @@ network:
   allow:
     - {to: \"a.com:443\", programs: [\"/usr/bin/x\", \"/usr/bin/y\"]}
     - {to: \"b.com:443\"} # refused in the run; program unknown: every program may
+    - {to: \"d.com:443\", programs: [\"/usr/bin/x\"], methods: [GET], paths: [\"/a\", \"/b\"]}
+    - {to: \"d.com:443\", programs: [\"/usr/bin/y\"], methods: [GET], paths: [\"/c\"]}
+    - {to: \"d.com:443\", programs: [\"/usr/bin/x\"], methods: [PUT], paths: [\"/a%2A\"]}
 # left out, no rule can name the executable: c.com:443 by \"x\\U0000000Ay\"
 ";
     assert_eq!(suggest_policy("run", &run), expected);

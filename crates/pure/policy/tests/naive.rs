@@ -5,18 +5,19 @@ mod naive_host;
 
 use naive_host::{Seen, see};
 use policy::{
-    Conjunction, Decision, Default, Egress, Host, Network, Outcome, Policy, Rule, Target, decide, explain, suggest,
+    Conjunction, Decision, Default, Egress, Host, Method, Network, Outcome, PathPattern, Policy, Protocol, Request,
+    Rule, Target, decide, explain, suggest,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-const RANK: [Outcome; 3] = [Outcome::Deny, Outcome::Ask, Outcome::Allow];
+const RANK: [Outcome; 4] = [Outcome::Deny, Outcome::Ask, Outcome::Read, Outcome::Allow];
 
-/// A rule as written: host pattern, port (0 any), programs.
-type Written = (String, u16, Vec<String>);
+/// A rule as written: host pattern, port (0 any), programs, and methods and paths where HTTP is read.
+type Written = (String, u16, Vec<String>, Option<(Vec<String>, Vec<String>)>);
 
-/// A request as written: host, port, program chain.
-type Asked = (String, u16, Option<Vec<String>>);
+/// A request as written: host, port, program chain, and method and path where it is no mere connection.
+type Asked = (String, u16, Option<Vec<String>>, Option<(String, String)>);
 
 /// How many leading bits a rule's network must have to name the host; none for the closed ranges. Knows the ranges
 /// that the generators meet, and no others.
@@ -61,31 +62,95 @@ fn names_host(pattern: &str, host: &Seen, allows: bool) -> bool {
     }
 }
 
-fn naive(member: &(Vec<Written>, Vec<Written>, bool), host: &Seen, port: u16, program: Option<&str>) -> usize {
+/// Every spelling of a path that some server takes it for.
+fn spellings(path: &str) -> Vec<String> {
+    let plain = path.replace("%61", "a");
+    let split = plain.replace("%2F", "/").replace("%5C", "/");
+    let cut = |path: &str| {
+        path.split('/').map(|part| part.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
+    };
+    vec![cut(&plain), cut(&split), plain, split]
+}
+
+/// Whether a pattern means a path, by trying everything.
+fn means(pattern: &[&str], path: &[&str]) -> bool {
+    fn text(pattern: &[u8], segment: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => segment.is_empty(),
+            Some((b'*', rest)) => (0..=segment.len()).any(|at| text(rest, &segment[at..])),
+            Some((byte, rest)) => segment.first() == Some(byte) && text(rest, &segment[1..]),
+        }
+    }
+    match pattern.split_first() {
+        None => path.is_empty(),
+        Some((&"**", rest)) => (0..=path.len()).any(|at| means(rest, &path[at..])),
+        Some((one, rest)) => {
+            path.first().is_some_and(|segment| text(one.as_bytes(), segment.as_bytes())) && means(rest, &path[1..])
+        }
+    }
+}
+
+/// Whether a rule is about a request: in every spelling, or in some.
+fn is_about(http: Option<&(Vec<String>, Vec<String>)>, (method, path): &(String, String), every: bool) -> bool {
+    let Some((methods, paths)) = http else { return true };
+    let taken = |spelling: &String| {
+        let split = |text: &str| text[1..].split('/').map(str::to_owned).collect::<Vec<_>>();
+        let path = split(spelling);
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        paths.iter().any(|pattern| {
+            let parts = split(pattern);
+            means(&parts.iter().map(String::as_str).collect::<Vec<_>>(), &path)
+        })
+    };
+    let (all, any) = (spellings(path).iter().all(taken), spellings(path).iter().any(taken));
+    (methods.is_empty() || methods.contains(method)) && (paths.is_empty() || if every { all } else { any })
+}
+
+type Lists = (Vec<Written>, Vec<Written>, bool);
+
+/// Whether some rule has this destination read.
+fn reads((allow, deny, _): &Lists, host: &Seen, port: u16) -> bool {
+    let of = |rule: &Written, allows| {
+        rule.3.is_some() && names_host(&rule.0, host, allows) && (rule.1 == 0 || rule.1 == port)
+    };
+    allow.iter().any(|rule| of(rule, true)) || deny.iter().any(|rule| of(rule, false))
+}
+
+fn naive(member: &Lists, host: &Seen, port: u16, program: Option<&str>, request: Option<&(String, String)>) -> usize {
     let (allow, deny, ask) = member;
     let loopback = *host == Seen::Name("host.bastide".into());
-    if deny.iter().any(|rule| names_host(&rule.0, host, false) && (rule.1 == 0 || rule.1 == port)) {
+    let denies = |rule: &Written| match (request, &rule.3) {
+        (Some(request), http) => is_about(http.as_ref(), request, false),
+        (None, Some((methods, paths))) => methods.is_empty() && paths.is_empty(),
+        (None, None) => true,
+    };
+    if deny.iter().any(|rule| names_host(&rule.0, host, false) && (rule.1 == 0 || rule.1 == port) && denies(rule)) {
         return 0;
     }
     let allows = |rule: &&Written| {
         let program = rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| other == name));
-        names_host(&rule.0, host, true) && (rule.1 == port || (rule.1 == 0 && !loopback)) && program
+        let asked = request.is_none_or(|request| is_about(rule.3.as_ref(), request, true));
+        names_host(&rule.0, host, true) && (rule.1 == port || (rule.1 == 0 && !loopback)) && program && asked
     };
     let taking: Vec<_> = allow.iter().filter(allows).collect();
     match needed(host) {
         None => 0,
         Some(_) if taking.is_empty() => usize::from(*ask),
-        Some(bits) => 2 * usize::from(taking.iter().any(|rule| width(&rule.0) >= bits)),
+        Some(bits) => 3 * usize::from(taking.iter().any(|rule| width(&rule.0) >= bits)),
     }
 }
 
 fn compile(allow: &[Written], deny: &[Written], ask: bool) -> Policy {
     let rules = |written: &[Written]| {
-        let rule = |(host, port, programs): &Written| {
+        let rule = |(host, port, programs, http): &Written| {
             let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
             let text = if *port == 0 { host } else { format!("{host}:{port}") };
             let programs = programs.iter().map(|path| path.clone().try_into().expect("a path")).collect();
-            Rule { programs, ..Rule::to(Target::parse(&text).expect("a target")) }
+            let rule = Rule { programs, ..Rule::to(Target::parse(&text).expect("a target")) };
+            let Some((methods, paths)) = http else { return rule };
+            let methods = methods.iter().map(|name| Method::parse(name).expect("a method")).collect();
+            let paths = paths.iter().map(|text| PathPattern::parse(text).expect("a pattern")).collect();
+            Rule { protocol: Protocol::Http, methods, paths, ..rule }
         };
         written.iter().map(rule).collect()
     };
@@ -128,37 +193,51 @@ fn rule() -> impl Strategy<Value = Written> {
     ];
     let below = prop_oneof!["\\*\\.([ab]\\.){0,2}(com|COM|bastide)\\.?", Just("*.host.bastide".to_owned())];
     let host = prop_oneof![3 => name(), 3 => below, 2 => address(), 2 => network];
-    (host, 0..3u16, prop::collection::vec("/usr/bin/[xy]", 0..3)).prop_map(|(host, port, programs)| {
+    let paths = prop::collection::vec("(/(a|b|\\*|a\\*|\\*\\*)){1,3}/?", 0..3);
+    let http = prop::option::weighted(0.3, (prop::collection::vec("GET|PUT", 0..2), paths));
+    (host, 0..3u16, prop::collection::vec("/usr/bin/[xy]", 0..3), http).prop_map(|(host, port, programs, http)| {
         let loopback = host.to_lowercase().trim_end_matches('.') == "host.bastide";
-        (host, if loopback { port.max(1) } else { port }, programs)
+        (host, if loopback { port.max(1) } else { port }, programs, http)
     })
 }
 
-fn member() -> impl Strategy<Value = (Vec<Written>, Vec<Written>, bool)> {
-    let deny = rule().prop_map(|(host, port, _)| (host, port, Vec::new()));
+/// A path that servers read in one way or in several, and no odd one.
+fn path() -> impl Strategy<Value = String> {
+    "(/(a|b|ab|%61|a%2Fb|b%5Ca|a;b)){1,3}/?"
+}
+
+fn member() -> impl Strategy<Value = Lists> {
+    let deny = rule().prop_map(|(host, port, _, http)| (host, port, Vec::new(), http));
     (prop::collection::vec(rule(), 0..8), prop::collection::vec(deny, 0..2), any::<bool>())
 }
 
 fn request() -> impl Strategy<Value = Asked> {
     let host = prop_oneof![4 => name(), 3 => address(), 1 => closed()];
-    (host, 1..3u16, prop::option::of(prop::collection::vec("/usr/bin/[xyz]", 1..3)))
+    let request = prop::option::of(("GET|PUT", path()));
+    (host, 1..3u16, prop::option::of(prop::collection::vec("/usr/bin/[xyz]", 1..3)), request)
 }
 
 /// The request, or one that the first policy's rule at `index` means.
-fn aimed(members: &[(Vec<Written>, Vec<Written>, bool)], asked: Asked, aim: Option<prop::sample::Index>) -> Asked {
+fn aimed(members: &[Lists], asked: Asked, aim: Option<prop::sample::Index>) -> Asked {
     let (Some(index), Some((allow, ..))) = (aim, members.first()) else { return asked };
     if allow.is_empty() {
         return asked;
     }
-    let (host, port, programs) = index.get(allow);
+    let (host, port, programs, _) = index.get(allow);
     let host = host.replace("*.", "b.a.");
     let host = host.split_once('/').map_or(host.as_str(), |(network, _)| network).trim_start_matches('[');
-    (host.trim_end_matches(']').to_owned(), (*port).max(1), programs.first().cloned().map(|name| vec![name]))
+    let program = programs.first().cloned().map(|name| vec![name]);
+    (host.trim_end_matches(']').to_owned(), (*port).max(1), program, asked.3)
+}
+
+fn said(request: Option<&(String, String)>) -> Option<Request> {
+    request.map(|(method, path)| Request::new(method, path).expect("no odd request"))
 }
 
 fn outcome(conjunction: &Conjunction, egress: &Egress<'_>) -> Outcome {
     match decide(conjunction, egress) {
         Decision::Allow(_) => Outcome::Allow,
+        Decision::Read => Outcome::Read,
         Decision::Ask(_) => Outcome::Ask,
         Decision::Deny(_) => Outcome::Deny,
     }
@@ -170,20 +249,25 @@ fn runner(cases: u32) -> TestRunner {
 
 #[test]
 fn decide_agrees_with_the_naive_matcher() {
-    let mut seen = [0usize; 3];
+    let mut seen = [0usize; 4];
     let counted = std::cell::RefCell::new(&mut seen);
     let members = prop_oneof![3 => prop::collection::vec(member(), 1), 1 => prop::collection::vec(member(), 2)];
     let strategy = (members, request(), prop::option::of(any::<prop::sample::Index>()));
     runner(20_000)
         .run(&strategy, |(members, asked, aim)| {
-            let (name, port, program) = aimed(&members, asked, aim);
+            let (name, port, program, request) = aimed(&members, asked, aim);
             let policies = members.iter().map(|(allow, deny, ask)| compile(allow, deny, *ask)).collect();
             let conjunction = Conjunction::new(policies);
             let host = Host::parse(&name).expect("a host");
-            let egress = Egress { host: &host, port, program: program.as_deref() };
+            let whole = said(request.as_ref());
+            let egress = Egress { host: &host, port, program: program.as_deref(), request: whole.as_ref() };
             let text = see(&name).expect("a host");
             let first = program.as_ref().and_then(|chain| chain.first()).map(String::as_str);
-            let rank = members.iter().map(|member| naive(member, &text, port, first)).min().expect("a member");
+            let judge = |member| naive(member, &text, port, first, request.as_ref());
+            let mut rank = members.iter().map(judge).min().expect("a member");
+            if rank == 3 && request.is_none() && members.iter().any(|member| reads(member, &text, port)) {
+                rank = 2;
+            }
             counted.borrow_mut()[rank] += 1;
             let decided = outcome(&conjunction, &egress);
             prop_assert_eq!(decided, RANK[rank]);
@@ -241,7 +325,8 @@ fn a_suggestion_allows_exactly_that_request() {
             let policies: Vec<_> = members.iter().map(|(allow, deny, ask)| compile(allow, deny, *ask)).collect();
             let before = Conjunction::new(policies.clone());
             let host = Host::parse(&asked.0).expect("a host");
-            let egress = Egress { host: &host, port: asked.1, program: asked.2.as_deref() };
+            let request = said(asked.3.as_ref());
+            let egress = Egress { host: &host, port: asked.1, program: asked.2.as_deref(), request: request.as_ref() };
             let Some(suggestion) = suggest(&before, &egress) else { return Ok(()) };
             prop_assert_eq!(suggestion.every_program, asked.2.is_none());
             let mut counts = counts.borrow_mut();
@@ -252,15 +337,31 @@ fn a_suggestion_allows_exactly_that_request() {
             });
             let after = Conjunction::new(widened.collect());
             prop_assert_eq!(outcome(&after, &egress), Outcome::Allow);
-            for (name, port, program) in others {
+            let text = see(&asked.0).expect("a host");
+            let read = members.iter().any(|member| reads(member, &text, asked.1));
+            for (name, port, program, request) in others {
                 // Half of the others differ in the program alone.
                 let near = port == 1;
                 let (name, port) = if near { (asked.0.clone(), asked.1) } else { (name, port) };
                 let other = Host::parse(&name).expect("a host");
-                let different = Egress { host: &other, port, program: program.as_deref() };
+                let whole = said(request.as_ref());
+                let different = Egress { host: &other, port, program: program.as_deref(), request: whole.as_ref() };
                 let executable = |chain: &Option<Vec<String>>| chain.as_ref().and_then(|chain| chain.first().cloned());
                 let same_program = suggestion.every_program || executable(&program) == executable(&asked.2);
-                let expected = if other == host && port == asked.1 && same_program {
+                let same_request = match (&asked.3, &request) {
+                    // It is about the connection, and so about all that is said on it.
+                    _ if !read => true,
+                    // What one path may be taken for is allowed with it.
+                    (Some(one), Some(other)) => {
+                        let taken = spellings(&one.1);
+                        one.0 == other.0 && spellings(&other.1).iter().all(|path| taken.contains(path))
+                    }
+                    (None, None) => true,
+                    // What is allowed may be asked for.
+                    (Some(_), None) => continue,
+                    (None, Some(_)) => true,
+                };
+                let expected = if other == host && port == asked.1 && same_program && same_request {
                     Outcome::Allow
                 } else {
                     outcome(&before, &different)

@@ -151,6 +151,7 @@ impl Event {
         matches!(
             self.kind,
             Kind::Connect { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Request { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::FileRefused { path: Some(_), .. }
         )
@@ -220,6 +221,30 @@ pub enum Kind {
         address: Option<String>,
         /// The port.
         port: u16,
+        /// What was decided.
+        verdict: Verdict,
+        /// The rule that decided.
+        rule: Option<String>,
+        /// Why it was not allowed.
+        reason: Option<String>,
+        /// The smallest rule that would allow it.
+        suggestion: Option<String>,
+    },
+    /// A request was made where they are read. One that was allowed goes on a connection that follows, or that is among
+    /// its causes.
+    Request {
+        /// The process, when the watcher knew it.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// The name, or the address where none was looked up.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The method; empty where the request could not be read.
+        method: String,
+        /// The path and the query, as the program wrote them.
+        target: String,
         /// What was decided.
         verdict: Verdict,
         /// The rule that decided.

@@ -53,7 +53,7 @@ impl Serialize for Target {
 pub struct Summary {
     /// Connections that went through.
     pub allowed: BTreeMap<Target, u64>,
-    /// Connections and names that did not, the unanswered ones among them.
+    /// Connections, requests and names that did not, the unanswered ones among them.
     pub refused: BTreeMap<Target, u64>,
     /// File accesses that Landlock refused, as far as the host's audit told. Never among [`Summary::refused`]:
     /// programs look at many files that they do not need.
@@ -84,6 +84,10 @@ impl Summary {
     pub fn take(&mut self, kind: &Kind) {
         match kind {
             Kind::Connect { host, port, verdict, .. } => self.count(host, Some(*port), *verdict),
+            // One that was allowed goes on a connection, which is counted.
+            Kind::Request { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
+                self.count(host, Some(*port), *verdict);
+            }
             // An allowed name is followed by its connection; a refused one never is.
             Kind::Resolve { name, verdict: Verdict::Refused, .. } => self.count(name, None, Verdict::Refused),
             Kind::Close { sent, received, .. } => {

@@ -71,7 +71,8 @@ pub fn why(entries: &[Entry], id: EventId) -> Option<Explanation> {
 impl Explanation {
     fn judge(&mut self, kind: &Kind) {
         match kind {
-            Kind::Connect { verdict, rule, reason, program, suggestion, .. } => {
+            Kind::Connect { verdict, rule, reason, program, suggestion, .. }
+            | Kind::Request { verdict, rule, reason, program, suggestion, .. } => {
                 self.verdict = Some(*verdict);
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
@@ -183,6 +184,12 @@ pub fn describe(kind: &Kind) -> String {
             let target = word(&Target::new(host, Some(*port)).to_string());
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             format!("connection{by} to `{target}` {verdict}")
+        }
+        Kind::Request { host, port, method, target, verdict, program, .. } => {
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+            let at = word(&Target::new(host, Some(*port)).to_string());
+            let asked = if method.is_empty() { String::new() } else { format!(" `{} {}`", word(method), word(target)) };
+            format!("request{asked}{by} to `{at}` {verdict}")
         }
         Kind::Close { connect, sent, received, address, note } => {
             let at = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use policy::{Conjunction, Egress, Host, Observed, Outcome, Policy, diff, explain, run_tests, suggest_policy};
+use policy::{Conjunction, Egress, Host, Observed, Outcome, Policy, Request, diff, explain, run_tests, suggest_policy};
 use record::{Kind, Verdict};
 use serde_json::json;
 use wire::command::{Checked, PolicyRequest, Problem, Reply, Select};
@@ -67,7 +67,7 @@ fn show(policy: &Policy) -> Checked {
     Checked { yes: true, text: policy.to_yaml(), data: json!(policy) }
 }
 
-/// What is decided on a path, or on `HOST[:PORT]`.
+/// What is decided on a path, on `HOST[:PORT]`, or on a request.
 fn decided(place: &Place, policy: Policy, request: &str, program: Option<&Path>) -> Result<Checked, Problem> {
     if request.starts_with('/') {
         let path = file::canonical(Path::new(request))?;
@@ -80,16 +80,14 @@ fn decided(place: &Place, policy: Policy, request: &str, program: Option<&Path>)
         let text = format!("{}: {}{by}{option}\n", found.path, found.access);
         return Ok(Checked { yes, text, data: json!(found) });
     }
-    let (host, port) = Host::parse_with_port(request).map_err(|error| {
-        let cause = format!("`{}` is neither HOST:PORT nor an absolute path: {error}", quoted(request));
-        problem("E-PLANE-069", cause, "write it as in `api.example.com:443`", NO)
-    })?;
+    let (host, port, asked) = destination(request)?;
     let port = port.unwrap_or(HTTPS);
     let chain = program.map(|program| vec![program.to_string_lossy().into_owned()]);
     let conjunction = Conjunction::new(vec![policy]);
-    let egress = Egress { host: &host, port, program: chain.as_deref() };
+    let egress = Egress { host: &host, port, program: chain.as_deref(), request: asked.as_ref() };
     let explained = explain(&conjunction, &egress);
-    let mut text = format!("{host}:{port}: {}\n", explained.outcome.name());
+    let what = asked.as_ref().map(|asked| format!("{asked} at ")).unwrap_or_default();
+    let mut text = format!("{what}{host}:{port}: {}\n", explained.outcome.name());
     for member in &explained.members {
         text += &format!("  policy `{}`: {}\n", quoted(&member.policy), quoted(&member.text));
     }
@@ -97,8 +95,22 @@ fn decided(place: &Place, policy: Policy, request: &str, program: Option<&Path>)
     if let Some(rule) = &smallest {
         text += &format!("  the smallest rule that allows it: {rule}\n");
     }
-    let data = json!({ "host": host, "port": port, "explanation": explained, "suggestion": smallest });
+    let data = json!({ "host": host, "port": port, "request": asked.map(|asked| asked.to_string()), "explanation": explained, "suggestion": smallest });
     Ok(Checked { yes: explained.outcome == Outcome::Allow, text, data })
+}
+
+/// `HOST[:PORT]`, or `METHOD HOST[:PORT]/PATH`.
+fn destination(request: &str) -> Result<(Host, Option<u16>, Option<Request>), Problem> {
+    let told = |error: &dyn std::fmt::Display| {
+        let cause = format!("`{}` is neither HOST:PORT nor an absolute path: {error}", quoted(request));
+        problem("E-PLANE-069", cause, "write it as in `api.example.com:443`, or `GET api.example.com:443/v1/me`", NO)
+    };
+    if request.contains(' ') {
+        let (host, port, request) = Request::parse_at(request).map_err(|error| told(&error))?;
+        return Ok((host, port, Some(request)));
+    }
+    let (host, port) = Host::parse_with_port(request).map_err(|error| told(&error))?;
+    Ok((host, port, None))
 }
 
 /// No session is asked about, so the workspace is where this was started.
@@ -148,7 +160,9 @@ fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
     let (mut requests, mut seen, mut left, mut room) = (Vec::new(), HashSet::new(), 0_u64, MOST_BYTES);
     let read = Events::of(&session).each(|entry| {
         let Some(request) = observed(entry.event.kind) else { return };
-        let known = format!("{}:{} {:?} {:?}", request.host, request.port, request.program.first(), request.outcome);
+        let asked = request.request.as_ref().map(ToString::to_string);
+        let program = request.program.first();
+        let known = format!("{}:{} {program:?} {asked:?} {:?}", request.host, request.port, request.outcome);
         if seen.contains(&known) {
             return;
         }
@@ -199,13 +213,21 @@ fn command(session: &store::SessionDirectory) -> String {
 }
 
 fn observed(kind: Kind) -> Option<Observed> {
-    let Kind::Connect { host, port, program, verdict, .. } = kind else { return None };
+    let (host, port, program, verdict, request) = match kind {
+        Kind::Connect { host, port, program, verdict, .. } => (host, port, program, verdict, None),
+        // One that is odd is refused whatever a rule says.
+        Kind::Request { host, port, program, method, target, verdict, .. } => {
+            let path = target.split('?').next().unwrap_or_default();
+            (host, port, program, verdict, Some(Request::new(&method, path).ok()?))
+        }
+        _ => return None,
+    };
     let outcome = match verdict {
         Verdict::Allowed => Outcome::Allow,
         Verdict::Asked => Outcome::Ask,
         Verdict::Refused => Outcome::Deny,
     };
-    Some(Observed { host: Host::parse(&host).ok()?, port, program, outcome })
+    Some(Observed { host: Host::parse(&host).ok()?, port, program, request, outcome })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use policy::{Conjunction, Egress, Host, Rule, Target, suggest, suggest_address};
+use policy::{Conjunction, Egress, Host, Request, Rule, Target, suggest, suggest_address};
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
 use wire::command::{Problem, Reply, Select, WhyAnswer};
 
@@ -34,7 +34,7 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
         (Ok(policy), true) => {
             let rule = rule(&policy, &target.event.kind);
             explanation.suggestion = rule.as_ref().map(Rule::to_string);
-            option = rule.as_ref().map(allow);
+            option = rule.as_ref().filter(|rule| !rule.is_about_requests()).map(allow);
         }
         (Err(problem), true) => {
             explanation.suggestion = None;
@@ -104,7 +104,7 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
 /// The last start of the event's process, of its parent, and so on. Numbers are used again, so this is inferred.
 fn ancestors(starts: &HashMap<u32, Entry>, entry: &Entry) -> Vec<Entry> {
     let mut next = match &entry.event.kind {
-        Kind::Connect { pid, .. } | Kind::FileRefused { pid, .. } => *pid,
+        Kind::Connect { pid, .. } | Kind::Request { pid, .. } | Kind::FileRefused { pid, .. } => *pid,
         Kind::Exec { parent, .. } => Some(*parent),
         _ => None,
     };
@@ -164,15 +164,21 @@ fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
         Kind::Connect { host, port, program, rule, .. } => {
             let host = Host::parse(host).ok()?;
             let program = (!program.is_empty()).then_some(program.as_slice());
-            let egress = Egress { host: &host, port: *port, program };
+            let egress = Egress { host: &host, port: *port, program, request: None };
             // Where the name was allowed and its address was not, the event names that address first.
             let address = || rule.as_deref()?.split(' ').next()?.parse::<IpAddr>().ok();
             let found = suggest(policy, &egress).or_else(|| suggest_address(policy, &egress, address()?))?;
             Some(found.rule)
         }
+        Kind::Request { host, port, program, method, target, .. } => {
+            let host = Host::parse(host).ok()?;
+            let program = (!program.is_empty()).then_some(program.as_slice());
+            let request = Request::new(method, target.split('?').next()?).ok()?;
+            Some(suggest(policy, &Egress { host: &host, port: *port, program, request: Some(&request) })?.rule)
+        }
         Kind::Resolve { name, verdict: Verdict::Refused | Verdict::Asked, .. } => {
             let host = Host::parse(name).ok().filter(|host| matches!(host, Host::Name(_)))?;
-            let found = suggest(policy, &Egress { host: &host, port: 443, program: None })?;
+            let found = suggest(policy, &Egress { host: &host, port: 443, program: None, request: None })?;
             // Which port it was for is not known, so the rule names none.
             Some(Rule::to(Target { port: None, ..found.rule.to }))
         }

@@ -36,7 +36,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         LATER,
         "The key belongs to a layer that is planned and not built: `inference`, `tools`, `data`, `flows`, \
-             `agents`, `risk`, and `methods`, `paths`, `credential` in a rule. A policy that says what nothing \
+             `agents`, `risk`, and `credential` in a rule. A policy that says what nothing \
              enforces would be believed, so it is refused.",
     ),
     (
@@ -92,9 +92,15 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         EXAMPLE,
-        "An entry of `tests` is one of `{connect: HOST:PORT, program: PATH, expect: allow|ask|deny}` (program \
-               optional), `{read: PATH, expect: readable|absent|hidden}`, `{write: PATH, expect: \
+        "An entry of `tests` is one of `{connect: HOST:PORT, program: PATH, expect: allow|read|ask|deny}`, \
+               `{request: \"METHOD HOST:PORT/PATH\", program: PATH, expect: allow|ask|deny}` (program optional), `{read: PATH, expect: readable|absent|hidden}`, `{write: PATH, expect: \
                writable|guarded|refused}`. A path without a leading `/` or `~/` is counted from the workspace.",
+    ),
+    (
+        REQUEST,
+        "A method is in capital letters, such as `GET`. A path is a pattern such as `/repos/acme/**`: `*` is any text \
+                 within a segment, `**` any number of segments, and it holds no `.`, `..`, empty segment or `?`. Both \
+                 stand only where HTTP is spoken, so not beside `protocol: tcp`.",
     ),
 ];
 
@@ -120,6 +126,7 @@ pub(super) const UNKNOWN_KEY: &str = "E-POLICY-019";
 pub(super) const DUPLICATE: &str = "E-POLICY-020";
 pub(super) const SHAPE: &str = "E-POLICY-021";
 pub(super) const EXAMPLE: &str = "E-POLICY-022";
+pub(super) const REQUEST: &str = "E-POLICY-023";
 
 /// The long explanation of a code of this room.
 #[must_use]

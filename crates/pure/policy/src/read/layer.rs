@@ -139,8 +139,16 @@ impl Layer {
 fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let to = scope.target(&raw.to)?;
     let programs = raw.programs.iter().map(|text| scope.path(text)).collect::<Result<_, _>>()?;
-    let protocol = scope.choice(raw.protocol.as_ref(), &[("tcp", Protocol::Tcp)])?.unwrap_or_default();
-    Ok(Rule { to, programs, protocol })
+    let said = scope.choice(raw.protocol.as_ref(), &[("tcp", Protocol::Tcp), ("http", Protocol::Http)])?;
+    let about = raw.methods.first().or(raw.paths.first());
+    if let (Some(Protocol::Tcp), Some(first)) = (said, about) {
+        let message = "bytes that are not looked into have no `methods` and `paths`".into();
+        return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
+    }
+    let protocol = if about.is_some() { Protocol::Http } else { said.unwrap_or_default() };
+    let methods = raw.methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
+    let paths = raw.paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
+    Ok(Rule { to, programs, protocol, methods, paths })
 }
 
 fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {

@@ -69,6 +69,7 @@ pub(super) struct RawLimits {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExample {
     pub(super) connect: Option<Text>,
+    pub(super) request: Option<Text>,
     pub(super) read: Option<Text>,
     pub(super) write: Option<Text>,
     pub(super) program: Option<Text>,
@@ -90,10 +91,10 @@ pub(super) struct RawRule {
     #[serde(default)]
     pub(super) programs: Vec<Text>,
     pub(super) protocol: Option<Text>,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) methods: Later,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) paths: Later,
+    #[serde(default)]
+    pub(super) methods: Vec<Text>,
+    #[serde(default)]
+    pub(super) paths: Vec<Text>,
     #[serde(default, deserialize_with = "present")]
     pub(super) credential: Later,
 }
@@ -110,8 +111,7 @@ impl RawPolicy {
             ("risk", &self.risk),
         ];
         let rules = self.network.allow.iter().chain(&self.network.deny);
-        let rules = rules
-            .flat_map(|rule| [("methods", &rule.methods), ("paths", &rule.paths), ("credential", &rule.credential)]);
+        let rules = rules.map(|rule| ("credential", &rule.credential));
         top.into_iter().chain(rules).find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
     }
 }

@@ -5,7 +5,10 @@ use serde_saphyr::{Location as Mark, Spanned};
 use super::raw::{RawExample, Text};
 use super::{Diagnostic, code, fail};
 use crate::print::visible;
-use crate::{CanonicalPath, Example, ExamplePath, Host, HostError, Limit, Outcome, Reading, Target, Writing};
+use crate::{
+    AskedError, CanonicalPath, Example, ExamplePath, Host, HostError, Limit, Method, Outcome, PathPattern, Reading,
+    Request, RequestError, Target, Writing,
+};
 
 /// What values of one file are read against.
 pub(super) struct Scope<'a> {
@@ -13,7 +16,9 @@ pub(super) struct Scope<'a> {
     pub(super) home: Option<&'a str>,
 }
 
-const OUTCOMES: &[(&str, Outcome)] = &[("allow", Outcome::Allow), ("ask", Outcome::Ask), ("deny", Outcome::Deny)];
+const DECISIONS: &[(&str, Outcome)] = &[("allow", Outcome::Allow), ("ask", Outcome::Ask), ("deny", Outcome::Deny)];
+const OUTCOMES: &[(&str, Outcome)] =
+    &[("allow", Outcome::Allow), ("read", Outcome::Read), ("ask", Outcome::Ask), ("deny", Outcome::Deny)];
 const READINGS: &[(&str, Reading)] =
     &[("readable", Reading::Readable), ("absent", Reading::Absent), ("hidden", Reading::Hidden)];
 const WRITINGS: &[(&str, Writing)] =
@@ -55,6 +60,29 @@ impl Scope<'_> {
             let message = format!("bad path `{}`: {error}", visible(&text.value));
             self.fail(text.referenced, code::PATH, message, "write an absolute path, or one under `~/`")
         })
+    }
+
+    pub(super) fn method(&self, text: &Text) -> Result<Method, Diagnostic> {
+        Method::parse(&text.value).map_err(|error| self.request_error(text, error))
+    }
+
+    pub(super) fn pattern(&self, text: &Text) -> Result<PathPattern, Diagnostic> {
+        PathPattern::parse(&text.value).map_err(|error| self.request_error(text, error))
+    }
+
+    fn request_error(&self, text: &Text, error: RequestError) -> Diagnostic {
+        let message = format!("bad request `{}`: {error}", visible(&text.value));
+        let hint = "write methods such as `GET`, and paths such as `/repos/acme/**`";
+        self.fail(text.referenced, code::REQUEST, message, hint)
+    }
+
+    /// `METHOD HOST:PORT/PATH`.
+    fn request(&self, text: &Text) -> Result<(Host, u16, Request), Diagnostic> {
+        let (host, port, request) = Request::parse_at(&text.value).map_err(|error| match error {
+            AskedError::Host(error) => self.host_error(text, error),
+            AskedError::Request(error) => self.request_error(text, error),
+        })?;
+        Ok((host, port.ok_or_else(|| self.host_error(text, HostError::Port))?, request))
     }
 
     pub(super) fn target(&self, text: &Text) -> Result<Target, Diagnostic> {
@@ -118,21 +146,30 @@ impl Scope<'_> {
 
     pub(super) fn example(&self, raw: &Spanned<RawExample>) -> Result<Example, Diagnostic> {
         let test = &raw.value;
-        match (&test.connect, &test.read, &test.write, &test.program) {
-            (Some(to), None, None, program) => {
+        let program = || test.program.as_ref().map(|text| self.path(text)).transpose();
+        match (&test.connect, &test.request, &test.read, &test.write, &test.program) {
+            (Some(to), None, None, None, _) => {
                 let (host, port) = Host::parse_with_port(&to.value).map_err(|error| self.host_error(to, error))?;
                 let port = port.ok_or_else(|| self.host_error(to, HostError::Port))?;
-                let program = program.as_ref().map(|text| self.path(text)).transpose()?;
-                Ok(Example::Connect { host, port, program, expect: self.word(&test.expect, OUTCOMES)? })
+                let (program, expect) = (program()?, self.word(&test.expect, OUTCOMES)?);
+                Ok(Example::Connect { host, port, program, expect })
             }
-            (None, Some(path), None, None) => {
+            (None, Some(text), None, None, _) => {
+                let (host, port, request) = self.request(text)?;
+                let (method, path) = (request.method().clone(), request.path().to_owned());
+                let (program, expect) = (program()?, self.word(&test.expect, DECISIONS)?);
+                Ok(Example::Request { host, port, method, path, program, expect })
+            }
+            (None, None, Some(path), None, None) => {
                 Ok(Example::Read { path: self.example_path(path)?, expect: self.word(&test.expect, READINGS)? })
             }
-            (None, None, Some(path), None) => {
+            (None, None, None, Some(path), None) => {
                 Ok(Example::Write { path: self.example_path(path)?, expect: self.word(&test.expect, WRITINGS)? })
             }
             _ => {
-                let message = "a test has one of `connect`, `read`, `write`; only `connect` has a `program`".into();
+                let message =
+                    "a test has one of `connect`, `request`, `read`, `write`; the first two may have a `program`"
+                        .into();
                 let hint = "write for example `{connect: \"api.github.com:443\", expect: allow}`";
                 Err(self.fail(raw.referenced, code::EXAMPLE, message, hint))
             }

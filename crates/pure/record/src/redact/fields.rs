@@ -45,6 +45,20 @@ impl Redactor {
                 reason: maybe(reason),
                 suggestion: maybe(suggestion),
             },
+            Kind::Request { pid, program, host, port, method, target, verdict, rule, reason, suggestion } => {
+                Kind::Request {
+                    pid: *pid,
+                    program: list(program),
+                    host: text(host),
+                    port: *port,
+                    method: text(method),
+                    target: text(target),
+                    verdict: *verdict,
+                    rule: maybe(rule),
+                    reason: maybe(reason),
+                    suggestion: maybe(suggestion),
+                }
+            }
             &Kind::Close { connect, sent, received, ref address, ref note } => {
                 Kind::Close { connect, sent, received, address: maybe(address), note: maybe(note) }
             }

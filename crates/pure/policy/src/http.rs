@@ -1,0 +1,531 @@
+//! HTTP requests as rules see them: a method, and a path in every way in which a server may read it.
+//!
+//! A path is taken apart once. What two servers could read in two ways is refused by name, or has two readings: an
+//! allow rule must take each of them, a deny rule any.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Host, HostError};
+
+/// Longest path, in bytes.
+const MAX_PATH: usize = 8 * 1024;
+/// Longest method, in bytes.
+const MAX_METHOD: usize = 32;
+
+/// A method, such as `GET`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Method(String);
+
+/// One request, fit to be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    method: Method,
+    path: String,
+    readings: Vec<Reading>,
+}
+
+/// The segments of a path, decoded; the last one is empty where the path ends in a slash.
+type Reading = Vec<Vec<u8>>;
+
+/// Which paths a rule means: segments of text with `*` for any text within one, `**` for any number of segments.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathPattern {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Part {
+    /// `**`
+    Any,
+    One(Vec<Piece>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Piece {
+    /// `*`
+    Any,
+    Byte(u8),
+}
+
+/// Why a method, a path or a pattern is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The method has other letters than capital ones, or is too long.
+    #[error("a method is 1 to {MAX_METHOD} of `A` to `Z`, `0` to `9` and `-`, and begins with a letter")]
+    Method,
+    /// It does not begin with `/`, or is too long.
+    #[error("a path begins with `/` and has at most {MAX_PATH} bytes")]
+    Path,
+    /// A byte that stands in no path as it is.
+    #[error("the path holds a byte that must be percent-encoded")]
+    Character,
+    /// A control character, encoded.
+    #[error("the path holds an encoded control character")]
+    Control,
+    /// `%` without two hex digits.
+    #[error("the path holds a `%` that encodes nothing")]
+    Percent,
+    /// `%25` before two hex digits.
+    #[error("the path is encoded twice")]
+    Double,
+    /// `.` or `..`, in any spelling.
+    #[error("the path holds a `.` or `..` segment")]
+    Dots,
+    /// `//`, in any spelling.
+    #[error("the path holds an empty segment")]
+    Empty,
+    /// `**` within a segment.
+    #[error("`**` stands for whole segments: write `/**`")]
+    Stars,
+}
+
+/// Why a text is no request to a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskedError {
+    /// Its destination.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Its method or path.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl Method {
+    /// A method in capital letters: in others some servers know them too, and some do not.
+    ///
+    /// # Errors
+    /// [`RequestError::Method`].
+    pub fn parse(text: &str) -> Result<Method, RequestError> {
+        let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase());
+        if begins && text.len() <= MAX_METHOD && text.bytes().all(plain) {
+            Ok(Method(text.into()))
+        } else {
+            Err(RequestError::Method)
+        }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Request {
+    /// A request by its method and its path, which ends before `?`.
+    ///
+    /// # Errors
+    /// [`RequestError`] for what servers read in ways that cannot be told.
+    pub fn new(method: &str, path: &str) -> Result<Request, RequestError> {
+        Ok(Request { method: Method::parse(method)?, readings: readings(path)?, path: path.into() })
+    }
+
+    /// A request and its destination, written `METHOD HOST[:PORT]/PATH`.
+    ///
+    /// # Errors
+    /// [`AskedError`] for what is none.
+    pub fn parse_at(text: &str) -> Result<(Host, Option<u16>, Request), AskedError> {
+        let (method, rest) = text.split_once(' ').ok_or(RequestError::Method)?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = Host::parse_with_port(authority)?;
+        Ok((host, port, Request::new(method, path)?))
+    }
+
+    /// Its method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Its path, as it was written.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The patterns that mean this path and no other.
+    pub(crate) fn patterns(&self) -> Vec<PathPattern> {
+        self.readings.iter().map(PathPattern::literal).collect()
+    }
+
+    /// Whether a rule's methods and paths take it, none taking all: in `every` reading, or in any.
+    pub(crate) fn is_taken(&self, methods: &[Method], paths: &[PathPattern], every: bool) -> bool {
+        let mut readings = self.readings.iter();
+        let taken = |reading: &Reading| paths.iter().any(|path| path.takes(reading));
+        (methods.is_empty() || methods.contains(&self.method))
+            && (paths.is_empty() || if every { readings.all(taken) } else { readings.any(taken) })
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method.as_str(), self.path)
+    }
+}
+
+impl PathPattern {
+    /// A pattern, such as `/repos/acme/**`. Percent-encoding means the byte, so `%2A` is a star and no pattern.
+    ///
+    /// # Errors
+    /// [`RequestError`], as for a path that is no path.
+    pub fn parse(text: &str) -> Result<PathPattern, RequestError> {
+        let segments = segments(text)?;
+        let count = segments.len();
+        let part = |(at, segment): (usize, &str)| -> Result<Part, RequestError> {
+            if segment == "**" {
+                return Ok(Part::Any);
+            }
+            if segment.contains("**") {
+                return Err(RequestError::Stars);
+            }
+            let mut pieces = Vec::new();
+            for (index, plain) in segment.split('*').enumerate() {
+                if index > 0 {
+                    pieces.push(Piece::Any);
+                }
+                pieces.extend(decode(plain)?.into_iter().map(Piece::Byte));
+            }
+            let bytes: Option<Vec<u8>> = pieces.iter().map(|piece| piece.byte()).collect();
+            bytes.map_or(Ok(()), |bytes| plain(&bytes, at + 1 == count))?;
+            Ok(Part::One(pieces))
+        };
+        let parts = segments.into_iter().enumerate().map(part).collect::<Result<_, _>>()?;
+        Ok(PathPattern { text: text.into(), parts })
+    }
+
+    fn literal(reading: &Reading) -> PathPattern {
+        let mut text = String::new();
+        for segment in reading {
+            text.push('/');
+            for &byte in segment {
+                // A star would mean any text.
+                if is_plain(byte) && byte != b'*' {
+                    text.push(char::from(byte));
+                } else {
+                    text += &format!("%{byte:02X}");
+                }
+            }
+        }
+        let part = |segment: &Vec<u8>| Part::One(segment.iter().copied().map(Piece::Byte).collect());
+        PathPattern { parts: reading.iter().map(part).collect(), text }
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn takes(&self, reading: &Reading) -> bool {
+        // A trailing `/**` means what is above it as well.
+        wild(
+            &self.parts,
+            reading,
+            |part| *part == Part::Any,
+            |part, segment| match part {
+                Part::Any => true,
+                Part::One(pieces) => {
+                    wild(pieces, segment, |piece| *piece == Piece::Any, |piece, byte| piece.byte() == Some(*byte))
+                }
+            },
+        )
+    }
+
+    /// Whether every path that the other means is meant by this; not seen where it takes more than a look.
+    pub(crate) fn covers(&self, other: &PathPattern) -> bool {
+        let all = |pattern: &PathPattern| pattern.parts.iter().all(|part| *part == Part::Any);
+        let literal: Option<Reading> = other.parts.iter().map(Part::literal).collect();
+        self == other || all(self) || literal.is_some_and(|reading| self.takes(&reading))
+    }
+}
+
+impl Part {
+    fn literal(&self) -> Option<Vec<u8>> {
+        match self {
+            Part::Any => None,
+            Part::One(pieces) => pieces.iter().map(|piece| piece.byte()).collect(),
+        }
+    }
+}
+
+impl Piece {
+    const fn byte(self) -> Option<u8> {
+        match self {
+            Piece::Any => None,
+            Piece::Byte(byte) => Some(byte),
+        }
+    }
+}
+
+/// Whether a pattern whose `any` parts mean any number of items takes all of them. Goes back to the last such part
+/// only: a later one can take over whatever an earlier one would.
+fn wild<P, T>(pattern: &[P], items: &[T], any: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
+    let (mut at, mut item) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while item < items.len() {
+        match pattern.get(at) {
+            Some(part) if any(part) => {
+                back = Some((at, item));
+                at += 1;
+            }
+            Some(part) if one(part, &items[item]) => {
+                at += 1;
+                item += 1;
+            }
+            _ => match &mut back {
+                Some((star, from)) => {
+                    *from += 1;
+                    (at, item) = (*star + 1, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(any)
+}
+
+/// Every way in which a server may read a path: with an encoded slash or backslash as one byte or as a slash, and with
+/// what follows a semicolon in a segment or without it.
+fn readings(path: &str) -> Result<Vec<Reading>, RequestError> {
+    let whole = segments(path)?.into_iter().map(decode).collect::<Result<Reading, _>>()?;
+    let mut readings = vec![whole];
+    let parts = |segment: &Vec<u8>| segment.split(|byte| is_slash(*byte)).map(<[u8]>::to_vec).collect::<Reading>();
+    add(&mut readings, |reading| reading.iter().flat_map(parts).collect());
+    let name = |segment: &Vec<u8>| segment.split(|byte| *byte == b';').next().unwrap_or_default().to_vec();
+    add(&mut readings, |reading| reading.iter().map(name).collect());
+    for reading in &readings {
+        let last = reading.len() - 1;
+        reading.iter().enumerate().try_for_each(|(at, segment)| plain(segment, at == last))?;
+    }
+    Ok(readings)
+}
+
+/// Adds what another reader makes of each reading, where that differs.
+fn add(readings: &mut Vec<Reading>, other: impl Fn(&Reading) -> Reading) {
+    for at in 0..readings.len() {
+        let reading = other(&readings[at]);
+        if !readings.contains(&reading) {
+            readings.push(reading);
+        }
+    }
+}
+
+fn segments(path: &str) -> Result<Vec<&str>, RequestError> {
+    let rest = path.strip_prefix('/').filter(|_| path.len() <= MAX_PATH).ok_or(RequestError::Path)?;
+    Ok(rest.split('/').collect())
+}
+
+/// Refuses a segment that servers take away; the last one may be empty.
+fn plain(segment: &[u8], last: bool) -> Result<(), RequestError> {
+    match segment {
+        b"." | b".." => Err(RequestError::Dots),
+        b"" if !last => Err(RequestError::Empty),
+        _ => Ok(()),
+    }
+}
+
+fn decode(segment: &str) -> Result<Vec<u8>, RequestError> {
+    let bytes = segment.as_bytes();
+    let hex = |at: usize| {
+        let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+        Some((digit(at)? * 16 + digit(at + 1)?) as u8)
+    };
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte != b'%' {
+            if !is_plain(byte) {
+                return Err(RequestError::Character);
+            }
+            decoded.push(byte);
+            at += 1;
+            continue;
+        }
+        match hex(at + 1).ok_or(RequestError::Percent)? {
+            b'%' if hex(at + 3).is_some() => return Err(RequestError::Double),
+            0..=31 | 127 => return Err(RequestError::Control),
+            byte => decoded.push(byte),
+        }
+        at += 3;
+    }
+    Ok(decoded)
+}
+
+const fn is_slash(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// What stands in a path as it is (RFC 3986), and the few that browsers send so as well.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@[]|".contains(&byte)
+}
+
+impl TryFrom<String> for Method {
+    type Error = RequestError;
+    fn try_from(text: String) -> Result<Self, RequestError> {
+        Method::parse(&text)
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> String {
+        method.0
+    }
+}
+
+impl TryFrom<String> for PathPattern {
+    type Error = RequestError;
+    fn try_from(text: String) -> Result<Self, RequestError> {
+        PathPattern::parse(&text)
+    }
+}
+
+impl From<PathPattern> for String {
+    fn from(pattern: PathPattern) -> String {
+        pattern.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(patterns: &[&str], path: &str) -> bool {
+        taken(patterns, path, true)
+    }
+
+    fn taken(patterns: &[&str], path: &str, every: bool) -> bool {
+        let patterns: Vec<_> = patterns.iter().map(|text| PathPattern::parse(text).expect(text)).collect();
+        Request::new("GET", path).expect(path).is_taken(&[], &patterns, every)
+    }
+
+    #[test]
+    fn patterns_mean_segments() {
+        for (pattern, path, expected) in [
+            ("/", "/", true),
+            ("/", "/a", false),
+            ("/a", "/a", true),
+            ("/a", "/a/", false),
+            ("/a/", "/a/", true),
+            ("/a/*", "/a/b", true),
+            ("/a/*", "/a/", true),
+            ("/a/*", "/a", false),
+            ("/a/*", "/a/b/c", false),
+            ("/a/b*d", "/a/bcd", true),
+            ("/a/b*d", "/a/bd", true),
+            ("/a/b*d", "/a/bc", false),
+            ("/*.js", "/x.js", true),
+            ("/*.js", "/x.jsx", false),
+            ("/a/**", "/a", true),
+            ("/a/**", "/a/", true),
+            ("/a/**", "/a/b/c", true),
+            ("/a/**", "/ab", false),
+            ("/**/c", "/c", true),
+            ("/**/c", "/a/b/c", true),
+            ("/**/c", "/a/c/b", false),
+            ("/a/**/b/**/c", "/a/b/b/x/c", true),
+            ("/a/**/b/**/c", "/a/x/c", false),
+            ("/**", "/", true),
+            ("/a b", "/a%20b", false),
+            ("/a%20b", "/a%20b", true),
+            ("/%61", "/a", true),
+            ("/a", "/%61", true),
+            ("/%2A", "/*", true),
+            ("/%2A", "/b", false),
+            ("/A", "/a", false),
+            ("/caf%C3%A9", "/caf%c3%a9", true),
+        ] {
+            if pattern.contains(' ') {
+                assert_eq!(PathPattern::parse(pattern), Err(RequestError::Character));
+                continue;
+            }
+            assert_eq!(allows(&[pattern], path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn odd_paths_are_refused_by_name() {
+        for (path, error) in [
+            ("", RequestError::Path),
+            ("a", RequestError::Path),
+            ("*", RequestError::Path),
+            ("/a/./b", RequestError::Dots),
+            ("/a/../b", RequestError::Dots),
+            ("/a/..", RequestError::Dots),
+            ("/a/%2e%2E/b", RequestError::Dots),
+            ("/a/..%2fb", RequestError::Dots),
+            ("/a%5c..%5cb", RequestError::Dots),
+            ("/a/..;x/b", RequestError::Dots),
+            ("/a/.;/b", RequestError::Dots),
+            ("//a", RequestError::Empty),
+            ("/a//b", RequestError::Empty),
+            ("/a%2f%2fb", RequestError::Empty),
+            ("/a/;x/b", RequestError::Empty),
+            ("/a%2fb%2f/c", RequestError::Empty),
+            ("/a%", RequestError::Percent),
+            ("/a%2", RequestError::Percent),
+            ("/a%zz", RequestError::Percent),
+            ("/a%252f", RequestError::Double),
+            ("/a%00", RequestError::Control),
+            ("/a%0d%0a", RequestError::Control),
+            ("/a\\b", RequestError::Character),
+            ("/a b", RequestError::Character),
+            ("/a\"b", RequestError::Character),
+            ("/\u{e9}", RequestError::Character),
+        ] {
+            assert_eq!(Request::new("GET", path).expect_err(path), error, "{path}");
+        }
+        assert_eq!(Request::new("GET", &format!("/{}", "a".repeat(MAX_PATH))).expect_err("long"), RequestError::Path);
+        assert!(Request::new("GET", "/100%25").is_ok());
+        for method in ["", "get", "GET ", "1GET", "G\u{c9}T"] {
+            assert_eq!(Request::new(method, "/").expect_err(method), RequestError::Method);
+        }
+        for (pattern, error) in [
+            ("a", RequestError::Path),
+            ("/a**", RequestError::Stars),
+            ("/../a", RequestError::Dots),
+            ("/%2e%2e/a", RequestError::Dots),
+            ("//", RequestError::Empty),
+            ("/a?b", RequestError::Character),
+        ] {
+            assert_eq!(PathPattern::parse(pattern).expect_err(pattern), error, "{pattern}");
+        }
+    }
+
+    /// What servers read in two ways is allowed only where both are, and denied where either is.
+    #[test]
+    fn an_allow_takes_every_reading_and_a_deny_any() {
+        assert!(!allows(&["/@types/**"], "/@types%2Fnode") && !allows(&["/*"], "/@types%2Fnode"));
+        assert!(allows(&["/@types/**", "/@types%2F*"], "/@types%2Fnode") && allows(&["/**"], "/@types%2Fnode"));
+        assert!(taken(&["/admin/**"], "/admin%2Fusers", false) && taken(&["/admin/**"], "/admin;a=b/users", false));
+        assert!(!allows(&["/admin"], "/admin;a=b") && allows(&["/admin", "/admin;*"], "/admin;a=b"));
+    }
+
+    #[test]
+    fn a_literal_pattern_means_its_request_alone() {
+        for path in ["/", "/a/b/", "/a*b", "/@x%2Fy", "/a;b", "/%E2%82%AC", "/[a]|b", "/a%25"] {
+            let request = Request::new("GET", path).expect(path);
+            let patterns = request.patterns();
+            assert!(request.is_taken(&[], &patterns, true), "{path}");
+            for pattern in &patterns {
+                assert_eq!(PathPattern::parse(pattern.as_str()).as_ref(), Ok(pattern), "{path}");
+            }
+            assert!(!Request::new("GET", "/other").expect("a path").is_taken(&[], &patterns, true));
+        }
+    }
+
+    #[test]
+    fn a_wider_pattern_covers_a_narrower_one() {
+        let covers = |wide: &str, narrow: &str| {
+            PathPattern::parse(wide).expect(wide).covers(&PathPattern::parse(narrow).expect(narrow))
+        };
+        assert!(covers("/**", "/a/*") && covers("/a/*", "/a/b") && covers("/a/*", "/a/*"));
+        assert!(!covers("/a/b", "/a/*") && !covers("/a/*", "/a/**"));
+    }
+}
