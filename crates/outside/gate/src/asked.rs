@@ -1,6 +1,6 @@
 //! Who asks for what, and how the record tells it.
 
-use policy::{Egress, Host};
+use policy::{Egress, Host, Request};
 use record::{Cause, Kind, Verdict};
 
 use crate::sightings::Seen;
@@ -14,11 +14,18 @@ pub struct Asked {
     pub port: u16,
     /// The program, when it is known.
     pub who: Option<Seen>,
+    /// What is asked there, with its path and query as written; none is the connection itself.
+    pub request: Option<(Request, String)>,
 }
 
 impl Asked {
     pub(crate) fn egress(&self) -> Egress<'_> {
-        Egress { host: &self.host, port: self.port, program: self.who.as_ref().map(|seen| &*seen.chain) }
+        Egress {
+            host: &self.host,
+            port: self.port,
+            program: self.who.as_ref().map(|seen| &*seen.chain),
+            request: self.request.as_ref().map(|(request, _)| request),
+        }
     }
 
     pub(crate) fn exec(&self) -> Option<Cause> {
@@ -27,10 +34,29 @@ impl Asked {
 
     /// Bytes that are as long as the program wants.
     pub(crate) fn weight(&self) -> usize {
-        self.who.as_ref().map_or(0, |seen| seen.chain.iter().map(String::len).sum())
+        let chain = self.who.as_ref().map_or(0, |seen| seen.chain.iter().map(String::len).sum());
+        chain + self.request.as_ref().map_or(0, |(_, target)| target.len())
     }
 
+    /// What is told of a decision on it.
     pub(crate) fn event(&self, verdict: Verdict) -> Kind {
+        let Some((request, target)) = &self.request else { return self.connection(verdict) };
+        Kind::Request {
+            pid: self.who.as_ref().map(|seen| seen.pid),
+            program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),
+            host: self.host.to_string(),
+            port: self.port,
+            method: request.method().as_str().to_owned(),
+            target: target.clone(),
+            verdict,
+            rule: None,
+            reason: None,
+            suggestion: None,
+        }
+    }
+
+    /// What is told of the connection that it is asked on.
+    pub(crate) fn connection(&self, verdict: Verdict) -> Kind {
         Kind::Connect {
             pid: self.who.as_ref().map(|seen| seen.pid),
             program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),

@@ -17,6 +17,7 @@ use crate::original::Original;
 use crate::passage::{Asked, Passage, Passed};
 use crate::programs::Programs;
 use crate::relay::{Buffers, relay};
+use crate::requests::Requests;
 use crate::sightings::Seen;
 
 /// How long accepting rests when the kernel has no descriptor or memory left for one more.
@@ -77,7 +78,7 @@ impl<O: Original + 'static> Door<O> {
         // The watcher is heard before anything is recorded, so that a program's start comes before what it does.
         let who = self.programs.as_ref().and_then(|all| all.of(peer, original, &self.passage.ledger));
         match self.leads(original, own) {
-            Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who }).await,
+            Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who, request: None }).await,
             Leads::Proxy => {
                 let forward = Forward { passage: &self.passage, buffers: &self.buffers, idle: self.idle };
                 // On the heap, as whatever is rare and large: every connection would carry its space about.
@@ -105,11 +106,18 @@ impl<O: Original + 'static> Door<O> {
 
     fn nowhere(&self, original: SocketAddr, who: Option<Seen>, why: &str) {
         let host = Host::Address(original.ip().to_canonical());
-        self.passage.turn_away(&Asked { host, port: original.port(), who }, why);
+        self.passage.turn_away(&Asked { host, port: original.port(), who, request: None }, why);
     }
 
     async fn out(&self, inside: &mut Captured, asked: Asked) {
-        let Ok(Passed { stream, end }) = self.passage.pass(asked).await else { return };
+        if self.passage.reads(&asked) {
+            let requests = Requests { passage: &self.passage, idle: self.idle };
+            // On the heap, as whatever not every connection needs.
+            inside.well =
+                Box::pin(requests.serve(&mut inside.stream, Vec::new(), self.passage.named(asked))).await.is_ok();
+            return;
+        }
+        let Ok(Passed { stream, end, .. }) = self.passage.pass(asked).await else { return };
         let mut outside = Captured::new(stream);
         let (sent, received, result) = relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle).await;
         self.passage.closed(end, sent, received);

@@ -9,13 +9,21 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep_until};
 
-use crate::body::Left;
+use crate::body;
 use crate::head::Body;
 use crate::reply::Reply;
 
 const BUFFER: usize = 8192;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
 const HALF: Duration = Duration::from_secs(60);
+
+/// What can still be said when a request and its answer were.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// A request to the program's side, which has begun with this, and its answer.
+    Both(Vec<u8>),
+    Neither,
+}
 
 /// What was carried so far.
 #[derive(Debug)]
@@ -47,9 +55,86 @@ impl Exchange {
         tokio::select! {
             biased;
             answered = self.answer(&mut answer, &mut to, Reply::new(head.starts_with(b"HEAD "))) => answered,
-            asked = self.ask(&mut from, &mut ask, head, (Left::new(body), rest)) => asked,
+            asked = self.ask(&mut from, &mut ask, head, (body::Left::new(body), rest)) => asked,
             () = self.silence() => Err(io::ErrorKind::TimedOut.into()),
         }
+    }
+
+    /// Carries one of several requests, whose body begins with `rest`, and its answer. Says what can still be said on the
+    /// two connections.
+    ///
+    /// # Errors
+    /// As [`Exchange::run`].
+    pub(crate) async fn one(
+        &self,
+        inside: &mut TcpStream,
+        outside: &mut TcpStream,
+        head: &[u8],
+        (body, mut rest): (Body, Vec<u8>),
+    ) -> io::Result<Left> {
+        let ((mut from, mut to), (mut answer, mut ask)) = (inside.split(), outside.split());
+        let mut reply = Reply::new(head.starts_with(b"HEAD "));
+        let mut left = body::Left::new(body);
+        let alone = tokio::select! {
+            biased;
+            answered = self.follow(&mut answer, &mut to, &mut reply) => answered?,
+            asked = self.say(&mut from, &mut ask, head, &mut left, &mut rest) => asked?,
+            () = self.silence() => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        // Where the answer ended with the connection, or more came than was asked for, nothing can follow.
+        Ok(if reply.is_whole() && left.is_done() && alone { Left::Both(rest) } else { Left::Neither })
+    }
+
+    /// Says the request and leaves in `rest` what comes after it. Ends only where the answer no longer matters.
+    async fn say(
+        &self,
+        from: &mut ReadHalf<'_>,
+        to: &mut WriteHalf<'_>,
+        head: &[u8],
+        left: &mut body::Left,
+        rest: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let first = left.take(rest)?;
+        let mut takes = self.put(to, head).await && self.put(to, &rest[..first]).await;
+        rest.drain(..first);
+        let mut bytes = [0; BUFFER];
+        while !left.is_done() {
+            let length = from.read(&mut bytes).await?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let taken = left.take(&bytes[..length])?;
+            // A server that stopped reading may have answered.
+            takes = takes && self.put(to, &bytes[..taken]).await;
+            rest.extend_from_slice(&bytes[taken..length]);
+        }
+        // What comes next stays where it is: it may be the next request, or the end.
+        if rest.is_empty() && from.peek(&mut [0]).await? == 0 {
+            self.idle.set(self.idle.get().min(HALF));
+        }
+        std::future::pending().await
+    }
+
+    /// Passes an answer on; says whether nothing came after it.
+    async fn follow(&self, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, reply: &mut Reply) -> io::Result<bool> {
+        let mut bytes = [0; BUFFER];
+        let mut alone = true;
+        while !reply.is_whole() {
+            let length = from.read(&mut bytes).await?;
+            if length == 0 {
+                // Where its head tells no end, this is one. Else the program must not take a part for the whole.
+                return if reply.ends_with_the_connection() {
+                    Ok(false)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
+            }
+            let taken = reply.take(&bytes[..length]);
+            alone = taken == length;
+            to.write_all(&bytes[..taken]).await?;
+            self.count(&self.received, taken);
+        }
+        Ok(alone)
     }
 
     /// Ends only where the answer no longer matters.
@@ -58,7 +143,7 @@ impl Exchange {
         from: &mut ReadHalf<'_>,
         to: &mut WriteHalf<'_>,
         head: &[u8],
-        (mut left, rest): (Left, &[u8]),
+        (mut left, rest): (body::Left, &[u8]),
     ) -> io::Result<()> {
         let first = left.take(rest)?;
         let mut takes = self.put(to, head).await && self.put(to, &rest[..first]).await;

@@ -10,18 +10,19 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exchange::Exchange;
-use crate::head::{self, Head, Want};
+use crate::head::{self, Head, HeadError, Want};
 use crate::naming::PROXY_BASTIDE;
 use crate::passage::{Asked, Closed, Passage, Passed};
 use crate::relay::{Buffers, relay};
+use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
 
 /// The port of [`PROXY_BASTIDE`].
 pub const PORT: u16 = 3128;
-/// How long a head may take to come.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a program may take to read a refusal.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// The answer to CONNECT.
+const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// What serving one connection needs.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Forward<'_> {
     /// When the program's side fails: it is then reset.
     pub async fn serve(&self, inside: &mut TcpStream, who: Option<Seen>) -> io::Result<()> {
         let mut bytes = Vec::new();
-        let head = match timeout(PATIENCE, read_head(inside, &mut bytes)).await {
+        let head = match timeout(PATIENCE, read_head(inside, &mut bytes, head::parse_on)).await {
             Ok(head) => head?,
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
@@ -53,14 +54,33 @@ impl Forward<'_> {
             }
         };
         let rest = bytes.split_off(head.length);
-        let asked = Asked { host: head.host.clone(), port: head.port, who };
-        let Passed { stream: mut outside, end } = match self.passage.pass(asked).await {
+        let mut asked = Asked { host: head.host.clone(), port: head.port, who, request: None };
+        if self.passage.reads(&asked) {
+            match &head.want {
+                Want::Tunnel => return self.requests(inside, rest, asked).await,
+                Want::Forward { asks, .. } => match asks.request() {
+                    Ok(request) => asked.request = Some(request),
+                    Err(why) => {
+                        self.passage.turn_away(&asked, &format!("refused request: {why}"));
+                        return say(inside, "400 Bad Request", &format!("bastide refused this request: {why}\n")).await;
+                    }
+                },
+            }
+        }
+        let Passed { stream: mut outside, end, .. } = match self.passage.pass(asked).await {
             Ok(passed) => passed,
             Err(closed) => return refuse(inside, &closed).await,
         };
         let (sent, received, result) = self.carry(inside, &mut outside, &head, &rest).await;
         self.passage.closed(end, sent, received);
         result
+    }
+
+    /// A tunnel to where requests are decided one by one.
+    async fn requests(&self, inside: &mut TcpStream, rest: Vec<u8>, asked: Asked) -> io::Result<()> {
+        inside.write_all(ESTABLISHED).await?;
+        let requests = Requests { passage: self.passage, idle: self.idle };
+        requests.serve(inside, rest, self.passage.named(asked)).await
     }
 
     async fn carry(
@@ -73,7 +93,7 @@ impl Forward<'_> {
         match &head.want {
             Want::Tunnel => {
                 let started = async {
-                    inside.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+                    inside.write_all(ESTABLISHED).await?;
                     outside.write_all(rest).await
                 };
                 if let Err(error) = started.await {
@@ -82,7 +102,7 @@ impl Forward<'_> {
                 let (sent, received, result) = relay(inside, outside, self.buffers, self.idle).await;
                 (sent + rest.len() as u64, received, result)
             }
-            Want::Forward { head, body } => {
+            Want::Forward { head, body, .. } => {
                 let exchange = Exchange::new(self.idle);
                 let result = match exchange.run(inside, outside, head, (*body, rest)).await {
                     Ok(()) => finish(inside).await,
@@ -95,10 +115,14 @@ impl Forward<'_> {
 }
 
 /// Reads until the head is whole. The inner error is the head's.
-async fn read_head(inside: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<Result<Head, head::HeadError>> {
+pub(crate) async fn read_head<H>(
+    inside: &mut TcpStream,
+    bytes: &mut Vec<u8>,
+    parse: impl Fn(&[u8], usize) -> Result<Option<H>, HeadError>,
+) -> io::Result<Result<H, HeadError>> {
     let mut looked = 0;
     loop {
-        match head::parse_on(bytes, looked) {
+        match parse(bytes, looked) {
             Ok(Some(head)) => return Ok(Ok(head)),
             Ok(None) => {}
             Err(error) => return Ok(Err(error)),
@@ -113,10 +137,10 @@ async fn read_head(inside: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<Re
 
 fn itself(who: Option<Seen>) -> io::Result<Asked> {
     let name = DnsName::parse(PROXY_BASTIDE).map_err(io::Error::other)?;
-    Ok(Asked { host: Host::Name(name), port: PORT, who })
+    Ok(Asked { host: Host::Name(name), port: PORT, who, request: None })
 }
 
-async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Result<()> {
+pub(crate) async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Result<()> {
     let text = match closed {
         Closed::Refused { why, suggestion: Some(rule) } => {
             format!("bastide refused this connection: {why}\nthe smallest rule that would allow it: {rule}\n")
@@ -127,7 +151,7 @@ async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Result<()> {
     say(inside, status, &text).await
 }
 
-async fn say(inside: &mut TcpStream, status: &str, text: &str) -> io::Result<()> {
+pub(crate) async fn say(inside: &mut TcpStream, status: &str, text: &str) -> io::Result<()> {
     let length = text.len();
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
@@ -138,7 +162,7 @@ async fn say(inside: &mut TcpStream, status: &str, text: &str) -> io::Result<()>
 }
 
 /// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.
-async fn finish(inside: &mut TcpStream) -> io::Result<()> {
+pub(crate) async fn finish(inside: &mut TcpStream) -> io::Result<()> {
     inside.shutdown().await?;
     let mut rest = [0; 4096];
     let drained = async {

@@ -1,12 +1,17 @@
-//! The head of a request to the explicit proxy, read strictly before anything else sees it. What two programs could
+//! The head of a request, to the explicit proxy or to a destination, read strictly before anything else sees it. What two programs could
 //! read in two ways is refused by name: a request that is smuggled past one reader is decided by nobody.
 
 mod fields;
 mod target;
 
-use policy::Host;
+use std::borrow::Cow;
+
+use policy::{Host, Request, RequestError};
 
 pub use fields::Body;
+
+/// The port where a target names none.
+const HTTP: u16 = 80;
 
 /// Longest head, from the method to the empty line.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -31,11 +36,49 @@ pub enum Want {
     Tunnel,
     /// This one request forwarded.
     Forward {
+        /// What is asked.
+        asks: Asks,
         /// The head as the destination gets it.
         head: Vec<u8>,
         /// What follows it.
         body: Body,
     },
+}
+
+/// What a request asks, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asks {
+    method: String,
+    /// Path and query.
+    target: String,
+}
+
+impl Asks {
+    /// The same where it is decided: what servers read in two ways is refused.
+    ///
+    /// # Errors
+    /// [`HeadError::Odd`].
+    pub fn request(&self) -> Result<(Request, String), HeadError> {
+        let path = self.target.split('?').next().unwrap_or_default();
+        Ok((Request::new(&self.method, path)?, self.target.clone()))
+    }
+}
+
+/// A request to a destination that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// What is asked.
+    pub request: Request,
+    /// Path and query, as written.
+    pub target: String,
+    /// The head as the destination gets it.
+    pub head: Vec<u8>,
+    /// What follows it.
+    pub body: Body,
+    /// Bytes of the head as it came.
+    pub length: usize,
+    /// The program ends the connection after the answer.
+    pub last: bool,
 }
 
 /// Why a head is refused.
@@ -92,7 +135,18 @@ pub enum HeadError {
     ConnectBody,
     #[error("the Connection header names a header that frames or routes the request")]
     ConnectionNames,
+    #[error("there is no Host header")]
+    NoHost,
+    #[error("the request asks for another protocol on the connection")]
+    Upgrade,
+    #[error("it is TLS, in which requests cannot be read yet")]
+    Tls,
+    #[error("{0}")]
+    Odd(#[from] RequestError),
 }
+
+/// The first byte of TLS, which begins no request.
+const HANDSHAKE: u8 = 22;
 
 /// Reads a head from the first bytes of a connection; nothing while it is not whole.
 ///
@@ -124,11 +178,47 @@ pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> 
         return Ok(Some(Head { host, port, want: Want::Tunnel, length }));
     }
     let (authority, path) = target::absolute(target)?;
-    let (host, port) = target::authority(authority, Some(80))?;
-    fields.check_host(&host, port, Some(80))?;
+    let (host, port) = target::authority(authority, Some(HTTP))?;
+    fields.check_host(&host, port, Some(HTTP))?;
     let body = fields.body(old)?;
-    let head = fields.rewrite([method, &path, version], &host, port);
-    Ok(Some(Head { host, port, want: Want::Forward { head, body }, length }))
+    let head = fields.rewrite([method, &path, version], &host, port, true);
+    let asks = Asks { method: method.to_owned(), target: path.into_owned() };
+    Ok(Some(Head { host, port, want: Want::Forward { asks, head, body }, length }))
+}
+
+/// Reads the head of a request that a program says to a destination itself, as [`parse_on`] does: in origin form, or in
+/// absolute form where that names the same destination.
+///
+/// # Errors
+/// The first [`HeadError`], as soon as it can be seen.
+pub fn parse_direct(bytes: &[u8], looked: usize, host: &Host, port: u16) -> Result<Option<Direct>, HeadError> {
+    if bytes.first() == Some(&HANDSHAKE) {
+        return Err(HeadError::Tls);
+    }
+    let Some(length) = end(bytes, looked)? else { return Ok(None) };
+    let text = &bytes[..length - 4];
+    let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let [method, target, version] = words(lines.next().unwrap_or_default())?;
+    let fields = fields::Fields::read(lines)?;
+    fields.check_direct(host, port)?;
+    let path = if target.starts_with('/') {
+        Cow::Borrowed(target)
+    } else {
+        let (authority, path) = target::absolute(target)?;
+        if target::authority(authority, Some(HTTP))? != (host.clone(), port) {
+            return Err(HeadError::OtherHost);
+        }
+        path
+    };
+    if path.contains('#') {
+        return Err(HeadError::Fragment);
+    }
+    let old = version == "HTTP/1.0";
+    let body = fields.body(old)?;
+    let (request, target) = Asks { method: method.to_owned(), target: path.into_owned() }.request()?;
+    let last = old || fields.ends();
+    let head = fields.rewrite([method, &target, version], host, port, last);
+    Ok(Some(Direct { request, target, head, body, length, last }))
 }
 
 /// Where the head ends. Every byte up to there is one that a head may hold.

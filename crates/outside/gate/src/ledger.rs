@@ -37,18 +37,18 @@ impl Ledger {
         self.write_after(None, kind)
     }
 
-    /// The same for what an earlier event led to.
+    /// The same for what earlier events led to.
     ///
     /// # Errors
     /// As [`Ledger::write`].
-    pub fn write_after(&mut self, cause: Option<Cause>, kind: Kind) -> io::Result<EventId> {
+    pub fn write_after(&mut self, causes: impl IntoIterator<Item = Cause>, kind: Kind) -> io::Result<EventId> {
         if self.broken {
             return Err(io::Error::other("an earlier event could not be written"));
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        let (id, line) =
-            self.writer.append(&self.redactor, at, cause.into_iter().collect(), kind).map_err(io::Error::other)?;
+        let causes = causes.into_iter().collect();
+        let (id, line) = self.writer.append(&self.redactor, at, causes, kind).map_err(io::Error::other)?;
         self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
         Ok(id)
     }

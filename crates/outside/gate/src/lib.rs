@@ -25,6 +25,7 @@ pub mod programs;
 pub mod refusals;
 pub mod relay;
 mod reply;
+mod requests;
 pub mod resolver;
 pub mod serve;
 pub mod sightings;

@@ -124,7 +124,7 @@ fn verdict(policy: &Conjunction, name: &DnsName) -> Verdict {
         return Verdict::Allowed;
     }
     match may_resolve(policy, name) {
-        Outcome::Allow => Verdict::Allowed,
+        Outcome::Allow | Outcome::Read => Verdict::Allowed,
         // The host's loopback is there only where a rule names it: there is nothing to ask about.
         Outcome::Ask if !name.is_host_bastide() => Verdict::Asked,
         Outcome::Ask | Outcome::Deny => Verdict::Refused,

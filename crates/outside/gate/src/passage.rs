@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use policy::{Conjunction, Decision, Host, Permit, Refusal, decide, special, suggest, suggest_address};
-use record::{EventId, Kind, Verdict};
+use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, special, suggest, suggest_address};
+use record::{Cause, EventId, Kind, Known, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
@@ -72,6 +72,8 @@ pub struct Passed {
     pub stream: TcpStream,
     /// What its end has to tell.
     pub end: End,
+    /// Where it leads; none where an upstream proxy makes the connection.
+    pub address: Option<IpAddr>,
 }
 
 /// How a connection was made, told when it ends.
@@ -88,6 +90,13 @@ enum Way {
     Proxied,
 }
 
+impl Way {
+    /// Whether this is the address that is tried first, which the record names.
+    fn begins_with(&self, address: Option<IpAddr>) -> bool {
+        matches!(self, Way::Direct(addresses) if addresses.first().copied() == address)
+    }
+}
+
 impl Passage {
     /// The connection outside, and what its end tells.
     ///
@@ -100,28 +109,69 @@ impl Passage {
         };
         asked.host = host;
         let asked = &asked;
-        let egress = asked.egress();
-        let permit = match decide(&self.policy, &egress) {
-            Decision::Allow(permit) => permit,
-            Decision::Ask(refusal) => return Err(self.refuse(asked, Verdict::Asked, &refusal)),
-            Decision::Deny(refusal) => return Err(self.refuse(asked, Verdict::Refused, &refusal)),
-        };
+        let permit = self.permit(asked)?;
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| Closed::Unrecorded)?;
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
         self.paced(asked).await;
         let connect = self.allow(asked, &way, rule)?;
-        self.make(&way, asked).await.map_or_else(
-            |why| {
+        match self.make(&way, asked).await {
+            Ok((stream, address, note)) => {
+                let other = address.filter(|_| !way.begins_with(address));
+                Ok(Passed { stream, end: End { connect, address: other, note }, address })
+            }
+            Err(why) => {
                 self.closed(End { connect, address: None, note: Some(why.clone()) }, 0, 0);
                 Err(Closed::Unreachable(why))
-            },
-            |(stream, address, note)| Ok(Passed { stream, end: End { connect, address, note } }),
-        )
+            }
+        }
     }
 
-    /// The connection, the address that answered where it was not the first, and what there is to say of it.
+    /// Leave for a further request on a connection that was let out for an earlier one.
+    ///
+    /// # Errors
+    /// As [`Passage::pass`].
+    pub async fn again(&self, asked: &Asked, on: &Passed) -> Result<(), Closed> {
+        let permit = self.permit(asked)?;
+        let rule = permit.rule().to_string();
+        if let Some(address) = on.address {
+            let pinned = permit.pin(&[address]);
+            pinned.map_err(|refusal| self.refuse_with(asked, Verdict::Refused, &refusal, None))?;
+        }
+        self.paced(asked).await;
+        let on = Cause { id: on.end.connect, known: Known::Observed };
+        self.allow_request(asked, rule, Some(on)).map(drop)
+    }
+
+    /// The same with the host by the name that an address of the cell's pool stands for.
+    pub fn named(&self, asked: Asked) -> Asked {
+        let host = self.naming.borrow().means(&asked.host);
+        Asked { host: host.unwrap_or_else(|| asked.host.clone()), ..asked }
+    }
+
+    /// Whether what is said there is decided request by request.
+    pub fn reads(&self, asked: &Asked) -> bool {
+        let host = self.naming.borrow().means(&asked.host);
+        let reads = |host: &Host| matches!(decide(&self.policy, &Egress { host, ..asked.egress() }), Decision::Read);
+        host.as_ref().is_some_and(reads)
+    }
+
+    fn permit<'a>(&'a self, asked: &'a Asked) -> Result<Permit<'a>, Closed> {
+        match decide(&self.policy, &asked.egress()) {
+            Decision::Allow(permit) => Ok(permit),
+            Decision::Ask(refusal) => Err(self.refuse(asked, Verdict::Asked, &refusal)),
+            Decision::Deny(refusal) => Err(self.refuse(asked, Verdict::Refused, &refusal)),
+            // Whoever comes here with a connection has nothing that could be decided.
+            Decision::Read => {
+                let why = "requests are decided there one by one, and this is none";
+                self.turn_away(asked, why);
+                Err(Closed::Refused { why: why.into(), suggestion: None })
+            }
+        }
+    }
+
+    /// The connection, the address that answered, and what there is to say of it.
     async fn make(&self, way: &Way, asked: &Asked) -> Result<(TcpStream, Option<IpAddr>, Option<String>), String> {
         match (way, &self.upstream) {
             (Way::Proxied, Some(upstream)) => {
@@ -131,7 +181,7 @@ impl Passage {
             (Way::Proxied, None) => Err("there is no proxy".into()),
             (Way::Direct(addresses), _) => {
                 let (stream, address) = dial(addresses, asked.port).await?;
-                Ok((stream, Some(address).filter(|address| addresses.first() != Some(address)), None))
+                Ok((stream, Some(address), None))
             }
         }
     }
@@ -240,8 +290,10 @@ impl Passage {
         }
     }
 
+    /// Records what is allowed: the request, where it is one, and the connection for it.
     fn allow(&self, asked: &Asked, way: &Way, allowing: String) -> Result<EventId, Closed> {
-        let mut kind = asked.event(Verdict::Allowed);
+        let request = asked.request.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
+        let mut kind = asked.connection(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
             if let Way::Direct(addresses) = way {
                 // The first; its end says so where another answered.
@@ -249,7 +301,17 @@ impl Passage {
             }
             *rule = Some(allowing);
         }
-        self.ledger.borrow_mut().write_after(asked.exec(), kind).map_err(|_| Closed::Unrecorded)
+        let causes = asked.exec().into_iter().chain(request.map(|id| Cause { id, known: Known::Observed }));
+        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| Closed::Unrecorded)
+    }
+
+    fn allow_request(&self, asked: &Asked, allowing: String, on: Option<Cause>) -> Result<EventId, Closed> {
+        let mut kind = asked.event(Verdict::Allowed);
+        if let Kind::Request { rule, .. } = &mut kind {
+            *rule = Some(allowing);
+        }
+        let causes = asked.exec().into_iter().chain(on);
+        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| Closed::Unrecorded)
     }
 
     fn refuse(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal) -> Closed {
@@ -262,7 +324,9 @@ impl Passage {
 
     fn refuse_with(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal, smallest: Option<String>) -> Closed {
         let mut kind = asked.event(verdict);
-        if let Kind::Connect { rule, reason, suggestion, .. } = &mut kind {
+        if let Kind::Connect { rule, reason, suggestion, .. } | Kind::Request { rule, reason, suggestion, .. } =
+            &mut kind
+        {
             rule.clone_from(&refusal.rule);
             *reason = Some(refusal.to_string());
             suggestion.clone_from(&smallest);
@@ -273,7 +337,7 @@ impl Passage {
 }
 
 fn because(kind: &mut Kind, why: String) {
-    if let Kind::Connect { reason, .. } = kind {
+    if let Kind::Connect { reason, .. } | Kind::Request { reason, .. } = kind {
         *reason = Some(why);
     }
 }

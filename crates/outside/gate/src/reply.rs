@@ -32,6 +32,11 @@ impl Reply {
         matches!(self.state, State::Whole)
     }
 
+    /// Whether its head tells no end of it but the connection's.
+    pub(crate) const fn ends_with_the_connection(&self) -> bool {
+        matches!(self.state, State::ToTheEnd)
+    }
+
     /// How many of these bytes belong to the answer.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use policy::Host;
 
-use super::{HeadError, target};
+use super::{HTTP, HeadError, target};
 
 const MAX_FIELDS: usize = 128;
 
@@ -66,6 +66,22 @@ impl<'a> Fields<'a> {
         self.check_connection()
     }
 
+    /// The same for a request to a destination itself, which has a Host header and asks for no other protocol.
+    pub(super) fn check_direct(&self, host: &Host, port: u16) -> Result<(), HeadError> {
+        if self.all("host").next().is_none() {
+            return Err(HeadError::NoHost);
+        }
+        if self.all("upgrade").chain(self.all("http2-settings")).next().is_some() {
+            return Err(HeadError::Upgrade);
+        }
+        self.check_host(host, port, Some(HTTP))
+    }
+
+    /// Whether the program wants no further request on the connection.
+    pub(super) fn ends(&self) -> bool {
+        self.options().any(|option| option.eq_ignore_ascii_case("close"))
+    }
+
     fn check_connection(&self) -> Result<(), HeadError> {
         let bad = |option: &str| KEPT.iter().any(|kept| option.eq_ignore_ascii_case(kept));
         if self.options().any(bad) { Err(HeadError::ConnectionNames) } else { Ok(()) }
@@ -94,11 +110,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The head for the destination: origin form, its own Host, nothing of this hop, and an end after
-    /// the answer. The version stays: an answer to HTTP/1.1 may be framed as no HTTP/1.0 program can read.
-    pub(super) fn rewrite(&self, [method, path, version]: [&str; 3], host: &Host, port: u16) -> Vec<u8> {
+    /// The head for the destination: origin form, its own Host, nothing of this hop, and an end after the answer if it is
+    /// the last. The version stays: an answer to HTTP/1.1 may be framed as no HTTP/1.0 program can read.
+    pub(super) fn rewrite(&self, [method, path, version]: [&str; 3], host: &Host, port: u16, last: bool) -> Vec<u8> {
         let mut start = format!("{method} {path} {version}\r\nHost: {host}");
-        if port != 80 {
+        if port != HTTP {
             // Writing to a string cannot fail.
             let _ = write!(start, ":{port}");
         }
@@ -113,7 +129,7 @@ impl<'a> Fields<'a> {
         for (name, value) in self.0.iter().filter(|(name, _)| !mine(name)) {
             head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
-        head.extend_from_slice(b"Connection: close\r\n\r\n");
+        head.extend_from_slice(if last { b"Connection: close\r\n\r\n" } else { b"\r\n" });
         head
     }
 }
