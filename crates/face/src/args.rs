@@ -201,7 +201,7 @@ pub enum Policy {
         /// Policy to ask
         #[arg(value_parser = given::path())]
         file: PathBuf,
-        /// HOST[:PORT], or a path
+        /// HOST[:PORT], `METHOD HOST[:PORT]/PATH`, or a file
         #[arg(value_parser = given::word())]
         request: String,
         /// Program that asks

@@ -130,9 +130,12 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
     })
 }
 
-/// No host holds a `/`, so what does is a path, and becomes absolute. A URL stays: the plane says how a host is written.
+/// No host holds a `/`, so what does is a path, and becomes absolute, unless a method stands before it. A URL stays: the
+/// plane says how a host is written.
 fn destination(request: String, directory: &Path) -> String {
-    let path = request.contains('/') && !request.contains("://") || matches!(request.as_str(), "." | "..");
+    let method = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let asked = request.split_once(' ').is_some_and(|(word, _)| method(word)) || request.contains("://");
+    let path = request.contains('/') && !asked || matches!(request.as_str(), "." | "..");
     let absolute = if path { directory.join(&request).into_os_string().into_string().ok() } else { None };
     absolute.unwrap_or(request)
 }
@@ -155,6 +158,9 @@ mod tests {
             ("api.example.com:443", "api.example.com:443"),
             ("[::1]:443", "[::1]:443"),
             ("https://api.example.com/v1", "https://api.example.com/v1"),
+            ("GET api.example.com:443/v1", "GET api.example.com:443/v1"),
+            ("./GET a/b", "/w/./GET a/b"),
+            ("my notes/b", "/w/my notes/b"),
         ] {
             assert_eq!(destination(typed.into(), Path::new("/w")), asked, "{typed}");
         }

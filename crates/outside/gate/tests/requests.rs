@@ -71,7 +71,10 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
             "/a/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhal".to_owned(),
             "/a/closes" => "HTTP/1.1 200 OK\r\n\r\nto the end".to_owned(),
             "/a/bye" => "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye".to_owned(),
-            "/a/two" => "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged".to_owned(),
+            "/a/two" => {
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+                    .to_owned()
+            }
             _ => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}", target.len()),
         };
         if stream.write_all(answer.as_bytes()).is_err() || matches!(target, "/a/cut" | "/a/closes" | "/a/bye") {
@@ -161,15 +164,15 @@ fn each_request_of_a_connection_is_decided_by_itself() {
         let rule = format!("{{to: \"web.example:{port}\", methods: [GET], paths: [\"/b\"]}}");
         assert!(refused.contains(&rule) && !refused.contains("/a/z"), "{refused}");
         let said = |request: &str| format!("{request} HTTP/1.1\r\nHost: web.example:{port}\r\n");
-        let expected = [
-            said("GET /a/x?q=1") + "\r\n",
-            said("POST /a/y") + "Content-Length: 2\r\n\r\nhi",
-        ];
+        let expected = [said("GET /a/x?q=1") + "\r\n", said("POST /a/y") + "Content-Length: 2\r\n\r\nhi"];
         assert_eq!(origin.got(), expected, "{way:?}");
         let record = cell.wait_for("\"close\"");
         let lines: Vec<&str> = record.lines().filter(|line| line.contains("\"kind\":\"request\"")).collect();
         assert_eq!(lines.len(), 3, "{record}");
-        assert!(lines[0].contains("\"target\":\"/a/x?q=1\"") && lines[0].contains("\"verdict\":\"allowed\""), "{record}");
+        assert!(
+            lines[0].contains("\"target\":\"/a/x?q=1\"") && lines[0].contains("\"verdict\":\"allowed\""),
+            "{record}"
+        );
         assert!(lines[2].contains("\"target\":\"/b\"") && lines[2].contains("\"verdict\":\"refused\""), "{record}");
         assert_eq!(record.matches("\"kind\":\"connect\"").count(), 1, "{record}");
     }
@@ -193,7 +196,8 @@ fn what_can_be_read_in_two_ways_is_refused_by_name() {
         let (cell, origin, _gate) = begin();
         let port = origin.port;
         let host = format!("Host: web.example:{port}\r\n");
-        let post = |fields: &str| format!("POST /a HTTP/1.1\r\n{host}{fields}\r\n0\r\n\r\nGET /b HTTP/1.1\r\n{host}\r\n");
+        let post =
+            |fields: &str| format!("POST /a HTTP/1.1\r\n{host}{fields}\r\n0\r\n\r\nGET /b HTTP/1.1\r\n{host}\r\n");
         for (said, name) in [
             (post("Content-Length: 5\r\nContent-Length: 5\r\n"), "two lengths"),
             (post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), "both a length and a transfer encoding"),

@@ -1,0 +1,46 @@
+//! Heads of requests that are decided one by one: what is taken is decided as soon as it is whole, is read by another
+//! parser as the same one request, and its path has no reading that climbs.
+#![no_main]
+
+use gate::head::{Body, MAX_HEAD, parse_direct};
+use libfuzzer_sys::fuzz_target;
+use policy::{Host, Request};
+
+fuzz_target!(|bytes: &[u8]| {
+    let host = Host::parse("web.example").expect("a host");
+    let parse = |bytes: &[u8]| parse_direct(bytes, 0, &host, 8080);
+    let direct = match parse(bytes) {
+        Ok(Some(direct)) => direct,
+        other => {
+            let half = parse(&bytes[..bytes.len() / 2]);
+            assert!(!matches!((&half, &other), (Ok(Some(_)), _)), "a prefix was taken, the whole was not");
+            assert!(!matches!((&half, &other), (Err(_), Ok(None))), "a refusal was taken back");
+            return;
+        }
+    };
+    assert!(direct.length <= bytes.len() && direct.length <= MAX_HEAD);
+    assert_eq!(parse(&bytes[..direct.length]), Ok(Some(direct.clone())), "what follows changes the head");
+    assert_eq!(parse(&bytes[..direct.length - 1]), Ok(None), "taken before it was whole");
+    // What is sent is one request again, and the same.
+    let again = parse(&direct.head).expect("taken").expect("whole");
+    assert_eq!((&again.request, &again.head, again.body), (&direct.request, &direct.head, direct.body));
+    let mut fields = [httparse::EMPTY_HEADER; 256];
+    let mut request = httparse::Request::new(&mut fields);
+    let status = request.parse(&direct.head).expect("another parser takes it");
+    assert_eq!(status, httparse::Status::Complete(direct.head.len()), "one head and nothing else");
+    assert_eq!(request.method, Some(direct.request.method().as_str()));
+    assert_eq!(request.path, Some(direct.target.as_str()));
+    let named = |name: &str| request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).count();
+    assert_eq!(named("host"), 1, "one destination");
+    assert!(named("content-length") + named("transfer-encoding") <= 1, "one length");
+    assert_eq!(named("upgrade") + named("http2-settings"), 0, "one protocol");
+    assert_eq!(matches!(direct.body, Body::Chunked), named("transfer-encoding") == 1);
+    // Decoded as often as one likes, and with every slash for a slash, no segment climbs.
+    let mut path = direct.request.path().to_ascii_lowercase();
+    for (code, plain) in [("%2f", "/"), ("%5c", "/"), ("%2e", "."), ("%3b", ";")] {
+        path = path.replace(code, plain);
+    }
+    let mut names = path.split('/').map(|part| part.split(';').next().unwrap_or_default());
+    assert!(!names.any(|name| matches!(name, "." | "..")), "{path}");
+    assert!(Request::new(direct.request.method().as_str(), direct.request.path()).is_ok());
+});

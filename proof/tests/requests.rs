@@ -1,0 +1,112 @@
+//! Rules about requests in the whole: a policy's words, real clients in a cell, a real server outside, and what is told
+//! of it afterwards.
+
+mod whole;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use whole::Operator;
+
+/// A server on the host's loopback that keeps the first lines of what it was asked.
+fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let (port, asked) = (listener.local_addr().expect("an address").port(), Arc::<Mutex<Vec<String>>>::default());
+    let kept = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let kept = Arc::clone(&kept);
+            std::thread::spawn(move || answer(&stream, &kept));
+        }
+    });
+    (port, asked)
+}
+
+/// One request after the other, as long as the client wants.
+fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut first, mut length) = (String::new(), 0);
+        if reader.read_line(&mut first).unwrap_or(0) == 0 {
+            return;
+        }
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) <= 2 {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("a body");
+        kept.lock().expect("kept").push(first.trim_end().to_owned());
+        if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn real_clients_are_held_to_methods_and_paths() {
+    for operator in Operator::each() {
+        let (port, asked) = server();
+        let place = format!("host.bastide:{port}");
+        let text = format!(
+            "bastide: 1\nname: mine\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"{place}\", methods: [GET, \
+             POST], paths: [/a/**]}}\n  deny:\n    - {{to: \"{place}\", paths: [/a/secret/**]}}\ntests:\n  - {{request: \
+             \"GET {place}/a/x\", expect: allow}}\n  - {{request: \"GET {place}/a/secret%2Fx\", expect: deny}}\n  - \
+             {{connect: \"{place}\", expect: read}}\n"
+        );
+        let file = operator.write("home/policy.yaml", &text).to_string_lossy().into_owned();
+        let tested = operator.bastide(&["policy", "test", &file]);
+        assert_eq!(tested.exit, 0, "{tested:?}");
+        let fetch = format!(
+            "u=http://{place}; curl -s -o /dev/null -w '%{{http_code}} %{{num_connects}}\\n' $u/a/x --next -s -o /dev/null -w \
+             '%{{http_code}} %{{num_connects}}\\n' -d body $u/a/y; \
+             for at in b a/secret/x a/%73ecret/x; do curl -s -o /dev/null -w '%{{http_code}}\\n' $u/$at; done; \
+             curl -s -X DELETE $u/a/x; \
+             curl -s -p -x http://proxy.bastide:3128 -o /dev/null -w '%{{http_code}}\\n' $u/a/tunnel; \
+             curl -s -x http://proxy.bastide:3128 -o /dev/null -w '%{{http_code}}\\n' $u/b; \
+             python3 -c \"import urllib.request as r; print(r.urlopen('$u/a/python').status)\""
+        );
+        let ran = operator.run(&["--policy", &file], &fetch);
+        let smallest =
+            format!("{{to: \"{place}\", programs: [\"/usr/bin/curl\"], methods: [DELETE], paths: [\"/a/x\"]}}");
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        assert_eq!(lines[..5], ["200 1", "200 0", "403", "403", "403"], "{ran:?}");
+        assert!(lines[5].contains("DELETE /a/x") && lines[6].ends_with(&smallest), "{ran:?}");
+        assert_eq!(lines[7..], ["200", "403", "200"], "{ran:?}");
+        let got = asked.lock().expect("kept").clone();
+        let expected = ["GET /a/x", "POST /a/y", "GET /a/tunnel", "GET /a/python"].map(|one| format!("{one} HTTP/1.1"));
+        assert_eq!(got, expected);
+        // What is told of it: the last refusal, the log, and the smallest policy.
+        let why = operator.bastide(&["why"]);
+        assert!(why.stdout.contains("GET /b") && why.stdout.contains("methods: [GET], paths: [\"/b\"]"), "{why:?}");
+        let log = operator.bastide(&["log"]);
+        assert!(log.stdout.contains("request `POST /a/y` of `/usr/bin/curl`"), "{log:?}");
+        let told = operator.bastide(&["policy", "suggest"]);
+        assert!(told.stdout.contains("methods: [POST], paths: [\"/a/y\"]"), "{told:?}");
+        let asked = |request: &str| operator.bastide(&["policy", "explain", &file, request]);
+        let explained = asked(&format!("DELETE {place}/a/x"));
+        assert!(explained.exit == 1 && explained.stdout.contains("no rule matches"), "{explained:?}");
+        assert_eq!(asked(&format!("GET {place}/a/x")).exit, 0);
+        assert!(asked(&place).stdout.contains("each request is decided by itself"));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_named_about_requests_is_not_read() {
+    for operator in Operator::each() {
+        let (port, asked) = server();
+        let place = format!("host.bastide:{port}");
+        let script = format!(
+            "exec 3<>/dev/tcp/host.bastide/{port}; printf 'ODD //x/../y HTTP/1.1\\r\\n\\r\\n' >&3; head -c 15 <&3"
+        );
+        let ran = operator.run(&["--allow", &place], &format!("bash -c \"{script}\""));
+        assert_eq!(ran.stdout, "HTTP/1.1 200 OK", "{ran:?}");
+        assert_eq!(*asked.lock().expect("kept"), ["ODD //x/../y HTTP/1.1"]);
+    }
+}
