@@ -23,24 +23,24 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(parse(&bytes[..direct.length - 1]), Ok(None), "taken before it was whole");
     // What is sent is one request again, and the same.
     let again = parse(&direct.head).expect("taken").expect("whole");
-    assert_eq!((&again.request, &again.head, again.body), (&direct.request, &direct.head, direct.body));
+    assert_eq!((&again.asks, &again.head), (&direct.asks, &direct.head));
     let mut fields = [httparse::EMPTY_HEADER; 256];
     let mut request = httparse::Request::new(&mut fields);
     let status = request.parse(&direct.head).expect("another parser takes it");
     assert_eq!(status, httparse::Status::Complete(direct.head.len()), "one head and nothing else");
-    assert_eq!(request.method, Some(direct.request.method().as_str()));
-    assert_eq!(request.path, Some(direct.target.as_str()));
+    assert_eq!(request.method, Some(direct.asks.request.method().as_str()));
+    assert_eq!(request.path, Some(direct.asks.target.as_str()));
     let named = |name: &str| request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).count();
     assert_eq!(named("host"), 1, "one destination");
     assert!(named("content-length") + named("transfer-encoding") <= 1, "one length");
     assert_eq!(named("upgrade") + named("http2-settings"), 0, "one protocol");
-    assert_eq!(matches!(direct.body, Body::Chunked), named("transfer-encoding") == 1);
+    assert_eq!(matches!(direct.asks.body, Body::Chunked), named("transfer-encoding") == 1);
     // Decoded as often as one likes, and with every slash for a slash, no segment climbs.
-    let mut path = direct.request.path().to_ascii_lowercase();
+    let mut path = direct.asks.request.path().to_ascii_lowercase();
     for (code, plain) in [("%2f", "/"), ("%5c", "/"), ("%2e", "."), ("%3b", ";")] {
         path = path.replace(code, plain);
     }
     let mut names = path.split('/').map(|part| part.split(';').next().unwrap_or_default());
     assert!(!names.any(|name| matches!(name, "." | "..")), "{path}");
-    assert!(Request::new(direct.request.method().as_str(), direct.request.path()).is_ok());
+    assert!(Request::new(direct.asks.request.method().as_str(), direct.asks.request.path()).is_ok());
 });

@@ -3,6 +3,7 @@
 use policy::{Egress, Host, Request};
 use record::{Cause, Kind, Verdict};
 
+use crate::head::Body;
 use crate::sightings::Seen;
 
 /// Who asks for what.
@@ -14,8 +15,21 @@ pub struct Asked {
     pub port: u16,
     /// The program, when it is known.
     pub who: Option<Seen>,
-    /// What is asked there, with its path and query as written; none is the connection itself.
-    pub request: Option<(Request, String)>,
+    /// What is asked there; none is the connection itself.
+    pub asks: Option<Asks>,
+}
+
+/// One request, as it is decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asks {
+    /// What is decided on.
+    pub request: Request,
+    /// Path and query, as written.
+    pub target: String,
+    /// What follows its head.
+    pub body: Body,
+    /// Bytes of the head, as the destination gets it.
+    pub head: usize,
 }
 
 impl Asked {
@@ -24,7 +38,7 @@ impl Asked {
             host: &self.host,
             port: self.port,
             program: self.who.as_ref().map(|seen| &*seen.chain),
-            request: self.request.as_ref().map(|(request, _)| request),
+            request: self.asks.as_ref().map(|asks| &asks.request),
         }
     }
 
@@ -35,12 +49,12 @@ impl Asked {
     /// Bytes that are as long as the program wants.
     pub(crate) fn weight(&self) -> usize {
         let chain = self.who.as_ref().map_or(0, |seen| seen.chain.iter().map(String::len).sum());
-        chain + self.request.as_ref().map_or(0, |(_, target)| target.len())
+        chain + self.asks.as_ref().map_or(0, |asks| asks.target.len())
     }
 
     /// What is told of a decision on it.
     pub(crate) fn event(&self, verdict: Verdict) -> Kind {
-        let Some((request, target)) = &self.request else { return self.connection(verdict) };
+        let Some(Asks { request, target, .. }) = &self.asks else { return self.connection(verdict) };
         Kind::Request {
             pid: self.who.as_ref().map(|seen| seen.pid),
             program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),

@@ -78,7 +78,7 @@ impl<O: Original + 'static> Door<O> {
         // The watcher is heard before anything is recorded, so that a program's start comes before what it does.
         let who = self.programs.as_ref().and_then(|all| all.of(peer, original, &self.passage.ledger));
         match self.leads(original, own) {
-            Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who, request: None }).await,
+            Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who, asks: None }).await,
             Leads::Proxy => {
                 let forward = Forward { passage: &self.passage, buffers: &self.buffers, idle: self.idle };
                 // On the heap, as whatever is rare and large: every connection would carry its space about.
@@ -106,15 +106,14 @@ impl<O: Original + 'static> Door<O> {
 
     fn nowhere(&self, original: SocketAddr, who: Option<Seen>, why: &str) {
         let host = Host::Address(original.ip().to_canonical());
-        self.passage.turn_away(&Asked { host, port: original.port(), who, request: None }, why);
+        self.passage.turn_away(&Asked { host, port: original.port(), who, asks: None }, why);
     }
 
     async fn out(&self, inside: &mut Captured, asked: Asked) {
         if self.passage.reads(&asked) {
             let requests = Requests { passage: &self.passage, idle: self.idle };
             // On the heap, as whatever not every connection needs.
-            inside.well =
-                Box::pin(requests.serve(&mut inside.stream, Vec::new(), self.passage.named(asked))).await.is_ok();
+            inside.well = Box::pin(requests.serve(&mut inside.stream, Vec::new(), asked)).await.is_ok();
             return;
         }
         let Ok(Passed { stream, end, .. }) = self.passage.pass(asked).await else { return };

@@ -17,6 +17,15 @@ const BUFFER: usize = 8192;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
 const HALF: Duration = Duration::from_secs(60);
 
+/// One of several requests.
+struct Said<'a> {
+    head: &'a [u8],
+    /// What is to come of its body.
+    left: &'a mut body::Left,
+    /// What came behind the head.
+    rest: &'a mut Vec<u8>,
+}
+
 /// What can still be said when a request and its answer were.
 #[derive(Debug)]
 pub(crate) enum Left {
@@ -71,14 +80,16 @@ impl Exchange {
         outside: &mut TcpStream,
         head: &[u8],
         (body, mut rest): (Body, Vec<u8>),
+        takes: &impl Fn(usize, bool) -> bool,
     ) -> io::Result<Left> {
         let ((mut from, mut to), (mut answer, mut ask)) = (inside.split(), outside.split());
         let mut reply = Reply::new(head.starts_with(b"HEAD "));
         let mut left = body::Left::new(body);
+        let whole = Said { head, left: &mut left, rest: &mut rest };
         let alone = tokio::select! {
             biased;
             answered = self.follow(&mut answer, &mut to, &mut reply) => answered?,
-            asked = self.say(&mut from, &mut ask, head, &mut left, &mut rest) => asked?,
+            asked = self.say(&mut from, &mut ask, whole, takes) => asked?,
             () = self.silence() => return Err(io::ErrorKind::TimedOut.into()),
         };
         // Where the answer ended with the connection, or more came than was asked for, nothing can follow.
@@ -90,11 +101,13 @@ impl Exchange {
         &self,
         from: &mut ReadHalf<'_>,
         to: &mut WriteHalf<'_>,
-        head: &[u8],
-        left: &mut body::Left,
-        rest: &mut Vec<u8>,
+        Said { head, left, rest }: Said<'_>,
+        may: &impl Fn(usize, bool) -> bool,
     ) -> io::Result<bool> {
         let first = left.take(rest)?;
+        if !may(head.len(), false) || !may(first, true) {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
         let mut takes = self.put(to, head).await && self.put(to, &rest[..first]).await;
         rest.drain(..first);
         let mut bytes = [0; BUFFER];
@@ -104,6 +117,9 @@ impl Exchange {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let taken = left.take(&bytes[..length])?;
+            if !may(taken, true) {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
             // A server that stopped reading may have answered.
             takes = takes && self.put(to, &bytes[..taken]).await;
             rest.extend_from_slice(&bytes[taken..length]);

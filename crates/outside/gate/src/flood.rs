@@ -50,6 +50,11 @@ impl Flood {
         fits
     }
 
+    /// Empties the bucket: only time gives more.
+    pub const fn drain(&mut self) {
+        self.left = 0.0;
+    }
+
     /// Whether some were missed that were not asked for yet.
     #[must_use]
     pub const fn is_behind(&self) -> bool {

@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exchange::Exchange;
-use crate::head::{self, Head, HeadError, Want};
+use crate::head::{self, Direct, Head, HeadError, Want};
+use crate::meters::TooMuch;
 use crate::naming::PROXY_BASTIDE;
 use crate::passage::{Asked, Closed, Passage, Passed};
 use crate::relay::{Buffers, relay};
@@ -54,17 +55,22 @@ impl Forward<'_> {
             }
         };
         let rest = bytes.split_off(head.length);
-        let mut asked = Asked { host: head.host.clone(), port: head.port, who, request: None };
+        let asked = Asked { host: head.host.clone(), port: head.port, who, asks: None };
         if self.passage.reads(&asked) {
             match &head.want {
-                Want::Tunnel => return self.requests(inside, rest, asked).await,
-                Want::Forward { asks, .. } => match asks.request() {
-                    Ok(request) => asked.request = Some(request),
-                    Err(why) => {
-                        self.passage.turn_away(&asked, &format!("refused request: {why}"));
-                        return say(inside, "400 Bad Request", &format!("bastide refused this request: {why}\n")).await;
-                    }
-                },
+                Want::Tunnel => {
+                    inside.write_all(ESTABLISHED).await?;
+                    return self.requests().serve(inside, rest, asked).await;
+                }
+                Want::Forward { asks, head: said, .. } => {
+                    let direct = asks.as_ref().clone().map(|asks| Direct {
+                        asks,
+                        head: said.clone(),
+                        length: head.length,
+                        last: true,
+                    });
+                    return self.requests().serve_one(inside, direct, rest, asked).await;
+                }
             }
         }
         let Passed { stream: mut outside, end, .. } = match self.passage.pass(asked).await {
@@ -76,11 +82,8 @@ impl Forward<'_> {
         result
     }
 
-    /// A tunnel to where requests are decided one by one.
-    async fn requests(&self, inside: &mut TcpStream, rest: Vec<u8>, asked: Asked) -> io::Result<()> {
-        inside.write_all(ESTABLISHED).await?;
-        let requests = Requests { passage: self.passage, idle: self.idle };
-        requests.serve(inside, rest, self.passage.named(asked)).await
+    const fn requests(&self) -> Requests<'_> {
+        Requests { passage: self.passage, idle: self.idle }
     }
 
     async fn carry(
@@ -137,7 +140,7 @@ pub(crate) async fn read_head<H>(
 
 fn itself(who: Option<Seen>) -> io::Result<Asked> {
     let name = DnsName::parse(PROXY_BASTIDE).map_err(io::Error::other)?;
-    Ok(Asked { host: Host::Name(name), port: PORT, who, request: None })
+    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
 }
 
 pub(crate) async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Result<()> {
@@ -147,7 +150,12 @@ pub(crate) async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Resul
         }
         other => format!("bastide refused this connection: {other}\n"),
     };
-    let status = if matches!(closed, Closed::Unreachable(_)) { "502 Bad Gateway" } else { "403 Forbidden" };
+    let status = match closed {
+        Closed::Unreachable(_) => "502 Bad Gateway",
+        Closed::TooMuch(TooMuch::Body(_)) => "413 Content Too Large",
+        Closed::TooMuch(TooMuch::Rate(_)) => "429 Too Many Requests",
+        _ => "403 Forbidden",
+    };
     say(inside, status, &text).await
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use policy::{Host, Request, RequestError};
 
+use crate::asked::Asks;
 pub use fields::Body;
 
 /// The port where a target names none.
@@ -36,8 +37,8 @@ pub enum Want {
     Tunnel,
     /// This one request forwarded.
     Forward {
-        /// What is asked.
-        asks: Asks,
+        /// What is asked, where that can be decided: what servers read in two ways is no request to decide on.
+        asks: Box<Result<Asks, HeadError>>,
         /// The head as the destination gets it.
         head: Vec<u8>,
         /// What follows it.
@@ -45,36 +46,13 @@ pub enum Want {
     },
 }
 
-/// What a request asks, as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asks {
-    method: String,
-    /// Path and query.
-    target: String,
-}
-
-impl Asks {
-    /// The same where it is decided: what servers read in two ways is refused.
-    ///
-    /// # Errors
-    /// [`HeadError::Odd`].
-    pub fn request(&self) -> Result<(Request, String), HeadError> {
-        let path = self.target.split('?').next().unwrap_or_default();
-        Ok((Request::new(&self.method, path)?, self.target.clone()))
-    }
-}
-
 /// A request to a destination that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Direct {
     /// What is asked.
-    pub request: Request,
-    /// Path and query, as written.
-    pub target: String,
+    pub asks: Asks,
     /// The head as the destination gets it.
     pub head: Vec<u8>,
-    /// What follows it.
-    pub body: Body,
     /// Bytes of the head as it came.
     pub length: usize,
     /// The program ends the connection after the answer.
@@ -182,7 +160,7 @@ pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> 
     fields.check_host(&host, port, Some(HTTP))?;
     let body = fields.body(old)?;
     let head = fields.rewrite([method, &path, version], &host, port, true);
-    let asks = Asks { method: method.to_owned(), target: path.into_owned() };
+    let asks = Box::new(asks(method, path, &fields, body, head.len()));
     Ok(Some(Head { host, port, want: Want::Forward { asks, head, body }, length }))
 }
 
@@ -215,10 +193,21 @@ pub fn parse_direct(bytes: &[u8], looked: usize, host: &Host, port: u16) -> Resu
     }
     let old = version == "HTTP/1.0";
     let body = fields.body(old)?;
-    let (request, target) = Asks { method: method.to_owned(), target: path.into_owned() }.request()?;
     let last = old || fields.ends();
-    let head = fields.rewrite([method, &target, version], host, port, last);
-    Ok(Some(Direct { request, target, head, body, length, last }))
+    let head = fields.rewrite([method, &path, version], host, port, last);
+    let asks = asks(method, path, &fields, body, head.len())?;
+    Ok(Some(Direct { asks, head, length, last }))
+}
+
+fn asks(
+    method: &str,
+    target: Cow<'_, str>,
+    fields: &fields::Fields<'_>,
+    body: Body,
+    head: usize,
+) -> Result<Asks, HeadError> {
+    let request = Request::new(method, &target)?.with_headers(fields.each());
+    Ok(Asks { request, target: target.into_owned(), body, head })
 }
 
 /// Where the head ends. Every byte up to there is one that a head may hold.

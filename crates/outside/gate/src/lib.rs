@@ -16,6 +16,7 @@ pub mod forward;
 pub mod head;
 pub mod lease;
 pub mod ledger;
+pub mod meters;
 pub mod names;
 pub mod naming;
 pub mod original;

@@ -10,11 +10,12 @@ use record::{Cause, EventId, Kind, Known, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
-pub use crate::asked::Asked;
+pub use crate::asked::{Asked, Asks};
 use crate::dial::dial;
 use crate::dns::Answer;
 use crate::flood::Flood;
 use crate::ledger::Ledger;
+use crate::meters::{Meter, Meters, TooMuch};
 use crate::naming::{NO_NAME, Naming};
 use crate::refusals::{PERIOD, Refusals};
 use crate::resolver::Resolver;
@@ -31,6 +32,8 @@ pub struct Passage {
     pub ledger: RefCell<Ledger>,
     /// What was refused of late.
     pub refusals: RefCell<Refusals>,
+    /// What was used of rules that have bounds.
+    pub meters: Meters,
     /// How fast allowed connections are made in the long run.
     pub pace: RefCell<Flood>,
     /// Rung when refusals were counted that are not recorded yet.
@@ -54,6 +57,9 @@ pub enum Closed {
         /// The smallest rule that would allow it.
         suggestion: Option<String>,
     },
+    /// It was allowed, but for its size or for how often it comes.
+    #[error("{0}")]
+    TooMuch(TooMuch),
     /// It was allowed and could not be made.
     #[error("{0}")]
     Unreachable(String),
@@ -74,6 +80,8 @@ pub struct Passed {
     pub end: End,
     /// Where it leads; none where an upstream proxy makes the connection.
     pub address: Option<IpAddr>,
+    /// What the request that it was made for may say.
+    pub meter: Meter,
 }
 
 /// How a connection was made, told when it ends.
@@ -110,6 +118,7 @@ impl Passage {
         asked.host = host;
         let asked = &asked;
         let permit = self.permit(asked)?;
+        let meter = self.meter(&permit, asked)?;
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| Closed::Unrecorded)?;
         let rule = permit.rule().to_string();
@@ -119,7 +128,7 @@ impl Passage {
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
-                Ok(Passed { stream, end: End { connect, address: other, note }, address })
+                Ok(Passed { stream, end: End { connect, address: other, note }, address, meter })
             }
             Err(why) => {
                 self.closed(End { connect, address: None, note: Some(why.clone()) }, 0, 0);
@@ -132,8 +141,9 @@ impl Passage {
     ///
     /// # Errors
     /// As [`Passage::pass`].
-    pub async fn again(&self, asked: &Asked, on: &Passed) -> Result<(), Closed> {
+    pub async fn again(&self, asked: &Asked, on: &Passed) -> Result<Meter, Closed> {
         let permit = self.permit(asked)?;
+        let meter = self.meter(&permit, asked)?;
         let rule = permit.rule().to_string();
         if let Some(address) = on.address {
             let pinned = permit.pin(&[address]);
@@ -141,7 +151,14 @@ impl Passage {
         }
         self.paced(asked).await;
         let on = Cause { id: on.end.connect, known: Known::Observed };
-        self.allow_request(asked, rule, Some(on)).map(drop)
+        self.allow_request(asked, rule, Some(on)).map(|_| meter)
+    }
+
+    fn meter(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Meter, Closed> {
+        self.meters.admit(permit, asked.asks.as_ref()).map_err(|why| {
+            self.turn_away(asked, &format!("refused request: {why}"));
+            Closed::TooMuch(why)
+        })
     }
 
     /// The same with the host by the name that an address of the cell's pool stands for.
@@ -292,7 +309,7 @@ impl Passage {
 
     /// Records what is allowed: the request, where it is one, and the connection for it.
     fn allow(&self, asked: &Asked, way: &Way, allowing: String) -> Result<EventId, Closed> {
-        let request = asked.request.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
+        let request = asked.asks.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
         let mut kind = asked.connection(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
             if let Way::Direct(addresses) = way {

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn asked(port: u16) -> Asked {
-        Asked { host: Host::parse("other.example").unwrap(), port, who: None, request: None }
+        Asked { host: Host::parse("other.example").unwrap(), port, who: None, asks: None }
     }
 
     #[test]

@@ -38,8 +38,28 @@ impl Requests<'_> {
     /// # Errors
     /// When the program's side fails, or its request is cut short: it is then reset.
     pub(crate) async fn serve(&self, inside: &mut TcpStream, bytes: Vec<u8>, asked: Asked) -> io::Result<()> {
-        let mut outside = None;
-        let served = self.one_by_one(inside, bytes, asked, &mut outside).await;
+        let (asked, mut outside) = (self.passage.named(asked), None);
+        let served = self.one_by_one(inside, bytes, &asked, &mut outside).await;
+        self.close(outside.take());
+        served
+    }
+
+    /// Serves one request, whose head was read already and whose body begins with `rest`.
+    ///
+    /// # Errors
+    /// As [`Requests::serve`].
+    pub(crate) async fn serve_one(
+        &self,
+        inside: &mut TcpStream,
+        head: Result<Direct, HeadError>,
+        rest: Vec<u8>,
+        asked: Asked,
+    ) -> io::Result<()> {
+        let (asked, mut outside) = (self.passage.named(asked), None);
+        let served = match head {
+            Ok(direct) => self.one(inside, direct, rest, &asked, &mut outside).await.map(drop),
+            Err(why) => self.odd(inside, &asked, why).await,
+        };
         self.close(outside.take());
         served
     }
@@ -48,7 +68,7 @@ impl Requests<'_> {
         &self,
         inside: &mut TcpStream,
         mut bytes: Vec<u8>,
-        asked: Asked,
+        asked: &Asked,
         outside: &mut Option<Outside>,
     ) -> io::Result<()> {
         loop {
@@ -60,34 +80,58 @@ impl Requests<'_> {
                 Err(_) if bytes.is_empty() && outside.is_some() => return Ok(()),
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             };
-            let Direct { request, target, head, body, length, last } = match head {
-                Ok(head) => head,
-                Err(why) => return self.odd(inside, &asked, why).await,
+            let direct = match head {
+                Ok(direct) => direct,
+                Err(why) => return self.odd(inside, asked, why).await,
             };
-            bytes.drain(..length);
-            let asked = Asked { request: Some((request, target)), ..asked.clone() };
-            if outside.as_ref().is_some_and(|outside| is_over(&outside.passed.stream)) {
-                self.close(outside.take());
+            bytes.drain(..direct.length);
+            match self.one(inside, direct, bytes, asked, outside).await? {
+                Some(rest) => bytes = rest,
+                None => return Ok(()),
             }
-            let decided = match &*outside {
-                Some(Outside { passed, .. }) => self.passage.again(&asked, passed).await,
-                None => self.passage.pass(asked).await.map(|passed| {
-                    *outside = Some(Outside { passed, sent: 0, received: 0 });
-                }),
-            };
-            let (Ok(()), Some(Outside { passed, sent, received })) = (&decided, outside.as_mut()) else {
-                return match decided {
-                    Err(closed) => refuse(inside, &closed).await,
-                    Ok(()) => Ok(()),
-                };
-            };
-            let exchange = Exchange::new(self.idle);
-            let carried = exchange.one(inside, &mut passed.stream, &head, (body, std::mem::take(&mut bytes))).await;
-            *sent += exchange.sent.get();
-            *received += exchange.received.get();
-            match carried? {
-                Left::Both(rest) if !last => bytes = rest,
-                _ => return finish(inside).await,
+        }
+    }
+
+    /// Decides and carries one request. Gives what has come of the next, unless there can be none.
+    async fn one(
+        &self,
+        inside: &mut TcpStream,
+        Direct { asks, head, last, .. }: Direct,
+        rest: Vec<u8>,
+        asked: &Asked,
+        outside: &mut Option<Outside>,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let body = asks.body;
+        let asked = Asked { asks: Some(asks), ..asked.clone() };
+        if outside.as_ref().is_some_and(|outside| is_over(&outside.passed.stream)) {
+            self.close(outside.take());
+        }
+        let decided = match &*outside {
+            Some(Outside { passed, .. }) => self.passage.again(&asked, passed).await,
+            None => self.passage.pass(asked.clone()).await.map(|mut passed| {
+                let meter = std::mem::take(&mut passed.meter);
+                *outside = Some(Outside { passed, sent: 0, received: 0 });
+                meter
+            }),
+        };
+        let (meter, Outside { passed, sent, received }) = match (decided, outside.as_mut()) {
+            (Ok(meter), Some(outside)) => (meter, outside),
+            (Err(closed), _) => return refuse(inside, &closed).await.map(|()| None),
+            (Ok(_), None) => return Ok(None),
+        };
+        let exchange = Exchange::new(self.idle);
+        let takes = |bytes: usize, body: bool| self.passage.meters.take(&meter, bytes, body);
+        let carried = exchange.one(inside, &mut passed.stream, &head, (body, rest), &takes).await;
+        *sent += exchange.sent.get();
+        *received += exchange.received.get();
+        match carried {
+            Ok(Left::Both(rest)) if !last => Ok(Some(rest)),
+            Ok(_) => finish(inside).await.map(|()| None),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::QuotaExceeded {
+                    self.passage.turn_away(&asked, "request cut off: it said more than its rule allows");
+                }
+                Err(error)
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::door::Door;
 use crate::flood::{CONNECTIONS, Flood};
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
+use crate::meters::Meters;
 use crate::naming::Naming;
 use crate::original::Kernel;
 use crate::passage::Passage;
@@ -134,6 +135,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     let earlier = earlier.map_err(Failure::of("restore names"))?;
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
     let writer = writer(&lease)?;
+    let meters = Meters::new(lease.incarnation == 1);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     Ok(Passage {
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
@@ -142,6 +144,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets))),
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
+        meters,
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         behind: Notify::new(),
         opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),

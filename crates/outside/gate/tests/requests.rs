@@ -83,6 +83,19 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
     }
 }
 
+/// The address of the servers is in a private range, so it has to be named.
+fn here(port: u16) -> Rule {
+    Rule::to(policy::Target::parse(&format!("{OUTSIDE}:{port}")).unwrap())
+}
+
+/// One rule with bounds, its port filled in.
+fn bounded(bounds: policy::Bounds, port: u16) -> Conjunction {
+    let to = policy::Target::parse(&format!("web.example:{port}")).unwrap();
+    let mut policy = Policy { name: "test".into(), ..Policy::default() };
+    policy.network.allow = vec![Rule { protocol: Protocol::Http, bounds, ..Rule::to(to) }, here(port)];
+    Conjunction::new(vec![policy])
+}
+
 /// `GET` and `POST` beneath `/a` of `web.example`, but never beneath `/a/deep`; all of `free.example`.
 fn rules(port: u16) -> Conjunction {
     let rule = |text: &str, methods: &[&str], paths: &[&str]| Rule {
@@ -101,9 +114,13 @@ fn rules(port: u16) -> Conjunction {
 }
 
 fn begin() -> (Cell, Origin, Gate) {
+    begin_with(rules, 1)
+}
+
+fn begin_with(policy: impl Fn(u16) -> Conjunction, incarnation: u32) -> (Cell, Origin, Gate) {
     let (cell, origin) = (Cell::new(), Origin::new());
     let mut leased = lease(&[]);
-    leased.policy = rules(origin.port);
+    (leased.policy, leased.incarnation) = (policy(origin.port), incarnation);
     let gate = cell.start(&leased, ORDINARY).ready();
     (cell, origin, gate)
 }
@@ -337,4 +354,91 @@ fn requests_come_in_any_pieces() {
         got
     });
     assert_eq!(got, expected);
+}
+
+fn post(port: u16, length: usize) -> String {
+    format!("POST /a HTTP/1.1\r\nHost: web.example:{port}\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length))
+}
+
+#[test]
+fn a_body_is_as_long_as_its_rule_allows() {
+    let bounds = policy::Bounds { body: Some(10), ..policy::Bounds::default() };
+    let (cell, origin, _gate) = begin_with(|port| bounded(bounds, port), 1);
+    let port = origin.port;
+    let got = say(&cell, port, Way::Direct, (post(port, 10) + &post(port, 11)).as_bytes());
+    let rest = got.strip_prefix(&answer("/a")).expect("the first is answered");
+    assert!(rest.starts_with("HTTP/1.1 413") && rest.contains("the 10 bytes that its rule allows"), "{got}");
+    // One whose length is not told beforehand is cut off, and said to be.
+    let head = format!("POST /a HTTP/1.1\r\nHost: web.example:{port}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let got = say(&cell, port, Way::Direct, (head + "b\r\nxxxxxxxxxxx\r\n0\r\n\r\n").as_bytes());
+    assert_eq!(got, "<reset>");
+    assert!(cell.wait_for("cut off").contains("more than its rule allows"));
+    assert!(origin.got().iter().all(|request| !request.contains("xxxxxxxxxxx")), "{:?}", origin.got());
+}
+
+#[test]
+fn requests_come_as_fast_as_their_rule_allows() {
+    let rate = Some(policy::Rate { count: 2, seconds: 3600 });
+    let bounds = policy::Bounds { rate, ..policy::Bounds::default() };
+    let (cell, origin, _gate) = begin_with(|port| bounded(bounds, port), 1);
+    let port = origin.port;
+    for way in [Way::Direct, Way::Tunnel] {
+        assert_eq!(say(&cell, port, way, get("/a", port).as_bytes()), answer("/a"));
+    }
+    let got = say(&cell, port, Way::Direct, get("/a", port).as_bytes());
+    assert!(got.starts_with("HTTP/1.1 429") && got.contains("its rule allows 2/h requests"), "{got}");
+    assert!(cell.record().contains("2/h requests, no more for now"), "{}", cell.record());
+}
+
+#[test]
+fn a_budget_is_spent_once_and_by_all_that_is_said() {
+    // Each request has a head of 59 bytes or so and a body of 40.
+    let bounds = policy::Bounds { budget: Some(250), ..policy::Bounds::default() };
+    let (cell, origin, _gate) = begin_with(|port| bounded(bounds, port), 1);
+    let port = origin.port;
+    let first = say(&cell, port, Way::Direct, (post(port, 40) + &post(port, 40)).as_bytes());
+    assert_eq!(first, answer("/a").repeat(2));
+    let got = say(&cell, port, Way::Tunnel, post(port, 40).as_bytes());
+    assert!(got.starts_with("HTTP/1.1 403") && got.contains("the 250 bytes"), "{got}");
+    assert_eq!(origin.got().len(), 2);
+    // What a gate before this one let through is not known: all of it counts as spent.
+    let (cell, origin, _gate) = begin_with(|port| bounded(bounds, port), 2);
+    let got = say(&cell, origin.port, Way::Direct, get("/a", origin.port).as_bytes());
+    assert!(got.starts_with("HTTP/1.1 403") && origin.got().is_empty(), "{got}");
+}
+
+#[test]
+fn a_rule_is_about_a_query_and_headers() {
+    let policy = |port: u16| {
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        let value = |text: &str| policy::ValuePattern::parse(text).unwrap();
+        policy.network.allow = vec![Rule {
+            protocol: Protocol::Http,
+            query: [("state".to_owned(), value("open"))].into(),
+            headers: [("x-version".to_owned(), value("2022-*"))].into(),
+            ..Rule::to(policy::Target::parse(&format!("web.example:{port}")).unwrap())
+        }];
+        policy.network.allow.push(here(port));
+        Conjunction::new(vec![policy])
+    };
+    let (cell, origin, _gate) = begin_with(policy, 1);
+    let port = origin.port;
+    let ask = |target: &str, header: &str| {
+        let said = format!("GET {target} HTTP/1.1\r\nHost: web.example:{port}\r\n{header}\r\n");
+        let got = say(&cell, port, Way::Direct, said.as_bytes());
+        got.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    assert_eq!(ask("/x?state=open", "X-Version: 2022-11\r\n"), "200");
+    assert_eq!(ask("/x?a=b&state=open", "x-version: 2022-\r\n"), "200");
+    for (target, header) in [
+        ("/x?state=all", "X-Version: 2022-11\r\n"),
+        ("/x?state=open&state=all", "X-Version: 2022-11\r\n"),
+        ("/x?state=open", "X-Version: 2023\r\n"),
+        ("/x?state=open", "X-Version: 2022-11\r\nX-Version: 2022-11\r\n"),
+        ("/x?state=open", ""),
+        ("/x", "X-Version: 2022-11\r\n"),
+    ] {
+        assert_eq!(ask(target, header), "403", "{target} {header}");
+    }
+    assert_eq!(origin.got().len(), 2);
 }

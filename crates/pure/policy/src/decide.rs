@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
-use crate::{Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, special};
+use crate::{Bounds, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, special};
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,6 +67,13 @@ pub struct Permit<'a> {
     conjunction: &'a Conjunction,
     egress: Egress<'a>,
     rule: &'a Rule,
+}
+
+/// Names one allow rule of a conjunction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleId {
+    member: usize,
+    position: usize,
 }
 
 /// Addresses that a permit was spent on.
@@ -185,19 +192,23 @@ impl Member {
 
     /// The most specific rule that allows this host at the request's port to its program.
     fn allowance(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
+        self.allowing(egress, host).map(|position| &self.policy.network.allow[position])
+    }
+
+    /// Where that rule stands.
+    fn allowing(&self, egress: &Egress<'_>, host: &Host) -> Option<usize> {
         let allow = &self.policy.network.allow;
         // A connection may be made for the sake of any request.
-        let asks =
-            |rule: &Rule| egress.request.is_none_or(|request| request.is_taken(&rule.methods, &rule.paths, true));
+        let asks = |rule: &Rule| egress.request.is_none_or(|request| request.is_taken(rule, true));
         let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program) && asks(rule);
-        self.allow.find(host, |position| takes(&allow[position])).map(|position| &allow[position])
+        self.allow.find(host, |position| takes(&allow[position]))
     }
 
     /// A deny rule holds for every program: an unknown one must not slip past it.
     fn denial(&self, host: &Host, port: u16, request: Option<&Request>) -> Option<&Rule> {
         let deny = &self.policy.network.deny;
         let means = |rule: &Rule| match request {
-            Some(request) => request.is_taken(&rule.methods, &rule.paths, false),
+            Some(request) => request.is_taken(rule, false),
             None => !rule.is_about_requests(),
         };
         let fits = |rule: &Rule| rule.to.port.is_none_or(|named| named == port) && means(rule);
@@ -265,6 +276,15 @@ impl Permit<'_> {
     #[must_use]
     pub const fn rule(&self) -> &Rule {
         self.rule
+    }
+
+    /// The bounds of each policy's allowing rule that has any, and which rule that is.
+    pub fn bounds(&self) -> impl Iterator<Item = (RuleId, Bounds)> {
+        self.conjunction.members().iter().enumerate().filter_map(|(member, of)| {
+            let position = of.allowing(&self.egress, self.egress.host).filter(|_| of.reads)?;
+            let bounds = of.policy.network.allow[position].bounds;
+            bounds.is_some().then_some((RuleId { member, position }, bounds))
+        })
     }
 
     /// Spends the permit on the addresses that the name resolved to. One bad address refuses all: an answer

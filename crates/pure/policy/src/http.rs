@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Host, HostError};
+use crate::{Host, HostError, Rule};
 
 /// Longest path, in bytes.
 const MAX_PATH: usize = 8 * 1024;
@@ -25,6 +25,17 @@ pub struct Request {
     method: Method,
     path: String,
     readings: Vec<Reading>,
+    query: Query,
+    /// Names in lower case.
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+/// Names and values of a query, decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Query {
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Servers read it in ways that cannot be told.
+    odd: bool,
 }
 
 /// The segments of a path, decoded; the last one is empty where the path ends in a slash.
@@ -36,6 +47,14 @@ type Reading = Vec<Vec<u8>>;
 pub struct PathPattern {
     text: String,
     parts: Vec<Part>,
+}
+
+/// Which values of a query or a header a rule means: text with `*` for any text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ValuePattern {
+    text: String,
+    pieces: Vec<Piece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +101,9 @@ pub enum RequestError {
     /// `**` within a segment.
     #[error("`**` stands for whole segments: write `/**`")]
     Stars,
+    /// The name of a query's field or of a header is none, or one that frames the request.
+    #[error("a name here is that of a query's field, or of a header that neither frames nor routes the request")]
+    Name,
 }
 
 /// Why a text is no request to a destination.
@@ -118,12 +140,21 @@ impl Method {
 }
 
 impl Request {
-    /// A request by its method and its path, which ends before `?`.
+    /// A request by its method and its target, a path and a query.
     ///
     /// # Errors
     /// [`RequestError`] for what servers read in ways that cannot be told.
-    pub fn new(method: &str, path: &str) -> Result<Request, RequestError> {
-        Ok(Request { method: Method::parse(method)?, readings: readings(path)?, path: path.into() })
+    pub fn new(method: &str, target: &str) -> Result<Request, RequestError> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (method, readings) = (Method::parse(method)?, readings(path)?);
+        Ok(Request { method, readings, path: path.into(), query: Query::read(query), headers: Vec::new() })
+    }
+
+    /// The same with its headers.
+    #[must_use]
+    pub fn with_headers<'h>(self, headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Request {
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect();
+        Request { headers, ..self }
     }
 
     /// A request and its destination, written `METHOD HOST[:PORT]/PATH`.
@@ -154,13 +185,114 @@ impl Request {
         self.readings.iter().map(PathPattern::literal).collect()
     }
 
-    /// Whether a rule's methods and paths take it, none taking all: in `every` reading, or in any.
-    pub(crate) fn is_taken(&self, methods: &[Method], paths: &[PathPattern], every: bool) -> bool {
+    /// Whether a rule takes it, one that says nothing taking all: in `every` way in which it may be read, or in any.
+    pub(crate) fn is_taken(&self, rule: &Rule, every: bool) -> bool {
+        let Rule { methods, paths, query, headers, .. } = rule;
         let mut readings = self.readings.iter();
         let taken = |reading: &Reading| paths.iter().any(|path| path.takes(reading));
         (methods.is_empty() || methods.contains(&self.method))
             && (paths.is_empty() || if every { readings.all(taken) } else { readings.any(taken) })
+            && query.iter().all(|(name, value)| self.query.is_taken(name, value, every))
+            && headers.iter().all(|(name, value)| {
+                let found = self.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_slice());
+                value.takes_of(found, every)
+            })
     }
+}
+
+impl Query {
+    fn read(text: &str) -> Query {
+        let mut query = Query { pairs: Vec::new(), odd: text.contains(';') };
+        for pair in text.split(['&', ';']).filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (form(name, &mut query.odd), form(value, &mut query.odd));
+            query.pairs.push((name, value));
+        }
+        query
+    }
+
+    /// A field that stands once, in a query that is read in one way; where any reading counts, any such field, and every
+    /// query that is read in several.
+    fn is_taken(&self, name: &str, value: &ValuePattern, every: bool) -> bool {
+        if self.odd {
+            return !every;
+        }
+        let found = self.pairs.iter().filter(|(other, _)| other == name.as_bytes()).map(|(_, value)| value.as_slice());
+        value.takes_of(found, every)
+    }
+}
+
+/// A name or a value of a query, decoded as forms are.
+fn form(text: &str, odd: &mut bool) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let (byte, length) = match (byte, hex(bytes, at + 1)) {
+            (b'%', Some(byte)) => (byte, 3),
+            (b'+', _) => (b' ', 1),
+            (byte, _) => {
+                *odd |= byte == b'%';
+                (byte, 1)
+            }
+        };
+        decoded.push(byte);
+        at += length;
+    }
+    decoded
+}
+
+impl ValuePattern {
+    /// A pattern, such as `open` or `v1.*`. As in a path, percent-encoding means the byte.
+    ///
+    /// # Errors
+    /// [`RequestError::Percent`] for a `%` that encodes nothing.
+    pub fn parse(text: &str) -> Result<ValuePattern, RequestError> {
+        let mut pieces = Vec::new();
+        let (bytes, mut at) = (text.as_bytes(), 0);
+        while let Some(&byte) = bytes.get(at) {
+            let (piece, length) = match byte {
+                b'%' => (Piece::Byte(hex(bytes, at + 1).ok_or(RequestError::Percent)?), 3),
+                b'*' => (Piece::Any, 1),
+                byte => (Piece::Byte(byte), 1),
+            };
+            pieces.push(piece);
+            at += length;
+        }
+        Ok(ValuePattern { text: text.into(), pieces })
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn takes(&self, value: &[u8]) -> bool {
+        wild(&self.pieces, value, |piece| *piece == Piece::Any, |piece, byte| piece.byte() == Some(*byte))
+    }
+
+    /// Whether it takes the one value there is, or any of several.
+    fn takes_of<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>, every: bool) -> bool {
+        if !every {
+            return values.any(|value| self.takes(value));
+        }
+        // Which of two a server takes cannot be told.
+        values.next().is_some_and(|value| self.takes(value)) && values.next().is_none()
+    }
+}
+
+/// The name of a header that a rule may be about, in lower case. Those that frame or route a request are judged before
+/// any rule.
+///
+/// # Errors
+/// [`RequestError::Name`].
+pub fn header(name: &str) -> Result<String, RequestError> {
+    const OTHERS: [&str; 6] = ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"];
+    let lower = name.to_ascii_lowercase();
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let plain = !lower.is_empty() && lower.len() <= 256 && lower.bytes().all(token);
+    if plain && !OTHERS.contains(&lower.as_str()) { Ok(lower) } else { Err(RequestError::Name) }
 }
 
 impl fmt::Display for Request {
@@ -332,10 +464,6 @@ fn plain(segment: &[u8], last: bool) -> Result<(), RequestError> {
 
 fn decode(segment: &str) -> Result<Vec<u8>, RequestError> {
     let bytes = segment.as_bytes();
-    let hex = |at: usize| {
-        let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
-        Some((digit(at)? * 16 + digit(at + 1)?) as u8)
-    };
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -347,14 +475,20 @@ fn decode(segment: &str) -> Result<Vec<u8>, RequestError> {
             at += 1;
             continue;
         }
-        match hex(at + 1).ok_or(RequestError::Percent)? {
-            b'%' if hex(at + 3).is_some() => return Err(RequestError::Double),
+        match hex(bytes, at + 1).ok_or(RequestError::Percent)? {
+            b'%' if hex(bytes, at + 3).is_some() => return Err(RequestError::Double),
             0..=31 | 127 => return Err(RequestError::Control),
             byte => decoded.push(byte),
         }
         at += 3;
     }
     Ok(decoded)
+}
+
+/// The byte that two hex digits mean.
+fn hex(bytes: &[u8], at: usize) -> Option<u8> {
+    let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
 }
 
 const fn is_slash(byte: u8) -> bool {
@@ -376,6 +510,19 @@ impl TryFrom<String> for Method {
 impl From<Method> for String {
     fn from(method: Method) -> String {
         method.0
+    }
+}
+
+impl TryFrom<String> for ValuePattern {
+    type Error = RequestError;
+    fn try_from(text: String) -> Result<Self, RequestError> {
+        ValuePattern::parse(&text)
+    }
+}
+
+impl From<ValuePattern> for String {
+    fn from(pattern: ValuePattern) -> String {
+        pattern.text
     }
 }
 
@@ -402,7 +549,61 @@ mod tests {
 
     fn taken(patterns: &[&str], path: &str, every: bool) -> bool {
         let patterns: Vec<_> = patterns.iter().map(|text| PathPattern::parse(text).expect(text)).collect();
-        Request::new("GET", path).expect(path).is_taken(&[], &patterns, every)
+        Request::new("GET", path).expect(path).is_taken(&about(patterns), every)
+    }
+
+    fn about(paths: Vec<PathPattern>) -> Rule {
+        Rule { paths, ..Rule::to(crate::Target::parse("a.example").expect("a target")) }
+    }
+
+    /// A rule about one field of a query, or one header.
+    fn field(name: &str, value: &str, header: bool) -> Rule {
+        let named = [(name.to_owned(), ValuePattern::parse(value).expect(value))].into();
+        let rule = about(Vec::new());
+        if header { Rule { headers: named, ..rule } } else { Rule { query: named, ..rule } }
+    }
+
+    /// Whether an allow rule and a deny rule about a field take a query.
+    fn asked(query: &str, value: &str) -> (bool, bool) {
+        let (request, rule) = (Request::new("GET", &format!("/?{query}")).expect(query), field("a", value, false));
+        (request.is_taken(&rule, true), request.is_taken(&rule, false))
+    }
+
+    #[test]
+    fn a_field_of_a_query_stands_once_or_is_denied_wherever_it_stands() {
+        for (query, value, allowed, denied) in [
+            ("a=1", "1", true, true),
+            ("b=2&a=1", "1", true, true),
+            ("%61=%31", "1", true, true),
+            ("a=x+y", "x%20y", true, true),
+            ("a=1x", "1*", true, true),
+            ("a", "", true, true),
+            ("a=2", "1", false, false),
+            ("b=1", "1", false, false),
+            ("", "*", false, false),
+            // Which one counts is the server's to say.
+            ("a=1&a=2", "1", false, true),
+            ("a=2&a=1", "1", false, true),
+            ("b=2;a=1", "1", false, true),
+            // What cannot be read is denied by every rule about the query, and allowed by none.
+            ("b=%zz", "1", false, true),
+        ] {
+            assert_eq!(asked(query, value), (allowed, denied), "{query} {value}");
+        }
+    }
+
+    #[test]
+    fn a_header_stands_once_or_is_denied_wherever_it_stands() {
+        let asked = |values: &[&str]| {
+            let headers = values.iter().map(|value| ("X-Kind", value.as_bytes()));
+            let request = Request::new("GET", "/").expect("a request").with_headers(headers);
+            let rule = field("x-kind", "v1*", true);
+            (request.is_taken(&rule, true), request.is_taken(&rule, false))
+        };
+        assert_eq!((asked(&["v1.2"]), asked(&["v2"]), asked(&[])), ((true, true), (false, false), (false, false)));
+        assert_eq!((asked(&["v1", "v2"]), asked(&["v2", "v1"])), ((false, true), (false, true)));
+        assert_eq!(header("X-Kind").as_deref(), Ok("x-kind"));
+        assert!(["", "Host", "a b", "content-length"].iter().all(|name| header(name) == Err(RequestError::Name)));
     }
 
     #[test]
@@ -512,11 +713,12 @@ mod tests {
         for path in ["/", "/a/b/", "/a*b", "/@x%2Fy", "/a;b", "/%E2%82%AC", "/[a]|b", "/a%25"] {
             let request = Request::new("GET", path).expect(path);
             let patterns = request.patterns();
-            assert!(request.is_taken(&[], &patterns, true), "{path}");
-            for pattern in &patterns {
+            let rule = about(patterns);
+            assert!(request.is_taken(&rule, true), "{path}");
+            for pattern in &rule.paths {
                 assert_eq!(PathPattern::parse(pattern.as_str()).as_ref(), Ok(pattern), "{path}");
             }
-            assert!(!Request::new("GET", "/other").expect("a path").is_taken(&[], &patterns, true));
+            assert!(!Request::new("GET", "/other").expect("a path").is_taken(&rule, true));
         }
     }
 

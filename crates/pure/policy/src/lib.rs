@@ -24,14 +24,14 @@ mod special;
 mod suggest;
 
 pub use cidr::Cidr;
-pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal, decide};
+pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal, RuleId, decide};
 pub use diff::{Change, diff};
 pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests};
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
 pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
-pub use http::{AskedError, Method, PathPattern, Request, RequestError};
-pub use model::{Default, Files, Limit, Limits, Network, Policy, Protocol, Rule, WorkspaceMode};
+pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, header};
+pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};

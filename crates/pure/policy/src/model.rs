@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Example, HostPattern, Method, PathPattern, Target, print};
+use crate::{CanonicalPath, Example, HostPattern, Method, PathPattern, Target, ValuePattern, print};
 
 /// One compiled policy. The default allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
@@ -176,6 +176,65 @@ pub struct Rule {
     /// Paths of requests; empty means every one.
     #[serde(default)]
     pub paths: Vec<PathPattern>,
+    /// Fields that a request's query has.
+    #[serde(default)]
+    pub query: BTreeMap<String, ValuePattern>,
+    /// Headers that a request has, by their names in lower case.
+    #[serde(default)]
+    pub headers: BTreeMap<String, ValuePattern>,
+    /// How much may be asked by an allow rule.
+    #[serde(default)]
+    pub bounds: Bounds,
+}
+
+/// How much may be asked by one rule, in one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Bytes of one request's body.
+    pub body: Option<u64>,
+    /// Requests in a time.
+    pub rate: Option<Rate>,
+    /// Bytes of all requests, heads and bodies.
+    pub budget: Option<u64>,
+}
+
+/// So many in so many seconds: at once, and again as time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Rate {
+    pub count: u64,
+    pub seconds: u64,
+}
+
+impl Bounds {
+    /// Whether there are any.
+    #[must_use]
+    pub const fn is_some(&self) -> bool {
+        self.body.is_some() || self.rate.is_some() || self.budget.is_some()
+    }
+
+    /// Whether they let pass whatever the others do.
+    fn covers(&self, other: &Bounds) -> bool {
+        let wide = |own: Option<u64>, other: Option<u64>| own.is_none_or(|own| other.is_some_and(|other| own >= other));
+        let fast = |own: Rate, other: Rate| {
+            own.count >= other.count
+                && u128::from(own.count) * u128::from(other.seconds)
+                    >= u128::from(other.count) * u128::from(own.seconds)
+        };
+        let rate = self.rate.is_none_or(|own| other.rate.is_some_and(|other| fast(own, other)));
+        wide(self.body, other.body) && rate && wide(self.budget, other.budget)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.seconds {
+            3600 => "h",
+            60 => "m",
+            _ => "s",
+        };
+        write!(formatter, "{}/{unit}", self.count)
+    }
 }
 
 /// The protocol of a rule.
@@ -193,13 +252,23 @@ impl Rule {
     /// A rule for every program.
     #[must_use]
     pub const fn to(to: Target) -> Rule {
-        Rule { to, programs: Vec::new(), protocol: Protocol::Tcp, methods: Vec::new(), paths: Vec::new() }
+        Rule {
+            to,
+            programs: Vec::new(),
+            protocol: Protocol::Tcp,
+            methods: Vec::new(),
+            paths: Vec::new(),
+            query: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            bounds: Bounds { body: None, rate: None, budget: None },
+        }
     }
 
     /// Whether it means some requests and not others.
     #[must_use]
-    pub const fn is_about_requests(&self) -> bool {
-        !self.methods.is_empty() || !self.paths.is_empty()
+    pub fn is_about_requests(&self) -> bool {
+        let some = !self.methods.is_empty() || !self.paths.is_empty();
+        some || !self.query.is_empty() || !self.headers.is_empty()
     }
 
     /// Whether the rule holds for a program chain, executable first. An unknown program matches no list.
@@ -239,7 +308,12 @@ impl Rule {
         let methods = self.methods.is_empty()
             || (!other.methods.is_empty() && other.methods.iter().all(|method| self.methods.contains(method)));
         let covered = |path: &PathPattern| self.paths.iter().any(|own| own.covers(path));
-        methods && (self.paths.is_empty() || (!other.paths.is_empty() && other.paths.iter().all(covered)))
+        let paths = self.paths.is_empty() || (!other.paths.is_empty() && other.paths.iter().all(covered));
+        let said = |own: &BTreeMap<String, ValuePattern>, other: &BTreeMap<String, ValuePattern>| {
+            own.iter().all(|(name, value)| other.get(name) == Some(value))
+        };
+        let fields = said(&self.query, &other.query) && said(&self.headers, &other.headers);
+        methods && paths && fields && self.bounds.covers(&other.bounds)
     }
 }
 
@@ -251,7 +325,7 @@ impl fmt::Display for Rule {
             let quoted: Vec<String> = self.programs.iter().map(|path| print::quoted(path.as_str())).collect();
             write!(formatter, ", programs: [{}]", quoted.join(", "))?;
         }
-        if self.protocol == Protocol::Http && !self.is_about_requests() {
+        if self.protocol == Protocol::Http && !self.is_about_requests() && !self.bounds.is_some() {
             formatter.write_str(", protocol: http")?;
         }
         if !self.methods.is_empty() {
@@ -261,6 +335,24 @@ impl fmt::Display for Rule {
         if !self.paths.is_empty() {
             let quoted: Vec<String> = self.paths.iter().map(|path| print::quoted(path.as_str())).collect();
             write!(formatter, ", paths: [{}]", quoted.join(", "))?;
+        }
+        for (key, fields) in [("query", &self.query), ("headers", &self.headers)] {
+            let said = |(name, value): (&String, &ValuePattern)| {
+                format!("{}: {}", print::quoted(name), print::quoted(value.as_str()))
+            };
+            if !fields.is_empty() {
+                let said: Vec<String> = fields.iter().map(said).collect();
+                write!(formatter, ", {key}: {{{}}}", said.join(", "))?;
+            }
+        }
+        let Bounds { body, rate, budget } = self.bounds;
+        let size = |value: u64| print::quantity(Limit::Memory, value);
+        let bounds =
+            [("body", body.map(size)), ("rate", rate.map(|rate| rate.to_string())), ("budget", budget.map(size))];
+        for (key, value) in bounds {
+            if let Some(value) = value {
+                write!(formatter, ", {key}: {value}")?;
+            }
         }
         formatter.write_str("}")
     }

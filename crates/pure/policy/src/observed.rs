@@ -130,6 +130,6 @@ impl Found {
         let programs = if self.unknown { Vec::new() } else { self.known.into_iter().collect() };
         let said = if said.is_empty() { String::new() } else { format!(" # {}", said.join("; ")) };
         let protocol = if methods.is_empty() { Protocol::Tcp } else { Protocol::Http };
-        format!("    - {}{said}\n", Rule { to, programs, protocol, methods, paths })
+        format!("    - {}{said}\n", Rule { programs, protocol, methods, paths, ..Rule::to(to) })
     }
 }

@@ -46,6 +46,10 @@ impl<'a> Fields<'a> {
         Ok(Fields(fields))
     }
 
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.0.iter().copied()
+    }
+
     fn all<'s>(&'s self, wanted: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
         self.0.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|&(_, value)| value)
     }

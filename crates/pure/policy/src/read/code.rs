@@ -69,7 +69,8 @@ pub const CODES: &[(&str, &str)] = &[
     (CHOICE, "The key takes one of a few words; the hint lists them."),
     (
         QUANTITY,
-        "A quantity is a whole number above 0 with its unit: KiB, MiB, GiB (none: bytes) for memory and disk; \
+        "A quantity is a whole number above 0 with its unit: KiB, MiB, GiB (none: bytes) for memory, disk, body and budget; \
+                /s, /m, /h for rate; \
                 s, m, h (none: seconds) for time; m for thousandths of a processor (none: processors); none for pids.",
     ),
     (
@@ -99,8 +100,9 @@ pub const CODES: &[(&str, &str)] = &[
     (
         REQUEST,
         "A method is in capital letters, such as `GET`. A path is a pattern such as `/repos/acme/**`: `*` is any text \
-                 within a segment, `**` any number of segments, and it holds no `.`, `..`, empty segment or `?`. Both \
-                 stand only where HTTP is spoken, so not beside `protocol: tcp`.",
+                 within a segment, `**` any number of segments, and it holds no `.`, `..`, empty segment or `?`. `query` and \
+                 `headers` name fields and patterns of their values; `body`, `rate` and `budget` bound what an allow \
+                 rule allows. All of them stand only where HTTP is spoken, so not beside `protocol: tcp`.",
     ),
 ];
 

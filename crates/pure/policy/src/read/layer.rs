@@ -1,11 +1,13 @@
 //! One file of a policy, compiled, and how it is laid over what came before.
 
+use std::collections::BTreeMap;
+
 use serde_saphyr::Location as Mark;
 
 use super::raw::{RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
-use crate::{Default as Fallback, Limit, Limits, Policy, Protocol, Rule, WorkspaceMode, print};
+use crate::{Bounds, Default as Fallback, Limit, Limits, Policy, Protocol, Rule, WorkspaceMode, print};
 
 /// What one file says; what it leaves out is left to what it extends.
 pub(super) struct Layer {
@@ -102,6 +104,10 @@ impl Layer {
                 let message = "a deny rule holds for every program".into();
                 return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
             }
+            if let Some(first) = [&raw.body, &raw.rate, &raw.budget].into_iter().flatten().next() {
+                let message = "a deny rule has no bounds: what it means is denied".into();
+                return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
+            }
             let rule = rule(scope, raw)?;
             self.place("network.deny", rule.to_string(), raw.to.referenced);
             self.own.network.deny.push(rule);
@@ -140,15 +146,27 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let to = scope.target(&raw.to)?;
     let programs = raw.programs.iter().map(|text| scope.path(text)).collect::<Result<_, _>>()?;
     let said = scope.choice(raw.protocol.as_ref(), &[("tcp", Protocol::Tcp), ("http", Protocol::Http)])?;
-    let about = raw.methods.first().or(raw.paths.first());
+    let fields = raw.query.values().chain(raw.headers.values()).next();
+    let bounds = [&raw.body, &raw.rate, &raw.budget].into_iter().flatten().next();
+    let about = raw.methods.first().or(raw.paths.first()).or(fields).or(bounds);
     if let (Some(Protocol::Tcp), Some(first)) = (said, about) {
-        let message = "bytes that are not looked into have no `methods` and `paths`".into();
+        let message = "bytes that are not looked into are no requests".into();
         return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
     }
     let protocol = if about.is_some() { Protocol::Http } else { said.unwrap_or_default() };
     let methods = raw.methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
     let paths = raw.paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
-    Ok(Rule { to, programs, protocol, methods, paths })
+    let pair = |(name, text): (&String, &Text)| Ok((name.clone(), scope.value(text)?));
+    let query = raw.query.iter().map(pair).collect::<Result<_, _>>()?;
+    let mut headers = BTreeMap::new();
+    for (name, text) in &raw.headers {
+        headers.insert(scope.header(name, text)?, scope.value(text)?);
+    }
+    let size =
+        |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();
+    let rate = raw.rate.as_ref().map(|text| scope.rate(text)).transpose()?;
+    let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
+    Ok(Rule { to, programs, protocol, methods, paths, query, headers, bounds })
 }
 
 fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {

@@ -95,6 +95,13 @@ pub(super) struct RawRule {
     pub(super) methods: Vec<Text>,
     #[serde(default)]
     pub(super) paths: Vec<Text>,
+    #[serde(default)]
+    pub(super) query: BTreeMap<String, Text>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Text>,
+    pub(super) body: Option<Text>,
+    pub(super) rate: Option<Text>,
+    pub(super) budget: Option<Text>,
     #[serde(default, deserialize_with = "present")]
     pub(super) credential: Later,
 }

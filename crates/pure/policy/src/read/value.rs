@@ -6,8 +6,8 @@ use super::raw::{RawExample, Text};
 use super::{Diagnostic, code, fail};
 use crate::print::visible;
 use crate::{
-    AskedError, CanonicalPath, Example, ExamplePath, Host, HostError, Limit, Method, Outcome, PathPattern, Reading,
-    Request, RequestError, Target, Writing,
+    AskedError, CanonicalPath, Example, ExamplePath, Host, HostError, Limit, Method, Outcome, PathPattern, Rate,
+    Reading, Request, RequestError, Target, ValuePattern, Writing,
 };
 
 /// What values of one file are read against.
@@ -68,6 +68,37 @@ impl Scope<'_> {
 
     pub(super) fn pattern(&self, text: &Text) -> Result<PathPattern, Diagnostic> {
         PathPattern::parse(&text.value).map_err(|error| self.request_error(text, error))
+    }
+
+    pub(super) fn value(&self, text: &Text) -> Result<ValuePattern, Diagnostic> {
+        ValuePattern::parse(&text.value).map_err(|error| self.request_error(text, error))
+    }
+
+    pub(super) fn header(&self, name: &str, text: &Text) -> Result<String, Diagnostic> {
+        crate::header(name).map_err(|error| {
+            let message = format!("bad header `{}`: {error}", visible(name));
+            self.fail(text.referenced, code::REQUEST, message, "write a header's name, such as `X-Api-Version`")
+        })
+    }
+
+    /// `NUMBER/s`, `/m` or `/h`.
+    pub(super) fn rate(&self, text: &Text) -> Result<Rate, Diagnostic> {
+        let units = [("/s", 1), ("/m", 60), ("/h", 3600)];
+        let read = units.iter().find_map(|(unit, seconds)| {
+            let digits = text.value.strip_suffix(unit)?;
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let count = digits.parse().ok().filter(|count| plain && *count > 0)?;
+            Some(Rate { count, seconds: *seconds })
+        });
+        read.ok_or_else(|| {
+            let message = format!("bad rate `{}`", visible(&text.value));
+            self.fail(
+                text.referenced,
+                code::QUANTITY,
+                message,
+                "write a whole number of requests, such as 10/s, 60/m or 500/h",
+            )
+        })
     }
 
     fn request_error(&self, text: &Text, error: RequestError) -> Diagnostic {

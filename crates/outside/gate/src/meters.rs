@@ -1,0 +1,123 @@
+//! How much the bounded rules have let through in this session, and what each request may still say.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::time::Instant;
+
+use policy::{Permit, RuleId};
+
+use crate::asked::Asks;
+use crate::flood::{Flood, Rate};
+use crate::head::Body;
+
+/// What was used of each bounded rule.
+#[derive(Debug)]
+pub struct Meters {
+    used: RefCell<HashMap<RuleId, Used>>,
+    /// No gate served this session before. What one before this let through is not known, so it counts as all.
+    fresh: bool,
+}
+
+#[derive(Debug)]
+struct Used {
+    rate: Option<Flood>,
+    left: Option<u64>,
+}
+
+/// What one request may say.
+#[derive(Debug, Default)]
+pub struct Meter {
+    budgets: Vec<RuleId>,
+    /// Bytes of its body.
+    body: Cell<Option<u64>>,
+}
+
+/// Why a request is more than its rules allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooMuch {
+    /// Bytes of one body.
+    #[error("its body is longer than the {0} bytes that its rule allows")]
+    Body(u64),
+    /// Requests in a time.
+    #[error("its rule allows {0} requests, no more for now")]
+    Rate(policy::Rate),
+    /// Bytes of all requests.
+    #[error("the {0} bytes that its rule allows in one session are used up")]
+    Budget(u64),
+}
+
+impl Meters {
+    /// Nothing was used yet, as far as this gate knows; `fresh` says that there was none before it.
+    #[must_use]
+    pub fn new(fresh: bool) -> Meters {
+        Meters { used: RefCell::default(), fresh }
+    }
+
+    /// What a request may say that was just allowed.
+    ///
+    /// # Errors
+    /// [`TooMuch`] where that is less than it wants to.
+    pub fn admit(&self, permit: &Permit<'_>, asks: Option<&Asks>) -> Result<Meter, TooMuch> {
+        let mut meter = Meter::default();
+        let mut used = self.used.borrow_mut();
+        for (id, bounds) in permit.bounds() {
+            let used = used.entry(id).or_insert_with(|| Used::new(&bounds, self.fresh));
+            let body = match asks.map(|asks| asks.body) {
+                Some(Body::Length(length)) => length,
+                _ => 0,
+            };
+            if let Some(most) = bounds.body {
+                if body > most {
+                    return Err(TooMuch::Body(most));
+                }
+                meter.body.set(Some(meter.body.get().map_or(most, |other| other.min(most))));
+            }
+            if let (Some(left), Some(all)) = (used.left, bounds.budget) {
+                let head = asks.map_or(0, |asks| asks.head as u64);
+                if left < body.saturating_add(head).max(1) {
+                    return Err(TooMuch::Budget(all));
+                }
+                meter.budgets.push(id);
+            }
+            if let (Some(flood), Some(rate)) = (&mut used.rate, bounds.rate)
+                && !flood.admit(Instant::now(), 0)
+            {
+                return Err(TooMuch::Rate(rate));
+            }
+        }
+        Ok(meter)
+    }
+
+    /// Whether so many more bytes may be said, of its head or of its body; they are then.
+    pub fn take(&self, meter: &Meter, bytes: usize, body: bool) -> bool {
+        let bytes = bytes as u64;
+        if let (Some(left), true) = (meter.body.get(), body) {
+            let Some(left) = left.checked_sub(bytes) else { return false };
+            meter.body.set(Some(left));
+        }
+        let mut used = self.used.borrow_mut();
+        meter.budgets.iter().all(|id| {
+            let left = used.get_mut(id).and_then(|used| used.left.as_mut());
+            left.is_none_or(|left| {
+                let fits = *left >= bytes;
+                *left = left.saturating_sub(bytes);
+                fits
+            })
+        })
+    }
+}
+
+impl Used {
+    #[allow(clippy::cast_precision_loss)] // Nobody tells apart what is lost.
+    fn new(bounds: &policy::Bounds, fresh: bool) -> Used {
+        let rate = bounds.rate.map(|policy::Rate { count, seconds }| {
+            let burst = count as f64;
+            let mut flood = Flood::new(Instant::now(), Rate { burst, rate: burst / seconds as f64 });
+            if !fresh {
+                flood.drain();
+            }
+            flood
+        });
+        Used { rate, left: bounds.budget.map(|all| if fresh { all } else { 0 }) }
+    }
+}
