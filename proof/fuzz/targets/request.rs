@@ -2,13 +2,13 @@
 //! parser as the same one request, and its path has no reading that climbs.
 #![no_main]
 
-use gate::head::{Body, MAX_HEAD, parse_direct};
+use gate::head::{Body, MAX_HEAD, Place, parse_direct};
 use libfuzzer_sys::fuzz_target;
 use policy::{Host, Request};
 
 fuzz_target!(|bytes: &[u8]| {
     let host = Host::parse("web.example").expect("a host");
-    let parse = |bytes: &[u8]| parse_direct(bytes, 0, &host, 8080);
+    let parse = |bytes: &[u8]| parse_direct(bytes, 0, &Place { host: &host, port: 8080, tls: false });
     let direct = match parse(bytes) {
         Ok(Some(direct)) => direct,
         other => {

@@ -19,6 +19,7 @@ use crate::programs::Programs;
 use crate::relay::{Buffers, relay};
 use crate::requests::Requests;
 use crate::sightings::Seen;
+use crate::tls::Authority;
 
 /// How long accepting rests when the kernel has no descriptor or memory left for one more.
 const REST: Duration = Duration::from_millis(50);
@@ -30,6 +31,8 @@ pub struct Door<O> {
     pub passage: Passage,
     /// Tells who made a connection; without it every program is unknown.
     pub programs: Option<Programs>,
+    /// Speaks TLS where requests are decided.
+    pub authority: Option<Authority>,
     /// Tells where a connection was going.
     pub original: O,
     /// Bounds connections at once.
@@ -80,13 +83,17 @@ impl<O: Original + 'static> Door<O> {
         match self.leads(original, own) {
             Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who, asks: None }).await,
             Leads::Proxy => {
-                let forward = Forward { passage: &self.passage, buffers: &self.buffers, idle: self.idle };
+                let forward = Forward { requests: self.requests(), buffers: &self.buffers };
                 // On the heap, as whatever is rare and large: every connection would carry its space about.
                 let served = Box::pin(forward.serve(&mut inside.stream, who)).await;
                 inside.well = served.is_ok();
             }
             Leads::Nowhere(why) => self.nowhere(original, who, why),
         }
+    }
+
+    fn requests(&self) -> Requests<'_> {
+        Requests { passage: &self.passage, authority: self.authority.as_ref(), idle: self.idle }
     }
 
     fn leads(&self, original: SocketAddr, own: SocketAddr) -> Leads {
@@ -111,7 +118,7 @@ impl<O: Original + 'static> Door<O> {
 
     async fn out(&self, inside: &mut Captured, asked: Asked) {
         if self.passage.reads(&asked) {
-            let requests = Requests { passage: &self.passage, idle: self.idle };
+            let requests = self.requests();
             // On the heap, as whatever not every connection needs.
             inside.well = Box::pin(requests.serve(&mut inside.stream, Vec::new(), asked)).await.is_ok();
             return;

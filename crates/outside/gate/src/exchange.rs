@@ -1,12 +1,10 @@
-//! One forwarded request and its answer, both at once: a server may answer before it read everything.
+//! One request and its answer, both at once: a server may answer before it read everything.
 
 use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::{Instant, sleep_until};
 
 use crate::body;
@@ -17,19 +15,24 @@ const BUFFER: usize = 8192;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
 const HALF: Duration = Duration::from_secs(60);
 
-/// One of several requests.
-struct Said<'a> {
-    head: &'a [u8],
-    /// What is to come of its body.
-    left: &'a mut body::Left,
-    /// What came behind the head.
-    rest: &'a mut Vec<u8>,
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Said<'a> {
+    /// As the destination gets it.
+    pub(crate) head: &'a [u8],
+    /// What follows it.
+    pub(crate) body: Body,
+    /// What came behind the head already.
+    pub(crate) rest: Vec<u8>,
+    /// It is the only one on its connection: a program that goes on when its answer began has that answer, whatever the
+    /// server keeps open.
+    pub(crate) only: bool,
 }
 
 /// What can still be said when a request and its answer were.
 #[derive(Debug)]
 pub(crate) enum Left {
-    /// A request to the program's side, which has begun with this, and its answer.
+    /// A request on the same two connections, which has begun with this.
     Both(Vec<u8>),
     Neither,
 }
@@ -49,61 +52,45 @@ impl Exchange {
         Exchange { sent: Cell::new(0), received: Cell::new(0), last: Cell::new(Instant::now()), idle: Cell::new(idle) }
     }
 
-    /// Carries the request, whose body begins with `rest`, and its answer until that is whole.
+    /// Carries a request and its answer until that is whole. `may` is asked about bytes of the head, or of the body, before
+    /// they go out.
     ///
     /// # Errors
-    /// When the program left before its request was whole, when the answer broke off, and after silence.
+    /// When the program left before its request was whole or said more than it may, when the answer broke off, and after
+    /// silence.
     pub(crate) async fn run(
         &self,
-        inside: &mut TcpStream,
-        outside: &mut TcpStream,
-        head: &[u8],
-        (body, rest): (Body, &[u8]),
-    ) -> io::Result<()> {
-        let ((mut from, mut to), (mut answer, mut ask)) = (inside.split(), outside.split());
-        tokio::select! {
-            biased;
-            answered = self.answer(&mut answer, &mut to, Reply::new(head.starts_with(b"HEAD "))) => answered,
-            asked = self.ask(&mut from, &mut ask, head, (body::Left::new(body), rest)) => asked,
-            () = self.silence() => Err(io::ErrorKind::TimedOut.into()),
-        }
-    }
-
-    /// Carries one of several requests, whose body begins with `rest`, and its answer. Says what can still be said on the
-    /// two connections.
-    ///
-    /// # Errors
-    /// As [`Exchange::run`].
-    pub(crate) async fn one(
-        &self,
-        inside: &mut TcpStream,
-        outside: &mut TcpStream,
-        head: &[u8],
-        (body, mut rest): (Body, Vec<u8>),
-        takes: &impl Fn(usize, bool) -> bool,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        outside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        Said { head, body, mut rest, only }: Said<'_>,
+        may: &impl Fn(usize, bool) -> bool,
     ) -> io::Result<Left> {
-        let ((mut from, mut to), (mut answer, mut ask)) = (inside.split(), outside.split());
+        let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
         let mut reply = Reply::new(head.starts_with(b"HEAD "));
         let mut left = body::Left::new(body);
-        let whole = Said { head, left: &mut left, rest: &mut rest };
+        let said = async {
+            self.say(&mut from, &mut ask, head, (&mut left, &mut rest), may).await?;
+            self.goes_on(&mut from, &mut rest, only).await
+        };
         let alone = tokio::select! {
             biased;
             answered = self.follow(&mut answer, &mut to, &mut reply) => answered?,
-            asked = self.say(&mut from, &mut ask, whole, takes) => asked?,
+            asked = said => asked?,
             () = self.silence() => return Err(io::ErrorKind::TimedOut.into()),
         };
         // Where the answer ended with the connection, or more came than was asked for, nothing can follow.
         Ok(if reply.is_whole() && left.is_done() && alone { Left::Both(rest) } else { Left::Neither })
     }
 
-    /// Says the request and leaves in `rest` what comes after it. Ends only where the answer no longer matters.
+    /// Says the request and leaves in `rest` what comes after it.
     async fn say(
         &self,
-        from: &mut ReadHalf<'_>,
-        to: &mut WriteHalf<'_>,
-        Said { head, left, rest }: Said<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        head: &[u8],
+        (left, rest): (&mut body::Left, &mut Vec<u8>),
         may: &impl Fn(usize, bool) -> bool,
-    ) -> io::Result<bool> {
+    ) -> io::Result<()> {
         let first = left.take(rest)?;
         if !may(head.len(), false) || !may(first, true) {
             return Err(io::ErrorKind::QuotaExceeded.into());
@@ -124,85 +111,58 @@ impl Exchange {
             takes = takes && self.put(to, &bytes[..taken]).await;
             rest.extend_from_slice(&bytes[taken..length]);
         }
-        // What comes next stays where it is: it may be the next request, or the end.
-        if rest.is_empty() && from.peek(&mut [0]).await? == 0 {
-            self.idle.set(self.idle.get().min(HALF));
+        Ok(())
+    }
+
+    /// Hears what the program says when its request was said: the next one, or its end. Ends only where the answer no longer
+    /// matters.
+    async fn goes_on(&self, from: &mut (impl AsyncRead + Unpin), rest: &mut Vec<u8>, only: bool) -> io::Result<bool> {
+        let mut bytes = [0; BUFFER];
+        while rest.is_empty() || only {
+            match from.read(&mut bytes).await? {
+                0 => {
+                    self.idle.set(self.idle.get().min(HALF));
+                    break;
+                }
+                _ if only && self.received.get() > 0 => return Ok(false),
+                _ if only => {}
+                length => rest.extend_from_slice(&bytes[..length]),
+            }
         }
         std::future::pending().await
     }
 
-    /// Passes an answer on; says whether nothing came after it.
-    async fn follow(&self, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, reply: &mut Reply) -> io::Result<bool> {
-        let mut bytes = [0; BUFFER];
-        let mut alone = true;
-        while !reply.is_whole() {
-            let length = from.read(&mut bytes).await?;
-            if length == 0 {
-                // Where its head tells no end, this is one. Else the program must not take a part for the whole.
-                return if reply.ends_with_the_connection() {
-                    Ok(false)
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                };
-            }
-            let taken = reply.take(&bytes[..length]);
-            alone = taken == length;
-            to.write_all(&bytes[..taken]).await?;
-            self.count(&self.received, taken);
-        }
-        Ok(alone)
-    }
-
-    /// Ends only where the answer no longer matters.
-    async fn ask(
-        &self,
-        from: &mut ReadHalf<'_>,
-        to: &mut WriteHalf<'_>,
-        head: &[u8],
-        (mut left, rest): (body::Left, &[u8]),
-    ) -> io::Result<()> {
-        let first = left.take(rest)?;
-        let mut takes = self.put(to, head).await && self.put(to, &rest[..first]).await;
-        let mut bytes = [0; BUFFER];
-        loop {
-            let length = from.read(&mut bytes).await?;
-            let taken = left.take(&bytes[..length])?;
-            // A server that stopped reading may have answered.
-            takes = takes && self.put(to, &bytes[..taken]).await;
-            if length == 0 {
-                if !left.is_done() {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                self.idle.set(self.idle.get().min(HALF));
-                std::future::pending::<()>().await;
-            }
-            // It goes on as if the connection did not end here: it has its answer.
-            if taken < length && self.received.get() > 0 {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn put(&self, to: &mut WriteHalf<'_>, bytes: &[u8]) -> bool {
-        let written = to.write_all(bytes).await.is_ok();
+    async fn put(&self, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> bool {
+        let written = to.write_all(bytes).await.is_ok() && to.flush().await.is_ok();
         if written {
             self.count(&self.sent, bytes.len());
         }
         written
     }
 
-    async fn answer(&self, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, mut reply: Reply) -> io::Result<()> {
+    /// Passes an answer on; says whether nothing came after it.
+    async fn follow(
+        &self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        reply: &mut Reply,
+    ) -> io::Result<bool> {
         let mut bytes = [0; BUFFER];
+        let mut alone = true;
         while !reply.is_whole() {
             let length = from.read(&mut bytes).await?;
             if length == 0 {
-                break;
+                // Where its head tells no end, this is one. Else the program must not take a part for the whole.
+                let whole = reply.ends_with_the_connection();
+                return if whole { Ok(false) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
             let taken = reply.take(&bytes[..length]);
+            alone = taken == length;
             to.write_all(&bytes[..taken]).await?;
+            to.flush().await?;
             self.count(&self.received, taken);
         }
-        Ok(())
+        Ok(alone)
     }
 
     fn count(&self, which: &Cell<u64>, bytes: usize) {

@@ -5,15 +5,15 @@ use std::io;
 use std::time::Duration;
 
 use policy::{DnsName, Host};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Said};
 use crate::head::{self, Direct, Head, HeadError, Want};
 use crate::meters::TooMuch;
 use crate::naming::PROXY_BASTIDE;
-use crate::passage::{Asked, Closed, Passage, Passed};
+use crate::passage::{Asked, Closed, Passed};
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
@@ -28,12 +28,10 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 /// What serving one connection needs.
 #[derive(Debug)]
 pub struct Forward<'a> {
-    /// The way out.
-    pub passage: &'a Passage,
+    /// The way out, and how requests go there.
+    pub(crate) requests: Requests<'a>,
     /// Spare buffers.
-    pub buffers: &'a Buffers,
-    /// How long nothing may come.
-    pub idle: Duration,
+    pub(crate) buffers: &'a Buffers,
 }
 
 impl Forward<'_> {
@@ -50,17 +48,17 @@ impl Forward<'_> {
         let head = match head {
             Ok(head) => head,
             Err(why) => {
-                self.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
+                self.requests.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
                 return say(inside, "400 Bad Request", &format!("bastide refused this request: {why}\n")).await;
             }
         };
         let rest = bytes.split_off(head.length);
         let asked = Asked { host: head.host.clone(), port: head.port, who, asks: None };
-        if self.passage.reads(&asked) {
+        if self.requests.passage.reads(&asked) {
             match &head.want {
                 Want::Tunnel => {
                     inside.write_all(ESTABLISHED).await?;
-                    return self.requests().serve(inside, rest, asked).await;
+                    return self.requests.serve(inside, rest, asked).await;
                 }
                 Want::Forward { asks, head: said, .. } => {
                     let direct = asks.as_ref().clone().map(|asks| Direct {
@@ -69,21 +67,17 @@ impl Forward<'_> {
                         length: head.length,
                         last: true,
                     });
-                    return self.requests().serve_one(inside, direct, rest, asked).await;
+                    return self.requests.serve_one(inside, direct, rest, asked).await;
                 }
             }
         }
-        let Passed { stream: mut outside, end, .. } = match self.passage.pass(asked).await {
+        let Passed { stream: mut outside, end, .. } = match self.requests.passage.pass(asked).await {
             Ok(passed) => passed,
             Err(closed) => return refuse(inside, &closed).await,
         };
         let (sent, received, result) = self.carry(inside, &mut outside, &head, &rest).await;
-        self.passage.closed(end, sent, received);
+        self.requests.passage.closed(end, sent, received);
         result
-    }
-
-    const fn requests(&self) -> Requests<'_> {
-        Requests { passage: self.passage, idle: self.idle }
     }
 
     async fn carry(
@@ -102,14 +96,15 @@ impl Forward<'_> {
                 if let Err(error) = started.await {
                     return (0, 0, Err(error));
                 }
-                let (sent, received, result) = relay(inside, outside, self.buffers, self.idle).await;
+                let (sent, received, result) = relay(inside, outside, self.buffers, self.requests.idle).await;
                 (sent + rest.len() as u64, received, result)
             }
             Want::Forward { head, body, .. } => {
-                let exchange = Exchange::new(self.idle);
-                let result = match exchange.run(inside, outside, head, (*body, rest)).await {
-                    Ok(()) => finish(inside).await,
-                    failed => failed,
+                let exchange = Exchange::new(self.requests.idle);
+                let said = Said { head, body: *body, rest: rest.to_vec(), only: true };
+                let result = match exchange.run(inside, outside, said, &|_, _| true).await {
+                    Ok(_) => finish(inside).await,
+                    Err(error) => Err(error),
                 };
                 (exchange.sent.get(), exchange.received.get(), result)
             }
@@ -119,7 +114,7 @@ impl Forward<'_> {
 
 /// Reads until the head is whole. The inner error is the head's.
 pub(crate) async fn read_head<H>(
-    inside: &mut TcpStream,
+    inside: &mut (impl AsyncRead + Unpin),
     bytes: &mut Vec<u8>,
     parse: impl Fn(&[u8], usize) -> Result<Option<H>, HeadError>,
 ) -> io::Result<Result<H, HeadError>> {
@@ -143,7 +138,7 @@ fn itself(who: Option<Seen>) -> io::Result<Asked> {
     Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
 }
 
-pub(crate) async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Result<()> {
+pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), closed: &Closed) -> io::Result<()> {
     let text = match closed {
         Closed::Refused { why, suggestion: Some(rule) } => {
             format!("bastide refused this connection: {why}\nthe smallest rule that would allow it: {rule}\n")
@@ -159,7 +154,11 @@ pub(crate) async fn refuse(inside: &mut TcpStream, closed: &Closed) -> io::Resul
     say(inside, status, &text).await
 }
 
-pub(crate) async fn say(inside: &mut TcpStream, status: &str, text: &str) -> io::Result<()> {
+pub(crate) async fn say(
+    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    status: &str,
+    text: &str,
+) -> io::Result<()> {
     let length = text.len();
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
@@ -170,7 +169,7 @@ pub(crate) async fn say(inside: &mut TcpStream, status: &str, text: &str) -> io:
 }
 
 /// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.
-pub(crate) async fn finish(inside: &mut TcpStream) -> io::Result<()> {
+pub(crate) async fn finish(inside: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     inside.shutdown().await?;
     let mut rest = [0; 4096];
     let drained = async {

@@ -13,6 +13,8 @@ pub use fields::Body;
 
 /// The port where a target names none.
 const HTTP: u16 = 80;
+/// The same within TLS.
+const HTTPS: u16 = 443;
 
 /// Longest head, from the method to the empty line.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -117,14 +119,32 @@ pub enum HeadError {
     NoHost,
     #[error("the request asks for another protocol on the connection")]
     Upgrade,
-    #[error("it is TLS, in which requests cannot be read yet")]
+    #[error("it is TLS, which cannot be read here")]
     Tls,
     #[error("{0}")]
     Odd(#[from] RequestError),
 }
 
 /// The first byte of TLS, which begins no request.
-const HANDSHAKE: u8 = 22;
+pub const HANDSHAKE: u8 = 22;
+
+/// Where requests are said, and in what.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The destination.
+    pub host: &'a Host,
+    /// Its port.
+    pub port: u16,
+    /// They come within TLS.
+    pub tls: bool,
+}
+
+impl Place<'_> {
+    /// The port where an authority names none.
+    const fn usual(&self) -> u16 {
+        if self.tls { HTTPS } else { HTTP }
+    }
+}
 
 /// Reads a head from the first bytes of a connection; nothing while it is not whole.
 ///
@@ -159,7 +179,7 @@ pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> 
     let (host, port) = target::authority(authority, Some(HTTP))?;
     fields.check_host(&host, port, Some(HTTP))?;
     let body = fields.body(old)?;
-    let head = fields.rewrite([method, &path, version], &host, port, true);
+    let head = fields.rewrite([method, &path, version], &Place { host: &host, port, tls: false }, true);
     let asks = Box::new(asks(method, path, &fields, body, head.len()));
     Ok(Some(Head { host, port, want: Want::Forward { asks, head, body }, length }))
 }
@@ -169,7 +189,8 @@ pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> 
 ///
 /// # Errors
 /// The first [`HeadError`], as soon as it can be seen.
-pub fn parse_direct(bytes: &[u8], looked: usize, host: &Host, port: u16) -> Result<Option<Direct>, HeadError> {
+pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Option<Direct>, HeadError> {
+    let &Place { host, port, tls } = place;
     if bytes.first() == Some(&HANDSHAKE) {
         return Err(HeadError::Tls);
     }
@@ -178,12 +199,13 @@ pub fn parse_direct(bytes: &[u8], looked: usize, host: &Host, port: u16) -> Resu
     let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let [method, target, version] = words(lines.next().unwrap_or_default())?;
     let fields = fields::Fields::read(lines)?;
-    fields.check_direct(host, port)?;
+    fields.check_direct(place)?;
     let path = if target.starts_with('/') {
         Cow::Borrowed(target)
     } else {
         let (authority, path) = target::absolute(target)?;
-        if target::authority(authority, Some(HTTP))? != (host.clone(), port) {
+        // It says `http://`, which this is not within TLS.
+        if tls || target::authority(authority, Some(HTTP))? != (host.clone(), port) {
             return Err(HeadError::OtherHost);
         }
         path
@@ -194,7 +216,7 @@ pub fn parse_direct(bytes: &[u8], looked: usize, host: &Host, port: u16) -> Resu
     let old = version == "HTTP/1.0";
     let body = fields.body(old)?;
     let last = old || fields.ends();
-    let head = fields.rewrite([method, &path, version], host, port, last);
+    let head = fields.rewrite([method, &path, version], place, last);
     let asks = asks(method, path, &fields, body, head.len())?;
     Ok(Some(Direct { asks, head, length, last }))
 }

@@ -166,6 +166,7 @@ mod tests {
             names: Vec::new(),
             upstream_proxy: None,
             secrets: Vec::new(),
+            tls: None,
             bounds: wire::Bounds::default(),
         }
     }

@@ -31,4 +31,6 @@ pub mod resolver;
 pub mod serve;
 pub mod sightings;
 mod starts;
+mod stream;
+pub mod tls;
 pub mod upstream;

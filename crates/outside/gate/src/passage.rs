@@ -78,8 +78,6 @@ pub struct Passed {
     pub stream: TcpStream,
     /// What its end has to tell.
     pub end: End,
-    /// Where it leads; none where an upstream proxy makes the connection.
-    pub address: Option<IpAddr>,
     /// What the request that it was made for may say.
     pub meter: Meter,
 }
@@ -88,8 +86,19 @@ pub struct Passed {
 #[derive(Debug)]
 pub struct End {
     connect: EventId,
+    /// Where it leads; none where an upstream proxy made the connection, or there is none.
+    at: Option<IpAddr>,
+    /// That, where it is not what the record said.
     address: Option<IpAddr>,
     note: Option<String>,
+}
+
+impl End {
+    /// The same where it came to nothing.
+    #[must_use]
+    pub fn because(self, why: &str) -> End {
+        End { note: Some(why.to_owned()), ..self }
+    }
 }
 
 /// Where an allowed connection goes.
@@ -128,10 +137,10 @@ impl Passage {
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
-                Ok(Passed { stream, end: End { connect, address: other, note }, address, meter })
+                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, meter })
             }
             Err(why) => {
-                self.closed(End { connect, address: None, note: Some(why.clone()) }, 0, 0);
+                self.closed(End { connect, at: None, address: None, note: Some(why.clone()) }, 0, 0);
                 Err(Closed::Unreachable(why))
             }
         }
@@ -141,16 +150,16 @@ impl Passage {
     ///
     /// # Errors
     /// As [`Passage::pass`].
-    pub async fn again(&self, asked: &Asked, on: &Passed) -> Result<Meter, Closed> {
+    pub async fn again(&self, asked: &Asked, on: &End) -> Result<Meter, Closed> {
         let permit = self.permit(asked)?;
         let meter = self.meter(&permit, asked)?;
         let rule = permit.rule().to_string();
-        if let Some(address) = on.address {
+        if let Some(address) = on.at {
             let pinned = permit.pin(&[address]);
             pinned.map_err(|refusal| self.refuse_with(asked, Verdict::Refused, &refusal, None))?;
         }
         self.paced(asked).await;
-        let on = Cause { id: on.end.connect, known: Known::Observed };
+        let on = Cause { id: on.connect, known: Known::Observed };
         self.allow_request(asked, rule, Some(on)).map(|_| meter)
     }
 
@@ -213,7 +222,7 @@ impl Passage {
     /// Records the end of an allowed connection.
     pub fn closed(&self, end: End, sent: u64, received: u64) {
         // The effect is over: if this is lost, the ledger refuses whatever comes next.
-        let End { connect, address, note } = end;
+        let End { connect, address, note, .. } = end;
         let address = address.map(|address| address.to_string());
         let _ = self.ledger.borrow_mut().write(Kind::Close { connect, sent, received, address, note });
     }

@@ -1,18 +1,22 @@
 //! Requests where they are decided one by one: read from the program, judged, and only then said to the destination, on
-//! one connection that lasts as long as both sides want.
+//! one connection that lasts as long as both sides want. Within TLS they are read in the same way.
 
 use std::io;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::exchange::{Exchange, Left};
+use crate::exchange::{Exchange, Left, Said};
 use crate::forward::{finish, read_head, refuse, say};
-use crate::head::{self, Direct, HeadError};
-use crate::passage::{Asked, Passage, Passed};
+use crate::head::{self, Direct, HANDSHAKE, HeadError, Place};
+use crate::meters::Meter;
+use crate::passage::{Asked, Closed, End, Passage, Passed};
+use crate::stream::{Again, Outer};
+use crate::tls::Authority;
 
-/// How long a head may take to come.
+/// How long a head may take to come, and a handshake.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What serving requests needs.
@@ -20,27 +24,44 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Requests<'a> {
     /// The way out.
     pub(crate) passage: &'a Passage,
+    /// Speaks TLS, where the plane gave what that needs.
+    pub(crate) authority: Option<&'a Authority>,
     /// How long nothing may come.
     pub(crate) idle: Duration,
+}
+
+/// One connection of a program, and where it goes.
+struct Course<'a> {
+    asked: Asked,
+    /// Its requests come within TLS and go out so.
+    tls: Option<&'a Authority>,
+    outside: Option<Outside>,
 }
 
 /// The connection outside, and what it carried.
 #[derive(Debug)]
 struct Outside {
-    passed: Passed,
+    stream: Outer,
+    end: End,
     sent: u64,
     received: u64,
 }
 
-impl Requests<'_> {
+impl<'a> Requests<'a> {
     /// Serves requests to one destination, whose first bytes may have come already, until either side ends.
     ///
     /// # Errors
     /// When the program's side fails, or its request is cut short: it is then reset.
-    pub(crate) async fn serve(&self, inside: &mut TcpStream, bytes: Vec<u8>, asked: Asked) -> io::Result<()> {
-        let (asked, mut outside) = (self.passage.named(asked), None);
-        let served = self.one_by_one(inside, bytes, &asked, &mut outside).await;
-        self.close(outside.take());
+    pub(crate) async fn serve(&self, inside: &mut TcpStream, mut bytes: Vec<u8>, asked: Asked) -> io::Result<()> {
+        let mut course = Course { asked: self.passage.named(asked), tls: None, outside: None };
+        if bytes.is_empty() && timeout(PATIENCE, inside.read_buf(&mut bytes)).await?? == 0 {
+            return Ok(());
+        }
+        let served = match (bytes.first(), self.authority) {
+            (Some(&HANDSHAKE), Some(authority)) => self.secured(inside, bytes, authority, &mut course).await,
+            _ => self.one_by_one(inside, bytes, &mut course).await,
+        };
+        self.close(course.outside.take());
         served
     }
 
@@ -55,37 +76,57 @@ impl Requests<'_> {
         rest: Vec<u8>,
         asked: Asked,
     ) -> io::Result<()> {
-        let (asked, mut outside) = (self.passage.named(asked), None);
+        let mut course = Course { asked: self.passage.named(asked), tls: None, outside: None };
         let served = match head {
-            Ok(direct) => self.one(inside, direct, rest, &asked, &mut outside).await.map(drop),
-            Err(why) => self.odd(inside, &asked, why).await,
+            Ok(direct) => self.one(inside, direct, rest, &mut course).await.map(drop),
+            Err(why) => self.odd(inside, &course, why).await,
         };
-        self.close(outside.take());
+        self.close(course.outside.take());
         served
+    }
+
+    /// The same within TLS.
+    async fn secured(
+        &self,
+        inside: &mut TcpStream,
+        first: Vec<u8>,
+        authority: &'a Authority,
+        course: &mut Course<'a>,
+    ) -> io::Result<()> {
+        let stream = Again { first, stream: inside };
+        let mut inside = match timeout(PATIENCE, authority.accept(stream, &course.asked.host)).await? {
+            Ok(inside) => inside,
+            Err(why) => {
+                self.passage.turn_away(&course.asked, &format!("refused connection: {why}"));
+                return Err(io::Error::other(why.to_string()));
+            }
+        };
+        course.tls = Some(authority);
+        self.one_by_one(&mut inside, Vec::new(), course).await
     }
 
     async fn one_by_one(
         &self,
-        inside: &mut TcpStream,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         mut bytes: Vec<u8>,
-        asked: &Asked,
-        outside: &mut Option<Outside>,
+        course: &mut Course<'a>,
     ) -> io::Result<()> {
         loop {
-            let patience = if outside.is_none() { PATIENCE } else { self.idle };
-            let read = |bytes: &[u8], looked| head::parse_direct(bytes, looked, &asked.host, asked.port);
+            let patience = if course.outside.is_none() { PATIENCE } else { self.idle };
+            let (host, port, tls) = (&course.asked.host, course.asked.port, course.tls.is_some());
+            let read = |bytes: &[u8], looked| head::parse_direct(bytes, looked, &Place { host, port, tls });
             let head = match timeout(patience, read_head(inside, &mut bytes, read)).await {
                 Ok(Err(error)) if bytes.is_empty() && error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
                 Ok(head) => head?,
-                Err(_) if bytes.is_empty() && outside.is_some() => return Ok(()),
+                Err(_) if bytes.is_empty() && course.outside.is_some() => return Ok(()),
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             };
             let direct = match head {
                 Ok(direct) => direct,
-                Err(why) => return self.odd(inside, asked, why).await,
+                Err(why) => return self.odd(inside, course, why).await,
             };
             bytes.drain(..direct.length);
-            match self.one(inside, direct, bytes, asked, outside).await? {
+            match self.one(inside, direct, bytes, course).await? {
                 Some(rest) => bytes = rest,
                 None => return Ok(()),
             }
@@ -95,35 +136,27 @@ impl Requests<'_> {
     /// Decides and carries one request. Gives what has come of the next, unless there can be none.
     async fn one(
         &self,
-        inside: &mut TcpStream,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         Direct { asks, head, last, .. }: Direct,
         rest: Vec<u8>,
-        asked: &Asked,
-        outside: &mut Option<Outside>,
+        course: &mut Course<'a>,
     ) -> io::Result<Option<Vec<u8>>> {
         let body = asks.body;
-        let asked = Asked { asks: Some(asks), ..asked.clone() };
-        if outside.as_ref().is_some_and(|outside| is_over(&outside.passed.stream)) {
-            self.close(outside.take());
+        let asked = Asked { asks: Some(asks), ..course.asked.clone() };
+        if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
+            self.close(course.outside.take());
         }
-        let decided = match &*outside {
-            Some(Outside { passed, .. }) => self.passage.again(&asked, passed).await,
-            None => self.passage.pass(asked.clone()).await.map(|mut passed| {
-                let meter = std::mem::take(&mut passed.meter);
-                *outside = Some(Outside { passed, sent: 0, received: 0 });
-                meter
-            }),
+        let meter = match self.let_out(&asked, course).await {
+            Ok(meter) => meter,
+            Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };
-        let (meter, Outside { passed, sent, received }) = match (decided, outside.as_mut()) {
-            (Ok(meter), Some(outside)) => (meter, outside),
-            (Err(closed), _) => return refuse(inside, &closed).await.map(|()| None),
-            (Ok(_), None) => return Ok(None),
-        };
+        let Some(outside) = &mut course.outside else { return Ok(None) };
         let exchange = Exchange::new(self.idle);
-        let takes = |bytes: usize, body: bool| self.passage.meters.take(&meter, bytes, body);
-        let carried = exchange.one(inside, &mut passed.stream, &head, (body, rest), &takes).await;
-        *sent += exchange.sent.get();
-        *received += exchange.received.get();
+        let may = |bytes: usize, body: bool| self.passage.meters.take(&meter, bytes, body);
+        let said = Said { head: &head, body, rest, only: false };
+        let carried = exchange.run(inside, &mut outside.stream, said, &may).await;
+        outside.sent += exchange.sent.get();
+        outside.received += exchange.received.get();
         match carried {
             Ok(Left::Both(rest)) if !last => Ok(Some(rest)),
             Ok(_) => finish(inside).await.map(|()| None),
@@ -136,9 +169,39 @@ impl Requests<'_> {
         }
     }
 
+    /// Decides a request, and makes the connection that it goes on unless there is one.
+    async fn let_out(&self, asked: &Asked, course: &mut Course<'a>) -> Result<Meter, Closed> {
+        if let Some(outside) = &course.outside {
+            return self.passage.again(asked, &outside.end).await;
+        }
+        let Passed { stream, end, meter } = self.passage.pass(asked.clone()).await?;
+        let stream = match course.tls {
+            None => Outer::Plain(stream),
+            Some(authority) => match timeout(PATIENCE, authority.connect(stream, &asked.host)).await {
+                Ok(Ok(stream)) => Outer::Tls(Box::new(stream)),
+                failed => {
+                    let why = match failed {
+                        Ok(Err(why)) => why,
+                        _ => "the destination does not answer".into(),
+                    };
+                    let why = format!("no TLS with `{}`: {why}", asked.host);
+                    self.passage.closed(end.because(&why), 0, 0);
+                    return Err(Closed::Unreachable(why));
+                }
+            },
+        };
+        course.outside = Some(Outside { stream, end, sent: 0, received: 0 });
+        Ok(meter)
+    }
+
     /// A request that is not decided, since it can be read in more than one way.
-    async fn odd(&self, inside: &mut TcpStream, asked: &Asked, why: HeadError) -> io::Result<()> {
-        self.passage.turn_away(asked, &format!("refused request: {why}"));
+    async fn odd(
+        &self,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        course: &Course<'_>,
+        why: HeadError,
+    ) -> io::Result<()> {
+        self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
         if why == HeadError::Tls {
             return Err(io::Error::other(why));
         }
@@ -146,14 +209,8 @@ impl Requests<'_> {
     }
 
     fn close(&self, outside: Option<Outside>) {
-        if let Some(Outside { passed, sent, received }) = outside {
-            self.passage.closed(passed.end, sent, received);
+        if let Some(Outside { end, sent, received, .. }) = outside {
+            self.passage.closed(end, sent, received);
         }
     }
-}
-
-/// Whether the destination has ended a connection on which nothing is asked, or speaks out of turn.
-fn is_over(stream: &TcpStream) -> bool {
-    let mut byte = [0];
-    !matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }

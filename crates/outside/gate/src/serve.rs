@@ -32,6 +32,7 @@ use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
 use crate::relay::Buffers;
 use crate::resolver::Resolver;
+use crate::tls::Authority;
 use crate::upstream::Upstream;
 
 /// Descriptors beside those of connections: stdio, the leased ones, tokio's, and some room.
@@ -120,13 +121,14 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let programs = Programs::new(watcher, Diag::new(diag, lease.incarnation));
     let programs = programs.map_err(Failure::of("watch"))?;
     let idle = Duration::from_secs(lease.bounds.idle.max(1).into());
+    let authority = lease.tls.as_ref().map(Authority::new).transpose().map_err(Failure::of("tls"))?;
     let passage = passage(lease, segment, connections)?;
     drop(inside);
     confine(&walls, EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
     let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1) + tcp.len() - 1));
     let buffers = Buffers::default();
-    let door = Rc::new(Door { passage, programs: Some(programs), original: Kernel, slots, buffers, idle });
+    let door = Rc::new(Door { passage, programs: Some(programs), authority, original: Kernel, slots, buffers, idle });
     Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })
 }
 

@@ -295,7 +295,7 @@ fn what_is_not_http_is_not_let_through_where_requests_are_read() {
         assert!(say(&cell, port, way, b"SSH-2.0-OpenSSH\r\n\r\n").starts_with("HTTP/1.1 400"));
     }
     assert_eq!(origin.got(), [""; 0]);
-    assert!(cell.record().contains("it is TLS, in which requests cannot be read yet"), "{}", cell.record());
+    assert!(cell.record().contains("it is TLS, which cannot be read here"), "{}", cell.record());
 }
 
 #[test]

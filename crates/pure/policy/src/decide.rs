@@ -167,8 +167,7 @@ impl From<Conjunction> for Vec<Policy> {
 impl Member {
     fn new(policy: Policy) -> Member {
         let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
-        let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
-        let reads = rules.any(|rule| rule.protocol == Protocol::Http);
+        let reads = policy.network.reads();
         Member { policy, allow, deny, reads }
     }
 

@@ -137,6 +137,14 @@ pub struct Network {
     pub deny: Vec<Rule>,
 }
 
+impl Network {
+    /// Whether any rule has requests decided.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.allow.iter().chain(&self.deny).any(|rule| rule.protocol == Protocol::Http)
+    }
+}
+
 /// What happens to a destination that no rule names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
@@ -40,8 +40,30 @@ pub struct Lease {
     pub upstream_proxy: Option<Proxy>,
     /// Credentials that were let in by name: never to stand in the record.
     pub secrets: Vec<Secret>,
+    /// What speaking TLS needs, where requests are decided.
+    #[serde(default)]
+    pub tls: Option<Tls>,
     /// What the gate holds at once.
     pub bounds: Bounds,
+}
+
+/// The authority of one cell, and what its host trusts. It lives in the memory of the plane and of the session's gate.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Its name: the common name of its certificate, which is in the cell.
+    pub name: String,
+    /// Its private key: PKCS #8 as PEM.
+    pub key: String,
+    /// The certificates by which servers are checked, as PEM.
+    pub roots: String,
+}
+
+impl std::fmt::Debug for Tls {
+    /// Without the key.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Tls({})", self.name)
+    }
 }
 
 /// A value that is known to be secret, and what it is called.
@@ -154,6 +176,7 @@ mod tests {
             names: Vec::new(),
             upstream_proxy: None,
             secrets: vec![Secret { name: "KEY".into(), value: "value".into() }],
+            tls: Some(Tls { name: "cell".into(), key: "key".into(), roots: String::new() }),
             bounds: Bounds::default(),
         }
     }
@@ -168,7 +191,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        assert_eq!(Lease { version: 2, ..lease() }.check(), Err(LeaseError::Version(2)));
+        assert_eq!(Lease { version: 1, ..lease() }.check(), Err(LeaseError::Version(1)));
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub enum FilterError {
 
 /// Calls that are harmless with any argument, given the descriptors that a gate holds.
 const PLAIN: &[i64] = &[
-    // The segment, and the answer to the plane. Not pwrite64, writev, pwritev2: only appending.
+    // The segment, and the answer to the plane; TLS. Not pwrite64, pwritev, pwritev2: only appending.
     libc::SYS_write,
+    libc::SYS_writev,
     // The channel, and the wake-up of tokio's loop.
     libc::SYS_read,
     libc::SYS_close,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use policy::Host;
 
-use super::{HTTP, HeadError, target};
+use super::{HeadError, Place, target};
 
 const MAX_FIELDS: usize = 128;
 
@@ -71,14 +71,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The same for a request to a destination itself, which has a Host header and asks for no other protocol.
-    pub(super) fn check_direct(&self, host: &Host, port: u16) -> Result<(), HeadError> {
+    pub(super) fn check_direct(&self, place: &Place<'_>) -> Result<(), HeadError> {
         if self.all("host").next().is_none() {
             return Err(HeadError::NoHost);
         }
         if self.all("upgrade").chain(self.all("http2-settings")).next().is_some() {
             return Err(HeadError::Upgrade);
         }
-        self.check_host(host, port, Some(HTTP))
+        self.check_host(place.host, place.port, Some(place.usual()))
     }
 
     /// Whether the program wants no further request on the connection.
@@ -116,9 +116,10 @@ impl<'a> Fields<'a> {
 
     /// The head for the destination: origin form, its own Host, nothing of this hop, and an end after the answer if it is
     /// the last. The version stays: an answer to HTTP/1.1 may be framed as no HTTP/1.0 program can read.
-    pub(super) fn rewrite(&self, [method, path, version]: [&str; 3], host: &Host, port: u16, last: bool) -> Vec<u8> {
+    pub(super) fn rewrite(&self, [method, path, version]: [&str; 3], place: &Place<'_>, last: bool) -> Vec<u8> {
+        let Place { host, port, .. } = place;
         let mut start = format!("{method} {path} {version}\r\nHost: {host}");
-        if port != HTTP {
+        if *port != place.usual() {
             // Writing to a string cannot fail.
             let _ = write!(start, ":{port}");
         }

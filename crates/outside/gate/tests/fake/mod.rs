@@ -204,6 +204,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         names: Vec::new(),
         upstream_proxy: None,
         secrets: Vec::new(),
+        tls: None,
         bounds: Bounds::default(),
     }
 }

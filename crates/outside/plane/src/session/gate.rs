@@ -16,7 +16,7 @@ use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use wire::{Bounds, GateReport, Lease, Proxy, Secret};
+use wire::{Bounds, GateReport, Lease, Proxy, Secret, Tls};
 
 use super::host;
 use crate::channel;
@@ -42,6 +42,7 @@ pub(super) struct Door {
     pub(super) segment: PathBuf,
     pub(super) proxy: Option<Proxy>,
     pub(super) secrets: Vec<Secret>,
+    pub(super) tls: Option<Tls>,
     /// The uid of gates, where the plane is root.
     pub(super) uid: Option<u32>,
 }
@@ -116,6 +117,7 @@ impl Door {
             names,
             upstream_proxy: self.proxy.clone(),
             secrets: self.secrets.clone(),
+            tls: self.tls.clone(),
             bounds: Bounds::default(),
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;

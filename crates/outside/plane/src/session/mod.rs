@@ -1,6 +1,7 @@
 //! One session: from what the operator asked to what it came to.
 
 mod asked;
+mod authority;
 mod cell;
 mod credentials;
 mod doctor;
@@ -122,7 +123,7 @@ fn carry_out(
     early: early::Early,
     stdio: Vec<OwnedFd>,
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, held, home, .. } = prepared;
+    let Prepared { session, plan, held, home, tls, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
     early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
     drop((plan, stdio));
@@ -144,6 +145,7 @@ fn carry_out(
         segment,
         proxy: asked.upstream.clone(),
         secrets: asked.secrets.clone(),
+        tls,
         uid: early.who.gate,
     };
     let running = Session {

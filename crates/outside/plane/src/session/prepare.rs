@@ -8,12 +8,14 @@ use record::Wall;
 use wire::command::{Problem, Run, Stream as Seen};
 
 use super::asked::Asked;
+use super::authority::Authority;
 use super::identity::Who;
 use super::layout::{Layout, Named, text};
 use super::libraries::Loader;
 use super::limits::{self, Held};
 use super::locate::{self, Located};
-use super::{environment, homes, roots, system};
+use super::roots::{self, Roots};
+use super::{environment, homes, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
 use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::Workspace;
@@ -26,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) held: Held,
     /// The private home, on the host.
     pub(super) home: PathBuf,
+    /// What its gate needs to read requests within TLS.
+    pub(super) tls: Option<wire::Tls>,
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
 }
@@ -46,7 +50,11 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
         libraries_come_in(&layout, asked, &located)?;
     }
-    let roots = roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"))?;
+    let authority = asked.policy.network.reads().then(|| Authority::make(&session.record.id)).transpose()?;
+    let certificate = authority.as_ref().map(|authority| authority.certificate.as_str());
+    let Roots { variables: named, trusted } =
+        roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"), certificate)?;
+    let tls = authority.map(|Authority { name, key, .. }| wire::Tls { name, key, roots: trusted });
     layout.hide(store.root());
     let held = limits::hold(&session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
@@ -70,11 +78,11 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
         command: Command {
             program: text(&located.program).unwrap_or_default(),
             arguments: command,
-            environment: variables(asked, who, roots),
+            environment: variables(asked, who, named),
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, held, home, notices })
+    Ok(Prepared { session, plan, held, home, tls, notices })
 }
 
 /// A limit that must be enforced and is not.

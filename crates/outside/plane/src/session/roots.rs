@@ -1,5 +1,5 @@
-//! Certificate roots of the operator's own, such as a company's: merged with the system's into one bundle, which lies
-//! over the system's inside. Variables say the same to programs that look nowhere else.
+//! Certificate roots beside the system's: the operator's own, such as a company's, and the cell's authority. Merged into
+//! one bundle, which lies over the system's inside. Variables say the same to programs that look nowhere else.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -32,7 +32,16 @@ const VARIABLES: [&str; 8] = [
 /// Longest bundle, in bytes.
 const LONGEST: u64 = 8 << 20;
 
-/// Lays the merged bundle over the system's, and gives the variables that name it; nothing without roots of his own.
+/// What was laid over the system's bundle, and what it holds.
+#[derive(Debug, Default)]
+pub(super) struct Roots {
+    /// Variables that name the bundle inside.
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// What this host trusts, the operator's own with it and the cell's authority without.
+    pub(super) trusted: String,
+}
+
+/// Lays the merged bundle over the system's; nothing without roots of his own, unless the cell has an authority.
 ///
 /// # Errors
 /// When the operator's file cannot be read, holds no certificate, or holds a private key.
@@ -40,19 +49,27 @@ pub(super) fn bring_in(
     layout: &mut Layout,
     session: &Path,
     named: Option<&str>,
-) -> Result<Vec<(&'static str, String)>, Problem> {
-    let Some(own) = named.filter(|file| !file.is_empty() && !BUNDLES.contains(file)) else { return Ok(Vec::new()) };
+    authority: Option<&str>,
+) -> Result<Roots, Problem> {
+    let own = named.filter(|file| !file.is_empty() && !BUNDLES.contains(file));
+    if own.is_none() && authority.is_none() {
+        return Ok(Roots::default());
+    }
     let places: Vec<&str> = BUNDLES.into_iter().filter(|bundle| Path::new(bundle).is_file()).collect();
     let system = places.first().map(|bundle| read(Path::new(bundle))).transpose()?.unwrap_or_default();
-    let merged = merge(&system, &read(Path::new(own))?, own)?;
+    let trusted = match own {
+        Some(own) => merge(&system, &read(Path::new(own))?, own)?,
+        None => system,
+    };
     let file = session.join("roots.pem");
-    write(&file, &merged).map_err(|error| state("write", &file, &error))?;
+    let inside = format!("{}\n{}", trusted.trim_end(), authority.unwrap_or_default());
+    write(&file, &inside).map_err(|error| state("write", &file, &error))?;
     // Where the system has no bundle there is nothing to lie over: the first place then holds ours.
     let over: Vec<PathBuf> =
         if places.is_empty() { vec![BUNDLES[0].into()] } else { places.iter().map(PathBuf::from).collect() };
     let inside = over[0].to_string_lossy().into_owned();
     over.iter().try_for_each(|place| layout.cover(&file, place))?;
-    Ok(VARIABLES.map(|name| (name, inside.clone())).to_vec())
+    Ok(Roots { variables: VARIABLES.map(|name| (name, inside.clone())).to_vec(), trusted })
 }
 
 fn merge(system: &str, own: &str, name: &str) -> Result<String, Problem> {
@@ -99,7 +116,8 @@ mod tests {
     fn without_roots_of_his_own_nothing_changes() {
         let mut layout = Layout::new(false, false);
         for named in [None, Some(""), Some(BUNDLES[0])] {
-            assert!(bring_in(&mut layout, Path::new("/nowhere"), named).expect("nothing to do").is_empty());
+            let roots = bring_in(&mut layout, Path::new("/nowhere"), named, None).expect("nothing to do");
+            assert!(roots.variables.is_empty() && roots.trusted.is_empty());
         }
         assert!(layout.steps.is_empty());
     }
