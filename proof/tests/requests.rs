@@ -4,27 +4,36 @@
 mod whole;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use whole::Operator;
 
-/// A server on the host's loopback that keeps the first lines of what it was asked.
-fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
+/// A server on the host's loopback that keeps the first lines of what it was asked; within TLS, where it has that.
+fn server(tls: Option<Arc<ServerConfig>>) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let (port, asked) = (listener.local_addr().expect("an address").port(), Arc::<Mutex<Vec<String>>>::default());
     let kept = Arc::clone(&asked);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let kept = Arc::clone(&kept);
-            std::thread::spawn(move || answer(&stream, &kept));
+            let (kept, tls) = (Arc::clone(&kept), tls.clone());
+            std::thread::spawn(move || match tls {
+                None => answer(stream, &kept),
+                Some(tls) => {
+                    let session = ServerConnection::new(tls).expect("a session");
+                    answer(StreamOwned::new(session, stream), &kept);
+                }
+            });
         }
     });
     (port, asked)
 }
 
 /// One request after the other, as long as the client wants.
-fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<String>>) {
+fn answer(stream: impl Read + Write, kept: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut first, mut length) = (String::new(), 0);
@@ -43,7 +52,7 @@ fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<String>>) {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).expect("a body");
         kept.lock().expect("kept").push(first.trim_end().to_owned());
-        if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+        if reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
             return;
         }
     }
@@ -52,7 +61,7 @@ fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<String>>) {
 #[test]
 fn real_clients_are_held_to_methods_and_paths() {
     for operator in Operator::each() {
-        let (port, asked) = server();
+        let (port, asked) = server(None);
         let place = format!("host.bastide:{port}");
         let text = format!(
             "bastide: 1\nname: mine\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"{place}\", methods: [GET, \
@@ -100,7 +109,7 @@ fn real_clients_are_held_to_methods_and_paths() {
 #[test]
 fn a_server_that_is_not_named_about_requests_is_not_read() {
     for operator in Operator::each() {
-        let (port, asked) = server();
+        let (port, asked) = server(None);
         let place = format!("host.bastide:{port}");
         let script = format!(
             "exec 3<>/dev/tcp/host.bastide/{port}; printf 'ODD //x/../y HTTP/1.1\\r\\n\\r\\n' >&3; head -c 15 <&3"
@@ -108,5 +117,58 @@ fn a_server_that_is_not_named_about_requests_is_not_read() {
         let ran = operator.run(&["--allow", &place], &format!("bash -c \"{script}\""));
         assert_eq!(ran.stdout, "HTTP/1.1 200 OK", "{ran:?}");
         assert_eq!(*asked.lock().expect("kept"), ["ODD //x/../y HTTP/1.1"]);
+    }
+}
+
+/// A company's authority as PEM, and a server that it vouches for.
+fn company() -> (String, Arc<ServerConfig>) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec!["host.bastide".to_owned()]).expect("a name");
+    let certificate = params.signed_by(&key, &ca).expect("signed");
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).expect("a config");
+    (ca.pem(), Arc::new(config))
+}
+
+/// Real clients find the cell's authority by themselves, and the company's server is checked by the company's roots.
+#[test]
+fn real_clients_are_held_to_the_same_within_tls() {
+    for operator in Operator::each() {
+        let (roots, config) = company();
+        let (port, asked) = server(Some(config));
+        let place = format!("host.bastide:{port}");
+        let text = format!(
+            "bastide: 1\nname: mine\nextends: [hardened]\nnetwork:\n  allow: [{{to: \"{place}\", methods: [GET], paths: \
+             [/a/**]}}]\n"
+        );
+        let file = operator.write("home/policy.yaml", &text).to_string_lossy().into_owned();
+        let roots = operator.write("home/company.pem", &roots);
+        let script = format!(
+            "u=https://{place}; curl -s -o /dev/null -w '%{{http_code}}\\n' $u/a/curl; \
+             curl -s -o /dev/null -w '%{{http_code}}\\n' $u/b; \
+             curl -s -x http://proxy.bastide:3128 -o /dev/null -w '%{{http_code}}\\n' $u/a/tunnel; \
+             python3 -c \"import urllib.request as r; print(r.urlopen('$u/a/python').status)\"; \
+             node -e \"fetch('$u/a/node').then(answer => console.log(answer.status))\"; \
+             git ls-remote $u/a/git.git 2>&1 | grep -c certificate; \
+             grep -c 'PRIVATE KEY' $SSL_CERT_FILE; env | grep -c 'PRIVATE KEY'; \
+             curl -s --cacert /etc/hostname $u/a/pinned || echo pinned $?"
+        );
+        let arguments = ["run", "--policy", &file, "--", "sh", "-c", &script];
+        let output = operator.command(&arguments).env("SSL_CERT_FILE", &roots).output().expect("starts");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines: Vec<&str> = stdout.lines().collect();
+        assert_eq!(lines[..5], ["200", "403", "200", "200", "200"], "{output:?}");
+        assert_eq!(lines[5..8], ["0", "0", "0"], "{output:?}");
+        assert!(lines[8].starts_with("pinned "), "{output:?}");
+        let got = asked.lock().expect("kept").clone();
+        let paths: Vec<&str> = got.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+        let expected = ["/a/curl", "/a/tunnel", "/a/python", "/a/node", "/a/git.git/info/refs?service=git-upload-pack"];
+        assert_eq!(paths[..5], expected);
+        assert!(operator.bastide(&["log"]).stdout.contains("request `GET /a/node` of"));
     }
 }

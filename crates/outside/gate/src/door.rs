@@ -10,6 +10,7 @@ use policy::Host;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::forward::{self, Forward};
 use crate::naming::{NO_NAME, PROXY_BASTIDE};
@@ -17,9 +18,9 @@ use crate::original::Original;
 use crate::passage::{Asked, Passage, Passed};
 use crate::programs::Programs;
 use crate::relay::{Buffers, relay};
-use crate::requests::Requests;
+use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
-use crate::tls::Authority;
+use crate::tls::{Authority, pass_hello};
 
 /// How long accepting rests when the kernel has no descriptor or memory left for one more.
 const REST: Duration = Duration::from_millis(50);
@@ -92,6 +93,13 @@ impl<O: Original + 'static> Door<O> {
         }
     }
 
+    /// Lets the beginning of TLS through where nothing else passes.
+    async fn hello(&self, inside: &mut Captured, outside: &mut Captured, host: &Host) -> io::Result<()> {
+        let host = self.passage.naming.borrow().means(host).unwrap_or_else(|| host.clone());
+        let hello = pass_hello(&mut inside.stream, &mut outside.stream, Vec::new(), &host);
+        timeout(PATIENCE, Box::pin(hello)).await?
+    }
+
     fn requests(&self) -> Requests<'_> {
         Requests { passage: &self.passage, authority: self.authority.as_ref(), idle: self.idle }
     }
@@ -123,8 +131,12 @@ impl<O: Original + 'static> Door<O> {
             inside.well = Box::pin(requests.serve(&mut inside.stream, Vec::new(), asked)).await.is_ok();
             return;
         }
-        let Ok(Passed { stream, end, .. }) = self.passage.pass(asked).await else { return };
+        let host = asked.host.clone();
+        let Ok(Passed { stream, end, for_tls, .. }) = self.passage.pass(asked).await else { return };
         let mut outside = Captured::new(stream);
+        if for_tls && let Err(why) = self.hello(inside, &mut outside, &host).await {
+            return self.passage.closed(end.because(&why.to_string()), 0, 0);
+        }
         let (sent, received, result) = relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle).await;
         self.passage.closed(end, sent, received);
         inside.well = result.is_ok();

@@ -17,6 +17,7 @@ use crate::passage::{Asked, Closed, Passed};
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
+use crate::tls::pass_hello;
 
 /// The port of [`PROXY_BASTIDE`].
 pub const PORT: u16 = 3128;
@@ -71,11 +72,18 @@ impl Forward<'_> {
                 }
             }
         }
-        let Passed { stream: mut outside, end, .. } = match self.requests.passage.pass(asked).await {
+        let Passed { stream: mut outside, end, for_tls, .. } = match self.requests.passage.pass(asked).await {
             Ok(passed) => passed,
             Err(closed) => return refuse(inside, &closed).await,
         };
-        let (sent, received, result) = self.carry(inside, &mut outside, &head, &rest).await;
+        let (sent, received, result) = match (&head.want, for_tls) {
+            (Want::Forward { .. }, true) => {
+                let why = "nothing but TLS passes unread there, and this is none";
+                self.requests.passage.closed(end.because(why), 0, 0);
+                return say(inside, "403 Forbidden", &format!("bastide refused this request: {why}\n")).await;
+            }
+            _ => self.carry(inside, &mut outside, &head, (rest, for_tls)).await,
+        };
         self.requests.passage.closed(end, sent, received);
         result
     }
@@ -85,23 +93,27 @@ impl Forward<'_> {
         inside: &mut TcpStream,
         outside: &mut TcpStream,
         head: &Head,
-        rest: &[u8],
+        (rest, for_tls): (Vec<u8>, bool),
     ) -> (u64, u64, io::Result<()>) {
         match &head.want {
             Want::Tunnel => {
+                let first = rest.len() as u64;
                 let started = async {
                     inside.write_all(ESTABLISHED).await?;
-                    outside.write_all(rest).await
+                    match for_tls {
+                        true => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &head.host))).await?,
+                        false => outside.write_all(&rest).await,
+                    }
                 };
                 if let Err(error) = started.await {
                     return (0, 0, Err(error));
                 }
                 let (sent, received, result) = relay(inside, outside, self.buffers, self.requests.idle).await;
-                (sent + rest.len() as u64, received, result)
+                (sent + first, received, result)
             }
             Want::Forward { head, body, .. } => {
                 let exchange = Exchange::new(self.requests.idle);
-                let said = Said { head, body: *body, rest: rest.to_vec(), only: true };
+                let said = Said { head, body: *body, rest, only: true };
                 let result = match exchange.run(inside, outside, said, &|_, _| true).await {
                     Ok(_) => finish(inside).await,
                     Err(error) => Err(error),

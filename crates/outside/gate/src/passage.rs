@@ -80,6 +80,8 @@ pub struct Passed {
     pub end: End,
     /// What the request that it was made for may say.
     pub meter: Meter,
+    /// Nothing but TLS to the destination's very name may be said on it.
+    pub for_tls: bool,
 }
 
 /// How a connection was made, told when it ends.
@@ -128,6 +130,7 @@ impl Passage {
         let asked = &asked;
         let permit = self.permit(asked)?;
         let meter = self.meter(&permit, asked)?;
+        let for_tls = permit.is_for_tls();
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| Closed::Unrecorded)?;
         let rule = permit.rule().to_string();
@@ -137,7 +140,7 @@ impl Passage {
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
-                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, meter })
+                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, meter, for_tls })
             }
             Err(why) => {
                 self.closed(End { connect, at: None, address: None, note: Some(why.clone()) }, 0, 0);

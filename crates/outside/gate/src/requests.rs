@@ -174,7 +174,7 @@ impl<'a> Requests<'a> {
         if let Some(outside) = &course.outside {
             return self.passage.again(asked, &outside.end).await;
         }
-        let Passed { stream, end, meter } = self.passage.pass(asked.clone()).await?;
+        let Passed { stream, end, meter, .. } = self.passage.pass(asked.clone()).await?;
         let stream = match course.tls {
             None => Outer::Plain(stream),
             Some(authority) => match timeout(PATIENCE, authority.connect(stream, &asked.host)).await {

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::Acceptor;
 use rustls::{AlertDescription, ClientConfig, RootCertStore, ServerConfig};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
@@ -155,6 +155,43 @@ impl Authority {
         let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(text)?;
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         Ok(config)
+    }
+}
+
+/// Longest beginning of a connection in which a handshake names its host.
+const HELLO: usize = 64 * 1024;
+
+/// Passes the beginning of a connection on, if it is a TLS handshake that names this host. `first` came already.
+///
+/// # Errors
+/// When it is none, or names another.
+pub(crate) async fn pass_hello(
+    inside: &mut TcpStream,
+    outside: &mut TcpStream,
+    mut first: Vec<u8>,
+    host: &Host,
+) -> io::Result<()> {
+    let mut acceptor = Acceptor::default();
+    let mut heard = 0;
+    loop {
+        while heard < first.len() {
+            heard += acceptor.read_tls(&mut &first[heard..])?;
+        }
+        match acceptor.accept() {
+            Ok(Some(hello)) => {
+                let named = hello.client_hello().server_name().map(str::to_owned).unwrap_or_default();
+                if Host::parse(&named).is_ok_and(|named| named == *host) {
+                    return outside.write_all(&first).await;
+                }
+                return Err(io::Error::other(Refused::OtherName { named, host: host.clone() }.to_string()));
+            }
+            Ok(None) if first.len() < HELLO => {}
+            _ => return Err(io::Error::other("nothing but TLS passes unread there, and this is none")),
+        }
+        first.reserve(1024);
+        if inside.read_buf(&mut first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
 }
 

@@ -61,8 +61,14 @@ fn answer(mut stream: StreamOwned<ServerConnection, TcpStream>, kept: &Mutex<Vec
             let head = String::from_utf8(std::mem::take(&mut all)).unwrap();
             let first = head.lines().next().unwrap().to_owned();
             let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{first}", first.len());
-            kept.lock().unwrap().push(head);
             stream.write_all(reply.as_bytes()).unwrap();
+            let last = head.contains("Connection: close");
+            kept.lock().unwrap().push(head);
+            if last {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+                return;
+            }
         }
     }
 }
@@ -70,20 +76,43 @@ fn answer(mut stream: StreamOwned<ServerConnection, TcpStream>, kept: &Mutex<Vec
 struct Scene {
     cell: Cell,
     cells: Arc<Ca>,
+    servers: Arc<Ca>,
     port: u16,
     got: Arc<Mutex<Vec<String>>>,
-    _gate: Gate,
+    gate: Gate,
+    leased: wire::Lease,
+}
+
+/// What passes unread to `web.example`, while a rule has requests to all of `*.example` decided.
+fn passing() -> Scene {
+    scene_with("web.example", true, |rule| {
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        let methods = vec![Method::parse("GET").unwrap()];
+        policy.network.allow = vec![
+            Rule { protocol: Protocol::Http, methods, ..rule("*.example") },
+            Rule { tls: policy::Tls::Pass, ..rule("web.example") },
+            rule(&OUTSIDE.to_string()),
+        ];
+        policy
+    })
 }
 
 /// `GET` alone at `web.example`, whose server has a certificate for `named` from an authority that is trusted or not.
 fn scene(named: &str, trusted: bool) -> Scene {
+    scene_with(named, trusted, |rule| {
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        let methods = vec![Method::parse("GET").unwrap()];
+        let read = Rule { protocol: Protocol::Http, methods, ..rule("web.example") };
+        policy.network.allow = vec![read, rule(&OUTSIDE.to_string())];
+        policy
+    })
+}
+
+fn scene_with(named: &str, trusted: bool, policy: impl Fn(&dyn Fn(&str) -> Rule) -> Policy) -> Scene {
     let (cell, cells, servers, others) = (Cell::new(), authority("cell"), authority("servers"), authority("others"));
     let (port, got) = origin(&servers, named);
     let rule = |host: &str| Rule::to(policy::Target::parse(&format!("{host}:{port}")).unwrap());
-    let mut policy = Policy { name: "test".into(), ..Policy::default() };
-    let methods = vec![Method::parse("GET").unwrap()];
-    policy.network.allow =
-        vec![Rule { protocol: Protocol::Http, methods, ..rule("web.example") }, rule(&OUTSIDE.to_string())];
+    let policy = policy(&rule);
     let mut leased = lease(&[]);
     leased.policy = Conjunction::new(vec![policy]);
     leased.tls = Some(wire::Tls {
@@ -92,7 +121,7 @@ fn scene(named: &str, trusted: bool) -> Scene {
         roots: if trusted { servers.pem() } else { others.pem() },
     });
     let gate = cell.start(&leased, ORDINARY).ready();
-    Scene { cell, cells: Arc::new(cells), port, got, _gate: gate }
+    Scene { cell, cells: Arc::new(cells), servers: Arc::new(servers), port, got, gate, leased }
 }
 
 /// How a program speaks.
@@ -207,4 +236,40 @@ fn a_server_that_this_host_does_not_trust_is_not_spoken_to() {
         assert!(scene.got.lock().unwrap().is_empty(), "{named}");
         assert!(scene.cell.wait_for("\"close\"").contains("no TLS with"), "{}", scene.cell.record());
     }
+}
+
+#[test]
+fn tls_passes_unread_to_the_very_name_and_nothing_else_does() {
+    for tunnel in [false, true] {
+        let scene = passing();
+        let port = scene.port;
+        // The program sees the server's own certificate, and asks for what it likes.
+        let own = Says { tunnel, trusts: scene.servers.der().clone(), ..scene.usual() };
+        let got = scene.say(&own, ask("DELETE", "/../a", port, "Connection: close\r\n")).unwrap();
+        assert!(got.ends_with("DELETE /../a HTTP/1.1"), "{got}");
+        let other = Says { sni: "other.example", ..own };
+        assert!(scene.say(&other, ask("GET", "/", port, "")).is_err());
+        assert_eq!(scene.got.lock().unwrap().len(), 1);
+    }
+    let scene = passing();
+    let port = scene.port;
+    let plain =
+        scene.cell.inside(move || fake::talk((address("web.example."), port).into(), b"GET / HTTP/1.1\r\n\r\n"));
+    assert!(plain.is_err() || plain.is_ok_and(|text| text.is_empty()));
+    scene.cell.wait_for("nothing but TLS passes unread there");
+}
+
+/// A gate that takes over speaks under the same authority.
+#[test]
+fn the_authority_outlives_a_gate() {
+    let mut scene = scene("web.example", true);
+    let said = ask("GET", "/a", scene.port, "Connection: close\r\n");
+    assert!(scene.say(&scene.usual(), said.clone()).is_ok());
+    scene.gate.end();
+    let mut leased = scene.leased.clone();
+    leased.incarnation = 2;
+    leased.segment = None;
+    std::fs::remove_file(scene.cell.segment()).unwrap();
+    scene.gate = scene.cell.start(&leased, ORDINARY).ready();
+    assert!(scene.say(&scene.usual(), said).is_ok());
 }

@@ -166,11 +166,6 @@ pub const CODES: &[(&str, &str)] = &[
          nothing was run.\nTake out of them what nobody needs, or start the cell as an ordinary user.",
     ),
     (
-        "E-PLANE-057",
-        "Where a policy decides requests, they are read within TLS too, under a certificate authority that is made for one \
-         cell. It could not be made, and nothing was run.",
-    ),
-    (
         "E-PLANE-055",
         "`bastide standby` keeps a plane waiting for the next run, with a cell and a gate made ahead. One could not be \
          started, or ended by itself; runs start planes of their own, as they always can.\n`bastide doctor` says whether a \
@@ -180,6 +175,11 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-056",
         "Another `bastide standby` keeps a cell ready for runs with the same state directory. One serves them all: a cell is \
          made anew for each run.",
+    ),
+    (
+        "E-PLANE-057",
+        "Where a policy decides requests, they are read within TLS too, under a certificate authority that is made for one \
+         cell. It could not be made, and nothing was run.",
     ),
     (
         "E-PLANE-060",

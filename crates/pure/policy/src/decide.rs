@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
-use crate::{Bounds, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, special};
+use crate::{Bounds, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls, special};
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -143,8 +143,8 @@ impl Conjunction {
     }
 
     /// Whether what is said to this destination must be read.
-    pub(crate) fn reads(&self, host: &Host, port: u16) -> bool {
-        self.0.iter().any(|member| member.reads(host, port))
+    pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
+        self.0.iter().any(|member| member.reads(egress))
     }
 
     pub(crate) fn members(&self) -> &[Member] {
@@ -214,13 +214,25 @@ impl Member {
         self.deny.find(host, |position| fits(&deny[position])).map(|position| &deny[position])
     }
 
-    /// Whether what is said to this destination must be read, whoever says it.
-    pub(crate) fn reads(&self, host: &Host, port: u16) -> bool {
-        let network = &self.policy.network;
+    /// Whether what is said to this destination must be read, whoever says it, but for TLS that a rule lets pass.
+    pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
+        let (network, host, port) = (&self.policy.network, egress.host, egress.port);
+        if self.passes(egress) {
+            return false;
+        }
         let of = |rule: &Rule| rule.protocol == Protocol::Http && rule.to.port.is_none_or(|named| named == port);
         self.reads
             && (self.allow.find(host, |position| of(&network.allow[position])).is_some()
                 || self.deny.find(host, |position| of(&network.deny[position])).is_some())
+    }
+
+    /// Whether a rule lets TLS to this very name pass unread.
+    fn passes(&self, egress: &Egress<'_>) -> bool {
+        let allow = &self.policy.network.allow;
+        let passes = |rule: &Rule| {
+            rule.tls == Tls::Pass && port_fits(rule, egress.host, egress.port) && rule.takes(egress.program)
+        };
+        self.allow.find(egress.host, |position| passes(&allow[position])).is_some()
     }
 
     /// Whether an allow rule names this special address itself.
@@ -264,7 +276,7 @@ pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision
     }
     match (ask, last) {
         (Some(refusal), _) => Decision::Ask(refusal),
-        (None, Some(_)) if egress.request.is_none() && conjunction.reads(egress.host, egress.port) => Decision::Read,
+        (None, Some(_)) if egress.request.is_none() && conjunction.reads(egress) => Decision::Read,
         (None, None) => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
         (None, Some(rule)) => Decision::Allow(Permit { conjunction, egress: *egress, rule }),
     }
@@ -275,6 +287,12 @@ impl Permit<'_> {
     #[must_use]
     pub const fn rule(&self) -> &Rule {
         self.rule
+    }
+
+    /// Whether nothing but TLS to the very name may be said, since a policy lets that pass unread.
+    #[must_use]
+    pub fn is_for_tls(&self) -> bool {
+        self.conjunction.members().iter().any(|member| member.passes(&self.egress))
     }
 
     /// The bounds of each policy's allowing rule that has any, and which rule that is.

@@ -31,7 +31,7 @@ pub use explain::{Explanation, MemberExplanation, Outcome, explain};
 pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
 pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, header};
-pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, WorkspaceMode};
+pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};

@@ -193,6 +193,20 @@ pub struct Rule {
     /// How much may be asked by an allow rule.
     #[serde(default)]
     pub bounds: Bounds,
+    /// What becomes of TLS.
+    #[serde(default)]
+    pub tls: Tls,
+}
+
+/// What becomes of TLS to a rule's destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// It is read where requests are decided.
+    #[default]
+    Read,
+    /// It passes as it is, whatever has requests decided there; nothing but TLS to that very name does.
+    Pass,
 }
 
 /// How much may be asked by one rule, in one session.
@@ -269,6 +283,7 @@ impl Rule {
             query: BTreeMap::new(),
             headers: BTreeMap::new(),
             bounds: Bounds { body: None, rate: None, budget: None },
+            tls: Tls::Read,
         }
     }
 
@@ -321,7 +336,9 @@ impl Rule {
             own.iter().all(|(name, value)| other.get(name) == Some(value))
         };
         let fields = said(&self.query, &other.query) && said(&self.headers, &other.headers);
-        methods && paths && fields && self.bounds.covers(&other.bounds)
+        // What passes unread is more than any request.
+        let passes = self.tls == other.tls || (self.tls == Tls::Read && self.protocol == Protocol::Tcp);
+        methods && paths && fields && self.bounds.covers(&other.bounds) && passes
     }
 }
 
@@ -361,6 +378,9 @@ impl fmt::Display for Rule {
             if let Some(value) = value {
                 write!(formatter, ", {key}: {value}")?;
             }
+        }
+        if self.tls == Tls::Pass {
+            formatter.write_str(", tls: pass")?;
         }
         formatter.write_str("}")
     }

@@ -30,7 +30,7 @@ pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggest
     let written = if let Host::Address(address) = egress.host { Some(*address) } else { None };
     let lacks = |member: &Member| !matches!(member.judge(egress), Verdict::Allowed(_));
     // A rule about requests where none is read would have all others read too.
-    let request = egress.request.filter(|_| conjunction.reads(egress.host, egress.port));
+    let request = egress.request.filter(|_| conjunction.reads(egress));
     suggestion(conjunction, egress, smallest(&Egress { request, ..*egress })?, written, lacks)
 }
 

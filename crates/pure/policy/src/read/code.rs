@@ -102,7 +102,8 @@ pub const CODES: &[(&str, &str)] = &[
         "A method is in capital letters, such as `GET`. A path is a pattern such as `/repos/acme/**`: `*` is any text \
                  within a segment, `**` any number of segments, and it holds no `.`, `..`, empty segment or `?`. `query` and \
                  `headers` name fields and patterns of their values; `body`, `rate` and `budget` bound what an allow \
-                 rule allows. All of them stand only where HTTP is spoken, so not beside `protocol: tcp`.",
+                 rule allows. All of them stand only where HTTP is spoken, so not beside `protocol: tcp`. `tls: pass` \
+                 lets TLS to one name through unread, so it stands beside none of them.",
     ),
 ];
 

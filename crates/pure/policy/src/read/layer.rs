@@ -7,7 +7,9 @@ use serde_saphyr::Location as Mark;
 use super::raw::{RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
-use crate::{Bounds, Default as Fallback, Limit, Limits, Policy, Protocol, Rule, WorkspaceMode, print};
+use crate::{
+    Bounds, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
+};
 
 /// What one file says; what it leaves out is left to what it extends.
 pub(super) struct Layer {
@@ -104,8 +106,8 @@ impl Layer {
                 let message = "a deny rule holds for every program".into();
                 return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
             }
-            if let Some(first) = [&raw.body, &raw.rate, &raw.budget].into_iter().flatten().next() {
-                let message = "a deny rule has no bounds: what it means is denied".into();
+            if let Some(first) = [&raw.body, &raw.rate, &raw.budget, &raw.tls].into_iter().flatten().next() {
+                let message = "a deny rule has no bounds and passes nothing: what it means is denied".into();
                 return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
             }
             let rule = rule(scope, raw)?;
@@ -156,6 +158,18 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let protocol = if about.is_some() { Protocol::Http } else { said.unwrap_or_default() };
     let methods = raw.methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
     let paths = raw.paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
+    let tls = scope.choice(raw.tls.as_ref(), &[("read", Tls::Read), ("pass", Tls::Pass)])?.unwrap_or_default();
+    if let (Some(text), Tls::Pass) = (&raw.tls, tls)
+        && (about.is_some() || said == Some(Protocol::Http) || !matches!(to.host, HostPattern::Exact(_)))
+    {
+        let message = "only TLS to one name passes unread, and then no requests are decided".into();
+        return Err(scope.fail(
+            text.referenced,
+            code::REQUEST,
+            message,
+            "name the host in full, and nothing about requests",
+        ));
+    }
     let pair = |(name, text): (&String, &Text)| Ok((name.clone(), scope.value(text)?));
     let query = raw.query.iter().map(pair).collect::<Result<_, _>>()?;
     let mut headers = BTreeMap::new();
@@ -166,7 +180,7 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();
     let rate = raw.rate.as_ref().map(|text| scope.rate(text)).transpose()?;
     let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
-    Ok(Rule { to, programs, protocol, methods, paths, query, headers, bounds })
+    Ok(Rule { to, programs, protocol, methods, paths, query, headers, bounds, tls })
 }
 
 fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {

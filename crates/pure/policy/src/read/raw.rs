@@ -102,6 +102,7 @@ pub(super) struct RawRule {
     pub(super) body: Option<Text>,
     pub(super) rate: Option<Text>,
     pub(super) budget: Option<Text>,
+    pub(super) tls: Option<Text>,
     #[serde(default, deserialize_with = "present")]
     pub(super) credential: Later,
 }
