@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use policy::{DnsName, Host};
+use record::EventId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,7 +14,7 @@ use crate::exchange::{Exchange, Said};
 use crate::head::{self, Direct, Head, HeadError, Want};
 use crate::meters::TooMuch;
 use crate::naming::PROXY_BASTIDE;
-use crate::passage::{Asked, Closed, Passed};
+use crate::passage::{Asked, Closed, Passed, Why};
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
@@ -49,8 +50,8 @@ impl Forward<'_> {
         let head = match head {
             Ok(head) => head,
             Err(why) => {
-                self.requests.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
-                return say(inside, "400 Bad Request", &format!("bastide refused this request: {why}\n")).await;
+                let event = self.requests.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
+                return odd(inside, why, event).await;
             }
         };
         let rest = bytes.split_off(head.length);
@@ -79,8 +80,10 @@ impl Forward<'_> {
         let (sent, received, result) = match (&head.want, for_tls) {
             (Want::Forward { .. }, true) => {
                 let why = "nothing but TLS passes unread there, and this is none";
+                let event = Some(end.event());
                 self.requests.passage.closed(end.because(why), 0, 0);
-                return say(inside, "403 Forbidden", &format!("bastide refused this request: {why}\n")).await;
+                let why = Why::Refused { why: why.into(), suggestion: None };
+                return refuse(inside, &Closed { why, event }).await;
             }
             _ => self.carry(inside, &mut outside, &head, (rest, for_tls)).await,
         };
@@ -150,27 +153,42 @@ fn itself(who: Option<Seen>) -> io::Result<Asked> {
     Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
 }
 
-pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), closed: &Closed) -> io::Result<()> {
-    let text = match closed {
-        Closed::Refused { why, suggestion: Some(rule) } => {
-            format!("bastide refused this connection: {why}\nthe smallest rule that would allow it: {rule}\n")
-        }
-        other => format!("bastide refused this connection: {other}\n"),
-    };
-    let status = match closed {
-        Closed::Unreachable(_) => "502 Bad Gateway",
-        Closed::TooMuch(TooMuch::Body(_)) => "413 Content Too Large",
-        Closed::TooMuch(TooMuch::Rate(_)) => "429 Too Many Requests",
+pub(crate) async fn refuse(
+    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    Closed { why, event }: &Closed,
+) -> io::Result<()> {
+    let mut text = format!("bastide refused this: {why}\n");
+    if let Why::Refused { suggestion: Some(rule), .. } = why {
+        text += &format!("the smallest rule that would allow it: {rule}\n");
+    }
+    let status = match why {
+        Why::Unreachable(_) => "502 Bad Gateway",
+        Why::TooMuch(TooMuch::Body(_)) => "413 Content Too Large",
+        Why::TooMuch(TooMuch::Rate(_)) => "429 Too Many Requests",
         _ => "403 Forbidden",
     };
-    say(inside, status, &text).await
+    say(inside, status, text, *event).await
 }
 
-pub(crate) async fn say(
+/// A request that is not decided, since it can be read in more than one way.
+pub(crate) async fn odd(
+    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    why: HeadError,
+    event: Option<EventId>,
+) -> io::Result<()> {
+    say(inside, "400 Bad Request", format!("bastide refused this request: {why}\n"), event).await
+}
+
+/// Says what became of a request, and where the operator finds it.
+async fn say(
     inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
     status: &str,
-    text: &str,
+    mut text: String,
+    event: Option<EventId>,
 ) -> io::Result<()> {
+    if let Some(event) = event {
+        text += &format!("the operator finds it by: bastide why {event}\n");
+    }
     let length = text.len();
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\

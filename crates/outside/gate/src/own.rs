@@ -7,7 +7,7 @@ use policy::{Host, HostPattern};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, getsockname, socket_with, sockopt};
 
-use crate::passage::{Asked, Closed, Passage};
+use crate::passage::{Asked, Closed, Passage, Why};
 
 /// What no link to another host carries in one packet, and the loopback device does.
 const ONLY_INSIDE: u32 = 65_535;
@@ -28,8 +28,8 @@ impl Passage {
                 }
                 Err(errno) => format!("whether {address} is this host cannot be told: {errno}"),
             };
-            self.turn_away(asked, &why);
-            return Err(Closed::Refused { why, suggestion: None });
+            let event = self.turn_away(asked, &why);
+            return Err(Closed { why: Why::Refused { why, suggestion: None }, event });
         }
         Ok(())
     }

@@ -46,9 +46,18 @@ pub struct Passage {
     pub opening: Semaphore,
 }
 
+/// Why there is no connection, and where the record says so.
+#[derive(Debug)]
+pub struct Closed {
+    /// Why.
+    pub why: Why,
+    /// The event; none where a flood of them is counted, or nothing can be recorded.
+    pub event: Option<EventId>,
+}
+
 /// Why there is no connection. What it says may be shown to the program.
 #[derive(Debug, thiserror::Error)]
-pub enum Closed {
+pub enum Why {
     /// The policy does not allow it.
     #[error("{why}")]
     Refused {
@@ -96,6 +105,12 @@ pub struct End {
 }
 
 impl End {
+    /// The event of the connection.
+    #[must_use]
+    pub const fn event(&self) -> EventId {
+        self.connect
+    }
+
     /// The same where it came to nothing.
     #[must_use]
     pub fn because(self, why: &str) -> End {
@@ -123,8 +138,8 @@ impl Passage {
     /// [`Closed`]; a refusal is recorded.
     pub async fn pass(&self, mut asked: Asked) -> Result<Passed, Closed> {
         let Some(host) = self.naming.borrow().means(&asked.host) else {
-            self.turn_away(&asked, NO_NAME);
-            return Err(Closed::Refused { why: NO_NAME.into(), suggestion: None });
+            let event = self.turn_away(&asked, NO_NAME);
+            return Err(Closed { why: Why::Refused { why: NO_NAME.into(), suggestion: None }, event });
         };
         asked.host = host;
         let asked = &asked;
@@ -132,7 +147,7 @@ impl Passage {
         let meter = self.meter(&permit, asked)?;
         let for_tls = permit.is_for_tls();
         self.name(asked)?;
-        let _opening = self.opening.acquire().await.map_err(|_| Closed::Unrecorded)?;
+        let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
         self.paced(asked).await;
@@ -144,7 +159,7 @@ impl Passage {
             }
             Err(why) => {
                 self.closed(End { connect, at: None, address: None, note: Some(why.clone()) }, 0, 0);
-                Err(Closed::Unreachable(why))
+                Err(Closed { why: Why::Unreachable(why), event: Some(connect) })
             }
         }
     }
@@ -168,8 +183,8 @@ impl Passage {
 
     fn meter(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Meter, Closed> {
         self.meters.admit(permit, asked.asks.as_ref()).map_err(|why| {
-            self.turn_away(asked, &format!("refused request: {why}"));
-            Closed::TooMuch(why)
+            let event = self.turn_away(asked, &format!("refused request: {why}"));
+            Closed { why: Why::TooMuch(why), event }
         })
     }
 
@@ -194,8 +209,8 @@ impl Passage {
             // Whoever comes here with a connection has nothing that could be decided.
             Decision::Read => {
                 let why = "requests are decided there one by one, and this is none";
-                self.turn_away(asked, why);
-                Err(Closed::Refused { why: why.into(), suggestion: None })
+                let event = self.turn_away(asked, why);
+                Err(Closed { why: Why::Refused { why: why.into(), suggestion: None }, event })
             }
         }
     }
@@ -230,11 +245,9 @@ impl Passage {
         let _ = self.ledger.borrow_mut().write(Kind::Close { connect, sent, received, address, note });
     }
 
-    /// Records a refusal that no policy had to decide.
-    pub fn turn_away(&self, asked: &Asked, why: &str) {
-        if self.admit(asked) {
-            self.refused(asked, why.to_owned());
-        }
+    /// Records a refusal that no policy had to decide; gives the event.
+    pub fn turn_away(&self, asked: &Asked, why: &str) -> Option<EventId> {
+        if self.admit(asked) { self.refused(asked, why.to_owned()) } else { None }
     }
 
     /// Records for ever, a period after each flood of refusals began, how many were only counted.
@@ -269,11 +282,11 @@ impl Passage {
         admitted
     }
 
-    fn refused(&self, asked: &Asked, why: String) {
+    fn refused(&self, asked: &Asked, why: String) -> Option<EventId> {
         let mut kind = asked.event(Verdict::Refused);
         because(&mut kind, why);
         // Refused either way: an event that cannot be written changes nothing.
-        let _ = self.ledger.borrow_mut().write_after(asked.exec(), kind);
+        self.ledger.borrow_mut().write_after(asked.exec(), kind).ok()
     }
 
     /// A name that goes to a resolver is recorded first, even when the program never looked it up itself.
@@ -281,11 +294,11 @@ impl Passage {
         let Host::Name(name) = &asked.host else { return Ok(()) };
         match self.naming.borrow_mut().answer(&self.policy, &self.ledger, name) {
             Answer::Addresses(_) => Ok(()),
-            Answer::Unable if !self.ledger.borrow().is_whole() => Err(Closed::Unrecorded),
+            Answer::Unable if !self.ledger.borrow().is_whole() => Err(UNRECORDED),
             Answer::Unable | Answer::Denied => {
                 let why = format!("`{name}` cannot be looked up: the session's bound of names is reached");
-                self.turn_away(asked, &why);
-                Err(Closed::Refused { why, suggestion: None })
+                let event = self.turn_away(asked, &why);
+                Err(Closed { why: Why::Refused { why, suggestion: None }, event })
             }
         }
     }
@@ -302,15 +315,15 @@ impl Passage {
             // On the heap: what waits for a resolver is large, and most connections never do.
             Host::Name(name) => Box::pin(self.resolver.lookup(name)).await.map_err(|error| {
                 let why = format!("`{name}` cannot be looked up: {error}");
-                self.turn_away(asked, &why);
-                Closed::Unreachable(why)
+                let event = self.turn_away(asked, &why);
+                Closed { why: Why::Unreachable(why), event }
             })?,
         };
         match permit.pin(&resolved) {
             // A literal address was judged like any other, whoever connects to it.
             Ok(_) if proxied => Ok(Way::Proxied),
             Ok(pinned) => self.beyond(asked, pinned.addresses()).map(|()| Way::Direct(pinned.addresses().to_vec())),
-            Err(refusal) if !self.admit(asked) => Err(Closed::Refused { why: refusal.to_string(), suggestion: None }),
+            Err(refusal) if !self.admit(asked) => Err(uncounted(&refusal)),
             Err(refusal) => {
                 let smallest = resolved.iter().find(|address| special(**address).is_some());
                 let smallest = smallest.and_then(|&at| suggest_address(&self.policy, &asked.egress(), at));
@@ -331,7 +344,7 @@ impl Passage {
             *rule = Some(allowing);
         }
         let causes = asked.exec().into_iter().chain(request.map(|id| Cause { id, known: Known::Observed }));
-        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| Closed::Unrecorded)
+        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)
     }
 
     fn allow_request(&self, asked: &Asked, allowing: String, on: Option<Cause>) -> Result<EventId, Closed> {
@@ -340,12 +353,12 @@ impl Passage {
             *rule = Some(allowing);
         }
         let causes = asked.exec().into_iter().chain(on);
-        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| Closed::Unrecorded)
+        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)
     }
 
     fn refuse(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal) -> Closed {
         if !self.admit(asked) {
-            return Closed::Refused { why: refusal.to_string(), suggestion: None };
+            return uncounted(refusal);
         }
         let smallest = suggest(&self.policy, &asked.egress()).map(|smallest| smallest.rule.to_string());
         self.refuse_with(asked, verdict, refusal, smallest)
@@ -360,9 +373,17 @@ impl Passage {
             *reason = Some(refusal.to_string());
             suggestion.clone_from(&smallest);
         }
-        let _ = self.ledger.borrow_mut().write_after(asked.exec(), kind);
-        Closed::Refused { why: refusal.to_string(), suggestion: smallest }
+        let event = self.ledger.borrow_mut().write_after(asked.exec(), kind).ok();
+        Closed { why: Why::Refused { why: refusal.to_string(), suggestion: smallest }, event }
     }
+}
+
+/// Nothing can be recorded, so nothing is let out.
+const UNRECORDED: Closed = Closed { why: Why::Unrecorded, event: None };
+
+/// A refusal that is only counted.
+fn uncounted(refusal: &Refusal) -> Closed {
+    Closed { why: Why::Refused { why: refusal.to_string(), suggestion: None }, event: None }
 }
 
 fn because(kind: &mut Kind, why: String) {

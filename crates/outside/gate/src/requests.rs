@@ -9,10 +9,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exchange::{Exchange, Left, Said};
-use crate::forward::{finish, read_head, refuse, say};
+use crate::forward::{finish, odd, read_head, refuse};
 use crate::head::{self, Direct, HANDSHAKE, HeadError, Place};
 use crate::meters::Meter;
-use crate::passage::{Asked, Closed, End, Passage, Passed};
+use crate::passage::{Asked, Closed, End, Passage, Passed, Why};
 use crate::stream::{Again, Outer};
 use crate::tls::Authority;
 
@@ -112,16 +112,19 @@ impl<'a> Requests<'a> {
         course: &mut Course<'a>,
     ) -> io::Result<()> {
         loop {
-            let patience = if course.outside.is_none() { PATIENCE } else { self.idle };
+            // A program may wait before a request, but not within one.
+            if bytes.is_empty() {
+                let patience = if course.outside.is_none() { PATIENCE } else { self.idle };
+                match timeout(patience, inside.read_buf(&mut bytes)).await {
+                    Ok(Ok(length)) if length > 0 => {}
+                    Ok(Err(error)) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+                    Err(_) if course.outside.is_none() => return Err(io::ErrorKind::TimedOut.into()),
+                    _ => return Ok(()),
+                }
+            }
             let (host, port, tls) = (&course.asked.host, course.asked.port, course.tls.is_some());
             let read = |bytes: &[u8], looked| head::parse_direct(bytes, looked, &Place { host, port, tls });
-            let head = match timeout(patience, read_head(inside, &mut bytes, read)).await {
-                Ok(Err(error)) if bytes.is_empty() && error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-                Ok(head) => head?,
-                Err(_) if bytes.is_empty() && course.outside.is_some() => return Ok(()),
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            };
-            let direct = match head {
+            let direct = match timeout(PATIENCE, read_head(inside, &mut bytes, read)).await?? {
                 Ok(direct) => direct,
                 Err(why) => return self.odd(inside, course, why).await,
             };
@@ -185,8 +188,9 @@ impl<'a> Requests<'a> {
                         _ => "the destination does not answer".into(),
                     };
                     let why = format!("no TLS with `{}`: {why}", asked.host);
+                    let event = Some(end.event());
                     self.passage.closed(end.because(&why), 0, 0);
-                    return Err(Closed::Unreachable(why));
+                    return Err(Closed { why: Why::Unreachable(why), event });
                 }
             },
         };
@@ -201,11 +205,8 @@ impl<'a> Requests<'a> {
         course: &Course<'_>,
         why: HeadError,
     ) -> io::Result<()> {
-        self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
-        if why == HeadError::Tls {
-            return Err(io::Error::other(why));
-        }
-        say(inside, "400 Bad Request", &format!("bastide refused this request: {why}\n")).await
+        let event = self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
+        if why == HeadError::Tls { Err(io::Error::other(why)) } else { odd(inside, why, event).await }
     }
 
     fn close(&self, outside: Option<Outside>) {

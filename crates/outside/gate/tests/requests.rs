@@ -180,6 +180,7 @@ fn each_request_of_a_connection_is_decided_by_itself() {
         assert!(refused.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{refused}");
         let rule = format!("{{to: \"web.example:{port}\", methods: [GET], paths: [\"/b\"]}}");
         assert!(refused.contains(&rule) && !refused.contains("/a/z"), "{refused}");
+        assert!(refused.contains("the operator finds it by: bastide why g"), "{refused}");
         let said = |request: &str| format!("{request} HTTP/1.1\r\nHost: web.example:{port}\r\n");
         let expected = [said("GET /a/x?q=1") + "\r\n", said("POST /a/y") + "Content-Length: 2\r\n\r\nhi"];
         assert_eq!(origin.got(), expected, "{way:?}");

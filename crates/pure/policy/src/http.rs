@@ -89,7 +89,7 @@ pub enum RequestError {
     /// `%` without two hex digits.
     #[error("the path holds a `%` that encodes nothing")]
     Percent,
-    /// `%25` before two hex digits.
+    /// Decoded once, it is encoded still.
     #[error("the path is encoded twice")]
     Double,
     /// `.` or `..`, in any spelling.
@@ -476,13 +476,14 @@ fn decode(segment: &str) -> Result<Vec<u8>, RequestError> {
             continue;
         }
         match hex(bytes, at + 1).ok_or(RequestError::Percent)? {
-            b'%' if hex(bytes, at + 3).is_some() => return Err(RequestError::Double),
             0..=31 | 127 => return Err(RequestError::Control),
             byte => decoded.push(byte),
         }
         at += 3;
     }
-    Ok(decoded)
+    // However it was spelled: what is decoded once more would be another path.
+    let twice = (0..decoded.len()).any(|at| decoded[at] == b'%' && hex(&decoded, at + 1).is_some());
+    if twice { Err(RequestError::Double) } else { Ok(decoded) }
 }
 
 /// The byte that two hex digits mean.
@@ -673,6 +674,8 @@ mod tests {
             ("/a%2", RequestError::Percent),
             ("/a%zz", RequestError::Percent),
             ("/a%252f", RequestError::Double),
+            ("/a%25%32%66", RequestError::Double),
+            ("/a%2%35", RequestError::Percent),
             ("/a%00", RequestError::Control),
             ("/a%0d%0a", RequestError::Control),
             ("/a\\b", RequestError::Character),
