@@ -36,6 +36,8 @@ pub struct Passage {
     pub meters: Meters,
     /// How fast allowed connections are made in the long run.
     pub pace: RefCell<Flood>,
+    /// The same for further requests on a connection.
+    pub request_pace: RefCell<Flood>,
     /// Rung when refusals were counted that are not recorded yet.
     pub behind: Notify,
     /// Looks up allowed names.
@@ -150,7 +152,7 @@ impl Passage {
         let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
-        self.paced(asked).await;
+        paced(&self.pace, asked).await;
         let connect = self.allow(asked, &way, rule)?;
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
@@ -176,7 +178,7 @@ impl Passage {
             let pinned = permit.pin(&[address]);
             pinned.map_err(|refusal| self.refuse_with(asked, Verdict::Refused, &refusal, None))?;
         }
-        self.paced(asked).await;
+        paced(&self.request_pace, asked).await;
         let on = Cause { id: on.connect, known: Known::Observed };
         self.allow_request(asked, rule, Some(on)).map(|_| meter)
     }
@@ -227,13 +229,6 @@ impl Passage {
                 let (stream, address) = dial(addresses, asked.port).await?;
                 Ok((stream, Some(address), None))
             }
-        }
-    }
-
-    /// Waits for as long as connections come too fast: each is recorded, and the record must not fill the disk.
-    async fn paced(&self, asked: &Asked) {
-        while !self.pace.borrow_mut().admit(Instant::now(), asked.weight()) {
-            tokio::time::sleep(REST).await;
         }
     }
 
@@ -375,6 +370,13 @@ impl Passage {
         }
         let event = self.ledger.borrow_mut().write_after(asked.exec(), kind).ok();
         Closed { why: Why::Refused { why: refusal.to_string(), suggestion: smallest }, event }
+    }
+}
+
+/// Waits for as long as what is allowed comes too fast: each is recorded, and the record must not fill the disk.
+async fn paced(pace: &RefCell<Flood>, asked: &Asked) {
+    while !pace.borrow_mut().admit(Instant::now(), asked.weight()) {
+        tokio::time::sleep(REST).await;
     }
 }
 

@@ -21,7 +21,7 @@ use crate::answers;
 use crate::confine::{ceiling, confine, prepare};
 use crate::diag::Diag;
 use crate::door::Door;
-use crate::flood::{CONNECTIONS, Flood};
+use crate::flood::{CONNECTIONS, Flood, REQUESTS};
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
 use crate::meters::Meters;
@@ -148,6 +148,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         refusals: RefCell::new(Refusals::new(Instant::now())),
         meters,
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
+        request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),
         opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),
     })

@@ -61,10 +61,11 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
     }
     let mut text = String::from("# observed, not judged: what one run asked for, whatever made it ask\n");
     text += &format!("bastide: 1\nname: {}\nnetwork:\n  default: deny\n", print::quoted(&named(name)));
+    let rules = joined(needed(rules));
     if !rules.is_empty() {
         text += "  allow:\n";
     }
-    for (place, found) in joined(rules) {
+    for (place, found) in rules {
         text += &found.line(place);
     }
     for request in left {
@@ -83,11 +84,33 @@ fn named(name: &str) -> String {
 }
 
 /// What a rule is about: one destination, and one request where they were read.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     to: Target,
     methods: Vec<Method>,
     paths: Vec<PathPattern>,
+}
+
+/// Without what is allowed with another request anyway: one that may be read as `/a/b` brings that along.
+fn needed(rules: BTreeMap<Place, Found>) -> BTreeMap<Place, Found> {
+    let brings = |wide: &Place, place: &Place| {
+        (&wide.to, &wide.methods) == (&place.to, &place.methods)
+            && wide.paths.len() > place.paths.len()
+            && place.paths.iter().all(|path| wide.paths.contains(path))
+    };
+    let mut needed = BTreeMap::new();
+    for (place, found) in &rules {
+        let wider = || rules.iter().filter(|(wide, _)| brings(wide, place)).map(|(_, found)| found);
+        if wider().any(|wide| wide.unknown) {
+            continue;
+        }
+        let known: BTreeSet<_> =
+            found.known.iter().filter(|program| !wider().any(|wide| wide.known.contains(*program))).cloned().collect();
+        if found.unknown || !known.is_empty() {
+            needed.insert(place.clone(), Found { known, ..*found });
+        }
+    }
+    needed
 }
 
 /// Paths that the same programs asked for in the same way, in one rule.
@@ -96,7 +119,8 @@ fn joined(rules: BTreeMap<Place, Found>) -> Vec<(Place, Found)> {
     for (place, found) in rules {
         match joined.last_mut() {
             Some((last, same)) if *same == found && (&last.to, &last.methods) == (&place.to, &place.methods) => {
-                last.paths.extend(place.paths);
+                let new = place.paths.into_iter().filter(|path| !last.paths.contains(path)).collect::<Vec<_>>();
+                last.paths.extend(new);
             }
             _ => joined.push((place, found)),
         }
