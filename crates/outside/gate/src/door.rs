@@ -94,7 +94,7 @@ impl<O: Original + 'static> Door<O> {
     }
 
     /// Lets the beginning of TLS through where nothing else passes.
-    async fn hello(&self, inside: &mut Captured, outside: &mut Captured, host: &Host) -> io::Result<()> {
+    async fn hello(&self, inside: &mut Captured, outside: &mut Captured, host: &Host) -> io::Result<u64> {
         let host = self.passage.naming.borrow().means(host).unwrap_or_else(|| host.clone());
         let hello = pass_hello(&mut inside.stream, &mut outside.stream, Vec::new(), &host);
         timeout(PATIENCE, Box::pin(hello)).await?
@@ -134,11 +134,15 @@ impl<O: Original + 'static> Door<O> {
         let host = asked.host.clone();
         let Ok(Passed { stream, end, for_tls, .. }) = self.passage.pass(asked).await else { return };
         let mut outside = Captured::new(stream);
-        if for_tls && let Err(why) = self.hello(inside, &mut outside, &host).await {
-            return self.passage.closed(end.because(&why.to_string()), 0, 0);
-        }
+        let first = match for_tls {
+            false => 0,
+            true => match self.hello(inside, &mut outside, &host).await {
+                Ok(first) => first,
+                Err(why) => return self.passage.closed(end.because(&why.to_string()), 0, 0),
+            },
+        };
         let (sent, received, result) = relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle).await;
-        self.passage.closed(end, sent, received);
+        self.passage.closed(end, first + sent, received);
         inside.well = result.is_ok();
         outside.well = result.is_ok();
     }

@@ -68,8 +68,10 @@ impl Exchange {
         let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
         let mut reply = Reply::new(head.starts_with(b"HEAD "));
         let mut left = body::Left::new(body);
+        // Not what was read from the program, but what reached the server: an answer may come before either is whole.
+        let whole = Cell::new(false);
         let said = async {
-            self.say(&mut from, &mut ask, head, (&mut left, &mut rest), may).await?;
+            whole.set(self.say(&mut from, &mut ask, head, (&mut left, &mut rest), may).await?);
             self.goes_on(&mut from, &mut rest, only).await
         };
         let alone = tokio::select! {
@@ -79,10 +81,10 @@ impl Exchange {
             () = self.silence() => return Err(io::ErrorKind::TimedOut.into()),
         };
         // Where the answer ended with the connection, or more came than was asked for, nothing can follow.
-        Ok(if reply.is_whole() && left.is_done() && alone { Left::Both(rest) } else { Left::Neither })
+        Ok(if reply.is_whole() && whole.get() && alone { Left::Both(rest) } else { Left::Neither })
     }
 
-    /// Says the request and leaves in `rest` what comes after it.
+    /// Says the request and leaves in `rest` what comes after it. Gives whether all of it went out.
     async fn say(
         &self,
         from: &mut (impl AsyncRead + Unpin),
@@ -90,7 +92,7 @@ impl Exchange {
         head: &[u8],
         (left, rest): (&mut body::Left, &mut Vec<u8>),
         may: &impl Fn(usize, bool) -> bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let first = left.take(rest)?;
         if !may(head.len(), false) || !may(first, true) {
             return Err(io::ErrorKind::QuotaExceeded.into());
@@ -111,7 +113,7 @@ impl Exchange {
             takes = takes && self.put(to, &bytes[..taken]).await;
             rest.extend_from_slice(&bytes[taken..length]);
         }
-        Ok(())
+        Ok(takes)
     }
 
     /// Hears what the program says when its request was said: the next one, or its end. Ends only where the answer no longer

@@ -62,6 +62,13 @@ impl Forward<'_> {
                     inside.write_all(ESTABLISHED).await?;
                     return self.requests.serve(inside, rest, asked).await;
                 }
+                // Its Host would be another than the name that is decided on.
+                Want::Forward { .. } if self.requests.passage.named(asked.clone()).host != head.host => {
+                    let why = "the target is an address that stands for a name: the request must say the name";
+                    let event = self.requests.passage.turn_away(&asked, why);
+                    let why = Why::Refused { why: why.into(), suggestion: None };
+                    return refuse(inside, &Closed { why, event }).await;
+                }
                 Want::Forward { asks, head: said, .. } => {
                     let direct = asks.as_ref().clone().map(|asks| Direct {
                         asks,
@@ -100,17 +107,19 @@ impl Forward<'_> {
     ) -> (u64, u64, io::Result<()>) {
         match &head.want {
             Want::Tunnel => {
-                let first = rest.len() as u64;
+                let host = self.requests.passage.naming.borrow().means(&head.host);
+                let host = host.unwrap_or_else(|| head.host.clone());
                 let started = async {
                     inside.write_all(ESTABLISHED).await?;
                     match for_tls {
-                        true => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &head.host))).await?,
-                        false => outside.write_all(&rest).await,
+                        true => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &host))).await?,
+                        false => outside.write_all(&rest).await.map(|()| rest.len() as u64),
                     }
                 };
-                if let Err(error) = started.await {
-                    return (0, 0, Err(error));
-                }
+                let first = match started.await {
+                    Ok(first) => first,
+                    Err(error) => return (0, 0, Err(error)),
+                };
                 let (sent, received, result) = relay(inside, outside, self.buffers, self.requests.idle).await;
                 (sent + first, received, result)
             }
@@ -194,13 +203,14 @@ async fn say(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
          Connection: close\r\n\r\n{text}"
     );
-    inside.write_all(answer.as_bytes()).await?;
+    // A program that does not read must not hold what it was refused on.
+    timeout(FAREWELL, inside.write_all(answer.as_bytes())).await??;
     finish(inside).await
 }
 
 /// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.
 pub(crate) async fn finish(inside: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    inside.shutdown().await?;
+    timeout(FAREWELL, inside.shutdown()).await??;
     let mut rest = [0; 4096];
     let drained = async {
         // So much, then it is reset: a program that goes on sending is not reading.

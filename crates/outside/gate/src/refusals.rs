@@ -56,7 +56,11 @@ impl Refusals {
             self.behind |= !fits;
             return fits;
         }
-        let counted = self.kinds.entry(kind).or_insert_with(|| Counted { asked: asked.clone(), seen: 0, missed: 0 });
+        let counted = self.kinds.entry(kind).or_insert_with(|| Counted {
+            asked: Asked { asks: None, ..asked.clone() },
+            seen: 0,
+            missed: 0,
+        });
         counted.seen = counted.seen.saturating_add(1);
         let fits = counted.seen <= FIRST && self.all.admit(now, asked.weight());
         counted.missed += u64::from(!fits);

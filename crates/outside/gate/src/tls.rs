@@ -12,7 +12,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpos
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::server::Acceptor;
+use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::{AlertDescription, ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -154,6 +154,9 @@ impl Authority {
         let builder = builder.with_safe_default_protocol_versions().map_err(text)?.with_no_client_auth();
         let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(text)?;
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        // A cell could fill what is kept of its sessions, for every host.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(config)
     }
 }
@@ -161,7 +164,8 @@ impl Authority {
 /// Longest beginning of a connection in which a handshake names its host.
 const HELLO: usize = 64 * 1024;
 
-/// Passes the beginning of a connection on, if it is a TLS handshake that names this host. `first` came already.
+/// Passes the beginning of a connection on, if it is a TLS handshake that names this host. `first` came already. Gives how
+/// many bytes went out.
 ///
 /// # Errors
 /// When it is none, or names another.
@@ -170,7 +174,7 @@ pub(crate) async fn pass_hello(
     outside: &mut TcpStream,
     mut first: Vec<u8>,
     host: &Host,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let mut acceptor = Acceptor::default();
     let mut heard = 0;
     loop {
@@ -181,7 +185,7 @@ pub(crate) async fn pass_hello(
             Ok(Some(hello)) => {
                 let named = hello.client_hello().server_name().map(str::to_owned).unwrap_or_default();
                 if Host::parse(&named).is_ok_and(|named| named == *host) {
-                    return outside.write_all(&first).await;
+                    return outside.write_all(&first).await.map(|()| first.len() as u64);
                 }
                 return Err(io::Error::other(Refused::OtherName { named, host: host.clone() }.to_string()));
             }

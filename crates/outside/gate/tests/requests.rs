@@ -443,3 +443,70 @@ fn a_rule_is_about_a_query_and_headers() {
     }
     assert_eq!(origin.got().len(), 2);
 }
+
+/// What was not sent whole leaves the connection in the middle of a request: whatever came next would go on with that.
+#[test]
+fn nothing_follows_a_request_that_was_answered_before_it_was_whole() {
+    let (cell, listener) = (Cell::new(), TcpListener::bind((OUTSIDE, 0)).unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let mut leased = lease(&[]);
+    leased.policy = rules(port);
+    let _gate = cell.start(&leased, ORDINARY).ready();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 16]).unwrap();
+        stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        // All that came, until the gate ends the connection.
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        String::from_utf8_lossy(&rest).matches("HTTP/1.1").count()
+    });
+    let got = cell.inside(move || {
+        let mut stream = TcpStream::connect((address("web.example."), port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut writing = stream.try_clone().unwrap();
+        let said = [post(port, 16 << 20), get("/a/next", port)].concat();
+        std::thread::spawn(move || drop(writing.write_all(said.as_bytes())));
+        let mut got = Vec::new();
+        let _ = stream.read_to_end(&mut got);
+        String::from_utf8(got).unwrap()
+    });
+    assert_eq!(got, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(server.join().unwrap(), 0, "no other request than the one that was answered");
+}
+
+/// A server that expects no body with a method takes it for the next request.
+#[test]
+fn a_body_that_nobody_expects_is_the_last_on_its_connection() {
+    let (cell, origin, _gate) = begin();
+    let port = origin.port;
+    let said = format!("GET /a HTTP/1.1\r\nHost: web.example:{port}\r\nContent-Length: 2\r\n\r\nhi");
+    let got = say(&cell, port, Way::Direct, (said + &get("/a/next", port)).as_bytes());
+    assert_eq!(got, answer("/a"));
+    assert!(origin.got()[0].contains("Connection: close\r\n") && origin.got().len() == 1, "{:?}", origin.got());
+}
+
+/// What a `Connection` header takes away is no reason to allow: the server never sees it.
+#[test]
+fn only_what_is_sent_is_decided_on() {
+    let policy = |port: u16| {
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        let headers = [("x-readonly".to_owned(), policy::ValuePattern::parse("1").unwrap())].into();
+        let to = policy::Target::parse(&format!("web.example:{port}")).unwrap();
+        policy.network.allow = vec![Rule { protocol: Protocol::Http, headers, ..Rule::to(to) }, here(port)];
+        Conjunction::new(vec![policy])
+    };
+    let (cell, origin, _gate) = begin_with(policy, 1);
+    let port = origin.port;
+    let ask = |rest: &str| {
+        let said = format!("GET /x HTTP/1.1\r\nHost: web.example:{port}\r\nX-Readonly: 1\r\n{rest}\r\n");
+        say(&cell, port, Way::Direct, said.as_bytes())
+    };
+    assert!(ask("Connection: X-Readonly\r\n").starts_with("HTTP/1.1 403"));
+    assert!(ask("X_Readonly: 0\r\n").starts_with("HTTP/1.1 403"));
+    assert!(ask("X-Original-URL: /b\r\n").starts_with("HTTP/1.1 400"));
+    assert!(ask("Content_Length: 3\r\n").starts_with("HTTP/1.1 400"));
+    assert!(origin.got().is_empty());
+    assert_eq!(ask(""), answer("/x"));
+}

@@ -110,6 +110,8 @@ pub enum Reason {
     AskFirst,
     /// The name has no address.
     NoAddress,
+    /// An address where requests are decided, by a name where none are.
+    ReadThere,
     /// An address other than the one that was allowed.
     OtherAddress,
     /// An address in a special range that no rule names.
@@ -198,7 +200,10 @@ impl Member {
     fn allowing(&self, egress: &Egress<'_>, host: &Host) -> Option<usize> {
         let allow = &self.policy.network.allow;
         // A connection may be made for the sake of any request.
-        let asks = |rule: &Rule| egress.request.is_none_or(|request| request.is_taken(rule, true));
+        let asks = |rule: &Rule| {
+            // Where a request is read, nothing passes as TLS that is not.
+            egress.request.is_none_or(|request| rule.tls == Tls::Read && request.is_taken(rule, true))
+        };
         let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program) && asks(rule);
         self.allow.find(host, |position| takes(&allow[position]))
     }
@@ -216,14 +221,19 @@ impl Member {
 
     /// Whether what is said to this destination must be read, whoever says it, but for TLS that a rule lets pass.
     pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
-        let (network, host, port) = (&self.policy.network, egress.host, egress.port);
-        if self.passes(egress) {
-            return false;
-        }
+        !self.passes(egress) && self.reader(egress.host, egress.port).is_some()
+    }
+
+    /// A rule that has requests to this destination decided.
+    fn reader(&self, host: &Host, port: u16) -> Option<&Rule> {
+        let network = &self.policy.network;
         let of = |rule: &Rule| rule.protocol == Protocol::Http && rule.to.port.is_none_or(|named| named == port);
-        self.reads
-            && (self.allow.find(host, |position| of(&network.allow[position])).is_some()
-                || self.deny.find(host, |position| of(&network.deny[position])).is_some())
+        if !self.reads {
+            return None;
+        }
+        let allowing = self.allow.find(host, |position| of(&network.allow[position]));
+        let denying = || self.deny.find(host, |position| of(&network.deny[position]));
+        allowing.map(|position| &network.allow[position]).or_else(|| denying().map(|position| &network.deny[position]))
     }
 
     /// Whether a rule lets TLS to this very name pass unread.
@@ -325,7 +335,7 @@ impl Permit<'_> {
     }
 
     fn judge(&self, raw: IpAddr) -> Result<(), Refusal> {
-        let address = raw.to_canonical();
+        let (address, port) = (raw.to_canonical(), self.egress.port);
         if let Host::Address(allowed) = self.egress.host
             && allowed.to_canonical() != address
         {
@@ -335,7 +345,11 @@ impl Permit<'_> {
         let found = special(raw);
         for member in self.conjunction.members() {
             let name = &member.policy.name;
-            if let Some(rule) = member.denial(&Host::Address(address), self.egress.port, self.egress.request) {
+            // A name leads there on which no request is decided: what is said there would pass unread.
+            if let (None, Some(rule)) = (self.egress.request, member.reader(&Host::Address(address), port)) {
+                return Err(Refusal::new(Reason::ReadThere, name, &self.egress, Some(rule.to_string())));
+            }
+            if let Some(rule) = member.denial(&Host::Address(address), port, self.egress.request) {
                 return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));
             }
             if let Some(found) = found
@@ -390,6 +404,10 @@ impl fmt::Display for Refusal {
                 write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked")
             }
             Reason::NoAddress => write!(formatter, "`{to}` has no address"),
+            Reason::ReadThere => write!(
+                formatter,
+                "`{to}` resolves to an address where requests are decided, by `{rule}` of policy `{policy}`; name it so, too"
+            ),
             Reason::OtherAddress => write!(formatter, "`{to}` was allowed, not `{rule}`"),
             Reason::SpecialRange => {
                 write!(formatter, "`{to}` resolves to {rule}, which policy `{policy}` does not name")

@@ -11,6 +11,8 @@ use crate::{Host, HostError, Rule};
 
 /// Longest path, in bytes.
 const MAX_PATH: usize = 8 * 1024;
+/// Most segments: each is kept apart.
+const MAX_SEGMENTS: usize = 256;
 /// Longest method, in bytes.
 const MAX_METHOD: usize = 32;
 
@@ -33,7 +35,10 @@ pub struct Request {
 /// Names and values of a query, decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Query {
+    /// As forms are read.
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The same where `+` is no space.
+    plain: Vec<(Vec<u8>, Vec<u8>)>,
     /// Servers read it in ways that cannot be told.
     odd: bool,
 }
@@ -78,7 +83,7 @@ pub enum RequestError {
     #[error("a method is 1 to {MAX_METHOD} of `A` to `Z`, `0` to `9` and `-`, and begins with a letter")]
     Method,
     /// It does not begin with `/`, or is too long.
-    #[error("a path begins with `/` and has at most {MAX_PATH} bytes")]
+    #[error("a path begins with `/` and has at most {MAX_PATH} bytes and {MAX_SEGMENTS} segments")]
     Path,
     /// A byte that stands in no path as it is.
     #[error("the path holds a byte that must be percent-encoded")]
@@ -153,7 +158,7 @@ impl Request {
     /// The same with its headers.
     #[must_use]
     pub fn with_headers<'h>(self, headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Request {
-        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect();
+        let headers = headers.map(|(name, value)| (folded(name), value.to_vec())).collect();
         Request { headers, ..self }
     }
 
@@ -189,7 +194,7 @@ impl Request {
     pub(crate) fn is_taken(&self, rule: &Rule, every: bool) -> bool {
         let Rule { methods, paths, query, headers, .. } = rule;
         let mut readings = self.readings.iter();
-        let taken = |reading: &Reading| paths.iter().any(|path| path.takes(reading));
+        let taken = |reading: &Reading| paths.iter().any(|path| path.takes(reading, !every));
         (methods.is_empty() || methods.contains(&self.method))
             && (paths.is_empty() || if every { readings.all(taken) } else { readings.any(taken) })
             && query.iter().all(|(name, value)| self.query.is_taken(name, value, every))
@@ -202,13 +207,16 @@ impl Request {
 
 impl Query {
     fn read(text: &str) -> Query {
-        let mut query = Query { pairs: Vec::new(), odd: text.contains(';') };
-        for pair in text.split(['&', ';']).filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (form(name, &mut query.odd), form(value, &mut query.odd));
-            query.pairs.push((name, value));
-        }
-        query
+        let mut odd = text.contains(';');
+        let mut read = |space: u8| {
+            let pair = |pair: &str| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (form(name, space, &mut odd), form(value, space, &mut odd))
+            };
+            text.split(['&', ';']).filter(|pair| !pair.is_empty()).map(pair).collect::<Vec<_>>()
+        };
+        let (pairs, plain) = (read(b' '), read(b'+'));
+        Query { pairs, plain, odd }
     }
 
     /// A field that stands once, in a query that is read in one way; where any reading counts, any such field, and every
@@ -217,20 +225,24 @@ impl Query {
         if self.odd {
             return !every;
         }
-        let found = self.pairs.iter().filter(|(other, _)| other == name.as_bytes()).map(|(_, value)| value.as_slice());
-        value.takes_of(found, every)
+        let mut readings = [&self.pairs, &self.plain].into_iter();
+        let taken = |pairs: &Vec<(Vec<u8>, Vec<u8>)>| {
+            let found = pairs.iter().filter(|(other, _)| other == name.as_bytes()).map(|(_, value)| value.as_slice());
+            value.takes_of(found, every)
+        };
+        if every { readings.all(taken) } else { readings.any(taken) }
     }
 }
 
 /// A name or a value of a query, decoded as forms are.
-fn form(text: &str, odd: &mut bool) -> Vec<u8> {
+fn form(text: &str, space: u8, odd: &mut bool) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let (byte, length) = match (byte, hex(bytes, at + 1)) {
             (b'%', Some(byte)) => (byte, 3),
-            (b'+', _) => (b' ', 1),
+            (b'+', _) => (space, 1),
             (byte, _) => {
                 *odd |= byte == b'%';
                 (byte, 1)
@@ -275,11 +287,27 @@ impl ValuePattern {
     /// Whether it takes the one value there is, or any of several.
     fn takes_of<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>, every: bool) -> bool {
         if !every {
-            return values.any(|value| self.takes(value));
+            // A list in one header is that header several times.
+            let some = |value: &[u8]| value.split(|byte| *byte == b',').any(|one| self.takes(one.trim_ascii()));
+            return values.any(|value| self.takes(value) || some(value));
         }
         // Which of two a server takes cannot be told.
         values.next().is_some_and(|value| self.takes(value)) && values.next().is_none()
     }
+}
+
+/// A header's name as servers compare it: in lower case, and to some `_` is `-`.
+fn folded(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// The name of a query's field that a rule may be about, as it is when it was decoded.
+///
+/// # Errors
+/// [`RequestError::Name`].
+pub fn field(name: &str) -> Result<String, RequestError> {
+    let plain = !name.is_empty() && name.len() <= 256 && !name.contains(['%', '&', '=', ';']);
+    if plain && !name.chars().any(char::is_control) { Ok(name.into()) } else { Err(RequestError::Name) }
 }
 
 /// The name of a header that a rule may be about, in lower case. Those that frame or route a request are judged before
@@ -288,11 +316,25 @@ impl ValuePattern {
 /// # Errors
 /// [`RequestError::Name`].
 pub fn header(name: &str) -> Result<String, RequestError> {
-    const OTHERS: [&str; 6] = ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"];
-    let lower = name.to_ascii_lowercase();
+    const OTHERS: [&str; 9] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+        "te",
+        "keep-alive",
+        "trailer",
+        "http2-settings",
+    ];
+    let lower = folded(name);
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let plain = !lower.is_empty() && lower.len() <= 256 && lower.bytes().all(token);
-    if plain && !OTHERS.contains(&lower.as_str()) { Ok(lower) } else { Err(RequestError::Name) }
+    if plain && !OTHERS.contains(&lower.as_str()) && !lower.starts_with("proxy-") {
+        Ok(lower)
+    } else {
+        Err(RequestError::Name)
+    }
 }
 
 impl fmt::Display for Request {
@@ -354,26 +396,33 @@ impl PathPattern {
         &self.text
     }
 
-    fn takes(&self, reading: &Reading) -> bool {
+    /// Loosely, as some servers do: in any case of letters, and with a slash at the end as without.
+    fn takes(&self, reading: &[Vec<u8>], loosely: bool) -> bool {
+        let same = |piece: &Piece, byte: &u8| {
+            piece.byte().is_some_and(|own| own == *byte || loosely && own.eq_ignore_ascii_case(byte))
+        };
+        let one = |part: &Part, segment: &Vec<u8>| match part {
+            Part::Any => true,
+            Part::One(pieces) => wild(pieces, segment, |piece| *piece == Piece::Any, same),
+        };
         // A trailing `/**` means what is above it as well.
-        wild(
-            &self.parts,
-            reading,
-            |part| *part == Part::Any,
-            |part, segment| match part {
-                Part::Any => true,
-                Part::One(pieces) => {
-                    wild(pieces, segment, |piece| *piece == Piece::Any, |piece, byte| piece.byte() == Some(*byte))
-                }
-            },
-        )
+        let takes = |parts: &[Part], reading: &[Vec<u8>]| wild(parts, reading, |part| *part == Part::Any, one);
+        let parts = match self.parts.split_last() {
+            Some((Part::One(last), above)) if last.is_empty() && !above.is_empty() => above,
+            _ => &self.parts,
+        };
+        let short = match reading.split_last() {
+            Some((last, above)) if last.is_empty() && !above.is_empty() => above,
+            _ => reading,
+        };
+        takes(&self.parts, reading) || loosely && (takes(parts, short) || takes(parts, reading))
     }
 
     /// Whether every path that the other means is meant by this; not seen where it takes more than a look.
     pub(crate) fn covers(&self, other: &PathPattern) -> bool {
         let all = |pattern: &PathPattern| pattern.parts.iter().all(|part| *part == Part::Any);
         let literal: Option<Reading> = other.parts.iter().map(Part::literal).collect();
-        self == other || all(self) || literal.is_some_and(|reading| self.takes(&reading))
+        self == other || all(self) || literal.is_some_and(|reading| self.takes(&reading, false))
     }
 }
 
@@ -450,7 +499,8 @@ fn add(readings: &mut Vec<Reading>, other: impl Fn(&Reading) -> Reading) {
 
 fn segments(path: &str) -> Result<Vec<&str>, RequestError> {
     let rest = path.strip_prefix('/').filter(|_| path.len() <= MAX_PATH).ok_or(RequestError::Path)?;
-    Ok(rest.split('/').collect())
+    let segments: Vec<&str> = rest.split('/').collect();
+    if segments.len() <= MAX_SEGMENTS { Ok(segments) } else { Err(RequestError::Path) }
 }
 
 /// Refuses a segment that servers take away; the last one may be empty.
@@ -558,7 +608,7 @@ mod tests {
     }
 
     /// A rule about one field of a query, or one header.
-    fn field(name: &str, value: &str, header: bool) -> Rule {
+    fn about_field(name: &str, value: &str, header: bool) -> Rule {
         let named = [(name.to_owned(), ValuePattern::parse(value).expect(value))].into();
         let rule = about(Vec::new());
         if header { Rule { headers: named, ..rule } } else { Rule { query: named, ..rule } }
@@ -566,7 +616,8 @@ mod tests {
 
     /// Whether an allow rule and a deny rule about a field take a query.
     fn asked(query: &str, value: &str) -> (bool, bool) {
-        let (request, rule) = (Request::new("GET", &format!("/?{query}")).expect(query), field("a", value, false));
+        let (request, rule) =
+            (Request::new("GET", &format!("/?{query}")).expect(query), about_field("a", value, false));
         (request.is_taken(&rule, true), request.is_taken(&rule, false))
     }
 
@@ -576,7 +627,11 @@ mod tests {
             ("a=1", "1", true, true),
             ("b=2&a=1", "1", true, true),
             ("%61=%31", "1", true, true),
-            ("a=x+y", "x%20y", true, true),
+            ("a=x%20y", "x%20y", true, true),
+            // A plus sign is a space to some, and to others itself.
+            ("a=x+y", "x%20y", false, true),
+            ("a=x+y", "x+y", false, true),
+            ("a=x+y", "x*y", true, true),
             ("a=1x", "1*", true, true),
             ("a", "", true, true),
             ("a=2", "1", false, false),
@@ -598,13 +653,20 @@ mod tests {
         let asked = |values: &[&str]| {
             let headers = values.iter().map(|value| ("X-Kind", value.as_bytes()));
             let request = Request::new("GET", "/").expect("a request").with_headers(headers);
-            let rule = field("x-kind", "v1*", true);
+            let rule = about_field("x-kind", "v1*", true);
             (request.is_taken(&rule, true), request.is_taken(&rule, false))
         };
         assert_eq!((asked(&["v1.2"]), asked(&["v2"]), asked(&[])), ((true, true), (false, false), (false, false)));
         assert_eq!((asked(&["v1", "v2"]), asked(&["v2", "v1"])), ((false, true), (false, true)));
+        assert_eq!(asked(&["v2, v1"]), (false, true));
+        let request = Request::new("GET", "/").expect("a request").with_headers([("X_Kind", &b"v1"[..])].into_iter());
+        assert!(request.is_taken(&about_field("x-kind", "v1", true), false), "some servers read `_` as `-`");
         assert_eq!(header("X-Kind").as_deref(), Ok("x-kind"));
-        assert!(["", "Host", "a b", "content-length"].iter().all(|name| header(name) == Err(RequestError::Name)));
+        assert!(
+            ["", "Host", "a b", "content_length", "Proxy-Connection"]
+                .iter()
+                .all(|name| header(name) == Err(RequestError::Name))
+        );
     }
 
     #[test]
@@ -708,6 +770,12 @@ mod tests {
         assert!(!allows(&["/@types/**"], "/@types%2Fnode") && !allows(&["/*"], "/@types%2Fnode"));
         assert!(allows(&["/@types/**", "/@types%2F*"], "/@types%2Fnode") && allows(&["/**"], "/@types%2Fnode"));
         assert!(taken(&["/admin/**"], "/admin%2Fusers", false) && taken(&["/admin/**"], "/admin;a=b/users", false));
+        assert!(
+            taken(&["/admin"], "/admin/", false)
+                && taken(&["/admin/"], "/admin", false)
+                && taken(&["/admin/**"], "/ADMIN/x", false)
+        );
+        assert!(!allows(&["/admin"], "/admin/") && !allows(&["/admin/**"], "/ADMIN/x"));
         assert!(!allows(&["/admin"], "/admin;a=b") && allows(&["/admin", "/admin;*"], "/admin;a=b"));
     }
 

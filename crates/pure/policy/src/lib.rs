@@ -30,7 +30,7 @@ pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
 pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
-pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, header};
+pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header};
 pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};

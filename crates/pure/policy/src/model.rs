@@ -235,16 +235,11 @@ impl Bounds {
         self.body.is_some() || self.rate.is_some() || self.budget.is_some()
     }
 
-    /// Whether they let pass whatever the others do.
+    /// Whether they let pass whatever the others do. A rate and a budget are those of one rule: beside it, another one
+    /// with the same would let as much through again.
     fn covers(&self, other: &Bounds) -> bool {
-        let wide = |own: Option<u64>, other: Option<u64>| own.is_none_or(|own| other.is_some_and(|other| own >= other));
-        let fast = |own: Rate, other: Rate| {
-            own.count >= other.count
-                && u128::from(own.count) * u128::from(other.seconds)
-                    >= u128::from(other.count) * u128::from(own.seconds)
-        };
-        let rate = self.rate.is_none_or(|own| other.rate.is_some_and(|other| fast(own, other)));
-        wide(self.body, other.body) && rate && wide(self.budget, other.budget)
+        let body = self.body.is_none_or(|own| other.body.is_some_and(|other| own >= other));
+        body && self.rate.is_none() && self.budget.is_none()
     }
 }
 
@@ -336,9 +331,8 @@ impl Rule {
             own.iter().all(|(name, value)| other.get(name) == Some(value))
         };
         let fields = said(&self.query, &other.query) && said(&self.headers, &other.headers);
-        // What passes unread is more than any request.
-        let passes = self.tls == other.tls || (self.tls == Tls::Read && self.protocol == Protocol::Tcp);
-        methods && paths && fields && self.bounds.covers(&other.bounds) && passes
+        // What passes unread passes beside what is denied about requests, so nothing else covers it.
+        methods && paths && fields && self.bounds.covers(&other.bounds) && self.tls == other.tls
     }
 }
 

@@ -256,3 +256,29 @@ proptest! {
         prop_assert!(!closed || decided == Outcome::Deny, "{}", at);
     }
 }
+
+/// A name leads to an address where requests are decided, and on the name none is.
+#[test]
+fn a_name_is_no_way_around_what_is_decided_at_its_address() {
+    let rule = |to: &str, methods: &[&str]| policy::Rule {
+        protocol: if methods.is_empty() { policy::Protocol::Tcp } else { policy::Protocol::Http },
+        methods: methods.iter().map(|name| policy::Method::parse(name).expect("a method")).collect(),
+        ..policy::Rule::to(policy::Target::parse(to).expect("a target"))
+    };
+    let host = Host::parse("a.corp.example").expect("a name");
+    for (allow, deny, at) in [
+        (vec![rule("*.corp.example:80", &[])], vec![rule("203.0.114.0/24:80", &["DELETE"])], "203.0.114.7"),
+        (vec![rule("*.corp.example:80", &[]), rule("10.0.0.5:80", &["GET"])], Vec::new(), "10.0.0.5"),
+    ] {
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        (policy.network.allow, policy.network.deny) = (allow, deny);
+        let conjunction = Conjunction::new(vec![policy]);
+        let connection = Egress { host: &host, port: 80, program: None, request: None };
+        let Decision::Allow(permit) = decide(&conjunction, &connection) else { panic!("the name is allowed") };
+        let refused = permit.pin(&[at.parse().expect("an address")]).expect_err("it leads where requests are decided");
+        assert_eq!(refused.reason, policy::Reason::ReadThere, "{refused}");
+        // Another address is as good as ever.
+        let Decision::Allow(permit) = decide(&conjunction, &connection) else { panic!("the name is allowed") };
+        assert!(permit.pin(&["8.8.8.8".parse().expect("an address")]).is_ok());
+    }
+}

@@ -102,7 +102,18 @@ fn is_about(http: Option<&(Vec<String>, Vec<String>)>, (method, path): &(String,
             means(&parts.iter().map(String::as_str).collect::<Vec<_>>(), &path)
         })
     };
-    let (all, any) = (spellings(path).iter().all(taken), spellings(path).iter().any(taken));
+    // A deny rule means a path with a slash at its end as without.
+    let bare = |text: &str| if text.len() > 1 { text.trim_end_matches('/').to_owned() } else { text.to_owned() };
+    let loosely = |spelling: &String| {
+        let split = |text: &str| text[1..].split('/').map(str::to_owned).collect::<Vec<_>>();
+        paths.iter().any(|pattern| {
+            let (pattern, whole, short) = (split(&bare(pattern)), split(spelling), split(&bare(spelling)));
+            let pattern: Vec<&str> = pattern.iter().map(String::as_str).collect();
+            [whole, short].iter().any(|path| means(&pattern, &path.iter().map(String::as_str).collect::<Vec<_>>()))
+        })
+    };
+    let all = spellings(path).iter().all(taken);
+    let any = spellings(path).iter().any(|path| taken(path) || loosely(path));
     (methods.is_empty() || methods.contains(method)) && (paths.is_empty() || if every { all } else { any })
 }
 

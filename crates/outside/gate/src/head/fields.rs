@@ -13,6 +13,19 @@ const HOP: &[&str] = &["connection", "keep-alive", "te", "trailer", "upgrade", "
 /// Headers that no `Connection` header may take away.
 const KEPT: &[&str] = &["host", "content-length", "transfer-encoding", "authorization", "cookie", "expect"];
 
+/// Headers by which some servers take another method or path than the request line's.
+const OVERRIDES: &[&str] =
+    &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Whether two names are one to a server that reads `_` as `-`.
+fn same(name: &str, other: &str) -> bool {
+    name.len() == other.len()
+        && name.bytes().zip(other.bytes()).all(|(one, other)| {
+            let one = if one == b'_' { b'-' } else { one.to_ascii_lowercase() };
+            one == other
+        })
+}
+
 /// What follows a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
@@ -46,8 +59,15 @@ impl<'a> Fields<'a> {
         Ok(Fields(fields))
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        self.0.iter().copied()
+    /// Those that the destination gets, but for its own Host: what is decided on is what is sent.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let mine = |name: &str| {
+            name.eq_ignore_ascii_case("host")
+                || HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
+                || name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
+                || self.options().any(|option| option.eq_ignore_ascii_case(name))
+        };
+        self.0.iter().copied().filter(move |(name, _)| !mine(name))
     }
 
     fn all<'s>(&'s self, wanted: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
@@ -74,6 +94,15 @@ impl<'a> Fields<'a> {
     pub(super) fn check_direct(&self, place: &Place<'_>) -> Result<(), HeadError> {
         if self.all("host").next().is_none() {
             return Err(HeadError::NoHost);
+        }
+        let others = |(name, _): &(&str, &[u8])| OVERRIDES.iter().any(|other| same(name, other));
+        if self.0.iter().any(others) {
+            return Err(HeadError::Override);
+        }
+        // Some servers read `_` as `-`: then these frame or route the request after all.
+        let framing = |(name, _): &(&str, &[u8])| name.contains('_') && KEPT.iter().any(|kept| same(name, kept));
+        if self.0.iter().any(framing) {
+            return Err(HeadError::Header);
         }
         if self.all("upgrade").chain(self.all("http2-settings")).next().is_some() {
             return Err(HeadError::Upgrade);
@@ -125,13 +154,7 @@ impl<'a> Fields<'a> {
         }
         start.push_str("\r\n");
         let mut head = start.into_bytes();
-        let mine = |name: &str| {
-            name.eq_ignore_ascii_case("host")
-                || HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
-                || name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
-                || self.options().any(|option| option.eq_ignore_ascii_case(name))
-        };
-        for (name, value) in self.0.iter().filter(|(name, _)| !mine(name)) {
+        for (name, value) in self.kept() {
             head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
         head.extend_from_slice(if last { b"Connection: close\r\n\r\n" } else { b"\r\n" });

@@ -148,16 +148,27 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let to = scope.target(&raw.to)?;
     let programs = raw.programs.iter().map(|text| scope.path(text)).collect::<Result<_, _>>()?;
     let said = scope.choice(raw.protocol.as_ref(), &[("tcp", Protocol::Tcp), ("http", Protocol::Http)])?;
-    let fields = raw.query.values().chain(raw.headers.values()).next();
+    let empty = [
+        ("methods", raw.methods.as_ref().is_some_and(Vec::is_empty)),
+        ("paths", raw.paths.as_ref().is_some_and(Vec::is_empty)),
+        ("query", raw.query.as_ref().is_some_and(BTreeMap::is_empty)),
+        ("headers", raw.headers.as_ref().is_some_and(BTreeMap::is_empty)),
+    ];
+    if let Some((key, _)) = empty.iter().find(|(_, empty)| *empty) {
+        let message = format!("`{key}` is empty, and would say nothing");
+        return Err(scope.fail(raw.to.referenced, code::REQUEST, message, "write what it means, or leave the key out"));
+    }
+    let (methods, paths) = (raw.methods.as_deref().unwrap_or_default(), raw.paths.as_deref().unwrap_or_default());
+    let fields = raw.query.iter().chain(&raw.headers).flat_map(BTreeMap::values).next();
     let bounds = [&raw.body, &raw.rate, &raw.budget].into_iter().flatten().next();
-    let about = raw.methods.first().or(raw.paths.first()).or(fields).or(bounds);
+    let about = methods.first().or(paths.first()).or(fields).or(bounds);
     if let (Some(Protocol::Tcp), Some(first)) = (said, about) {
         let message = "bytes that are not looked into are no requests".into();
         return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
     }
     let protocol = if about.is_some() { Protocol::Http } else { said.unwrap_or_default() };
-    let methods = raw.methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
-    let paths = raw.paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
+    let methods = methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
+    let paths = paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
     let tls = scope.choice(raw.tls.as_ref(), &[("read", Tls::Read), ("pass", Tls::Pass)])?.unwrap_or_default();
     if let (Some(text), Tls::Pass) = (&raw.tls, tls)
         && (about.is_some() || said == Some(Protocol::Http) || !matches!(to.host, HostPattern::Exact(_)))
@@ -170,10 +181,12 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
             "name the host in full, and nothing about requests",
         ));
     }
-    let pair = |(name, text): (&String, &Text)| Ok((name.clone(), scope.value(text)?));
-    let query = raw.query.iter().map(pair).collect::<Result<_, _>>()?;
+    let mut query = BTreeMap::new();
+    for (name, text) in raw.query.iter().flatten() {
+        query.insert(scope.field(name, text)?, scope.value(text)?);
+    }
     let mut headers = BTreeMap::new();
-    for (name, text) in &raw.headers {
+    for (name, text) in raw.headers.iter().flatten() {
         headers.insert(scope.header(name, text)?, scope.value(text)?);
     }
     let size =

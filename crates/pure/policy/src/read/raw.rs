@@ -13,6 +13,11 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Later, D
     Spanned::<IgnoredAny>::deserialize(deserializer).map(Some)
 }
 
+/// What stands there has a value: nothing is not taken for nothing said.
+fn stated<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPolicy {
@@ -91,14 +96,14 @@ pub(super) struct RawRule {
     #[serde(default)]
     pub(super) programs: Vec<Text>,
     pub(super) protocol: Option<Text>,
-    #[serde(default)]
-    pub(super) methods: Vec<Text>,
-    #[serde(default)]
-    pub(super) paths: Vec<Text>,
-    #[serde(default)]
-    pub(super) query: BTreeMap<String, Text>,
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, Text>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) methods: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) paths: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) query: Option<BTreeMap<String, Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) headers: Option<BTreeMap<String, Text>>,
     pub(super) body: Option<Text>,
     pub(super) rate: Option<Text>,
     pub(super) budget: Option<Text>,

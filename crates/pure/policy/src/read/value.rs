@@ -74,6 +74,13 @@ impl Scope<'_> {
         ValuePattern::parse(&text.value).map_err(|error| self.request_error(text, error))
     }
 
+    pub(super) fn field(&self, name: &str, text: &Text) -> Result<String, Diagnostic> {
+        crate::field(name).map_err(|error| {
+            let message = format!("bad field `{}`: {error}", visible(name));
+            self.fail(text.referenced, code::REQUEST, message, "write the name as it is when it is decoded")
+        })
+    }
+
     pub(super) fn header(&self, name: &str, text: &Text) -> Result<String, Diagnostic> {
         crate::header(name).map_err(|error| {
             let message = format!("bad header `{}`: {error}", visible(name));
