@@ -180,7 +180,10 @@ fn special_v6(address: Ipv6Addr) -> Option<Special> {
     };
     let isatap = matches!((bits >> 32) as u32, ISATAP_LOCAL | ISATAP_GLOBAL);
     let inside = |v4: Option<u32>| v4.and_then(|v4| special_v4(Ipv4Addr::from_bits(v4)));
-    if let Some(found) = inside(v4).or_else(|| inside(within(96).filter(|_| isatap))) {
+    // One address can carry two: a closed one closes it, whichever the other is.
+    let carried = [inside(v4), inside(within(96).filter(|_| isatap))];
+    let closed = carried.into_iter().flatten().find(|found| found.range.is_closed());
+    if let Some(found) = closed.or_else(|| carried.into_iter().flatten().next()) {
         return Some(Special { range: found.range, prefix: 128 });
     }
     match known {
@@ -251,6 +254,8 @@ mod tests {
             let found = special(text.parse().expect("an address")).map(|special| special.range.name());
             assert_eq!(found, Some(name), "{text}");
         }
+        let both: Ipv6Addr = "2002:e000::5efe:7f00:1".parse().expect("an address");
+        assert_eq!(special(both.into()).map(|found| found.range.name()), Some("loopback"), "multicast, and loopback");
         for text in ["8.8.8.8", "1.1.1.1", "172.32.0.1", "198.20.0.1", "2606:4700::1111", "2a00::1"] {
             assert_eq!(special(text.parse().expect("an address")), None, "{text}");
         }
