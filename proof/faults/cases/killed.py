@@ -160,8 +160,9 @@ def kill_live(stage):
     """Merging while the session runs: what arrived is whole, and the rest waits in `diff`."""
     arrived, hit, number = 0, 0, 0
     while hit < stage.rounds and number < PATIENCE * stage.rounds:
-        script = (f"mkdir -p l; for ((i = 0; i < 40; i++)); do head -c {SIZE} /dev/zero | tr '\\0' x > l/{number}-$i;"
-                  " echo $i; sleep 0.05; done")
+        # Without pid 1 nothing more is started: a file that the program itself left short is none that it names.
+        script = (f"set -o pipefail; mkdir -p l; for ((i = 0; i < 40; i++)); do"
+                  f" head -c {SIZE} /dev/zero | tr '\\0' x > l/{number}-$i && echo $i; sleep 0.05; done")
         process = stage.spawn([stage.bastide, "run", "--mode", "live", "--", "/bin/bash", "-c", script])
         time.sleep(random.uniform(0.5, 3.2))
         hit += shot(parts.find(("plane", "client", "pid1")[number % 3]))
