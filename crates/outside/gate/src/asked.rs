@@ -15,8 +15,8 @@ pub struct Asked {
     pub port: u16,
     /// The program, when it is known.
     pub who: Option<Seen>,
-    /// What is asked there; none is the connection itself.
-    pub asks: Option<Asks>,
+    /// What is asked there; none is the connection itself, which most are: they do not carry its space about.
+    pub asks: Option<Box<Asks>>,
 }
 
 /// One request, as it is decided.
@@ -38,7 +38,7 @@ impl Asked {
             host: &self.host,
             port: self.port,
             program: self.who.as_ref().map(|seen| &*seen.chain),
-            request: self.asks.as_ref().map(|asks| &asks.request),
+            request: self.asks.as_deref().map(|asks| &asks.request),
         }
     }
 
@@ -54,7 +54,7 @@ impl Asked {
 
     /// What is told of a decision on it.
     pub(crate) fn event(&self, verdict: Verdict) -> Kind {
-        let Some(Asks { request, target, .. }) = &self.asks else { return self.connection(verdict) };
+        let Some(Asks { request, target, .. }) = self.asks.as_deref() else { return self.connection(verdict) };
         Kind::Request {
             pid: self.who.as_ref().map(|seen| seen.pid),
             program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),

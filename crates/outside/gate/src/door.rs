@@ -93,13 +93,6 @@ impl<O: Original + 'static> Door<O> {
         }
     }
 
-    /// Lets the beginning of TLS through where nothing else passes.
-    async fn hello(&self, inside: &mut Captured, outside: &mut Captured, host: &Host) -> io::Result<u64> {
-        let host = self.passage.naming.borrow().means(host).unwrap_or_else(|| host.clone());
-        let hello = pass_hello(&mut inside.stream, &mut outside.stream, Vec::new(), &host);
-        timeout(PATIENCE, Box::pin(hello)).await?
-    }
-
     fn requests(&self) -> Requests<'_> {
         Requests { passage: &self.passage, authority: self.authority.as_ref(), idle: self.idle }
     }
@@ -131,12 +124,11 @@ impl<O: Original + 'static> Door<O> {
             inside.well = Box::pin(requests.serve(&mut inside.stream, Vec::new(), asked)).await.is_ok();
             return;
         }
-        let host = asked.host.clone();
-        let Ok(Passed { stream, end, for_tls, .. }) = self.passage.pass(asked).await else { return };
+        let Ok(Passed { stream, end, only_tls, .. }) = self.passage.pass(asked).await else { return };
         let mut outside = Captured::new(stream);
-        let first = match for_tls {
-            false => 0,
-            true => match self.hello(inside, &mut outside, &host).await {
+        let first = match only_tls {
+            None => 0,
+            Some(host) => match Box::pin(hello(inside, &mut outside, &host)).await {
                 Ok(first) => first,
                 Err(why) => return self.passage.closed(end.because(&why.to_string()), 0, 0),
             },
@@ -146,6 +138,11 @@ impl<O: Original + 'static> Door<O> {
         inside.well = result.is_ok();
         outside.well = result.is_ok();
     }
+}
+
+/// Lets the beginning of TLS through where nothing else passes.
+async fn hello(inside: &mut Captured, outside: &mut Captured, host: &Host) -> io::Result<u64> {
+    timeout(PATIENCE, pass_hello(&mut inside.stream, &mut outside.stream, Vec::new(), host)).await?
 }
 
 /// A connection that is reset when it is dropped, unless all went well: a plain close looks like a peer that had

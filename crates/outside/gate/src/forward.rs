@@ -80,19 +80,19 @@ impl Forward<'_> {
                 }
             }
         }
-        let Passed { stream: mut outside, end, for_tls, .. } = match self.requests.passage.pass(asked).await {
+        let Passed { stream: mut outside, end, only_tls, .. } = match self.requests.passage.pass(asked).await {
             Ok(passed) => passed,
             Err(closed) => return refuse(inside, &closed).await,
         };
-        let (sent, received, result) = match (&head.want, for_tls) {
-            (Want::Forward { .. }, true) => {
+        let (sent, received, result) = match (&head.want, only_tls) {
+            (Want::Forward { .. }, Some(_)) => {
                 let why = "nothing but TLS passes unread there, and this is none";
                 let event = Some(end.event());
                 self.requests.passage.closed(end.because(why), 0, 0);
                 let why = Why::Refused { why: why.into(), suggestion: None };
                 return refuse(inside, &Closed { why, event }).await;
             }
-            _ => self.carry(inside, &mut outside, &head, (rest, for_tls)).await,
+            (_, only_tls) => self.carry(inside, &mut outside, &head, (rest, only_tls)).await,
         };
         self.requests.passage.closed(end, sent, received);
         result
@@ -103,17 +103,15 @@ impl Forward<'_> {
         inside: &mut TcpStream,
         outside: &mut TcpStream,
         head: &Head,
-        (rest, for_tls): (Vec<u8>, bool),
+        (rest, only_tls): (Vec<u8>, Option<Box<Host>>),
     ) -> (u64, u64, io::Result<()>) {
         match &head.want {
             Want::Tunnel => {
-                let host = self.requests.passage.naming.borrow().means(&head.host);
-                let host = host.unwrap_or_else(|| head.host.clone());
                 let started = async {
                     inside.write_all(ESTABLISHED).await?;
-                    match for_tls {
-                        true => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &host))).await?,
-                        false => outside.write_all(&rest).await.map(|()| rest.len() as u64),
+                    match only_tls {
+                        Some(host) => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &host))).await?,
+                        None => outside.write_all(&rest).await.map(|()| rest.len() as u64),
                     }
                 };
                 let first = match started.await {

@@ -53,14 +53,18 @@ impl Meters {
         Meters { used: RefCell::default(), fresh }
     }
 
-    /// What a request may say that was just allowed.
+    /// What a request may say that was just allowed; none where no rule of it has bounds.
     ///
     /// # Errors
     /// [`TooMuch`] where that is less than it wants to.
-    pub fn admit(&self, permit: &Permit<'_>, asks: Option<&Asks>) -> Result<Meter, TooMuch> {
-        let mut meter = Meter::default();
+    pub fn admit(&self, permit: &Permit<'_>, asks: Option<&Asks>) -> Result<Option<Box<Meter>>, TooMuch> {
+        let mut bounds = permit.bounds().peekable();
+        if bounds.peek().is_none() {
+            return Ok(None);
+        }
+        let mut meter = Box::<Meter>::default();
         let mut used = self.used.borrow_mut();
-        for (id, bounds) in permit.bounds() {
+        for (id, bounds) in bounds {
             let used = used.entry(id).or_insert_with(|| Used::new(&bounds, self.fresh));
             let body = match asks.map(|asks| asks.body) {
                 Some(Body::Length(length)) => length,
@@ -85,11 +89,12 @@ impl Meters {
                 return Err(TooMuch::Rate(rate));
             }
         }
-        Ok(meter)
+        Ok(Some(meter))
     }
 
     /// Whether so many more bytes may be said, of its head or of its body; they are then.
-    pub fn take(&self, meter: &Meter, bytes: usize, body: bool) -> bool {
+    pub fn take(&self, meter: Option<&Meter>, bytes: usize, body: bool) -> bool {
+        let Some(meter) = meter else { return true };
         let bytes = bytes as u64;
         if let (Some(left), true) = (meter.body.get(), body) {
             let Some(left) = left.checked_sub(bytes) else { return false };

@@ -90,9 +90,9 @@ pub struct Passed {
     /// What its end has to tell.
     pub end: End,
     /// What the request that it was made for may say.
-    pub meter: Meter,
-    /// Nothing but TLS to the destination's very name may be said on it.
-    pub for_tls: bool,
+    pub meter: Option<Box<Meter>>,
+    /// Nothing but TLS to this name may be said on it.
+    pub only_tls: Option<Box<Host>>,
 }
 
 /// How a connection was made, told when it ends.
@@ -147,7 +147,7 @@ impl Passage {
         let asked = &asked;
         let permit = self.permit(asked)?;
         let meter = self.meter(&permit, asked)?;
-        let for_tls = permit.is_for_tls();
+        let only_tls = permit.is_for_tls().then(|| Box::new(asked.host.clone()));
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
         let rule = permit.rule().to_string();
@@ -157,7 +157,7 @@ impl Passage {
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
-                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, meter, for_tls })
+                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, meter, only_tls })
             }
             Err(why) => {
                 self.closed(End { connect, at: None, address: None, note: Some(why.clone()) }, 0, 0);
@@ -170,7 +170,7 @@ impl Passage {
     ///
     /// # Errors
     /// As [`Passage::pass`].
-    pub async fn again(&self, asked: &Asked, on: &End) -> Result<Meter, Closed> {
+    pub async fn again(&self, asked: &Asked, on: &End) -> Result<Option<Box<Meter>>, Closed> {
         let permit = self.permit(asked)?;
         let meter = self.meter(&permit, asked)?;
         let rule = permit.rule().to_string();
@@ -183,8 +183,8 @@ impl Passage {
         self.allow_request(asked, rule, Some(on)).map(|_| meter)
     }
 
-    fn meter(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Meter, Closed> {
-        self.meters.admit(permit, asked.asks.as_ref()).map_err(|why| {
+    fn meter(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Option<Box<Meter>>, Closed> {
+        self.meters.admit(permit, asked.asks.as_deref()).map_err(|why| {
             let event = self.turn_away(asked, &format!("refused request: {why}"));
             Closed { why: Why::TooMuch(why), event }
         })
@@ -198,6 +198,9 @@ impl Passage {
 
     /// Whether what is said there is decided request by request.
     pub fn reads(&self, asked: &Asked) -> bool {
+        if !self.policy.decides_requests() {
+            return false;
+        }
         let host = self.naming.borrow().means(&asked.host);
         let reads = |host: &Host| matches!(decide(&self.policy, &Egress { host, ..asked.egress() }), Decision::Read);
         host.as_ref().is_some_and(reads)

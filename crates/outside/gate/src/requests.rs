@@ -145,7 +145,7 @@ impl<'a> Requests<'a> {
         course: &mut Course<'a>,
     ) -> io::Result<Option<Vec<u8>>> {
         let body = asks.body;
-        let asked = Asked { asks: Some(asks), ..course.asked.clone() };
+        let asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
         if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
             self.close(course.outside.take());
         }
@@ -155,7 +155,7 @@ impl<'a> Requests<'a> {
         };
         let Some(outside) = &mut course.outside else { return Ok(None) };
         let exchange = Exchange::new(self.idle);
-        let may = |bytes: usize, body: bool| self.passage.meters.take(&meter, bytes, body);
+        let may = |bytes: usize, body: bool| self.passage.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
         let carried = exchange.run(inside, &mut outside.stream, said, &may).await;
         outside.sent += exchange.sent.get();
@@ -173,7 +173,7 @@ impl<'a> Requests<'a> {
     }
 
     /// Decides a request, and makes the connection that it goes on unless there is one.
-    async fn let_out(&self, asked: &Asked, course: &mut Course<'a>) -> Result<Meter, Closed> {
+    async fn let_out(&self, asked: &Asked, course: &mut Course<'a>) -> Result<Option<Box<Meter>>, Closed> {
         if let Some(outside) = &course.outside {
             return self.passage.again(asked, &outside.end).await;
         }

@@ -144,6 +144,12 @@ impl Conjunction {
         self.0.iter().map(|member| &member.policy)
     }
 
+    /// Whether any request to anywhere is decided.
+    #[must_use]
+    pub fn decides_requests(&self) -> bool {
+        self.0.iter().any(|member| member.reads)
+    }
+
     /// Whether what is said to this destination must be read.
     pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
         self.0.iter().any(|member| member.reads(egress))
