@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
-use crate::{Bounds, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls, special};
+use crate::{
+    Bounds, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls, special,
+};
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -309,6 +311,30 @@ impl Permit<'_> {
     #[must_use]
     pub fn is_for_tls(&self) -> bool {
         self.conjunction.members().iter().any(|member| member.passes(&self.egress))
+    }
+
+    /// The secret that goes with the request: one that every policy's allowing rule names, at the same position.
+    #[must_use]
+    pub fn credential(&self) -> Option<&Credential> {
+        let rules = || self.conjunction.members().iter().map(|member| member.allowance(&self.egress, self.egress.host));
+        let first = rules().next()??.credential.as_ref()?;
+        let same = |rule: Option<&Rule>| rule.and_then(|rule| rule.credential.as_ref()) == Some(first);
+        rules().all(same).then_some(first)
+    }
+
+    /// Whether the operator said of any policy's allowing rule that bytes are not looked into.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let mut rules = self.conjunction.members().iter();
+        let allowing = |member: &Member| member.allowance(&self.egress, self.egress.host).map(|rule| rule.protocol);
+        rules.any(|member| allowing(member) == Some(Protocol::Tcp))
+    }
+
+    /// Whether any policy allows it as what is asked of a model: then it goes by a route of that policy and in no other way.
+    #[must_use]
+    pub fn is_inference(&self) -> bool {
+        let mut rules = self.conjunction.members().iter();
+        rules.any(|member| member.allowance(&self.egress, self.egress.host).is_some_and(|rule| rule.inference))
     }
 
     /// The bounds of each policy's allowing rule that has any, and which rule that is.

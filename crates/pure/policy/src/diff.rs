@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Limit, Limits, Network, Policy, Protocol, Rule, print};
+use crate::{CanonicalPath, Data, Flow, Inference, Limit, Limits, Network, Policy, Protocol, Provider, Rule, print};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +52,13 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.limits(&before.limits, &after.limits);
     let (old, new) = (&before.network, &after.network);
     found.scalar("network.default", (old.default, old.default.name()), (new.default, new.default.name()));
-    found.list("network.allow", &old.allow, &new.allow, Kind::Grant, Rule::grants);
+    // Those that a route opens are told as routes.
+    let written = |rules: &[Rule]| rules.iter().filter(|rule| !rule.inference).cloned().collect::<Vec<_>>();
+    found.list("network.allow", &written(&old.allow), &written(&new.allow), Kind::Grant, Rule::grants);
     found.list("network.deny", &old.deny, &new.deny, Kind::Bar, Rule::covers);
+    found.inference(&before.inference, &after.inference);
+    found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
+    found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
     for change in &mut found.0 {
         change.widens |= change.before.as_deref().is_some_and(|text| reads_alone(text, old, new));
         change.narrows |= change.after.as_deref().is_some_and(|text| reads_alone(text, new, old));
@@ -122,6 +127,22 @@ impl Found {
             let (from, to) = (old.get(name), new.get(name));
             if from != to {
                 self.push("env", shown(name, from), shown(name, to), to.is_some(), to.is_none());
+            }
+        }
+    }
+
+    fn inference(&mut self, before: &Inference, after: &Inference) {
+        let named = |of: &Inference| {
+            of.providers.iter().map(|one: &Provider| format!("{}: {one}", one.name)).collect::<Vec<_>>()
+        };
+        self.list("inference.providers", &named(before), &named(after), Kind::Grant, PartialEq::eq);
+        self.list("inference.routes", &before.routes, &after.routes, Kind::Grant, PartialEq::eq);
+        self.list("inference.grant", &before.grant, &after.grant, Kind::Grant, PartialEq::eq);
+        let (tokens, requests) = ((before.tokens, after.tokens), (before.requests, after.requests));
+        for (key, (old, new)) in [("inference.budget.tokens", tokens), ("inference.budget.requests", requests)] {
+            if old != new {
+                let widens = old.is_some_and(|old| new.is_none_or(|new| new > old));
+                self.push(key, old.map(|old| old.to_string()), new.map(|new| new.to_string()), widens, !widens);
             }
         }
     }

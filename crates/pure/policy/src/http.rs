@@ -179,6 +179,32 @@ impl Request {
         &self.method
     }
 
+    /// Whether one of these patterns means its path, in every way in which it may be read; no pattern at all means every
+    /// path.
+    #[must_use]
+    pub fn lies_in(&self, paths: &[PathPattern]) -> bool {
+        let taken = |reading: &Reading| paths.iter().any(|path| path.takes(reading, false));
+        paths.is_empty() || self.readings.iter().all(taken)
+    }
+
+    /// Whether its query has a field of this name, however it may be read.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        let all = self.query.pairs.iter().chain(&self.query.plain);
+        all.into_iter().any(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// The decoded path, one reading, and the decoded fields of its query: what a matcher looks at.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let path = self.readings.first().into_iter().flatten().map(Vec::as_slice);
+        path.chain(self.query.pairs.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]))
+    }
+
+    /// Its headers, as a rule sees them: names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
     /// Its path, as it was written.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -280,7 +306,7 @@ impl ValuePattern {
         &self.text
     }
 
-    fn takes(&self, value: &[u8]) -> bool {
+    pub(crate) fn takes(&self, value: &[u8]) -> bool {
         wild(&self.pieces, value, |piece| *piece == Piece::Any, |piece, byte| piece.byte() == Some(*byte))
     }
 
@@ -446,7 +472,7 @@ impl Piece {
 
 /// Whether a pattern whose `any` parts mean any number of items takes all of them. Goes back to the last such part
 /// only: a later one can take over whatever an earlier one would.
-fn wild<P, T>(pattern: &[P], items: &[T], any: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
+pub(crate) fn wild<P, T>(pattern: &[P], items: &[T], any: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
     let (mut at, mut item) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while item < items.len() {

@@ -4,19 +4,23 @@
 //! or resolves a name: the caller brings the addresses, and [`Permit::pin`] judges them.
 
 mod cidr;
+mod credential;
 mod decide;
 mod diff;
 mod example;
 mod explain;
 mod files;
+mod flows;
 mod host;
 mod http;
 mod index;
+mod inference;
 mod model;
 mod observed;
 mod path;
 mod pattern;
 mod print;
+pub mod provider;
 #[cfg(feature = "read")]
 pub mod read;
 mod resolve;
@@ -24,13 +28,16 @@ mod special;
 mod suggest;
 
 pub use cidr::Cidr;
+pub use credential::{Credential, PLACEHOLDER, Position, is_credential_name};
 pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal, RuleId, decide};
 pub use diff::{Change, diff};
 pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests};
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
 pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
+pub use flows::{Data, FilePattern, Flow, FlowError, Label, LabelPattern, SYSTEM_PROMPT, Sink};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
 pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header};
+pub use inference::{INFERENCE_BASTIDE, Inference, Provider, Route, Vendor};
 pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};

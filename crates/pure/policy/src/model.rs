@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Example, HostPattern, Method, PathPattern, Target, ValuePattern, print};
+use crate::{
+    CanonicalPath, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern, Target, ValuePattern,
+    print,
+};
 
 /// One compiled policy. The default allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default, Serialize, Deserialize)]
@@ -20,6 +23,15 @@ pub struct Policy {
     pub limits: Limits,
     /// What may be reached through the door.
     pub network: Network,
+    /// Which models may be used, and who serves them.
+    #[serde(default)]
+    pub inference: Inference,
+    /// Which data carries a label.
+    #[serde(default)]
+    pub data: Vec<Data>,
+    /// Which label may not flow where.
+    #[serde(default)]
+    pub flows: Vec<Flow>,
     /// What the policy itself says must come out, see [`crate::run_tests`].
     #[serde(default)]
     pub tests: Vec<Example>,
@@ -196,6 +208,12 @@ pub struct Rule {
     /// What becomes of TLS.
     #[serde(default)]
     pub tls: Tls,
+    /// The secret that goes with the requests it allows.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+    /// It was made from a route of [`Inference`]: what it allows is asked of a model, and goes by that route.
+    #[serde(default)]
+    pub inference: bool,
 }
 
 /// What becomes of TLS to a rule's destination.
@@ -258,8 +276,10 @@ impl fmt::Display for Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, std::default::Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
-    /// Bytes over TCP, not looked into.
+    /// Bytes over TCP. They are looked into where a session watches what leaves it, and requests are then read.
     #[default]
+    Detect,
+    /// Bytes over TCP, never looked into.
     Tcp,
     /// HTTP: every request is read and decided by itself.
     Http,
@@ -272,13 +292,15 @@ impl Rule {
         Rule {
             to,
             programs: Vec::new(),
-            protocol: Protocol::Tcp,
+            protocol: Protocol::Detect,
             methods: Vec::new(),
             paths: Vec::new(),
             query: BTreeMap::new(),
             headers: BTreeMap::new(),
             bounds: Bounds { body: None, rate: None, budget: None },
             tls: Tls::Read,
+            credential: None,
+            inference: false,
         }
     }
 
@@ -332,7 +354,9 @@ impl Rule {
         };
         let fields = said(&self.query, &other.query) && said(&self.headers, &other.headers);
         // What passes unread passes beside what is denied about requests, so nothing else covers it.
-        methods && paths && fields && self.bounds.covers(&other.bounds) && self.tls == other.tls
+        let same = self.tls == other.tls && self.credential == other.credential && self.inference == other.inference;
+        let unread = other.protocol != Protocol::Tcp || self.protocol == Protocol::Tcp;
+        methods && paths && fields && self.bounds.covers(&other.bounds) && same && unread
     }
 }
 
@@ -344,7 +368,11 @@ impl fmt::Display for Rule {
             let quoted: Vec<String> = self.programs.iter().map(|path| print::quoted(path.as_str())).collect();
             write!(formatter, ", programs: [{}]", quoted.join(", "))?;
         }
-        if self.protocol == Protocol::Http && !self.is_about_requests() && !self.bounds.is_some() {
+        let said = self.is_about_requests() || self.bounds.is_some() || self.credential.is_some();
+        if self.protocol == Protocol::Tcp {
+            formatter.write_str(", protocol: tcp")?;
+        }
+        if self.protocol == Protocol::Http && !said {
             formatter.write_str(", protocol: http")?;
         }
         if !self.methods.is_empty() {
@@ -372,6 +400,9 @@ impl fmt::Display for Rule {
             if let Some(value) = value {
                 write!(formatter, ", {key}: {value}")?;
             }
+        }
+        if let Some(credential) = &self.credential {
+            write!(formatter, ", credential: {credential}")?;
         }
         if self.tls == Tls::Pass {
             formatter.write_str(", tls: pass")?;

@@ -153,7 +153,7 @@ impl Found {
         }
         let programs = if self.unknown { Vec::new() } else { self.known.into_iter().collect() };
         let said = if said.is_empty() { String::new() } else { format!(" # {}", said.join("; ")) };
-        let protocol = if methods.is_empty() { Protocol::Tcp } else { Protocol::Http };
+        let protocol = if methods.is_empty() { Protocol::Detect } else { Protocol::Http };
         format!("    - {}{said}\n", Rule { programs, protocol, methods, paths, ..Rule::to(to) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Limit, Limits, Policy};
+use crate::{Inference, Limit, Limits, Policy};
 
 impl Policy {
     /// The policy as YAML: nothing extended, every path absolute.
@@ -23,10 +23,34 @@ impl Policy {
         }
         limits(&mut text, &self.limits);
         text += &format!("network:\n  default: {}\n", self.network.default.name());
-        list(&mut text, 2, "allow", self.network.allow.iter().map(ToString::to_string));
+        list(&mut text, 2, "allow", self.network.allow.iter().filter(|rule| !rule.inference).map(ToString::to_string));
         list(&mut text, 2, "deny", self.network.deny.iter().map(ToString::to_string));
+        inference(&mut text, &self.inference);
+        list(&mut text, 0, "data", self.data.iter().map(ToString::to_string));
+        list(&mut text, 0, "flows", self.flows.iter().map(ToString::to_string));
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text
+    }
+}
+
+fn inference(text: &mut String, inference: &Inference) {
+    if inference.is_empty() {
+        return;
+    }
+    *text += "inference:\n";
+    if !inference.providers.is_empty() {
+        *text += "  providers:\n";
+        for provider in &inference.providers {
+            let _ = writeln!(text, "    {}: {provider}", quoted(&provider.name));
+        }
+    }
+    list(text, 2, "routes", inference.routes.iter().map(ToString::to_string));
+    list(text, 2, "grant", inference.grant.iter().cloned());
+    let budget = [("tokens", inference.tokens), ("requests", inference.requests)];
+    let said: Vec<String> =
+        budget.iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();
+    if !said.is_empty() {
+        let _ = writeln!(text, "  budget: {{{}}}", said.join(", "));
     }
 }
 

@@ -261,7 +261,7 @@ proptest! {
 #[test]
 fn a_name_is_no_way_around_what_is_decided_at_its_address() {
     let rule = |to: &str, methods: &[&str]| policy::Rule {
-        protocol: if methods.is_empty() { policy::Protocol::Tcp } else { policy::Protocol::Http },
+        protocol: if methods.is_empty() { policy::Protocol::Detect } else { policy::Protocol::Http },
         methods: methods.iter().map(|name| policy::Method::parse(name).expect("a method")).collect(),
         ..policy::Rule::to(policy::Target::parse(to).expect("a target"))
     };

@@ -106,6 +106,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             limits,
             network,
             tests,
+            ..Policy::default()
         },
     )
 }

@@ -35,8 +35,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         LATER,
-        "The key belongs to a layer that is planned and not built: `inference`, `tools`, `data`, `flows`, \
-             `agents`, `risk`, and `credential` in a rule. A policy that says what nothing \
+        "The key belongs to a layer that is planned and not built: `tools`, `agents` and `risk`. A policy that says what nothing \
              enforces would be believed, so it is refused.",
     ),
     (
@@ -105,6 +104,26 @@ pub const CODES: &[(&str, &str)] = &[
                  rule allows. All of them stand only where HTTP is spoken, so not beside `protocol: tcp`. `tls: pass` \
                  lets TLS to one name through unread, so it stands beside none of them.",
     ),
+    (
+        CREDENTIAL,
+        "`credential` names a secret of `bastide vault`: alone it goes into `Authorization: Bearer …`; with a position it is \
+                     `{name: github, header: x-api-key}` (with `prefix: \"token \"` before the secret), `{name: github, basic: \
+                     x-access-token}` or `{name: chat, field: token}`. It stands only in an allow rule whose requests \
+                     are read.",
+    ),
+    (
+        FLOW,
+        "`data` gives files of the workspace a label such as `secret:clients`; `flows` says which label may not go where: \
+               `{deny: \"secret:*\", to: \"*\"}`. The places are inference, network, tool, human, child and workspace; \
+               `*` is all of them but the model that the policy routes to.",
+    ),
+    (
+        INFERENCE,
+        "`inference` has `routes`, each with patterns of `models` and a `provider`: `anthropic`, `openai`, `gemini`, or one \
+                    of `providers`, which have a `wire` (those three or `ollama`), a `url` and perhaps a `credential`. \
+                    `budget` has `tokens` and `requests` of one session; `grant` lists what a provider may do for the \
+                    agent though it is refused otherwise.",
+    ),
 ];
 
 pub(super) const TOO_LARGE: &str = "E-POLICY-001";
@@ -130,6 +149,9 @@ pub(super) const DUPLICATE: &str = "E-POLICY-020";
 pub(super) const SHAPE: &str = "E-POLICY-021";
 pub(super) const EXAMPLE: &str = "E-POLICY-022";
 pub(super) const REQUEST: &str = "E-POLICY-023";
+pub(super) const CREDENTIAL: &str = "E-POLICY-024";
+pub(super) const FLOW: &str = "E-POLICY-025";
+pub(super) const INFERENCE: &str = "E-POLICY-026";
 
 /// The long explanation of a code of this room.
 #[must_use]

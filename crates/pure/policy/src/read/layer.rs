@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Location as Mark;
 
+use super::models;
 use super::raw::{RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
 use crate::{
-    Bounds, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
+    Bounds, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -37,6 +38,8 @@ impl Layer {
         }
         layer.limits(scope, raw)?;
         layer.network(scope, raw)?;
+        layer.flows(scope, raw)?;
+        layer.inference(scope, raw)?;
         layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
         Ok(layer)
     }
@@ -110,10 +113,36 @@ impl Layer {
                 let message = "a deny rule has no bounds and passes nothing: what it means is denied".into();
                 return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
             }
+            if let Some(credential) = &raw.credential {
+                let message = "a deny rule lends no credential".into();
+                return Err(scope.fail(credential.referenced, code::CREDENTIAL, message, "remove `credential`"));
+            }
             let rule = rule(scope, raw)?;
             self.place("network.deny", rule.to_string(), raw.to.referenced);
             self.own.network.deny.push(rule);
         }
+        Ok(())
+    }
+
+    fn flows(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        for raw in &raw.data {
+            let files = raw.files.iter().map(|text| scope.files(text)).collect::<Result<_, _>>()?;
+            let data = Data { label: scope.label(&raw.label)?, files };
+            self.place("data", data.to_string(), raw.label.referenced);
+            self.own.data.push(data);
+        }
+        for raw in &raw.flows {
+            let flow = scope.flow(&raw.deny, &raw.to)?;
+            self.place("flows", flow.to_string(), raw.deny.referenced);
+            self.own.flows.push(flow);
+        }
+        Ok(())
+    }
+
+    fn inference(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        self.own.inference = models::inference(scope, &raw.inference, |key, value, mark| {
+            self.places.push((key.into(), value, mark));
+        })?;
         Ok(())
     }
 
@@ -139,6 +168,9 @@ impl Layer {
             disk: new.disk.or(old.disk),
             required: old.required.union(&new.required).copied().collect(),
         };
+        append(&mut policy.data, &own.data);
+        append(&mut policy.flows, &own.flows);
+        models::over(&mut policy, &own.inference);
         policy.tests.clone_from(&own.tests);
         policy
     }
@@ -162,16 +194,24 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let fields = raw.query.iter().chain(&raw.headers).flat_map(BTreeMap::values).next();
     let bounds = [&raw.body, &raw.rate, &raw.budget].into_iter().flatten().next();
     let about = methods.first().or(paths.first()).or(fields).or(bounds);
+    let credential = raw.credential.as_ref().map(|text| scope.credential(text)).transpose()?;
+    if let (Some(Protocol::Tcp), Some(text)) = (said, &raw.credential) {
+        let message = "a credential goes with requests, and bytes that are not looked into are none".into();
+        return Err(scope.fail(text.referenced, code::CREDENTIAL, message, "leave `protocol: tcp` out"));
+    }
     if let (Some(Protocol::Tcp), Some(first)) = (said, about) {
         let message = "bytes that are not looked into are no requests".into();
         return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
     }
-    let protocol = if about.is_some() { Protocol::Http } else { said.unwrap_or_default() };
+    let protocol = if about.is_some() || credential.is_some() { Protocol::Http } else { said.unwrap_or_default() };
     let methods = methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
     let paths = paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
     let tls = scope.choice(raw.tls.as_ref(), &[("read", Tls::Read), ("pass", Tls::Pass)])?.unwrap_or_default();
     if let (Some(text), Tls::Pass) = (&raw.tls, tls)
-        && (about.is_some() || said == Some(Protocol::Http) || !matches!(to.host, HostPattern::Exact(_)))
+        && (about.is_some()
+            || credential.is_some()
+            || said == Some(Protocol::Http)
+            || !matches!(to.host, HostPattern::Exact(_)))
     {
         let message = "only TLS to one name passes unread, and then no requests are decided".into();
         return Err(scope.fail(
@@ -193,10 +233,10 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();
     let rate = raw.rate.as_ref().map(|text| scope.rate(text)).transpose()?;
     let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
-    Ok(Rule { to, programs, protocol, methods, paths, query, headers, bounds, tls })
+    Ok(Rule { to, programs, protocol, methods, paths, query, headers, bounds, tls, credential, inference: false })
 }
 
-fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {
+pub(super) fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {
     for item in own {
         if !base.contains(item) {
             base.push(item.clone());

@@ -2,6 +2,7 @@
 
 mod code;
 mod layer;
+mod models;
 mod raw;
 mod text;
 mod value;

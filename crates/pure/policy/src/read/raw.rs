@@ -35,14 +35,14 @@ pub(super) struct RawPolicy {
     pub(super) network: RawNetwork,
     #[serde(default)]
     pub(super) tests: Vec<Spanned<RawExample>>,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) inference: Later,
+    #[serde(default)]
+    pub(super) inference: RawInference,
+    #[serde(default)]
+    pub(super) data: Vec<RawData>,
+    #[serde(default)]
+    pub(super) flows: Vec<RawFlow>,
     #[serde(default, deserialize_with = "present")]
     pub(super) tools: Later,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) data: Later,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) flows: Later,
     #[serde(default, deserialize_with = "present")]
     pub(super) agents: Later,
     #[serde(default, deserialize_with = "present")]
@@ -108,23 +108,77 @@ pub(super) struct RawRule {
     pub(super) rate: Option<Text>,
     pub(super) budget: Option<Text>,
     pub(super) tls: Option<Text>,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) credential: Later,
+    pub(super) credential: Option<Spanned<RawCredential>>,
+}
+
+/// A secret's name, alone or with its position.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawCredential {
+    Name(String),
+    At(RawPosition),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPosition {
+    pub(super) name: String,
+    pub(super) header: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) basic: Option<String>,
+    pub(super) field: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawInference {
+    pub(super) providers: BTreeMap<String, RawProvider>,
+    pub(super) routes: Vec<RawRoute>,
+    pub(super) grant: Vec<Text>,
+    pub(super) budget: RawBudget,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProvider {
+    pub(super) wire: Text,
+    pub(super) url: Text,
+    pub(super) credential: Option<Spanned<RawCredential>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    pub(super) models: Vec<Text>,
+    pub(super) provider: Text,
+    pub(super) model: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawBudget {
+    pub(super) tokens: Option<Text>,
+    pub(super) requests: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawData {
+    pub(super) label: Text,
+    pub(super) files: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFlow {
+    pub(super) deny: Text,
+    pub(super) to: Text,
 }
 
 impl RawPolicy {
     /// The first key that no layer enforces yet, with its place.
     pub(super) fn later(&self) -> Option<(&'static str, serde_saphyr::Location)> {
-        let top = [
-            ("inference", &self.inference),
-            ("tools", &self.tools),
-            ("data", &self.data),
-            ("flows", &self.flows),
-            ("agents", &self.agents),
-            ("risk", &self.risk),
-        ];
-        let rules = self.network.allow.iter().chain(&self.network.deny);
-        let rules = rules.map(|rule| ("credential", &rule.credential));
-        top.into_iter().chain(rules).find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
+        let top = [("tools", &self.tools), ("agents", &self.agents), ("risk", &self.risk)];
+        top.into_iter().find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
     }
 }

@@ -1,0 +1,177 @@
+//! The `inference` section, and credentials of rules and providers.
+
+use serde_saphyr::{Location as Mark, Spanned};
+
+use super::layer::append;
+use super::raw::{RawCredential, RawInference, RawPosition, RawProvider, Text};
+use super::value::Scope;
+use super::{Diagnostic, code};
+use crate::print::visible;
+use crate::provider::Hosted;
+use crate::{
+    Credential, FilePattern, Flow, Host, Inference, Label, LabelPattern, Policy, Position, Provider, Route, Sink,
+    Vendor, is_credential_name,
+};
+
+/// Reads the section; `place` is told where each value stands.
+pub(super) fn inference(
+    scope: &Scope<'_>,
+    raw: &RawInference,
+    mut place: impl FnMut(&str, String, Mark),
+) -> Result<Inference, Diagnostic> {
+    let mut read = Inference::default();
+    for (name, raw) in &raw.providers {
+        let provider = scope.provider(name, raw)?;
+        place("inference.providers", format!("{name}: {provider}"), raw.url.referenced);
+        read.providers.push(provider);
+    }
+    for raw in &raw.routes {
+        let name = &raw.provider.value;
+        if read.provider(name).is_none() {
+            let vendor = Vendor::ALL.iter().find(|vendor| vendor.name() == name);
+            read.providers.extend(vendor.and_then(|vendor| vendor.provider()));
+        }
+        let models = raw.models.iter().map(|text| scope.value(text)).collect::<Result<_, _>>()?;
+        let model = raw.model.as_ref().map(|text| text.value.clone());
+        let route = Route { models, provider: name.clone(), model };
+        place("inference.routes", route.to_string(), raw.provider.referenced);
+        if read.provider(name).is_none() {
+            let message = format!("no provider `{}`", visible(name));
+            let hint = "write anthropic, openai, gemini, or the name of one of `providers`";
+            return Err(scope.fail(raw.provider.referenced, code::INFERENCE, message, hint));
+        }
+        read.routes.push(route);
+    }
+    read.providers.sort();
+    let names = Hosted::ALL.map(|hosted| (hosted.name(), hosted));
+    for text in &raw.grant {
+        if let Some(hosted) = scope.choice(Some(text), &names)? {
+            place("inference.grant", hosted.name().into(), text.referenced);
+            read.grant.push(hosted.name().into());
+        }
+    }
+    let mut bound = |key: &str, text: &Option<Text>, units| {
+        let Some(text) = text else { return Ok(None) };
+        let value = scope.quantity(text, units)?;
+        place(key, value.to_string(), text.referenced);
+        Ok(Some(value))
+    };
+    read.tokens = bound("inference.budget.tokens", &raw.budget.tokens, &[("k", 1000), ("M", 1_000_000), ("", 1)])?;
+    read.requests = bound("inference.budget.requests", &raw.budget.requests, &[("", 1)])?;
+    Ok(read)
+}
+
+/// One section over what came before: routes grow, what is stated replaces; then the rules that they open.
+pub(super) fn over(policy: &mut Policy, own: &Inference) {
+    let of = &mut policy.inference;
+    for provider in &own.providers {
+        of.providers.retain(|other| other.name != provider.name);
+        of.providers.push(provider.clone());
+    }
+    of.providers.sort();
+    append(&mut of.routes, &own.routes);
+    append(&mut of.grant, &own.grant);
+    of.tokens = own.tokens.or(of.tokens);
+    of.requests = own.requests.or(of.requests);
+    policy.network.allow.retain(|rule| !rule.inference);
+    policy.network.allow.extend(policy.inference.rules());
+}
+
+impl Scope<'_> {
+    pub(super) fn credential(&self, text: &Spanned<RawCredential>) -> Result<Credential, Diagnostic> {
+        let mark = text.referenced;
+        let refuse = |message: String, hint: &str| Err(self.fail(mark, code::CREDENTIAL, message, hint));
+        let (name, position) = match &text.value {
+            RawCredential::Name(name) => (name, Position::bearer()),
+            RawCredential::At(RawPosition { name, header, prefix, basic, field }) => {
+                (name, self.position(mark, [header, prefix, basic, field])?)
+            }
+        };
+        if !is_credential_name(name) {
+            let message = format!("bad credential `{}`", visible(name));
+            return refuse(message, "write the name that `bastide vault list` shows");
+        }
+        Ok(Credential { name: name.clone(), position })
+    }
+
+    fn position(&self, mark: Mark, said: [&Option<String>; 4]) -> Result<Position, Diagnostic> {
+        let text = |text: &str| text.len() <= 256 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let plain = |name: &str| !name.is_empty() && text(name);
+        let read = match said.map(Option::as_deref) {
+            [None, None, None, None] => Some(Position::bearer()),
+            [Some(name), prefix, None, None] => crate::header(name)
+                .ok()
+                .map(|name| Position::Header { name, prefix: prefix.unwrap_or_default().to_owned() })
+                .filter(|_| prefix.is_none_or(text)),
+            [None, None, Some(user), None] if plain(user) && !user.contains(':') => {
+                Some(Position::Basic { user: user.into() })
+            }
+            [None, None, None, Some(name)] if plain(name) => Some(Position::Field { name: name.into() }),
+            _ => None,
+        };
+        read.ok_or_else(|| {
+            let message = "a credential has one position".into();
+            let hint = "write one of `header` (with `prefix`), `basic` (a user) and `field`";
+            self.fail(mark, code::CREDENTIAL, message, hint)
+        })
+    }
+
+    fn provider(&self, name: &str, raw: &RawProvider) -> Result<Provider, Diagnostic> {
+        if !is_credential_name(name) {
+            let message = format!("bad name of a provider `{}`", visible(name));
+            return Err(self.fail(raw.url.referenced, code::INFERENCE, message, "write small letters and digits"));
+        }
+        let wires = Vendor::ALL.map(|vendor| (vendor.name(), vendor));
+        let wire = self.choice(Some(&raw.wire), &wires)?.unwrap_or(Vendor::Openai);
+        let url = url(&raw.url.value).ok_or_else(|| {
+            let message = format!("bad url `{}`", visible(&raw.url.value));
+            let hint = "write `https://HOST[:PORT][/PATH]`, or `http://` for `host.bastide:PORT`";
+            self.fail(raw.url.referenced, code::INFERENCE, message, hint)
+        })?;
+        let credential = raw.credential.as_ref().map(|text| self.credential(text)).transpose()?;
+        // Beside a vendor's own position, only what was written counts.
+        let credential = match (&raw.credential, credential) {
+            (Some(Spanned { value: RawCredential::Name(name), .. }), Some(read)) => {
+                wire.credential(name).or(Some(read))
+            }
+            (_, credential) => credential,
+        };
+        let (tls, host, port, base) = url;
+        Ok(Provider { name: name.into(), wire, host, port, tls, base, credential })
+    }
+
+    pub(super) fn label(&self, text: &Text) -> Result<Label, Diagnostic> {
+        Label::parse(&text.value).map_err(|error| self.flow_error(text, &error))
+    }
+
+    pub(super) fn files(&self, text: &Text) -> Result<FilePattern, Diagnostic> {
+        FilePattern::parse(&text.value).map_err(|error| self.flow_error(text, &error))
+    }
+
+    pub(super) fn flow(&self, deny: &Text, to: &Text) -> Result<Flow, Diagnostic> {
+        let mut sinks: Vec<(&str, Option<Sink>)> = vec![("*", None)];
+        sinks.extend(Sink::ALL.map(|sink| (sink.name(), Some(sink))));
+        let deny = LabelPattern::parse(&deny.value).map_err(|error| self.flow_error(deny, &error))?;
+        Ok(Flow { deny, to: self.choice(Some(to), &sinks)?.flatten() })
+    }
+
+    fn flow_error(&self, text: &Text, error: &crate::FlowError) -> Diagnostic {
+        let message = format!("bad value `{}`: {error}", visible(&text.value));
+        self.fail(text.referenced, code::FLOW, message, "write for example `secret:clients` and `notes/clients/**`")
+    }
+}
+
+/// Scheme, host, port and the path before those of the wire, without `/v1` at its end: the wire's own paths begin so.
+fn url(text: &str) -> Option<(bool, Host, u16, String)> {
+    let (tls, rest) = match text.split_once("://")? {
+        ("https", rest) => (true, rest),
+        ("http", rest) => (false, rest),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = Host::parse_with_port(authority).ok()?;
+    let path = path.trim_end_matches('/');
+    let base = path.strip_suffix("/v1").unwrap_or(path);
+    let plain = base.is_empty() || crate::PathPattern::parse(base).is_ok() && !base.contains(['*', '%', ';']);
+    plain.then(|| (tls, host, port.unwrap_or(if tls { 443 } else { 80 }), base.to_owned()))
+}

@@ -1,0 +1,152 @@
+//! Models, credentials, data and flows in the language: read, decided, and written back.
+#![allow(clippy::expect_used)]
+
+use policy::read::{Source, read};
+use policy::{Conjunction, Decision, Egress, Host, Policy, Position, Request, Sink, Vendor, decide, diff};
+
+const TEXT: &str = r#"
+bastide: 1
+name: mine
+network:
+  default: deny
+  allow:
+    - {to: "api.github.com:443", methods: [GET], paths: [/repos/acme/**], credential: github}
+    - {to: "git.example:443", credential: {name: github, basic: x-access-token}}
+    - {to: "c.example:443", credential: {name: chat, field: token}}
+    - {to: "d.example:443", credential: {name: d, header: X-Token, prefix: "tok "}}
+inference:
+  providers:
+    local: {wire: openai, url: "http://host.bastide:8080/v1"}
+    big: {wire: anthropic, url: "https://llm.example/anthropic", credential: big}
+  routes:
+    - {models: ["gpt-*"], provider: local, model: small}
+    - {models: ["claude-*"], provider: anthropic}
+    - {models: ["*"], provider: big}
+  budget: {tokens: 2M, requests: 100}
+  grant: [web_search]
+data:
+  - {label: "secret:clients", files: [notes/clients/**]}
+flows:
+  - {deny: "secret:*", to: "*"}
+  - {deny: "system-prompt", to: network}
+"#;
+
+fn compile(text: &str) -> Result<Policy, String> {
+    let source = Source { name: "mine.yaml".into(), text: text.into(), widens: true };
+    read(&source, Some("/home/me"), &mut |_| None).map_err(|error| error.to_string())
+}
+
+fn said(rule: &str) -> String {
+    compile(&format!("bastide: 1\nname: x\nnetwork: {{allow: [{rule}]}}\n"))
+        .map(|_| String::new())
+        .unwrap_or_else(|e| e)
+}
+
+#[test]
+fn what_is_written_back_means_the_same() {
+    let policy = compile(TEXT).expect("a policy");
+    let again = compile(&policy.to_yaml()).expect("its own words");
+    assert_eq!(again, policy, "{}", policy.to_yaml());
+    assert!(diff(&policy, &again).is_empty());
+}
+
+#[test]
+fn models_take_the_first_route_that_means_them() {
+    let policy = compile(TEXT).expect("a policy");
+    let at = |model: &str| policy.inference.route(model).map(|(route, provider)| (route, provider));
+    let (route, provider) = at("gpt-5").expect("routed");
+    assert_eq!((provider.name.as_str(), route.model.as_deref(), provider.tls), ("local", Some("small"), false));
+    assert_eq!((provider.base.as_str(), provider.port), ("", 8080));
+    let (_, provider) = at("claude-9").expect("routed");
+    assert_eq!((provider.wire, provider.host.to_string().as_str()), (Vendor::Anthropic, "api.anthropic.com"));
+    let (_, provider) = at("other").expect("routed");
+    assert_eq!((provider.base.as_str(), provider.host.to_string().as_str()), ("/anthropic", "llm.example"));
+    let key = provider.credential.as_ref().expect("a credential");
+    assert_eq!(key.position, Position::Header { name: "x-api-key".into(), prefix: String::new() });
+    assert_eq!((policy.inference.tokens, policy.inference.requests), (Some(2_000_000), Some(100)));
+}
+
+#[test]
+fn a_route_opens_its_provider_and_says_that_it_is_for_models() {
+    let policies = Conjunction::new(vec![compile(TEXT).expect("a policy")]);
+    let decided = |host: &str, port: u16, method: &str, path: &str| {
+        let (host, request) = (Host::parse(host).expect("a host"), Request::new(method, path).expect("a request"));
+        let egress = Egress { host: &host, port, program: None, request: Some(&request) };
+        match decide(&policies, &egress) {
+            Decision::Allow(permit) => Some((permit.is_inference(), permit.credential().map(|one| one.name.clone()))),
+            _ => None,
+        }
+    };
+    for (host, port, credential) in [
+        ("llm.example", 443, Some("big")),
+        ("api.anthropic.com", 443, Some("anthropic")),
+        ("api.openai.com", 443, None),
+        ("host.bastide", 8080, None),
+        ("inference.bastide", 80, None),
+    ] {
+        let expected = Some((true, credential.map(str::to_owned)));
+        assert_eq!(decided(host, port, "POST", "/v1/messages"), expected, "{host}");
+    }
+    assert_eq!(decided("generativelanguage.googleapis.com", 443, "POST", "/v1beta/models"), None);
+    assert_eq!(decided("api.github.com", 443, "GET", "/repos/acme/x"), Some((false, Some("github".into()))));
+    assert_eq!(decided("api.github.com", 443, "GET", "/repos/other/x"), None);
+}
+
+#[test]
+fn a_credential_goes_only_where_every_policy_names_the_same() {
+    let own = compile(TEXT).expect("a policy");
+    let host = Host::parse("api.github.com").expect("a host");
+    let request = Request::new("GET", "/repos/acme/x").expect("a request");
+    let egress = Egress { host: &host, port: 443, program: None, request: Some(&request) };
+    let lent = |ceiling: &str| {
+        let text = format!("bastide: 1\nname: x\nnetwork: {{allow: [{ceiling}]}}\n");
+        let policies = Conjunction::new(vec![compile(&text).expect("a policy"), own.clone()]);
+        match decide(&policies, &egress) {
+            Decision::Allow(permit) => permit.credential().is_some(),
+            _ => panic!("allowed"),
+        }
+    };
+    assert!(lent("{to: api.github.com, credential: github}"));
+    assert!(!lent("{to: api.github.com, protocol: http}"));
+    assert!(!lent("{to: api.github.com, credential: other}"));
+    assert!(!lent("{to: api.github.com, credential: {name: github, basic: me}}"));
+}
+
+#[test]
+fn flows_say_what_may_not_go_where() {
+    let policy = compile(TEXT).expect("a policy");
+    let refuses = |label: &str, sink: Sink| policy.flows.iter().any(|flow| flow.refuses(label, sink));
+    assert!(refuses("secret:clients", Sink::Network) && refuses("secret:clients", Sink::Tool));
+    assert!(!refuses("secret:clients", Sink::Inference));
+    assert!(refuses("system-prompt", Sink::Network) && !refuses("system-prompt", Sink::Tool));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_its_place() {
+    for (rule, code) in [
+        ("{to: a.example, credential: Bad Name}", "E-POLICY-024"),
+        ("{to: a.example, credential: {name: x, header: Host}}", "E-POLICY-024"),
+        ("{to: a.example, credential: {name: x, header: a, basic: b}}", "E-POLICY-024"),
+        ("{to: a.example, credential: {name: x, basic: \"a:b\"}}", "E-POLICY-024"),
+        ("{to: a.example, credential: {name: x, prefix: b}}", "E-POLICY-024"),
+        ("{to: a.example, protocol: tcp, credential: x}", "E-POLICY-024"),
+        ("{to: \"a.example:443\", tls: pass, credential: x}", "E-POLICY-023"),
+    ] {
+        let said = said(rule);
+        assert!(said.starts_with(code) && said.contains("mine.yaml:3:"), "{rule}: {said}");
+    }
+    for (text, code) in [
+        ("network: {deny: [{to: a.example, credential: x}]}", "E-POLICY-024"),
+        ("inference: {routes: [{models: [\"*\"], provider: nobody}]}", "E-POLICY-026"),
+        ("inference: {providers: {a: {wire: openai, url: \"ftp://x\"}}}", "E-POLICY-026"),
+        ("inference: {providers: {a: {wire: openai, url: \"https://x/%2e\"}}}", "E-POLICY-026"),
+        ("inference: {providers: {a: {wire: smoke, url: \"https://x\"}}}", "E-POLICY-014"),
+        ("data: [{label: Secret, files: [x]}]", "E-POLICY-025"),
+        ("data: [{label: secret, files: [../x]}]", "E-POLICY-025"),
+        ("flows: [{deny: \"se*\", to: network}]", "E-POLICY-025"),
+        ("flows: [{deny: secret, to: nowhere}]", "E-POLICY-014"),
+    ] {
+        let said = compile(&format!("bastide: 1\nname: x\n{text}\n")).map(|_| String::new()).unwrap_or_else(|e| e);
+        assert!(said.starts_with(code), "{text}: {said}");
+    }
+}
