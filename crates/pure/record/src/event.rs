@@ -152,6 +152,7 @@ impl Event {
             self.kind,
             Kind::Connect { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Request { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Model { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::FileRefused { path: Some(_), .. }
         )
@@ -253,6 +254,70 @@ pub enum Kind {
         reason: Option<String>,
         /// The smallest rule that would allow it.
         suggestion: Option<String>,
+    },
+    /// Something was said in a conversation with a model, for the first time as far as this record knows.
+    Said {
+        /// Who says it, by the request's own claim: `system`, `user`, `assistant`, `tool`.
+        speaker: String,
+        /// `text`, `thinking`, `tool-call`, `tool-result`, or the type of what is no text.
+        form: String,
+        /// The name of the tool that is called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tool: Option<String>,
+        /// The beginning of it.
+        text: String,
+        /// SHA-256 of what is meant, in hexadecimal.
+        digest: String,
+        /// `new`, `delivered` by the model, or `unmatched`: put into the model's mouth by the program.
+        standing: String,
+    },
+    /// A model was asked. What was new in it was said just before, and is among its causes.
+    Model {
+        /// The process, when the watcher knew it.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// Where the program asked.
+        host: String,
+        /// What for: `POST /v1/messages`.
+        asked: String,
+        /// The model that the program names.
+        model: String,
+        /// Who is asked, and for which model; absent where nobody is.
+        provider: Option<String>,
+        /// What was decided.
+        verdict: Verdict,
+        /// The rule that decided.
+        rule: Option<String>,
+        /// Why it was not allowed.
+        reason: Option<String>,
+    },
+    /// A model's answer ended.
+    Answered {
+        /// Its [`Kind::Model`].
+        model: EventId,
+        /// Tokens of the request, as the provider counts.
+        input: Option<u64>,
+        /// Tokens of the answer.
+        output: Option<u64>,
+        /// Why the model stopped, in the provider's word.
+        stop: Option<String>,
+        /// Whether the answer said that it was over.
+        whole: bool,
+        /// What went wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// What speaks against something that was asked, or tells where it comes from.
+    Evidence {
+        /// What it shows: a label that is carried, or whose words are followed.
+        what: String,
+        /// Where that stands: a file, a block of the conversation.
+        source: String,
+        /// How it was wrapped; empty for what stood there plainly.
+        how: String,
+        /// The words, as they stand in the source.
+        quoted: String,
     },
     /// An allowed connection ended.
     Close {

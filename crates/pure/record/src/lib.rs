@@ -2,12 +2,15 @@
 //!
 //! A session has two segments, one written by the plane and one by the gate. Each is a text of one event
 //! a line, chained by hashes. This crate turns events into lines and lines into answers; it opens no file,
-//! reads no clock and holds no secret longer than a [`Redactor`] lives.
+//! reads no clock and holds no secret longer than a [`Redactor`] lives. What agent and model say to each other is read by
+//! [`conversation`].
 //!
 //! A chain proves that nothing inside it was changed. It cannot prove that its end was not cut off, or that
 //! it was not rewritten as a whole: that takes a head kept elsewhere (see [`Verified::head`]).
 
+pub mod conversation;
 pub mod event;
+pub mod lineage;
 pub mod read;
 pub mod redact;
 pub mod segment;
@@ -15,6 +18,7 @@ pub mod summary;
 pub mod why;
 
 pub use event::{Cause, Event, EventId, Kind, Known, Segment, Verdict, Wall};
+pub use lineage::{Asking, Lineage};
 pub use read::{Entry, decode};
 pub use redact::Redactor;
 pub use segment::{Broken, Head, Origin, Verified, Verifier, Writer, resume, verify};

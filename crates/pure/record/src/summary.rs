@@ -88,6 +88,9 @@ impl Summary {
             Kind::Request { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
                 self.count(host, Some(*port), *verdict);
             }
+            Kind::Model { host, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
+                self.count(host, None, *verdict);
+            }
             // An allowed name is followed by its connection; a refused one never is.
             Kind::Resolve { name, verdict: Verdict::Refused, .. } => self.count(name, None, Verdict::Refused),
             Kind::Close { sent, received, .. } => {

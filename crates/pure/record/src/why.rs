@@ -46,8 +46,35 @@ pub struct Because {
     pub id: EventId,
     /// Inferred as soon as one edge on the way is.
     pub known: Known,
+    /// What it is to the event.
+    pub part: Part,
     /// What it was; absent if the record does not hold it.
     pub what: Option<String>,
+}
+
+/// What an earlier event is to a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// It tells what the later one carries, or whose words it follows.
+    Evidence,
+    /// A model called a tool.
+    Call,
+    /// It was said to a model, or by one.
+    Said,
+    /// Anything else: mostly the start of a program.
+    Before,
+}
+
+impl Part {
+    fn of(kind: &Kind) -> Part {
+        match kind {
+            Kind::Evidence { .. } => Part::Evidence,
+            Kind::Said { form, .. } if form == "tool-call" => Part::Call,
+            Kind::Said { .. } => Part::Said,
+            _ => Part::Before,
+        }
+    }
 }
 
 /// Explains an event, or `None` if the entries do not hold it. They may come from both segments.
@@ -77,6 +104,12 @@ impl Explanation {
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
                 self.suggestion = suggestion.as_deref().map(shown);
+                self.program = program.iter().take(MAX_CAUSES).map(|name| shown(&word(name))).collect();
+            }
+            Kind::Model { verdict, rule, reason, program, .. } => {
+                self.verdict = Some(*verdict);
+                self.rule = rule.as_deref().map(shown);
+                self.reason = reason.as_deref().map(shown);
                 self.program = program.iter().take(MAX_CAUSES).map(|name| shown(&word(name))).collect();
             }
             Kind::Resolve { verdict, reason, .. } => {
@@ -138,6 +171,7 @@ fn causes(entries: &[Entry], id: EventId, event: &Event) -> Vec<Because> {
         let Because { id, known, .. } = found[at];
         if let Some(event) = find(entries, id) {
             found[at].what = Some(describe(&event.kind));
+            found[at].part = Part::of(&event.kind);
             follow(event, known, &mut seen, &mut found);
         }
         at += 1;
@@ -149,7 +183,7 @@ fn follow(event: &Event, so_far: Known, seen: &mut HashSet<EventId>, found: &mut
     for cause in event.cause.iter().chain(opened(&event.kind).as_ref()) {
         if found.len() < MAX_CAUSES && seen.insert(cause.id) {
             let known = if so_far == Known::Inferred { so_far } else { cause.known };
-            found.push(Because { id: cause.id, known, what: None });
+            found.push(Because { id: cause.id, known, part: Part::Before, what: None });
         }
     }
 }
@@ -157,6 +191,7 @@ fn follow(event: &Event, so_far: Known, seen: &mut HashSet<EventId>, found: &mut
 /// A close names its connection even where it names no cause.
 fn opened(kind: &Kind) -> Option<crate::event::Cause> {
     match kind {
+        Kind::Answered { model, .. } => Some(crate::event::Cause { id: *model, known: Known::Observed }),
         Kind::Close { connect, .. } => Some(crate::event::Cause { id: *connect, known: Known::Observed }),
         _ => None,
     }
@@ -191,6 +226,27 @@ pub fn describe(kind: &Kind) -> String {
             let asked = if method.is_empty() { String::new() } else { format!(" `{} {}`", word(method), word(target)) };
             format!("request{asked}{by} to `{at}` {verdict}")
         }
+        Kind::Said { speaker, form, tool, text, standing, .. } => {
+            let tool = tool.as_ref().map(|tool| format!(" of `{}`", word(tool))).unwrap_or_default();
+            let doubt = if standing == "unmatched" { ", which no model said," } else { "" };
+            format!("{} {}{tool}{doubt}: `{}`", word(speaker), word(form), word(&beginning(text)))
+        }
+        Kind::Model { host, asked, model, provider, verdict, program, .. } => {
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+            let to = provider.as_ref().map(|provider| format!(" by {}", word(provider))).unwrap_or_default();
+            format!("`{}`{by} to `{}` for model `{}`{to} {verdict}", word(asked), word(host), word(model))
+        }
+        Kind::Answered { model, input, output, whole, error, .. } => {
+            let count = |count: &Option<u64>| count.map_or("?".into(), |count| count.to_string());
+            let end = if *whole { "" } else { ", broken off" };
+            let error = error.as_ref().map(|error| format!("; {}", word(error))).unwrap_or_default();
+            format!("answer to {model}: {} tokens asked, {} answered{end}{error}", count(input), count(output))
+        }
+        Kind::Evidence { what, source, how, quoted } => {
+            let how = if how.is_empty() { String::new() } else { format!(" ({})", word(how)) };
+            let quoted = if quoted.is_empty() { String::new() } else { format!(": `{}`", word(quoted)) };
+            format!("{}{how} from {}{quoted}", word(what), word(source))
+        }
         Kind::Close { connect, sent, received, address, note } => {
             let at = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
             let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
@@ -205,6 +261,15 @@ pub fn describe(kind: &Kind) -> String {
         Kind::Unknown => "something that a later version recorded".to_owned(),
     };
     shown(&line)
+}
+
+/// What one line shows of a longer text.
+fn beginning(text: &str) -> String {
+    const SHOWN: usize = 160;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// The first few of a list, and how many more there are.

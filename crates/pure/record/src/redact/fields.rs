@@ -59,6 +59,36 @@ impl Redactor {
                     suggestion: maybe(suggestion),
                 }
             }
+            Kind::Said { speaker, form, tool, text: said, digest, standing } => Kind::Said {
+                speaker: text(speaker),
+                form: text(form),
+                tool: maybe(tool),
+                text: text(said),
+                digest: text(digest),
+                standing: text(standing),
+            },
+            Kind::Model { pid, program, host, asked, model, provider, verdict, rule, reason } => Kind::Model {
+                pid: *pid,
+                program: list(program),
+                host: text(host),
+                asked: text(asked),
+                model: text(model),
+                provider: maybe(provider),
+                verdict: *verdict,
+                rule: maybe(rule),
+                reason: maybe(reason),
+            },
+            Kind::Answered { model, input, output, stop, whole, error } => Kind::Answered {
+                model: *model,
+                input: *input,
+                output: *output,
+                stop: maybe(stop),
+                whole: *whole,
+                error: maybe(error),
+            },
+            Kind::Evidence { what, source, how, quoted } => {
+                Kind::Evidence { what: text(what), source: text(source), how: text(how), quoted: text(quoted) }
+            }
             &Kind::Close { connect, sent, received, ref address, ref note } => {
                 Kind::Close { connect, sent, received, address: maybe(address), note: maybe(note) }
             }
