@@ -56,6 +56,9 @@ pub enum Verb {
     Policy(Policy),
     /// Trust the present content of a file found in a workspace
     Trust(Trust),
+    /// Keep secrets for the gate to use: never inside, never printed
+    #[command(subcommand)]
+    Vault(Vault),
     /// Explain an error code, or a verb
     Help(Help),
 }
@@ -233,6 +236,31 @@ pub struct Trust {
     /// File to trust; a change to it ends the trust
     #[arg(value_parser = given::path())]
     pub file: PathBuf,
+}
+
+/// `bastide vault ...`.
+#[derive(Debug, Subcommand)]
+pub enum Vault {
+    /// Keep a secret: its value is read from stdin, or typed unseen
+    Set {
+        /// What to call it: small letters, digits, `.`, `_` and `-`
+        #[arg(value_parser = given::secret)]
+        name: String,
+        /// The one host that it is for [default port: every one]
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = given::host)]
+        to: String,
+        /// Only for these paths, such as '/repos/acme/**' (repeatable)
+        #[arg(long, value_name = "PATTERN", value_parser = given::word())]
+        path: Vec<String>,
+    },
+    /// List secrets: what each is for, never its value
+    List,
+    /// Remove a secret
+    Rm {
+        /// Which
+        #[arg(value_parser = given::secret)]
+        name: String,
+    },
 }
 
 /// `bastide help`.

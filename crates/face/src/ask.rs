@@ -1,6 +1,6 @@
 //! Every verb but `run` and `help`: one request, and its answer on stdout.
 
-use crate::args::{Changes, LogVerb, Policy, Verb, Why};
+use crate::args::{Changes, LogVerb, Policy, Vault, Verb, Why};
 use crate::errors::Error;
 use crate::first::{self, First};
 use crate::plane::Plane;
@@ -8,10 +8,10 @@ use crate::sayable::absolute;
 use crate::session::asked::{named, surrounded, working_directory};
 use crate::show::{self, Shown};
 use crate::verbs::{Read, print};
-use crate::{exit, words};
+use crate::{exit, secret, words};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use wire::command::{PolicyRequest, Reply, Request, Select, SessionInfo};
+use wire::command::{PolicyRequest, Reply, Request, Select, SessionInfo, VaultRequest};
 
 /// Asks what `verb` says, shows the answer, and says how to exit.
 ///
@@ -72,6 +72,7 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Why(asked) => why(asked, directory)?,
         Verb::Policy(asked) => Request::Policy(policy(asked, directory)?),
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
+        Verb::Vault(asked) => Request::Vault(vault(asked)?),
         // `run` and `help` never come here.
         Verb::Ls | Verb::Run(_) | Verb::Help(_) => Request::Ls,
     })
@@ -127,6 +128,14 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
         Policy::Diff { old, new } => PolicyRequest::Diff { old: file(old)?, new: file(new)? },
         Policy::Test { file: path } => PolicyRequest::Test { file: file(path)? },
         Policy::Suggest(asked) => PolicyRequest::Suggest(select(asked.session, directory)),
+    })
+}
+
+fn vault(asked: Vault) -> Result<VaultRequest, Error> {
+    Ok(match asked {
+        Vault::Set { name, to, path } => VaultRequest::Set { value: secret::read(&name)?, name, to, paths: path },
+        Vault::List => VaultRequest::List,
+        Vault::Rm { name } => VaultRequest::Remove { name },
     })
 }
 

@@ -37,6 +37,14 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Err(format!("expected at most {NAME} letters, digits, `.`, `_` and `-`, a letter or digit first"))
 }
 
+/// The name of a secret. No message repeats it: it may be the value, in the wrong place.
+pub(crate) fn secret(text: &str) -> Result<String, String> {
+    if policy::is_credential_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("expected at most 64 of `a` to `z`, digits, `.`, `_` and `-`, a letter or digit first".to_owned())
+}
+
 /// A host. The plane reads it; only what is surely a URL is told apart here.
 pub(crate) fn host(text: &str) -> Result<String, String> {
     match text.split_once("://") {

@@ -8,6 +8,7 @@ mod first;
 mod given;
 pub mod plane;
 mod sayable;
+mod secret;
 pub mod session;
 mod show;
 pub mod terminal;

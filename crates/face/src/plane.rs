@@ -20,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use wire::Decoder;
 use wire::command::{Order, Reply, Request};
+use zeroize::Zeroizing;
 
 /// A pty and three pipes at most.
 const MAX_DESCRIPTORS: usize = 4;
@@ -61,7 +62,8 @@ impl Plane {
         sealed: bool,
         waiting: Option<Knocked>,
     ) -> Result<Self, Error> {
-        let frame = wire::encode(request).map_err(|_| Error::Unsayable)?;
+        // It may hold a secret.
+        let frame = Zeroizing::new(wire::encode(request).map_err(|_| Error::Unsayable)?);
         let (socket, child) = match waiting.and_then(Knocked::answered) {
             Some(socket) => (socket, None),
             None => begin(sealed)?,

@@ -9,6 +9,8 @@ use std::ffi::OsString;
 
 /// The most characters that are told of what a value should be.
 const CAUSE: usize = 400;
+/// Arguments whose values may be secrets: those of variables, and what was given as a secret's name.
+const SECRET: [&str; 2] = ["--env <K=V>", "<NAME>"];
 
 /// What `error` says of the command line `arguments`, the program's name included.
 #[must_use]
@@ -20,12 +22,28 @@ pub fn misuse(error: &clap::Error, arguments: &[OsString]) -> Error {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         cause = "a verb is missing".to_owned();
     }
+    if verb.as_deref() == Some("vault") && error.kind() == ErrorKind::UnknownArgument {
+        return value_as_argument();
+    }
     if error.kind() == ErrorKind::ValueValidation {
         cause = refused_value(error).unwrap_or(cause);
     }
     let program = if run && error.kind() == ErrorKind::UnknownArgument { program(error, arguments) } else { None };
     let hint = program.or(tip).unwrap_or_else(|| overview(verb.as_deref()));
     Error::Usage { cause, hint, run }
+}
+
+/// What `vault` does not know may be a secret's value, and is not repeated.
+fn value_as_argument() -> Error {
+    Error::Usage {
+        cause: "`vault` was given a word or an option too many; a value is never an argument, where every user of this \
+                host can read it"
+            .to_owned(),
+        hint: "`bastide vault set NAME --to HOST < FILE`, or type it when asked; if it was the value, replace it where it \
+               was issued: your shell's history may hold it"
+            .to_owned(),
+        run: false,
+    }
 }
 
 /// The first word that is no option.
@@ -54,7 +72,7 @@ fn refused_value(error: &clap::Error) -> Option<String> {
     };
     let argument = text(ContextKind::InvalidArg)?;
     let why = std::error::Error::source(error)?.to_string();
-    let value = text(ContextKind::InvalidValue).filter(|_| !argument.starts_with("--env"));
+    let value = text(ContextKind::InvalidValue).filter(|_| !SECRET.contains(&argument));
     let value = value.map(|value| format!(" {}", words::quoted(value.as_bytes(), words::NAME))).unwrap_or_default();
     Some(format!("`{}`{value}: {}", words::line(argument, 60), words::line(&why, CAUSE)))
 }
@@ -113,6 +131,28 @@ mod tests {
             assert!(told.starts_with("error[E-FACE-010]: "), "{told}");
             let (first, second) = told_line.split_once("\nhint: ").expect("a hint");
             assert!(first.contains(cause) && second.contains(hint), "{line:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secrets_value_is_not_repeated() {
+        for line in [
+            &["vault", "set", "github", "ghp_012345"][..],
+            &["vault", "set", "github", "--to", "a.example", "ghp_012345"],
+            &["vault", "set", "github", "--value=ghp_012345", "--to", "a.example"],
+            &["vault", "set", "github", "--ghp_012345"],
+            &["vault", "rm", "github", "ghp_012345"],
+            &["vault", "list", "ghp_012345"],
+        ] {
+            let told = told(line).replace("\n  ", " ");
+            assert!(
+                told.contains("never an argument") && told.contains("< FILE`") && !told.contains("ghp_0"),
+                "{told}"
+            );
+        }
+        for line in [&["vault", "set", "GHP_012345", "--to", "a.example"][..], &["vault", "rm", "GHP_012345"]] {
+            let told = told(line);
+            assert!(told.contains("`<NAME>`: expected at most 64") && !told.contains("GHP_0"), "{told}");
         }
     }
 

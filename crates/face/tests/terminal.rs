@@ -1,4 +1,4 @@
-//! `bastide run` on a real terminal: a pty of the test's own, in a session of its own.
+//! `bastide run`, and a secret that is typed, on a real terminal: a pty of the test's own, in a session of its own.
 
 mod fake;
 
@@ -72,6 +72,10 @@ impl Terminal {
                 self.seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
             }
         }
+    }
+
+    fn shows(&self) -> bool {
+        tcgetattr(self.slave.as_fd()).expect("attributes").local_modes.contains(LocalModes::ECHO)
     }
 
     fn is_raw(&self) -> bool {
@@ -198,4 +202,53 @@ fn a_terminal_that_hangs_up_ends_the_session() {
         assert!(Instant::now() < limit, "the program outlived its terminal");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A terminal on which the value of a secret is asked for: its client's process id, and the shell around it.
+fn asked_for_a_secret(beside: &Beside) -> (Terminal, rustix::process::Pid, Child) {
+    let mut terminal = Terminal::new();
+    let client = "echo pid $$ .; exec \"$BASTIDE\" vault set github --to api.github.com";
+    let shell = terminal.start(beside, &format!("trap : INT QUIT; sh -c '{client}'; echo code $?"), false);
+    let told = terminal.until("value of `github` (not shown): ");
+    let pid = told.split_whitespace().nth(1).and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+    assert!(!terminal.shows());
+    (terminal, pid.expect("a process id"), shell)
+}
+
+const KEPT: &str = r#"{"reply":"text","text":"kept"}"#;
+
+#[test]
+fn a_secret_is_typed_unseen() {
+    let beside = Beside::with(KEPT);
+    let (mut terminal, _, mut shell) = asked_for_a_secret(&beside);
+    // What follows the line is for nobody: a shell would show and run it.
+    terminal.say("hunter2-hunxx\x7f\x7fter2\nhunter3\n");
+    let seen = terminal.until("code 0");
+    assert!(seen.contains("kept") && !seen.contains("hun") && terminal.shows(), "{seen:?}");
+    shell.wait().expect("ends");
+    let request = beside.asked();
+    let wire::command::Request::Vault(wire::command::VaultRequest::Set { value, .. }) = request else { panic!() };
+    assert_eq!(value.expose(), "hunter2-hunter2\n");
+}
+
+/// Whatever ends the question: nothing is asked of the plane, and the terminal shows again what is typed.
+#[test]
+fn a_secret_that_is_not_given_leaves_the_terminal_as_it_was() {
+    let long = "hunter2-".repeat(600) + "\n";
+    for (typed, code) in [("hunter2\x03", "code 130"), ("hunter2\x1c", "code 131"), (&long, "code 1")] {
+        let beside = Beside::with(KEPT);
+        let (mut terminal, _, mut shell) = asked_for_a_secret(&beside);
+        terminal.say(typed);
+        let seen = terminal.until(code);
+        assert!(!seen.contains("hun") && terminal.shows(), "{seen:?}");
+        assert!(!beside.directory.path().join("script.asked").exists());
+        shell.wait().expect("ends");
+    }
+    let beside = Beside::with(KEPT);
+    let (mut terminal, client, mut shell) = asked_for_a_secret(&beside);
+    terminal.say("hunter2");
+    rustix::process::kill_process(client, rustix::process::Signal::TERM).expect("sent");
+    let seen = terminal.until("code 143");
+    assert!(!seen.contains("hun") && terminal.shows(), "{seen:?}");
+    shell.wait().expect("ends");
 }

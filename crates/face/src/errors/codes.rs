@@ -130,4 +130,15 @@ id or name. This word is the beginning of an id, and a file of that name exists.
 hint: write `./` before the file, or the session's whole id
 ",
     ),
+    (
+        "E-FACE-013",
+        "E-FACE-013: the value of a secret cannot be taken
+
+It is read from stdin: 8 bytes to 64 KiB of visible ASCII on one line. Typed at
+a terminal, which shows nothing of it, a line has at most 4094 bytes. Nothing
+was kept.
+
+hint: `bastide vault set NAME --to HOST < FILE`
+",
+    ),
 ];

@@ -60,6 +60,18 @@ pub enum Error {
         /// Whether it is of `run`, where 2 could be the program's own.
         run: bool,
     },
+    /// What was to be a secret's value is none. It is never shown.
+    #[error("the value cannot be taken: {cause}")]
+    Value {
+        /// Why.
+        cause: &'static str,
+    },
+    /// The question for a value was answered by a signal.
+    #[error("no value was given: signal {signal}")]
+    Interrupted {
+        /// The signal's number.
+        signal: u8,
+    },
     /// The answer cannot be written.
     #[error("the answer cannot be written: {cause}")]
     Answer {
@@ -130,6 +142,7 @@ impl Error {
             Self::Usage { .. } => "E-FACE-010",
             Self::Answer { .. } => "E-FACE-011",
             Self::TwoMeanings { .. } => "E-FACE-012",
+            Self::Value { .. } | Self::Interrupted { .. } => "E-FACE-013",
             Self::Plane(problem) => &problem.code,
         }
     }
@@ -139,7 +152,8 @@ impl Error {
     pub fn exit(&self) -> u8 {
         match self {
             Self::UnknownTopic { .. } | Self::TwoMeanings { .. } | Self::Usage { run: false, .. } => exit::USAGE,
-            Self::Answer { .. } => exit::NO,
+            Self::Answer { .. } | Self::Value { .. } => exit::NO,
+            Self::Interrupted { signal } => exit::by_signal(*signal),
             Self::PlaneLost { started: true, .. } => exit::by_signal(KILLED),
             Self::Plane(problem) => problem.exit,
             _ => exit::NOT_RUN,
@@ -151,6 +165,9 @@ impl Error {
             Self::Plane(problem) => return problem.hint.as_deref().map(words::plain),
             Self::Usage { hint, .. } => return Some(hint.clone()),
             Self::NotText { above, .. } => return Some(format!("name the directory above it: {above}")),
+            Self::Value { .. } | Self::Interrupted { .. } => {
+                "give one line on stdin: `bastide vault set NAME --to HOST < FILE`"
+            }
             Self::Answer { .. } => "write it where there is room; what was asked is done",
             Self::TwoMeanings { .. } => "write `./` before the file, or the session's whole id",
             Self::UnknownTopic { .. } => "`bastide --help` lists the verbs",

@@ -10,6 +10,8 @@ fn every() -> Vec<Error> {
         Error::Unsayable,
         Error::NotText { path: "'\\xff'".into(), above: "'/a'".into() },
         Error::Usage { cause: "no such verb".into(), hint: "`bastide --help` lists the verbs".into(), run: false },
+        Error::Value { cause: "it is not UTF-8" },
+        Error::Interrupted { signal: 2 },
         Error::Answer { cause: cause() },
         Error::TwoMeanings { word: "'2026'".into() },
         Error::Secret { name: "API_KEY".into() },

@@ -7,6 +7,7 @@ mod changes;
 mod record;
 mod sessions;
 mod table;
+mod vault;
 
 use crate::errors::wrap;
 use crate::{exit, words};
@@ -54,6 +55,7 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
             let code = if boundary::holds(&answer, how.limits) { exit::DONE } else { exit::NO };
             (either(json, &*answer, |answer| boundary::doctor(answer, how.limits)), code)
         }
+        Reply::Vault { secrets } => (either(json, &secrets, |all| vault::list(all)), exit::DONE),
         Reply::Text { text } => {
             (if json { document(&text) } else { lines(&text).lines().map(wrap).collect() }, exit::DONE)
         }

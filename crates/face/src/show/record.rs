@@ -3,6 +3,7 @@
 use super::table::{table, time};
 use crate::errors::wrap;
 use crate::words;
+use record::why::{Because, Part};
 use record::{Known, Verdict};
 use std::fmt::Write as _;
 use wire::command::{FileAnswer, LogLine, SegmentCheck, WhyAnswer};
@@ -30,6 +31,9 @@ pub(super) fn verified(segments: &[SegmentCheck]) -> String {
     text + &wrap(proves)
 }
 
+/// Causes that are shown: more would not fit on a screen.
+const SHOWN: usize = 8;
+
 /// One screen: what, by which rule, by which program, what led there, and what would allow it.
 pub(super) fn why(answer: &WhyAnswer) -> String {
     let told = &answer.explanation;
@@ -45,13 +49,22 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
         }
     }
     row("program", &chain(&told.program));
-    for cause in told.causes.iter().take(8) {
+    // What it carries comes before what led there, and that before whose child a program is.
+    let mut causes: Vec<&Because> = told.causes.iter().collect();
+    causes.sort_by_key(|cause| cause.part);
+    for cause in causes.iter().take(SHOWN) {
+        let label = match cause.part {
+            Part::Evidence => "evidence",
+            Part::Call => "call",
+            Part::Said => "said",
+            Part::Before => "after",
+        };
         let known = if cause.known == Known::Inferred { " (inferred)" } else { "" };
         let what = cause.what.as_deref().unwrap_or("not in this record");
-        row("after", &format!("{} {}{known}", cause.id, words::line(what, 200)));
+        row(label, &format!("{} {}{known}", cause.id, words::line(what, 200)));
     }
-    if told.causes.len() > 8 {
-        row("after", &format!("{} earlier events", told.causes.len() - 8));
+    if causes.len() > SHOWN {
+        row("after", &format!("{} earlier events", causes.len() - SHOWN));
     }
     if told.verdict != Some(Verdict::Allowed) {
         text.push_str(&remedy(told.suggestion.as_deref(), answer.option.as_deref()));

@@ -1,6 +1,8 @@
 //! Raw mode, and putting the terminal back before the operator reads a line of ours.
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr,
+};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Undoes what a program may have left on: an open string, the alternate screen, mouse, paste, colour and size
@@ -68,6 +70,40 @@ impl RawMode {
     }
 }
 
+/// A terminal that shows nothing of what is typed; dropping it restores the mode that it had.
+#[derive(Debug)]
+pub struct Unseen {
+    kept: Kept,
+}
+
+impl Unseen {
+    /// Makes `terminal` show nothing; `None` if it is not a terminal.
+    ///
+    /// It cannot be stopped by a key meanwhile: whoever had the terminal next would not see what he types.
+    pub fn enter(terminal: BorrowedFd<'_>) -> std::io::Result<Option<Self>> {
+        let Some(kept) = Kept::of(terminal)? else { return Ok(None) };
+        let guard = Self { kept };
+        guard.again()?;
+        Ok(Some(guard))
+    }
+
+    /// The same again, after a stop and a continue.
+    pub fn again(&self) -> std::io::Result<()> {
+        let mut unseen = self.kept.saved.clone();
+        unseen.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        unseen.special_codes[SpecialCodeIndex::VSUSP] = 0;
+        // What was typed before was shown, and was not meant for us.
+        Ok(tcsetattr(&self.kept.terminal, OptionalActions::Flush, &unseen)?)
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        // What was typed and not read would be shown by whoever reads next, and a shell would run it.
+        let _ = tcflush(&self.kept.terminal, QueueSelector::IFlush);
+    }
+}
+
 /// Resets `output`, if it is a terminal, so that lines of ours cannot be hidden or dressed up.
 pub fn reset(output: impl AsFd) -> std::io::Result<()> {
     let output = output.as_fd();
@@ -103,20 +139,38 @@ mod tests {
         assert_eq!(out, RESET);
     }
 
-    #[test]
-    fn raw_mode_ends_with_its_guard() {
+    fn pty() -> (OwnedFd, OwnedFd) {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        use rustix::termios::LocalModes;
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("openpt");
         grantpt(&master).expect("grantpt");
         unlockpt(&master).expect("unlockpt");
         let name = ptsname(&master, Vec::new()).expect("ptsname");
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
         let terminal = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).expect("open");
+        (master, terminal)
+    }
+
+    #[test]
+    fn raw_mode_ends_with_its_guard() {
+        let (_master, terminal) = pty();
         let canonical = || tcgetattr(&terminal).expect("attributes").local_modes.contains(LocalModes::ICANON);
         let guard = RawMode::enter(terminal.as_fd()).expect("enter").expect("a terminal");
         assert!(!canonical());
         drop(guard);
         assert!(canonical());
+    }
+
+    #[test]
+    fn what_is_typed_is_shown_again_when_the_guard_ends() {
+        let (_master, terminal) = pty();
+        let mode = || tcgetattr(&terminal).expect("attributes");
+        let before = mode();
+        let guard = Unseen::enter(terminal.as_fd()).expect("enter").expect("a terminal");
+        assert!(!mode().local_modes.contains(LocalModes::ECHO) && mode().local_modes.contains(LocalModes::ICANON));
+        drop(guard);
+        assert_eq!(mode().local_modes, before.local_modes);
+        assert_eq!(mode().special_codes[SpecialCodeIndex::VSUSP], before.special_codes[SpecialCodeIndex::VSUSP]);
+        let (read, _write) = rustix::pipe::pipe().expect("pipe");
+        assert!(Unseen::enter(read.as_fd()).expect("enter").is_none());
     }
 }

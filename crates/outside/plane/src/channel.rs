@@ -11,6 +11,7 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 use wire::command::{Reply, Request};
+use zeroize::Zeroizing;
 
 /// Most descriptors that one frame carries.
 const MAX_DESCRIPTORS: usize = 16;
@@ -102,8 +103,9 @@ impl Client {
         if length > wire::MAX_FRAME {
             return Err(io::Error::other("the request is too long"));
         }
-        let mut frame = prefix.to_vec();
-        frame.resize(4 + length, 0);
+        // It may hold a secret. Made whole at once: what grows leaves copies behind.
+        let mut frame = Zeroizing::new(vec![0; 4 + length]);
+        frame[..4].copy_from_slice(&prefix);
         self.fill(&mut frame[4..])?;
         Ok((wire::decode(&frame).map_err(io::Error::other)?, descriptors))
     }

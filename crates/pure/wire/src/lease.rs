@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::Conjunction;
+use policy::{Conjunction, Label, PathPattern, Target};
 use serde::{Deserialize, Serialize};
 
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
@@ -43,8 +43,59 @@ pub struct Lease {
     /// What speaking TLS needs, where requests are decided.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Secrets of the vault that rules of the policy lend to requests.
+    #[serde(default)]
+    pub credentials: Vec<Lent>,
+    /// Texts that carry a label.
+    #[serde(default)]
+    pub labelled: Vec<Labelled>,
+    /// What the operator said: the command line.
+    #[serde(default)]
+    pub intent: Vec<String>,
     /// What the gate holds at once.
     pub bounds: Bounds,
+}
+
+/// A secret that the gate puts into requests, and where it may go at all, whatever a rule says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lent {
+    /// Its name in the vault.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// The destination that it is bound to.
+    pub to: Target,
+    /// The paths that it is bound to; empty means every one.
+    pub paths: Vec<PathPattern>,
+}
+
+impl std::fmt::Debug for Lent {
+    /// Without the value.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Lent({} to {})", self.name, self.to)
+    }
+}
+
+/// A text that carries a label: a file of the workspace, or one value in it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Labelled {
+    /// The label.
+    pub label: Label,
+    /// What it is, for people: the file's path, and the name of the value.
+    pub source: String,
+    /// The text.
+    pub text: String,
+    /// It is one short secret, which counts whole and wherever it stands.
+    pub exact: bool,
+}
+
+impl std::fmt::Debug for Labelled {
+    /// Without the text.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Labelled({} of {})", self.label.as_str(), self.source)
+    }
 }
 
 /// The authority of one cell, and what its host trusts. It lives in the memory of the plane and of the session's gate.
@@ -177,6 +228,19 @@ mod tests {
             upstream_proxy: None,
             secrets: vec![Secret { name: "KEY".into(), value: "value".into() }],
             tls: Some(Tls { name: "cell".into(), key: "key".into(), roots: String::new() }),
+            credentials: vec![Lent {
+                name: "github".into(),
+                value: "value".into(),
+                to: Target::parse("api.github.com:443").unwrap(),
+                paths: vec![PathPattern::parse("/repos/**").unwrap()],
+            }],
+            labelled: vec![Labelled {
+                label: Label::parse("secret:env").unwrap(),
+                source: ".env".into(),
+                text: "value".into(),
+                exact: true,
+            }],
+            intent: vec!["do it".into()],
             bounds: Bounds::default(),
         }
     }

@@ -12,6 +12,7 @@
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
 //! trust.json                   files of workspaces that the operator trusted, by hash
+//! vault/key, vault/NAME.age    secrets, each encrypted under that key; the crate `vault` alone reads and writes them
 //! waiting-HASH                 the socket of a plane that waits for the next client, by its programs
 //! ```
 
@@ -129,6 +130,12 @@ impl Store {
     #[must_use]
     pub fn trust(&self) -> PathBuf {
         self.root.join("trust.json")
+    }
+
+    /// Where secrets lie.
+    #[must_use]
+    pub fn vault(&self) -> PathBuf {
+        self.root.join("vault")
     }
 }
 

@@ -7,6 +7,7 @@ mod log;
 mod policy;
 mod sessions;
 mod trust;
+mod vault;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -73,6 +74,7 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Discard(select) => changes::discard(store, client, &select),
         Request::Policy(request) => policy::answer(place, client, request),
         Request::Trust { file } => trust::trust(store, &file),
+        Request::Vault(request) => vault::answer(store, request),
         Request::Explain { code } => explain::code(&code),
         Request::Run(_) | Request::Doctor(_) | Request::Standby => {
             Err(problem("E-PLANE-071", "this request starts a cell, and is not answered here", "", NO))

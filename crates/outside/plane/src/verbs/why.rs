@@ -104,7 +104,10 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
 /// The last start of the event's process, of its parent, and so on. Numbers are used again, so this is inferred.
 fn ancestors(starts: &HashMap<u32, Entry>, entry: &Entry) -> Vec<Entry> {
     let mut next = match &entry.event.kind {
-        Kind::Connect { pid, .. } | Kind::Request { pid, .. } | Kind::FileRefused { pid, .. } => *pid,
+        Kind::Connect { pid, .. }
+        | Kind::Request { pid, .. }
+        | Kind::Model { pid, .. }
+        | Kind::FileRefused { pid, .. } => *pid,
         Kind::Exec { parent, .. } => Some(*parent),
         _ => None,
     };
@@ -136,7 +139,11 @@ fn causes(session: &SessionDirectory, entries: &mut Vec<Entry>) -> std::io::Resu
     const STEPS: usize = 4;
     for _ in 0..STEPS {
         let named = entries.iter().flat_map(|entry| {
-            let opened = if let Kind::Close { connect, .. } = entry.event.kind { Some(connect) } else { None };
+            let opened = match entry.event.kind {
+                Kind::Close { connect, .. } => Some(connect),
+                Kind::Answered { model, .. } => Some(model),
+                _ => None,
+            };
             entry.event.cause.iter().map(|cause| cause.id).chain(opened).collect::<Vec<_>>()
         });
         let mut unknown: Vec<EventId> = named.filter(|id| entries.iter().all(|entry| entry.id != *id)).collect();
@@ -161,6 +168,8 @@ fn causes(session: &SessionDirectory, entries: &mut Vec<Entry>) -> std::io::Resu
 /// a rule would help.
 fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
     match kind {
+        // No rule about destinations lets out what a rule about data keeps in.
+        Kind::Request { rule: Some(rule), .. } if rule.starts_with("flows: ") => None,
         Kind::Connect { host, port, program, rule, .. } => {
             let host = Host::parse(host).ok()?;
             let program = (!program.is_empty()).then_some(program.as_slice());

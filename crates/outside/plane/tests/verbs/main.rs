@@ -7,6 +7,7 @@ mod record;
 mod repairing;
 mod room;
 mod sessions;
+mod vaults;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

@@ -5,12 +5,14 @@
 
 mod answer;
 mod run;
+mod vault;
 
 pub use answer::{
     ChangeInfo, Checked, DiffAnswer, DoctorAnswer, FileAnswer, LogLine, MergeAnswer, Probe, Remedy, SegmentCheck,
     SessionInfo, SessionState, WhyAnswer,
 };
 pub use run::{Counted, Outcome, Run, Stream, Terminal};
+pub use vault::{SecretText, VaultEntry, VaultRequest};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -65,6 +67,8 @@ pub enum Request {
         /// The file, absolute.
         file: PathBuf,
     },
+    /// Keep, list or forget secrets.
+    Vault(VaultRequest),
     /// What a code such as `E-POLICY-003` means; answered by [`Reply::Text`].
     Explain {
         /// The code, as typed.
@@ -191,6 +195,11 @@ pub enum Reply {
     Policy(Checked),
     /// The boundary.
     Doctor(Box<DoctorAnswer>),
+    /// What the vault keeps, without any value.
+    Vault {
+        /// By name.
+        secrets: Vec<VaultEntry>,
+    },
     /// Words for the operator.
     Text {
         /// Lines, each with its end.
