@@ -1,0 +1,259 @@
+//! Bytes that were written as digits: base64, base32, hexadecimal, found as runs inside other text.
+//!
+//! A run may begin in the middle of what it says, after letters that stand before it by chance, so every alignment is
+//! decoded, and of each what reads like text is taken: the rest is noise. Runs of one
+//! alignment are joined: a text that was encoded in pieces is whole again.
+
+use std::ops::Range;
+
+use super::signs::{LEAST_DIGITS, legible};
+use super::{Coding, Signs, Take};
+use crate::entropy;
+
+/// A way to write bytes as digits.
+struct Alphabet {
+    coding: Coding,
+    /// Bits of one digit.
+    bits: usize,
+    /// In how many digits bytes and digits begin together again.
+    alignments: usize,
+    /// The shortest run.
+    least: usize,
+    /// The value of each digit, [`NONE`] for what is none.
+    values: [u8; 256],
+    /// The length of what may stand between digits.
+    between: fn(&[u8], usize) -> usize,
+}
+
+const NONE: u8 = u8::MAX;
+
+const BASE64: Alphabet = Alphabet {
+    coding: Coding::Base64,
+    bits: 6,
+    alignments: 4,
+    least: LEAST_DIGITS,
+    values: values(&[
+        (b'A', b'Z', 0),
+        (b'a', b'z', 26),
+        (b'0', b'9', 52),
+        (b'+', b'+', 62),
+        (b'-', b'-', 62),
+        (b'/', b'/', 63),
+        (b'_', b'_', 63),
+    ]),
+    between: line_break,
+};
+const HEX: Alphabet = Alphabet {
+    coding: Coding::Hex,
+    bits: 4,
+    alignments: 2,
+    least: LEAST_DIGITS,
+    values: values(&[(b'0', b'9', 0), (b'a', b'f', 10), (b'A', b'F', 10)]),
+    between: separator,
+};
+/// Of one case: in both, most of base64 would read as base32.
+const BASE32: [Alphabet; 2] = [base32(b'A', b'Z'), base32(b'a', b'z')];
+/// The shortest run of base32.
+const LEAST_BASE32: usize = 24;
+
+/// Undecodable bytes in one place that let a run begin elsewhere than it seems to.
+const GAP: usize = 3;
+
+/// Undoes what the bytes hold of each.
+pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
+    if signs.base64 >= BASE64.least {
+        decode(bytes, &BASE64, take);
+    } else if bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {
+        // Digits in groups: no run is long, and yet there is nothing else.
+        let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        decode(&digits, &BASE64, take);
+    }
+    if signs.base64 >= LEAST_BASE32 {
+        BASE32.iter().filter(|alphabet| holds_run(bytes, alphabet)).for_each(|alphabet| decode(bytes, alphabet, take));
+    }
+    if signs.hexish >= HEX.least {
+        decode(bytes, &HEX, take);
+    }
+}
+
+fn decode(bytes: &[u8], alphabet: &Alphabet, take: &mut dyn Take) {
+    let (digits, runs) = runs(bytes, alphabet);
+    let how = [alphabet.coding];
+    let (mut texts, mut whole) = (vec![Vec::new(); alphabet.alignments], Vec::new());
+    for run in runs {
+        let run = &digits[run];
+        pack(run, alphabet, &mut whole);
+        if entropy::is_container(&whole) {
+            take.layer(&how, &whole);
+            continue;
+        }
+        if legible(&whole, &mut texts[0]) <= GAP {
+            continue;
+        }
+        entropy::judge(&whole, &[], take);
+        for (skipped, text) in texts.iter_mut().enumerate().skip(1) {
+            pack(&run[skipped..], alphabet, &mut whole);
+            match whole.windows(3).position(|magic| magic == b"\x1f\x8b\x08") {
+                Some(begin) => take.layer(&how, &whole[begin..]),
+                None => _ = legible(&whole, text),
+            }
+        }
+    }
+    texts.iter().for_each(|text| take.layer(&how, text));
+}
+
+/// Whether there is a run on one line at all: looking costs less than reading.
+fn holds_run(bytes: &[u8], alphabet: &Alphabet) -> bool {
+    let digit = |byte: &u8| alphabet.values[usize::from(*byte)] != NONE;
+    let mut length = 0;
+    bytes.iter().any(|byte| {
+        length = if digit(byte) { length + 1 } else { 0 };
+        length >= alphabet.least
+    })
+}
+
+/// The values of the digits of all runs, and where each run is among them.
+fn runs(bytes: &[u8], alphabet: &Alphabet) -> (Vec<u8>, Vec<Range<usize>>) {
+    let (mut digits, mut runs, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < bytes.len() {
+        if alphabet.values[usize::from(bytes[at])] == NONE {
+            at += 1;
+            continue;
+        }
+        let begin = digits.len();
+        at = run(bytes, at, alphabet, &mut digits);
+        if digits.len() - begin >= alphabet.least {
+            runs.push(begin..digits.len());
+        } else {
+            digits.truncate(begin);
+        }
+    }
+    (digits, runs)
+}
+
+/// Reads one run from there; where it ends.
+fn run(bytes: &[u8], mut at: usize, alphabet: &Alphabet, digits: &mut Vec<u8>) -> usize {
+    let value =
+        |at: usize| bytes.get(at).map(|byte| alphabet.values[usize::from(*byte)]).filter(|value| *value != NONE);
+    loop {
+        let line = digits.len();
+        while let Some(digit) = value(at) {
+            digits.push(digit);
+            at += 1;
+        }
+        let skipped = (alphabet.between)(&bytes[at..], digits.len() - line);
+        if skipped == 0 || value(at + skipped).is_none() {
+            return at;
+        }
+        at += skipped;
+    }
+}
+
+/// The bytes that the digits say; what is left over at the end is dropped.
+fn pack(digits: &[u8], alphabet: &Alphabet, out: &mut Vec<u8>) {
+    out.clear();
+    let bits = alphabet.bits;
+    let mut group = |digits: &[u8]| {
+        let word = digits.iter().fold(0, |word, &digit| word << bits | u64::from(digit));
+        let (length, over) = (digits.len() * bits / 8, digits.len() * bits % 8);
+        out.extend_from_slice(&(word >> over << (64 - length * 8)).to_be_bytes()[..length]);
+    };
+    let groups = digits.chunks_exact(alphabet.alignments);
+    let rest = groups.remainder();
+    groups.for_each(&mut group);
+    if rest.len() * bits >= 8 {
+        group(rest);
+    }
+}
+
+/// The values of ranges of digits.
+const fn values(ranges: &[(u8, u8, u8)]) -> [u8; 256] {
+    let mut table = [NONE; 256];
+    let mut index = 0;
+    while index < ranges.len() {
+        let (first, last, value) = ranges[index];
+        let mut digit = first;
+        while digit <= last {
+            table[digit as usize] = value + (digit - first);
+            digit += 1;
+        }
+        index += 1;
+    }
+    table
+}
+
+const fn base32(first: u8, last: u8) -> Alphabet {
+    let values = values(&[(first, last, 0), (b'2', b'7', 26)]);
+    Alphabet { coding: Coding::Base32, bits: 5, alignments: 8, least: LEAST_BASE32, values, between: line_break }
+}
+
+fn spaced(byte: u8) -> bool {
+    BASE64.values[usize::from(byte)] != NONE || byte == b'=' || byte.is_ascii_whitespace()
+}
+
+/// The length of a line break after a line of digits, written out or not, or of the `\` in `\/`.
+fn line_break(bytes: &[u8], line: usize) -> usize {
+    if bytes.starts_with(b"\\/") {
+        return 1;
+    }
+    let breaks = [&b"\r\n"[..], b"\n", b"\\r\\n", b"\\n"];
+    let found = breaks.iter().find(|one| bytes.starts_with(one)).filter(|_| line >= LEAST_DIGITS);
+    found.map_or(0, |one| one.len() + bytes[one.len()..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count())
+}
+
+/// The length of what stands between two bytes in hexadecimal: `:`, ` `, `, 0x`, `\x`, a line end. Only between bytes.
+fn separator(bytes: &[u8], digits: usize) -> usize {
+    if digits % 2 == 1 {
+        return 0;
+    }
+    let plain =
+        bytes.iter().take(3).take_while(|byte| matches!(byte, b':' | b' ' | b',' | b'-' | b'\n' | b'\r')).count();
+    let prefix = [&b"\\x"[..], b"0x", b"0X", b"%"].into_iter().find(|prefix| bytes[plain..].starts_with(prefix));
+    plain + prefix.map_or(0, <[u8]>::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &[u8], alphabet: &Alphabet) -> Vec<Vec<u8>> {
+        let (digits, runs) = runs(text, alphabet);
+        let packed = |run: Range<usize>| {
+            let mut out = Vec::new();
+            pack(&digits[run], alphabet, &mut out);
+            out
+        };
+        runs.into_iter().map(packed).collect()
+    }
+
+    #[test]
+    fn base64_is_read_over_lines_in_both_alphabets() {
+        let whole = b"The quick brown fox, 00??>>".to_vec();
+        for text in [
+            "VGhlIHF1aWNrIGJyb3duIGZveCwgMDA/Pz4+",
+            "VGhlIHF1aWNrIGJy\r\nb3duIGZveCwgMDA_Pz4-",
+            "VGhlIHF1aWNrIGJyb3du\\nIGZveCwgMDA\\/Pz4+",
+        ] {
+            assert_eq!(all(text.as_bytes(), &BASE64), [&whole[..]], "{text}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_is_read_with_what_stands_between() {
+        for text in [
+            "5468652071756963",
+            "54:68:65:20:71:75:69:63",
+            "54 68 65 20 71 75 69 63",
+            "\\x54\\x68\\x65\\x20\\x71\\x75\\x69\\x63",
+            "0x54, 0x68, 0x65, 0x20, 0x71, 0x75, 0x69, 0x63",
+        ] {
+            let found = all(text.as_bytes(), &HEX);
+            assert!(found.iter().any(|bytes| bytes.ends_with(b"he quic")), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn base32_is_read() {
+        assert_eq!(all(b"KRUGKIDROVUWG2ZAMJZG653O", &BASE32[0]), [b"The quick brown"]);
+    }
+}

@@ -1,0 +1,209 @@
+//! Single characters that were written out: `%41`, `&#65;`, `\u0041`, `=41`.
+//!
+//! Where several kinds stand in one text, they are undone together: one after another would be tried in every order.
+
+use super::{Coding, Take};
+
+/// A kind that a text may call for, how it reads one, and what it is called.
+type Kind = (Coding, u8, fn(&[u8]) -> Option<(usize, Undone)>);
+
+const KINDS: [Kind; 4] = [
+    (Coding::Percent, b'%', read_percent),
+    (Coding::Escapes, b'\\', read_backslash),
+    (Coding::Entities, b'&', read_entity),
+    (Coding::QuotedPrintable, b'=', read_quoted_printable),
+];
+
+/// `=41` is not rare in what is not quoted-printable: fewer than so many are left alone.
+const FEW_QUOTED: usize = 3;
+
+/// Undoes those kinds whose mark the bytes hold.
+pub(super) fn undo(bytes: &[u8], marked: [bool; KINDS.len()], take: &mut dyn Take) {
+    if !marked.contains(&true) {
+        return;
+    }
+    let (all, used) = read(bytes, |index| marked[index]);
+    let kinds = (0..KINDS.len()).filter(|&index| used[index] >= least(index));
+    let how: Vec<Coding> = kinds.map(|index| KINDS[index].0).collect();
+    if !how.is_empty() {
+        take.layer(&how, &all);
+    }
+}
+
+/// The bytes with `%XX` undone, and `+` for a space where the caller says that it is a form's.
+pub(crate) fn percent(bytes: &[u8], form: bool) -> Vec<u8> {
+    let mut out = read(bytes, |index| index == 0).0;
+    if form && bytes.contains(&b'+') && !bytes.contains(&b'%') {
+        out.iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+    } else if form && bytes.contains(&b'+') {
+        let spaced: Vec<u8> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+        out = read(&spaced, |index| index == 0).0;
+    }
+    out
+}
+
+/// The bytes with one character's escape undone at their start, and its length.
+pub(super) fn backslash(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+    match read_backslash(bytes) {
+        Some((length, undone)) => {
+            push(out, undone);
+            length
+        }
+        None => {
+            out.push(bytes[0]);
+            1
+        }
+    }
+}
+
+fn least(index: usize) -> usize {
+    if KINDS[index].0 == Coding::QuotedPrintable { FEW_QUOTED } else { 1 }
+}
+
+/// The bytes with the wanted kinds undone, and how many of each there were.
+fn read(bytes: &[u8], wanted: impl Fn(usize) -> bool) -> (Vec<u8>, [usize; KINDS.len()]) {
+    let mut kind_of = [None; 256];
+    for (index, (_, mark, _)) in KINDS.iter().enumerate().filter(|(index, _)| wanted(*index)) {
+        kind_of[usize::from(*mark)] = Some(index);
+    }
+    let (mut out, mut used, mut at) = (Vec::with_capacity(bytes.len()), [0; KINDS.len()], 0);
+    while at < bytes.len() {
+        let kind = kind_of[usize::from(bytes[at])];
+        match kind.and_then(|index| KINDS[index].2(&bytes[at..]).map(|read| (index, read))) {
+            Some((index, (length, undone))) => {
+                push(&mut out, undone);
+                used[index] += 1;
+                at += length;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    (out, used)
+}
+
+/// What was written out: a byte of some encoding, or a character whatever the encoding.
+enum Undone {
+    Byte(u8),
+    Letter(char),
+}
+
+fn push(out: &mut Vec<u8>, undone: Undone) {
+    match undone {
+        Undone::Byte(byte) => out.push(byte),
+        Undone::Letter(letter) => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+fn byte(value: u32) -> Undone {
+    Undone::Byte((value & 255) as u8)
+}
+
+/// So many hexadecimal digits from there.
+fn hex(bytes: &[u8], from: usize, digits: usize) -> Option<u32> {
+    let digits = bytes.get(from..from + digits)?;
+    digits.iter().try_fold(0, |value, &digit| Some(value * 16 + char::from(digit).to_digit(16)?))
+}
+
+fn read_percent(bytes: &[u8]) -> Option<(usize, Undone)> {
+    if matches!(bytes.get(1), Some(b'u' | b'U')) {
+        return letter(hex(bytes, 2, 4)?, 6);
+    }
+    Some((3, byte(hex(bytes, 1, 2)?)))
+}
+
+fn read_quoted_printable(bytes: &[u8]) -> Option<(usize, Undone)> {
+    Some((3, byte(hex(bytes, 1, 2)?)))
+}
+
+fn read_backslash(bytes: &[u8]) -> Option<(usize, Undone)> {
+    let plain = match *bytes.get(1)? {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' | b'f' | b'v' | b'a' => b' ',
+        b'x' => return Some((4, byte(hex(bytes, 2, 2)?))),
+        b'u' | b'U' => return unicode(bytes),
+        b'0'..=b'7' => return Some(octal(bytes)),
+        other if other.is_ascii_punctuation() => other,
+        _ => return None,
+    };
+    Some((2, Undone::Byte(plain)))
+}
+
+/// `\u0041`, a pair of surrogates, `\u{41}` or `\U00000041`.
+fn unicode(bytes: &[u8]) -> Option<(usize, Undone)> {
+    if bytes.get(2) == Some(&b'{') {
+        let digits = bytes[3..].iter().take(6).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let closed = bytes.get(3 + digits) == Some(&b'}');
+        return letter(hex(bytes, 3, digits)?, digits + 4).filter(|_| closed);
+    }
+    if let Some(long) = hex(bytes, 2, 8).filter(|_| bytes[1] == b'U').and_then(|code| letter(code, 10)) {
+        return Some(long);
+    }
+    let high = hex(bytes, 2, 4)?;
+    let low = hex(bytes, 8, 4).filter(|_| bytes.get(6..8).is_some_and(|mark| mark.eq_ignore_ascii_case(b"\\u")));
+    if let (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) = (high, low) {
+        return letter(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00), 12);
+    }
+    Some(letter(high, 6).unwrap_or((6, Undone::Letter(char::REPLACEMENT_CHARACTER))))
+}
+
+fn letter(code: u32, length: usize) -> Option<(usize, Undone)> {
+    char::from_u32(code).map(|letter| (length, Undone::Letter(letter)))
+}
+
+fn octal(bytes: &[u8]) -> (usize, Undone) {
+    let digits = bytes[1..].iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+    let value = bytes[1..=digits].iter().fold(0, |value, &digit| value * 8 + u32::from(digit - b'0'));
+    (digits + 1, byte(value))
+}
+
+fn read_entity(bytes: &[u8]) -> Option<(usize, Undone)> {
+    // The longest name is four letters; a number has at most eight digits.
+    let end = bytes.iter().take(12).position(|&byte| byte == b';')?;
+    let plain = match &bytes[1..end] {
+        b"amp" => b'&',
+        b"lt" => b'<',
+        b"gt" => b'>',
+        b"quot" => b'"',
+        b"apos" => b'\'',
+        b"nbsp" => b' ',
+        name => return letter(numbered(name)?, end + 1),
+    };
+    Some((end + 1, Undone::Byte(plain)))
+}
+
+fn numbered(name: &[u8]) -> Option<u32> {
+    let digits = std::str::from_utf8(name.strip_prefix(b"#")?).ok()?;
+    match digits.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => digits.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alone(index: usize, text: &str) -> String {
+        String::from_utf8_lossy(&read(text.as_bytes(), |one| one == index).0).into_owned()
+    }
+
+    #[test]
+    fn each_kind_is_undone() {
+        assert_eq!(alone(0, "a%20%C3%a4%u0041%zz%4"), "a äA%zz%4");
+        assert_eq!(alone(1, r#"\"a\n\u0041\u{42}\x43\104\ud83d\ude00\q\U00000045"#), "\"a\nABCD😀\\qE");
+        assert_eq!(alone(2, "&lt;&#65;&#x42;&what;&"), "<AB&what;&");
+        assert_eq!(alone(3, "=41=C3=A4=zz="), "Aä=zz=");
+    }
+
+    #[test]
+    fn plus_is_a_space_in_forms() {
+        assert_eq!(percent(b"a+b%2Bc", true), b"a b+c");
+        assert_eq!(percent(b"a+b", true), b"a b");
+        assert_eq!(percent(b"a+b%2Bc", false), b"a+b+c");
+    }
+}

@@ -1,0 +1,102 @@
+//! The strings of a document, joined in their order: a text that was cut into the elements of a list is whole again.
+//!
+//! It reads quoted strings and nothing else, so half a document, many in a row and a stream of events read alike.
+
+use super::escapes::backslash;
+
+/// The strings of a document.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Strings {
+    /// Values and elements, joined.
+    pub(crate) values: Vec<u8>,
+    /// Names of fields, joined: text can be hidden in them, too. One that came lately is left out: items are alike.
+    pub(crate) names: Vec<u8>,
+    /// Something outside of the strings is written out, too.
+    pub(crate) backslash_outside: bool,
+}
+
+/// Whether the bytes look like JSON, or hold some.
+pub(crate) fn looks_structured(bytes: &[u8]) -> bool {
+    let begins = bytes.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'[' | b'"'));
+    begins || bytes.windows(2).any(|pair| matches!(pair, b"{\"" | b"[\"" | b"\":" | b"\",") || pair == b",\"")
+}
+
+/// The strings of the bytes. A string that does not end goes on to the end.
+pub(crate) fn strings(bytes: &[u8]) -> Strings {
+    let mut found = Strings { values: Vec::with_capacity(bytes.len()), ..Strings::default() };
+    let mut lately = Vec::new();
+    let mut at = 0;
+    while let Some(open) = bytes[at..].iter().position(|&byte| byte == b'"') {
+        found.backslash_outside |= bytes[at..at + open].contains(&b'\\');
+        let begin = found.values.len();
+        at = string(bytes, at + open + 1, &mut found.values);
+        if bytes[at..].trim_ascii_start().first() == Some(&b':') {
+            let name = found.values.split_off(begin);
+            name_came(name, &mut found.names, &mut lately);
+        }
+    }
+    found.backslash_outside |= bytes[at..].contains(&b'\\');
+    found
+}
+
+/// Names that are compared with the next.
+const LATELY: usize = 16;
+
+fn name_came(name: Vec<u8>, names: &mut Vec<u8>, lately: &mut Vec<Vec<u8>>) {
+    if lately.contains(&name) {
+        return;
+    }
+    names.extend_from_slice(&name);
+    if lately.len() >= LATELY {
+        lately.remove(0);
+    }
+    lately.push(name);
+}
+
+/// Reads a string from after its quote; where it ended.
+fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
+    while at < bytes.len() {
+        // What needs no undoing is copied in one piece.
+        let run = bytes[at..].iter().position(|&byte| matches!(byte, b'"' | b'\\')).unwrap_or(bytes.len() - at);
+        out.extend_from_slice(&bytes[at..at + run]);
+        at += run;
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(_) => at += backslash(&bytes[at..], out),
+            None => {}
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (String, String) {
+        let found = strings(text.as_bytes());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&found.values), text(&found.names))
+    }
+
+    #[test]
+    fn values_are_joined_in_their_order_and_names_apart() {
+        assert_eq!(
+            read(r#"{"a": ["one ", "two\n"], "b" : {"c": "\"three\u0021"}}"#),
+            ("one two\n\"three!".into(), "abc".into())
+        );
+    }
+
+    #[test]
+    fn half_a_document_is_read_as_far_as_it_goes() {
+        assert_eq!(read(r#"{"a":"one"#), ("one".into(), "a".into()));
+        assert_eq!(read(r#"{"a":"one\"#), ("one\\".into(), "a".into()));
+        assert_eq!(read("data: {\"t\":\"x\"}\n\ndata: {\"t\":\"y\"}"), ("xy".into(), "t".into()));
+    }
+
+    #[test]
+    fn prose_does_not_look_structured() {
+        assert!(!looks_structured(br#"He said "no" and left."#));
+        assert!(looks_structured(br#"x {"a":1}"#));
+    }
+}

@@ -1,0 +1,212 @@
+//! What is labelled: texts, short secrets, and what is public all the same.
+//!
+//! It grows only: what a session has read stays read. It never says what a label means.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use crate::evidence::Scan;
+use crate::fold::fold;
+use crate::grams::{Form, GRAM, Grams};
+use crate::needles::{MIN_SECRET, Needles, rot13};
+use crate::scan::Walk;
+use crate::{Bounds, plain};
+
+/// A label: an index into a list of the caller's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label(pub u16);
+
+/// A text or secret, in the order in which they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u32);
+
+/// There is no room for this text: it cannot be recognised, so the caller treats everything as beyond bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("labelled texts of {held} bytes leave no room for {wanted} more within {limit}")]
+pub struct Full {
+    /// Bytes that are held.
+    pub held: usize,
+    /// Bytes that were to be added.
+    pub wanted: usize,
+    /// Bytes that may be held.
+    pub limit: usize,
+}
+
+/// Labelled texts and secrets, in the order they came.
+///
+/// It costs about five times the bytes of its texts in memory: the text, its folded form and the index.
+pub struct Corpus {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) grams: Grams,
+    /// Secrets as they are.
+    pub(crate) exact: Needles,
+    /// Long secrets in folded form: they are found with anything between their letters.
+    pub(crate) folded: Needles,
+    /// Sources by a hash of their folded form.
+    known: HashMap<u64, Vec<SourceId>>,
+    held: usize,
+    limit: usize,
+}
+
+/// What a source is looked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Secret,
+}
+
+/// One text or secret.
+pub(crate) struct Source {
+    /// None for what is public.
+    pub(crate) label: Option<Label>,
+    pub(crate) kind: Kind,
+    /// As it came; empty for what is public, which is never quoted.
+    pub(crate) text: Vec<u8>,
+    pub(crate) folded: Vec<u8>,
+    /// A secret that stands in public text is none.
+    pub(crate) public: bool,
+}
+
+/// The shortest folded secret that is looked for with anything between its letters.
+const LONG: usize = 16;
+
+/// Bytes that are held unless the caller says otherwise.
+const LIMIT: usize = 64 << 20;
+
+impl Default for Corpus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Corpus {
+    /// Knows nothing and holds at most 64 MiB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(LIMIT)
+    }
+
+    /// Knows nothing and holds at most so many bytes of text, four GiB at the very most.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        let (grams, exact, folded) = Default::default();
+        let limit = limit.min(u32::MAX as usize);
+        Self { sources: Vec::new(), grams, exact, folded, known: HashMap::new(), held: 0, limit }
+    }
+
+    /// Adds a text. Any run of [`crate::LEAST`] of its letters and digits is found from now on; a text with fewer is
+    /// found by nothing: add it as a secret. The same text under the same label costs nothing and is the same source.
+    ///
+    /// # Errors
+    /// [`Full`]: the text was not added.
+    pub fn add(&mut self, label: Label, text: &[u8]) -> Result<SourceId, Full> {
+        self.enter(Some(label), Kind::Text, text)
+    }
+
+    /// Adds a short secret (a key, a password), which is found exactly, in any ASCII case, also inside other text.
+    /// With [`crate::MIN_SECRET`] bytes or more it is found; anything shorter stands in ordinary words and is not.
+    ///
+    /// # Errors
+    /// [`Full`]: the secret was not added.
+    pub fn add_secret(&mut self, label: Label, value: &[u8]) -> Result<SourceId, Full> {
+        self.enter(Some(label), Kind::Secret, value)
+    }
+
+    /// Says that a text is public: what a match shares with it is no evidence, nor is a secret that stands in it.
+    /// Bytes that an attacker chose are never public: they would hide what they repeat.
+    ///
+    /// # Errors
+    /// [`Full`]: the text still counts as evidence.
+    pub fn make_public(&mut self, text: &[u8]) -> Result<(), Full> {
+        self.enter(None, Kind::Text, text).map(|_| ())
+    }
+
+    /// What of the corpus stands in the bytes, whatever they were wrapped in.
+    #[must_use]
+    pub fn scan(&self, bytes: &[u8], bounds: &Bounds) -> Scan {
+        self.scan_parts(&[bytes], bounds)
+    }
+
+    /// What of the corpus stands in the parts of one request (path, query, header values, body), in each and in all of
+    /// them joined in order, so that a text cut into pieces is whole again.
+    #[must_use]
+    pub fn scan_parts(&self, parts: &[&[u8]], bounds: &Bounds) -> Scan {
+        let mut walk = Walk::new(self, bounds, parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| walk.start(part));
+        if parts.iter().filter(|part| !part.is_empty()).count() > 1 {
+            walk.joined(&plain::joined(parts));
+        }
+        walk.finish()
+    }
+
+    /// Bytes of text that are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    fn enter(&mut self, label: Option<Label>, kind: Kind, text: &[u8]) -> Result<SourceId, Full> {
+        let mut folded = Vec::new();
+        fold(text, &mut folded);
+        folded.shrink_to_fit();
+        let source =
+            Source { label, kind, text: label.map(|_| text.to_vec()).unwrap_or_default(), folded, public: false };
+        let hash = source.hash();
+        let same = self.known.get(&hash).and_then(|ids| ids.iter().find(|id| source.is(&self.sources[id.0 as usize])));
+        if let Some(&same) = same {
+            return Ok(same);
+        }
+        if self.held + text.len() > self.limit {
+            return Err(Full { held: self.held, wanted: text.len(), limit: self.limit });
+        }
+        self.held += text.len();
+        let id = SourceId(self.sources.len() as u32);
+        self.known.entry(hash).or_default().push(id);
+        self.sources.push(source);
+        match kind {
+            Kind::Text => self.index(id, text),
+            Kind::Secret => self.index_secret(id, text),
+        }
+        Ok(id)
+    }
+
+    fn index(&mut self, id: SourceId, text: &[u8]) {
+        let source = &self.sources[id.0 as usize];
+        self.grams.add(&source.folded, id.0, Form::Plain);
+        if source.label.is_some() {
+            let reversed: Vec<u8> = source.folded.iter().rev().copied().collect();
+            let rotated: Vec<u8> = source.folded.iter().map(|&byte| rot13(byte)).collect();
+            self.grams.add(&reversed, id.0, Form::Reversed);
+            self.grams.add(&rotated, id.0, Form::Rot13);
+            return;
+        }
+        let mut known = Vec::new();
+        self.exact.each(text, |secret, _, _| known.push(secret));
+        known.into_iter().for_each(|secret| self.sources[secret as usize].public = true);
+    }
+
+    fn index_secret(&mut self, id: SourceId, value: &[u8]) {
+        self.exact.add(value, id.0);
+        let folded = self.sources[id.0 as usize].folded.clone();
+        let public = self.sources.iter().filter(|source| source.label.is_none());
+        let stands = folded.len() >= MIN_SECRET
+            && public.into_iter().any(|source| source.folded.windows(folded.len()).any(|run| run == folded));
+        self.sources[id.0 as usize].public = stands;
+        // What is longer than a gram is no likelier to stand in other text by chance.
+        if (LONG..).contains(&folded.len()) && folded.len() < GRAM * 64 {
+            self.folded.insert(folded, id.0, None);
+        }
+    }
+}
+
+impl Source {
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.folded.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn is(&self, other: &Source) -> bool {
+        (self.label, self.kind) == (other.label, other.kind) && self.text == other.text && self.folded == other.folded
+    }
+}

@@ -1,0 +1,86 @@
+//! What a scan tells. Values only: what follows from them is decided elsewhere.
+
+use crate::{Coding, Label, Seal, SourceId};
+
+/// Bytes of a source that are quoted.
+pub const MAX_QUOTE: usize = 200;
+
+/// Sources that are told of; past them, a source is told of only when its label is new.
+const MANY: usize = 64;
+
+/// What was found in some bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Labelled text and secrets, one entry for each source, its longest match.
+    pub found: Vec<Found>,
+    /// A bound was exceeded: there may be more than was found. The caller holds such a request.
+    pub beyond: Option<Beyond>,
+    /// The largest piece that nothing here can undo.
+    pub opaque: Option<Opaque>,
+}
+
+/// One source that stands in the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its label.
+    pub label: Label,
+    /// Which text or secret.
+    pub source: SourceId,
+    /// What had to be undone, the outermost first; none for text that stands there plainly.
+    pub how: Vec<Coding>,
+    /// The matched span as it stands in the source, at most [`MAX_QUOTE`] bytes, cut between characters. Empty for a
+    /// secret, which nobody needs to read to know which one it was.
+    pub quoted: String,
+    /// Letters and digits of the match; for a secret that was found exactly, its bytes.
+    pub length: usize,
+}
+
+/// Which bound was exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// More is wrapped in the innermost layer that is looked into.
+    Depth,
+    /// What is undone would be larger than may be.
+    Size,
+    /// More pieces would have to be undone than may be.
+    Decodings,
+    /// The bytes were made so that comparing them takes long.
+    Work,
+}
+
+/// Bytes that cannot be looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opaque {
+    /// What they look like.
+    pub seal: Seal,
+    /// How many there are.
+    pub size: usize,
+    /// What had to be undone to come to them.
+    pub how: Vec<Coding>,
+}
+
+impl Scan {
+    /// Keeps the longest match of each source.
+    pub(crate) fn tell(&mut self, found: Found) {
+        let same = |other: &&mut Found| (other.label, other.source) == (found.label, found.source);
+        if let Some(other) = self.found.iter_mut().find(same) {
+            if found.length > other.length {
+                *other = found;
+            }
+        } else if self.found.len() < MANY || self.found.iter().all(|other| other.label != found.label) {
+            self.found.push(found);
+        }
+    }
+
+    /// Keeps the first bound that was exceeded.
+    pub(crate) fn exceed(&mut self, beyond: Beyond) {
+        self.beyond.get_or_insert(beyond);
+    }
+
+    /// Keeps the largest opaque piece.
+    pub(crate) fn seal(&mut self, seal: Seal, size: usize, how: &[Coding]) {
+        if self.opaque.as_ref().is_none_or(|known| known.size < size) {
+            self.opaque = Some(Opaque { seal, size, how: how.to_vec() });
+        }
+    }
+}
