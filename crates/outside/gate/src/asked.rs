@@ -30,6 +30,10 @@ pub struct Asks {
     pub body: Body,
     /// Bytes of the head, as the destination gets it.
     pub head: usize,
+    /// It came within TLS, and goes out so.
+    pub secure: bool,
+    /// What led to it, beside the program that asks.
+    pub because: Vec<Cause>,
 }
 
 impl Asked {
@@ -44,6 +48,11 @@ impl Asked {
 
     pub(crate) fn exec(&self) -> Option<Cause> {
         self.who.as_ref().and_then(|seen| seen.exec)
+    }
+
+    /// What led to it.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = Cause> + '_ {
+        self.exec().into_iter().chain(self.asks.iter().flat_map(|asks| asks.because.iter().copied()))
     }
 
     /// Bytes that are as long as the program wants.

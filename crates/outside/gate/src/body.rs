@@ -1,6 +1,7 @@
 //! How much of a body is still to come.
 
 use std::io;
+use std::ops::Range;
 
 use crate::chunks::Chunks;
 use crate::head::Body;
@@ -22,13 +23,21 @@ impl Left {
 
     /// How many of these bytes belong to the body.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.take_with(bytes, &mut |_| {})
+    }
+
+    /// The same, and tells where what is carried stands.
+    pub(crate) fn take_with(&mut self, bytes: &[u8], carried: &mut dyn FnMut(Range<usize>)) -> io::Result<usize> {
         match self {
             Left::Length(left) => {
                 let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= taken as u64;
+                if taken > 0 {
+                    carried(0..taken);
+                }
                 Ok(taken)
             }
-            Left::Chunks(chunks) => chunks.take(bytes).map_err(io::Error::other),
+            Left::Chunks(chunks) => chunks.take_with(bytes, carried).map_err(io::Error::other),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Where a chunked body ends. It is passed on as it came, so that no byte behind it goes along.
 
+use std::ops::Range;
+
 /// What may follow next in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
@@ -34,10 +36,19 @@ impl Chunks {
     /// # Errors
     /// [`Torn`] at the first byte that may not stand where it stands.
     pub fn take(&mut self, bytes: &[u8]) -> Result<usize, Torn> {
+        self.take_with(bytes, &mut |_| {})
+    }
+
+    /// The same, and tells where what is carried stands.
+    ///
+    /// # Errors
+    /// As [`Chunks::take`].
+    pub fn take_with(&mut self, bytes: &[u8], carried: &mut dyn FnMut(Range<usize>)) -> Result<usize, Torn> {
         let mut at = 0;
         while at < bytes.len() && !self.is_done() {
             if self.state == State::Data {
                 let most = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - at);
+                carried(at..at + most);
                 at += most;
                 self.size -= most as u64;
                 if self.size == 0 {

@@ -9,8 +9,8 @@ use seccompiler::BpfProgram;
 
 /// The newest Landlock that is asked for; a kernel that knows less gives what it has.
 const NEWEST: ABI = ABI::V10;
-/// Bytes of data before connections are counted.
-const MEMORY: u64 = 64 << 20;
+/// Bytes of data before connections are counted: bodies that are looked at whole, and what is read of them.
+const MEMORY: u64 = 320 << 20;
 /// Bytes of data that one connection may come to.
 const MEMORY_EACH: u64 = 192 << 10;
 

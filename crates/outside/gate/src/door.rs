@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::collect::Room;
 use crate::forward::{self, Forward};
 use crate::naming::{NO_NAME, PROXY_BASTIDE};
 use crate::original::Original;
@@ -40,6 +41,8 @@ pub struct Door<O> {
     pub slots: Arc<Semaphore>,
     /// Spare buffers.
     pub buffers: Buffers,
+    /// Room for bodies that are looked at.
+    pub room: Room,
     /// How long a connection may carry nothing.
     pub idle: Duration,
 }
@@ -94,7 +97,7 @@ impl<O: Original + 'static> Door<O> {
     }
 
     fn requests(&self) -> Requests<'_> {
-        Requests { passage: &self.passage, authority: self.authority.as_ref(), idle: self.idle }
+        Requests { passage: &self.passage, authority: self.authority.as_ref(), room: &self.room, idle: self.idle }
     }
 
     fn leads(&self, original: SocketAddr, own: SocketAddr) -> Leads {

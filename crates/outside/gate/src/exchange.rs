@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::body;
 use crate::head::Body;
+use crate::look::Look;
 use crate::reply::Reply;
 
 const BUFFER: usize = 8192;
@@ -64,6 +65,7 @@ impl Exchange {
         outside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         Said { head, body, mut rest, only }: Said<'_>,
         may: &impl Fn(usize, bool) -> bool,
+        look: Option<&mut Look<'_>>,
     ) -> io::Result<Left> {
         let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
         let mut reply = Reply::new(head.starts_with(b"HEAD "));
@@ -76,7 +78,7 @@ impl Exchange {
         };
         let alone = tokio::select! {
             biased;
-            answered = self.follow(&mut answer, &mut to, &mut reply) => answered?,
+            answered = self.follow(&mut answer, &mut to, &mut reply, look) => answered?,
             asked = said => asked?,
             () = self.silence() => return Err(io::ErrorKind::TimedOut.into()),
         };
@@ -148,6 +150,7 @@ impl Exchange {
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
         reply: &mut Reply,
+        mut look: Option<&mut Look<'_>>,
     ) -> io::Result<bool> {
         let mut bytes = [0; BUFFER];
         let mut alone = true;
@@ -155,16 +158,41 @@ impl Exchange {
             let length = from.read(&mut bytes).await?;
             if length == 0 {
                 // Where its head tells no end, this is one. Else the program must not take a part for the whole.
-                let whole = reply.ends_with_the_connection();
-                return if whole { Ok(false) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                if !reply.ends_with_the_connection() {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                if let Some(look) = &mut look {
+                    self.give(to, &look.pass(&[], &[], true)?).await?;
+                }
+                return Ok(false);
             }
-            let taken = reply.take(&bytes[..length]);
+            let taken = match &mut look {
+                None => {
+                    let taken = reply.take(&bytes[..length]);
+                    self.give(to, &bytes[..taken]).await?;
+                    taken
+                }
+                Some(look) => {
+                    let mut parts = Vec::new();
+                    let taken = reply.take_with(&bytes[..length], &mut |part, range| parts.push((part, range)));
+                    // What is held back came all the same: the connection is not silent.
+                    self.last.set(Instant::now());
+                    self.give(to, &look.pass(&bytes[..taken], &parts, reply.is_whole())?).await?;
+                    taken
+                }
+            };
             alone = taken == length;
-            to.write_all(&bytes[..taken]).await?;
-            to.flush().await?;
-            self.count(&self.received, taken);
         }
         Ok(alone)
+    }
+
+    async fn give(&self, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+        if !bytes.is_empty() {
+            to.write_all(bytes).await?;
+            to.flush().await?;
+            self.count(&self.received, bytes.len());
+        }
+        Ok(())
     }
 
     fn count(&self, which: &Cell<u64>, bytes: usize) {

@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 use crate::exchange::{Exchange, Said};
 use crate::head::{self, Direct, Head, HeadError, Want};
-use crate::meters::TooMuch;
 use crate::naming::PROXY_BASTIDE;
 use crate::passage::{Asked, Closed, Passed, Why};
 use crate::relay::{Buffers, relay};
@@ -124,7 +123,7 @@ impl Forward<'_> {
             Want::Forward { head, body, .. } => {
                 let exchange = Exchange::new(self.requests.idle);
                 let said = Said { head, body: *body, rest, only: true };
-                let result = match exchange.run(inside, outside, said, &|_, _| true).await {
+                let result = match exchange.run(inside, outside, said, &|_, _| true, None).await {
                     Ok(_) => finish(inside).await,
                     Err(error) => Err(error),
                 };
@@ -160,21 +159,13 @@ fn itself(who: Option<Seen>) -> io::Result<Asked> {
     Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
 }
 
-pub(crate) async fn refuse(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    Closed { why, event }: &Closed,
-) -> io::Result<()> {
+pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), closed: &Closed) -> io::Result<()> {
+    let Closed { why, event } = closed;
     let mut text = format!("bastide refused this: {why}\n");
     if let Why::Refused { suggestion: Some(rule), .. } = why {
         text += &format!("the smallest rule that would allow it: {rule}\n");
     }
-    let status = match why {
-        Why::Unreachable(_) => "502 Bad Gateway",
-        Why::TooMuch(TooMuch::Body(_)) => "413 Content Too Large",
-        Why::TooMuch(TooMuch::Rate(_)) => "429 Too Many Requests",
-        _ => "403 Forbidden",
-    };
-    say(inside, status, text, *event).await
+    say(inside, closed.status(), text, *event).await
 }
 
 /// A request that is not decided, since it can be read in more than one way.

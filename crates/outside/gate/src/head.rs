@@ -1,6 +1,7 @@
 //! The head of a request, to the explicit proxy or to a destination, read strictly before anything else sees it. What two programs could
 //! read in two ways is refused by name: a request that is smuggled past one reader is decided by nobody.
 
+mod edit;
 mod fields;
 mod target;
 
@@ -9,6 +10,7 @@ use std::borrow::Cow;
 use policy::{Host, Request, RequestError};
 
 use crate::asked::Asks;
+pub(crate) use edit::{Edit, edit, waits};
 pub use fields::Body;
 
 /// The port where a target names none.
@@ -182,7 +184,7 @@ pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> 
     fields.check_host(&host, port, Some(HTTP))?;
     let body = fields.body(old)?;
     let head = fields.rewrite([method, &path, version], &Place { host: &host, port, tls: false }, true);
-    let asks = Box::new(asks(method, path, &fields, body, head.len()));
+    let asks = Box::new(asks(method, path, &fields, body, (head.len(), false)));
     Ok(Some(Head { host, port, want: Want::Forward { asks, head, body }, length }))
 }
 
@@ -196,7 +198,12 @@ pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Op
     if bytes.first() == Some(&HANDSHAKE) {
         return Err(HeadError::Tls);
     }
-    let Some(length) = end(bytes, looked)? else { return Ok(None) };
+    let Some(length) = end(bytes, looked)? else {
+        // What speaks another protocol is not waited for: its first line tells.
+        let first = bytes.split(|&byte| byte == b'\n').next().filter(|first| first.len() < bytes.len());
+        first.map_or(Ok([""; 3]), |first| words(first.strip_suffix(b"\r").unwrap_or(first)))?;
+        return Ok(None);
+    };
     let text = &bytes[..length - 4];
     let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let [method, target, version] = words(lines.next().unwrap_or_default())?;
@@ -221,7 +228,7 @@ pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Op
     let odd = body != Body::Length(0) && !matches!(method, "POST" | "PUT" | "PATCH");
     let last = old || odd || fields.ends();
     let head = fields.rewrite([method, &path, version], place, last);
-    let asks = asks(method, path, &fields, body, head.len())?;
+    let asks = asks(method, path, &fields, body, (head.len(), tls))?;
     Ok(Some(Direct { asks, head, length, last }))
 }
 
@@ -230,10 +237,10 @@ fn asks(
     target: Cow<'_, str>,
     fields: &fields::Fields<'_>,
     body: Body,
-    head: usize,
+    (head, secure): (usize, bool),
 ) -> Result<Asks, HeadError> {
     let request = Request::new(method, &target)?.with_headers(fields.kept());
-    Ok(Asks { request, target: target.into_owned(), body, head })
+    Ok(Asks { request, target: target.into_owned(), body, head, secure, because: Vec::new() })
 }
 
 /// Where the head ends. Every byte up to there is one that a head may hold.

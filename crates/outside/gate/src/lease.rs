@@ -167,6 +167,9 @@ mod tests {
             upstream_proxy: None,
             secrets: Vec::new(),
             tls: None,
+            credentials: Vec::new(),
+            labelled: Vec::new(),
+            intent: Vec::new(),
             bounds: wire::Bounds::default(),
         }
     }

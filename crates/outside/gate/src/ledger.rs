@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use record::{Cause, EventId, Kind, Redactor, Writer};
+use record::{Cause, EventId, Kind, Lineage, Redactor, Writer};
 
 /// Appends events to a segment that the caller opened.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Ledger {
     file: File,
     writer: Writer,
     redactor: Redactor,
+    lineage: Lineage,
     broken: bool,
 }
 
@@ -20,13 +21,19 @@ impl Ledger {
     /// Goes on at the end that `writer` holds.
     #[must_use]
     pub fn new(file: File, writer: Writer, redactor: Redactor) -> Ledger {
-        Ledger { file, writer, redactor, broken: false }
+        Ledger { file, writer, redactor, lineage: Lineage::new(), broken: false }
     }
 
     /// Whether events can still be written, as far as is known.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         !self.broken
+    }
+
+    /// What led to what, as far as it is remembered.
+    #[must_use]
+    pub const fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// Writes one event. Its effect may follow only after this returned without error.
@@ -47,9 +54,15 @@ impl Ledger {
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        let causes = causes.into_iter().collect();
+        let mut causes: Vec<Cause> = causes.into_iter().collect();
+        causes.extend(self.lineage.causes(&kind));
+        // What is remembered is what happened, not what of it may be shown.
+        let told = self.lineage.wants(&kind).then(|| kind.clone());
         let (id, line) = self.writer.append(&self.redactor, at, causes, kind).map_err(io::Error::other)?;
         self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
+        if let Some(kind) = told {
+            self.lineage.observe(id, &kind);
+        }
         Ok(id)
     }
 }

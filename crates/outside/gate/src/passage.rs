@@ -14,8 +14,11 @@ pub use crate::asked::{Asked, Asks};
 use crate::dial::dial;
 use crate::dns::Answer;
 use crate::flood::Flood;
+use crate::flows::Flows;
 use crate::ledger::Ledger;
+use crate::lend::{Lending, Loan};
 use crate::meters::{Meter, Meters, TooMuch};
+use crate::models::Models;
 use crate::naming::{NO_NAME, Naming};
 use crate::refusals::{PERIOD, Refusals};
 use crate::resolver::Resolver;
@@ -34,6 +37,12 @@ pub struct Passage {
     pub refusals: RefCell<Refusals>,
     /// What was used of rules that have bounds.
     pub meters: Meters,
+    /// Secrets that go with requests.
+    pub lending: Lending,
+    /// What may not leave.
+    pub flows: Flows,
+    /// What was said to models and heard from them.
+    pub models: Models,
     /// How fast allowed connections are made in the long run.
     pub pace: RefCell<Flood>,
     /// The same for further requests on a connection.
@@ -55,6 +64,18 @@ pub struct Closed {
     pub why: Why,
     /// The event; none where a flood of them is counted, or nothing can be recorded.
     pub event: Option<EventId>,
+}
+
+impl Closed {
+    /// The status that says so.
+    pub(crate) const fn status(&self) -> &'static str {
+        match &self.why {
+            Why::Unreachable(_) => "502 Bad Gateway",
+            Why::TooMuch(TooMuch::Body(_)) => "413 Content Too Large",
+            Why::TooMuch(TooMuch::Rate(_)) => "429 Too Many Requests",
+            _ => "403 Forbidden",
+        }
+    }
 }
 
 /// Why there is no connection. What it says may be shown to the program.
@@ -89,10 +110,27 @@ pub struct Passed {
     pub stream: TcpStream,
     /// What its end has to tell.
     pub end: End,
-    /// What the request that it was made for may say.
-    pub meter: Option<Box<Meter>>,
+    /// What the request that it was made for may say, and what goes with it.
+    pub leave: Leave,
     /// Nothing but TLS to this name may be said on it.
     pub only_tls: Option<Box<Host>>,
+}
+
+/// What a request that is allowed is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// A model: it goes by a route.
+    Inference,
+    Network,
+}
+
+/// What a request may say, and what goes with it.
+#[derive(Debug, Default)]
+pub struct Leave {
+    /// Where its rules have bounds.
+    pub(crate) meter: Option<Box<Meter>>,
+    /// Where its rules lend a secret.
+    pub(crate) loan: Option<Box<Loan>>,
 }
 
 /// How a connection was made, told when it ends.
@@ -146,7 +184,7 @@ impl Passage {
         asked.host = host;
         let asked = &asked;
         let permit = self.permit(asked)?;
-        let meter = self.meter(&permit, asked)?;
+        let leave = self.leave(&permit, asked)?;
         let only_tls = permit.is_for_tls().then(|| Box::new(asked.host.clone()));
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
@@ -157,7 +195,7 @@ impl Passage {
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
-                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, meter, only_tls })
+                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, leave, only_tls })
             }
             Err(why) => {
                 self.closed(End { connect, at: None, address: None, note: Some(why.clone()) }, 0, 0);
@@ -170,9 +208,9 @@ impl Passage {
     ///
     /// # Errors
     /// As [`Passage::pass`].
-    pub async fn again(&self, asked: &Asked, on: &End) -> Result<Option<Box<Meter>>, Closed> {
+    pub async fn again(&self, asked: &Asked, on: &End) -> Result<Leave, Closed> {
         let permit = self.permit(asked)?;
-        let meter = self.meter(&permit, asked)?;
+        let leave = self.leave(&permit, asked)?;
         let rule = permit.rule().to_string();
         if let Some(address) = on.at {
             let pinned = permit.pin(&[address]);
@@ -180,7 +218,27 @@ impl Passage {
         }
         paced(&self.request_pace, asked).await;
         let on = Cause { id: on.connect, known: Known::Observed };
-        self.allow_request(asked, rule, Some(on)).map(|_| meter)
+        self.allow_request(asked, rule, Some(on)).map(|_| leave)
+    }
+
+    /// Whether it is allowed; nothing is recorded, and nothing of a bound used.
+    pub(crate) fn allows(&self, asked: &Asked) -> Option<Allowed> {
+        match decide(&self.policy, &asked.egress()) {
+            Decision::Allow(permit) if permit.is_inference() => Some(Allowed::Inference),
+            Decision::Allow(_) => Some(Allowed::Network),
+            _ => None,
+        }
+    }
+
+    fn leave(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Leave, Closed> {
+        let loan = self.lending.lend(permit, asked).map_err(|why| self.closed_to(asked, why.to_string()))?;
+        Ok(Leave { loan: loan.map(Box::new), meter: self.meter(permit, asked)? })
+    }
+
+    /// Refuses what no rule had to refuse, in words that the program may have.
+    pub(crate) fn closed_to(&self, asked: &Asked, why: String) -> Closed {
+        let event = self.turn_away(asked, &why);
+        Closed { why: Why::Refused { why, suggestion: None }, event }
     }
 
     fn meter(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Option<Box<Meter>>, Closed> {
@@ -196,13 +254,24 @@ impl Passage {
         Asked { host: host.unwrap_or_else(|| asked.host.clone()), ..asked }
     }
 
+    /// Whether what requests say is looked at.
+    pub(crate) fn watches(&self) -> bool {
+        !self.lending.is_empty() || self.flows.is_active() || self.policy.routes_models()
+    }
+
     /// Whether what is said there is decided request by request.
     pub fn reads(&self, asked: &Asked) -> bool {
-        if !self.policy.decides_requests() {
+        let watches = self.flows.is_active() || self.policy.routes_models();
+        if !self.policy.decides_requests() && !watches {
             return false;
         }
         let host = self.naming.borrow().means(&asked.host);
-        let reads = |host: &Host| matches!(decide(&self.policy, &Egress { host, ..asked.egress() }), Decision::Read);
+        let reads = |host: &Host| match decide(&self.policy, &Egress { host, ..asked.egress() }) {
+            Decision::Read => true,
+            // What may not leave is looked for in all that does, unless the operator said of a rule that it passes.
+            Decision::Allow(permit) => watches && !permit.is_for_tls() && !permit.is_unread(),
+            Decision::Ask(_) | Decision::Deny(_) => false,
+        };
         host.as_ref().is_some_and(reads)
     }
 
@@ -341,7 +410,7 @@ impl Passage {
             }
             *rule = Some(allowing);
         }
-        let causes = asked.exec().into_iter().chain(request.map(|id| Cause { id, known: Known::Observed }));
+        let causes = asked.causes().chain(request.map(|id| Cause { id, known: Known::Observed }));
         self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)
     }
 
@@ -350,7 +419,7 @@ impl Passage {
         if let Kind::Request { rule, .. } = &mut kind {
             *rule = Some(allowing);
         }
-        let causes = asked.exec().into_iter().chain(on);
+        let causes = asked.causes().chain(on);
         self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)
     }
 

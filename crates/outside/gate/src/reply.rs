@@ -1,6 +1,8 @@
 //! Where the answer to a forwarded request ends. It is passed on as it comes and never refused: what cannot be told
 //! apart here ends where the server closes.
 
+use std::ops::Range;
+
 use crate::body::Left;
 use crate::chunks::Chunks;
 
@@ -19,8 +21,22 @@ pub(crate) struct Reply {
 enum State {
     Head(Vec<u8>),
     Body(Left),
-    ToTheEnd,
+    /// `odd`: not because its head says nothing, but because what it says cannot be told apart.
+    ToTheEnd {
+        odd: bool,
+    },
     Whole,
+}
+
+/// What stands somewhere in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A piece of a head; the last one ends it.
+    Head { last: bool },
+    /// What its body carries.
+    Body,
+    /// What cannot be told apart.
+    Odd,
 }
 
 impl Reply {
@@ -34,11 +50,16 @@ impl Reply {
 
     /// Whether its head tells no end of it but the connection's.
     pub(crate) const fn ends_with_the_connection(&self) -> bool {
-        matches!(self.state, State::ToTheEnd)
+        matches!(self.state, State::ToTheEnd { .. })
     }
 
     /// How many of these bytes belong to the answer.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> usize {
+        self.take_with(bytes, &mut |_, _| {})
+    }
+
+    /// The same, and tells what stands where. What frames a body is told as nothing.
+    pub(crate) fn take_with(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Part, Range<usize>)) -> usize {
         let mut at = 0;
         while at < bytes.len() && !self.is_whole() {
             let rest = &bytes[at..];
@@ -47,15 +68,31 @@ impl Reply {
                     let old = head.len();
                     head.extend_from_slice(rest);
                     match end(head, old) {
-                        Some(end) => (end - old, Some(after(&head[..end], self.bare))),
-                        None => (rest.len(), (head.len() > MAX_HEAD).then_some(State::ToTheEnd)),
+                        Some(end) => {
+                            tell(Part::Head { last: true }, at..at + end - old);
+                            (end - old, Some(after(&head[..end], self.bare)))
+                        }
+                        None => {
+                            let odd = head.len() > MAX_HEAD;
+                            tell(if odd { Part::Odd } else { Part::Head { last: false } }, at..bytes.len());
+                            (rest.len(), odd.then_some(State::ToTheEnd { odd }))
+                        }
                     }
                 }
-                State::Body(left) => match left.take(rest) {
-                    Ok(taken) => (taken, left.is_done().then_some(State::Whole)),
-                    Err(_) => (rest.len(), Some(State::ToTheEnd)),
-                },
-                State::ToTheEnd => (rest.len(), None),
+                State::Body(left) => {
+                    let mut carried = |range: Range<usize>| tell(Part::Body, at + range.start..at + range.end);
+                    match left.take_with(rest, &mut carried) {
+                        Ok(taken) => (taken, left.is_done().then_some(State::Whole)),
+                        Err(_) => {
+                            tell(Part::Odd, at..bytes.len());
+                            (rest.len(), Some(State::ToTheEnd { odd: true }))
+                        }
+                    }
+                }
+                State::ToTheEnd { odd } => {
+                    tell(if *odd { Part::Odd } else { Part::Body }, at..bytes.len());
+                    (rest.len(), None)
+                }
                 State::Whole => break,
             };
             at += taken;
@@ -81,15 +118,15 @@ pub(crate) fn status(head: &[u8]) -> Option<u16> {
 fn after(head: &[u8], bare: bool) -> State {
     let Some(head) = std::str::from_utf8(head).ok().filter(|head| !head.contains("\n ") && !head.contains("\n\t"))
     else {
-        return State::ToTheEnd;
+        return State::ToTheEnd { odd: true };
     };
     match status(head.as_bytes()) {
-        None | Some(101) => return State::ToTheEnd,
+        None | Some(101) => return State::ToTheEnd { odd: true },
         Some(100..=199) => return State::Head(Vec::new()),
         Some(204 | 304) => return State::Whole,
         Some(_) if bare => return State::Whole,
         Some(200..=599) => {}
-        Some(_) => return State::ToTheEnd,
+        Some(_) => return State::ToTheEnd { odd: true },
     }
     let (mut lengths, mut encodings) = (Vec::new(), Vec::new());
     for (name, value) in head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')) {
@@ -103,10 +140,11 @@ fn after(head: &[u8], bare: bool) -> State {
         ([length], []) if length.bytes().all(|byte| byte.is_ascii_digit()) => match length.parse() {
             Ok(0) => State::Whole,
             Ok(length) => State::Body(Left::Length(length)),
-            Err(_) => State::ToTheEnd,
+            Err(_) => State::ToTheEnd { odd: true },
         },
         ([], [encoding]) if encoding.eq_ignore_ascii_case("chunked") => State::Body(Left::Chunks(Chunks::default())),
-        _ => State::ToTheEnd,
+        ([], []) => State::ToTheEnd { odd: false },
+        _ => State::ToTheEnd { odd: true },
     }
 }
 

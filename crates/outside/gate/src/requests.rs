@@ -4,17 +4,23 @@
 use std::io;
 use std::time::Duration;
 
+use policy::Host;
+use record::{Cause, Kind, Known};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::collect::{Collected, Room, Uncollected};
 use crate::exchange::{Exchange, Left, Said};
 use crate::forward::{finish, odd, read_head, refuse};
-use crate::head::{self, Direct, HANDSHAKE, HeadError, Place};
-use crate::meters::Meter;
-use crate::passage::{Asked, Closed, End, Passage, Passed, Why};
+use crate::head::{self, Body, Direct, HANDSHAKE, HeadError, Place};
+use crate::lend::{self, LendError, Loan};
+use crate::look::Look;
+use crate::models::Whole;
+use crate::passage::{Allowed, Asked, Closed, End, Leave, Passage, Passed, Why};
 use crate::stream::{Again, Outer};
 use crate::tls::Authority;
+use crate::veil::Veil;
 
 /// How long a head may take to come, and a handshake.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,25 +32,71 @@ pub(crate) struct Requests<'a> {
     pub(crate) passage: &'a Passage,
     /// Speaks TLS, where the plane gave what that needs.
     pub(crate) authority: Option<&'a Authority>,
+    /// Room for bodies that are looked at.
+    pub(crate) room: &'a Room,
     /// How long nothing may come.
     pub(crate) idle: Duration,
 }
 
 /// One connection of a program, and where it goes.
-struct Course<'a> {
+pub(crate) struct Course<'a> {
     asked: Asked,
     /// Its requests come within TLS and go out so.
     tls: Option<&'a Authority>,
-    outside: Option<Outside>,
+    pub(crate) outside: Option<Outside>,
 }
 
 /// The connection outside, and what it carried.
 #[derive(Debug)]
-struct Outside {
-    stream: Outer,
+pub(crate) struct Outside {
+    to: (Host, u16),
+    pub(crate) stream: Outer,
     end: End,
-    sent: u64,
-    received: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+/// A request before it is decided.
+struct Taken<'c> {
+    head: Vec<u8>,
+    body: Body,
+    rest: Vec<u8>,
+    /// All that it says, where that counts.
+    whole: Option<Collected<'c>>,
+}
+
+/// Why a request was not taken.
+enum Unsaid {
+    TooLong(String),
+    Io(io::Error),
+}
+
+impl From<Uncollected> for Unsaid {
+    fn from(why: Uncollected) -> Unsaid {
+        match why {
+            Uncollected::TooLong => Unsaid::TooLong(why.to_string()),
+            Uncollected::Io(error) => Unsaid::Io(error),
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// What goes out, with what is lent to it: head, body, and the bytes behind the head.
+    fn with(self, asked: &Asked, loan: Option<&Loan>) -> Result<(Vec<u8>, Body, Vec<u8>), LendError> {
+        let Taken { head, body, rest, whole } = self;
+        let Some(Collected { mut body, rest, .. }) = whole else {
+            return Ok((lend::without_foreign(&asked.host, head), body, rest));
+        };
+        let Some(asks) = asked.asks.as_deref() else { return Ok((head, Body::Length(0), rest)) };
+        let (bare, said) = match loan {
+            Some(loan) => (loan.without(&head), loan.put(&head, &mut body)?),
+            None => (head.clone(), lend::without_foreign(&asked.host, head)),
+        };
+        lend::no_placeholder(asks, &bare, &body)?;
+        let length = body.len() as u64;
+        body.extend_from_slice(&rest);
+        Ok((said, Body::Length(length), body))
+    }
 }
 
 impl<'a> Requests<'a> {
@@ -136,6 +188,30 @@ impl<'a> Requests<'a> {
         }
     }
 
+    /// What a request says, taken whole where what it says counts.
+    async fn taken<'c>(
+        &'c self,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        asked: &mut Asked,
+        head: Vec<u8>,
+        rest: Vec<u8>,
+    ) -> Result<Taken<'c>, Unsaid> {
+        let body = asked.asks.as_ref().map_or(Body::Length(0), |asks| asks.body);
+        if !self.passage.watches() || self.passage.allows(asked).is_none() {
+            return Ok(Taken { head, body, rest, whole: None });
+        }
+        let waits = head::waits(&head);
+        let whole = self.room.collect(inside, body, rest, waits).await?;
+        let length = whole.body.len();
+        if let Some(asks) = &mut asked.asks {
+            asks.body = Body::Length(length as u64);
+        }
+        // A request without a body says no length of it.
+        let length = (body != Body::Length(0)).then_some(length);
+        let head = head::edit(&head, &head::Edit { length, ..head::Edit::default() });
+        Ok(Taken { head, body, rest: Vec::new(), whole: Some(whole) })
+    }
+
     /// Decides and carries one request. Gives what has come of the next, unless there can be none.
     async fn one(
         &self,
@@ -144,20 +220,46 @@ impl<'a> Requests<'a> {
         rest: Vec<u8>,
         course: &mut Course<'a>,
     ) -> io::Result<Option<Vec<u8>>> {
-        let body = asks.body;
-        let asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
+        let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
+        let taken = match self.taken(inside, &mut asked, head, rest).await {
+            Ok(taken) => taken,
+            Err(Unsaid::Io(error)) => return Err(error),
+            Err(Unsaid::TooLong(why)) => {
+                let closed = self.passage.closed_to(&asked, why);
+                return refuse(inside, &closed).await.map(|()| None);
+            }
+        };
         if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
             self.close(course.outside.take());
         }
-        let meter = match self.let_out(&asked, course).await {
-            Ok(meter) => meter,
+        let taken = match (self.passage.allows(&asked), taken) {
+            (Some(Allowed::Inference), Taken { head, whole: Some(Collected { body, rest, .. }), .. }) => {
+                let whole = Whole { head, body, rest, last };
+                return Box::pin(self.ask_model(inside, &asked, whole, course)).await;
+            }
+            (_, taken) => taken,
+        };
+        if let Some(closed) = taken.whole.as_ref().and_then(|whole| self.passage.keeps(&asked, &whole.body)) {
+            return refuse(inside, &closed).await.map(|()| None);
+        }
+        let Leave { meter, loan } = match self.let_out(&asked, course).await {
+            Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
+        };
+        let (head, body, rest) = match taken.with(&asked, loan.as_deref()) {
+            Ok(said) => said,
+            Err(why) => {
+                let closed = self.passage.closed_to(&asked, why.to_string());
+                return refuse(inside, &closed).await.map(|()| None);
+            }
         };
         let Some(outside) = &mut course.outside else { return Ok(None) };
         let exchange = Exchange::new(self.idle);
         let may = |bytes: usize, body: bool| self.passage.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
-        let carried = exchange.run(inside, &mut outside.stream, said, &may).await;
+        let mut look = loan.as_ref().map(|loan| Look::new(Some(Veil::new(loan.spellings())), None));
+        let carried = exchange.run(inside, &mut outside.stream, said, &may, look.as_mut()).await;
+        self.came_back(outside, loan.as_deref(), look.map_or(0, |look| look.found()));
         outside.sent += exchange.sent.get();
         outside.received += exchange.received.get();
         match carried {
@@ -167,18 +269,38 @@ impl<'a> Requests<'a> {
                 if error.kind() == io::ErrorKind::QuotaExceeded {
                     self.passage.turn_away(&asked, "request cut off: it said more than its rule allows");
                 }
-                Err(error)
+                if error.kind() != io::ErrorKind::InvalidData {
+                    return Err(error);
+                }
+                let event = self.passage.turn_away(&asked, &format!("answer held back: {error}"));
+                if exchange.received.get() > 0 {
+                    return Err(error);
+                }
+                let why = Why::Unreachable(error.to_string());
+                refuse(inside, &Closed { why, event }).await.map(|()| None)
             }
         }
     }
 
     /// Decides a request, and makes the connection that it goes on unless there is one.
-    async fn let_out(&self, asked: &Asked, course: &mut Course<'a>) -> Result<Option<Box<Meter>>, Closed> {
-        if let Some(outside) = &course.outside {
-            return self.passage.again(asked, &outside.end).await;
+    pub(crate) async fn let_out(&self, asked: &Asked, course: &mut Course<'a>) -> Result<Leave, Closed> {
+        match course.outside.take() {
+            Some(outside) if outside.to == (asked.host.clone(), asked.port) => {
+                let outside = course.outside.insert(outside);
+                return self.passage.again(asked, &outside.end).await;
+            }
+            // A program's one connection may lead to several providers, one after another.
+            other => self.close(other),
         }
-        let Passed { stream, end, meter, .. } = self.passage.pass(asked.clone()).await?;
-        let stream = match course.tls {
+        let Passed { stream, end, leave, .. } = self.passage.pass(asked.clone()).await?;
+        let secure = asked.asks.as_deref().is_some_and(|asks| asks.secure);
+        let stream = match self.authority.filter(|_| secure) {
+            None if secure => {
+                let why = "this gate was given nothing to speak TLS with".to_owned();
+                let event = Some(end.event());
+                self.passage.closed(end.because(&why), 0, 0);
+                return Err(Closed { why: Why::Unreachable(why), event });
+            }
             None => Outer::Plain(stream),
             Some(authority) => match timeout(PATIENCE, authority.connect(stream, &asked.host)).await {
                 Ok(Ok(stream)) => Outer::Tls(Box::new(stream)),
@@ -194,8 +316,9 @@ impl<'a> Requests<'a> {
                 }
             },
         };
-        course.outside = Some(Outside { stream, end, sent: 0, received: 0 });
-        Ok(meter)
+        let to = (asked.host.clone(), asked.port);
+        course.outside = Some(Outside { to, stream, end, sent: 0, received: 0 });
+        Ok(leave)
     }
 
     /// A request that is not decided, since it can be read in more than one way.
@@ -207,6 +330,20 @@ impl<'a> Requests<'a> {
     ) -> io::Result<()> {
         let event = self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
         if why == HeadError::Tls { Err(io::Error::other(why)) } else { odd(inside, why, event).await }
+    }
+
+    /// Records that a server gave back what it was lent. The program got stars in its place.
+    pub(crate) fn came_back(&self, outside: &Outside, loan: Option<&Loan>, times: u64) {
+        let Some(loan) = loan.filter(|_| times > 0) else { return };
+        let cause = Cause { id: outside.end.event(), known: Known::Observed };
+        let kind = Kind::Evidence {
+            what: format!("the credential `{}` came back and was masked", loan.name()),
+            source: outside.to.0.to_string(),
+            how: String::new(),
+            quoted: String::new(),
+        };
+        // What cannot be recorded is masked all the same.
+        let _ = self.passage.ledger.borrow_mut().write_after([cause], kind);
     }
 
     fn close(&self, outside: Option<Outside>) {

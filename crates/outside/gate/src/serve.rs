@@ -15,16 +15,20 @@ use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore};
-use wire::{GateReport, Lease, Secret};
+use wire::{GateReport, Lease, Lent, Secret};
 
 use crate::answers;
+use crate::collect::Room;
 use crate::confine::{ceiling, confine, prepare};
 use crate::diag::Diag;
 use crate::door::Door;
 use crate::flood::{CONNECTIONS, Flood, REQUESTS};
+use crate::flows::Flows;
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
+use crate::lend::Lending;
 use crate::meters::Meters;
+use crate::models::Models;
 use crate::naming::Naming;
 use crate::original::Kernel;
 use crate::passage::Passage;
@@ -57,10 +61,11 @@ impl Failure {
 }
 
 /// Knows the credentials that were let in. One too short to be looked for would blank ordinary words.
-fn redactor(secrets: &[Secret]) -> Redactor {
+fn redactor(secrets: &[Secret], lent: &[Lent]) -> Redactor {
     let mut redactor = Redactor::new();
-    for secret in secrets {
-        let _ = redactor.add(&secret.name, &secret.value);
+    let lent = lent.iter().map(|lent| (&lent.name, &lent.value));
+    for (name, value) in secrets.iter().map(|secret| (&secret.name, &secret.value)).chain(lent) {
+        let _ = redactor.add(name, value);
     }
     redactor
 }
@@ -128,7 +133,16 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
     let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1) + tcp.len() - 1));
     let buffers = Buffers::default();
-    let door = Rc::new(Door { passage, programs: Some(programs), authority, original: Kernel, slots, buffers, idle });
+    let door = Rc::new(Door {
+        passage,
+        programs: Some(programs),
+        authority,
+        original: Kernel,
+        slots,
+        buffers,
+        room: Room::default(),
+        idle,
+    });
     Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })
 }
 
@@ -138,15 +152,19 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
     let writer = writer(&lease)?;
     let meters = Meters::new(lease.incarnation == 1);
+    let flows = Flows::new(&lease.policy, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     Ok(Passage {
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
         policy: lease.policy,
         naming: RefCell::new(naming),
-        ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets))),
+        ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets, &lease.credentials))),
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
         meters,
+        lending: Lending::new(lease.credentials),
+        flows,
+        models: Models::default(),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),

@@ -99,7 +99,7 @@ fn bounded(bounds: policy::Bounds, port: u16) -> Conjunction {
 /// `GET` and `POST` beneath `/a` of `web.example`, but never beneath `/a/deep`; all of `free.example`.
 fn rules(port: u16) -> Conjunction {
     let rule = |text: &str, methods: &[&str], paths: &[&str]| Rule {
-        protocol: if methods.is_empty() && paths.is_empty() { Protocol::Tcp } else { Protocol::Http },
+        protocol: if methods.is_empty() && paths.is_empty() { Protocol::Detect } else { Protocol::Http },
         methods: methods.iter().map(|name| Method::parse(name).unwrap()).collect(),
         paths: paths.iter().map(|text| PathPattern::parse(text).unwrap()).collect(),
         ..Rule::to(policy::Target::parse(&text.replace("PORT", &port.to_string())).unwrap())

@@ -18,7 +18,7 @@ const OVERRIDES: &[&str] =
     &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 /// Whether two names are one to a server that reads `_` as `-`.
-fn same(name: &str, other: &str) -> bool {
+pub(super) fn same(name: &str, other: &str) -> bool {
     name.len() == other.len()
         && name.bytes().zip(other.bytes()).all(|(one, other)| {
             let one = if one == b'_' { b'-' } else { one.to_ascii_lowercase() };

@@ -34,7 +34,7 @@ pub fn ask(server: &str, name: &str, kind: RecordType, stream: bool) -> Message 
 }
 
 /// The address that the resolver gives.
-pub fn address(name: &'static str) -> std::net::IpAddr {
+pub fn address(name: &str) -> std::net::IpAddr {
     match ask("198.18.0.1:53", name, RecordType::A, false).answers[0].data {
         RData::A(a) => a.0.into(),
         ref other => panic!("{other:?}"),

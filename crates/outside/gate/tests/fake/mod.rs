@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
 
 pub mod dns;
+pub mod server;
 pub mod walls;
 
 use std::fs::File;
@@ -205,6 +206,9 @@ pub fn lease(allow: &[&str]) -> Lease {
         upstream_proxy: None,
         secrets: Vec::new(),
         tls: None,
+        credentials: Vec::new(),
+        labelled: Vec::new(),
+        intent: Vec::new(),
         bounds: Bounds::default(),
     }
 }

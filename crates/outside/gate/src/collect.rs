@@ -1,0 +1,121 @@
+//! Takes a whole body from a program before any of it goes out, where what it says decides.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::body::Left;
+use crate::head::Body;
+use crate::requests::PATIENCE;
+
+/// Longest body that is looked at whole.
+pub(crate) const LONGEST: usize = 32 << 20;
+/// Bytes of bodies at once, in units of [`UNIT`].
+const AT_ONCE: usize = 64 << 20;
+const UNIT: usize = 64 << 10;
+const BUFFER: usize = 16 << 10;
+/// What a program is told that waits before it says its body.
+const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Room for the bodies that are looked at.
+#[derive(Debug)]
+pub struct Room(Semaphore);
+
+/// Why a body was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Uncollected {
+    /// It is too long to be looked at.
+    #[error("its body is longer than the {LONGEST} bytes that are looked at, so it is held back")]
+    TooLong,
+    /// The program left, or its chunks cannot be told apart.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room(Semaphore::new(AT_ONCE / UNIT))
+    }
+}
+
+/// A body, and what the program said after it.
+#[derive(Debug)]
+pub(crate) struct Collected<'r> {
+    /// What it carries, out of its chunks.
+    pub(crate) body: Vec<u8>,
+    /// The beginning of the next request.
+    pub(crate) rest: Vec<u8>,
+    _room: Option<tokio::sync::SemaphorePermit<'r>>,
+}
+
+impl Room {
+    /// Reads a body that begins with `rest`; a program that waits is told to go on.
+    ///
+    /// # Errors
+    /// [`Uncollected`].
+    pub(crate) async fn collect(
+        &self,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        body: Body,
+        mut rest: Vec<u8>,
+        waits: bool,
+    ) -> Result<Collected<'_>, Uncollected> {
+        let room = match body {
+            Body::Length(0) => return Ok(Collected { body: Vec::new(), rest, _room: None }),
+            Body::Length(length) if length > LONGEST as u64 => return Err(Uncollected::TooLong),
+            Body::Length(length) => usize::try_from(length).unwrap_or(LONGEST),
+            Body::Chunked => LONGEST,
+        };
+        let units = u32::try_from(room.div_ceil(UNIT)).unwrap_or(1);
+        let room = self.0.acquire_many(units).await.map_err(io::Error::other)?;
+        if waits && rest.is_empty() {
+            inside.write_all(GO_ON).await?;
+            inside.flush().await?;
+        }
+        let (mut left, mut whole) = (Left::new(body), Vec::new());
+        let mut bytes = vec![0; BUFFER];
+        loop {
+            let taken = left.take_with(&rest, &mut |range| whole.extend_from_slice(&rest[range]))?;
+            rest.drain(..taken);
+            if whole.len() > LONGEST {
+                return Err(Uncollected::TooLong);
+            }
+            if left.is_done() {
+                return Ok(Collected { body: whole, rest, _room: Some(room) });
+            }
+            let length = timeout(PATIENCE, inside.read(&mut bytes)).await.map_err(io::Error::from)??;
+            if length == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            rest.extend_from_slice(&bytes[..length]);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    async fn collected(body: Body, first: &[u8], then: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Uncollected> {
+        let (mut inside, mut program) = tokio::io::duplex(1 << 10);
+        let then = then.to_vec();
+        let saying = async move { program.write_all(&then).await };
+        let room = Room::default();
+        let (taken, _) = tokio::join!(room.collect(&mut inside, body, first.to_vec(), false), saying);
+        taken.map(|Collected { body, rest, .. }| (body, rest))
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_body_is_taken_out_of_its_chunks_and_what_follows_is_kept() {
+        let (body, rest) = collected(Body::Length(4), b"ab", b"cdGET").await.unwrap();
+        assert_eq!((&body[..], rest.starts_with(b"GET") || rest.is_empty()), (&b"abcd"[..], true));
+        let (body, rest) = collected(Body::Chunked, b"2\r\nab\r\n1\r", b"\nc\r\n0\r\n\r\nGET").await.unwrap();
+        assert_eq!((&body[..], &rest[..]), (&b"abc"[..], &b"GET"[..]));
+        assert!(matches!(collected(Body::Length(LONGEST as u64 + 1), b"", b"").await, Err(Uncollected::TooLong)));
+        assert!(matches!(collected(Body::Length(4), b"ab", b"").await, Err(Uncollected::Io(_))));
+        assert!(matches!(collected(Body::Chunked, b"zz", b"").await, Err(Uncollected::Io(_))));
+    }
+}

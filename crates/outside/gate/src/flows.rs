@@ -1,0 +1,176 @@
+//! What may not leave: labelled text is looked for in what a request says, whatever it is wrapped in, before the request
+//! goes out. What cannot be looked into is held back where something labelled might be in it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use policy::{Conjunction, Flow, Label, SYSTEM_PROMPT, Sink};
+use record::EventId;
+use sense::{Bounds, Corpus, Found, Scan, Window};
+use wire::Labelled;
+
+/// Destinations whose last requests are looked at together.
+const DESTINATIONS: usize = 256;
+/// Bytes of new text that are kept of each.
+const KEPT: usize = 4 << 10;
+/// The shortest text that is labelled as a whole: less stands in ordinary words.
+const SHORT: usize = sense::LEAST;
+
+/// What is labelled in this session, and the rules about it.
+pub struct Flows {
+    rules: Vec<Flow>,
+    corpus: RefCell<Corpus>,
+    labels: RefCell<Vec<Label>>,
+    /// By the numbers that the corpus gives.
+    sources: RefCell<HashMap<u32, Source>>,
+    windows: RefCell<HashMap<String, Window>>,
+    /// Why the corpus does not hold all that is labelled; nothing is let out then.
+    lacking: RefCell<Option<String>>,
+    active: bool,
+}
+
+/// Where a labelled text stands.
+#[derive(Debug, Clone)]
+struct Source {
+    name: String,
+    event: Option<EventId>,
+}
+
+/// Why a request does not leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    /// The rule; none where nothing was found and it is held back.
+    pub(crate) rule: Option<String>,
+    /// In words.
+    pub(crate) reason: String,
+    /// What speaks against it.
+    pub(crate) evidence: Vec<Carried>,
+}
+
+/// A labelled text that a request carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) label: String,
+    pub(crate) source: String,
+    pub(crate) event: Option<EventId>,
+    pub(crate) how: String,
+    pub(crate) quoted: String,
+}
+
+impl std::fmt::Debug for Flows {
+    /// Without the texts.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Flows({} rules)", self.rules.len())
+    }
+}
+
+impl Flows {
+    /// The rules of every policy, and what is labelled from the start.
+    #[must_use]
+    pub fn new(policy: &Conjunction, labelled: &[Labelled]) -> Flows {
+        let rules: Vec<Flow> = policy.policies().flat_map(|policy| policy.flows.iter().cloned()).collect();
+        let active = !rules.is_empty() && (!labelled.is_empty() || policy.routes_models());
+        let flows = Flows {
+            rules,
+            corpus: RefCell::new(Corpus::new()),
+            labels: RefCell::default(),
+            sources: RefCell::default(),
+            windows: RefCell::default(),
+            lacking: RefCell::default(),
+            active,
+        };
+        for one in labelled {
+            flows.add(&one.label, one.text.as_bytes(), one.exact, Source { name: one.source.clone(), event: None });
+        }
+        flows
+    }
+
+    /// Whether anything is looked for in this session.
+    #[must_use]
+    pub(crate) fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Labels what a conversation's system prompt says.
+    pub(crate) fn system_prompt(&self, text: &str, event: Option<EventId>) {
+        // A line or two of a harness is what everybody knows.
+        if self.active && text.len() >= SHORT {
+            let name = "the conversation's system prompt".to_owned();
+            self.add(&Label::system_prompt(), text.as_bytes(), false, Source { name, event });
+        }
+    }
+
+    fn add(&self, label: &Label, text: &[u8], exact: bool, source: Source) {
+        let mut labels = self.labels.borrow_mut();
+        let known = labels.iter().position(|other| other == label).unwrap_or_else(|| {
+            labels.push(label.clone());
+            labels.len() - 1
+        });
+        let number = sense::Label(u16::try_from(known).unwrap_or(u16::MAX));
+        let mut corpus = self.corpus.borrow_mut();
+        let added = if exact { corpus.add_secret(number, text) } else { corpus.add(number, text) };
+        match added {
+            Ok(id) => {
+                self.sources.borrow_mut().entry(id.0).or_insert(source);
+            }
+            Err(full) => *self.lacking.borrow_mut() = Some(full.to_string()),
+        }
+    }
+
+    /// Judges what a request says, part by part. What is not stopped counts as said.
+    pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]]) -> Option<Stopped> {
+        if !self.active {
+            return None;
+        }
+        let mut windows = self.windows.borrow_mut();
+        if windows.len() >= DESTINATIONS && !windows.contains_key(to) {
+            windows.clear();
+        }
+        let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
+        let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, &Bounds::USUAL);
+        let stopped = self.stops(&scan, sink);
+        if stopped.is_none() {
+            window.keep(fresh);
+        }
+        stopped
+    }
+
+    fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+        let labels = self.labels.borrow();
+        let label = |found: &Found| labels.get(usize::from(found.label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
+        let refusing = |found: &Found| self.rules.iter().find(|rule| rule.refuses(label(found), sink));
+        if let Some(rule) = scan.found.iter().find_map(refusing) {
+            let against = scan.found.iter().filter(|found| refusing(found).is_some());
+            let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
+            let first = evidence.first().map_or(String::new(), |one| format!("`{}` of {}", one.label, one.source));
+            let reason = format!("it carries {first}, and a flow rule keeps that from the {}", sink.name());
+            return Some(Stopped { rule: Some(rule.to_string()), reason, evidence });
+        }
+        // Only what is labelled could be in what nobody can look into.
+        let any = labels.iter().find_map(|label| self.rules.iter().find(|rule| rule.refuses(label.as_str(), sink)))?;
+        let why = held(scan).or_else(|| self.lacking.borrow().clone())?;
+        let reason = format!("held back: {why}, in a session that holds what may not leave");
+        Some(Stopped { rule: Some(any.to_string()), reason, evidence: Vec::new() })
+    }
+
+    fn carried(&self, label: &str, found: &Found) -> Carried {
+        let sources = self.sources.borrow();
+        let source = sources.get(&found.source.0);
+        let how: Vec<String> = found.how.iter().map(ToString::to_string).collect();
+        Carried {
+            label: label.to_owned(),
+            source: source.map_or_else(|| "what is labelled".into(), |source| source.name.clone()),
+            event: source.and_then(|source| source.event),
+            how: how.join(", "),
+            quoted: found.quoted.clone(),
+        }
+    }
+}
+
+fn held(scan: &Scan) -> Option<String> {
+    if let Some(beyond) = scan.beyond {
+        return Some(format!("what it says cannot be looked into ({})", format!("{beyond:?}").to_lowercase()));
+    }
+    let opaque = scan.opaque.as_ref()?;
+    Some(format!("{} bytes of it cannot be looked into ({})", opaque.size, opaque.seal))
+}

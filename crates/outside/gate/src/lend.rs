@@ -1,0 +1,301 @@
+//! Secrets of the vault that go with requests. The program never has one: it is put into the head or the body here, at the
+//! one position that the rule names, and taken out of what comes back.
+
+use std::rc::Rc;
+
+use policy::{Host, HostPattern, PLACEHOLDER, Permit, Position, Target};
+use wire::Lent;
+
+use crate::asked::{Asked, Asks};
+use crate::encode::{base64, percent};
+use crate::head::{Edit, edit};
+
+/// Headers that carry a credential of some server. Beside a lent one they are somebody else's.
+pub(crate) const FOREIGN: [&str; 17] = [
+    "authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-auth-token",
+    "x-access-token",
+    "x-auth-key",
+    "private-token",
+    "job-token",
+    "deploy-token",
+    "x-goog-api-key",
+    "x-amz-security-token",
+    "x-shopify-access-token",
+    "x-vault-token",
+    "x-figma-token",
+    "dd-api-key",
+];
+/// Fields of a query that do.
+const FOREIGN_FIELDS: [&str; 12] = [
+    "access_token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "key",
+    "token",
+    "private_token",
+    "job_token",
+    "auth",
+    "auth_token",
+    "oauth_token",
+    "x-amz-security-token",
+];
+/// Hosts that many share: what a program brings along there may be anybody's, so it is left out where nothing is lent.
+const SHARED: [&str; 24] = [
+    "github.com",
+    "api.github.com",
+    "uploads.github.com",
+    "gist.github.com",
+    "gitlab.com",
+    "bitbucket.org",
+    "api.bitbucket.org",
+    "registry.npmjs.org",
+    "upload.pypi.org",
+    "crates.io",
+    "huggingface.co",
+    "slack.com",
+    "api.telegram.org",
+    "discord.com",
+    "api.notion.com",
+    "api.dropboxapi.com",
+    "content.dropboxapi.com",
+    "www.googleapis.com",
+    "storage.googleapis.com",
+    "graph.microsoft.com",
+    "api.openai.com",
+    "api.anthropic.com",
+    "generativelanguage.googleapis.com",
+    "s3.amazonaws.com",
+];
+
+/// What the plane lent for this session.
+#[derive(Debug, Default)]
+pub struct Lending(Vec<Rc<Lent>>);
+
+/// A secret for one request.
+#[derive(Debug, Clone)]
+pub struct Loan {
+    lent: Rc<Lent>,
+    position: Position,
+}
+
+/// Why a request does not get what its rule lends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LendError {
+    /// The plane lent none of this name.
+    #[error("the credential of its rule was not lent to this session")]
+    Absent,
+    /// The vault binds it to another destination, or to other paths.
+    #[error("the credential of its rule is bound to another destination or path in the vault")]
+    Bound,
+    /// It would go over the network in clear.
+    #[error("a credential goes out within TLS only, or to `host.bastide`")]
+    Clear,
+    /// A placeholder stands where nothing is put.
+    #[error("the placeholder of a credential stands where its rule puts none")]
+    Placeholder,
+    /// Its query brings a credential of its own.
+    #[error("its query brings a credential of its own, where the rule lends one")]
+    Foreign,
+    /// The field where the secret goes is not to be made.
+    #[error("the body is neither a form nor a JSON object, so the credential of its rule goes nowhere")]
+    Body,
+}
+
+impl Lending {
+    /// Takes what came with the lease.
+    #[must_use]
+    pub fn new(lent: Vec<Lent>) -> Lending {
+        Lending(lent.into_iter().map(Rc::new).collect())
+    }
+
+    /// Whether anything was lent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What goes with a request that was just allowed.
+    ///
+    /// # Errors
+    /// [`LendError`] where a rule lends a secret that may not go there.
+    pub fn lend(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Option<Loan>, LendError> {
+        let Some(asks) = asked.asks.as_deref() else { return Ok(None) };
+        let Some(credential) = permit.credential() else { return Ok(None) };
+        let lent = self.0.iter().find(|lent| lent.name == credential.name).ok_or(LendError::Absent)?;
+        let host = match &asked.host {
+            Host::Name(name) => HostPattern::Exact(name.clone()),
+            Host::Address(address) => HostPattern::Address(*address),
+        };
+        if !lent.to.opens(&Target { host, port: Some(asked.port) }) || !asks.request.lies_in(&lent.paths) {
+            return Err(LendError::Bound);
+        }
+        let own = matches!(&asked.host, Host::Name(name) if name.is_host_bastide());
+        if !asks.secure && !own {
+            return Err(LendError::Clear);
+        }
+        if FOREIGN_FIELDS.iter().any(|field| asks.request.has_field(field)) {
+            return Err(LendError::Foreign);
+        }
+        Ok(Some(Loan { lent: Rc::clone(lent), position: credential.position.clone() }))
+    }
+}
+
+/// Refuses a placeholder in what a program says, once the lent secret stands in its place. None is ever filled in.
+///
+/// # Errors
+/// [`LendError::Placeholder`].
+pub fn no_placeholder(asks: &Asks, head: &[u8], body: &[u8]) -> Result<(), LendError> {
+    let stands = |text: &[u8]| find(text, PLACEHOLDER.as_bytes());
+    // Percent-encoded it would be the same to the server.
+    if stands(head) || stands(body) || asks.request.texts().any(stands) {
+        return Err(LendError::Placeholder);
+    }
+    Ok(())
+}
+
+/// Leaves out what a program brings along to a host that many share, where nothing is lent.
+#[must_use]
+pub fn without_foreign(host: &Host, head: Vec<u8>) -> Vec<u8> {
+    let shared = matches!(host, Host::Name(name) if SHARED.contains(&name.as_str()));
+    if shared { edit(&head, &Edit { without: &FOREIGN, ..Edit::default() }) } else { head }
+}
+
+impl Loan {
+    /// The name that the vault has for it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.lent.name
+    }
+
+    /// The head and the body with the secret in them.
+    ///
+    /// # Errors
+    /// [`LendError::Body`].
+    pub fn put(&self, head: &[u8], body: &mut Vec<u8>) -> Result<Vec<u8>, LendError> {
+        let value = &self.lent.value;
+        let (name, value) = match &self.position {
+            Position::Header { name, prefix } => (name.as_str(), format!("{prefix}{value}")),
+            Position::Basic { user } => {
+                ("authorization", format!("Basic {}", base64(format!("{user}:{value}").as_bytes())))
+            }
+            Position::Field { name } => {
+                *body = field(body, name, value).ok_or(LendError::Body)?;
+                return Ok(edit(head, &Edit { without: &FOREIGN, length: Some(body.len()), ..self.plain() }));
+            }
+        };
+        let without: Vec<&str> = FOREIGN.iter().copied().chain([name]).collect();
+        Ok(edit(head, &Edit { without: &without, with: Some((name, &value)), ..self.plain() }))
+    }
+
+    /// The head without what the secret takes the place of.
+    #[must_use]
+    pub fn without(&self, head: &[u8]) -> Vec<u8> {
+        let own = if let Position::Header { name, .. } = &self.position { name.as_str() } else { "authorization" };
+        edit(head, &Edit { without: &[own], ..Edit::default() })
+    }
+
+    /// What comes back must be readable, so that a secret that comes back with it is seen.
+    fn plain(&self) -> Edit<'static> {
+        Edit { readable: true, ..Edit::default() }
+    }
+
+    /// Every spelling in which a server may give it back.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<Vec<u8>> {
+        let value = &self.lent.value;
+        let json = serde_json::to_string(value).unwrap_or_default();
+        let json = json.trim_matches('"').to_owned();
+        let mut all = vec![value.clone(), percent(value.as_bytes()), json, base64(value.as_bytes())];
+        if let Position::Basic { user } = &self.position {
+            all.push(base64(format!("{user}:{value}").as_bytes()));
+        }
+        let mut all: Vec<Vec<u8>> = all.into_iter().map(String::into_bytes).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+/// The body with a field set, as the kind of body it is.
+fn field(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
+    if body.trim_ascii_start().first() == Some(&b'{') {
+        let mut read: serde_json::Value = serde_json::from_slice(body).ok()?;
+        read.as_object_mut()?.insert(name.to_owned(), value.into());
+        return serde_json::to_vec(&read).ok();
+    }
+    let text = std::str::from_utf8(body).ok().filter(|text| text.bytes().all(|byte| matches!(byte, b'!'..=b'~')))?;
+    let own = percent(name.as_bytes());
+    let mut pairs: Vec<String> = text
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| if pair.contains('=') { Some(pair.to_owned()) } else { None })
+        .collect::<Option<_>>()?;
+    pairs.retain(|pair| pair.split('=').next().is_none_or(|other| !other.eq_ignore_ascii_case(&own)));
+    pairs.push(format!("{own}={}", percent(value.as_bytes())));
+    Some(pairs.join("&").into_bytes())
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> bool {
+    // The first letter is looked for by the library's own search.
+    let mut from = 0;
+    while let Some(at) = text[from..].iter().position(|byte| *byte == wanted[0]) {
+        if text[from + at..].starts_with(wanted) {
+            return true;
+        }
+        from += at + 1;
+    }
+    false
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn loan(position: Position) -> Loan {
+        let lent = Lent {
+            name: "github".into(),
+            value: "s3cret/+value".into(),
+            to: Target::parse("api.github.com:443").unwrap(),
+            paths: Vec::new(),
+        };
+        Loan { lent: Rc::new(lent), position }
+    }
+
+    const HEAD: &[u8] = b"POST /x HTTP/1.1\r\nHost: a\r\nAuthorization: mine\r\nX-Api-Key: mine\r\nAccept-Encoding: gzip\r\nContent-Length: 2\r\n\r\n";
+
+    #[test]
+    fn it_goes_to_one_position_and_others_are_left_out() {
+        let head = loan(Position::bearer()).put(HEAD, &mut Vec::new()).unwrap();
+        assert_eq!(
+            String::from_utf8(head).unwrap(),
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nAccept-Encoding: identity\r\nauthorization: Bearer s3cret/+value\r\n\r\n"
+        );
+        let head = loan(Position::Basic { user: "me".into() }).put(HEAD, &mut Vec::new()).unwrap();
+        assert!(String::from_utf8(head).unwrap().contains("authorization: Basic bWU6czNjcmV0Lyt2YWx1ZQ==\r\n"));
+    }
+
+    #[test]
+    fn a_field_is_set_in_forms_and_objects_and_nowhere_else() {
+        let at = loan(Position::Field { name: "token".into() });
+        for (body, expected) in [
+            (&b"{\"a\":1,\"token\":\"mine\"}"[..], "{\"a\":1,\"token\":\"s3cret/+value\"}"),
+            (b"a=1&token=mine&TOKEN=x", "a=1&token=s3cret%2F%2Bvalue"),
+            (b"", "token=s3cret%2F%2Bvalue"),
+        ] {
+            let mut body = body.to_vec();
+            let head = at.put(HEAD, &mut body).unwrap();
+            assert_eq!(String::from_utf8(body.clone()).unwrap(), expected);
+            assert!(String::from_utf8(head).unwrap().contains(&format!("Content-Length: {}\r\n", body.len())));
+        }
+        for body in [&b"[1]"[..], b"{bad", b"two words", b"\xff=1"] {
+            assert_eq!(at.put(HEAD, &mut body.to_vec()), Err(LendError::Body), "{}", body.escape_ascii());
+        }
+    }
+}

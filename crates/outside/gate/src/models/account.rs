@@ -1,0 +1,151 @@
+//! What a session has said to models and heard from them: which blocks are known, what it cost.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use policy::provider::Held;
+use record::conversation::{Block, Content, Conversation, Delivered, History, Speaker, Standing, plain};
+use record::{Cause, EventId, Kind, Known};
+use sha2::{Digest, Sha256};
+
+use super::Failure;
+use crate::ledger::Ledger;
+
+/// Most blocks of one request that are told as causes of it: the newest.
+const TOLD: usize = 24;
+
+/// Most sealed items that are known.
+const MOST_SEALED: usize = 65_536;
+
+/// One session's account.
+#[derive(Debug, Default)]
+pub struct Models {
+    history: RefCell<History>,
+    /// SHA-256 of what was delivered and is no text: sealed thoughts, signatures.
+    sealed: RefCell<HashSet<[u8; 32]>>,
+    tokens: Cell<u64>,
+    requests: Cell<u64>,
+}
+
+/// Nothing that a provider holds is this session's: the gate sends what a conversation says, whole.
+impl Held for Models {
+    fn response(&self, _id: &str) -> bool {
+        false
+    }
+
+    fn encrypted(&self, item: &str) -> bool {
+        self.sealed.borrow().contains(&<[u8; 32]>::from(Sha256::digest(item)))
+    }
+}
+
+impl Models {
+    /// Counts one request, if the policy leaves room for it.
+    ///
+    /// # Errors
+    /// [`Failure`]: what the program is told.
+    pub(crate) fn admit(&self, (tokens, requests): (Option<u64>, Option<u64>)) -> Result<(), Failure> {
+        let spent = |what: &str, limit: u64| {
+            let why = format!("the session's budget of {limit} {what} is used up");
+            Err(Failure { status: "429 Too Many Requests", why })
+        };
+        if let Some(limit) = tokens.filter(|limit| self.tokens.get() >= *limit) {
+            return spent("tokens", limit);
+        }
+        if let Some(limit) = requests.filter(|limit| self.requests.get() >= *limit) {
+            return spent("requests", limit);
+        }
+        self.requests.set(self.requests.get() + 1);
+        Ok(())
+    }
+
+    fn seal(&self, digests: impl Iterator<Item = [u8; 32]>) {
+        let mut sealed = self.sealed.borrow_mut();
+        sealed.extend(digests);
+        if sealed.len() > MOST_SEALED {
+            // What is forgotten is refused when it comes back.
+            sealed.clear();
+        }
+    }
+
+    /// Records what is new in a request; gives the events, the newest last.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) fn asked(
+        &self,
+        conversation: &Conversation,
+        ledger: &RefCell<Ledger>,
+        mut label: impl FnMut(&Block, EventId),
+    ) -> std::io::Result<Vec<Cause>> {
+        let mut causes = Vec::new();
+        for (block, standing) in self.history.borrow_mut().sort(conversation) {
+            if !standing.is_new() {
+                continue;
+            }
+            let id = ledger.borrow_mut().write(said(block, standing))?;
+            label(block, id);
+            causes.push(Cause { id, known: Known::Observed });
+        }
+        Ok(causes.split_off(causes.len().saturating_sub(TOLD)))
+    }
+
+    /// Records what a model answered to a request.
+    pub(crate) fn answered(&self, model: EventId, delivered: &Delivered, ledger: &RefCell<Ledger>) {
+        self.history.borrow_mut().delivered(&delivered.blocks);
+        let sealed = delivered.blocks.iter().filter_map(|block| match &block.content {
+            Content::Attachment { digest, .. } => Some(*digest),
+            _ => None,
+        });
+        self.seal(sealed);
+        let usage = delivered.usage;
+        self.tokens.set(self.tokens.get() + usage.input.unwrap_or(0) + usage.output.unwrap_or(0));
+        let mut ledger = ledger.borrow_mut();
+        let because = Cause { id: model, known: Known::Observed };
+        for block in &delivered.blocks {
+            // It was delivered already: if this is lost, the ledger refuses whatever comes next.
+            let _ = ledger.write_after([because], said(block, Standing::Delivered));
+        }
+        let _ = ledger.write(Kind::Answered {
+            model,
+            input: usage.input,
+            output: usage.output,
+            stop: delivered.stop.clone(),
+            whole: delivered.whole,
+            error: delivered.error.clone(),
+        });
+    }
+}
+
+fn said(block: &Block, standing: Standing) -> Kind {
+    let (form, tool) = match &block.content {
+        Content::Text(_) => ("text", None),
+        Content::Thinking(_) => ("thinking", None),
+        Content::ToolCall { name, .. } => ("tool-call", Some(name.clone())),
+        Content::ToolResult { .. } => ("tool-result", None),
+        Content::Attachment { kind, .. } | Content::Unknown { kind, .. } => (kind.as_str(), None),
+    };
+    let speaker = match block.speaker {
+        Speaker::System => "system",
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
+        Speaker::Tool => "tool",
+    };
+    let standing = match standing {
+        Standing::New | Standing::Known => "new",
+        Standing::Delivered => "delivered",
+        Standing::Unmatched => "unmatched",
+    };
+    Kind::Said {
+        speaker: speaker.into(),
+        form: form.into(),
+        tool,
+        text: plain(block).into_owned(),
+        digest: block.digest().iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }),
+        standing: standing.into(),
+    }
+}

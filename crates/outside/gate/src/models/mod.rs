@@ -1,0 +1,16 @@
+//! Requests to models: judged by what a provider may be asked, sent to whom the policy routes them, and read, so that the
+//! record holds what was said and the session knows what its model was told.
+
+mod account;
+mod ask;
+mod listen;
+mod plan;
+mod refusal;
+mod unique;
+
+pub use account::Models;
+pub(crate) use ask::Whole;
+pub(crate) use listen::Hearing;
+pub(crate) use plan::{Planned, is_chat_shaped, plan};
+pub(crate) use refusal::{Failure, say};
+pub(crate) use unique::parse;

@@ -1,0 +1,89 @@
+//! A request that a flow rule stops, in the record: what it carries, from where, and what had asked for it.
+
+use policy::Sink;
+use record::{Cause, EventId, Kind, Known, Verdict};
+
+use crate::asked::Asked;
+use crate::flows::{Carried, Stopped};
+use crate::models::is_chat_shaped;
+use crate::passage::{Closed, Passage, Why};
+
+impl Passage {
+    /// What stops a request from leaving, by what it says.
+    pub(crate) fn stops(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
+        let asks = asked.asks.as_deref()?;
+        let to = format!("{}:{}", asked.host, asked.port);
+        let mut parts: Vec<&[u8]> = asks.request.texts().collect();
+        parts.extend(asks.request.headers().map(|(_, value)| value));
+        parts.push(body);
+        let stopped = self.flows.judge(&to, Sink::Network, &parts)?;
+        Some(self.stop(asked, stopped))
+    }
+
+    /// What keeps a request in, by what it says: it is for a model that no route leads to, or carries what may not leave.
+    pub(crate) fn keeps(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
+        if self.policy.routes_models() && is_chat_shaped(body) {
+            let why = "it has the shape of what a model is asked, and goes to no provider of the policy";
+            return Some(self.closed_to(asked, why.into()));
+        }
+        self.stops(asked, body)
+    }
+
+    /// Refuses it, and records why.
+    pub(crate) fn stop(&self, asked: &Asked, stopped: Stopped) -> Closed {
+        let Stopped { rule, reason, evidence } = stopped;
+        let mut causes: Vec<Cause> = asked.exec().into_iter().collect();
+        causes.extend(self.called(asked));
+        causes.extend(evidence.iter().filter_map(|one| self.carries(one)));
+        let carried: Vec<&str> = evidence.iter().map(|one| one.label.as_str()).collect();
+        causes.extend(self.followed(asked, &causes, &carried.join(" ")));
+        let mut kind = asked.event(Verdict::Refused);
+        if let Kind::Request { rule: by, reason: why, .. } = &mut kind {
+            *by = rule.map(|rule| format!("flows: {rule}"));
+            *why = Some(reason.clone());
+        }
+        let event = self.ledger.borrow_mut().write_after(causes, kind).ok();
+        Closed { why: Why::Refused { why: reason, suggestion: None }, event }
+    }
+
+    fn carries(&self, one: &Carried) -> Option<Cause> {
+        let kind = Kind::Evidence {
+            what: format!("carries `{}`", one.label),
+            source: one.source.clone(),
+            how: one.how.clone(),
+            quoted: one.quoted.clone(),
+        };
+        let from = one.event.map(|id| Cause { id, known: Known::Observed });
+        let id = self.ledger.borrow_mut().write_after(from, kind).ok()?;
+        Some(Cause { id, known: Known::Observed })
+    }
+
+    /// The call that a program carries out without starting another one: it names the host.
+    fn called(&self, asked: &Asked) -> Option<Cause> {
+        let id = self.ledger.borrow().lineage().naming(&asked.host.to_string())?;
+        Some(Cause { id, known: Known::Inferred })
+    }
+
+    /// Words that were read before and say most of what is done here: by which call, with what in it, where to.
+    fn followed(&self, asked: &Asked, causes: &[Cause], carried: &str) -> Option<Cause> {
+        let asking = {
+            let ledger = self.ledger.borrow();
+            let calls: Vec<String> = causes.iter().filter_map(|cause| ledger.lineage().call(cause.id)).collect();
+            let target = asked.asks.as_deref().map_or("", |asks| asks.target.as_str());
+            ledger.lineage().asking(&format!("{carried} {} {target} {}", asked.host, calls.join("\n")))?
+        };
+        let from = Cause { id: asking.id, known: Known::Inferred };
+        let kind = Kind::Evidence {
+            what: "follows words that were read".into(),
+            source: source(asking.id),
+            how: String::new(),
+            quoted: asking.quoted,
+        };
+        let id = self.ledger.borrow_mut().write_after([from], kind).ok()?;
+        Some(Cause { id, known: Known::Inferred })
+    }
+}
+
+fn source(id: EventId) -> String {
+    format!("the tool result {id}")
+}

@@ -1,0 +1,186 @@
+//! Secrets that go with requests: where they stand, where they never go, and that none comes back.
+#![allow(clippy::unwrap_used)]
+
+mod fake;
+
+use fake::server::{Ca, Server, authority, ok, request, say};
+use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use policy::{Conjunction, Credential, PathPattern, Policy, Position, Protocol, Rule, Target};
+use wire::Lent;
+
+const VALUE: &str = "s3cret/value+of=the vault";
+
+/// Gives back what it got: head and body, and what the path asks for.
+fn origin(head: &str, body: &[u8]) -> Vec<u8> {
+    let back = [head.as_bytes(), body].concat();
+    match head.split(' ').nth(1).unwrap() {
+        "/a/coded" => [&b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx"[..]].concat(),
+        "/a/odd" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nxx".to_vec(),
+        "/a/chunks" => {
+            let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            for piece in back.chunks(7) {
+                answer.extend(format!("{:x}\r\n", piece.len()).bytes());
+                answer.extend(piece);
+                answer.extend(b"\r\n");
+            }
+            [&answer[..], b"0\r\n\r\n"].concat()
+        }
+        "/a/head" => {
+            let said = head.lines().find(|line| line.starts_with("authorization")).unwrap_or("none");
+            format!("HTTP/1.1 200 OK\r\nX-Got: {said}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        }
+        _ => ok("text/plain", &back),
+    }
+}
+
+struct Scene {
+    cell: Cell,
+    cells: Ca,
+    server: Server,
+    plain: Server,
+    _gate: Gate,
+}
+
+fn scene(position: Position) -> Scene {
+    let (cell, cells, servers) = (Cell::new(), authority("cell"), authority("servers"));
+    let server = Server::tls(&servers, &["api.example", "other.example", "web.example"], origin);
+    let plain = Server::plain(origin);
+    let to = |host: &str, port: u16| Rule::to(Target::parse(&format!("{host}:{port}")).unwrap());
+    let lends = |host: &str, port: u16| Rule {
+        protocol: Protocol::Http,
+        credential: Some(Credential { name: "key".into(), position: position.clone() }),
+        ..to(host, port)
+    };
+    let mut leased = lease(&[]);
+    let mut policy = Policy { name: "test".into(), ..Policy::default() };
+    policy.network.allow = vec![
+        lends("api.example", server.port),
+        lends("other.example", server.port),
+        lends("api.example", plain.port),
+        Rule { protocol: Protocol::Http, ..to("web.example", server.port) },
+        to(&OUTSIDE.to_string(), server.port),
+        to(&OUTSIDE.to_string(), plain.port),
+    ];
+    leased.policy = Conjunction::new(vec![policy]);
+    leased.hosts = ["api", "other", "web"].map(|name| (format!("{name}.example"), OUTSIDE.into())).to_vec();
+    leased.tls = Some(wire::Tls { name: "cell".into(), key: cells.key().serialize_pem(), roots: servers.pem() });
+    leased.credentials = vec![Lent {
+        name: "key".into(),
+        value: VALUE.into(),
+        to: Target::parse("api.example").unwrap(),
+        paths: vec![PathPattern::parse("/a/**").unwrap()],
+    }];
+    let gate = cell.start(&leased, ORDINARY).ready();
+    Scene { cell, cells, server, plain, _gate: gate }
+}
+
+impl Scene {
+    fn says(&self, host: &str, method: &str, path: &str, headers: &str, body: &str) -> String {
+        let port = self.server.port;
+        let said = request(method, host, port, path, headers, body);
+        say(&self.cell, Some(&self.cells), host, port, &said).unwrap()
+    }
+}
+
+#[test]
+fn it_stands_at_its_position_and_the_programs_own_are_left_out() {
+    for (position, expected) in [
+        (Position::bearer(), format!("authorization: Bearer {VALUE}\r\n")),
+        (
+            Position::Basic { user: "me".into() },
+            "authorization: Basic bWU6czNjcmV0L3ZhbHVlK29mPXRoZSB2YXVsdA==\r\n".into(),
+        ),
+        (Position::Header { name: "x-key".into(), prefix: String::new() }, format!("x-key: {VALUE}\r\n")),
+    ] {
+        let scene = scene(position.clone());
+        let mine = "Authorization: Bearer mine\r\nX_Api_Key: mine\r\nCookie: mine\r\nX-Key: mine\r\nX-Other: stays\r\n";
+        let back = scene.says("api.example", "POST", "/a/x", mine, "hello");
+        let (head, body) = scene.server.got().pop().unwrap();
+        assert!(head.contains(&expected) && head.contains("X-Other: stays") && body == "hello", "{head}");
+        let own = position == Position::Header { name: "x-key".into(), prefix: String::new() };
+        let head = if own { head } else { head.replace("X-Key: mine", "") };
+        assert!(!head.contains(": mine") && !head.contains("Bearer mine"), "{head}");
+        // The server gave all of it back.
+        assert!(back.contains("hello") && !back.contains(VALUE) && !back.contains("czNjcmV0"), "{back}");
+        let record = scene.cell.wait_for("\"close\"");
+        assert!(!record.contains("s3cret") && !record.contains("czNjcmV0"), "{record}");
+    }
+}
+
+#[test]
+fn a_field_of_the_body_is_a_position() {
+    let scene = scene(Position::Field { name: "token".into() });
+    let back = scene.says("api.example", "POST", "/a/x", "", r#"{"token":"bastide-credential-key","text":"hi"}"#);
+    let (_, body) = scene.server.got().pop().unwrap();
+    assert_eq!(body, format!(r#"{{"text":"hi","token":"{VALUE}"}}"#), "{body}");
+    assert!(back.contains("\"text\":\"hi\"") && !back.contains(VALUE), "{back}");
+    assert!(scene.says("api.example", "POST", "/a/x", "", "no form").contains("neither a form nor"));
+    assert_eq!(scene.server.got().len(), 1);
+}
+
+#[test]
+fn it_goes_nowhere_else() {
+    let scene = scene(Position::bearer());
+    for (host, path, headers, body, why) in [
+        ("api.example", "/b", "", "", "bound to another"),
+        ("api.example", "/a/../b", "", "", "`.` or `..`"),
+        ("api.example", "/a%2Fx", "", "", "bound to another"),
+        ("api.example", "/a/x", "", "", ""),
+        ("other.example", "/a/x", "", "", "bound to another"),
+        ("api.example", "/a/bastide-credential-key", "", "", "placeholder"),
+        ("api.example", "/a/x?q=bastide%2dcredential-key", "", "", "placeholder"),
+        ("api.example", "/a/x", "X-Mine: bastide-credential-key\r\n", "", "placeholder"),
+        ("api.example", "/a/x", "X-Api-Key: bastide-credential-key\r\n", "", "placeholder"),
+        ("api.example", "/a/x", "", "say bastide-credential-key", "placeholder"),
+        ("web.example", "/a/x", "Authorization: bastide-credential-key\r\n", "", "placeholder"),
+        ("api.example", "/a/x?access_token=mine", "", "", "credential of its own"),
+        ("api.example", "/a/x?private%5Ftoken=mine", "", "", "credential of its own"),
+    ] {
+        let back = scene.says(host, "POST", path, headers, body);
+        let refused = back.starts_with("HTTP/1.1 403") || back.starts_with("HTTP/1.1 400");
+        assert!(if why.is_empty() { !refused } else { refused && back.contains(why) }, "{host}{path}: {back}");
+    }
+    // Only the one that was not refused.
+    assert_eq!(scene.server.got().len(), 1);
+    let back = say(
+        &scene.cell,
+        None,
+        "api.example",
+        scene.plain.port,
+        &request("GET", "api.example", scene.plain.port, "/a/x", "", ""),
+    );
+    assert!(back.unwrap().contains("within TLS only"));
+    assert!(scene.plain.got().is_empty());
+    // Where nothing is lent, nothing goes along.
+    let back = scene.says("web.example", "GET", "/a/x", "", "");
+    assert!(!back.contains("authorization") && !scene.server.got()[1].0.contains("s3cret"), "{back}");
+}
+
+#[test]
+fn none_comes_back() {
+    let scene = scene(Position::bearer());
+    for path in ["/a/chunks", "/a/head"] {
+        let back = scene.says("api.example", "GET", path, "", "");
+        let whole = back.replace("\r\n", "");
+        assert!(back.starts_with("HTTP/1.1 200") && back.contains("***") && !whole.contains("value"), "{path}: {back}");
+    }
+    for (path, why) in [("/a/coded", "compressed"), ("/a/odd", "cannot be told")] {
+        let back = scene.says("api.example", "GET", path, "", "");
+        assert!(back.starts_with("HTTP/1.1 502") && back.contains(why), "{path}: {back}");
+        assert!(back.contains("bastide why g"), "{back}");
+    }
+    assert!(scene.server.got().iter().all(|(head, _)| head.contains("Accept-Encoding: identity")));
+}
+
+#[test]
+fn a_body_in_chunks_and_one_that_waits_are_taken_whole() {
+    let scene = scene(Position::bearer());
+    let port = scene.server.port;
+    let said = format!(
+        "POST /a/x HTTP/1.1\r\nHost: api.example:{port}\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    );
+    let back = say(&scene.cell, Some(&scene.cells), "api.example", port, said.as_bytes()).unwrap();
+    let (head, body) = scene.server.got().pop().unwrap();
+    assert!(back.contains("hello world") && body == "hello world" && head.contains("Content-Length: 11"), "{head}");
+    assert!(!head.contains("chunked") && !head.contains("Expect"), "{head}");
+}
