@@ -34,7 +34,7 @@ test: test-rust test-whole ## all tests that fit into continuous integration; in
 # One package at a time, as they are built: the tests meet the very programs that are shipped.
 test-rust: debug ## the tests of every crate
 	proof/install
-	set -e; for room in policy record plan wire cell gate plane face proof; do $(CARGO) test -p bastide-$$room; done
+	set -e; for room in policy record sense plan wire cell gate vault plane face proof; do $(CARGO) test -p bastide-$$room; done
 
 test-whole: debug ## the whole in use: programs at work in a cell, and a sample of the escape range
 	proof/install

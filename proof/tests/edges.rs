@@ -125,7 +125,7 @@ fn manifests_hold_only_the_allowed_edges() {
 fn the_rooms_exist() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for room in ["policy", "record", "plan", "wire", "cell", "gate", "plane", "face"] {
+    for room in ["policy", "record", "plan", "wire", "cell", "gate", "vault", "plane", "face"] {
         let name = format!("bastide-{room}");
         assert!(packages.iter().any(|package| package["name"] == name.as_str()), "{name} is missing");
     }

@@ -15,6 +15,7 @@ const ROOMS: &[&str] = &[
     "crates/outside",
     "crates/outside/gate",
     "crates/outside/plane",
+    "crates/outside/vault",
     "crates/face",
     "blueprints",
     "proof",

@@ -144,6 +144,11 @@ pub const CODES: &[(&str, &str)] = &[
          doctor --limits` shows what the host gives, and names the remedy.",
     ),
     (
+        "E-PLANE-050",
+        "`data` in a policy labels files of the workspace, and what leaves is searched for their text. There are more of \
+         them than can be searched for: files of up to 1 MiB, 4 MiB in all, beneath 20,000 directories; nothing was run.",
+    ),
+    (
         "E-PLANE-051",
         "A variable such as HTTPS_PROXY says that this host goes out through a proxy, and that proxy cannot be used: it is \
          no `http://` URL, or its parts cannot be read. Connecting directly instead would go round what somebody set up, \
@@ -180,6 +185,16 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-057",
         "Where a policy decides requests, they are read within TLS too, under a certificate authority that is made for one \
          cell. It could not be made, and nothing was run.",
+    ),
+    (
+        "E-PLANE-058",
+        "A rule of the policy lends a credential that is taken out of the vault when a session starts. The vault has none of \
+         that name, or cannot be read; nothing was run.\n`bastide vault set NAME --to HOST` reads the value from stdin.",
+    ),
+    (
+        "E-PLANE-059",
+        "The vault binds each secret to one destination, and no rule of a policy sends it anywhere else. Name that \
+         destination in the rule, or set the secret anew; nothing was run.",
     ),
     (
         "E-PLANE-060",
@@ -242,6 +257,50 @@ pub const CODES: &[(&str, &str)] = &[
         "A policy, or a file to trust, is a regular file. A symbolic link could be turned to another file after it was \
          read, and a pipe or device has no content of its own.\nName the file itself; its directories may be links.",
     ),
+    (
+        "E-PLANE-080",
+        "A secret is called by 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_` and `-`, a letter or digit first. What was \
+         given is not repeated, since it may have been the value.\nThe value is never an argument: it is read from \
+         stdin, or typed where it is asked for.",
+    ),
+    (
+        "E-PLANE-081",
+        "A secret is for one destination: a name or an address, with a port or for every port. A pattern or a network \
+         would give it to hosts that are not known today.\nFor several hosts, set it once for each, under several \
+         names.",
+    ),
+    (
+        "E-PLANE-082",
+        "A secret may be for some paths of its destination alone, which is how tenants of one host are told apart. \
+         Patterns are those of a policy: `*` within a segment, `**` for whole ones. At most 32 of them, of at most 512 \
+         bytes.",
+    ),
+    (
+        "E-PLANE-083",
+        "A value is 8 bytes to 64 KiB of visible ASCII on one line, with spaces inside: it is to stand in a header. One \
+         line's end behind it is left out. Nothing was kept.\nNo message repeats a value. `wc -lc FILE` counts its lines \
+         and bytes.",
+    ),
+    (
+        "E-PLANE-084",
+        "The directory of the vault, or its key, is not the operator's alone: it belongs to another user, its group or \
+         others have rights on it, or it is a link. Nothing in it is used, since somebody else may have read or \
+         replaced it.\nLook at it with `ls -la`; close it with `chmod go=`. If others could read the key, replace every \
+         secret where it was issued.",
+    ),
+    ("E-PLANE-085", "The vault keeps no secret of that name. `bastide vault list` says what it keeps."),
+    (
+        "E-PLANE-086",
+        "The file of a secret was changed, renamed, copied from another vault, or written by another version. It is not \
+         used; the other secrets are.\nSet it anew under the same name, or remove it with `bastide vault rm NAME`.",
+    ),
+    (
+        "E-PLANE-087",
+        "The key of the vault is gone or damaged, and without it nothing in the vault can be read. No other is made in its \
+         place, since that would hide the loss.\nPut `vault/key` of the state directory back from a copy (0600). To give \
+         the secrets up, remove the directory `vault` and set them anew.",
+    ),
+    ("E-PLANE-088", "The vault keeps at most 256 secrets. Remove one, or set one anew under its own name."),
 ];
 
 /// The long text of a code.

@@ -16,7 +16,7 @@ use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use wire::{Bounds, GateReport, Lease, Proxy, Secret, Tls};
+use wire::{Bounds, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 
 use super::host;
 use crate::channel;
@@ -43,6 +43,9 @@ pub(super) struct Door {
     pub(super) proxy: Option<Proxy>,
     pub(super) secrets: Vec<Secret>,
     pub(super) tls: Option<Tls>,
+    pub(super) credentials: Vec<Lent>,
+    pub(super) labelled: Vec<Labelled>,
+    pub(super) intent: Vec<String>,
     /// The uid of gates, where the plane is root.
     pub(super) uid: Option<u32>,
 }
@@ -118,6 +121,9 @@ impl Door {
             upstream_proxy: self.proxy.clone(),
             secrets: self.secrets.clone(),
             tls: self.tls.clone(),
+            credentials: self.credentials.clone(),
+            labelled: self.labelled.clone(),
+            intent: self.intent.clone(),
             bounds: Bounds::default(),
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;

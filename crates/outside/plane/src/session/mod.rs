@@ -12,7 +12,9 @@ mod gate;
 mod homes;
 mod host;
 mod identity;
+mod labels;
 mod layout;
+mod lend;
 mod libraries;
 mod limits;
 mod locate;
@@ -123,7 +125,7 @@ fn carry_out(
     early: early::Early,
     stdio: Vec<OwnedFd>,
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, held, home, tls, .. } = prepared;
+    let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
     early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
     drop((plan, stdio));
@@ -146,6 +148,9 @@ fn carry_out(
         proxy: asked.upstream.clone(),
         secrets: asked.secrets.clone(),
         tls,
+        credentials,
+        labelled,
+        intent: vec![session.record.command.join(" ")],
         uid: early.who.gate,
     };
     let running = Session {

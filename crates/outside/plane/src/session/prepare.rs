@@ -15,7 +15,7 @@ use super::libraries::Loader;
 use super::limits::{self, Held};
 use super::locate::{self, Located};
 use super::roots::{self, Roots};
-use super::{environment, homes, system};
+use super::{environment, homes, labels, lend, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
 use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::Workspace;
@@ -30,6 +30,10 @@ pub(super) struct Prepared {
     pub(super) home: PathBuf,
     /// What its gate needs to read requests within TLS.
     pub(super) tls: Option<wire::Tls>,
+    /// Secrets that its gate lends to requests.
+    pub(super) credentials: Vec<wire::Lent>,
+    /// What of the workspace carries a label.
+    pub(super) labelled: Vec<wire::Labelled>,
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
 }
@@ -39,6 +43,8 @@ pub(super) struct Prepared {
 /// # Errors
 /// Why nothing is run.
 pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foundation) -> Result<Prepared, Problem> {
+    let credentials = lend::lend(&asked.policy, store)?;
+    let labelled = labels::find(&asked.policy, &asked.workspace)?;
     let (command, located) = command(asked)?;
     let mut session = directory(asked, store, &command)?;
     let trees = trees(asked, &session.path)?;
@@ -50,7 +56,8 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
         libraries_come_in(&layout, asked, &located)?;
     }
-    let authority = asked.policy.network.reads().then(|| Authority::make(&session.record.id)).transpose()?;
+    let reads = asked.policy.network.reads() || !labelled.is_empty();
+    let authority = reads.then(|| Authority::make(&session.record.id)).transpose()?;
     let certificate = authority.as_ref().map(|authority| authority.certificate.as_str());
     let Roots { variables: named, trusted } =
         roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"), certificate)?;
@@ -82,7 +89,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, held, home, tls, notices })
+    Ok(Prepared { session, plan, held, home, tls, credentials, labelled, notices })
 }
 
 /// A limit that must be enforced and is not.

@@ -1,0 +1,163 @@
+//! Which files of the workspace carry a label, and what in them is labelled: their text, or the secrets of an `.env` file
+//! and of a key. Read once, before anything runs: what an agent writes later carries no label from here.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use policy::{Data, Policy};
+use rustix::fs::{Mode, OFlags};
+use sense::{is_key_file, secrets_of_env, secrets_of_key};
+use wire::Labelled;
+use wire::command::Problem;
+
+use crate::problem::{NOT_RUN, problem, quoted};
+
+/// Longest file that is read.
+const LONGEST: u64 = 1 << 20;
+/// Bytes of all of them: they go to the gate in one message.
+const ALL: usize = 4 << 20;
+/// Directories that are looked through, and how deep.
+const DIRECTORIES: usize = 20_000;
+const DEPTH: usize = 24;
+
+/// What a policy's `data` finds in a workspace.
+struct Search<'s> {
+    root: &'s Path,
+    data: &'s [Data],
+    found: Vec<Labelled>,
+    bytes: usize,
+    directories: usize,
+}
+
+/// Finds what is labelled.
+///
+/// # Errors
+/// When there is more than can be looked for: a part of it would be believed to be all.
+pub(super) fn find(policy: &Policy, workspace: &Path) -> Result<Vec<Labelled>, Problem> {
+    let mut search = Search { root: workspace, data: &policy.data, found: Vec::new(), bytes: 0, directories: 0 };
+    if !policy.data.is_empty() && !policy.flows.is_empty() {
+        search.look(workspace, "", 0)?;
+    }
+    Ok(search.found)
+}
+
+impl Search<'_> {
+    fn look(&mut self, directory: &Path, name: &str, depth: usize) -> Result<(), Problem> {
+        self.directories += 1;
+        if self.directories > DIRECTORIES || depth > DEPTH {
+            return Err(too_much(format!(
+                "more than {DIRECTORIES} directories, or {DEPTH} one within another, to look through"
+            )));
+        }
+        // What cannot be listed cannot be read inside either.
+        let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
+        for entry in entries.flatten() {
+            let Some(own) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let path = if name.is_empty() { own } else { format!("{name}/{own}") };
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && self.may_hold(&path) => self.look(&entry.path(), &path, depth + 1)?,
+                Ok(kind) if kind.is_file() => self.take(&path)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a pattern may mean something beneath this directory.
+    fn may_hold(&self, directory: &str) -> bool {
+        self.data.iter().flat_map(|data| &data.files).any(|pattern| pattern.may_hold(directory))
+    }
+
+    fn take(&mut self, path: &str) -> Result<(), Problem> {
+        let labels = self.data.iter().filter(|data| data.files.iter().any(|pattern| pattern.takes(path)));
+        let labels: Vec<_> = labels.map(|data| data.label.clone()).collect();
+        if labels.is_empty() {
+            return Ok(());
+        }
+        let Some(text) = read(&self.root.join(path)) else { return Ok(()) };
+        if text.len() as u64 > LONGEST {
+            return Err(too_much(format!("`{}` is longer than {LONGEST} bytes", quoted(path))));
+        }
+        for label in labels {
+            for (source, text, exact) in parts(path, &text) {
+                self.bytes += text.len();
+                if self.bytes > ALL {
+                    return Err(too_much(format!("more than {ALL} bytes of labelled text")));
+                }
+                self.found.push(Labelled { label: label.clone(), source, text, exact });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a file is labelled: each secret of one that holds secrets, else all of it.
+fn parts(path: &str, text: &str) -> Vec<(String, String, bool)> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name == ".env" || name.starts_with(".env.") || name.ends_with(".env") {
+        let secrets = secrets_of_env(text).into_iter();
+        return secrets.map(|(name, value)| (format!("`{name}` in {path}"), value, true)).collect();
+    }
+    if is_key_file(text) {
+        return secrets_of_key(text).into_iter().map(|line| (format!("the key in {path}"), line, true)).collect();
+    }
+    vec![(path.to_owned(), text.to_owned(), false)]
+}
+
+/// Never follows a link, nor waits for a pipe. What is no text is read as far as it is.
+fn read(path: &Path) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn too_much(cause: String) -> Problem {
+    let cause = format!("not all that `data` labels can be looked for: {cause}");
+    problem("E-PLANE-050", cause, "name fewer files under `data` in the policy", NOT_RUN)
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::{FilePattern, Flow, Label, LabelPattern};
+
+    use super::*;
+
+    fn policy(files: &[&str]) -> Policy {
+        let files = files.iter().map(|text| FilePattern::parse(text).expect("a pattern")).collect();
+        let data = vec![Data { label: Label::parse("secret:x").expect("a label"), files }];
+        let flows = vec![Flow { deny: LabelPattern::parse("secret:*").expect("a pattern"), to: None }];
+        Policy { data, flows, ..Policy::default() }
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_env_files_and_keys_and_other_files_whole() {
+        let room = tempfile::tempdir().expect("a directory");
+        let put = |path: &str, text: &str| {
+            let path = room.path().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        put(".env", "PORT=80\nTOKEN=k9-Zt41pQx-0000\n");
+        put("app/.env.local", "TOKEN=k9-Zt41pQx-1111\n");
+        put("notes/clients/a/b.md", "the clients");
+        put("notes/other.md", "others");
+        put("key.pem", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n-----END PRIVATE KEY-----\n");
+        std::os::unix::fs::symlink("/etc/passwd", room.path().join("notes/clients/link")).expect("linked");
+        let found = find(&policy(&[".env", "*/.env.*", "notes/clients/**", "*.pem"]), room.path()).expect("found");
+        let mut told: Vec<_> = found.iter().map(|one| (one.source.as_str(), one.text.as_str(), one.exact)).collect();
+        told.sort_unstable();
+        let expected = [
+            ("`TOKEN` in .env", "k9-Zt41pQx-0000", true),
+            ("`TOKEN` in app/.env.local", "k9-Zt41pQx-1111", true),
+            ("notes/clients/a/b.md", "the clients", false),
+            ("the key in key.pem", "MIIEvQIBADANBgkqhkiG9w0BAQ", true),
+        ];
+        assert_eq!(told, expected);
+        assert!(find(&policy(&["notes/**"]), room.path()).expect("found").len() == 2);
+        put("notes/long", &"x".repeat(2 << 20));
+        assert_eq!(find(&policy(&["notes/**"]), room.path()).expect_err("too long").code, "E-PLANE-050");
+    }
+}
