@@ -25,9 +25,10 @@ debug: ## build the four programs for the tests
 	$(CARGO) build -q -p bastide-plane
 	$(CARGO) build -q -p bastide-face
 
-run: build ## doctor, then the installed agent, else a shell, in a cell on this directory
+run: build ## doctor, then the installed agent, else a shell, in a cell on this directory, then the tour
 	$(RELEASE)/bastide doctor
 	$(RELEASE)/bastide run
+	$(RELEASE)/bastide tour
 
 test: test-rust test-whole ## all tests that fit into continuous integration; installs what they need
 

@@ -35,6 +35,8 @@ pub enum Verb {
     Run(Box<Run>),
     /// Measure the boundary, and try to break a throwaway cell
     Doctor(Doctor),
+    /// See what an allowlist cannot hold, and how it is held: two minutes
+    Tour,
     /// Keep a cell ready for the next run, until ^C: it starts sooner
     Standby,
     /// Show what a session changed

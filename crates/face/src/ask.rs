@@ -74,7 +74,7 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         Verb::Vault(asked) => Request::Vault(vault(asked)?),
         // `run` and `help` never come here.
-        Verb::Ls | Verb::Run(_) | Verb::Help(_) => Request::Ls,
+        Verb::Ls | Verb::Run(_) | Verb::Tour | Verb::Help(_) => Request::Ls,
     })
 }
 

@@ -12,6 +12,7 @@ mod secret;
 pub mod session;
 mod show;
 pub mod terminal;
+mod tour;
 pub mod usage;
 pub mod verbs;
 pub mod waiting;

@@ -40,6 +40,9 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
     let mut text = wrap(&format!("{}  {}  {}", told.id, time(told.at), words::line(&told.what, 300)));
     let mut row = |label: &str, value: &str| text.push_str(&wrap(&format!("  {label:<8} {value}")));
     row("session", &words::line(&answer.session, 64));
+    if let Some(task) = &answer.task {
+        row("task", &words::quoted(task.as_bytes(), 200));
+    }
     if let Some(verdict) = told.verdict {
         row("verdict", &verdict.to_string());
     }
@@ -50,7 +53,9 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
     }
     row("program", &chain(&told.program));
     // What it carries comes before what led there, and that before whose child a program is.
-    let mut causes: Vec<&Because> = told.causes.iter().collect();
+    let evident = told.causes.iter().any(|cause| cause.part == Part::Evidence);
+    // Evidence quotes what was said.
+    let mut causes: Vec<&Because> = told.causes.iter().filter(|cause| !(evident && cause.part == Part::Said)).collect();
     causes.sort_by_key(|cause| cause.part);
     for cause in causes.iter().take(SHOWN) {
         let label = match cause.part {

@@ -164,7 +164,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         meters,
         lending: Lending::new(lease.credentials),
         flows,
-        models: Models::default(),
+        models: Models::new(&lease.intent),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),

@@ -48,8 +48,8 @@ impl Passage {
 
     fn carries(&self, one: &Carried) -> Option<Cause> {
         let kind = Kind::Evidence {
-            what: format!("carries `{}`", one.label),
-            source: one.source.clone(),
+            what: format!("carries {}", one.label),
+            source: one.event.map_or_else(|| one.source.clone(), |id| format!("{}, {id}", one.source)),
             how: one.how.clone(),
             quoted: one.quoted.clone(),
         };

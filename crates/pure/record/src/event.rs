@@ -265,10 +265,11 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tool: Option<String>,
         /// The beginning of it.
-        text: String,
+        words: String,
         /// SHA-256 of what is meant, in hexadecimal.
         digest: String,
-        /// `new`, `delivered` by the model, or `unmatched`: put into the model's mouth by the program.
+        /// Whose words they are known to be: `attested` the operator's, `delivered` by the model, `untrusted` where a tool
+        /// gave them, `unmatched` where the program put them into the model's mouth; else `new`.
         standing: String,
     },
     /// A model was asked. What was new in it was said just before, and is among its causes.

@@ -15,6 +15,9 @@ const ROOM: usize = 16 << 20;
 /// Shortest word of a call that tells which program carries it out.
 const TELLING: usize = 8;
 
+/// How a refusal begins that the gate gave in answer: words that were read, and that ask for nothing.
+const REFUSED: &str = "bastide refused this";
+
 /// A session's events, as far as they can still be causes.
 #[derive(Debug, Default)]
 pub struct Lineage {
@@ -89,9 +92,9 @@ impl Lineage {
                     self.started.remove(&oldest);
                 }
             }
-            Kind::Said { form, text, .. } if form == "tool-call" => self.called(id, text),
-            Kind::Said { speaker, form, text, .. } => {
-                self.said(Text { id, read: speaker == "tool" || form == "tool-result", text: text.clone() });
+            Kind::Said { form, words, .. } if form == "tool-call" => self.called(id, words),
+            Kind::Said { standing, words, .. } => {
+                self.said(Text { id, read: standing == "untrusted", text: words.clone() });
             }
             _ => {}
         }
@@ -111,7 +114,7 @@ impl Lineage {
         let done = words(done);
         let mut best: Option<(usize, Asking)> = None;
         for text in self.texts.iter().rev().filter(|text| text.read) {
-            for sentence in sentences(&text.text) {
+            for sentence in sentences(&text.text).filter(|sentence| !sentence.starts_with(REFUSED)) {
                 let shared = words(sentence).iter().filter(|word| done.contains(*word)).count();
                 if shared >= 3 && best.as_ref().is_none_or(|(most, _)| shared > *most) {
                     best = Some((shared, Asking { id: text.id, quoted: sentence.trim().to_owned() }));
@@ -189,9 +192,9 @@ mod tests {
             speaker: speaker.into(),
             form: form.into(),
             tool: None,
-            text: text.into(),
+            words: text.into(),
             digest: String::new(),
-            standing: "new".into(),
+            standing: if speaker == "tool" { "untrusted" } else { "new" }.into(),
         }
     }
 

@@ -226,10 +226,21 @@ pub fn describe(kind: &Kind) -> String {
             let asked = if method.is_empty() { String::new() } else { format!(" `{} {}`", word(method), word(target)) };
             format!("request{asked}{by} to `{at}` {verdict}")
         }
-        Kind::Said { speaker, form, tool, text, standing, .. } => {
-            let tool = tool.as_ref().map(|tool| format!(" of `{}`", word(tool))).unwrap_or_default();
-            let doubt = if standing == "unmatched" { ", which no model said," } else { "" };
-            format!("{} {}{tool}{doubt}: `{}`", word(speaker), word(form), word(&beginning(text)))
+        Kind::Said { speaker, form, tool, words, standing, .. } => {
+            let who = match (speaker.as_str(), form.as_str()) {
+                (_, "tool-call") => format!("call of `{}`", word(tool.as_deref().unwrap_or_default())),
+                (_, "tool-result") | ("tool", _) => "result of a tool".into(),
+                ("system", "text") => "system prompt".into(),
+                ("user", "text") if standing == "attested" => "the operator's words".into(),
+                (speaker, "text") => word(speaker),
+                (speaker, form) => format!("{}, {}", word(speaker), word(form)),
+            };
+            let doubt = if standing == "unmatched" { ", which no model said" } else { "" };
+            // A record holds the ends of lines written out. What is called stands on a line of its own.
+            let words = words.replace("\\n", " ");
+            let words = if form == "tool-call" { words.split_once(' ').map_or("", |(_, rest)| rest) } else { &words };
+            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("{who}{doubt}: `{}`", word(&beginning(&words)))
         }
         Kind::Model { host, asked, model, provider, verdict, program, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();

@@ -18,6 +18,9 @@ const TOLD: usize = 24;
 /// Most sealed items that are known.
 const MOST_SEALED: usize = 65_536;
 
+/// Most texts of the operator's that are known. Later ones are nobody's.
+const MOST_ATTESTED: usize = 4096;
+
 /// One session's account.
 #[derive(Debug, Default)]
 pub struct Models {
@@ -26,6 +29,8 @@ pub struct Models {
     sealed: RefCell<HashSet<[u8; 32]>>,
     tokens: Cell<u64>,
     requests: Cell<u64>,
+    /// What the operator really said, [normal].
+    attested: RefCell<HashSet<String>>,
 }
 
 /// Nothing that a provider holds is this session's: the gate sends what a conversation says, whole.
@@ -40,6 +45,29 @@ impl Held for Models {
 }
 
 impl Models {
+    /// With what the operator said before the session began.
+    #[must_use]
+    pub fn new(intent: &[String]) -> Models {
+        let models = Models::default();
+        intent.iter().for_each(|words| models.attest(words));
+        models
+    }
+
+    /// Takes what the operator said. One word is a confirmation, and says nothing by itself.
+    pub(crate) fn attest(&self, words: &str) {
+        let words = normal(words);
+        let mut attested = self.attested.borrow_mut();
+        if words.contains(' ') && attested.len() < MOST_ATTESTED {
+            attested.insert(words);
+        }
+    }
+
+    /// Whether a block says what the operator did.
+    fn attests(&self, block: &Block) -> bool {
+        let Content::Text(text) = &block.content else { return false };
+        block.speaker == Speaker::User && self.attested.borrow().contains(&normal(text))
+    }
+
     /// Counts one request, if the policy leaves room for it.
     ///
     /// # Errors
@@ -83,7 +111,7 @@ impl Models {
             if !standing.is_new() {
                 continue;
             }
-            let id = ledger.borrow_mut().write(said(block, standing))?;
+            let id = ledger.borrow_mut().write(said(block, standing, self.attests(block)))?;
             label(block, id);
             causes.push(Cause { id, known: Known::Observed });
         }
@@ -104,7 +132,7 @@ impl Models {
         let because = Cause { id: model, known: Known::Observed };
         for block in &delivered.blocks {
             // It was delivered already: if this is lost, the ledger refuses whatever comes next.
-            let _ = ledger.write_after([because], said(block, Standing::Delivered));
+            let _ = ledger.write_after([because], said(block, Standing::Delivered, false));
         }
         let _ = ledger.write(Kind::Answered {
             model,
@@ -117,7 +145,12 @@ impl Models {
     }
 }
 
-fn said(block: &Block, standing: Standing) -> Kind {
+/// A text in which only the words count.
+fn normal(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn said(block: &Block, standing: Standing, attested: bool) -> Kind {
     let (form, tool) = match &block.content {
         Content::Text(_) => ("text", None),
         Content::Thinking(_) => ("thinking", None),
@@ -132,6 +165,8 @@ fn said(block: &Block, standing: Standing) -> Kind {
         Speaker::Tool => "tool",
     };
     let standing = match standing {
+        Standing::New | Standing::Known if attested => "attested",
+        Standing::New | Standing::Known if block.speaker == Speaker::Tool => "untrusted",
         Standing::New | Standing::Known => "new",
         Standing::Delivered => "delivered",
         Standing::Unmatched => "unmatched",
@@ -140,7 +175,7 @@ fn said(block: &Block, standing: Standing) -> Kind {
         speaker: speaker.into(),
         form: form.into(),
         tool,
-        text: plain(block).into_owned(),
+        words: plain(block).into_owned(),
         digest: block.digest().iter().fold(String::new(), |mut hex, byte| {
             // Writing to a string cannot fail.
             let _ = write!(hex, "{byte:02x}");

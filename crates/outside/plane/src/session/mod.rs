@@ -150,7 +150,8 @@ fn carry_out(
         tls,
         credentials,
         labelled,
-        intent: vec![session.record.command.join(" ")],
+        // Each argument is something that the operator said: which of them is the task, only the program knows.
+        intent: session.record.command.iter().skip(1).cloned().collect(),
         uid: early.who.gate,
     };
     let running = Session {

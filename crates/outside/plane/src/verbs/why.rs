@@ -21,7 +21,7 @@ const MOST_ANCESTORS: usize = 16;
 pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Option<&str>) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let wanted = event.map(parse).transpose()?;
-    let entries = around(&session, wanted).map_err(|error| state("read", &session.path, &error))?;
+    let Around { entries, task } = around(&session, wanted).map_err(|error| state("read", &session.path, &error))?;
     let Some(target) = entries.first() else { return Err(missing(&session, wanted)) };
     let Some(mut explanation) = record::why(&entries, target.id) else { return Err(missing(&session, wanted)) };
     let mut option = None;
@@ -43,7 +43,7 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
         }
         _ => explanation.suggestion = None,
     }
-    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, explanation, option })))
+    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, task, explanation, option })))
 }
 
 fn parse(text: &str) -> Result<EventId, Problem> {
@@ -75,18 +75,30 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
     }
 }
 
+/// An event, and what its explanation needs.
+#[derive(Default)]
+struct Around {
+    entries: Vec<Entry>,
+    task: Option<String>,
+}
+
 /// The event first, then what led to it: its causes, and the starts of the programs it came from.
-fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Result<Vec<Entry>> {
-    let (mut starts, mut found) = (HashMap::new(), None);
+fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Result<Around> {
+    let (mut starts, mut found, mut task) = (HashMap::new(), None, None);
     let mut events = Events::of(session);
     while let Some(next) = events.next_event()? {
         let Ok(entry) = next else { continue };
         if wanted.map_or_else(|| entry.event.is_refusal(), |id| id == entry.id) {
             let ancestors = ancestors(&starts, &entry);
-            found = Some((entry.clone(), ancestors));
+            found = Some((entry.clone(), ancestors, task.clone()));
             if wanted.is_some() {
                 break;
             }
+        }
+        if let Kind::Said { words, standing, .. } = &entry.event.kind
+            && standing == "attested"
+        {
+            task = Some(words.clone());
         }
         if let Kind::Exec { pid, .. } = entry.event.kind
             && (starts.len() < MOST_STARTS || starts.contains_key(&pid))
@@ -94,11 +106,11 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
             starts.insert(pid, entry);
         }
     }
-    let Some((target, ancestors)) = found else { return Ok(Vec::new()) };
+    let Some((target, ancestors, task)) = found else { return Ok(Around::default()) };
     let mut entries = vec![target];
     chain(&mut entries, ancestors);
     causes(session, &mut entries)?;
-    Ok(entries)
+    Ok(Around { entries, task })
 }
 
 /// The last start of the event's process, of its parent, and so on. Numbers are used again, so this is inferred.

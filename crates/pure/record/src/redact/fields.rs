@@ -59,11 +59,11 @@ impl Redactor {
                     suggestion: maybe(suggestion),
                 }
             }
-            Kind::Said { speaker, form, tool, text: said, digest, standing } => Kind::Said {
+            Kind::Said { speaker, form, tool, words, digest, standing } => Kind::Said {
                 speaker: text(speaker),
                 form: text(form),
                 tool: maybe(tool),
-                text: text(said),
+                words: text(words),
                 digest: text(digest),
                 standing: text(standing),
             },

@@ -125,6 +125,8 @@ pub struct SegmentCheck {
 pub struct WhyAnswer {
     /// The session's id.
     pub session: String,
+    /// What the operator had asked for last, where a model was told it.
+    pub task: Option<String>,
     /// The explanation.
     pub explanation: Explanation,
     /// The option of `bastide run` that would allow it, checked by `decide`.
