@@ -129,6 +129,9 @@ impl Session {
         let patience = self.hung_up.then_some(&FAREWELL);
         let events = self.relay.turn(&mut self.signals, self.plane.as_fd(), patience).map_err(relaying)?;
         let Some(events) = events else { return Ok(Some(left(consts::SIGHUP))) };
+        for line in self.relay.typed() {
+            self.plane.order(Order::Typed { line: line.into() });
+        }
         for event in events {
             match event {
                 Event::Control => self.plane.receive()?,

@@ -1,6 +1,7 @@
 //! One direction of the relay: from one descriptor to another, filtered where a terminal reads.
 
 use super::filter::Filter;
+use super::typed::Typed;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -16,6 +17,9 @@ pub struct Flow {
     from: Rc<OwnedFd>,
     to: Rc<OwnedFd>,
     filter: Option<Filter>,
+    /// Reads what the operator types, and what came of that.
+    typed: Option<Typed>,
+    lines: Vec<String>,
     pending: Vec<u8>,
     sent: usize,
     output: bool,
@@ -32,7 +36,7 @@ impl Flow {
     #[must_use]
     pub fn input(from: Rc<OwnedFd>, to: Rc<OwnedFd>) -> Self {
         let terminal = rustix::termios::isatty(&from);
-        Self::new(from, to, terminal, false)
+        Self { typed: terminal.then(Typed::default), ..Self::new(from, to, terminal, false) }
     }
 
     /// The program's output, filtered if it goes to a terminal; a file or pipe gets every byte.
@@ -43,8 +47,9 @@ impl Flow {
     }
 
     fn new(from: Rc<OwnedFd>, to: Rc<OwnedFd>, terminal: bool, output: bool) -> Self {
-        let (filter, pending) = (None, Vec::new());
-        Self { from, to, filter, pending, sent: 0, output, terminal, ended: false, hung_up: false, lost: None }
+        let (pending, lines) = (Vec::new(), Vec::new());
+        let (ended, hung_up, lost) = (false, false, None);
+        Self { from, to, filter: None, typed: None, lines, pending, sent: 0, output, terminal, ended, hung_up, lost }
     }
 
     pub(super) fn is_output(&self) -> bool {
@@ -75,6 +80,11 @@ impl Flow {
         self.lost
     }
 
+    /// The lines that the operator typed, before the program can have them.
+    pub(super) fn typed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+
     pub(super) fn advance(&mut self) {
         let reading = self.pending.is_empty();
         let result = if reading { self.read() } else { self.write() };
@@ -99,6 +109,9 @@ impl Flow {
             self.ended = true;
             self.flush_filter();
             return Ok(());
+        }
+        if let Some(typed) = &mut self.typed {
+            self.lines.extend(typed.push(&chunk[..read]));
         }
         match &mut self.filter {
             Some(filter) => filter.push(&chunk[..read], &mut self.pending),

@@ -6,3 +6,4 @@ mod judge;
 pub mod mode;
 pub mod relay;
 pub mod signals;
+pub mod typed;

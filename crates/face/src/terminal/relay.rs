@@ -64,6 +64,11 @@ impl Relay {
         Ok(Some(events))
     }
 
+    /// The lines that the operator typed in the last turn. The program gets them in the next one.
+    pub fn typed(&mut self) -> Vec<String> {
+        self.flows.iter_mut().flat_map(Flow::typed).collect()
+    }
+
     /// Passes on what the program left behind. A reader that is slow is waited for, unless a signal comes; a
     /// cell's side that is silent is not.
     pub fn drain(&mut self, signals: &mut Signals) -> Result<()> {

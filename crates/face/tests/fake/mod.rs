@@ -180,7 +180,8 @@ fn orders(mut input: File, group: rustix::process::Pid) {
     let mut decoder = wire::Decoder::<Order>::new();
     let mut bytes = [0; 512];
     while let Ok(read @ 1..) = input.read(&mut bytes) {
-        for Order::Signal { number } in decoder.push(&bytes[..read]).expect("orders") {
+        for order in decoder.push(&bytes[..read]).expect("orders") {
+            let Order::Signal { number } = order else { continue };
             let signal = rustix::process::Signal::from_named_raw(i32::from(number)).expect("a signal");
             let _ = rustix::process::kill_process_group(group, signal);
         }

@@ -15,7 +15,7 @@ use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore};
-use wire::{GateReport, Lease, Lent, Secret};
+use wire::{GateOrder, GateReport, Lease, Lent, Secret};
 
 use crate::answers;
 use crate::collect::Room;
@@ -223,7 +223,7 @@ impl Gate {
         tasks.spawn_local(async move { refused.passage.settle_for_ever().await });
         let ended = tasks.block_on(&runtime, async {
             tokio::select! {
-                ended = end_of(channel) => ended.map_err(Failure::of("channel")),
+                ended = heard(channel, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
                 // Programs wait then, with what they would do, for a gate that can record it.
                 () = door.unrecorded() => Err(Failure { what: "record", why: "a started program could not be".into() }),
             }
@@ -252,13 +252,20 @@ impl<O> Door<O> {
     }
 }
 
-/// Waits until the plane closes the channel. It has nothing more to say on it.
-async fn end_of(mut channel: tokio::net::UnixStream) -> io::Result<()> {
-    let mut buffer = [0; 256];
+/// Hears the plane until it closes the channel.
+async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io::Result<()> {
+    let mut orders = wire::Decoder::new();
+    let mut buffer = [0; 4096];
     loop {
         match channel.read(&mut buffer).await {
             Ok(0) => return Ok(()),
-            Ok(_) => {}
+            Ok(length) => {
+                for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
+                    match order {
+                        GateOrder::Attested { words } => door.passage.models.attest(&words),
+                    }
+                }
+            }
             // The plane was killed with our report unread.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Err(error) => return Err(error),

@@ -56,6 +56,17 @@ pub struct Lease {
     pub bounds: Bounds,
 }
 
+/// What the plane says to a gate that serves, in frames behind the lease.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "order", deny_unknown_fields)]
+pub enum GateOrder {
+    /// The operator said this.
+    Attested {
+        /// It may be a password: it is compared, and written nowhere.
+        words: String,
+    },
+}
+
 /// A secret that the gate puts into requests, and where it may go at all, whatever a rule says.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,5 +9,7 @@ mod secret;
 pub mod waiting;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
-pub use lease::{Bounds, DESCRIPTORS, GateReport, Labelled, Lease, LeaseError, Lent, Proxy, Secret, Tls, VERSION};
+pub use lease::{
+    Bounds, DESCRIPTORS, GateOrder, GateReport, Labelled, Lease, LeaseError, Lent, Proxy, Secret, Tls, VERSION,
+};
 pub use secret::looks_secret;

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use policy::Conjunction;
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use wire::{Bounds, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
+use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 
 use super::host;
 use crate::channel;
@@ -189,6 +189,13 @@ impl Gate {
             Ok([GateReport::Ready]) => Said::Ready,
             Ok([GateReport::Failed { what, why }]) => Said::Unable(format!("{what}: {why}")),
             _ => Said::Lost,
+        }
+    }
+
+    /// Tells it something while it serves. One that takes nothing is not waited for: it then knows less and lets out less.
+    pub(super) fn tell(&self, order: &GateOrder) {
+        if let Ok(frame) = wire::encode(order) {
+            let _ = rustix::net::send(&self.socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         }
     }
 

@@ -11,6 +11,7 @@ use record::{Kind, Wall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
+use wire::GateOrder;
 use wire::command::{Order as Asked, Reply, Stream};
 
 use super::cell::Cell;
@@ -25,6 +26,8 @@ use crate::store::Ledger;
 const CHECKPOINT: Duration = Duration::from_secs(1);
 /// How long a program has between being asked to end and being ended.
 const GRACE: Duration = Duration::from_secs(3);
+/// Most texts of the operator's that a gate is told.
+const MOST_INTENT: usize = 4096;
 const HANG_UP: u8 = 1;
 const TERMINATE: u8 = 15;
 
@@ -263,13 +266,26 @@ impl Session<'_> {
         let open = matches!(channel::receive(&*self.client, &mut bytes, &mut none), Ok(true));
         match course.orders.push(&bytes) {
             Ok(orders) if open => {
-                for Asked::Signal { number } in orders {
-                    self.cell.order(Order::Signal(number));
+                for order in orders {
+                    match order {
+                        Asked::Signal { number } => self.cell.order(Order::Signal(number)),
+                        Asked::Typed { line } => self.typed(line.expose()),
+                    }
                 }
             }
             _ => {
                 course.client_open = false;
                 self.end_soon(course, HANG_UP, "the operator's client is gone");
+            }
+        }
+    }
+
+    /// The operator said something: his gate knows it, and every later one.
+    fn typed(&mut self, line: &str) {
+        if self.door.intent.len() < MOST_INTENT {
+            self.door.intent.push(line.to_owned());
+            if let Some(gate) = &self.gate {
+                gate.tell(&GateOrder::Attested { words: line.to_owned() });
             }
         }
     }

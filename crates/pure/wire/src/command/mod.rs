@@ -128,13 +128,18 @@ pub enum PolicyRequest {
 }
 
 /// What the client says while a session runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "order", deny_unknown_fields)]
 pub enum Order {
     /// Send this signal to the program's process group.
     Signal {
         /// The signal's number.
         number: u8,
+    },
+    /// The operator typed this line. It may be a password, and is never written anywhere.
+    Typed {
+        /// The line.
+        line: SecretText,
     },
 }
 
