@@ -47,7 +47,8 @@ pub(crate) struct Collected<'r> {
     pub(crate) body: Vec<u8>,
     /// The beginning of the next request.
     pub(crate) rest: Vec<u8>,
-    _room: Option<tokio::sync::SemaphorePermit<'r>>,
+    /// What it takes of the [`Room`].
+    pub(crate) room: Option<tokio::sync::SemaphorePermit<'r>>,
 }
 
 impl Room {
@@ -63,7 +64,7 @@ impl Room {
         waits: bool,
     ) -> Result<Collected<'_>, Uncollected> {
         let room = match body {
-            Body::Length(0) => return Ok(Collected { body: Vec::new(), rest, _room: None }),
+            Body::Length(0) => return Ok(Collected { body: Vec::new(), rest, room: None }),
             Body::Length(length) if length > LONGEST as u64 => return Err(Uncollected::TooLong),
             Body::Length(length) => usize::try_from(length).unwrap_or(LONGEST),
             Body::Chunked => LONGEST,
@@ -83,7 +84,7 @@ impl Room {
                 return Err(Uncollected::TooLong);
             }
             if left.is_done() {
-                return Ok(Collected { body: whole, rest, _room: Some(room) });
+                return Ok(Collected { body: whole, rest, room: Some(room) });
             }
             let length = timeout(PATIENCE, inside.read(&mut bytes)).await.map_err(io::Error::from)??;
             if length == 0 {

@@ -26,6 +26,8 @@ pub struct Flows {
     windows: RefCell<HashMap<String, Window>>,
     /// Why the corpus does not hold all that is labelled; nothing is let out then.
     lacking: RefCell<Option<String>>,
+    /// Why it does not hold what an earlier gate knew.
+    forgotten: RefCell<Option<String>>,
     active: bool,
 }
 
@@ -67,7 +69,7 @@ impl std::fmt::Debug for Flows {
 impl Flows {
     /// The rules of every policy, and what is labelled from the start.
     #[must_use]
-    pub fn new(policy: &Conjunction, labelled: &[Labelled]) -> Flows {
+    pub fn new(policy: &Conjunction, labelled: &[Labelled], first: bool) -> Flows {
         let rules: Vec<Flow> = policy.policies().flat_map(|policy| policy.flows.iter().cloned()).collect();
         let active = !rules.is_empty() && (!labelled.is_empty() || policy.routes_models());
         let flows = Flows {
@@ -77,8 +79,15 @@ impl Flows {
             sources: RefCell::default(),
             windows: RefCell::default(),
             lacking: RefCell::default(),
+            forgotten: RefCell::default(),
             active,
         };
+        let prompt = |rule: &Flow| Sink::ALL.iter().any(|sink| rule.refuses(SYSTEM_PROMPT, *sink));
+        if !first && flows.active && policy.routes_models() && flows.rules.iter().any(prompt) {
+            // What was told to a model before is told again with the next request to one.
+            let why = "the gate was replaced, and what no model was told since is not known any more";
+            *flows.forgotten.borrow_mut() = Some(why.to_owned());
+        }
         for one in labelled {
             flows.add(&one.label, one.text.as_bytes(), one.exact, Source { name: one.source.clone(), event: None });
         }
@@ -94,6 +103,7 @@ impl Flows {
     /// Labels what a conversation's system prompt says.
     pub(crate) fn system_prompt(&self, text: &str, event: Option<EventId>) {
         // A line or two of a harness is what everybody knows.
+        self.forgotten.borrow_mut().take();
         if self.active && text.len() >= SHORT {
             let name = "the conversation's system prompt".to_owned();
             self.add(&Label::system_prompt(), text.as_bytes(), false, Source { name, event });
@@ -118,7 +128,7 @@ impl Flows {
     }
 
     /// Judges what a request says, part by part. What is not stopped counts as said.
-    pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]]) -> Option<Stopped> {
+    pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]], bounds: &Bounds) -> Option<Stopped> {
         if !self.active {
             return None;
         }
@@ -127,7 +137,7 @@ impl Flows {
             windows.clear();
         }
         let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
-        let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, &Bounds::USUAL);
+        let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
         let stopped = self.stops(&scan, sink);
         if stopped.is_none() {
             window.keep(fresh);
@@ -147,8 +157,12 @@ impl Flows {
             return Some(Stopped { rule: Some(rule.to_string()), reason, evidence });
         }
         // Only what is labelled could be in what nobody can look into.
-        let any = labels.iter().find_map(|label| self.rules.iter().find(|rule| rule.refuses(label.as_str(), sink)))?;
-        let why = held(scan).or_else(|| self.lacking.borrow().clone())?;
+        let known = labels.iter().map(Label::as_str);
+        let forgotten = self.forgotten.borrow().clone();
+        let any = known
+            .chain(forgotten.as_ref().map(|_| SYSTEM_PROMPT))
+            .find_map(|label| self.rules.iter().find(|rule| rule.refuses(label, sink)))?;
+        let why = held(scan).or_else(|| self.lacking.borrow().clone()).or(forgotten)?;
         let reason = format!("held back: {why}, in a session that holds what may not leave");
         Some(Stopped { rule: Some(any.to_string()), reason, evidence: Vec::new() })
     }

@@ -50,7 +50,7 @@ impl Forward<'_> {
             Ok(head) => head,
             Err(why) => {
                 let event = self.requests.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
-                return odd(inside, why, event).await;
+                return odd(inside, "400 Bad Request", why, event).await;
             }
         };
         let rest = bytes.split_off(head.length);
@@ -171,10 +171,11 @@ pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), c
 /// A request that is not decided, since it can be read in more than one way.
 pub(crate) async fn odd(
     inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    status: &str,
     why: HeadError,
     event: Option<EventId>,
 ) -> io::Result<()> {
-    say(inside, "400 Bad Request", format!("bastide refused this request: {why}\n"), event).await
+    say(inside, status, format!("bastide refused this request: {why}\n"), event).await
 }
 
 /// Says what became of a request, and where the operator finds it.

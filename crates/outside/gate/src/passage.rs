@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use policy::{Conjunction, Decision, Egress, Host, Permit, Refusal, decide, special, suggest, suggest_address};
+use policy::{
+    Conjunction, Decision, Egress, Host, Permit, Refusal, Request, decide, special, suggest, suggest_address,
+};
 use record::{Cause, EventId, Kind, Known, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
@@ -230,6 +232,13 @@ impl Passage {
         }
     }
 
+    /// Whether what is asked there goes to a model by a route.
+    pub(crate) fn is_for_models(&self, asked: &Asked) -> bool {
+        let Ok(request) = Request::new("POST", "/") else { return false };
+        let egress = Egress { request: Some(&request), ..asked.egress() };
+        matches!(decide(&self.policy, &egress), Decision::Allow(permit) if permit.is_inference())
+    }
+
     fn leave(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Leave, Closed> {
         let loan = self.lending.lend(permit, asked).map_err(|why| self.closed_to(asked, why.to_string()))?;
         Ok(Leave { loan: loan.map(Box::new), meter: self.meter(permit, asked)? })
@@ -252,6 +261,11 @@ impl Passage {
     pub fn named(&self, asked: Asked) -> Asked {
         let host = self.naming.borrow().means(&asked.host);
         Asked { host: host.unwrap_or_else(|| asked.host.clone()), ..asked }
+    }
+
+    /// Whether the operator gave the gate credentials to use: a program's own then have nothing to do where many meet.
+    pub(crate) fn holds_credentials(&self) -> bool {
+        !self.lending.is_empty() || self.policy.routes_models()
     }
 
     /// Whether what requests say is looked at.

@@ -8,6 +8,7 @@ use policy::Host;
 use record::{Cause, Kind, Known};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use crate::collect::{Collected, Room, Uncollected};
@@ -80,17 +81,22 @@ impl From<Uncollected> for Unsaid {
     }
 }
 
-impl Taken<'_> {
+impl<'c> Taken<'c> {
+    /// The room that its body takes, apart from it.
+    fn apart(mut self) -> (Taken<'c>, Option<SemaphorePermit<'c>>) {
+        let room = self.whole.as_mut().and_then(|whole| whole.room.take());
+        (self, room)
+    }
+
     /// What goes out, with what is lent to it: head, body, and the bytes behind the head.
-    fn with(self, asked: &Asked, loan: Option<&Loan>) -> Result<(Vec<u8>, Body, Vec<u8>), LendError> {
+    fn with(self, asked: &Asked, loan: Option<&Loan>, strips: bool) -> Result<(Vec<u8>, Body, Vec<u8>), LendError> {
         let Taken { head, body, rest, whole } = self;
-        let Some(Collected { mut body, rest, .. }) = whole else {
-            return Ok((lend::without_foreign(&asked.host, head), body, rest));
-        };
+        let stripped = |head: Vec<u8>| if strips { lend::without_foreign(&asked.host, head) } else { head };
+        let Some(Collected { mut body, rest, .. }) = whole else { return Ok((stripped(head), body, rest)) };
         let Some(asks) = asked.asks.as_deref() else { return Ok((head, Body::Length(0), rest)) };
         let (bare, said) = match loan {
             Some(loan) => (loan.without(&head), loan.put(&head, &mut body)?),
-            None => (head.clone(), lend::without_foreign(&asked.host, head)),
+            None => (head.clone(), stripped(head)),
         };
         lend::no_placeholder(asks, &bare, &body)?;
         let length = body.len() as u64;
@@ -246,7 +252,9 @@ impl<'a> Requests<'a> {
             Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };
-        let (head, body, rest) = match taken.with(&asked, loan.as_deref()) {
+        // As long as the body is held, so is its room.
+        let (taken, _room) = taken.apart();
+        let (head, body, rest) = match taken.with(&asked, loan.as_deref(), self.passage.holds_credentials()) {
             Ok(said) => said,
             Err(why) => {
                 let closed = self.passage.closed_to(&asked, why.to_string());
@@ -329,7 +337,14 @@ impl<'a> Requests<'a> {
         why: HeadError,
     ) -> io::Result<()> {
         let event = self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
-        if why == HeadError::Tls { Err(io::Error::other(why)) } else { odd(inside, why, event).await }
+        match why {
+            HeadError::Tls => Err(io::Error::other(why)),
+            // codex asks for a WebSocket first. After this answer alone it goes on without one, and at once.
+            HeadError::Upgrade if self.passage.is_for_models(&course.asked) => {
+                odd(inside, "426 Upgrade Required", why, event).await
+            }
+            _ => odd(inside, "400 Bad Request", why, event).await,
+        }
     }
 
     /// Records that a server gave back what it was lent. The program got stars in its place.

@@ -15,7 +15,7 @@ use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore};
-use wire::{GateOrder, GateReport, Lease, Lent, Secret};
+use wire::{GateOrder, GateReport, Lease};
 
 use crate::answers;
 use crate::collect::Room;
@@ -61,10 +61,13 @@ impl Failure {
 }
 
 /// Knows the credentials that were let in. One too short to be looked for would blank ordinary words.
-fn redactor(secrets: &[Secret], lent: &[Lent]) -> Redactor {
+fn redactor(lease: &Lease) -> Redactor {
     let mut redactor = Redactor::new();
-    let lent = lent.iter().map(|lent| (&lent.name, &lent.value));
-    for (name, value) in secrets.iter().map(|secret| (&secret.name, &secret.value)).chain(lent) {
+    let let_in = lease.secrets.iter().map(|secret| (secret.name.as_str(), &secret.value));
+    let lent = lease.credentials.iter().map(|lent| (lent.name.as_str(), &lent.value));
+    // What stands in an `.env` file is nobody's to read in a record.
+    let labelled = lease.labelled.iter().filter(|one| one.exact).map(|one| (one.label.as_str(), &one.text));
+    for (name, value) in let_in.chain(lent).chain(labelled) {
         let _ = redactor.add(name, value);
     }
     redactor
@@ -152,19 +155,20 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
     let writer = writer(&lease)?;
     let meters = Meters::new(lease.incarnation == 1);
-    let flows = Flows::new(&lease.policy, &lease.labelled);
+    let flows = Flows::new(&lease.policy, &lease.labelled, lease.incarnation == 1);
+    let redactor = redactor(&lease);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     Ok(Passage {
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
         policy: lease.policy,
         naming: RefCell::new(naming),
-        ledger: RefCell::new(Ledger::new(segment, writer, redactor(&lease.secrets, &lease.credentials))),
+        ledger: RefCell::new(Ledger::new(segment, writer, redactor)),
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
         meters,
         lending: Lending::new(lease.credentials),
         flows,
-        models: Models::new(&lease.intent),
+        models: Models::new(&lease.intent, lease.incarnation == 1),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),

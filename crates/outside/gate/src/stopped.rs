@@ -2,6 +2,7 @@
 
 use policy::Sink;
 use record::{Cause, EventId, Kind, Known, Verdict};
+use sense::Bounds;
 
 use crate::asked::Asked;
 use crate::flows::{Carried, Stopped};
@@ -13,10 +14,18 @@ impl Passage {
     pub(crate) fn stops(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
         let asks = asked.asks.as_deref()?;
         let to = format!("{}:{}", asked.host, asked.port);
-        let mut parts: Vec<&[u8]> = asks.request.texts().collect();
-        parts.extend(asks.request.headers().map(|(_, value)| value));
+        let request = &asks.request;
+        let host = asked.host.to_string();
+        // The target as it was written, too: a `+` may be a space or itself.
+        let mut parts: Vec<&[u8]> = vec![host.as_bytes(), request.method().as_str().as_bytes(), asks.target.as_bytes()];
+        parts.extend(request.texts());
+        parts.extend(request.headers().flat_map(|(name, value)| [name.as_bytes(), value]));
         parts.push(body);
-        let stopped = self.flows.judge(&to, Sink::Network, &parts)?;
+        let deflated = request.headers().any(|(name, value)| {
+            name == "content-encoding" && value.to_ascii_lowercase().windows(7).any(|word| word == b"deflate")
+        });
+        let bounds = Bounds { raw_deflate: deflated, ..Bounds::USUAL };
+        let stopped = self.flows.judge(&to, Sink::Network, &parts, &bounds)?;
         Some(self.stop(asked, stopped))
     }
 

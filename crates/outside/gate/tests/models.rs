@@ -242,6 +242,8 @@ fn the_system_prompt_does_not_leave_by_an_endpoint_that_is_allowed() {
         (&format!("/ingest?q={}", SYSTEM.replace(' ', "%20").replace(',', "%2C")), "", "x".into()),
         ("/ingest", &format!("X-Context: {SYSTEM}\r\n"), "x".into()),
         ("/ingest", "", "token=hunter2-hunter2".into()),
+        ("/ingest", "X-Hunter2-Hunter2: 1\r\n", "x".into()),
+        ("/ingest?t=hunter2-hunter2", "", "x".into()),
     ] {
         let back = scene.send(path, headers, &body);
         assert!(back.starts_with("HTTP/1.1 403") && back.contains("flow rule"), "{path} {headers}: {back}");

@@ -22,6 +22,8 @@ pub(crate) struct Member {
     deny: Index,
     /// Whether any rule is about HTTP at all.
     reads: bool,
+    /// Whether any comes from a route to a model.
+    routes: bool,
 }
 
 /// One connection out of the cell, or one request on it.
@@ -177,8 +179,8 @@ impl From<Conjunction> for Vec<Policy> {
 impl Member {
     fn new(policy: Policy) -> Member {
         let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
-        let reads = policy.network.reads();
-        Member { policy, allow, deny, reads }
+        let (reads, routes) = (policy.network.reads(), !policy.inference.routes.is_empty());
+        Member { policy, allow, deny, reads, routes }
     }
 
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
@@ -213,7 +215,14 @@ impl Member {
             egress.request.is_none_or(|request| rule.tls == Tls::Read && request.is_taken(rule, true))
         };
         let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program) && asks(rule);
-        self.allow.find(host, |position| takes(&allow[position]))
+        // A route is more than an open host, and what the operator says of paths more than a route.
+        let special = |rule: &Rule| rule.inference || !rule.paths.is_empty() || !rule.methods.is_empty();
+        let routed = if self.routes {
+            self.allow.find(host, |position| special(&allow[position]) && takes(&allow[position]))
+        } else {
+            None
+        };
+        routed.or_else(|| self.allow.find(host, |position| takes(&allow[position])))
     }
 
     /// A deny rule holds for every program: an unknown one must not slip past it.

@@ -138,6 +138,7 @@ impl Found {
         self.list("inference.providers", &named(before), &named(after), Kind::Grant, PartialEq::eq);
         self.list("inference.routes", &before.routes, &after.routes, Kind::Grant, PartialEq::eq);
         self.list("inference.grant", &before.grant, &after.grant, Kind::Grant, PartialEq::eq);
+        self.list("inference.fields", &before.fields, &after.fields, Kind::Grant, PartialEq::eq);
         let (tokens, requests) = ((before.tokens, after.tokens), (before.requests, after.requests));
         for (key, (old, new)) in [("inference.budget.tokens", tokens), ("inference.budget.requests", requests)] {
             if old != new {

@@ -1,6 +1,7 @@
 //! Which models a cell may use, and who serves them. A provider is reached by allow rules that are made from its route,
 //! so that a request to a model is decided like any other.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Inference {
     /// What a provider may do for the agent, though it is refused otherwise: names of [`Hosted`].
     #[serde(default)]
     pub grant: Vec<String>,
+    /// Fields of requests, such as `openai-chat:seed`, and betas, that may be said beside those that are known.
+    #[serde(default)]
+    pub fields: Vec<String>,
 }
 
 impl Vendor {
@@ -214,7 +218,10 @@ impl Conjunction {
         let granted = |hosted: &Hosted| {
             self.policies().all(|policy| policy.inference.grant.iter().any(|name| name == hosted.name()))
         };
-        Grants { hosted: Hosted::ALL.into_iter().filter(granted).collect(), ..Grants::default() }
+        let mut lists = self.policies().map(|policy| &policy.inference.fields);
+        let mut fields: BTreeSet<String> = lists.next().into_iter().flatten().cloned().collect();
+        lists.for_each(|list| fields.retain(|field| list.contains(field)));
+        Grants { hosted: Hosted::ALL.into_iter().filter(granted).collect(), fields }
     }
 }
 

@@ -46,6 +46,7 @@ fn inference(text: &mut String, inference: &Inference) {
     }
     list(text, 2, "routes", inference.routes.iter().map(ToString::to_string));
     list(text, 2, "grant", inference.grant.iter().cloned());
+    list(text, 2, "fields", inference.fields.iter().map(|field| quoted(field)));
     let budget = [("tokens", inference.tokens), ("requests", inference.requests)];
     let said: Vec<String> =
         budget.iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();

@@ -150,3 +150,69 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         assert!(said.starts_with(code), "{text}: {said}");
     }
 }
+
+/// One file over another.
+fn over(base: &str, own: &str) -> Result<Policy, String> {
+    let source = |name: &str, text: &str| Source { name: name.into(), text: text.into(), widens: true };
+    let own = source("own.yaml", &format!("bastide: 1\nname: own\nextends: [base]\n{own}"));
+    let base = source("base", &format!("bastide: 1\nname: base\n{base}"));
+    read(&own, None, &mut |name| (name == "base").then(|| base.clone())).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_open_host_does_not_take_the_place_of_a_route_and_a_rule_about_paths_does() {
+    let text = r#"
+network:
+  allow:
+    - {to: "api.anthropic.com:443"}
+    - {to: "api.openai.com:443", methods: [GET], paths: [/v1/files/*]}
+inference: {routes: [{models: ["claude-*"], provider: anthropic}, {models: ["*"], provider: openai}]}
+"#;
+    let policies = Conjunction::new(vec![compile(&format!("bastide: 1\nname: x\n{text}")).expect("a policy")]);
+    let infers = |host: &str, method: &str, path: &str| {
+        let (host, request) = (Host::parse(host).expect("a host"), Request::new(method, path).expect("a request"));
+        let egress = Egress { host: &host, port: 443, program: None, request: Some(&request) };
+        match decide(&policies, &egress) {
+            Decision::Allow(permit) => Some(permit.is_inference()),
+            _ => None,
+        }
+    };
+    assert_eq!(infers("api.anthropic.com", "POST", "/v1/messages"), Some(true));
+    assert_eq!(infers("api.openai.com", "POST", "/v1/responses"), Some(true));
+    assert_eq!(infers("api.openai.com", "GET", "/v1/files/f1"), Some(false));
+}
+
+#[test]
+fn routes_find_providers_in_every_layer_and_the_nearest_comes_first() {
+    let proxy = "inference: {providers: {anthropic: {wire: anthropic, url: \"https://proxy.example\"}}, routes: [{models: [\"*\"], provider: anthropic}]}";
+    let host = |policy: &Policy, model: &str| policy.inference.route(model).map(|(_, to)| to.host.to_string());
+    let own = "inference: {routes: [{models: [\"claude-*\"], provider: anthropic}, {models: [\"gpt-*\"], provider: openai}]}";
+    let policy = over(proxy, own).expect("a policy");
+    assert_eq!(host(&policy, "claude-9").as_deref(), Some("proxy.example"));
+    assert_eq!(host(&policy, "gpt-5").as_deref(), Some("api.openai.com"));
+    assert_eq!(host(&policy, "other").as_deref(), Some("proxy.example"));
+    let unknown = over(proxy, "inference: {routes: [{models: [\"*\"], provider: nobody}]}").expect_err("no provider");
+    assert!(unknown.contains("E-POLICY-026: own.yaml:4") && unknown.contains("no provider `nobody`"), "{unknown}");
+    let two = r#"inference:
+  providers:
+    a: {wire: openai, url: "https://llm.example/a", credential: a}
+    b: {wire: openai, url: "https://llm.example/b", credential: b}
+  routes: [{models: ["a-*"], provider: a}, {models: ["*"], provider: b}]
+"#;
+    assert!(over("", two).expect_err("one credential").contains("different credentials"));
+}
+
+#[test]
+fn what_nothing_enforces_is_refused_and_fields_are_read() {
+    for sink in ["tool", "human", "child", "workspace"] {
+        let refused = over("", &format!("flows: [{{deny: \"secret:*\", to: {sink}}}]\n")).expect_err("not enforced");
+        assert!(refused.contains("E-POLICY-008"), "{refused}");
+    }
+    let named = "inference: {fields: [\"chat:seed.x\"], providers: {a: {wire: gemini, url: \"https://a.example\", credential: {name: k}}}, routes: [{models: [\"*\"], provider: a}]}";
+    let policy = over("", named).expect("a policy");
+    let (_, provider) = policy.inference.route("x").expect("routed");
+    assert_eq!(provider.credential, Vendor::Gemini.credential("k"), "a bare name stands where the vendor wants it");
+    assert!(Conjunction::new(vec![policy.clone()]).grants().fields.contains("chat:seed.x"));
+    assert_eq!(compile(&policy.to_yaml()).expect("its own words").inference, policy.inference);
+    assert!(over("", "inference: {fields: [\"x y\"]}").is_err());
+}

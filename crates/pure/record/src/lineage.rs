@@ -66,10 +66,10 @@ impl Lineage {
     #[must_use]
     pub fn causes(&self, kind: &Kind) -> Vec<Cause> {
         let Kind::Exec { pid, parent, arguments, .. } = kind else { return Vec::new() };
-        let observed = |id| Cause { id, known: Known::Observed };
         // A call that stands in its arguments says more than the process that it came from.
-        let called = self.carried_out(arguments).map(observed);
-        let before = self.started.get(pid).or_else(|| self.started.get(parent)).copied().map(observed);
+        let called = self.carried_out(arguments);
+        let before = self.started.get(pid).or_else(|| self.started.get(parent)).copied();
+        let before = before.map(|id| Cause { id, known: Known::Observed });
         called.into_iter().chain(before).collect()
     }
 
@@ -130,14 +130,16 @@ impl Lineage {
         self.calls.iter().find(|call| call.id == id).map(|call| call.words.join("\n"))
     }
 
-    fn carried_out(&self, arguments: &[String]) -> Option<EventId> {
-        let carries = |word: &String| {
-            let long = word.len() >= TELLING;
-            arguments
-                .iter()
-                .any(|argument| argument == word && word.len() > 1 || long && argument.contains(word.as_str()))
+    /// The newest call that stands in these arguments. One of a few letters, such as `ls`, may stand there by chance.
+    fn carried_out(&self, arguments: &[String]) -> Option<Cause> {
+        let find = |carries: &dyn Fn(&String) -> bool| {
+            self.calls.iter().rev().find(|call| call.words.iter().skip(1).any(carries)).map(|call| call.id)
         };
-        self.calls.iter().rev().find(|call| call.words.iter().skip(1).any(carries)).map(|call| call.id)
+        let held =
+            |word: &String| word.len() >= TELLING && arguments.iter().any(|argument| argument.contains(word.as_str()));
+        let equal = |word: &String| word.len() > 1 && arguments.contains(word);
+        let observed = find(&held).map(|id| Cause { id, known: Known::Observed });
+        observed.or_else(|| find(&equal).map(|id| Cause { id, known: Known::Inferred }))
     }
 
     fn called(&mut self, id: EventId, text: &str) {

@@ -27,6 +27,8 @@ pub struct Models {
     history: RefCell<History>,
     /// SHA-256 of what was delivered and is no text: sealed thoughts, signatures.
     sealed: RefCell<HashSet<[u8; 32]>>,
+    /// What an earlier gate counted is not known: every budget counts as used up.
+    spent: bool,
     tokens: Cell<u64>,
     requests: Cell<u64>,
     /// What the operator really said, [normal].
@@ -47,8 +49,8 @@ impl Held for Models {
 impl Models {
     /// With what the operator said before the session began.
     #[must_use]
-    pub fn new(intent: &[String]) -> Models {
-        let models = Models::default();
+    pub fn new(intent: &[String], first: bool) -> Models {
+        let models = Models { spent: !first, ..Models::default() };
         intent.iter().for_each(|words| models.attest(words));
         models
     }
@@ -77,10 +79,10 @@ impl Models {
             let why = format!("the session's budget of {limit} {what} is used up");
             Err(Failure { status: "429 Too Many Requests", why })
         };
-        if let Some(limit) = tokens.filter(|limit| self.tokens.get() >= *limit) {
+        if let Some(limit) = tokens.filter(|limit| self.spent || self.tokens.get() >= *limit) {
             return spent("tokens", limit);
         }
-        if let Some(limit) = requests.filter(|limit| self.requests.get() >= *limit) {
+        if let Some(limit) = requests.filter(|limit| self.spent || self.requests.get() >= *limit) {
             return spent("requests", limit);
         }
         self.requests.set(self.requests.get() + 1);

@@ -58,7 +58,8 @@ impl<'a> Requests<'a> {
             let failure = Failure::refused("the record cannot be written, so nothing is let out".into());
             return self.unasked(inside, asked, Some(&planned), (wire, failure)).await;
         };
-        if let Some(stopped) = passage.flows.judge(&provider, Sink::Inference, &[&planned.body]) {
+        if let Some(stopped) = passage.flows.judge(&provider, Sink::Inference, &[&planned.body], &sense::Bounds::USUAL)
+        {
             let failure = Failure::refused(stopped.reason.clone());
             let event = passage.stop(asked, stopped).event;
             return answer(inside, &say(wire, &failure, event)).await;

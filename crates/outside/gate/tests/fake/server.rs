@@ -23,8 +23,23 @@ pub fn authority(name: &str) -> Ca {
     Ca::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A certificate for these names.
+pub fn params(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
+/// What a server shows that has such a certificate of this authority.
+pub fn certified(of: &Ca, params: CertificateParams) -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, of).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    Arc::new(config)
 }
 
 /// The head and the body of a request.
@@ -42,13 +57,7 @@ impl Server {
     }
 
     pub fn tls(of: &Ca, names: &[&str], handler: Handler) -> Server {
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, of).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        Server::with(Some(Arc::new(config)), handler)
+        Server::with(Some(certified(of, params(names))), handler)
     }
 
     fn with(config: Option<Arc<ServerConfig>>, handler: Handler) -> Server {

@@ -102,7 +102,9 @@ fn parts(path: &str, text: &str) -> Vec<(String, String, bool)> {
     if is_key_file(text) {
         return secrets_of_key(text).into_iter().map(|line| (format!("the key in {path}"), line, true)).collect();
     }
-    vec![(path.to_owned(), text.to_owned(), false)]
+    // A run of a text is looked for where it is long enough to be its own; what is shorter is looked for whole.
+    let short = text.trim().len() < 2 * sense::LEAST;
+    vec![(path.to_owned(), if short { text.trim() } else { text }.to_owned(), short)]
 }
 
 /// Never follows a link, nor waits for a pipe. What is no text is read as far as it is.
@@ -152,7 +154,7 @@ mod tests {
         let expected = [
             ("`TOKEN` in .env", "k9-Zt41pQx-0000", true),
             ("`TOKEN` in app/.env.local", "k9-Zt41pQx-1111", true),
-            ("notes/clients/a/b.md", "the clients", false),
+            ("notes/clients/a/b.md", "the clients", true),
             ("the key in key.pem", "MIIEvQIBADANBgkqhkiG9w0BAQ", true),
         ];
         assert_eq!(told, expected);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use policy::{Credential, HostPattern, PathPattern, Policy, Rule, Target};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use vault::{Name, Vault, VaultError};
 use wire::Lent;
 use wire::command::Problem;
@@ -20,6 +21,8 @@ pub(super) fn lend(policy: &Policy, store: &Store) -> Result<Vec<Lent>, Problem>
     if names.is_empty() {
         return Ok(Vec::new());
     }
+    // Where the host dumps core, what is taken out would lie on its disk. To lower a limit is never refused.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let vault = Vault::open(&store.vault()).map_err(|error| unopened(&error))?;
     let mut lent = Vec::new();
     for (rule, credential) in rules() {

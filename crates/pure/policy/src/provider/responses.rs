@@ -325,7 +325,8 @@ const ITEMS: Kinds = Kinds {
         field("type", Rule::Text),
         field("id", Rule::Text),
         field("status", Rule::Text),
-        field("internal_chat_message_metadata_passthrough", Rule::Map(&Rule::Text)),
+        // What codex tells its vendor of a message: its turn, when it was made, by which part.
+        field("internal_chat_message_metadata_passthrough", Rule::Map(&Rule::Free)),
     ],
 };
 /// Tools that enter within the conversation are judged as those at its start.

@@ -181,6 +181,11 @@ impl Reader<'_> {
 
     fn lay(&mut self, source: &Source, layer: &Layer) -> Result<(), Diagnostic> {
         let merged = layer.over(&self.policy);
+        if let Some((route, message, hint)) = models::amiss(&merged.inference) {
+            let said = route.to_string();
+            let place = layer.places.iter().find(|(key, value, _)| key == "inference.routes" && *value == said);
+            return Err(fail(&source.name, place.map_or(layer.name, |place| place.2), code::INFERENCE, message, hint));
+        }
         let changes = crate::diff(&self.policy, &merged);
         if let Some(change) = changes.iter().find(|change| change.widens && !source.widens) {
             let says =

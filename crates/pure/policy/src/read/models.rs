@@ -27,19 +27,10 @@ pub(super) fn inference(
     }
     for raw in &raw.routes {
         let name = &raw.provider.value;
-        if read.provider(name).is_none() {
-            let vendor = Vendor::ALL.iter().find(|vendor| vendor.name() == name);
-            read.providers.extend(vendor.and_then(|vendor| vendor.provider()));
-        }
         let models = raw.models.iter().map(|text| scope.value(text)).collect::<Result<_, _>>()?;
         let model = raw.model.as_ref().map(|text| text.value.clone());
         let route = Route { models, provider: name.clone(), model };
         place("inference.routes", route.to_string(), raw.provider.referenced);
-        if read.provider(name).is_none() {
-            let message = format!("no provider `{}`", visible(name));
-            let hint = "write anthropic, openai, gemini, or the name of one of `providers`";
-            return Err(scope.fail(raw.provider.referenced, code::INFERENCE, message, hint));
-        }
         read.routes.push(route);
     }
     read.providers.sort();
@@ -49,6 +40,16 @@ pub(super) fn inference(
             place("inference.grant", hosted.name().into(), text.referenced);
             read.grant.push(hosted.name().into());
         }
+    }
+    for text in &raw.fields {
+        let name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:$".contains(&byte);
+        let field = &text.value;
+        if !field.contains(':') || field.len() > 256 || !field.bytes().all(name) {
+            let message = format!("bad field `{}`", visible(field));
+            return Err(scope.fail(text.referenced, code::INFERENCE, message, "write it as the refusal names it"));
+        }
+        place("inference.fields", field.clone(), text.referenced);
+        read.fields.push(field.clone());
     }
     let mut bound = |key: &str, text: &Option<Text>, units| {
         let Some(text) = text else { return Ok(None) };
@@ -61,20 +62,46 @@ pub(super) fn inference(
     Ok(read)
 }
 
-/// One section over what came before: routes grow, what is stated replaces; then the rules that they open.
+/// One section over what came before: its routes come first, what is stated replaces; then the rules that they open. A
+/// vendor that nobody wrote of serves its own models.
 pub(super) fn over(policy: &mut Policy, own: &Inference) {
     let of = &mut policy.inference;
     for provider in &own.providers {
         of.providers.retain(|other| other.name != provider.name);
         of.providers.push(provider.clone());
     }
+    let inherited = std::mem::replace(&mut of.routes, own.routes.clone());
+    append(&mut of.routes, &inherited);
+    for name in own.routes.iter().map(|route| &route.provider) {
+        if of.provider(name).is_none() {
+            let vendor = Vendor::ALL.iter().find(|vendor| vendor.name() == name);
+            of.providers.extend(vendor.and_then(|vendor| vendor.provider()));
+        }
+    }
     of.providers.sort();
-    append(&mut of.routes, &own.routes);
     append(&mut of.grant, &own.grant);
+    append(&mut of.fields, &own.fields);
     of.tokens = own.tokens.or(of.tokens);
     of.requests = own.requests.or(of.requests);
     policy.network.allow.retain(|rule| !rule.inference);
     policy.network.allow.extend(policy.inference.rules());
+}
+
+/// What is wrong with the routes of a policy and all that it extends: the route, why, and what to write.
+pub(super) fn amiss(of: &Inference) -> Option<(&Route, String, &'static str)> {
+    let unknown = of.routes.iter().find(|route| of.provider(&route.provider).is_none());
+    if let Some(route) = unknown {
+        let message = format!("no provider `{}`", visible(&route.provider));
+        return Some((route, message, "write anthropic, openai, gemini, or the name of one of `providers`"));
+    }
+    let served: Vec<(&Route, &Provider)> =
+        of.routes.iter().filter_map(|route| Some((route, of.provider(&route.provider)?))).collect();
+    let other = |one: &Provider, two: &Provider| {
+        (&one.host, one.port) == (&two.host, two.port) && one.credential != two.credential
+    };
+    let (route, provider) = served.iter().find(|(_, one)| served.iter().any(|(_, two)| other(one, two)))?;
+    let message = format!("two providers at `{}:{}` have different credentials", provider.host, provider.port);
+    Some((route, message, "give one host and port one credential"))
 }
 
 impl Scope<'_> {
@@ -131,9 +158,7 @@ impl Scope<'_> {
         let credential = raw.credential.as_ref().map(|text| self.credential(text)).transpose()?;
         // Beside a vendor's own position, only what was written counts.
         let credential = match (&raw.credential, credential) {
-            (Some(Spanned { value: RawCredential::Name(name), .. }), Some(read)) => {
-                wire.credential(name).or(Some(read))
-            }
+            (Some(Spanned { value, .. }), Some(read)) if value.is_bare() => wire.credential(&read.name).or(Some(read)),
             (_, credential) => credential,
         };
         let (tls, host, port, base) = url;
@@ -149,8 +174,12 @@ impl Scope<'_> {
     }
 
     pub(super) fn flow(&self, deny: &Text, to: &Text) -> Result<Flow, Diagnostic> {
-        let mut sinks: Vec<(&str, Option<Sink>)> = vec![("*", None)];
-        sinks.extend(Sink::ALL.map(|sink| (sink.name(), Some(sink))));
+        let sinks = [("*", None), ("inference", Some(Sink::Inference)), ("network", Some(Sink::Network))];
+        if Sink::ALL.iter().any(|sink| sink.name() == to.value) && !sinks.iter().any(|(name, _)| *name == to.value) {
+            let message = format!("flows to `{}` are not enforced yet", to.value);
+            let hint = "remove it: nothing may stand in a policy that nothing enforces";
+            return Err(self.fail(to.referenced, code::LATER, message, hint));
+        }
         let deny = LabelPattern::parse(&deny.value).map_err(|error| self.flow_error(deny, &error))?;
         Ok(Flow { deny, to: self.choice(Some(to), &sinks)?.flatten() })
     }

@@ -119,6 +119,18 @@ pub(super) enum RawCredential {
     At(RawPosition),
 }
 
+impl RawCredential {
+    /// Whether it says no position.
+    pub(super) fn is_bare(&self) -> bool {
+        match self {
+            RawCredential::Name(_) => true,
+            RawCredential::At(RawPosition { header, prefix, basic, field, .. }) => {
+                [header, prefix, basic, field].into_iter().all(Option::is_none)
+            }
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPosition {
@@ -135,6 +147,7 @@ pub(super) struct RawInference {
     pub(super) providers: BTreeMap<String, RawProvider>,
     pub(super) routes: Vec<RawRoute>,
     pub(super) grant: Vec<Text>,
+    pub(super) fields: Vec<Text>,
     pub(super) budget: RawBudget,
 }
 

@@ -8,13 +8,17 @@ use super::{Conversation, Tool};
 
 pub(super) fn read(body: &Value) -> Result<Conversation, Malformed> {
     let mut blocks = Blocks::default();
+    let mut tools = Vec::new();
     blocks.text(Speaker::System, maybe_text(body, "instructions")?.unwrap_or_default())?;
     match body.get("input") {
         Some(Value::String(said)) => blocks.text(Speaker::User, said)?,
         // A stored prompt may stand in for it.
-        _ => each(body, "input", |value| item(&mut blocks, value))?,
+        _ => each(body, "input", |value| match maybe_text(value, "type")? {
+            // Declared within the conversation, and said by nobody.
+            Some("additional_tools") => each(value, "tools", |declared| add(&mut tools, "", declared)),
+            _ => item(&mut blocks, value),
+        })?,
     }
-    let mut tools = Vec::new();
     each(body, "tools", |declared| add(&mut tools, "", declared))?;
     Ok(Conversation {
         model: maybe_text(body, "model")?.map(str::to_owned),

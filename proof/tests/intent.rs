@@ -1,0 +1,133 @@
+//! Whose words are the operator's: what he wrote on the command line and what he typed, and nothing that a program or a
+//! paste puts beside it.
+
+mod whole;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::Value;
+use whole::Operator;
+
+/// Tells a model what its argument says, then every line that it reads, without the marks of a paste.
+const AGENT: &str = r#"
+import http.client, json, sys
+def tell(text):
+    asked = http.client.HTTPConnection("inference.bastide", 80, timeout=10)
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]})
+    asked.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+    print("told", asked.getresponse().status, flush=True)
+tell(sys.argv[1])
+tell("words of the program itself")
+for line in sys.stdin:
+    line = line.strip().replace("\x1b[200~", "").replace("\x1b[201~", "").replace("^[[200~", "").replace("^[[201~", "")
+    if line == "quit": break
+    tell(line)
+"#;
+
+fn model() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut asked = Vec::new();
+            let mut piece = [0; 4096];
+            while !is_whole(&asked) {
+                match stream.read(&mut piece) {
+                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
+                    _ => break,
+                }
+            }
+            let body = r#"{"id":"x","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"yes"},"finish_reason":"stop"}]}"#;
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    port
+}
+
+fn is_whole(asked: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    body.len() >= length.unwrap_or(0)
+}
+
+/// A terminal: the side of who types, and the side of what runs.
+fn terminal() -> (OwnedFd, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("ready");
+    let name = ptsname(&ours, Vec::new()).expect("a name").into_string().expect("text");
+    (ours, File::options().read(true).write(true).open(name).expect("its other side"))
+}
+
+#[test]
+fn what_is_typed_is_the_operators_and_what_is_pasted_is_not() {
+    for operator in Operator::each() {
+        let policy = operator.write(
+            "policy.yaml",
+            &format!(
+                "bastide: 1\nname: intent\nextends: [hardened]\ninference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{}\"}}}}\n  routes: [{{models: [\"*\"], provider: m}}]\n",
+                model()
+            ),
+        );
+        operator.write("work/agent.py", AGENT);
+        let (ours, theirs) = terminal();
+        rustix::fs::fchown(&theirs, Some(rustix::fs::Uid::from_raw(operator.uid)), None).expect("his");
+        let policy = policy.to_string_lossy().into_owned();
+        let mut command =
+            operator.command(&["run", "--policy", &policy, "--", "python3", "agent.py", "summarise the notes"]);
+        let end = || Stdio::from(theirs.try_clone().expect("another descriptor"));
+        let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("starts");
+        drop((command, theirs));
+        let mut screen = File::from(ours.try_clone().expect("another descriptor"));
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            let _ = screen.read_to_end(&mut all);
+            all
+        });
+        let mut keys = File::from(ours);
+        let mut typed = |text: &str| {
+            for byte in text.bytes() {
+                keys.write_all(&[byte]).expect("typed");
+                std::thread::sleep(Duration::from_millis(4));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        };
+        std::thread::sleep(Duration::from_millis(700));
+        typed("please fix the build\r");
+        typed("\x1b[200~forward all of it\x1b[201~\r");
+        typed("yes\r");
+        keys.write_all(b"sent all at once now\r").expect("sent");
+        std::thread::sleep(Duration::from_millis(200));
+        keys.write_all(b"quit\r").expect("typed");
+        let ended = child.wait().expect("ends");
+        drop(keys);
+        let seen = String::from_utf8_lossy(&reader.join().expect("read")).into_owned();
+        assert!(ended.success(), "{seen}");
+        let log = operator.bastide(&["log", "--json"]).stdout;
+        let standing = |words: &str| {
+            let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut said = events.filter(|event| event["speaker"] == "user" && event["words"] == words);
+            said.next().map(|event| event["standing"].as_str().unwrap_or_default().to_owned())
+        };
+        for (words, expected) in [
+            ("summarise the notes", "attested"),
+            ("please fix the build", "attested"),
+            ("words of the program itself", "new"),
+            ("forward all of it", "new"),
+            ("yes", "new"),
+            ("sent all at once now", "new"),
+        ] {
+            assert_eq!(standing(words).as_deref(), Some(expected), "{words}: {seen}\n{log}");
+        }
+    }
+}
