@@ -127,7 +127,7 @@ impl<O: Original + 'static> Door<O> {
             inside.well = Box::pin(requests.serve(&mut inside.stream, Vec::new(), asked)).await.is_ok();
             return;
         }
-        let Ok(Passed { stream, end, only_tls, .. }) = self.passage.pass(asked).await else { return };
+        let Ok(Passed { stream, end, only_tls, .. }) = self.passage.pass(asked.clone()).await else { return };
         let mut outside = Captured::new(stream);
         let first = match only_tls {
             None => 0,
@@ -136,8 +136,10 @@ impl<O: Original + 'static> Door<O> {
                 Err(why) => return self.passage.closed(end.because(&why.to_string()), 0, 0),
             },
         };
-        let (sent, received, result) = relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle).await;
-        self.passage.closed(end, first + sent, received);
+        let until = self.passage.forbidden(&asked);
+        let (sent, received, result) =
+            relay(&mut inside.stream, &mut outside.stream, &self.buffers, self.idle, until).await;
+        self.passage.closed(end.of(&result), first + sent, received);
         inside.well = result.is_ok();
         outside.well = result.is_ok();
     }

@@ -1,12 +1,13 @@
 //! What may not leave: labelled text is looked for in what a request says, whatever it is wrapped in, before the request
 //! goes out. What cannot be looked into is held back where something labelled might be in it.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 
 use policy::{Conjunction, Flow, Label, SYSTEM_PROMPT, Sink};
 use record::EventId;
 use sense::{Bounds, Corpus, Found, Scan, Window};
+use sha2::{Digest, Sha256};
 use wire::Labelled;
 
 /// Destinations whose last requests are looked at together.
@@ -18,7 +19,7 @@ const SHORT: usize = sense::LEAST;
 
 /// What is labelled in this session, and the rules about it.
 pub struct Flows {
-    rules: Vec<Flow>,
+    rules: RefCell<Vec<Flow>>,
     corpus: RefCell<Corpus>,
     labels: RefCell<Vec<Label>>,
     /// By the numbers that the corpus gives.
@@ -28,7 +29,11 @@ pub struct Flows {
     lacking: RefCell<Option<String>>,
     /// Why it does not hold what an earlier gate knew.
     forgotten: RefCell<Option<String>>,
-    active: bool,
+    /// Texts that were labelled from outside, by their hash.
+    given: RefCell<HashSet<[u8; 32]>>,
+    /// Whether all that models were told is labelled.
+    all: Cell<bool>,
+    active: Cell<bool>,
 }
 
 /// Where a labelled text stands.
@@ -62,49 +67,63 @@ pub(crate) struct Carried {
 impl std::fmt::Debug for Flows {
     /// Without the texts.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Flows({} rules)", self.rules.len())
+        write!(formatter, "Flows({} rules)", self.rules.borrow().len())
     }
 }
 
 impl Flows {
-    /// The rules of every policy, and what is labelled from the start.
+    /// The rules of every policy, and what is labelled from the start; `first` says that no gate came before.
     #[must_use]
     pub fn new(policy: &Conjunction, labelled: &[Labelled], first: bool) -> Flows {
-        let rules: Vec<Flow> = policy.policies().flat_map(|policy| policy.flows.iter().cloned()).collect();
-        let active = !rules.is_empty() && (!labelled.is_empty() || policy.routes_models());
         let flows = Flows {
-            rules,
+            rules: RefCell::default(),
             corpus: RefCell::new(Corpus::new()),
             labels: RefCell::default(),
             sources: RefCell::default(),
             windows: RefCell::default(),
+            given: RefCell::default(),
             lacking: RefCell::default(),
             forgotten: RefCell::default(),
-            active,
+            all: Cell::new(first),
+            active: Cell::new(false),
         };
-        let prompt = |rule: &Flow| Sink::ALL.iter().any(|sink| rule.refuses(SYSTEM_PROMPT, *sink));
-        if !first && flows.active && policy.routes_models() && flows.rules.iter().any(prompt) {
-            // What was told to a model before is told again with the next request to one.
-            let why = "the gate was replaced, and what no model was told since is not known any more";
-            *flows.forgotten.borrow_mut() = Some(why.to_owned());
-        }
-        for one in labelled {
-            flows.add(&one.label, one.text.as_bytes(), one.exact, Source { name: one.source.clone(), event: None });
-        }
+        flows.replace(policy, labelled);
         flows
+    }
+
+    /// The same under other rules. What was labelled stays so.
+    pub(crate) fn replace(&self, policy: &Conjunction, labelled: &[Labelled]) {
+        let rules: Vec<Flow> = policy.policies().flat_map(|policy| policy.flows.iter().cloned()).collect();
+        let any = !labelled.is_empty() || !self.labels.borrow().is_empty() || policy.routes_models();
+        let active = !rules.is_empty() && any;
+        let prompt = |rule: &Flow| Sink::ALL.iter().any(|sink| rule.refuses(SYSTEM_PROMPT, *sink));
+        if active && !self.all.get() && policy.routes_models() && rules.iter().any(prompt) {
+            // What was told to a model before is told again with the next request to one.
+            let why = "what models were told before is not known to this gate until one is asked again";
+            *self.forgotten.borrow_mut() = Some(why.to_owned());
+        }
+        self.rules.replace(rules);
+        self.active.set(active);
+        for one in labelled {
+            let digest = Sha256::digest([one.label.as_str(), &one.source, &one.text].join("\0"));
+            if self.given.borrow_mut().insert(digest.into()) {
+                self.add(&one.label, one.text.as_bytes(), one.exact, Source { name: one.source.clone(), event: None });
+            }
+        }
     }
 
     /// Whether anything is looked for in this session.
     #[must_use]
     pub(crate) fn is_active(&self) -> bool {
-        self.active
+        self.active.get()
     }
 
     /// Labels what a conversation's system prompt says.
     pub(crate) fn system_prompt(&self, text: &str, event: Option<EventId>) {
-        // A line or two of a harness is what everybody knows.
         self.forgotten.borrow_mut().take();
-        if self.active && text.len() >= SHORT {
+        self.all.set(self.active.get());
+        // A line or two of a harness is what everybody knows.
+        if self.active.get() && text.len() >= SHORT {
             let name = "the conversation's system prompt".to_owned();
             self.add(&Label::system_prompt(), text.as_bytes(), false, Source { name, event });
         }
@@ -129,7 +148,7 @@ impl Flows {
 
     /// Judges what a request says, part by part. What is not stopped counts as said.
     pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]], bounds: &Bounds) -> Option<Stopped> {
-        if !self.active {
+        if !self.active.get() {
             return None;
         }
         let mut windows = self.windows.borrow_mut();
@@ -146,9 +165,9 @@ impl Flows {
     }
 
     fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
-        let labels = self.labels.borrow();
+        let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
         let label = |found: &Found| labels.get(usize::from(found.label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
-        let refusing = |found: &Found| self.rules.iter().find(|rule| rule.refuses(label(found), sink));
+        let refusing = |found: &Found| rules.iter().find(|rule| rule.refuses(label(found), sink));
         if let Some(rule) = scan.found.iter().find_map(refusing) {
             let against = scan.found.iter().filter(|found| refusing(found).is_some());
             let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
@@ -161,7 +180,7 @@ impl Flows {
         let forgotten = self.forgotten.borrow().clone();
         let any = known
             .chain(forgotten.as_ref().map(|_| SYSTEM_PROMPT))
-            .find_map(|label| self.rules.iter().find(|rule| rule.refuses(label, sink)))?;
+            .find_map(|label| rules.iter().find(|rule| rule.refuses(label, sink)))?;
         let why = held(scan).or_else(|| self.lacking.borrow().clone()).or(forgotten)?;
         let reason = format!("held back: {why}, in a session that holds what may not leave");
         Some(Stopped { rule: Some(any.to_string()), reason, evidence: Vec::new() })

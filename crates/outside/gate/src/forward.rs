@@ -79,7 +79,7 @@ impl Forward<'_> {
                 }
             }
         }
-        let Passed { stream: mut outside, end, only_tls, .. } = match self.requests.passage.pass(asked).await {
+        let Passed { stream: mut outside, end, only_tls, .. } = match self.requests.passage.pass(asked.clone()).await {
             Ok(passed) => passed,
             Err(closed) => return refuse(inside, &closed).await,
         };
@@ -91,9 +91,9 @@ impl Forward<'_> {
                 let why = Why::Refused { why: why.into(), suggestion: None };
                 return refuse(inside, &Closed { why, event }).await;
             }
-            (_, only_tls) => self.carry(inside, &mut outside, &head, (rest, only_tls)).await,
+            (_, only_tls) => self.carry(inside, &mut outside, &head, (rest, only_tls, &asked)).await,
         };
-        self.requests.passage.closed(end, sent, received);
+        self.requests.passage.closed(end.of(&result), sent, received);
         result
     }
 
@@ -102,7 +102,7 @@ impl Forward<'_> {
         inside: &mut TcpStream,
         outside: &mut TcpStream,
         head: &Head,
-        (rest, only_tls): (Vec<u8>, Option<Box<Host>>),
+        (rest, only_tls, asked): (Vec<u8>, Option<Box<Host>>, &Asked),
     ) -> (u64, u64, io::Result<()>) {
         match &head.want {
             Want::Tunnel => {
@@ -117,7 +117,9 @@ impl Forward<'_> {
                     Ok(first) => first,
                     Err(error) => return (0, 0, Err(error)),
                 };
-                let (sent, received, result) = relay(inside, outside, self.buffers, self.requests.idle).await;
+                let (sent, received, result) =
+                    relay(inside, outside, self.buffers, self.requests.idle, self.requests.passage.forbidden(asked))
+                        .await;
                 (sent + first, received, result)
             }
             Want::Forward { head, body, .. } => {

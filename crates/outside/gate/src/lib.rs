@@ -16,6 +16,7 @@ mod exchange;
 pub mod flood;
 pub mod flows;
 pub mod forward;
+pub mod generation;
 pub mod head;
 pub mod lease;
 pub mod ledger;

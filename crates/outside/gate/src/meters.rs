@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
 
-use policy::{Permit, RuleId};
+use policy::{Conjunction, Permit, RuleId};
 
 use crate::asked::Asks;
 use crate::flood::{Flood, Rate};
@@ -51,6 +51,17 @@ impl Meters {
     #[must_use]
     pub fn new(fresh: bool) -> Meters {
         Meters { used: RefCell::default(), fresh }
+    }
+
+    /// The same for policies that replace these: a rule that both have, with the same bounds, keeps what was used.
+    #[must_use]
+    pub fn succeeded(&self, before: &Conjunction, after: &Conjunction) -> Meters {
+        let mut used = self.used.borrow_mut();
+        let kept = after.bounded().filter_map(|(id, rule)| {
+            let (old, _) = before.bounded().find(|(old, same)| *same == rule && used.contains_key(old))?;
+            Some((id, used.remove(&old)?))
+        });
+        Meters { used: RefCell::new(kept.collect()), fresh: self.fresh }
     }
 
     /// What a request may say that was just allowed; none where no rule of it has bounds.

@@ -67,6 +67,11 @@ impl Naming {
         }
     }
 
+    /// Has every name decided anew; each keeps its address.
+    pub fn forget(&mut self) {
+        self.verdicts.clear();
+    }
+
     fn give(&mut self, ledger: &RefCell<Ledger>, name: &DnsName, verdict: Verdict) -> Answer {
         let recorded = self.names.has(name);
         let asked = verdict == Verdict::Asked && !recorded;

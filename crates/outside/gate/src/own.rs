@@ -37,7 +37,7 @@ impl Passage {
     /// Whether every policy names this address and port as such.
     fn names(&self, asked: &Asked, address: IpAddr) -> bool {
         let program = asked.who.as_ref().map(|seen| &*seen.chain);
-        self.policy.policies().all(|policy| {
+        self.now().policy.policies().all(|policy| {
             policy.network.allow.iter().any(|rule| {
                 rule.to.host == HostPattern::Address(address) && rule.to.port == Some(asked.port) && rule.takes(program)
             })

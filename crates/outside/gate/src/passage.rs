@@ -3,11 +3,10 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use policy::{
-    Conjunction, Decision, Egress, Host, Permit, Refusal, Request, decide, special, suggest, suggest_address,
-};
+use policy::{Decision, Egress, Host, Permit, Refusal, Request, decide, special, suggest, suggest_address};
 use record::{Cause, EventId, Kind, Known, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
@@ -17,9 +16,10 @@ use crate::dial::dial;
 use crate::dns::Answer;
 use crate::flood::Flood;
 use crate::flows::Flows;
+use crate::generation::Generation;
 use crate::ledger::Ledger;
-use crate::lend::{Lending, Loan};
-use crate::meters::{Meter, Meters, TooMuch};
+use crate::lend::Loan;
+use crate::meters::{Meter, TooMuch};
 use crate::models::Models;
 use crate::naming::{NO_NAME, Naming};
 use crate::refusals::{PERIOD, Refusals};
@@ -29,18 +29,16 @@ use crate::upstream::Upstream;
 /// What a decision and its connection need.
 #[derive(Debug)]
 pub struct Passage {
-    /// Every policy that must allow.
-    pub policy: Conjunction,
+    /// What is decided by; see [`Passage::now`].
+    pub generation: RefCell<Rc<Generation>>,
+    /// Rung when that was replaced.
+    pub replaced: Notify,
     /// The names that exist for the cell.
     pub naming: RefCell<Naming>,
     /// The segment.
     pub ledger: RefCell<Ledger>,
     /// What was refused of late.
     pub refusals: RefCell<Refusals>,
-    /// What was used of rules that have bounds.
-    pub meters: Meters,
-    /// Secrets that go with requests.
-    pub lending: Lending,
     /// What may not leave.
     pub flows: Flows,
     /// What was said to models and heard from them.
@@ -153,12 +151,24 @@ impl End {
         self.connect
     }
 
+    /// The same, with why it ended where that was decided here.
+    #[must_use]
+    pub fn of(self, result: &std::io::Result<()>) -> End {
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => self.because(CUT),
+            _ => self,
+        }
+    }
+
     /// The same where it came to nothing.
     #[must_use]
     pub fn because(self, why: &str) -> End {
         End { note: Some(why.to_owned()), ..self }
     }
 }
+
+/// Why an open connection was ended.
+const CUT: &str = "the policy that replaced the one before does not allow it";
 
 /// Where an allowed connection goes.
 enum Way {
@@ -185,8 +195,9 @@ impl Passage {
         };
         asked.host = host;
         let asked = &asked;
-        let permit = self.permit(asked)?;
-        let leave = self.leave(&permit, asked)?;
+        let now = self.now();
+        let permit = self.permit(&now, asked)?;
+        let leave = self.leave(&now, &permit, asked)?;
         let only_tls = permit.is_for_tls().then(|| Box::new(asked.host.clone()));
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
@@ -211,8 +222,9 @@ impl Passage {
     /// # Errors
     /// As [`Passage::pass`].
     pub async fn again(&self, asked: &Asked, on: &End) -> Result<Leave, Closed> {
-        let permit = self.permit(asked)?;
-        let leave = self.leave(&permit, asked)?;
+        let now = self.now();
+        let permit = self.permit(&now, asked)?;
+        let leave = self.leave(&now, &permit, asked)?;
         let rule = permit.rule().to_string();
         if let Some(address) = on.at {
             let pinned = permit.pin(&[address]);
@@ -225,7 +237,7 @@ impl Passage {
 
     /// Whether it is allowed; nothing is recorded, and nothing of a bound used.
     pub(crate) fn allows(&self, asked: &Asked) -> Option<Allowed> {
-        match decide(&self.policy, &asked.egress()) {
+        match decide(&self.now().policy, &asked.egress()) {
             Decision::Allow(permit) if permit.is_inference() => Some(Allowed::Inference),
             Decision::Allow(_) => Some(Allowed::Network),
             _ => None,
@@ -236,12 +248,12 @@ impl Passage {
     pub(crate) fn is_for_models(&self, asked: &Asked) -> bool {
         let Ok(request) = Request::new("POST", "/") else { return false };
         let egress = Egress { request: Some(&request), ..asked.egress() };
-        matches!(decide(&self.policy, &egress), Decision::Allow(permit) if permit.is_inference())
+        matches!(decide(&self.now().policy, &egress), Decision::Allow(permit) if permit.is_inference())
     }
 
-    fn leave(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Leave, Closed> {
-        let loan = self.lending.lend(permit, asked).map_err(|why| self.closed_to(asked, why.to_string()))?;
-        Ok(Leave { loan: loan.map(Box::new), meter: self.meter(permit, asked)? })
+    fn leave(&self, now: &Generation, permit: &Permit<'_>, asked: &Asked) -> Result<Leave, Closed> {
+        let loan = now.lending.lend(permit, asked).map_err(|why| self.closed_to(asked, why.to_string()))?;
+        Ok(Leave { loan: loan.map(Box::new), meter: self.meter(now, permit, asked)? })
     }
 
     /// Refuses what no rule had to refuse, in words that the program may have.
@@ -250,8 +262,8 @@ impl Passage {
         Closed { why: Why::Refused { why, suggestion: None }, event }
     }
 
-    fn meter(&self, permit: &Permit<'_>, asked: &Asked) -> Result<Option<Box<Meter>>, Closed> {
-        self.meters.admit(permit, asked.asks.as_deref()).map_err(|why| {
+    fn meter(&self, now: &Generation, permit: &Permit<'_>, asked: &Asked) -> Result<Option<Box<Meter>>, Closed> {
+        now.meters.admit(permit, asked.asks.as_deref()).map_err(|why| {
             let event = self.turn_away(asked, &format!("refused request: {why}"));
             Closed { why: Why::TooMuch(why), event }
         })
@@ -265,22 +277,24 @@ impl Passage {
 
     /// Whether the operator gave the gate credentials to use: a program's own then have nothing to do where many meet.
     pub(crate) fn holds_credentials(&self) -> bool {
-        !self.lending.is_empty() || self.policy.routes_models()
+        let now = self.now();
+        !now.lending.is_empty() || now.policy.routes_models()
     }
 
     /// Whether what requests say is looked at.
     pub(crate) fn watches(&self) -> bool {
-        !self.lending.is_empty() || self.flows.is_active() || self.policy.routes_models()
+        self.flows.is_active() || self.holds_credentials()
     }
 
     /// Whether what is said there is decided request by request.
     pub fn reads(&self, asked: &Asked) -> bool {
-        let watches = self.flows.is_active() || self.policy.routes_models();
-        if !self.policy.decides_requests() && !watches {
+        let now = self.now();
+        let watches = self.flows.is_active() || now.policy.routes_models();
+        if !now.policy.decides_requests() && !watches {
             return false;
         }
         let host = self.naming.borrow().means(&asked.host);
-        let reads = |host: &Host| match decide(&self.policy, &Egress { host, ..asked.egress() }) {
+        let reads = |host: &Host| match decide(&now.policy, &Egress { host, ..asked.egress() }) {
             Decision::Read => true,
             // What may not leave is looked for in all that does, unless the operator said of a rule that it passes.
             Decision::Allow(permit) => watches && !permit.is_for_tls() && !permit.is_unread(),
@@ -289,8 +303,8 @@ impl Passage {
         host.as_ref().is_some_and(reads)
     }
 
-    fn permit<'a>(&'a self, asked: &'a Asked) -> Result<Permit<'a>, Closed> {
-        match decide(&self.policy, &asked.egress()) {
+    fn permit<'a>(&self, now: &'a Generation, asked: &'a Asked) -> Result<Permit<'a>, Closed> {
+        match decide(&now.policy, &asked.egress()) {
             Decision::Allow(permit) => Ok(permit),
             Decision::Ask(refusal) => Err(self.refuse(asked, Verdict::Asked, &refusal)),
             Decision::Deny(refusal) => Err(self.refuse(asked, Verdict::Refused, &refusal)),
@@ -373,7 +387,7 @@ impl Passage {
     /// A name that goes to a resolver is recorded first, even when the program never looked it up itself.
     fn name(&self, asked: &Asked) -> Result<(), Closed> {
         let Host::Name(name) = &asked.host else { return Ok(()) };
-        match self.naming.borrow_mut().answer(&self.policy, &self.ledger, name) {
+        match self.naming.borrow_mut().answer(&self.now().policy, &self.ledger, name) {
             Answer::Addresses(_) => Ok(()),
             Answer::Unable if !self.ledger.borrow().is_whole() => Err(UNRECORDED),
             Answer::Unable | Answer::Denied => {
@@ -407,7 +421,7 @@ impl Passage {
             Err(refusal) if !self.admit(asked) => Err(uncounted(&refusal)),
             Err(refusal) => {
                 let smallest = resolved.iter().find(|address| special(**address).is_some());
-                let smallest = smallest.and_then(|&at| suggest_address(&self.policy, &asked.egress(), at));
+                let smallest = smallest.and_then(|&at| suggest_address(&self.now().policy, &asked.egress(), at));
                 Err(self.refuse_with(asked, Verdict::Refused, &refusal, smallest.map(|found| found.rule.to_string())))
             }
         }
@@ -441,7 +455,7 @@ impl Passage {
         if !self.admit(asked) {
             return uncounted(refusal);
         }
-        let smallest = suggest(&self.policy, &asked.egress()).map(|smallest| smallest.rule.to_string());
+        let smallest = suggest(&self.now().policy, &asked.egress()).map(|smallest| smallest.rule.to_string());
         self.refuse_with(asked, verdict, refusal, smallest)
     }
 

@@ -33,15 +33,21 @@ impl Buffers {
     }
 }
 
-/// Relays both ways; gives the bytes that went from `inside` to `outside` and back, also when it fails.
+/// Relays both ways until both ends are through, or `until` is; gives the bytes that went from `inside` to `outside` and
+/// back, also when it fails.
 pub async fn relay(
     inside: &mut TcpStream,
     outside: &mut TcpStream,
     buffers: &Buffers,
     idle: Duration,
+    until: impl Future<Output = ()>,
 ) -> (u64, u64, io::Result<()>) {
     let (mut there, mut back) = (Flow::default(), Flow::default());
-    let result = both(&mut there, &mut back, inside, outside, buffers, idle).await;
+    let result = tokio::select! {
+        biased;
+        result = both(&mut there, &mut back, inside, outside, buffers, idle) => result,
+        () = until => Err(io::ErrorKind::PermissionDenied.into()),
+    };
     buffers.give(there.buffer.take());
     buffers.give(back.buffer.take());
     (there.carried, back.carried, result)

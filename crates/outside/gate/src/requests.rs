@@ -263,7 +263,8 @@ impl<'a> Requests<'a> {
         };
         let Some(outside) = &mut course.outside else { return Ok(None) };
         let exchange = Exchange::new(self.idle);
-        let may = |bytes: usize, body: bool| self.passage.meters.take(meter.as_deref(), bytes, body);
+        let now = self.passage.now();
+        let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
         let mut look = loan.as_ref().map(|loan| Look::new(Some(Veil::new(loan.spellings())), None));
         let carried = exchange.run(inside, &mut outside.stream, said, &may, look.as_mut()).await;

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use policy::DnsName;
 use record::segment::Head;
 use record::{Origin, Redactor, Segment, Writer};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore};
-use wire::{GateOrder, GateReport, Lease};
+use wire::{GateOrder, GateReport, Labelled, Lease, Lent, Secret};
 
 use crate::answers;
 use crate::collect::Room;
@@ -24,10 +24,9 @@ use crate::diag::Diag;
 use crate::door::Door;
 use crate::flood::{CONNECTIONS, Flood, REQUESTS};
 use crate::flows::Flows;
+use crate::generation::Generation;
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
-use crate::lend::Lending;
-use crate::meters::Meters;
 use crate::models::Models;
 use crate::naming::Naming;
 use crate::original::Kernel;
@@ -60,17 +59,11 @@ impl Failure {
     }
 }
 
-/// Knows the credentials that were let in. One too short to be looked for would blank ordinary words.
-fn redactor(lease: &Lease) -> Redactor {
-    let mut redactor = Redactor::new();
-    let let_in = lease.secrets.iter().map(|secret| (secret.name.as_str(), &secret.value));
-    let lent = lease.credentials.iter().map(|lent| (lent.name.as_str(), &lent.value));
-    // What stands in an `.env` file is nobody's to read in a record.
-    let labelled = lease.labelled.iter().filter(|one| one.exact).map(|one| (one.label.as_str(), &one.text));
-    for (name, value) in let_in.chain(lent).chain(labelled) {
-        let _ = redactor.add(name, value);
-    }
-    redactor
+/// Keeps out of the record what was let in by name, what is lent, and what is secret in files.
+fn hide(ledger: &mut Ledger, secrets: &[Secret], lent: &[Lent], labelled: &[Labelled]) {
+    secrets.iter().for_each(|secret| ledger.hide(&secret.name, &secret.value));
+    lent.iter().for_each(|lent| ledger.hide(&lent.name, &lent.value));
+    labelled.iter().filter(|one| one.exact).for_each(|one| ledger.hide(one.label.as_str(), &one.text));
 }
 
 impl std::fmt::Display for Failure {
@@ -154,19 +147,19 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     let earlier = earlier.map_err(Failure::of("restore names"))?;
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
     let writer = writer(&lease)?;
-    let meters = Meters::new(lease.incarnation == 1);
     let flows = Flows::new(&lease.policy, &lease.labelled, lease.incarnation == 1);
-    let redactor = redactor(&lease);
+    let mut ledger = Ledger::new(segment, writer, Redactor::new());
+    hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
+    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1);
     Ok(Passage {
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
-        policy: lease.policy,
+        generation: RefCell::new(Rc::new(generation)),
+        replaced: Notify::new(),
         naming: RefCell::new(naming),
-        ledger: RefCell::new(Ledger::new(segment, writer, redactor)),
+        ledger: RefCell::new(ledger),
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
-        meters,
-        lending: Lending::new(lease.credentials),
         flows,
         models: Models::new(&lease.intent, lease.incarnation == 1),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
@@ -267,6 +260,12 @@ async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io:
                 for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
                     match order {
                         GateOrder::Attested { words } => door.passage.models.attest(&words),
+                        GateOrder::Replace { revision, policy, credentials, labelled } => {
+                            hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &labelled);
+                            door.passage.replace(policy, credentials, &labelled);
+                            let done = wire::encode(&GateReport::Replaced { revision }).map_err(io::Error::other)?;
+                            channel.write_all(&done).await?;
+                        }
                     }
                 }
             }

@@ -31,7 +31,7 @@ impl Passage {
 
     /// What keeps a request in, by what it says: it is for a model that no route leads to, or carries what may not leave.
     pub(crate) fn keeps(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
-        if self.policy.routes_models() && is_chat_shaped(body) {
+        if self.now().policy.routes_models() && is_chat_shaped(body) {
             let why = "it has the shape of what a model is asked, and goes to no provider of the policy";
             return Some(self.closed_to(asked, why.into()));
         }
@@ -45,7 +45,7 @@ impl Passage {
         causes.extend(self.called(asked));
         causes.extend(evidence.iter().filter_map(|one| self.carries(one)));
         let carried: Vec<&str> = evidence.iter().map(|one| one.label.as_str()).collect();
-        causes.extend(self.followed(asked, &causes, &carried.join(" ")));
+        causes.extend(self.followed(asked, &causes, &carried));
         let mut kind = asked.event(Verdict::Refused);
         if let Kind::Request { rule: by, reason: why, .. } = &mut kind {
             *by = rule.map(|rule| format!("flows: {rule}"));
@@ -74,12 +74,12 @@ impl Passage {
     }
 
     /// Words that were read before and say most of what is done here: by which call, with what in it, where to.
-    fn followed(&self, asked: &Asked, causes: &[Cause], carried: &str) -> Option<Cause> {
+    fn followed(&self, asked: &Asked, causes: &[Cause], carried: &[&str]) -> Option<Cause> {
         let asking = {
             let ledger = self.ledger.borrow();
             let calls: Vec<String> = causes.iter().filter_map(|cause| ledger.lineage().call(cause.id)).collect();
             let target = asked.asks.as_deref().map_or("", |asks| asks.target.as_str());
-            ledger.lineage().asking(&format!("{carried} {} {target} {}", asked.host, calls.join("\n")))?
+            ledger.lineage().asking(carried, &format!("{} {target} {}", asked.host, calls.join("\n")))?
         };
         let from = Cause { id: asking.id, known: Known::Inferred };
         let kind = Kind::Evidence {

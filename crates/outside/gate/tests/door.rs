@@ -80,13 +80,16 @@ async fn visit(rules: &[&str], at: Ipv4Addr, told: Told, segment: Option<&str>, 
     let ledger = RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new()));
     let door = Rc::new(Door {
         passage: Passage {
-            policy: Conjunction::new(vec![policy]),
+            generation: RefCell::new(Rc::new(gate::generation::Generation::new(
+                Conjunction::new(vec![policy]),
+                Vec::new(),
+                true,
+            ))),
+            replaced: Notify::new(),
             naming: RefCell::new(naming),
             ledger,
             resolver,
             upstream: None,
-            meters: gate::meters::Meters::new(true),
-            lending: gate::lend::Lending::default(),
             flows: gate::flows::Flows::new(&Conjunction::new(Vec::new()), &[], true),
             models: gate::models::Models::default(),
             refusals: RefCell::new(Refusals::new(std::time::Instant::now())),

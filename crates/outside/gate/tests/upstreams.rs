@@ -147,9 +147,7 @@ impl Scene {
         let path = format!("/a/case-{case}");
         let text = match way {
             Way::Plain => get(&path, &format!("plain.example:{plain}")),
-            Way::Forwarded => {
-                get(&format!("http://plain.example:{plain}{path}"), &format!("plain.example:{plain}"))
-            }
+            Way::Forwarded => get(&format!("http://plain.example:{plain}{path}"), &format!("plain.example:{plain}")),
             Way::Unread => get(&format!("http://free.example:{plain}{path}"), &format!("free.example:{plain}")),
             Way::Tls => get(&path, &format!("tls.example:{tls}")),
             Way::Lent => get(&path, &format!("lent.example:{tls}")),
@@ -297,7 +295,8 @@ fn all_come_out(scene: &Scene, ways: &[Way], cases: &[(&str, Gets)]) {
             // Where a connection is decided as a whole, its event names no case.
             let word = if *way == Way::Unread { "a/" } else { name };
             let got = gets(scene, word, &came);
-            let cut = *way == Way::Unread && matches!((&got, wanted), (Ok(Cut(_)), Cut(words)) if scene.cell.record().contains(words));
+            let cut = *way == Way::Unread
+                && matches!((&got, wanted), (Ok(Cut(_)), Cut(words)) if scene.cell.record().contains(words));
             if !cut && !fits(&got, *wanted) {
                 writeln!(wrong, "{way:?} {name}: {got:?}\n    not {wanted:?}").unwrap();
             }
@@ -347,7 +346,9 @@ fn misbehaving(case: &str, _: &[u8]) -> Vec<Step> {
             let coding = "Content-Encoding: identity\r\ncontent-encoding: br\r\n";
             vec![Say(answer(&format!("{coding}Content-Length: {}\r\n", BODY.len()), BODY))]
         }
-        "two-lengths" => vec![Say(answer(&format!("Content-Length: {0}\r\nContent-Length: {0}\r\n", BODY.len()), BODY))],
+        "two-lengths" => {
+            vec![Say(answer(&format!("Content-Length: {0}\r\nContent-Length: {0}\r\n", BODY.len()), BODY))]
+        }
         "bare-lines" => {
             vec![Say(format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n{BODY}", BODY.len()).into_bytes())]
         }

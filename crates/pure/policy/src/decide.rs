@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
 use crate::{
-    Bounds, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls, special,
+    Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls,
+    special,
 };
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
@@ -148,6 +149,14 @@ impl Conjunction {
         self.0.iter().map(|member| &member.policy)
     }
 
+    /// Every allow rule that has bounds.
+    pub fn bounded(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
+        self.0.iter().enumerate().flat_map(|(member, of)| {
+            let rules = of.policy.network.allow.iter().enumerate().filter(|(_, rule)| rule.bounds.is_some());
+            rules.map(move |(position, rule)| (RuleId { member, position }, rule))
+        })
+    }
+
     /// Whether any request to anywhere is decided.
     #[must_use]
     pub fn decides_requests(&self) -> bool {
@@ -262,8 +271,19 @@ impl Member {
         self.allow.find(egress.host, |position| passes(&allow[position])).is_some()
     }
 
-    /// Whether an allow rule names this special address itself.
+    /// Whether the rule that allows this name lets it lead to the address.
+    fn leads(&self, egress: &Egress<'_>, address: IpAddr) -> bool {
+        let within =
+            |rule: &Rule| rule.addresses.is_empty() || rule.addresses.iter().any(|network| network.contains(address));
+        self.allowance(egress, egress.host).is_none_or(within)
+    }
+
+    /// Whether an allow rule names this special address itself, or the rule that allows the name says that it leads there.
     pub(crate) fn names(&self, egress: &Egress<'_>, address: IpAddr, found: Special) -> bool {
+        let led = |network: &Cidr| network.contains(address) && network.prefix() >= found.prefix;
+        if self.allowance(egress, egress.host).is_some_and(|rule| rule.addresses.iter().any(led)) {
+            return true;
+        }
         // The most specific rule is the narrowest: where it is too wide, so are all.
         self.allowance(egress, &Host::Address(address)).is_some_and(|rule| names(rule, found))
     }
@@ -392,6 +412,9 @@ impl Permit<'_> {
             }
             if let Some(rule) = member.denial(&Host::Address(address), port, self.egress.request) {
                 return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));
+            }
+            if !member.leads(&self.egress, address) {
+                return Err(Refusal::new(Reason::OtherAddress, name, &self.egress, Some(address.to_string())));
             }
             if let Some(found) = found
                 && (found.range.is_closed() || !member.names(&self.egress, address, found))

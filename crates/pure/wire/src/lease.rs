@@ -65,6 +65,17 @@ pub enum GateOrder {
         /// It may be a password: it is compared, and written nowhere.
         words: String,
     },
+    /// All that it decides by from here on, at once; answered by [`GateReport::Replaced`].
+    Replace {
+        /// Counts up from 2 in one session: the lease is 1.
+        revision: u32,
+        /// Every policy that must allow.
+        policy: Conjunction,
+        /// Secrets of the vault that its rules lend.
+        credentials: Vec<Lent>,
+        /// Texts that carry a label, beside those that did.
+        labelled: Vec<Labelled>,
+    },
 }
 
 /// A secret that the gate puts into requests, and where it may go at all, whatever a rule says.
@@ -206,12 +217,17 @@ impl Lease {
     }
 }
 
-/// What a gate answers, once.
+/// What a gate answers: to its lease, once, and to each [`GateOrder::Replace`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "report", deny_unknown_fields)]
 pub enum GateReport {
     /// It accepts connections.
     Ready,
+    /// It decides by this revision.
+    Replaced {
+        /// Which.
+        revision: u32,
+    },
     /// It does not, and ends.
     Failed {
         /// What it could not do.

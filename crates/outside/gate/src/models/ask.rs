@@ -41,7 +41,8 @@ impl<'a> Requests<'a> {
     ) -> io::Result<Option<Vec<u8>>> {
         let Some(asks) = asked.asks.as_deref() else { return Ok(None) };
         let passage = self.passage;
-        let planned = match plan(&passage.policy, &passage.models, asks, &whole.body) {
+        let now = passage.now();
+        let planned = match plan(&now.policy, &passage.models, asks, &whole.body) {
             Ok(planned) => planned,
             Err((wire, failure)) => return self.unasked(inside, asked, None, (wire, failure)).await,
         };
@@ -50,7 +51,7 @@ impl<'a> Requests<'a> {
             // Whether its vendor is there is nothing that a program needs to ask the vendor.
             return answer(inside, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
         }
-        if let Err(failure) = passage.models.admit(passage.policy.model_budget()) {
+        if let Err(failure) = passage.models.admit(now.policy.model_budget()) {
             return self.unasked(inside, asked, Some(&planned), (wire, failure)).await;
         }
         let provider = planned.provider.name.clone();
@@ -79,7 +80,7 @@ impl<'a> Requests<'a> {
         body.extend_from_slice(&whole.rest);
         let Some(outside) = &mut course.outside else { return Ok(None) };
         let exchange = Exchange::new(self.idle);
-        let may = |bytes: usize, body: bool| passage.meters.take(meter.as_deref(), bytes, body);
+        let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let mut hearing = Hearing::new(planned.endpoint);
         let (carried, found) = {
             let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));

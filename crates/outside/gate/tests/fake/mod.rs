@@ -163,6 +163,11 @@ impl Gate {
         }
     }
 
+    /// Says something to it, as the plane does.
+    pub fn order(&mut self, order: &wire::GateOrder) {
+        self.channel.as_mut().unwrap().write_all(&wire::encode(order).unwrap()).unwrap();
+    }
+
     pub fn ready(mut self) -> Gate {
         assert_eq!(self.report(), GateReport::Ready);
         self

@@ -214,18 +214,20 @@ impl Speaks {
 }
 
 /// Status and body of an answer that any program takes as whole. `clean`: the connection ended, and in order.
-pub fn whole(bytes: &[u8], clean: bool) -> Option<(u16, Vec<u8>)> {
+pub fn whole(mut body: &[u8], clean: bool) -> Option<(u16, Vec<u8>)> {
     let ends = [&b"\r\n\r\n"[..], b"\n\n"];
-    let (end, long) = ends.iter().find_map(|end| {
-        let at = bytes.windows(end.len()).position(|some| some == *end)?;
-        Some((at, end.len()))
-    })?;
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let body = &bytes[end + long..];
-    let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
-    if status < 200 {
-        return whole(body, clean);
-    }
+    let (status, head) = loop {
+        let (end, long) = ends.iter().find_map(|end| {
+            let at = body.windows(end.len()).position(|some| some == *end)?;
+            Some((at, end.len()))
+        })?;
+        let head = String::from_utf8_lossy(&body[..end]).to_ascii_lowercase();
+        let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
+        body = &body[end + long..];
+        if status >= 200 {
+            break (status, head);
+        }
+    };
     let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     if matches!(status, 204 | 304) {
         return body.is_empty().then(|| (status, Vec::new()));

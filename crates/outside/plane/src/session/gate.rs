@@ -66,6 +66,8 @@ pub(super) struct Gate {
 pub(super) enum Said {
     Nothing,
     Ready,
+    /// It decides by this revision of the policy.
+    Replaced(u32),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -187,6 +189,7 @@ impl Gate {
         match self.answer.push(&bytes).as_deref() {
             Ok([]) => Said::Nothing,
             Ok([GateReport::Ready]) => Said::Ready,
+            Ok([GateReport::Replaced { revision }]) => Said::Replaced(*revision),
             Ok([GateReport::Failed { what, why }]) => Said::Unable(format!("{what}: {why}")),
             _ => Said::Lost,
         }

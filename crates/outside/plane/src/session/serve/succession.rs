@@ -23,7 +23,7 @@ impl Session<'_> {
     pub(super) fn hear_gate(&mut self, course: &mut Course) {
         let Some(gate) = &mut self.gate else { return };
         match gate.said() {
-            Said::Nothing | Said::Ready => {}
+            Said::Nothing | Said::Ready | Said::Replaced(_) => {}
             // It was asked to.
             Said::Lost if course.ended => self.dismiss(),
             Said::Unable(why) => self.close(course, &why),
