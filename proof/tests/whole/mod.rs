@@ -23,7 +23,9 @@ fn programs() -> &'static Path {
         let built = own.ancestors().nth(2).expect("the target directory");
         let place = directory("programs");
         for program in PROGRAMS {
-            fs::copy(built.join(program), place.join(program))
+            let (from, to) = (built.join(program), place.join(program));
+            fs::hard_link(&from, &to)
+                .or_else(|_| fs::copy(&from, &to).map(drop))
                 .unwrap_or_else(|error| panic!("{program} is not built ({error}); hint: `make debug`"));
         }
         place

@@ -16,13 +16,24 @@ enum State {
     LastReturn,
     LastEnd,
     Done,
+    /// Behind a size, up to the end of its line.
+    Extension,
+    /// Lines behind the last chunk.
+    Trailer,
+    TrailerEnd,
 }
 
-/// Follows a chunked body byte by byte. Extensions and trailers are refused: nobody needs them, and readers differ.
+/// Most bytes of extensions and trailers.
+const MAX_BESIDE: u16 = 16 * 1024;
+
+/// Follows a chunked body byte by byte. Extensions and trailers are refused, since nobody needs them and readers differ, but
+/// in answers that nobody looks at.
 #[derive(Debug, Default)]
 pub struct Chunks {
     state: State,
     size: u64,
+    /// Bytes that extensions and trailers may still have.
+    beside: u16,
 }
 
 /// The body is not chunked as it says.
@@ -31,6 +42,11 @@ pub struct Chunks {
 pub struct Torn;
 
 impl Chunks {
+    /// Of an answer that is passed on as it is: servers add to it what they like.
+    pub(crate) fn of_an_answer() -> Chunks {
+        Chunks { beside: MAX_BESIDE, ..Chunks::default() }
+    }
+
     /// How many of these bytes belong to the body.
     ///
     /// # Errors
@@ -86,8 +102,20 @@ impl Chunks {
             (State::DataEnd, b'\n', _) => State::Start,
             (State::LastReturn, b'\r', _) => State::LastEnd,
             (State::LastEnd, b'\n', _) => State::Done,
+            (State::Extension, b'\r', _) => State::SizeEnd,
+            (State::Trailer, b'\r', _) => State::TrailerEnd,
+            (State::TrailerEnd, b'\n', _) => State::LastReturn,
+            (State::TrailerEnd, ..) | (_, b'\n', _) => return Err(Torn),
+            (State::Size(_), b';' | b' ' | b'\t', _) | (State::Extension, ..) => self.beside(State::Extension)?,
+            (State::LastReturn | State::Trailer, ..) => self.beside(State::Trailer)?,
             _ => return Err(Torn),
         })
+    }
+
+    /// One more byte of what stands beside the body.
+    fn beside(&mut self, state: State) -> Result<State, Torn> {
+        self.beside = self.beside.checked_sub(1).ok_or(Torn)?;
+        Ok(state)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Takes a whole body from a program before any of it goes out, where what it says decides.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::body::Left;
 use crate::head::Body;
@@ -29,7 +30,13 @@ pub(crate) enum Uncollected {
     /// It is too long to be looked at.
     #[error("its body is longer than the {LONGEST} bytes that are looked at, so it is held back")]
     TooLong,
-    /// The program left, or its chunks cannot be told apart.
+    /// It does not come, or there is no room for it.
+    #[error("its body is looked at whole, and was not there in time")]
+    Slow,
+    /// Its chunks cannot be told apart.
+    #[error("the chunks of its body cannot be told apart")]
+    Torn,
+    /// The program left.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -52,7 +59,7 @@ pub(crate) struct Collected<'r> {
 }
 
 impl Room {
-    /// Reads a body that begins with `rest`; a program that waits is told to go on.
+    /// Reads a body that begins with `rest`, within a time; a program that waits is told to go on.
     ///
     /// # Errors
     /// [`Uncollected`].
@@ -61,7 +68,7 @@ impl Room {
         inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         body: Body,
         mut rest: Vec<u8>,
-        waits: bool,
+        (waits, within): (bool, Duration),
     ) -> Result<Collected<'_>, Uncollected> {
         let room = match body {
             Body::Length(0) => return Ok(Collected { body: Vec::new(), rest, room: None }),
@@ -70,15 +77,19 @@ impl Room {
             Body::Chunked => LONGEST,
         };
         let units = u32::try_from(room.div_ceil(UNIT)).unwrap_or(1);
-        let room = self.0.acquire_many(units).await.map_err(io::Error::other)?;
+        // Others wait for the room: whoever says a byte now and then does not keep it.
+        let due = Instant::now() + within;
+        let room = timeout_at(due, self.0.acquire_many(units)).await.map_err(|_| Uncollected::Slow)?;
+        let room = room.map_err(io::Error::other)?;
         if waits && rest.is_empty() {
-            inside.write_all(GO_ON).await?;
+            timeout_at(due, inside.write_all(GO_ON)).await.map_err(|_| Uncollected::Slow)??;
             inside.flush().await?;
         }
         let (mut left, mut whole) = (Left::new(body), Vec::new());
         let mut bytes = vec![0; BUFFER];
         loop {
-            let taken = left.take_with(&rest, &mut |range| whole.extend_from_slice(&rest[range]))?;
+            let taken = left.take_with(&rest, &mut |range| whole.extend_from_slice(&rest[range]));
+            let taken = taken.map_err(|_| Uncollected::Torn)?;
             rest.drain(..taken);
             if whole.len() > LONGEST {
                 return Err(Uncollected::TooLong);
@@ -86,7 +97,8 @@ impl Room {
             if left.is_done() {
                 return Ok(Collected { body: whole, rest, room: Some(room) });
             }
-            let length = timeout(PATIENCE, inside.read(&mut bytes)).await.map_err(io::Error::from)??;
+            let read = timeout_at(due, timeout(PATIENCE, inside.read(&mut bytes))).await;
+            let length = read.ok().and_then(Result::ok).ok_or(Uncollected::Slow)??;
             if length == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
@@ -105,7 +117,7 @@ mod tests {
         let then = then.to_vec();
         let saying = async move { program.write_all(&then).await };
         let room = Room::default();
-        let (taken, _) = tokio::join!(room.collect(&mut inside, body, first.to_vec(), false), saying);
+        let (taken, _) = tokio::join!(room.collect(&mut inside, body, first.to_vec(), (false, PATIENCE)), saying);
         taken.map(|Collected { body, rest, .. }| (body, rest))
     }
 
@@ -117,6 +129,6 @@ mod tests {
         assert_eq!((&body[..], &rest[..]), (&b"abc"[..], &b"GET"[..]));
         assert!(matches!(collected(Body::Length(LONGEST as u64 + 1), b"", b"").await, Err(Uncollected::TooLong)));
         assert!(matches!(collected(Body::Length(4), b"ab", b"").await, Err(Uncollected::Io(_))));
-        assert!(matches!(collected(Body::Chunked, b"zz", b"").await, Err(Uncollected::Io(_))));
+        assert!(matches!(collected(Body::Chunked, b"zz", b"").await, Err(Uncollected::Torn)));
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -29,6 +29,8 @@ async fn one(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    // What is passed on was sent: held back until the one before it is acknowledged, it would only come later.
+    sockopt::set_tcp_nodelay(&socket, true)?;
     // What is on this host has answered when the first call returns, and the second one tells: no need to wait.
     let made = match connect(&socket, &address) {
         Err(Errno::INPROGRESS) => connect(&socket, &address),

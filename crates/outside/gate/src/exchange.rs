@@ -5,12 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body;
 use crate::head::Body;
-use crate::look::Look;
+use crate::look::{Look, Unread};
+use crate::passage::Why;
 use crate::reply::Reply;
+use crate::requests::PATIENCE;
 
 const BUFFER: usize = 8192;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
@@ -38,49 +40,110 @@ pub(crate) enum Left {
     Neither,
 }
 
+/// Why an exchange did not come to its end, in words for the record and the program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("the program left, or broke its request off: {0}")]
+    Program(io::Error),
+    #[error("the program does not read its answer: nothing was taken for {} seconds", .0.as_secs())]
+    Unheard(Duration),
+    #[error("the program does not go on with its request: nothing came for {} seconds", .0.as_secs())]
+    Unsaid(Duration),
+    #[error("it said more than its rule allows")]
+    TooMuch,
+    #[error("the server {0}")]
+    Server(String),
+    #[error("{0}")]
+    Unread(#[from] Unread),
+}
+
+impl Broken {
+    /// What is said of it to a program that has nothing of an answer yet; nothing where it would not be read, or must not
+    /// come behind a part.
+    pub(crate) fn told(&self, begun: bool) -> Option<Why> {
+        match self {
+            _ if begun => None,
+            Broken::Program(_) | Broken::Unheard(_) | Broken::TooMuch => None,
+            Broken::Unsaid(_) => Some(Why::Slow(self.to_string())),
+            Broken::Server(_) | Broken::Unread(_) => Some(Why::Unreachable(self.to_string())),
+        }
+    }
+
+    fn server(error: &io::Error) -> Broken {
+        Broken::Server(match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset the connection".into(),
+            // Within TLS, without the words that end it.
+            io::ErrorKind::UnexpectedEof => "ended the connection before its answer was whole".into(),
+            _ => format!("broke the connection off: {error}"),
+        })
+    }
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// The program says more of its request.
+    Program,
+    /// The server takes more of it, or answers.
+    Server,
+}
+
 /// What was carried so far.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) sent: Cell<u64>,
     pub(crate) received: Cell<u64>,
+    /// Something of the answer reached the program: it can be told nothing else.
+    pub(crate) begun: Cell<bool>,
     last: Cell<Instant>,
     idle: Cell<Duration>,
+    asking: Cell<Waits>,
+    /// The program is to take what was answered.
+    giving: Cell<bool>,
 }
 
 impl Exchange {
     /// Ends when nothing came for so long.
     pub(crate) fn new(idle: Duration) -> Exchange {
-        Exchange { sent: Cell::new(0), received: Cell::new(0), last: Cell::new(Instant::now()), idle: Cell::new(idle) }
+        Exchange {
+            sent: Cell::new(0),
+            received: Cell::new(0),
+            begun: Cell::new(false),
+            last: Cell::new(Instant::now()),
+            idle: Cell::new(idle),
+            asking: Cell::new(Waits::Server),
+            giving: Cell::new(false),
+        }
     }
 
     /// Carries a request and its answer until that is whole. `may` is asked about bytes of the head, or of the body, before
     /// they go out.
     ///
     /// # Errors
-    /// When the program left before its request was whole or said more than it may, when the answer broke off, and after
-    /// silence.
+    /// When the program left before its request was whole or said more than it may, when the answer broke off or does not
+    /// go on, and after silence.
     pub(crate) async fn run(
         &self,
         inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         outside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         Said { head, body, mut rest, only }: Said<'_>,
         may: &impl Fn(usize, bool) -> bool,
-        look: Option<&mut Look<'_>>,
-    ) -> io::Result<Left> {
+        look: &mut Look<'_>,
+    ) -> Result<Left, Broken> {
         let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
-        let mut reply = Reply::new(head.starts_with(b"HEAD "));
+        let mut reply = Reply::new(head.starts_with(b"HEAD "), look.reads());
         let mut left = body::Left::new(body);
         // Not what was read from the program, but what reached the server: an answer may come before either is whole.
         let whole = Cell::new(false);
         let said = async {
             whole.set(self.say(&mut from, &mut ask, head, (&mut left, &mut rest), may).await?);
-            self.goes_on(&mut from, &mut rest, only).await
+            self.goes_on(&mut from, &mut rest, only).await.map_err(Broken::Program)
         };
         let alone = tokio::select! {
             biased;
             answered = self.follow(&mut answer, &mut to, &mut reply, look) => answered?,
             asked = said => asked?,
-            () = self.silence() => return Err(io::ErrorKind::TimedOut.into()),
+            broken = self.silence() => return Err(broken),
         };
         // Where the answer ended with the connection, or more came than was asked for, nothing can follow.
         Ok(if reply.is_whole() && whole.get() && alone { Left::Both(rest) } else { Left::Neither })
@@ -94,22 +157,24 @@ impl Exchange {
         head: &[u8],
         (left, rest): (&mut body::Left, &mut Vec<u8>),
         may: &impl Fn(usize, bool) -> bool,
-    ) -> io::Result<bool> {
-        let first = left.take(rest)?;
+    ) -> Result<bool, Broken> {
+        let first = left.take(rest).map_err(Broken::Program)?;
         if !may(head.len(), false) || !may(first, true) {
-            return Err(io::ErrorKind::QuotaExceeded.into());
+            return Err(Broken::TooMuch);
         }
         let mut takes = self.put(to, head).await && self.put(to, &rest[..first]).await;
         rest.drain(..first);
         let mut bytes = [0; BUFFER];
         while !left.is_done() {
-            let length = from.read(&mut bytes).await?;
+            self.asking.set(Waits::Program);
+            let length = from.read(&mut bytes).await.map_err(Broken::Program)?;
+            self.asking.set(Waits::Server);
             if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                return Err(Broken::Program(io::ErrorKind::UnexpectedEof.into()));
             }
-            let taken = left.take(&bytes[..length])?;
+            let taken = left.take(&bytes[..length]).map_err(Broken::Program)?;
             if !may(taken, true) {
-                return Err(io::ErrorKind::QuotaExceeded.into());
+                return Err(Broken::TooMuch);
             }
             // A server that stopped reading may have answered.
             takes = takes && self.put(to, &bytes[..taken]).await;
@@ -150,46 +215,49 @@ impl Exchange {
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
         reply: &mut Reply,
-        mut look: Option<&mut Look<'_>>,
-    ) -> io::Result<bool> {
+        look: &mut Look<'_>,
+    ) -> Result<bool, Broken> {
         let mut bytes = [0; BUFFER];
         let mut alone = true;
+        // When a head has to be whole that began.
+        let mut due = None;
         while !reply.is_whole() {
-            let length = from.read(&mut bytes).await?;
+            let read = from.read(&mut bytes);
+            let read = match due {
+                None => read.await,
+                Some(due) => timeout_at(due, read).await.map_err(|_| self.late())?,
+            };
+            let length = read.map_err(|error| Broken::server(&error))?;
             if length == 0 {
                 // Where its head tells no end, this is one. Else the program must not take a part for the whole.
                 if !reply.ends_with_the_connection() {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                    return Err(Broken::server(&io::ErrorKind::UnexpectedEof.into()));
                 }
-                if let Some(look) = &mut look {
-                    self.give(to, &look.pass(&[], &[], true)?).await?;
-                }
+                self.give(to, &look.pass(&[], &[], true)?, look.is_headed()).await?;
                 return Ok(false);
             }
-            let taken = match &mut look {
-                None => {
-                    let taken = reply.take(&bytes[..length]);
-                    self.give(to, &bytes[..taken]).await?;
-                    taken
-                }
-                Some(look) => {
-                    let mut parts = Vec::new();
-                    let taken = reply.take_with(&bytes[..length], &mut |part, range| parts.push((part, range)));
-                    // What is held back came all the same: the connection is not silent.
-                    self.last.set(Instant::now());
-                    self.give(to, &look.pass(&bytes[..taken], &parts, reply.is_whole())?).await?;
-                    taken
-                }
-            };
+            // What is held back came all the same: the connection is not silent.
+            self.last.set(Instant::now());
+            let mut parts = Vec::new();
+            let taken = reply.take_with(&bytes[..length], &mut |part, range| parts.push((part, range)));
+            let given = look.pass(&bytes[..taken], &parts, reply.is_whole())?;
+            if reply.is_torn() {
+                return Err(Unread::Odd.into());
+            }
+            due = look.waits().then(|| due.unwrap_or_else(|| Instant::now() + self.patience()));
+            self.give(to, &given, look.is_headed()).await?;
             alone = taken == length;
         }
         Ok(alone)
     }
 
-    async fn give(&self, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    async fn give(&self, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8], headed: bool) -> Result<(), Broken> {
         if !bytes.is_empty() {
-            to.write_all(bytes).await?;
-            to.flush().await?;
+            self.begun.set(headed);
+            self.giving.set(true);
+            to.write_all(bytes).await.map_err(Broken::Program)?;
+            to.flush().await.map_err(Broken::Program)?;
+            self.giving.set(false);
             self.count(&self.received, bytes.len());
         }
         Ok(())
@@ -200,14 +268,33 @@ impl Exchange {
         self.last.set(Instant::now());
     }
 
-    async fn silence(&self) {
+    /// How long a head may take.
+    fn patience(&self) -> Duration {
+        PATIENCE.min(self.idle.get())
+    }
+
+    fn late(&self) -> Broken {
+        Broken::Server(format!("takes more than {} seconds for the head of its answer", self.patience().as_secs()))
+    }
+
+    async fn silence(&self) -> Broken {
         // Looked at now and then: the patience may have become shorter meanwhile.
         loop {
-            let end = self.last.get() + self.idle.get();
-            if end <= Instant::now() {
-                return;
+            let idle = self.idle.get();
+            let end = self.last.get() + idle;
+            if end > Instant::now() {
+                sleep_until(end.min(Instant::now() + HALF)).await;
+                continue;
             }
-            sleep_until(end.min(Instant::now() + HALF)).await;
+            return match (self.giving.get(), self.begun.get(), self.asking.get()) {
+                (true, ..) => Broken::Unheard(idle),
+                (_, true, _) => Broken::Server(format!(
+                    "does not go on with its answer: nothing came for {} seconds",
+                    idle.as_secs()
+                )),
+                (_, _, Waits::Program) => Broken::Unsaid(idle),
+                _ => Broken::Server(format!("does not answer: nothing came for {} seconds", idle.as_secs())),
+            };
         }
     }
 }

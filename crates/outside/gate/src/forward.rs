@@ -11,9 +11,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exchange::{Exchange, Said};
-use crate::head::{self, Direct, Head, HeadError, Want};
+use crate::head::{self, Direct, HeadError, Want};
+use crate::look::Look;
 use crate::naming::PROXY_BASTIDE;
-use crate::passage::{Asked, Closed, Passed, Why};
+use crate::passage::{Asked, Closed, End, Passed, Why};
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
@@ -22,7 +23,7 @@ use crate::tls::pass_hello;
 /// The port of [`PROXY_BASTIDE`].
 pub const PORT: u16 = 3128;
 /// How long a program may take to read a refusal.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 /// The answer to CONNECT.
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
@@ -42,15 +43,18 @@ impl Forward<'_> {
     /// When the program's side fails: it is then reset.
     pub async fn serve(&self, inside: &mut TcpStream, who: Option<Seen>) -> io::Result<()> {
         let mut bytes = Vec::new();
-        let head = match timeout(PATIENCE, read_head(inside, &mut bytes, head::parse_on)).await {
+        let patience = PATIENCE.min(self.requests.idle);
+        let head = match timeout(patience, read_head(inside, &mut bytes, head::parse_on)).await {
             Ok(head) => head?,
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) if bytes.is_empty() => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => Err(HeadError::Slow),
         };
         let head = match head {
             Ok(head) => head,
             Err(why) => {
                 let event = self.requests.passage.turn_away(&itself(who)?, &format!("refused request: {why}"));
-                return odd(inside, "400 Bad Request", why, event).await;
+                let status = if why == HeadError::Slow { "408 Request Timeout" } else { "400 Bad Request" };
+                return odd(inside, status, why, event).await;
             }
         };
         let rest = bytes.split_off(head.length);
@@ -91,7 +95,11 @@ impl Forward<'_> {
                 let why = Why::Refused { why: why.into(), suggestion: None };
                 return refuse(inside, &Closed { why, event }).await;
             }
-            (_, only_tls) => self.carry(inside, &mut outside, &head, (rest, only_tls, &asked)).await,
+            (Want::Forward { head, body, .. }, None) => {
+                let said = Said { head, body: *body, rest, only: true };
+                return self.forward(inside, &mut outside, end, said).await;
+            }
+            (Want::Tunnel, only_tls) => self.carry(inside, &mut outside, (rest, only_tls, &asked)).await,
         };
         self.requests.passage.closed(end.of(&result), sent, received);
         result
@@ -101,36 +109,43 @@ impl Forward<'_> {
         &self,
         inside: &mut TcpStream,
         outside: &mut TcpStream,
-        head: &Head,
         (rest, only_tls, asked): (Vec<u8>, Option<Box<Host>>, &Asked),
     ) -> (u64, u64, io::Result<()>) {
-        match &head.want {
-            Want::Tunnel => {
-                let started = async {
-                    inside.write_all(ESTABLISHED).await?;
-                    match only_tls {
-                        Some(host) => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &host))).await?,
-                        None => outside.write_all(&rest).await.map(|()| rest.len() as u64),
-                    }
-                };
-                let first = match started.await {
-                    Ok(first) => first,
-                    Err(error) => return (0, 0, Err(error)),
-                };
-                let (sent, received, result) =
-                    relay(inside, outside, self.buffers, self.requests.idle, self.requests.passage.forbidden(asked))
-                        .await;
-                (sent + first, received, result)
+        let started = async {
+            inside.write_all(ESTABLISHED).await?;
+            match only_tls {
+                Some(host) => timeout(PATIENCE, Box::pin(pass_hello(inside, outside, rest, &host))).await?,
+                None => outside.write_all(&rest).await.map(|()| rest.len() as u64),
             }
-            Want::Forward { head, body, .. } => {
-                let exchange = Exchange::new(self.requests.idle);
-                let said = Said { head, body: *body, rest, only: true };
-                let result = match exchange.run(inside, outside, said, &|_, _| true, None).await {
-                    Ok(_) => finish(inside).await,
-                    Err(error) => Err(error),
-                };
-                (exchange.sent.get(), exchange.received.get(), result)
-            }
+        };
+        let first = match started.await {
+            Ok(first) => first,
+            Err(error) => return (0, 0, Err(error)),
+        };
+        let until = self.requests.passage.forbidden(asked);
+        let (sent, received, result) = relay(inside, outside, self.buffers, self.requests.idle, until).await;
+        (sent + first, received, result)
+    }
+
+    /// Carries one request where the connection was decided as a whole.
+    async fn forward(
+        &self,
+        inside: &mut TcpStream,
+        outside: &mut TcpStream,
+        end: End,
+        said: Said<'_>,
+    ) -> io::Result<()> {
+        let exchange = Exchange::new(self.requests.idle);
+        let carried = exchange.run(inside, outside, said, &|_, _| true, &mut Look::default()).await;
+        let (sent, received) = (exchange.sent.get(), exchange.received.get());
+        let Err(broken) = carried else {
+            self.requests.passage.closed(end, sent, received);
+            return finish(inside).await;
+        };
+        let event = self.requests.passage.ended(end.because(&broken.to_string()), sent, received);
+        match broken.told(exchange.begun.get()) {
+            Some(why) => refuse(inside, &Closed { why, event }).await,
+            None => Err(io::Error::other(broken)),
         }
     }
 }

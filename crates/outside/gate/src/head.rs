@@ -69,6 +69,8 @@ pub struct Direct {
 pub enum HeadError {
     #[error("the head is longer than {MAX_HEAD} bytes")]
     TooLong,
+    #[error("the head was not whole in time")]
+    Slow,
     #[error("a line feed stands without carriage return")]
     BareLineFeed,
     #[error("a carriage return stands without line feed")]

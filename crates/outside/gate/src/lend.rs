@@ -205,13 +205,16 @@ impl Loan {
         Edit { readable: true, ..Edit::default() }
     }
 
-    /// Every spelling in which a server may give it back.
+    /// Every spelling in which a server may be expected to give it back.
     #[must_use]
     pub fn spellings(&self) -> Vec<Vec<u8>> {
         let value = &self.lent.value;
         let json = serde_json::to_string(value).unwrap_or_default();
-        let json = json.trim_matches('"').to_owned();
-        let mut all = vec![value.clone(), percent(value.as_bytes()), json, base64(value.as_bytes())];
+        let percent = percent(value.as_bytes());
+        let hex: String = value.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let mut all = vec![value.clone(), json.trim_matches('"').to_owned(), percent.to_ascii_lowercase(), percent];
+        all.extend([hex.to_ascii_uppercase(), hex]);
+        all.extend(within_base64(value));
         if let Position::Basic { user } = &self.position {
             all.push(base64(format!("{user}:{value}").as_bytes()));
         }
@@ -220,6 +223,19 @@ impl Loan {
         all.dedup();
         all
     }
+}
+
+/// What stands in base64 of any text that holds the value, in both alphabets: its digits at each of three places, without
+/// those that depend on what stands beside it.
+fn within_base64(value: &str) -> Vec<String> {
+    let digits = |before: usize| {
+        let whole = base64(format!("{}{value}", &"xx"[..before]).as_bytes());
+        let (from, sure) = ((before * 8).div_ceil(6), (before + value.len()) * 8 / 6);
+        whole[from..sure].to_owned()
+    };
+    let url_safe = |text: &String| text.replace('+', "-").replace('/', "_");
+    let usual: Vec<String> = (0..3).map(digits).collect();
+    usual.iter().map(url_safe).chain(usual.iter().cloned()).collect()
 }
 
 /// The body with a field set, as the kind of body it is.
@@ -279,6 +295,17 @@ mod tests {
         );
         let head = loan(Position::Basic { user: "me".into() }).put(HEAD, &mut Vec::new()).unwrap();
         assert!(String::from_utf8(head).unwrap().contains("authorization: Basic bWU6czNjcmV0Lyt2YWx1ZQ==\r\n"));
+    }
+
+    #[test]
+    fn it_is_known_in_base64_of_whatever_holds_it() {
+        let spellings = loan(Position::bearer()).spellings();
+        for text in ["s3cret/+value", "Bearer s3cret/+value", "a s3cret/+value b", "{\"k\":\"s3cret/+value\"}"] {
+            let written = base64(text.as_bytes());
+            assert!(spellings.iter().any(|one| find(written.as_bytes(), one)), "{written}");
+        }
+        let hex = b"7333637265742f2b76616c7565";
+        assert!(spellings.iter().any(|one| one == hex));
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! Looks at an answer on its way to the program: secrets are taken out, and what a model says is read. Nothing of an answer
-//! that cannot be read goes on.
+//! Looks at an answer on its way to the program: its head is held until it is whole, secrets are taken out, and what a model
+//! says is read. Where something is looked for, nothing of an answer that cannot be read goes on.
 
-use std::io;
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::reply::{Part, status};
+use crate::reply::{MAX_HEAD, Part, status};
 use crate::veil::Veil;
 
 /// Why an answer does not go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unread {
+    #[error("the answer does not begin with a head of HTTP/1.x, or with one of more than {MAX_HEAD} bytes")]
+    Head,
     #[error("the answer is compressed, though it was asked for plainly, so what comes back with it is not seen")]
     Coded,
     #[error("where the answer ends cannot be told, so what comes back with it is not seen")]
@@ -18,14 +20,14 @@ pub(crate) enum Unread {
     Answer(String),
 }
 
-/// What hears the body of an answer.
+/// What hears the body of an answer, before the program has it.
 pub(crate) trait Listen {
     /// Its head is whole.
     fn begin(&mut self, status: u16, kind: &str);
     /// A piece of what its body carries.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// Why it does not go on.
     fn hear(&mut self, bytes: &[u8]) -> Result<(), Unread>;
 }
 
@@ -45,6 +47,21 @@ impl<'l> Look<'l> {
         Look { veil, listener, ..Look::default() }
     }
 
+    /// Whether something is looked for in what the answer carries.
+    pub(crate) const fn reads(&self) -> bool {
+        self.veil.is_some() || self.listener.is_some()
+    }
+
+    /// Whether the head of the answer itself was whole. Interim ones are none.
+    pub(crate) const fn is_headed(&self) -> bool {
+        self.headed
+    }
+
+    /// Whether a head has begun that is not whole.
+    pub(crate) const fn waits(&self) -> bool {
+        !self.headed && !self.before.is_empty()
+    }
+
     /// How many secrets came back.
     pub(crate) fn found(&self) -> u64 {
         self.veil.as_ref().map_or(0, |veil| veil.found)
@@ -54,56 +71,70 @@ impl<'l> Look<'l> {
     ///
     /// # Errors
     /// [`Unread`].
-    pub(crate) fn pass(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)], end: bool) -> io::Result<Vec<u8>> {
+    pub(crate) fn pass<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        parts: &[(Part, Range<usize>)],
+        end: bool,
+    ) -> Result<Cow<'b, [u8]>, Unread> {
+        if self.headed && !self.reads() {
+            return Ok(Cow::Borrowed(bytes));
+        }
         let from = self.before.len();
         self.before.extend_from_slice(bytes);
         self.parts.extend(parts.iter().map(|(part, range)| (*part, from + range.start..from + range.end)));
-        if !self.headed && !self.begin()? {
-            return Ok(Vec::new());
+        let mut out = Vec::new();
+        while !self.headed {
+            if !self.begin(&mut out)? {
+                return Ok(Cow::Owned(out));
+            }
         }
         let (bytes, parts) = (std::mem::take(&mut self.before), std::mem::take(&mut self.parts));
-        for (part, range) in &parts {
-            match (part, &mut self.listener) {
-                (Part::Odd, _) => return Err(io::Error::new(io::ErrorKind::InvalidData, Unread::Odd)),
-                (Part::Body, Some(listener)) => {
-                    let heard = listener.hear(&bytes[range.clone()]);
-                    heard.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-                }
-                _ => {}
-            }
+        if self.reads() {
+            self.hear(&bytes, &parts)?;
         }
-        Ok(match &mut self.veil {
-            Some(veil) => veil.pass(&bytes, &parts, end),
-            None => bytes,
-        })
+        match &mut self.veil {
+            Some(veil) => out.extend(veil.pass(&bytes, &parts, end)),
+            None => out.extend(bytes),
+        }
+        Ok(Cow::Owned(out))
     }
 
-    /// Whether the head of the answer itself is there; those before it go with it.
-    fn begin(&mut self) -> io::Result<bool> {
-        let odd = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        let mut start = 0;
-        for (part, range) in &self.parts {
-            match part {
-                Part::Odd => return odd(Unread::Odd),
-                Part::Head { last: true } => {
-                    let head = &self.before[start..range.end];
-                    let status = status(head).unwrap_or(0);
-                    if status >= 200 {
-                        if is_coded(head) {
-                            return odd(Unread::Coded);
-                        }
-                        if let Some(listener) = &mut self.listener {
-                            listener.begin(status, &value(head, "content-type").unwrap_or_default());
-                        }
-                        self.headed = true;
-                        return Ok(true);
-                    }
-                    start = range.end;
-                }
+    fn hear(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)]) -> Result<(), Unread> {
+        for (part, range) in parts {
+            match (part, &mut self.listener) {
+                (Part::Odd, _) => return Err(Unread::Odd),
+                (Part::Body, Some(listener)) => listener.hear(&bytes[range.clone()])?,
                 _ => {}
             }
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// Takes the first head, if it is whole. An interim one goes on by itself, since a program may wait for it; where
+    /// something is looked for, nobody waits, and none goes on.
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<bool, Unread> {
+        let Some(at) = self.parts.iter().position(|(part, _)| *part != Part::Head { last: false }) else {
+            return Ok(false);
+        };
+        let (Part::Head { .. }, Range { end, .. }) = self.parts[at].clone() else { return Err(Unread::Head) };
+        let head = &self.before[..end];
+        let status = status(head).unwrap_or(0);
+        if status >= 200 {
+            if self.reads() && is_coded(head) {
+                return Err(Unread::Coded);
+            }
+            if let Some(listener) = &mut self.listener {
+                listener.begin(status, &value(head, "content-type").unwrap_or_default());
+            }
+            self.headed = true;
+            return Ok(true);
+        }
+        let reads = self.reads();
+        out.extend(self.before.drain(..end).filter(|_| !reads));
+        self.parts.drain(..=at);
+        self.parts.iter_mut().for_each(|(_, range)| *range = range.start - end..range.end - end);
+        Ok(!self.parts.is_empty())
     }
 }
 

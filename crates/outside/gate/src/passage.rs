@@ -1,7 +1,7 @@
 //! The one way out. Transparent, CONNECT and forwarded requests all come through here: decide, record, connect to
 //! pinned addresses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ impl Closed {
     pub(crate) const fn status(&self) -> &'static str {
         match &self.why {
             Why::Unreachable(_) => "502 Bad Gateway",
+            Why::Slow(_) => "408 Request Timeout",
+            Why::Odd(_) => "400 Bad Request",
             Why::TooMuch(TooMuch::Body(_)) => "413 Content Too Large",
             Why::TooMuch(TooMuch::Rate(_)) => "429 Too Many Requests",
             _ => "403 Forbidden",
@@ -92,9 +94,15 @@ pub enum Why {
     /// It was allowed, but for its size or for how often it comes.
     #[error("{0}")]
     TooMuch(TooMuch),
-    /// It was allowed and could not be made.
+    /// It was allowed and could not be made, or brought no answer.
     #[error("{0}")]
     Unreachable(String),
+    /// The program did not say all of it in time.
+    #[error("{0}")]
+    Slow(String),
+    /// It can be read in more than one way.
+    #[error("{0}")]
+    Odd(String),
     /// It could not be recorded, and so was not made.
     #[error("the record cannot be written, so nothing is let out")]
     Unrecorded,
@@ -142,6 +150,10 @@ pub struct End {
     /// That, where it is not what the record said.
     address: Option<IpAddr>,
     note: Option<String>,
+    /// The last request on it, where that is not the one that it was made for.
+    last: Cell<Option<EventId>>,
+    /// The request that it broke off with.
+    broke: Option<EventId>,
 }
 
 impl End {
@@ -163,7 +175,12 @@ impl End {
     /// The same where it came to nothing.
     #[must_use]
     pub fn because(self, why: &str) -> End {
-        End { note: Some(why.to_owned()), ..self }
+        let note = self.note.map_or_else(|| why.to_owned(), |note| format!("{note}; {why}"));
+        End { note: Some(note), broke: self.last.get(), ..self }
+    }
+
+    fn new(connect: EventId, at: Option<IpAddr>, address: Option<IpAddr>, note: Option<String>) -> End {
+        End { connect, at, address, note, last: Cell::new(None), broke: None }
     }
 }
 
@@ -208,11 +225,11 @@ impl Passage {
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
-                Ok(Passed { stream, end: End { connect, at: address, address: other, note }, leave, only_tls })
+                Ok(Passed { stream, end: End::new(connect, address, other, note), leave, only_tls })
             }
             Err(why) => {
-                self.closed(End { connect, at: None, address: None, note: Some(why.clone()) }, 0, 0);
-                Err(Closed { why: Why::Unreachable(why), event: Some(connect) })
+                let event = self.ended(End::new(connect, None, None, Some(why.clone())), 0, 0);
+                Err(Closed { why: Why::Unreachable(why), event })
             }
         }
     }
@@ -231,8 +248,9 @@ impl Passage {
             pinned.map_err(|refusal| self.refuse_with(asked, Verdict::Refused, &refusal, None))?;
         }
         paced(&self.request_pace, asked).await;
-        let on = Cause { id: on.connect, known: Known::Observed };
-        self.allow_request(asked, rule, Some(on)).map(|_| leave)
+        let by = Cause { id: on.connect, known: Known::Observed };
+        on.last.set(Some(self.allow_request(asked, rule, Some(by))?));
+        Ok(leave)
     }
 
     /// Whether it is allowed; nothing is recorded, and nothing of a bound used.
@@ -334,10 +352,17 @@ impl Passage {
 
     /// Records the end of an allowed connection.
     pub fn closed(&self, end: End, sent: u64, received: u64) {
-        // The effect is over: if this is lost, the ledger refuses whatever comes next.
-        let End { connect, address, note, .. } = end;
+        self.ended(end, sent, received);
+    }
+
+    /// The same; gives the event.
+    pub(crate) fn ended(&self, end: End, sent: u64, received: u64) -> Option<EventId> {
+        let End { connect, address, note, broke, .. } = end;
         let address = address.map(|address| address.to_string());
-        let _ = self.ledger.borrow_mut().write(Kind::Close { connect, sent, received, address, note });
+        let broke = broke.map(|id| Cause { id, known: Known::Observed });
+        let kind = Kind::Close { connect, sent, received, address, note };
+        // The effect is over: if this is lost, the ledger refuses whatever comes next.
+        self.ledger.borrow_mut().write_after(broke, kind).ok()
     }
 
     /// Records a refusal that no policy had to decide; gives the event.

@@ -1,19 +1,25 @@
-//! Where the answer to a forwarded request ends. It is passed on as it comes and never refused: what cannot be told
-//! apart here ends where the server closes.
+//! Where the answer to a request ends. What cannot be told apart here ends where the server closes; whether it is passed on
+//! is for [`crate::look`] to say.
 
 use std::ops::Range;
 
 use crate::body::Left;
 use crate::chunks::Chunks;
 
-/// Longest head that is followed.
-const MAX_HEAD: usize = 64 * 1024;
+/// Longest head that is followed, those of interim answers before it included: else they could go on for ever.
+pub(crate) const MAX_HEAD: usize = 64 * 1024;
+/// What every head begins with.
+const BEGINS: &[u8] = b"HTTP/1.";
 
 /// Follows an answer byte by byte.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// The request was HEAD: there is no body, whatever the head says.
     bare: bool,
+    /// What it carries is looked at: nothing of it may stand where nobody looks.
+    read: bool,
+    /// Bytes of heads so far.
+    heads: usize,
     state: State,
 }
 
@@ -25,6 +31,8 @@ enum State {
     ToTheEnd {
         odd: bool,
     },
+    /// Its chunks cannot be told apart: no program could read it.
+    Torn,
     Whole,
 }
 
@@ -37,15 +45,22 @@ pub(crate) enum Part {
     Body,
     /// What cannot be told apart.
     Odd,
+    /// What is no head of an answer, or too long for one.
+    NoHead,
 }
 
 impl Reply {
-    pub(crate) const fn new(bare: bool) -> Reply {
-        Reply { bare, state: State::Head(Vec::new()) }
+    pub(crate) const fn new(bare: bool, read: bool) -> Reply {
+        Reply { bare, read, heads: 0, state: State::Head(Vec::new()) }
     }
 
     pub(crate) const fn is_whole(&self) -> bool {
         matches!(self.state, State::Whole)
+    }
+
+    /// Whether no program could tell where it ends.
+    pub(crate) const fn is_torn(&self) -> bool {
+        matches!(self.state, State::Torn)
     }
 
     /// Whether its head tells no end of it but the connection's.
@@ -54,11 +69,12 @@ impl Reply {
     }
 
     /// How many of these bytes belong to the answer.
+    #[cfg(test)]
     pub(crate) fn take(&mut self, bytes: &[u8]) -> usize {
         self.take_with(bytes, &mut |_, _| {})
     }
 
-    /// The same, and tells what stands where. What frames a body is told as nothing.
+    /// Tells how many of these bytes belong to the answer, and what stands where. What frames a body is told as nothing.
     pub(crate) fn take_with(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Part, Range<usize>)) -> usize {
         let mut at = 0;
         while at < bytes.len() && !self.is_whole() {
@@ -67,16 +83,17 @@ impl Reply {
                 State::Head(head) => {
                     let old = head.len();
                     head.extend_from_slice(rest);
-                    match end(head, old) {
-                        Some(end) => {
-                            tell(Part::Head { last: true }, at..at + end - old);
-                            (end - old, Some(after(&head[..end], self.bare)))
-                        }
-                        None => {
-                            let odd = head.len() > MAX_HEAD;
-                            tell(if odd { Part::Odd } else { Part::Head { last: false } }, at..bytes.len());
-                            (rest.len(), odd.then_some(State::ToTheEnd { odd }))
-                        }
+                    let end = end(head, old);
+                    head.truncate(end.unwrap_or(head.len()));
+                    let taken = head.len() - old;
+                    self.heads += taken;
+                    let begins = BEGINS.starts_with(&head[..head.len().min(BEGINS.len())]);
+                    if self.heads > MAX_HEAD || !begins || (end.is_some() && status(head).is_none()) {
+                        tell(Part::NoHead, at..bytes.len());
+                        (rest.len(), Some(State::ToTheEnd { odd: true }))
+                    } else {
+                        tell(Part::Head { last: end.is_some() }, at..at + taken);
+                        (taken, end.map(|_| after(head, self.bare, self.read)))
                     }
                 }
                 State::Body(left) => {
@@ -85,12 +102,16 @@ impl Reply {
                         Ok(taken) => (taken, left.is_done().then_some(State::Whole)),
                         Err(_) => {
                             tell(Part::Odd, at..bytes.len());
-                            (rest.len(), Some(State::ToTheEnd { odd: true }))
+                            (rest.len(), Some(State::Torn))
                         }
                     }
                 }
                 State::ToTheEnd { odd } => {
                     tell(if *odd { Part::Odd } else { Part::Body }, at..bytes.len());
+                    (rest.len(), None)
+                }
+                State::Torn => {
+                    tell(Part::Odd, at..bytes.len());
                     (rest.len(), None)
                 }
                 State::Whole => break,
@@ -102,10 +123,14 @@ impl Reply {
     }
 }
 
-/// Where the head ends, of which `old` bytes were looked at before.
+/// Where the head ends, of which `old` bytes were looked at before: at the first empty line, however that ends.
 pub(crate) fn end(head: &[u8], old: usize) -> Option<usize> {
-    let from = old.saturating_sub(3);
-    head[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
+    let lines = (old.saturating_sub(2)..head.len()).filter(|at| head[*at] == b'\n');
+    lines.map(|at| at + 1).find_map(|at| match &head[at..] {
+        [b'\n', ..] => Some(at + 1),
+        [b'\r', b'\n', ..] => Some(at + 2),
+        _ => None,
+    })
 }
 
 /// The status that a head's first line tells.
@@ -115,11 +140,12 @@ pub(crate) fn status(head: &[u8]) -> Option<u16> {
 }
 
 /// What follows a head.
-fn after(head: &[u8], bare: bool) -> State {
-    let Some(head) = std::str::from_utf8(head).ok().filter(|head| !head.contains("\n ") && !head.contains("\n\t"))
-    else {
-        return State::ToTheEnd { odd: true };
+fn after(head: &[u8], bare: bool, read: bool) -> State {
+    // Some programs end a line where others do not.
+    let plain = |head: &&str| {
+        !head.contains("\n ") && !head.contains("\n\t") && !head.replace("\r\n", "").contains(['\r', '\n', '\0'])
     };
+    let Some(head) = std::str::from_utf8(head).ok().filter(plain) else { return State::ToTheEnd { odd: true } };
     match status(head.as_bytes()) {
         None | Some(101) => return State::ToTheEnd { odd: true },
         Some(100..=199) => return State::Head(Vec::new()),
@@ -142,7 +168,9 @@ fn after(head: &[u8], bare: bool) -> State {
             Ok(length) => State::Body(Left::Length(length)),
             Err(_) => State::ToTheEnd { odd: true },
         },
-        ([], [encoding]) if encoding.eq_ignore_ascii_case("chunked") => State::Body(Left::Chunks(Chunks::default())),
+        ([], [encoding]) if encoding.eq_ignore_ascii_case("chunked") => {
+            State::Body(Left::Chunks(if read { Chunks::default() } else { Chunks::of_an_answer() }))
+        }
         ([], []) => State::ToTheEnd { odd: false },
         _ => State::ToTheEnd { odd: true },
     }
@@ -154,9 +182,9 @@ mod tests {
 
     /// How many bytes belong to the answer and whether it is whole, told at once and byte by byte.
     fn follow(text: &[u8], bare: bool) -> (usize, bool) {
-        let mut whole = Reply::new(bare);
+        let mut whole = Reply::new(bare, true);
         let once = (whole.take(text), whole.is_whole());
-        let mut single = Reply::new(bare);
+        let mut single = Reply::new(bare, true);
         let taken = text.iter().map(|byte| single.take(&[*byte])).sum();
         assert_eq!((taken, single.is_whole()), once, "{}", text.escape_ascii());
         once
@@ -186,10 +214,36 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\nhi",
             b"HTTP/1.1 200 OK\r\nX: y\r\n Content-Length: 1\r\n\r\nhi",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;extension\r\nh\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: y\nContent-Length: 1\r\n\r\nhi",
+            b"HTTP/1.1 200 OK\nContent-Length: 1\n\nhi",
             b"HTTP/1.1 101 Switching Protocols\r\nContent-Length: 1\r\n\r\nhi",
             b"no answer at all\r\n\r\nhi",
         ] {
             assert_eq!(follow(text, false), (text.len(), false), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_nobody_looks_at_may_have_extensions_and_trailers() {
+        let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nh\r\n0\r\nX: y\r\n\r\nmore";
+        let mut reply = Reply::new(false, false);
+        let taken: usize = text.iter().map(|byte| reply.take(&[*byte])).sum();
+        assert_eq!((taken, reply.is_whole()), (text.len() - 4, true));
+    }
+
+    #[test]
+    fn heads_are_bounded_together() {
+        for text in [
+            [b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; MAX_HEAD][..]].concat(),
+            [b"HTTP/1.1 ", &[b'2'; MAX_HEAD][..]].concat(),
+            b"HTTP/1.1 102 Processing\r\n\r\n".repeat(MAX_HEAD / 20),
+            b"SSH-2.0-x\r\n".to_vec(),
+            b"HTTP/2 200\r\n\r\n".to_vec(),
+            b"\r\nHTTP/1.1 200 OK\r\n\r\n".to_vec(),
+        ] {
+            let mut told = Vec::new();
+            Reply::new(false, false).take_with(&text, &mut |part, _| told.push(part));
+            assert_eq!(told.last(), Some(&Part::NoHead), "{}", text[..20.min(text.len())].escape_ascii());
         }
     }
 }

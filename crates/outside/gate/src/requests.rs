@@ -12,7 +12,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use crate::collect::{Collected, Room, Uncollected};
-use crate::exchange::{Exchange, Left, Said};
+use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::{finish, odd, read_head, refuse};
 use crate::head::{self, Body, Direct, HANDSHAKE, HeadError, Place};
 use crate::lend::{self, LendError, Loan};
@@ -20,7 +20,7 @@ use crate::look::Look;
 use crate::models::Whole;
 use crate::passage::{Allowed, Asked, Closed, End, Leave, Passage, Passed, Why};
 use crate::stream::{Again, Outer};
-use crate::tls::Authority;
+use crate::tls::{Authority, Refused};
 use crate::veil::Veil;
 
 /// How long a head may take to come, and a handshake.
@@ -64,21 +64,6 @@ struct Taken<'c> {
     rest: Vec<u8>,
     /// All that it says, where that counts.
     whole: Option<Collected<'c>>,
-}
-
-/// Why a request was not taken.
-enum Unsaid {
-    TooLong(String),
-    Io(io::Error),
-}
-
-impl From<Uncollected> for Unsaid {
-    fn from(why: Uncollected) -> Unsaid {
-        match why {
-            Uncollected::TooLong => Unsaid::TooLong(why.to_string()),
-            Uncollected::Io(error) => Unsaid::Io(error),
-        }
-    }
 }
 
 impl<'c> Taken<'c> {
@@ -152,7 +137,8 @@ impl<'a> Requests<'a> {
         course: &mut Course<'a>,
     ) -> io::Result<()> {
         let stream = Again { first, stream: inside };
-        let mut inside = match timeout(PATIENCE, authority.accept(stream, &course.asked.host)).await? {
+        let accepted = timeout(self.patience(), authority.accept(stream, &course.asked.host)).await;
+        let mut inside = match accepted.unwrap_or(Err(Refused::Slow)) {
             Ok(inside) => inside,
             Err(why) => {
                 self.passage.turn_away(&course.asked, &format!("refused connection: {why}"));
@@ -182,7 +168,8 @@ impl<'a> Requests<'a> {
             }
             let (host, port, tls) = (&course.asked.host, course.asked.port, course.tls.is_some());
             let read = |bytes: &[u8], looked| head::parse_direct(bytes, looked, &Place { host, port, tls });
-            let direct = match timeout(PATIENCE, read_head(inside, &mut bytes, read)).await?? {
+            let read = timeout(self.patience(), read_head(inside, &mut bytes, read)).await;
+            let direct = match read.unwrap_or(Ok(Err(HeadError::Slow)))? {
                 Ok(direct) => direct,
                 Err(why) => return self.odd(inside, course, why).await,
             };
@@ -201,13 +188,13 @@ impl<'a> Requests<'a> {
         asked: &mut Asked,
         head: Vec<u8>,
         rest: Vec<u8>,
-    ) -> Result<Taken<'c>, Unsaid> {
+    ) -> Result<Taken<'c>, Uncollected> {
         let body = asked.asks.as_ref().map_or(Body::Length(0), |asks| asks.body);
         if !self.passage.watches() || self.passage.allows(asked).is_none() {
             return Ok(Taken { head, body, rest, whole: None });
         }
         let waits = head::waits(&head);
-        let whole = self.room.collect(inside, body, rest, waits).await?;
+        let whole = self.room.collect(inside, body, rest, (waits, self.idle)).await?;
         let length = whole.body.len();
         if let Some(asks) = &mut asked.asks {
             asks.body = Body::Length(length as u64);
@@ -229,10 +216,16 @@ impl<'a> Requests<'a> {
         let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
         let taken = match self.taken(inside, &mut asked, head, rest).await {
             Ok(taken) => taken,
-            Err(Unsaid::Io(error)) => return Err(error),
-            Err(Unsaid::TooLong(why)) => {
-                let closed = self.passage.closed_to(&asked, why);
-                return refuse(inside, &closed).await.map(|()| None);
+            Err(Uncollected::Io(error)) => return Err(error),
+            Err(odd) => {
+                let words = odd.to_string();
+                let event = self.passage.turn_away(&asked, &format!("refused request: {words}"));
+                let why = match odd {
+                    Uncollected::Slow => Why::Slow(words),
+                    Uncollected::Torn => Why::Odd(words),
+                    _ => Why::Refused { why: words, suggestion: None },
+                };
+                return refuse(inside, &Closed { why, event }).await.map(|()| None);
             }
         };
         if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
@@ -266,29 +259,47 @@ impl<'a> Requests<'a> {
         let now = self.passage.now();
         let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
-        let mut look = loan.as_ref().map(|loan| Look::new(Some(Veil::new(loan.spellings())), None));
-        let carried = exchange.run(inside, &mut outside.stream, said, &may, look.as_mut()).await;
-        self.came_back(outside, loan.as_deref(), look.map_or(0, |look| look.found()));
+        let mut look = Look::new(loan.as_ref().map(|loan| Veil::new(loan.spellings())), None);
+        let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
+        self.came_back(outside, loan.as_deref(), look.found());
         outside.sent += exchange.sent.get();
         outside.received += exchange.received.get();
         match carried {
             Ok(Left::Both(rest)) if !last => Ok(Some(rest)),
             Ok(_) => finish(inside).await.map(|()| None),
-            Err(error) => {
-                if error.kind() == io::ErrorKind::QuotaExceeded {
-                    self.passage.turn_away(&asked, "request cut off: it said more than its rule allows");
-                }
-                if error.kind() != io::ErrorKind::InvalidData {
-                    return Err(error);
-                }
-                let event = self.passage.turn_away(&asked, &format!("answer held back: {error}"));
-                if exchange.received.get() > 0 {
-                    return Err(error);
-                }
-                let why = Why::Unreachable(error.to_string());
-                refuse(inside, &Closed { why, event }).await.map(|()| None)
-            }
+            Err(broken) => match self.broken(&asked, course, &exchange, &broken) {
+                Some(closed) => refuse(inside, &closed).await.map(|()| None),
+                None => Err(io::Error::other(broken)),
+            },
         }
+    }
+
+    /// Records why an exchange broke off, and ends the connection that it was on. Gives what the program is told, where
+    /// nothing of an answer reached it: else its connection is cut, so that it takes no part for the whole.
+    pub(crate) fn broken(
+        &self,
+        asked: &Asked,
+        course: &mut Course<'_>,
+        exchange: &Exchange,
+        broken: &Broken,
+    ) -> Option<Closed> {
+        let turned = match broken {
+            Broken::TooMuch => self.passage.turn_away(asked, &format!("request cut off: {broken}")),
+            Broken::Unread(why) => self.passage.turn_away(asked, &format!("answer held back: {why}")),
+            _ => None,
+        };
+        let ended = course.outside.take().and_then(|outside| {
+            let Outside { end, sent, received, .. } = outside;
+            self.passage.ended(end.because(&broken.to_string()), sent, received)
+        });
+        let event = turned.or(ended);
+        let why = broken.told(exchange.begun.get())?;
+        Some(Closed { why, event })
+    }
+
+    /// How long a head may take to come, and a handshake.
+    fn patience(&self) -> Duration {
+        PATIENCE.min(self.idle)
     }
 
     /// Decides a request, and makes the connection that it goes on unless there is one.
@@ -311,7 +322,7 @@ impl<'a> Requests<'a> {
                 return Err(Closed { why: Why::Unreachable(why), event });
             }
             None => Outer::Plain(stream),
-            Some(authority) => match timeout(PATIENCE, authority.connect(stream, &asked.host)).await {
+            Some(authority) => match timeout(self.patience(), authority.connect(stream, &asked.host)).await {
                 Ok(Ok(stream)) => Outer::Tls(Box::new(stream)),
                 failed => {
                     let why = match failed {
@@ -319,8 +330,7 @@ impl<'a> Requests<'a> {
                         _ => "the destination does not answer".into(),
                     };
                     let why = format!("no TLS with `{}`: {why}", asked.host);
-                    let event = Some(end.event());
-                    self.passage.closed(end.because(&why), 0, 0);
+                    let event = self.passage.ended(end.because(&why), 0, 0);
                     return Err(Closed { why: Why::Unreachable(why), event });
                 }
             },
@@ -340,6 +350,7 @@ impl<'a> Requests<'a> {
         let event = self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
         match why {
             HeadError::Tls => Err(io::Error::other(why)),
+            HeadError::Slow => odd(inside, "408 Request Timeout", why, event).await,
             // codex asks for a WebSocket first. After this answer alone it goes on without one, and at once.
             HeadError::Upgrade if self.passage.is_for_models(&course.asked) => {
                 odd(inside, "426 Upgrade Required", why, event).await
@@ -353,7 +364,7 @@ impl<'a> Requests<'a> {
         let Some(loan) = loan.filter(|_| times > 0) else { return };
         let cause = Cause { id: outside.end.event(), known: Known::Observed };
         let kind = Kind::Evidence {
-            what: format!("the credential `{}` came back and was masked", loan.name()),
+            what: format!("the credential {} came back and was masked", loan.name()),
             source: outside.to.0.to_string(),
             how: String::new(),
             quoted: String::new(),

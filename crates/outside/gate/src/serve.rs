@@ -186,6 +186,8 @@ fn writer(lease: &Lease) -> Result<Writer, Failure> {
 }
 
 fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
+    // Its connections inherit it; see `dial`.
+    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
     let listener = std::net::TcpListener::from(socket);
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)

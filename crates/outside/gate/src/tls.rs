@@ -63,6 +63,9 @@ pub enum Refused {
     /// The program offers protocols that are not read.
     #[error("the program offers no HTTP/1.1 within TLS")]
     Protocol,
+    /// It does not go on.
+    #[error("the TLS handshake was not whole in time")]
+    Slow,
     /// Anything else.
     #[error("the TLS handshake failed: {0}")]
     Failed(String),

@@ -81,7 +81,8 @@ mod tests {
 
     /// What a program gets of an answer that comes in pieces of this size.
     fn through(answer: &[u8], size: usize) -> (Vec<u8>, u64) {
-        let (mut reply, mut veil, mut out) = (Reply::new(false), Veil::new(vec![b"s3cret-value".to_vec()]), Vec::new());
+        let (mut reply, mut veil, mut out) =
+            (Reply::new(false, true), Veil::new(vec![b"s3cret-value".to_vec()]), Vec::new());
         for piece in answer.chunks(size) {
             let mut parts = Vec::new();
             let taken = reply.take_with(piece, &mut |part, range| parts.push((part, range)));

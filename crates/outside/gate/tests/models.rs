@@ -79,6 +79,7 @@ fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
         models: vec![ValuePattern::parse(models).unwrap()],
         provider: provider.into(),
         model: model.map(str::to_owned),
+        fallback: Vec::new(),
     };
     let mut policy = Policy { name: "test".into(), ..Policy::default() };
     policy.inference = Inference {

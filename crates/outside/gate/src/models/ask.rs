@@ -6,11 +6,12 @@ use policy::provider::{Kind, Wire};
 use policy::{Request, Sink};
 use record::{Cause, EventId, Known, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::{Failure, Hearing, Planned, plan, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Exchange, Left, Said};
-use crate::forward::finish;
+use crate::forward::{FAREWELL, finish};
 use crate::head::{Body, Edit, edit};
 use crate::look::Look;
 use crate::passage::{Closed, Leave};
@@ -86,29 +87,22 @@ impl<'a> Requests<'a> {
             let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
             let mut look = Look::new(veil, Some(&mut hearing));
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
-            let carried = exchange.run(inside, &mut outside.stream, said, &may, Some(&mut look)).await;
+            let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
             (carried, look.found())
         };
         self.came_back(outside, loan.as_deref(), found);
         outside.sent += exchange.sent.get();
         outside.received += exchange.received.get();
-        let status = hearing.status();
-        if let Some(mut delivered) = hearing.finish() {
-            if status >= 300 {
-                delivered.error.get_or_insert(format!("the provider answers {status}"));
-            }
+        if let Some(delivered) = hearing.finish(carried.as_ref().err()) {
             passage.models.answered(model, &delivered, &passage.ledger);
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Some(rest)),
             Ok(_) => finish(inside).await.map(|()| None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData && exchange.received.get() == 0 => {
-                let why = format!("answer held back: {error}");
-                let event = passage.turn_away(&outer, &why);
-                let failure = Failure { status: "502 Bad Gateway", why };
-                answer(inside, &say(wire, &failure, event)).await
-            }
-            Err(error) => Err(error),
+            Err(broken) => match self.broken(&outer, course, &exchange, &broken) {
+                Some(closed) => unreached(inside, wire, &closed).await,
+                None => Err(io::Error::other(broken)),
+            },
         }
     }
 
@@ -135,7 +129,8 @@ async fn unreached(
 }
 
 async fn answer(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), text: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    inside.write_all(text).await?;
+    // As whatever is refused: a program that does not read must not hold its connection.
+    timeout(FAREWELL, inside.write_all(text)).await??;
     finish(inside).await.map(|()| None)
 }
 

@@ -1,8 +1,8 @@
 //! What becomes of a request to a model, decided before anything of it goes out. Pure: the same request and policy give
 //! the same plan.
 
-use policy::provider::{self, Edit as Change, Endpoint, Held, Kind, Wire};
-use policy::{Conjunction, Provider, Vendor};
+use policy::provider::{self, Edit as Change, Endpoint, Grants, Held, Kind, Wire};
+use policy::{Conjunction, Served, Vendor};
 use record::conversation::{self, Conversation};
 use serde_json::Value;
 
@@ -13,20 +13,21 @@ use crate::asked::Asks;
 #[derive(Debug)]
 pub(crate) struct Planned<'p> {
     pub(crate) endpoint: &'static Endpoint,
-    pub(crate) provider: &'p Provider,
+    /// Who may be asked, in this order; one at least.
+    pub(crate) served: Vec<Served<'p>>,
     /// The model that the program names; empty where it names none.
     pub(crate) model: String,
-    /// The model that the provider is asked for.
-    pub(crate) asked: String,
-    /// Path and query at the provider.
-    pub(crate) target: String,
-    /// The body, with what must be in it.
-    pub(crate) body: Vec<u8>,
     /// What is said; none where nothing is answered.
     pub(crate) conversation: Option<Conversation>,
     /// Headers that are left out, and one that has another value.
     pub(crate) without: Vec<String>,
     pub(crate) with: Option<(String, String)>,
+    /// The path, and what of the query goes on.
+    pub(super) path: String,
+    pub(super) query: String,
+    /// The body, with what must be in it.
+    pub(super) read: Value,
+    pub(super) grants: Grants,
 }
 
 /// Whether a body looks like what is asked of a model, wherever it goes.
@@ -71,77 +72,73 @@ pub(crate) fn plan<'p>(
             provider::Verdict::Refuse(why) => return Err(refused(wire, &why)),
         }
     }
+    let (path, query) = (path.to_owned(), query(asks));
+    let mut planned = Planned {
+        endpoint,
+        served: Vec::new(),
+        model: String::new(),
+        conversation: None,
+        without,
+        with,
+        path,
+        query,
+        read: Value::Null,
+        grants,
+    };
     if method != "POST" {
-        let provider = speaking(policy, endpoint)?;
-        let (target, body) = (target(provider, path, asks), Vec::new());
-        let (model, asked) = (String::new(), String::new());
-        return Ok(Planned { endpoint, provider, model, asked, target, body, conversation: None, without, with });
+        planned.served.push(speaking(policy, endpoint)?);
+        return Ok(planned);
     }
     let mut read = parse(body).map_err(|why| (wire, Failure::bad(format!("its body cannot be read: {why}"))))?;
-    let changes = provider::judge(endpoint, &read, &grants, held).map_err(|why| refused(wire, &why))?;
-    let conversation = conversation::read(form(endpoint.wire), path, &read)
+    let changes = provider::judge(endpoint, &read, &planned.grants, held).map_err(|why| refused(wire, &why))?;
+    let conversation = conversation::read(form(endpoint.wire), &planned.path, &read)
         .map_err(|why| (wire, Failure::bad(format!("what it says cannot be read: {why}"))))?;
-    let model = conversation.model.clone().unwrap_or_default();
-    let (route, provider) = policy.route(&model).ok_or_else(|| {
-        let why = format!("no route of the policy takes the model `{}`", shown(&model));
-        (wire, Failure::refused(why))
-    })?;
-    speaks(provider.wire, endpoint)?;
-    for change in changes {
-        let Change::Set { pointer, value } = change;
-        if let (Some(object), Some(name)) = (read.as_object_mut(), pointer.strip_prefix('/')) {
+    planned.model = conversation.model.clone().unwrap_or_default();
+    planned.served = policy.served(&planned.model);
+    if planned.served.is_empty() {
+        let why = format!("no route of the policy takes the model `{}`", shown(&planned.model));
+        return Err((wire, Failure::refused(why)));
+    }
+    change(&mut read, changes);
+    Ok(Planned { read, conversation: Some(conversation), ..planned })
+}
+
+/// Makes the changes that must be made.
+pub(super) fn change(body: &mut Value, changes: Vec<Change>) {
+    for Change::Set { pointer, value } in changes {
+        if let (Some(object), Some(name)) = (body.as_object_mut(), pointer.strip_prefix('/')) {
             object.insert(name.to_owned(), value);
         }
     }
-    let asked = route.model.clone().unwrap_or_else(|| model.clone());
-    let mut path = path.to_owned();
-    if route.model.is_some() {
-        match endpoint.wire {
-            Wire::Gemini => path = path.replacen(&format!("/{model}:"), &format!("/{asked}:"), 1),
-            _ => {
-                if let Some(object) = read.as_object_mut() {
-                    object.insert("model".into(), asked.clone().into());
-                }
-            }
-        }
-    }
-    let body = serde_json::to_vec(&read).map_err(|why| (wire, Failure::bad(why.to_string())))?;
-    let target = target(provider, &path, asks);
-    Ok(Planned { endpoint, provider, model, asked, target, body, conversation: Some(conversation), without, with })
 }
 
-/// Who is asked what names no model.
-fn speaking<'p>(policy: &'p Conjunction, endpoint: &Endpoint) -> Result<&'p Provider, (Option<Wire>, Failure)> {
-    let vendors = Vendor::ALL.into_iter().filter(|vendor| speaks(*vendor, endpoint).is_ok());
+/// Who is asked what names no model. Whether there is anybody is answered for all of them.
+fn speaking<'p>(policy: &'p Conjunction, endpoint: &Endpoint) -> Result<Served<'p>, (Option<Wire>, Failure)> {
+    let vendors = Vendor::ALL.into_iter().filter(|vendor| endpoint.kind == Kind::Probe || speaks(*vendor, endpoint));
+    let provider = vendors.filter_map(|vendor| policy.speaking(vendor)).next();
     let why = "no provider of the policy speaks this";
-    vendors
-        .filter_map(|vendor| policy.speaking(vendor))
-        .next()
-        .ok_or((Some(endpoint.wire), Failure::refused(why.into())))
+    let provider = provider.ok_or((Some(endpoint.wire), Failure::refused(why.into())))?;
+    Ok(Served { provider, model: None })
 }
 
-fn speaks(vendor: Vendor, endpoint: &Endpoint) -> Result<(), (Option<Wire>, Failure)> {
+pub(super) fn speaks(vendor: Vendor, endpoint: &Endpoint) -> bool {
     let open = matches!(endpoint.wire, Wire::Chat | Wire::Responses | Wire::Embeddings);
     let models = endpoint.kind == Kind::Models && endpoint.path == "/v1/models";
-    let same = match vendor {
+    match vendor {
         Vendor::Anthropic => endpoint.wire == Wire::Messages || models,
         Vendor::Openai => open || models,
         Vendor::Gemini => endpoint.wire == Wire::Gemini,
         // It takes what many take, too.
         Vendor::Ollama => endpoint.wire == Wire::Ollama || open,
-    };
-    let why =
-        format!("the provider that the policy routes this model to speaks `{}`, which this is not", vendor.name());
-    if same { Ok(()) } else { Err((Some(endpoint.wire), Failure::refused(why))) }
+    }
 }
 
-/// Path and query at the provider. Of a query goes on what says how the answer comes.
-fn target(provider: &Provider, path: &str, asks: &Asks) -> String {
+/// Of a query goes on what says how the answer comes.
+fn query(asks: &Asks) -> String {
     let query = asks.target.split_once('?').map_or("", |(_, query)| query);
     let known = |pair: &&str| matches!(*pair, "beta=true" | "alt=sse" | "alt=json");
     let kept: Vec<&str> = query.split('&').filter(known).collect();
-    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
-    format!("{}{path}{query}", provider.base)
+    if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
 }
 
 /// The same wire, as the record reads it.

@@ -25,6 +25,8 @@ pub enum Step {
     /// So many milliseconds.
     Rest(u64),
     Reset,
+    /// Ends in order.
+    End,
     /// Ends without the words that TLS has for it.
     Leave,
     /// Waits for the other side to end.
@@ -67,39 +69,65 @@ fn serve(raw: TcpStream, config: Option<Arc<ServerConfig>>, play: Play) -> io::R
     }
 }
 
+/// Starts a server that does this as soon as it hears anything, whatever that is.
+pub fn blurting(steps: Vec<Step>) -> u16 {
+    let listener = TcpListener::bind((OUTSIDE, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for raw in listener.incoming().map_while(Result::ok) {
+            let steps = steps.clone();
+            std::thread::spawn(move || {
+                raw.set_read_timeout(Some(2 * HANGS))?;
+                let mut stream = raw.try_clone()?;
+                stream.read(&mut [0; 4096]).and_then(|_| act(&mut stream, &raw, steps))
+            });
+        }
+    });
+    port
+}
+
 /// Whether it ended in order.
 fn perform(stream: &mut dyn Duplex, raw: &TcpStream, play: Play) -> io::Result<bool> {
     loop {
         let said = request(stream)?;
-        for step in play(&case(&said), &said) {
-            match step {
-                Step::Say(bytes) => {
-                    stream.write_all(&bytes)?;
-                    stream.flush()?;
-                }
-                Step::Drip(bytes, pause) => {
-                    for byte in bytes {
-                        stream.write_all(&[byte])?;
-                        stream.flush()?;
-                        std::thread::sleep(Duration::from_millis(pause));
-                    }
-                }
-                Step::Rest(pause) => std::thread::sleep(Duration::from_millis(pause)),
-                Step::Reset => {
-                    set_socket_linger(raw, Some(Duration::ZERO))?;
-                    return Ok(false);
-                }
-                Step::Leave => return Ok(false),
-                Step::Hang => {
-                    while stream.read(&mut [0; 4096])? > 0 {}
-                    return Ok(false);
-                }
-            }
+        if let Some(orderly) = act(stream, raw, play(&case(&said), &said))? {
+            return Ok(orderly);
         }
         if String::from_utf8_lossy(&said).contains("Connection: close") {
             return Ok(true);
         }
     }
+}
+
+/// Whether that is its end, and one in order.
+fn act(stream: &mut dyn Duplex, raw: &TcpStream, steps: Vec<Step>) -> io::Result<Option<bool>> {
+    for step in steps {
+        match step {
+            Step::Say(bytes) => {
+                stream.write_all(&bytes)?;
+                stream.flush()?;
+            }
+            Step::Drip(bytes, pause) => {
+                for byte in bytes {
+                    stream.write_all(&[byte])?;
+                    stream.flush()?;
+                    std::thread::sleep(Duration::from_millis(pause));
+                }
+            }
+            Step::Rest(pause) => std::thread::sleep(Duration::from_millis(pause)),
+            Step::Reset => {
+                set_socket_linger(raw, Some(Duration::ZERO))?;
+                return Ok(Some(false));
+            }
+            Step::End => return Ok(Some(true)),
+            Step::Leave => return Ok(Some(false)),
+            Step::Hang => {
+                while stream.read(&mut [0; 4096])? > 0 {}
+                return Ok(Some(false));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// One request, as it came.
