@@ -35,6 +35,8 @@ pub enum Verb {
     Run(Box<Run>),
     /// Measure the boundary, and try to break a throwaway cell
     Doctor(Doctor),
+    /// Serve the door alone to an agent that runs outside of a cell, until ^C
+    Gate(Gate),
     /// See what an allowlist cannot hold, and how it is held: two minutes
     Tour,
     /// Keep a cell ready for the next run, until ^C: it starts sooner
@@ -121,6 +123,32 @@ pub enum Mode {
     Live,
     /// Never merged
     ReadOnly,
+}
+
+/// `bastide gate`.
+#[derive(Debug, Args)]
+pub struct Gate {
+    /// Address to listen on
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: std::net::SocketAddr,
+    /// Policy to serve under [default: the blueprint `hardened`]
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
+    pub policy: Option<PathBuf>,
+    /// File with the token that agents must show [default: a new one]
+    #[arg(long, value_name = "FILE", value_parser = given::path(), conflicts_with = "session_from")]
+    pub token_file: Option<PathBuf>,
+    /// A session for each key, or each model, without a token
+    #[arg(long, value_enum)]
+    pub session_from: Option<SessionFrom>,
+}
+
+/// What tells sessions of an agent outside apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SessionFrom {
+    /// The key that it shows
+    Bearer,
+    /// The model that it asks for
+    Model,
 }
 
 /// `bastide doctor`.
@@ -230,6 +258,26 @@ pub enum Policy {
     },
     /// Write the smallest policy of a whole run: observed, not judged
     Suggest(Session),
+    /// Write an OpenShell policy or a NemoClaw preset as a policy
+    Import {
+        /// File to read
+        #[arg(value_parser = given::path())]
+        file: PathBuf,
+        /// Name of the policy [default: the preset's, or the file's]
+        #[arg(long, value_name = "N", value_parser = given::name)]
+        name: Option<String>,
+    },
+    /// Put a policy in force in a session that runs: all of it, or nothing
+    Apply {
+        /// Session, by id or name
+        #[arg(value_parser = given::word())]
+        session: String,
+        /// Policy to put in force
+        #[arg(value_parser = given::path())]
+        file: PathBuf,
+    },
+    /// Go back to the policy that the last `apply` took the place of
+    Undo(Session),
 }
 
 /// `bastide trust`.

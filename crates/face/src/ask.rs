@@ -74,7 +74,7 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         Verb::Vault(asked) => Request::Vault(vault(asked)?),
         // `run` and `help` never come here.
-        Verb::Ls | Verb::Run(_) | Verb::Tour | Verb::Help(_) => Request::Ls,
+        Verb::Ls | Verb::Run(_) | Verb::Gate(_) | Verb::Tour | Verb::Help(_) => Request::Ls,
     })
 }
 
@@ -128,6 +128,11 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
         Policy::Diff { old, new } => PolicyRequest::Diff { old: file(old)?, new: file(new)? },
         Policy::Test { file: path } => PolicyRequest::Test { file: file(path)? },
         Policy::Suggest(asked) => PolicyRequest::Suggest(select(asked.session, directory)),
+        Policy::Import { file: path, name } => PolicyRequest::Import { file: absolute(&path, &directory)?, name },
+        Policy::Apply { session, file: path } => {
+            PolicyRequest::Apply { file: file(path)?, select: select(Some(session), directory) }
+        }
+        Policy::Undo(asked) => PolicyRequest::Undo(select(asked.session, directory)),
     })
 }
 

@@ -6,6 +6,7 @@ pub mod errors;
 pub mod exit;
 mod first;
 mod given;
+mod listen;
 pub mod plane;
 mod sayable;
 mod secret;

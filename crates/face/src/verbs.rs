@@ -2,7 +2,7 @@
 
 use crate::args::{Bastide, Help, Verb};
 use crate::errors::{self, Error};
-use crate::{ask, exit, session, tour, usage, words};
+use crate::{ask, exit, listen, session, tour, usage, words};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use std::ffi::OsString;
 use std::io::Write;
@@ -11,7 +11,7 @@ use wire::command::Request;
 /// Runs the command line `arguments`, the program's name included, and says how to exit.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
-    if let Some(code) = tour::as_agent(&arguments) {
+    if let Some(code) = tour::as_agent(&arguments).or_else(|| listen::as_carrier(&arguments)) {
         return code;
     }
     match Bastide::try_parse_from(&arguments) {
@@ -26,6 +26,7 @@ fn answer(asked: Bastide) -> u8 {
     let ours = !matches!(asked.verb, Verb::Run(_));
     let result = match asked.verb {
         Verb::Run(flags) => session::run(&flags, json),
+        Verb::Gate(gate) => listen::listen(&gate, json),
         Verb::Tour => tour::tour(json),
         Verb::Help(topic) => help(&topic),
         verb => ask::ask(verb, json),
