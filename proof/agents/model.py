@@ -1,33 +1,70 @@
-"""A scripted model on loopback, for agents that are to complete one turn without any outside network.
+"""A scripted model on loopback, for agents that are to work without any outside network.
 
-It speaks the three wires that coding agents use: Anthropic's messages, OpenAI's responses and OpenAI's chat
-completions, each as server-sent events. To the first request that declares a shell tool it answers with one call of
-that tool; once the tool's own result comes back holding the expected text, it answers with a closing word. It records
-the paths asked, the names of the tools declared and what it saw, never a header. It judges nothing else, knows no
-cell, and stops answering after a bounded number of requests.
+It answers each request that declares a shell tool with the next step of its script: a call of the agent's own tools,
+once the result of the one before came back; after the last, a closing word. It takes the steps from how many results
+the conversation holds, so an agent that asks again gets the same answer. It records the paths asked, the names of the
+tools declared, whose key came and what it saw; it judges nothing else, knows no cell, and stops answering after a bounded
+number of requests.
 """
 
 import argparse
 import json
 import os
+import shlex
 import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+from wires import HALF, WIRES, Answer
+
 MAX_BODY = 16 * 1024 * 1024
 MAX_REQUESTS = 64
 CLOSING = "the turn is complete"
-CALL = "call_bastide_1"
+SHELLS = {"bash", "shell", "shell_command", "exec_command", "local_shell"}
+READERS = {"read", "read_file"}
+# codex gives its newest models one tool, which takes a program that calls the others.
+PROGRAMS = {"exec"}
+
+
+class Step:
+    """A call of a tool, and what its result must hold. A file is read by the agent's own tool for it, else in its shell."""
+
+    def __init__(self, expected, command=None, read=None):
+        self.expected, self.command, self.read = expected, command, read
+
+    def call(self, tools):
+        """The name and the arguments, in the form that the tool's own schema declares."""
+        reader = next(((name, form) for name, form in tools if name.lower() in READERS), None)
+        if self.read and reader:
+            return reader[0], {"file_path" if "file_path" in properties(reader[1]) else "path": self.read}
+        name, form = next((name, form) for name, form in tools if name.lower() in SHELLS | PROGRAMS)
+        command = self.command or f"cat {shlex.quote(self.read)}"
+        if name.lower() in PROGRAMS:
+            return name, f"text(await tools.exec_command({json.dumps({'cmd': command})}));"
+        if "cmd" in properties(form):
+            return name, {"cmd": command}
+        if properties(form).get("command", {}).get("type") == "array":
+            return name, {"command": ["bash", "-c", command]}
+        return name, {"command": command, **({"description": "go on"} if "description" in properties(form) else {})}
+
+
+def properties(form):
+    return form.get("properties", {}) if isinstance(form, dict) else {}
 
 
 class Script:
-    """What to have run, what its result must hold, and what was seen so far."""
+    """The steps, each a `Step` or made from the system prompt's parts when it is due, and what was seen so far.
 
-    def __init__(self, command, expected, status_file=None):
-        self.command, self.expected, self.status_file = command, expected, status_file
+    With a `key`, a request without it is refused. `foreign` is a text that no request may hold anywhere. With `half`, an
+    event, the closing word waits in the middle until somebody has seen its first half.
+    """
+
+    def __init__(self, steps, key=None, foreign=None, half=None, status_file=None):
+        self.steps, self.key, self.foreign, self.half, self.status_file = steps, key, foreign, half, status_file
         self.lock = threading.Lock()
-        self.seen = {"requests": [], "tool": None, "called": 0, "result_seen": False, "closed": 0, "wrong_result": None}
+        self.seen = {"requests": [], "models": [], "tools": [], "right": [], "wrong": [], "results": [], "closed": 0,
+                     "bad_keys": 0, "foreign": 0, "streamed": False}
 
     def note(self, **seen):
         with self.lock:
@@ -48,142 +85,43 @@ class Script:
         self.note()
         return True
 
-    def step(self, tools, results):
-        """Decides on one request: a (name, arguments) to call, or nothing for the closing word."""
-        if any(self.expected in result for result in results):
-            self.note(result_seen=True, closed=self.seen["closed"] + 1)
-            return None
-        if results:
-            self.note(wrong_result=results[-1][:400], closed=self.seen["closed"] + 1)
-            return None
-        shell = next(((name, form) for name, form in tools if name.lower() in SHELLS), None)
-        if shell is None or self.seen["called"]:
-            return None
-        self.note(called=1, tool=shell[0])
-        return shell[0], arguments_for(shell[0], shell[1], self.command)
+    def knows(self, headers, position, said):
+        """Whether a request comes with the key, and says nothing foreign."""
+        name, prefix = position
+        if self.foreign and any(self.foreign in text for text in [said, *headers.values()]):
+            self.note(foreign=self.seen["foreign"] + 1)
+        if self.key is None or headers.get_all(name) == [prefix + self.key]:
+            return True
+        self.note(bad_keys=self.seen["bad_keys"] + 1)
+        return False
 
+    def next(self, body, wire):
+        """What a request is answered."""
+        tools, results = wire.tools(body), wire.results(body)
+        if not any(name.lower() in SHELLS | PROGRAMS for name, _ in tools):
+            return Answer(CLOSING)  # A question besides, for a title or a summary.
+        right = [step.expected in result for step, result in zip(self.made(len(results), wire.system(body)), results)]
+        wrong = [result[:400] for fits, result in zip(right, results) if not fits]
+        models = sorted({*self.seen["models"], str(body.get("model"))})
+        self.note(right=right, wrong=wrong, results=[result[:2000] for result in results], models=models)
+        number = len(results)
+        if number >= len(self.steps):
+            self.note(closed=self.seen["closed"] + 1)
+            return Answer(CLOSING, number=number)
+        call = self.made(number + 1, wire.system(body))[number].call(tools)
+        self.note(tools=[*self.seen["tools"][:number], call[0]])
+        return Answer(f"Now comes step {number + 1}.", call, number)
 
-SHELLS = {"bash", "shell", "shell_command", "exec_command", "local_shell"}
+    def made(self, count, system):
+        """The first steps. One that depends on the system prompt is made once."""
+        for index, step in enumerate(self.steps[:count]):
+            if callable(step):
+                self.steps[index] = step(system)
+        return self.steps[:count]
 
-
-def arguments_for(name, form, command):
-    """The arguments in the form that the tool's own schema declares."""
-    properties = form.get("properties", {}) if isinstance(form, dict) else {}
-    if "cmd" in properties:
-        return {"cmd": command}
-    if properties.get("command", {}).get("type") == "array":
-        return {"command": ["bash", "-c", command]}
-    arguments = {"command": command}
-    if "description" in properties:
-        arguments["description"] = f"prove that {name} runs"
-    return arguments
-
-
-def text_of(content):
-    """All text of a content that is a string, a block or a list of blocks."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(text_of(part) for part in content)
-    if isinstance(content, dict):
-        return text_of(content.get("text") or content.get("content") or content.get("output") or "")
-    return ""
-
-
-class Messages:
-    """Anthropic's messages."""
-
-    @staticmethod
-    def tools(body):
-        return [(tool.get("name", ""), tool.get("input_schema")) for tool in body.get("tools") or []]
-
-    @staticmethod
-    def results(body):
-        blocks = [block for message in body.get("messages") or [] if isinstance(message.get("content"), list)
-                  for block in message["content"] if isinstance(block, dict)]
-        return [text_of(block.get("content")) for block in blocks if block.get("type") == "tool_result"]
-
-    @staticmethod
-    def answer(body, call):
-        usage = {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-        message = {"id": "msg_bastide", "type": "message", "role": "assistant", "model": body.get("model", "m"),
-                   "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
-        if call:
-            block = {"type": "tool_use", "id": "toolu_bastide_1", "name": call[0], "input": {}}
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(call[1])}
-        else:
-            block, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": CLOSING}
-        reason = "tool_use" if call else "end_turn"
-        if not body.get("stream"):
-            whole = {**block, "input": call[1]} if call else {"type": "text", "text": CLOSING}
-            return {**message, "content": [whole], "stop_reason": reason}
-        return [("message_start", {"message": message}),
-                ("content_block_start", {"index": 0, "content_block": block}),
-                ("content_block_delta", {"index": 0, "delta": delta}),
-                ("content_block_stop", {"index": 0}),
-                ("message_delta", {"delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage}),
-                ("message_stop", {})]
-
-
-class Responses:
-    """OpenAI's responses."""
-
-    @staticmethod
-    def tools(body):
-        return [(tool.get("name") or tool.get("type", ""), tool.get("parameters")) for tool in body.get("tools") or []]
-
-    @staticmethod
-    def results(body):
-        items = body.get("input") if isinstance(body.get("input"), list) else []
-        return [text_of(item.get("output")) for item in items if str(item.get("type", "")).endswith("_call_output")]
-
-    @staticmethod
-    def answer(_, call):
-        if call:
-            item = {"type": "function_call", "id": "fc_bastide_1", "call_id": CALL, "name": call[0],
-                    "arguments": json.dumps(call[1]), "status": "completed"}
-        else:
-            item = {"type": "message", "id": "msg_bastide", "role": "assistant", "status": "completed",
-                    "content": [{"type": "output_text", "text": CLOSING, "annotations": []}]}
-        usage = {"input_tokens": 1, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 1,
-                 "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 2}
-        response = {"id": "resp_bastide", "object": "response", "created_at": 0, "model": "m", "output": []}
-        done = {**response, "status": "completed", "output": [item], "usage": usage}
-        return [("response.created", {"response": {**response, "status": "in_progress"}}),
-                ("response.output_item.added", {"output_index": 0, "item": {**item, "status": "in_progress"}}),
-                ("response.output_item.done", {"output_index": 0, "item": item}),
-                ("response.completed", {"response": done})]
-
-
-class Chat:
-    """OpenAI's chat completions."""
-
-    @staticmethod
-    def tools(body):
-        functions = [tool.get("function", {}) for tool in body.get("tools") or []]
-        return [(function.get("name", ""), function.get("parameters")) for function in functions]
-
-    @staticmethod
-    def results(body):
-        return [text_of(message.get("content")) for message in body.get("messages") or [] if message.get("role") == "tool"]
-
-    @staticmethod
-    def answer(body, call):
-        if call:
-            function = {"name": call[0], "arguments": json.dumps(call[1])}
-            delta = {"role": "assistant", "tool_calls": [{"index": 0, "id": CALL, "type": "function", "function": function}]}
-        else:
-            delta = {"role": "assistant", "content": CLOSING}
-        reason = "tool_calls" if call else "stop"
-        chunk = {"id": "chat_bastide", "object": "chat.completion.chunk", "created": 0, "model": body.get("model", "m")}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        return [(None, {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}),
-                (None, {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}),
-                (None, {**chunk, "choices": [], "usage": usage}),
-                (None, None)]
-
-
-WIRES = {"/v1/messages": Messages, "/v1/responses": Responses, "/v1/chat/completions": Chat}
+    def through(self):
+        """Whether every step was called and gave what it must, and the end was reached."""
+        return self.seen["right"] == [True] * len(self.steps) and self.seen["closed"] > 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -214,10 +152,27 @@ class Handler(BaseHTTPRequestHandler):
         if wire is None:
             counted = self.route().endswith("/count_tokens")
             return self.reply(200 if counted else 404, b'{"input_tokens": 1}' if counted else b"{}")
-        answer = wire.answer(body, self.script.step(tools, wire.results(body)))
-        if isinstance(answer, dict):
-            return self.reply(200, json.dumps(answer).encode())
-        return self.reply(200, b"".join(map(event, answer)), "text/event-stream")
+        if not self.script.knows(self.headers, wire.KEY, json.dumps(body)):
+            return self.reply(401, b'{"type": "error", "error": {"type": "authentication_error", "message": "wrong key"}}')
+        answer = self.script.next(body, wire)
+        events = wire.answer(body, answer)
+        if isinstance(events, dict):
+            return self.reply(200, json.dumps(events).encode())
+        return self.stream(events, answer.call is None)
+
+    def stream(self, events, closing):
+        """Sends each event by itself, as it would come from a model."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in events:
+            if event is not HALF:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+                self.wfile.flush()
+            elif closing and self.script.half:
+                self.script.note(streamed=self.script.half.wait(10))
+        self.wfile.write(b"0\r\n\r\n")
 
     def route(self):
         return self.path.split("?")[0]
@@ -242,16 +197,6 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
 
-def event(named):
-    """One server-sent event; Anthropic and responses name the type in both places, chat in none."""
-    name, data = named
-    if data is None:
-        return b"data: [DONE]\n\n"
-    if name is None:
-        return f"data: {json.dumps(data)}\n\n".encode()
-    return f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n".encode()
-
-
 class Server(socketserver.ThreadingMixIn, HTTPServer):
     daemon_threads = True
 
@@ -259,12 +204,11 @@ class Server(socketserver.ThreadingMixIn, HTTPServer):
         pass  # A client that goes away in the middle is the client's matter.
 
 
-class Model:
-    """A model served while the `with` block runs; `port` is its own on 127.0.0.1."""
+class Served:
+    """Something served on 127.0.0.1 while the `with` block runs; `port` is its own."""
 
-    def __init__(self, script, port=0):
-        self.script = script
-        self.server = Server(("127.0.0.1", port), type("Bound", (Handler,), {"script": script}))
+    def __init__(self, handler, port=0, **bound):
+        self.server = Server(("127.0.0.1", port), type("Bound", (handler,), bound))
         self.port = self.server.server_address[1]
 
     def __enter__(self):
@@ -276,6 +220,13 @@ class Model:
         self.server.server_close()
 
 
+class Model(Served):
+    """A model that follows a script."""
+
+    def __init__(self, script, port=0):
+        super().__init__(Handler, port, script=script)
+
+
 def main():
     parser = argparse.ArgumentParser(description="serve a scripted model on 127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
@@ -284,7 +235,8 @@ def main():
     parser.add_argument("--status", required=True, help="JSON file that holds what was seen")
     parser.add_argument("--seconds", type=float, default=300, help="stop after this time")
     options = parser.parse_args()
-    with Model(Script(options.command, options.expected, options.status), options.port) as model:
+    script = Script([Step(options.expected, options.command)], status_file=options.status)
+    with Model(script, options.port) as model:
         print(model.port, flush=True)
         time.sleep(options.seconds)
 

@@ -256,6 +256,8 @@ pub enum Policy {
         #[arg(value_parser = given::path())]
         file: PathBuf,
     },
+    /// List blueprints that take arguments, such as `github:acme/widget`
+    Presets,
     /// Write the smallest policy of a whole run: observed, not judged
     Suggest(Session),
     /// Write an OpenShell policy or a NemoClaw preset as a policy
@@ -288,6 +290,15 @@ pub struct Trust {
     pub file: PathBuf,
 }
 
+/// What a secret is that tokens are derived from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Grant {
+    /// A refresh token
+    Refresh,
+    /// A client's own secret
+    Client,
+}
+
 /// `bastide vault ...`.
 #[derive(Debug, Subcommand)]
 pub enum Vault {
@@ -302,6 +313,21 @@ pub enum Vault {
         /// Only for these paths, such as '/repos/acme/**' (repeatable)
         #[arg(long, value_name = "PATTERN", value_parser = given::word())]
         path: Vec<String>,
+        /// Derive tokens from it at this OAuth endpoint; only they are used
+        #[arg(long, value_name = "URL", value_parser = given::word(), requires = "client_id")]
+        oauth: Option<String>,
+        /// The client's id at that endpoint
+        #[arg(long, value_name = "ID", value_parser = given::word(), requires = "oauth")]
+        client_id: Option<String>,
+        /// What the value is: a refresh token, or the client's own secret
+        #[arg(long, value_enum, default_value = "refresh", requires = "oauth")]
+        grant: Grant,
+        /// The scope to ask for
+        #[arg(long, value_name = "SCOPE", value_parser = given::word(), requires = "oauth")]
+        scope: Option<String>,
+        /// Ask with a JSON object instead of a form
+        #[arg(long, requires = "oauth")]
+        oauth_json: bool,
     },
     /// List secrets: what each is for, never its value
     List,

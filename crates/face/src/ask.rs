@@ -1,6 +1,6 @@
 //! Every verb but `run` and `help`: one request, and its answer on stdout.
 
-use crate::args::{Changes, LogVerb, Policy, Vault, Verb, Why};
+use crate::args::{Changes, Grant, LogVerb, Policy, Vault, Verb, Why};
 use crate::errors::Error;
 use crate::first::{self, First};
 use crate::plane::Plane;
@@ -11,7 +11,7 @@ use crate::verbs::{Read, print};
 use crate::{exit, secret, words};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use wire::command::{PolicyRequest, Reply, Request, Select, SessionInfo, VaultRequest};
+use wire::command::{Derives, PolicyRequest, Reply, Request, Select, SessionInfo, VaultRequest};
 
 /// Asks what `verb` says, shows the answer, and says how to exit.
 ///
@@ -127,6 +127,7 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
         },
         Policy::Diff { old, new } => PolicyRequest::Diff { old: file(old)?, new: file(new)? },
         Policy::Test { file: path } => PolicyRequest::Test { file: file(path)? },
+        Policy::Presets => PolicyRequest::Presets,
         Policy::Suggest(asked) => PolicyRequest::Suggest(select(asked.session, directory)),
         Policy::Import { file: path, name } => PolicyRequest::Import { file: absolute(&path, &directory)?, name },
         Policy::Apply { session, file: path } => {
@@ -138,7 +139,15 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
 
 fn vault(asked: Vault) -> Result<VaultRequest, Error> {
     Ok(match asked {
-        Vault::Set { name, to, path } => VaultRequest::Set { value: secret::read(&name)?, name, to, paths: path },
+        Vault::Set { name, to, path, oauth, client_id, grant, scope, oauth_json } => {
+            let grant = match grant {
+                Grant::Refresh => wire::command::Grant::Refresh,
+                Grant::Client => wire::command::Grant::Client,
+            };
+            let derives =
+                oauth.zip(client_id).map(|(url, client)| Derives { url, grant, client, scope, json: oauth_json });
+            VaultRequest::Set { value: secret::read(&name)?, name, to, paths: path, derives }
+        }
         Vault::List => VaultRequest::List,
         Vault::Rm { name } => VaultRequest::Remove { name },
     })

@@ -57,6 +57,7 @@ mod tests {
             workspace: PathBuf::new(),
             mode: String::new(),
             policy: String::new(),
+            revision: None,
             accepted_risks: Vec::new(),
             exit: None,
             pending: None,

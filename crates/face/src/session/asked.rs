@@ -90,14 +90,15 @@ pub fn working_directory() -> Result<PathBuf, Error> {
     sayable(std::env::current_dir().map_err(failed)?)
 }
 
-/// A policy is a file, or the bare name of a blueprint where no such file is.
+/// A policy is a file, or, where no such file is, the bare name of a blueprint or a preset with its arguments.
 ///
 /// # Errors
 /// When the name cannot be passed on.
 pub fn named(policy: &Path, directory: &Path) -> Result<PathBuf, Error> {
     let file = directory.join(policy);
     let bare = policy.components().count() == 1 && policy.extension().is_none();
-    sayable(if bare && !file.exists() { policy.to_owned() } else { file })
+    let preset = policy.to_str().and_then(|text| text.split_once(':')).is_some_and(|(name, _)| !name.contains('/'));
+    sayable(if (bare || preset) && !file.exists() { policy.to_owned() } else { file })
 }
 
 /// A program whose name is empty is a variable that was not set.
@@ -156,5 +157,9 @@ mod tests {
         assert_eq!(named("mine"), directory.path().join("mine"));
         assert_eq!(named("./hardened"), directory.path().join("./hardened"));
         assert_eq!(named("p.yaml"), directory.path().join("p.yaml"));
+        assert_eq!(named("github:acme/widget.js"), Path::new("github:acme/widget.js"));
+        assert_eq!(named("./a:b/c"), directory.path().join("./a:b/c"));
+        std::fs::write(directory.path().join("a:b"), "").expect("file");
+        assert_eq!(named("a:b"), directory.path().join("a:b"));
     }
 }

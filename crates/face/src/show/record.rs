@@ -73,6 +73,12 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
     }
     if told.verdict != Some(Verdict::Allowed) {
         text.push_str(&remedy(told.suggestion.as_deref(), answer.option.as_deref()));
+        if answer.running {
+            let session = words::line(&answer.session, 64);
+            text.push_str(&format!(
+                "while it runs: with the rule in its policy, `bastide policy apply {session} FILE`\n"
+            ));
+        }
     }
     text
 }

@@ -43,7 +43,8 @@ pub(super) fn one(session: &SessionInfo) -> String {
     row("command", words::line(&session.command.join(" "), 64));
     row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
     row("mode", words::line(&session.mode, 64));
-    row("policy", words::line(&session.policy, 64));
+    let revision = session.revision.map(|revision| format!(", revision {revision}")).unwrap_or_default();
+    row("policy", words::line(&session.policy, 64) + &revision);
     if let Some(pending) = session.pending {
         row("pending", pending_line(pending));
     }

@@ -20,9 +20,12 @@ const BUFFER: usize = 16 << 10;
 /// What a program is told that waits before it says its body.
 const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Room for the bodies that are looked at.
+/// Room for the bodies that are looked at, and for the answers that are read.
 #[derive(Debug)]
-pub struct Room(Semaphore);
+pub struct Room {
+    bodies: Semaphore,
+    answers: Semaphore,
+}
 
 /// Why a body was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +46,7 @@ pub(crate) enum Uncollected {
 
 impl Default for Room {
     fn default() -> Room {
-        Room(Semaphore::new(AT_ONCE / UNIT))
+        Room { bodies: Semaphore::new(AT_ONCE / UNIT), answers: Semaphore::new(AT_ONCE / UNIT) }
     }
 }
 
@@ -58,7 +61,47 @@ pub(crate) struct Collected<'r> {
     pub(crate) room: Option<tokio::sync::SemaphorePermit<'r>>,
 }
 
+/// What an answer that is read takes of the [`Room`], as it grows.
+#[derive(Debug)]
+pub(crate) struct Heard<'r> {
+    answers: &'r Semaphore,
+    held: Option<tokio::sync::SemaphorePermit<'r>>,
+    bytes: usize,
+    /// What is kept of it: one part in so many.
+    part: usize,
+}
+
+impl Heard<'_> {
+    /// Most of a stream frames what it says.
+    pub(crate) const fn streams(&mut self) {
+        self.part = 4;
+    }
+
+    /// Whether there is room for so many more bytes; they are then held.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        let held = self.held.as_ref().map_or(0, tokio::sync::SemaphorePermit::num_permits);
+        let more = (self.bytes / self.part).div_ceil(UNIT).saturating_sub(held);
+        let Ok(more) = self.answers.try_acquire_many(u32::try_from(more).unwrap_or(u32::MAX)) else { return false };
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            None => self.held = Some(more),
+        }
+        true
+    }
+}
+
 impl Room {
+    /// Room for an answer that is read.
+    pub(crate) const fn heard(&self) -> Heard<'_> {
+        Heard { answers: &self.answers, held: None, bytes: 0, part: 1 }
+    }
+
+    /// Room for so many bytes, where there is any now.
+    pub(crate) fn now(&self, bytes: u64) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.bodies.try_acquire_many(u32::try_from(bytes.div_ceil(UNIT as u64)).ok()?).ok()
+    }
+
     /// Reads a body that begins with `rest`, within a time; a program that waits is told to go on.
     ///
     /// # Errors
@@ -79,7 +122,7 @@ impl Room {
         let units = u32::try_from(room.div_ceil(UNIT)).unwrap_or(1);
         // Others wait for the room: whoever says a byte now and then does not keep it.
         let due = Instant::now() + within;
-        let room = timeout_at(due, self.0.acquire_many(units)).await.map_err(|_| Uncollected::Slow)?;
+        let room = timeout_at(due, self.bodies.acquire_many(units)).await.map_err(|_| Uncollected::Slow)?;
         let room = room.map_err(io::Error::other)?;
         if waits && rest.is_empty() {
             timeout_at(due, inside.write_all(GO_ON)).await.map_err(|_| Uncollected::Slow)??;
@@ -130,5 +173,16 @@ mod tests {
         assert!(matches!(collected(Body::Length(LONGEST as u64 + 1), b"", b"").await, Err(Uncollected::TooLong)));
         assert!(matches!(collected(Body::Length(4), b"ab", b"").await, Err(Uncollected::Io(_))));
         assert!(matches!(collected(Body::Chunked, b"zz", b"").await, Err(Uncollected::Torn)));
+    }
+
+    #[test]
+    fn answers_share_their_room_and_give_it_back() {
+        let room = Room::default();
+        let (mut one, mut other, mut stream) = (room.heard(), room.heard(), room.heard());
+        assert!((0..AT_ONCE / 2 / 100).all(|_| one.take(100)) && !other.take(AT_ONCE));
+        stream.streams();
+        assert!(stream.take(AT_ONCE) && !stream.take(AT_ONCE + 4 * UNIT));
+        drop(one);
+        assert!(room.heard().take(AT_ONCE / 2));
     }
 }

@@ -55,6 +55,9 @@ pub(crate) enum Broken {
     Server(String),
     #[error("{0}")]
     Unread(#[from] Unread),
+    /// The gate ended what would go on, and told both sides.
+    #[error("{0}")]
+    Ended(String),
 }
 
 impl Broken {
@@ -63,7 +66,7 @@ impl Broken {
     pub(crate) fn told(&self, begun: bool) -> Option<Why> {
         match self {
             _ if begun => None,
-            Broken::Program(_) | Broken::Unheard(_) | Broken::TooMuch => None,
+            Broken::Program(_) | Broken::Unheard(_) | Broken::TooMuch | Broken::Ended(_) => None,
             Broken::Unsaid(_) => Some(Why::Slow(self.to_string())),
             Broken::Server(_) | Broken::Unread(_) => Some(Why::Unreachable(self.to_string())),
         }

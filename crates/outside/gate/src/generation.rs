@@ -45,6 +45,14 @@ impl Passage {
         self.replaced.notify_waiters();
     }
 
+    /// Lends something else from here on, under the same policy.
+    pub(crate) fn lend(&self, credentials: Vec<Lent>) {
+        let policy = self.now().policy.clone();
+        let meters = self.now().meters.succeeded(&policy, &policy);
+        let lending = Lending::new(credentials);
+        self.generation.replace(Rc::new(Generation { policy, meters, lending }));
+    }
+
     /// Ends when a connection that nobody looks into is allowed no more.
     pub(crate) async fn forbidden(&self, asked: &Asked) {
         loop {

@@ -4,6 +4,7 @@
 mod edit;
 mod fields;
 mod target;
+mod websocket;
 
 use std::borrow::Cow;
 
@@ -125,6 +126,8 @@ pub enum HeadError {
     Override,
     #[error("the request asks for another protocol on the connection")]
     Upgrade,
+    #[error("the request asks for another protocol on the connection, but not as one asks for a WebSocket")]
+    Websocket,
     #[error("it is TLS, which cannot be read here")]
     Tls,
     #[error("{0}")]
@@ -210,6 +213,7 @@ pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Op
     let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let [method, target, version] = words(lines.next().unwrap_or_default())?;
     let fields = fields::Fields::read(lines)?;
+    let websocket = fields.asks_for_websocket(method, version)?;
     fields.check_direct(place)?;
     let path = if target.starts_with('/') {
         Cow::Borrowed(target)
@@ -229,8 +233,14 @@ pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Op
     // Servers that expect no body with a method may take it for the next request.
     let odd = body != Body::Length(0) && !matches!(method, "POST" | "PUT" | "PATCH");
     let last = old || odd || fields.ends();
-    let head = fields.rewrite([method, &path, version], place, last);
-    let asks = asks(method, path, &fields, body, (head.len(), tls))?;
+    let mut head = fields.rewrite([method, &path, version], place, last);
+    if websocket {
+        head.splice(head.len() - 2..head.len() - 2, websocket::ASKS.iter().copied());
+    }
+    let mut asks = asks(method, path, &fields, body, (head.len(), tls))?;
+    if websocket {
+        asks.request = asks.request.for_websocket();
+    }
     Ok(Some(Direct { asks, head, length, last }))
 }
 

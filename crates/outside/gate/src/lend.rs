@@ -1,6 +1,7 @@
 //! Secrets of the vault that go with requests. The program never has one: it is put into the head or the body here, at the
 //! one position that the rule names, and taken out of what comes back.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use policy::{Host, HostPattern, PLACEHOLDER, Permit, Position, Target};
@@ -102,6 +103,9 @@ pub enum LendError {
     /// Its query brings a credential of its own.
     #[error("its query brings a credential of its own, where the rule lends one")]
     Foreign,
+    /// The segment where the secret goes is not there.
+    #[error("the path does not begin with the segment where its rule puts the credential, in plain letters")]
+    Segment,
     /// The field where the secret goes is not to be made.
     #[error("the body is neither a form nor a JSON object, so the credential of its rule goes nowhere")]
     Body,
@@ -150,13 +154,20 @@ impl Lending {
 ///
 /// # Errors
 /// [`LendError::Placeholder`].
-pub fn no_placeholder(asks: &Asks, head: &[u8], body: &[u8]) -> Result<(), LendError> {
-    let stands = |text: &[u8]| find(text, PLACEHOLDER.as_bytes());
+pub fn no_placeholder(asks: &Asks, loan: Option<&Loan>, head: &[u8], body: &[u8]) -> Result<(), LendError> {
+    let stands = has_placeholder;
+    // The first segment gave way, where the secret stands in it; the head was looked at without it.
+    let given = usize::from(loan.is_some_and(|loan| matches!(loan.position, Position::Segment { .. })));
     // Percent-encoded it would be the same to the server.
-    if stands(head) || stands(body) || asks.request.texts().any(stands) {
+    if stands(head) || stands(body) || asks.request.texts().skip(given).any(stands) {
         return Err(LendError::Placeholder);
     }
     Ok(())
+}
+
+/// Whether a placeholder stands somewhere in it.
+pub(crate) fn has_placeholder(text: &[u8]) -> bool {
+    find(text, PLACEHOLDER.as_bytes())
 }
 
 /// Leaves out what a program brings along to a host that many share, where nothing is lent.
@@ -176,7 +187,7 @@ impl Loan {
     /// The head and the body with the secret in them.
     ///
     /// # Errors
-    /// [`LendError::Body`].
+    /// [`LendError::Body`], [`LendError::Segment`].
     pub fn put(&self, head: &[u8], body: &mut Vec<u8>) -> Result<Vec<u8>, LendError> {
         let value = &self.lent.value;
         let (name, value) = match &self.position {
@@ -188,6 +199,11 @@ impl Loan {
                 *body = field(body, name, value).ok_or(LendError::Body)?;
                 return Ok(edit(head, &Edit { without: &FOREIGN, length: Some(body.len()), ..self.plain() }));
             }
+            Position::Segment { prefix } => {
+                let said = segment(head, prefix).ok_or(LendError::Segment)?;
+                let head = [&head[..said.start], in_path(value).as_bytes(), &head[said.end..]].concat();
+                return Ok(edit(&head, &Edit { without: &FOREIGN, ..self.plain() }));
+            }
         };
         let without: Vec<&str> = FOREIGN.iter().copied().chain([name]).collect();
         Ok(edit(head, &Edit { without: &without, with: Some((name, &value)), ..self.plain() }))
@@ -196,7 +212,14 @@ impl Loan {
     /// The head without what the secret takes the place of.
     #[must_use]
     pub fn without(&self, head: &[u8]) -> Vec<u8> {
-        let own = if let Position::Header { name, .. } = &self.position { name.as_str() } else { "authorization" };
+        let own = match &self.position {
+            Position::Header { name, .. } => name.as_str(),
+            Position::Segment { prefix } => {
+                let said = segment(head, prefix).unwrap_or_default();
+                return [&head[..said.start], &head[said.end..]].concat();
+            }
+            Position::Basic { .. } | Position::Field { .. } => "authorization",
+        };
         edit(head, &Edit { without: &[own], ..Edit::default() })
     }
 
@@ -215,6 +238,7 @@ impl Loan {
         let mut all = vec![value.clone(), json.trim_matches('"').to_owned(), percent.to_ascii_lowercase(), percent];
         all.extend([hex.to_ascii_uppercase(), hex]);
         all.extend(within_base64(value));
+        all.push(in_path(value));
         if let Position::Basic { user } = &self.position {
             all.push(base64(format!("{user}:{value}").as_bytes()));
         }
@@ -223,6 +247,23 @@ impl Loan {
         all.dedup();
         all
     }
+}
+
+/// Where a program's own text stands behind the prefix in the first segment of a path: plain letters, which no two servers
+/// read in two ways.
+fn segment(head: &[u8], prefix: &str) -> Option<Range<usize>> {
+    let slash = head.iter().position(|byte| *byte == b' ')? + 1;
+    let path = head[slash..].strip_prefix(b"/")?;
+    let end = path.iter().position(|byte| matches!(byte, b'/' | b'?' | b' '))?;
+    let said = path[..end].strip_prefix(prefix.as_bytes())?;
+    let plain = said.iter().all(|byte| byte.is_ascii_alphanumeric() || b":._-".contains(byte));
+    let start = slash + 1 + prefix.len();
+    plain.then(|| start..start + said.len())
+}
+
+/// A secret as it stands in a segment: nothing of it ends the segment.
+fn in_path(value: &str) -> String {
+    value.split(':').map(|part| percent(part.as_bytes())).collect::<Vec<_>>().join(":")
 }
 
 /// What stands in base64 of any text that holds the value, in both alphabets: its digits at each of three places, without
@@ -241,6 +282,9 @@ fn within_base64(value: &str) -> Vec<String> {
 /// The body with a field set, as the kind of body it is.
 fn field(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
     if body.trim_ascii_start().first() == Some(&b'{') {
+        if !record::conversation::is_bounded(body) {
+            return None;
+        }
         let mut read: serde_json::Value = serde_json::from_slice(body).ok()?;
         read.as_object_mut()?.insert(name.to_owned(), value.into());
         return serde_json::to_vec(&read).ok();
@@ -280,6 +324,7 @@ mod tests {
             value: "s3cret/+value".into(),
             to: Target::parse("api.github.com:443").unwrap(),
             paths: Vec::new(),
+            expires: None,
         };
         Loan { lent: Rc::new(lent), position }
     }
@@ -295,6 +340,35 @@ mod tests {
         );
         let head = loan(Position::Basic { user: "me".into() }).put(HEAD, &mut Vec::new()).unwrap();
         assert!(String::from_utf8(head).unwrap().contains("authorization: Basic bWU6czNjcmV0Lyt2YWx1ZQ==\r\n"));
+    }
+
+    #[test]
+    fn a_segment_takes_it_in_the_place_of_what_a_program_writes() {
+        let at = loan(Position::Segment { prefix: "bot".into() });
+        let asks = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\nCookie: mine\r\n\r\n").into_bytes();
+        for (target, expected) in [
+            ("/bot/x?a=/bot1/y", Some("/bots3cret%2F%2Bvalue/x?a=/bot1/y")),
+            ("/bot1:A-b_c.d/x/bot2", Some("/bots3cret%2F%2Bvalue/x/bot2")),
+            ("/botbastide-credential-github?x", Some("/bots3cret%2F%2Bvalue?x")),
+            ("/bot1", Some("/bots3cret%2F%2Bvalue")),
+            ("/x/bot1/y", None),
+            ("/Bot1/y", None),
+            ("/bo/t1", None),
+            ("/%62ot1/y", None),
+            ("/bot1%2Fx/y", None),
+            ("/bot1;x/y", None),
+            ("/bot1%3Ax/y", None),
+            ("/", None),
+        ] {
+            let head = at.put(&asks(target), &mut Vec::new());
+            let first = head.map(|head| String::from_utf8(head).unwrap());
+            let expected =
+                expected.map(|target| format!("GET {target} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n"));
+            assert_eq!(first, expected.ok_or(LendError::Segment), "{target}");
+        }
+        let bare = String::from_utf8(at.without(&asks("/botbastide-credential-github/x"))).unwrap();
+        assert!(bare.starts_with("GET /bot/x HTTP/1.1\r\nHost: a\r\n"), "{bare}");
+        assert_eq!(in_path("1:A b/..?#%"), "1:A%20b%2F..%3F%23%25");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod answers;
 mod asked;
 mod body;
+pub mod broker;
 pub mod chunks;
 pub mod collect;
 pub mod confine;
@@ -41,5 +42,7 @@ mod starts;
 mod stopped;
 mod stream;
 pub mod tls;
+mod turn;
 pub mod upstream;
 mod veil;
+pub mod websocket;

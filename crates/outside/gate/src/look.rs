@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::collect::Heard;
 use crate::reply::{MAX_HEAD, Part, status};
+use crate::turn::Turn;
 use crate::veil::Veil;
 
 /// Why an answer does not go on.
@@ -18,12 +20,19 @@ pub(crate) enum Unread {
     Odd,
     #[error("what the model answers cannot be read: {0}")]
     Answer(String),
+    #[error("more is answered at once than is read")]
+    Much,
+    #[error("the provider answers {0}, and another one is asked")]
+    Busy(u16),
 }
 
 /// What hears the body of an answer, before the program has it.
 pub(crate) trait Listen {
     /// Its head is whole.
-    fn begin(&mut self, status: u16, kind: &str);
+    ///
+    /// # Errors
+    /// Why it does not go on.
+    fn begin(&mut self, status: u16, kind: &str) -> Result<(), Unread>;
     /// A piece of what its body carries.
     ///
     /// # Errors
@@ -36,6 +45,10 @@ pub(crate) trait Listen {
 pub(crate) struct Look<'l> {
     veil: Option<Veil>,
     listener: Option<&'l mut dyn Listen>,
+    /// Turns it into the program's wire.
+    turn: Option<&'l mut Turn>,
+    /// What is kept of it while it is read.
+    room: Option<Heard<'l>>,
     /// The head, as long as it is not whole, and where its parts stand.
     before: Vec<u8>,
     parts: Vec<(Part, Range<usize>)>,
@@ -47,9 +60,23 @@ impl<'l> Look<'l> {
         Look { veil, listener, ..Look::default() }
     }
 
+    /// The same for an answer that may have to be turned into another wire.
+    pub(crate) fn turning(
+        veil: Option<Veil>,
+        listener: Option<&'l mut dyn Listen>,
+        turn: Option<&'l mut Turn>,
+    ) -> Look<'l> {
+        Look { turn, ..Look::new(veil, listener) }
+    }
+
+    /// The same within a room that all share.
+    pub(crate) fn within(self, room: Heard<'l>) -> Look<'l> {
+        Look { room: Some(room), ..self }
+    }
+
     /// Whether something is looked for in what the answer carries.
     pub(crate) const fn reads(&self) -> bool {
-        self.veil.is_some() || self.listener.is_some()
+        self.veil.is_some() || self.listener.is_some() || self.turn.is_some()
     }
 
     /// Whether the head of the answer itself was whole. Interim ones are none.
@@ -90,6 +117,13 @@ impl<'l> Look<'l> {
             }
         }
         let (bytes, parts) = (std::mem::take(&mut self.before), std::mem::take(&mut self.parts));
+        let carried = parts.iter().filter(|(part, _)| *part == Part::Body).map(|(_, range)| range.len()).sum();
+        if self.room.as_mut().is_some_and(|room| !room.take(carried)) {
+            return Err(Unread::Much);
+        }
+        if self.turn.is_some() {
+            return self.turned(&bytes, &parts, end).map(Cow::Owned);
+        }
         if self.reads() {
             self.hear(&bytes, &parts)?;
         }
@@ -111,6 +145,18 @@ impl<'l> Look<'l> {
         Ok(())
     }
 
+    /// What the program gets instead.
+    fn turned(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)], end: bool) -> Result<Vec<u8>, Unread> {
+        let Look { veil, listener, turn: Some(turn), .. } = self else { return Ok(Vec::new()) };
+        if parts.iter().any(|(part, _)| *part == Part::Odd) {
+            return Err(Unread::Odd);
+        }
+        let body = parts.iter().filter(|(part, _)| *part == Part::Body);
+        let carried: Vec<u8> = body.flat_map(|(_, range)| &bytes[range.clone()]).copied().collect();
+        let mut hear = |said: &[u8]| listener.as_mut().map_or(Ok(()), |listener| listener.hear(said));
+        turn.pass(&carried, veil.as_mut(), &mut hear, end)
+    }
+
     /// Takes the first head, if it is whole. An interim one goes on by itself, since a program may wait for it; where
     /// something is looked for, nobody waits, and none goes on.
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<bool, Unread> {
@@ -124,8 +170,16 @@ impl<'l> Look<'l> {
             if self.reads() && is_coded(head) {
                 return Err(Unread::Coded);
             }
+            let kind = value(head, "content-type").unwrap_or_default();
+            if let (Some(room), true) = (&mut self.room, kind.contains("event-stream") || kind.contains("ndjson")) {
+                room.streams();
+            }
+            let (status, kind) = match &mut self.turn {
+                Some(turn) => turn.begin(status, &kind, value(head, "retry-after").as_deref()),
+                None => (status, kind.as_str()),
+            };
             if let Some(listener) = &mut self.listener {
-                listener.begin(status, &value(head, "content-type").unwrap_or_default());
+                listener.begin(status, kind)?;
             }
             self.headed = true;
             return Ok(true);

@@ -1,4 +1,4 @@
-//! The gate's program: one lease on descriptor 0, one cell, then the end.
+//! The gate's program: one lease on descriptor 0, one cell, then the end. Or, as `broker`, one token.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,13 @@ const REFUSED: u8 = 125;
 
 fn main() -> ExitCode {
     let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::from(REFUSED) };
-    match gate::serve::run(UnixStream::from(channel)) {
+    let channel = UnixStream::from(channel);
+    let done = match std::env::args_os().nth(1) {
+        None => gate::serve::run(channel).map_err(|failure| failure.to_string()),
+        Some(word) if word == "broker" => gate::broker::run(channel).map_err(|failure| failure.to_string()),
+        Some(_) => Err("the only word is `broker`".into()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("bastide-gate: {failure}");

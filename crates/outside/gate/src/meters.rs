@@ -32,6 +32,13 @@ pub struct Meter {
     body: Cell<Option<u64>>,
 }
 
+impl Meter {
+    /// Bytes that one body may have.
+    pub(crate) const fn most(&self) -> Option<u64> {
+        self.body.get()
+    }
+}
+
 /// Why a request is more than its rules allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooMuch {

@@ -163,12 +163,14 @@ impl End {
         self.connect
     }
 
-    /// The same, with why it ended where that was decided here.
+    /// The same, with why it ended where that was not in order.
     #[must_use]
     pub fn of(self, result: &std::io::Result<()>) -> End {
         match result {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => self.because(CUT),
-            _ => self,
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => self.because("nothing came for too long"),
+            Err(error) => self.because(&error.to_string()),
+            Ok(()) => self,
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Requests<'a> {
 
 /// One connection of a program, and where it goes.
 pub(crate) struct Course<'a> {
-    asked: Asked,
+    pub(crate) asked: Asked,
     /// Its requests come within TLS and go out so.
     tls: Option<&'a Authority>,
     pub(crate) outside: Option<Outside>,
@@ -83,7 +83,7 @@ impl<'c> Taken<'c> {
             Some(loan) => (loan.without(&head), loan.put(&head, &mut body)?),
             None => (head.clone(), stripped(head)),
         };
-        lend::no_placeholder(asks, &bare, &body)?;
+        lend::no_placeholder(asks, loan, &bare, &body)?;
         let length = body.len() as u64;
         body.extend_from_slice(&rest);
         Ok((said, Body::Length(length), body))
@@ -101,7 +101,7 @@ impl<'a> Requests<'a> {
             return Ok(());
         }
         let served = match (bytes.first(), self.authority) {
-            (Some(&HANDSHAKE), Some(authority)) => self.secured(inside, bytes, authority, &mut course).await,
+            (Some(&HANDSHAKE), Some(authority)) => Box::pin(self.secured(inside, bytes, authority, &mut course)).await,
             _ => self.one_by_one(inside, bytes, &mut course).await,
         };
         self.close(course.outside.take());
@@ -213,6 +213,10 @@ impl<'a> Requests<'a> {
         rest: Vec<u8>,
         course: &mut Course<'a>,
     ) -> io::Result<Option<Vec<u8>>> {
+        if asks.request.is_websocket() {
+            let direct = Direct { asks, head, length: 0, last };
+            return Box::pin(self.websocket(inside, direct, rest, course)).await.map(|()| None);
+        }
         let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
         let taken = match self.taken(inside, &mut asked, head, rest).await {
             Ok(taken) => taken,
@@ -260,7 +264,8 @@ impl<'a> Requests<'a> {
         let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
         let mut look = Look::new(loan.as_ref().map(|loan| Veil::new(loan.spellings())), None);
-        let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
+        // On the heap: a connection that waits would carry its space about.
+        let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;
         self.came_back(outside, loan.as_deref(), look.found());
         outside.sent += exchange.sent.get();
         outside.received += exchange.received.get();
@@ -297,8 +302,15 @@ impl<'a> Requests<'a> {
         Some(Closed { why, event })
     }
 
+    /// Ends a connection whose answer nobody has a use for.
+    pub(crate) fn give_up(&self, course: &mut Course<'_>, broken: &Broken) {
+        if let Some(Outside { end, sent, received, .. }) = course.outside.take() {
+            self.passage.closed(end.because(&broken.to_string()), sent, received);
+        }
+    }
+
     /// How long a head may take to come, and a handshake.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         PATIENCE.min(self.idle)
     }
 
@@ -341,7 +353,7 @@ impl<'a> Requests<'a> {
     }
 
     /// A request that is not decided, since it can be read in more than one way.
-    async fn odd(
+    pub(crate) async fn odd(
         &self,
         inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         course: &Course<'_>,
@@ -352,7 +364,7 @@ impl<'a> Requests<'a> {
             HeadError::Tls => Err(io::Error::other(why)),
             HeadError::Slow => odd(inside, "408 Request Timeout", why, event).await,
             // codex asks for a WebSocket first. After this answer alone it goes on without one, and at once.
-            HeadError::Upgrade if self.passage.is_for_models(&course.asked) => {
+            HeadError::Upgrade | HeadError::Websocket if self.passage.is_for_models(&course.asked) => {
                 odd(inside, "426 Upgrade Required", why, event).await
             }
             _ => odd(inside, "400 Bad Request", why, event).await,
@@ -373,7 +385,7 @@ impl<'a> Requests<'a> {
         let _ = self.passage.ledger.borrow_mut().write_after([cause], kind);
     }
 
-    fn close(&self, outside: Option<Outside>) {
+    pub(crate) fn close(&self, outside: Option<Outside>) {
         if let Some(Outside { end, sent, received, .. }) = outside {
             self.passage.closed(end, sent, received);
         }

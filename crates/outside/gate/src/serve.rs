@@ -262,6 +262,10 @@ async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io:
                 for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
                     match order {
                         GateOrder::Attested { words } => door.passage.models.attest(&words),
+                        GateOrder::Lend { credentials } => {
+                            hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &[]);
+                            door.passage.lend(credentials);
+                        }
                         GateOrder::Replace { revision, policy, credentials, labelled } => {
                             hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &labelled);
                             door.passage.replace(policy, credentials, &labelled);

@@ -31,9 +31,18 @@ impl Passage {
 
     /// What keeps a request in, by what it says: it is for a model that no route leads to, or carries what may not leave.
     pub(crate) fn keeps(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
-        if self.now().policy.routes_models() && is_chat_shaped(body) {
-            let why = "it has the shape of what a model is asked, and goes to no provider of the policy";
-            return Some(self.closed_to(asked, why.into()));
+        if self.now().policy.routes_models() {
+            let object = body.trim_ascii_start().first() == Some(&b'{');
+            let why = match object && !record::conversation::is_bounded(body) {
+                true => Some("it may be JSON of more values than are looked into, so it is held back"),
+                false if is_chat_shaped(body) => {
+                    Some("it has the shape of what a model is asked, and goes to no provider of the policy")
+                }
+                false => None,
+            };
+            if let Some(why) = why {
+                return Some(self.closed_to(asked, why.into()));
+            }
         }
         self.stops(asked, body)
     }

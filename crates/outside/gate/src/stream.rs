@@ -10,9 +10,9 @@ use tokio_rustls::client::TlsStream;
 
 /// A stream of which some bytes were read already: they come first.
 #[derive(Debug)]
-pub(crate) struct Again<'s> {
+pub(crate) struct Again<'s, S = TcpStream> {
     pub(crate) first: Vec<u8>,
-    pub(crate) stream: &'s mut TcpStream,
+    pub(crate) stream: &'s mut S,
 }
 
 /// A connection outside.
@@ -31,7 +31,7 @@ impl Outer {
     }
 }
 
-impl AsyncRead for Again<'_> {
+impl<S: AsyncRead + Unpin> AsyncRead for Again<'_, S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.first.is_empty() {
@@ -44,7 +44,7 @@ impl AsyncRead for Again<'_> {
     }
 }
 
-impl AsyncWrite for Again<'_> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Again<'_, S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.get_mut().stream).poll_write(context, bytes)
     }

@@ -80,14 +80,8 @@ impl Authority {
         let key = KeyPair::from_pem(&lease.key).map_err(|error| error.to_string())?;
         let issuer = Issuer::new(authority(&lease.name), key);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        // Some systems' bundles hold certificates that no TLS takes: one of them is not all.
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(lease.roots.as_bytes()).filter_map(Result::ok));
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-        let mut outside = builder.map_err(text)?.with_root_certificates(roots).with_no_client_auth();
-        outside.alpn_protocols = vec![PROTOCOL.to_vec()];
+        let outside = connector(&provider, &lease.roots)?;
         let key = KeyPair::generate().map_err(|error| error.to_string())?;
-        let outside = TlsConnector::from(Arc::new(outside));
         Ok(Authority { issuer, key, provider, ready: RefCell::default(), outside })
     }
 
@@ -118,11 +112,7 @@ impl Authority {
     /// # Errors
     /// Why not, in words.
     pub(crate) async fn connect(&self, stream: TcpStream, host: &Host) -> Result<client::TlsStream<TcpStream>, String> {
-        let name = match host {
-            Host::Name(name) => ServerName::try_from(name.as_str().to_owned()).map_err(|error| error.to_string())?,
-            Host::Address(address) => ServerName::from(*address),
-        };
-        self.outside.connect(name, stream).await.map_err(|error| error.to_string())
+        connect(&self.outside, stream, host).await
     }
 
     /// What a program that connects to this host is shown.
@@ -162,6 +152,41 @@ impl Authority {
         config.send_tls13_tickets = 0;
         Ok(config)
     }
+}
+
+/// Speaks TLS with a destination, by these roots and without an authority.
+///
+/// # Errors
+/// Why not, in words.
+pub(crate) async fn outside(
+    roots: &str,
+    stream: TcpStream,
+    host: &Host,
+) -> Result<client::TlsStream<TcpStream>, String> {
+    let connector = connector(&Arc::new(rustls::crypto::ring::default_provider()), roots)?;
+    connect(&connector, stream, host).await
+}
+
+fn connector(provider: &Arc<CryptoProvider>, pem: &str) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    // Some systems' bundles hold certificates that no TLS takes: one of them is not all.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok));
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions();
+    let mut outside = builder.map_err(text)?.with_root_certificates(roots).with_no_client_auth();
+    outside.alpn_protocols = vec![PROTOCOL.to_vec()];
+    Ok(TlsConnector::from(Arc::new(outside)))
+}
+
+async fn connect(
+    connector: &TlsConnector,
+    stream: TcpStream,
+    host: &Host,
+) -> Result<client::TlsStream<TcpStream>, String> {
+    let name = match host {
+        Host::Name(name) => ServerName::try_from(name.as_str().to_owned()).map_err(|error| error.to_string())?,
+        Host::Address(address) => ServerName::from(*address),
+    };
+    connector.connect(name, stream).await.map_err(|error| error.to_string())
 }
 
 /// Longest beginning of a connection in which a handshake names its host.

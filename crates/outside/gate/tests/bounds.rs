@@ -73,6 +73,7 @@ fn a_silent_connection_is_reset_and_its_slot_given_back() {
     });
     assert_eq!(ends.0, std::io::ErrorKind::ConnectionReset);
     assert_eq!(ends.1.unwrap(), "ping");
+    assert!(cell.record().contains("nothing came for too long"), "{}", cell.record());
 }
 
 #[test]

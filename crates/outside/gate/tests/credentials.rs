@@ -64,11 +64,13 @@ fn scene(position: Position) -> Scene {
     leased.policy = Conjunction::new(vec![policy]);
     leased.hosts = ["api", "other", "web"].map(|name| (format!("{name}.example"), OUTSIDE.into())).to_vec();
     leased.tls = Some(wire::Tls { name: "cell".into(), key: cells.key().serialize_pem(), roots: servers.pem() });
+    let path = if matches!(position, Position::Segment { .. }) { "/bot*/a/**" } else { "/a/**" };
     leased.credentials = vec![Lent {
         name: "key".into(),
         value: VALUE.into(),
         to: Target::parse("api.example").unwrap(),
-        paths: vec![PathPattern::parse("/a/**").unwrap()],
+        paths: vec![PathPattern::parse(path).unwrap()],
+        expires: None,
     }];
     let gate = cell.start(&leased, ORDINARY).ready();
     Scene { cell, cells, server, plain, _gate: gate }
@@ -116,6 +118,39 @@ fn a_field_of_the_body_is_a_position() {
     assert!(back.contains("\"text\":\"hi\"") && !back.contains(VALUE), "{back}");
     assert!(scene.says("api.example", "POST", "/a/x", "", "no form").contains("neither a form nor"));
     assert_eq!(scene.server.got().len(), 1);
+}
+
+/// A server like Telegram's wants it in the path. What is decided, recorded and told is the path as the program wrote it.
+#[test]
+fn a_segment_of_the_path_is_a_position() {
+    let scene = scene(Position::Segment { prefix: "bot".into() });
+    let within = "GET /bots3cret%2Fvalue%2Bof%3Dthe%20vault/a/";
+    for (at, said) in ["bot", "bot1:mine", "botbastide-credential-key"].into_iter().enumerate() {
+        let back = scene.says("api.example", "GET", &format!("/{said}/a/{at}?x=1"), "Authorization: mine\r\n", "");
+        let (head, _) = scene.server.got().pop().unwrap();
+        assert!(head.starts_with(&format!("{within}{at}?x=1 HTTP/1.1\r\n")) && !head.contains("mine"), "{head}");
+        // The server gave all of it back.
+        assert!(back.starts_with("HTTP/1.1 200") && back.contains("GET /bot***") && !back.contains("s3cret"), "{back}");
+    }
+    let got = scene.server.got().len();
+    for (path, why) in [
+        ("/bot1%2Fa/x", "bound to another"),
+        ("/a/x", "bound to another"),
+        ("/bot1/b/x", "bound to another"),
+        ("/bot1%3A2/a/x", "does not begin with the segment"),
+        ("/bot1;2/a/x", "does not begin with the segment"),
+        ("/%62ot1/a/x", "does not begin with the segment"),
+        ("/bot1/a/bastide-credential-key", "placeholder"),
+        ("/bot1/a/x?q=bastide-credential-key", "placeholder"),
+        ("/bot1/a/x?token=mine", "credential of its own"),
+    ] {
+        let back = scene.says("api.example", "GET", path, "", "");
+        assert!(back.starts_with("HTTP/1.1 403") && back.contains(why), "{path}: {back}");
+        assert!(!back.contains("s3cret"), "{back}");
+    }
+    assert_eq!(scene.server.got().len(), got);
+    let record = scene.cell.wait_for("does not begin with the segment");
+    assert!(record.contains("/botbastide-credential-key/a/2") && !record.contains("s3cret"), "{record}");
 }
 
 #[test]

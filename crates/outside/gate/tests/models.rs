@@ -102,6 +102,7 @@ fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
         value: KEY.into(),
         to: Target::parse("*.example").unwrap(),
         paths: Vec::new(),
+        expires: None,
     }];
     leased.labelled = vec![Labelled {
         label: policy::Label::parse("secret:env").unwrap(),
@@ -184,7 +185,7 @@ fn what_a_provider_may_not_be_asked_never_reaches_it() {
             "previous_response_id",
         ),
         ("/v1/chat/completions", serde_json::json!({"model": "other", "messages": said}), "no route"),
-        ("/v1/chat/completions", serde_json::json!({"model": "claude-9", "messages": said}), "speaks"),
+        ("/v1/responses", serde_json::json!({"model": "claude-9", "input": "x"}), "speaks"),
         ("/v1/chat/completions/", chat(&said), ""),
         ("/v1/chat%2fcompletions", chat(&said), ""),
     ] {

@@ -13,7 +13,11 @@ use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 #[test]
 fn the_explicit_proxy_takes_the_same_decision() {
     let (cell, port) = (Cell::new(), echo());
-    let _gate = cell.start(&lease(&[&format!("web.example:{port}"), &format!("{OUTSIDE}:{port}")]), ORDINARY).ready();
+    let telling = TcpListener::bind((OUTSIDE, 0)).unwrap();
+    let told = telling.local_addr().unwrap().port();
+    let ports = [port, told].map(|port| [format!("web.example:{port}"), format!("{OUTSIDE}:{port}")]).concat();
+    let allowed: Vec<&str> = ports.iter().map(String::as_str).collect();
+    let _gate = cell.start(&lease(&allowed), ORDINARY).ready();
     let proxy = cell.inside(|| SocketAddr::from((address("proxy.bastide."), 3128)));
     let say = |text: String| cell.inside(move || talk(proxy, text.as_bytes()).unwrap());
     let tunnel = say(format!("CONNECT web.example:{port} HTTP/1.1\r\nHost: web.example:{port}\r\n\r\nping"));
@@ -25,7 +29,16 @@ fn the_explicit_proxy_takes_the_same_decision() {
     let folded = say("GET http://web.example/ HTTP/1.1\r\nA: b\r\n c\r\n\r\n".into());
     assert!(folded.starts_with("HTTP/1.1 400") && folded.contains("folded"), "{folded}");
     assert!(cell.record().contains("a header line is folded"), "{}", cell.record());
-    // The echo shows what the destination got, to the byte, and that nothing follows the one request.
+    // A server that says what it got, to the byte: nothing follows the one request. It ends nothing by itself.
+    std::thread::spawn(move || {
+        let (mut stream, _) = telling.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut got = Vec::new();
+        let _ = stream.read_to_end(&mut got);
+        stream.write_all(&[b"HTTP/1.1 200 OK\r\n\r\n", &got[..]].concat()).unwrap();
+        std::thread::sleep(Duration::from_secs(20));
+    });
+    let port = told;
     let target = format!("http://web.example:{port}/x");
     let sent = format!(
         "POST {target} HTTP/1.1\r\nHost: web.example:{port}\r\nProxy-Connection: x\r\nContent-Length: 2\r\n\r\nhiGET"
@@ -34,8 +47,10 @@ fn the_explicit_proxy_takes_the_same_decision() {
         let mut stream = TcpStream::connect(proxy).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.write_all(sent.as_bytes()).unwrap();
-        let expected =
-            format!("POST /x HTTP/1.1\r\nHost: web.example:{port}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+        let expected = format!(
+            "HTTP/1.1 200 OK\r\n\r\n\
+             POST /x HTTP/1.1\r\nHost: web.example:{port}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+        );
         let mut got = vec![0; expected.len()];
         stream.read_exact(&mut got).unwrap();
         assert_eq!(String::from_utf8(got).unwrap(), expected);

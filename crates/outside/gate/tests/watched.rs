@@ -17,7 +17,7 @@ fn a_program_is_known_by_its_sockets_cookie_and_only_so() {
     let mut programs = lease(&[&format!("{OUTSIDE}:{port}")]);
     let mut policies: Vec<policy::Policy> = programs.policy.policies().cloned().collect();
     let mut rule = policy::Rule::to(policy::Target::parse(&format!("web.example:{port}")).unwrap());
-    rule.programs = vec![policy::CanonicalPath::parse("/usr/bin/git").unwrap()];
+    rule.programs = vec![policy::ProgramPattern::parse("/usr/bin/git").unwrap()];
     policies[0].network.allow.push(rule);
     programs.policy = policy::Conjunction::new(policies);
     let mut gate = cell.start(&programs, ORDINARY).ready();

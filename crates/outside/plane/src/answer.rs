@@ -13,6 +13,9 @@ pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
     let mut afterwards = None;
     let answered = match request {
         Request::Run(run) => {
+            if let Some(file) = &run.policy {
+                verbs::import::tell(client, file);
+            }
             let (outcome, remains) = session::run(client, *run, descriptors, ahead);
             afterwards = remains;
             outcome.map(|outcome| Reply::Ended(Box::new(outcome)))

@@ -301,6 +301,52 @@ pub const CODES: &[(&str, &str)] = &[
          the secrets up, remove the directory `vault` and set them anew.",
     ),
     ("E-PLANE-088", "The vault keeps at most 256 secrets. Remove one, or set one anew under its own name."),
+    (
+        "E-PLANE-089",
+        "The secret is one that tokens are derived from, and its OAuth endpoint gave none. A refresh token is used up when \
+         it was used elsewhere: a login that lives in the vault must not be used by a program as well.",
+    ),
+    (
+        "E-PLANE-090",
+        "Another policy is put in force in a session that runs. This one ended, or its plane was killed; what it was allowed \
+         can no longer be changed.\nBegin one under the policy: `bastide run --policy FILE -- CMD`.",
+    ),
+    (
+        "E-PLANE-091",
+        "Files, variables and limits are what a cell is made from, and no cell changes them while it runs. A policy for a \
+         running session has to say the same of them; what options of `run` added to the policy still counts. Nothing was \
+         changed.\nLeave the named keys as they are, or end the session and begin one under the new policy. `bastide policy \
+         diff OLD NEW` shows both values.",
+    ),
+    (
+        "E-PLANE-092",
+        "Requests are read under a certificate authority that is made with a cell, where the policy asks for it when the \
+         session starts: programs that run cannot be made to trust one later. Nothing was changed.\nBegin a session under \
+         the policy. One that begins with a rule about requests takes others later.",
+    ),
+    (
+        "E-PLANE-093",
+        "A policy is recorded, told to the gate of the session, and in force once the gate says so. Something went wrong \
+         before that: the policy before stays in force, also for the next gate. `bastide log` tells what happened.\nWhat \
+         came from a gate that was lost meanwhile stands in the record. Apply the policy again.",
+    ),
+    (
+        "E-PLANE-094",
+        "`bastide policy undo` goes back to the policy that another one took the place of, one step each time. The session \
+         is back at the one that it began with, or what was before is kept no more: 64 steps are.",
+    ),
+    (
+        "E-PLANE-095",
+        "The plane that holds a running session is asked at a socket in the session's directory. Nobody answered there: the \
+         session has just ended, its plane is busy with a large merge, it is of another version, its state lies on a file \
+         system that takes no sockets, or the question came from another user or container.\n`bastide show SESSION` tells \
+         which policy is in force.",
+    ),
+    (
+        "E-PLANE-096",
+        "Somebody else put a policy in force between the moment that this one was looked at and the moment that it was to be \
+         taken back. Nothing was changed.",
+    ),
 ];
 
 /// The long text of a code.

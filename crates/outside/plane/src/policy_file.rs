@@ -1,18 +1,22 @@
-//! A policy by the operator's words: a blueprint's name, or a file that only the operator or root can change.
+//! A policy by the operator's words: the name of a blueprint or preset, or a file that only the operator or root can change.
 //!
 //! A file in a directory that an agent could change counts only while its content is the one that the operator
-//! trusted. What a file extends is looked for beside it and judged in the same way.
+//! trusted. What a file extends is looked for beside it and judged in the same way. A file of another language is taken
+//! as it is imported.
 
 use std::path::{Component, Path, PathBuf};
 
 use policy::Policy;
-use policy::read::{Diagnostic, MAX_BYTES, Source, blueprint};
+use policy::import::{Imported, Note, import, is_foreign};
+use policy::read::{Diagnostic, MAX_BYTES, Source, blueprint, preset};
 use wire::command::Problem;
 
 use crate::named_file::{self, NamedFile};
 use crate::problem::{NOT_RUN, problem, quoted};
 use crate::store::{Store, Trust};
 
+/// A preset whose arguments are no names; explained by [`policy::read`].
+const PRESET: &str = "E-POLICY-028";
 /// The policy when none is named.
 pub const DEFAULT: &str = "hardened";
 
@@ -48,14 +52,37 @@ pub fn look_at_policy(path: Option<&Path>, home: &Path) -> Result<Policy, Proble
     read(path, home, &|_| Ok(()))
 }
 
+/// Reads a policy of another language only to write it in this one.
+///
+/// # Errors
+/// As [`look_at_policy`], and when it is none.
+pub fn import_policy(path: &Path, name: Option<&str>) -> Result<Imported, Problem> {
+    import(&source(path, &|_| Ok(()))?, name).map_err(|found| located(found, None))
+}
+
+/// What to know about a policy of another language; nothing where it is none, or cannot be read.
+#[must_use]
+pub fn notes(path: &Path) -> Vec<Note> {
+    let named = path.to_str().is_some_and(|name| blueprint(name).is_some());
+    let source = if named { None } else { source(path, &|_| Ok(())).ok() };
+    let found = source.filter(|source| is_foreign(&source.text)).and_then(|source| import(&source, None).ok());
+    found.map_or_else(Vec::new, |found| found.notes)
+}
+
 type Judge<'j> = &'j dyn Fn(&NamedFile) -> Result<(), Problem>;
 
 fn read(path: Option<&Path>, home: &Path, judge: Judge<'_>) -> Result<Policy, Problem> {
     let path = path.unwrap_or(Path::new(DEFAULT));
-    let source = match path.to_str().and_then(blueprint) {
-        Some(source) => source,
-        None => source(path, judge)?,
+    let source = match path.to_str().and_then(preset) {
+        Some(filled) => filled.map_err(|wrong| problem(PRESET, quoted(&wrong.message), &wrong.hint, NOT_RUN))?,
+        None => match path.to_str().and_then(blueprint) {
+            Some(source) => source,
+            None => source(path, judge)?,
+        },
     };
+    if is_foreign(&source.text) {
+        return import(&source, None).map(|found| found.policy).map_err(|found| located(found, None));
+    }
     let directory = Path::new(&source.name).parent().map(Path::to_owned);
     let mut failed = None;
     let mut resolve = |name: &str| {
@@ -96,7 +123,8 @@ fn hinted(path: &Path, problem: Problem) -> Problem {
     let hint = if path.is_dir() {
         format!("name a file in it, such as `{}`", crate::problem::shell(&path.join("policy.yaml").to_string_lossy()))
     } else if word && !path.exists() {
-        "a policy is a file or one of the blueprints `hardened` and `strict`".to_owned()
+        "a policy is a file, one of the blueprints `hardened` and `strict`, or one of `bastide policy presets`"
+            .to_owned()
     } else if !path.exists() {
         "there is no such file; `ls` its directory, and write its path in full".to_owned()
     } else {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wire::command::SecretText;
+use wire::command::{Derives, SecretText};
 use zeroize::Zeroizing;
 
 /// Longest name, in bytes.
@@ -34,6 +34,7 @@ pub struct Entry {
     value: Value,
     to: String,
     paths: Vec<String>,
+    derives: Option<Derives>,
 }
 
 /// Why something cannot be kept. No text holds any part of what was refused: names are mistaken for values.
@@ -63,6 +64,11 @@ pub enum EntryError {
     /// The paths.
     #[error("at most {MAX_PATHS} patterns of paths, each beginning with `/` and of at most {MAX_PATH} bytes")]
     Paths,
+    /// The endpoint of tokens, or what it is told.
+    #[error(
+        "tokens are derived at an `https://` URL; it, the client's id and the scope are visible ASCII of at most {MAX_PATH} bytes"
+    )]
+    Derives,
 }
 
 impl Name {
@@ -149,7 +155,37 @@ impl Entry {
         if paths.len() > MAX_PATHS || !paths.iter().all(path) {
             return Err(EntryError::Paths);
         }
-        Ok(Entry { name, value, to, paths })
+        Ok(Entry { name, value, to, paths, derives: None })
+    }
+
+    /// The same as what tokens are derived from.
+    ///
+    /// # Errors
+    /// [`EntryError::Derives`] for what is beyond all bounds.
+    pub fn deriving(self, derives: Derives) -> Result<Entry, EntryError> {
+        let plain = |text: &str, space: bool| {
+            let fits = |byte: u8| byte.is_ascii_graphic() || space && byte == b' ';
+            !text.is_empty() && text.len() <= MAX_PATH && text.bytes().all(fits)
+        };
+        let scheme = derives.url.starts_with("https://") || derives.url.starts_with("http://host.bastide:");
+        let scope = derives.scope.as_deref().is_none_or(|scope| plain(scope, true));
+        if scheme && plain(&derives.url, false) && plain(&derives.client, false) && scope {
+            Ok(Entry { derives: Some(derives), ..self })
+        } else {
+            Err(EntryError::Derives)
+        }
+    }
+
+    /// The same with another value: one that an endpoint gave in its place.
+    #[must_use]
+    pub fn renewed(&self, value: Value) -> Entry {
+        Entry { value, ..self.clone() }
+    }
+
+    /// How tokens are derived from it; none where it is one.
+    #[must_use]
+    pub const fn derives(&self) -> Option<&Derives> {
+        self.derives.as_ref()
     }
 
     /// What it is called.

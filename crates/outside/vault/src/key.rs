@@ -8,7 +8,7 @@ use std::str::FromStr;
 use age::x25519::Identity;
 use age::{Decryptor, Encryptor};
 use serde::{Deserialize, Serialize};
-use wire::command::SecretText;
+use wire::command::{Derives, SecretText};
 use zeroize::Zeroizing;
 
 use crate::entry::{Entry, Name, Value};
@@ -38,6 +38,8 @@ struct Document<'a> {
     paths: &'a [String],
     since: u64,
     value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derives: Option<&'a Derives>,
 }
 
 /// What is read.
@@ -50,6 +52,8 @@ struct Content {
     paths: Vec<String>,
     since: u64,
     value: SecretText,
+    #[serde(default)]
+    derives: Option<Derives>,
 }
 
 impl Key {
@@ -83,6 +87,7 @@ impl Key {
             paths: entry.paths(),
             since,
             value: entry.value().expose(),
+            derives: entry.derives(),
         };
         // With room from the first byte: what grows leaves copies behind.
         let mut plain = Zeroizing::new(Vec::with_capacity(ROOM));
@@ -105,7 +110,10 @@ impl Key {
             return Err(Damage::Content);
         }
         let value = Value::parse(&read.value).map_err(|_| Damage::Content)?;
-        let entry = Entry::new(name.clone(), value, read.to, read.paths).map_err(|_| Damage::Content)?;
+        let mut entry = Entry::new(name.clone(), value, read.to, read.paths).map_err(|_| Damage::Content)?;
+        if let Some(derives) = read.derives {
+            entry = entry.deriving(derives).map_err(|_| Damage::Content)?;
+        }
         Ok(Opened { entry, since: read.since })
     }
 

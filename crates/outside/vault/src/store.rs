@@ -46,6 +46,8 @@ pub struct Bound {
     pub to: String,
     /// Patterns of paths; empty means every path.
     pub paths: Vec<String>,
+    /// The endpoint at which tokens are derived from it.
+    pub derived_at: Option<String>,
     /// Seconds since the Unix epoch at which it was set.
     pub since: u64,
 }
@@ -97,7 +99,8 @@ impl Vault {
         for name in kept {
             match self.opened(&key, &name) {
                 Ok(Opened { entry, since }) => {
-                    let bound = Bound { to: entry.to().into(), paths: entry.paths().into(), since };
+                    let derived_at = entry.derives().map(|derives| derives.url.clone());
+                    let bound = Bound { to: entry.to().into(), paths: entry.paths().into(), derived_at, since };
                     listed.push(Listed { name, bound: Ok(bound) });
                 }
                 Err(VaultError::Damaged(damage)) => listed.push(Listed { name, bound: Err(damage) }),

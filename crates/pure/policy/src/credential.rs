@@ -41,6 +41,11 @@ pub enum Position {
         /// Its name.
         name: String,
     },
+    /// The first segment of the path, after this text. What a program writes behind it gives way.
+    Segment {
+        /// What stands before the secret, such as `bot`.
+        prefix: String,
+    },
 }
 
 impl Position {
@@ -77,6 +82,9 @@ impl fmt::Display for Credential {
             }
             Position::Field { name: field } => {
                 write!(formatter, "{{name: {}, field: {}}}", print::quoted(name), print::quoted(field))
+            }
+            Position::Segment { prefix } => {
+                write!(formatter, "{{name: {}, segment: {}}}", print::quoted(name), print::quoted(prefix))
             }
         }
     }

@@ -218,10 +218,12 @@ impl Member {
     /// Where that rule stands.
     fn allowing(&self, egress: &Egress<'_>, host: &Host) -> Option<usize> {
         let allow = &self.policy.network.allow;
+        // Where a name leads may be named for any kind of request: that of the name itself was looked at.
+        let taken = if host == egress.host { Request::is_taken } else { Request::fits };
         // A connection may be made for the sake of any request.
         let asks = |rule: &Rule| {
             // Where a request is read, nothing passes as TLS that is not.
-            egress.request.is_none_or(|request| rule.tls == Tls::Read && request.is_taken(rule, true))
+            egress.request.is_none_or(|request| rule.tls == Tls::Read && taken(request, rule, true))
         };
         let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program) && asks(rule);
         // A route is more than an open host, and what the operator says of paths more than a route.
@@ -253,7 +255,7 @@ impl Member {
     /// A rule that has requests to this destination decided.
     fn reader(&self, host: &Host, port: u16) -> Option<&Rule> {
         let network = &self.policy.network;
-        let of = |rule: &Rule| rule.protocol == Protocol::Http && rule.to.port.is_none_or(|named| named == port);
+        let of = |rule: &Rule| rule.protocol.reads() && rule.to.port.is_none_or(|named| named == port);
         if !self.reads {
             return None;
         }

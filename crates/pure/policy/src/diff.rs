@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Data, Flow, Inference, Limit, Limits, Network, Policy, Protocol, Provider, Rule, print};
+use crate::{
+    CanonicalPath, Data, Flow, Inference, Limit, Limits, Network, Policy, Provider, Route, Rule, print,
+};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +73,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
 /// are not looked into.
 fn reads_alone(text: &str, here: &Network, there: &Network) -> bool {
     let rules = |network: &Network| network.allow.iter().chain(&network.deny).cloned().collect::<Vec<_>>();
-    let reads = |rule: &Rule| rule.protocol == Protocol::Http;
+    let reads = |rule: &Rule| rule.protocol.reads();
     let Some(rule) = rules(here).into_iter().find(|rule| reads(rule) && rule.to_string() == text) else { return false };
     let unread = |other: &Rule| !reads(other) && (other.to.covers(&rule.to) || rule.to.covers(&other.to));
     !rules(there).iter().any(|other| reads(other) && other.to.covers(&rule.to)) && there.allow.iter().any(unread)
@@ -136,7 +138,7 @@ impl Found {
             of.providers.iter().map(|one: &Provider| format!("{}: {one}", one.name)).collect::<Vec<_>>()
         };
         self.list("inference.providers", &named(before), &named(after), Kind::Grant, PartialEq::eq);
-        self.list("inference.routes", &before.routes, &after.routes, Kind::Grant, PartialEq::eq);
+        self.list("inference.routes", &before.routes, &after.routes, Kind::Grant, Route::covers);
         self.list("inference.grant", &before.grant, &after.grant, Kind::Grant, PartialEq::eq);
         self.list("inference.fields", &before.fields, &after.fields, Kind::Grant, PartialEq::eq);
         let (tokens, requests) = ((before.tokens, after.tokens), (before.requests, after.requests));
@@ -168,7 +170,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Target;
+    use crate::{Protocol, Target};
 
     fn rule(to: &str) -> Rule {
         Rule::to(Target::parse(to).expect("a target"))

@@ -50,6 +50,9 @@ pub enum HostError {
     /// A star anywhere but as the whole first label.
     #[error("`*` stands only as the whole first label, as in `*.example.com`")]
     Wildcard,
+    /// A `+` in the last label, or several side by side.
+    #[error("`+` stands for text within a label that is not the last, as in `+.example.com`")]
+    Plus,
     /// A prefix length that does not fit the address, or bits set below it.
     #[error("a network is an address with no bit set below its prefix length")]
     Cidr,

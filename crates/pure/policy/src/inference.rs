@@ -53,6 +53,27 @@ pub struct Route {
     pub provider: String,
     /// The model that is asked for in their place.
     pub model: Option<String>,
+    /// Who is asked in turn while the one before gave nothing of an answer.
+    #[serde(default)]
+    pub fallback: Vec<Fallback>,
+}
+
+/// Who is asked where another did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The provider's name.
+    pub provider: String,
+    /// The model that it is asked for; none is what the route says.
+    pub model: Option<String>,
+}
+
+/// Who may serve a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served<'p> {
+    /// Who.
+    pub provider: &'p Provider,
+    /// The model that it is asked for; none is the one that the program names.
+    pub model: Option<&'p str>,
 }
 
 /// What the policy says of models.
@@ -113,6 +134,15 @@ impl Vendor {
         Some(Credential { name: name.into(), position })
     }
 
+    /// Whether its programs can be served by a provider that speaks this, in translation.
+    #[must_use]
+    pub const fn is_translated_to(self, provider: Vendor) -> bool {
+        matches!(
+            (self, provider),
+            (Vendor::Anthropic, Vendor::Openai | Vendor::Ollama) | (Vendor::Openai, Vendor::Anthropic)
+        )
+    }
+
     /// The vendor as a provider of its own name, with the secret of that name; none where it has no host.
     #[must_use]
     pub fn provider(self) -> Option<Provider> {
@@ -143,6 +173,17 @@ impl Inference {
         self.routes.iter().filter_map(|route| self.provider(&route.provider)).find(|provider| provider.wire == wire)
     }
 
+    /// Whether the route of a model names a provider, first or in turn.
+    fn serves(&self, model: &str, provider: &Provider) -> bool {
+        let named = self.route(model).map(|(route, _)| route.providers().filter_map(|name| self.provider(name)));
+        named.is_some_and(|mut named| named.any(|one| one == provider))
+    }
+
+    /// Every provider that a route names, in order.
+    fn routed(&self) -> impl Iterator<Item = &Provider> + Clone {
+        self.routes.iter().flat_map(Route::providers).filter_map(|name| self.provider(name))
+    }
+
     /// A provider by its name.
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&Provider> {
@@ -164,7 +205,7 @@ impl Inference {
                 rules.push(Rule { protocol: Protocol::Http, inference: true, credential, ..Rule::to(to) });
             }
         };
-        let routed = self.routes.iter().filter_map(|route| self.provider(&route.provider));
+        let routed = self.routed();
         for provider in routed.clone() {
             add(&provider.host, provider.port, provider.credential.as_ref());
         }
@@ -179,6 +220,31 @@ impl Inference {
         }
         rules
     }
+
+    /// The hosts of vendors whose programs are served in translation: there they go that were told nothing.
+    #[must_use]
+    pub fn translated(&self) -> Vec<Rule> {
+        let vendors = [Vendor::Anthropic, Vendor::Openai].into_iter();
+        let served = vendors.filter(|vendor| self.routed().any(|provider| vendor.is_translated_to(provider.wire)));
+        let hosts = served.filter_map(|vendor| DnsName::parse(vendor.host()?).ok());
+        hosts
+            .map(|host| Target { host: HostPattern::Exact(host), port: Some(443) })
+            .map(|to| Rule { protocol: Protocol::Http, inference: true, ..Rule::to(to) })
+            .collect()
+    }
+}
+
+impl Route {
+    /// The names of its providers, in the order in which they are asked.
+    pub fn providers(&self) -> impl Iterator<Item = &str> + Clone {
+        std::iter::once(self.provider.as_str()).chain(self.fallback.iter().map(|next| next.provider.as_str()))
+    }
+
+    /// Whether it allows all that another does.
+    pub(crate) fn covers(&self, other: &Route) -> bool {
+        let alike = (&self.models, &self.provider, &self.model) == (&other.models, &other.provider, &other.model);
+        alike && other.fallback.iter().all(|next| self.fallback.contains(next))
+    }
 }
 
 /// What all policies say of models together.
@@ -189,6 +255,23 @@ impl Conjunction {
         let routed = self.policies().map(|policy| policy.inference.route(model)).collect::<Option<Vec<_>>>()?;
         let last = routed.last().copied()?;
         routed.iter().all(|(_, provider)| *provider == last.1).then_some(last)
+    }
+
+    /// Who may serve a model, in the order in which they are asked: what [`Conjunction::route`] says, then each that the last
+    /// policy falls back on and every other policy names for this model as well.
+    #[must_use]
+    pub fn served(&self, model: &str) -> Vec<Served<'_>> {
+        let Some((route, provider)) = self.route(model) else { return Vec::new() };
+        let Some(last) = self.policies().last() else { return Vec::new() };
+        let own = route.model.as_deref();
+        let mut served = vec![Served { provider, model: own }];
+        for next in &route.fallback {
+            let Some(provider) = last.inference.provider(&next.provider) else { continue };
+            if self.policies().all(|policy| policy.inference.serves(model, provider)) {
+                served.push(Served { provider, model: next.model.as_deref().or(own) });
+            }
+        }
+        served
     }
 
     /// Who is asked what names no model.
@@ -246,6 +329,21 @@ impl fmt::Display for Route {
         if let Some(model) = &self.model {
             write!(formatter, ", model: {}", print::quoted(model))?;
         }
+        if !self.fallback.is_empty() {
+            let fallback: Vec<String> = self.fallback.iter().map(ToString::to_string).collect();
+            write!(formatter, ", fallback: [{}]", fallback.join(", "))?;
+        }
         formatter.write_str("}")
+    }
+}
+
+impl fmt::Display for Fallback {
+    /// As it stands in a policy.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let provider = print::quoted(&self.provider);
+        match &self.model {
+            Some(model) => write!(formatter, "{{provider: {provider}, model: {}}}", print::quoted(model)),
+            None => write!(formatter, "{provider}"),
+        }
     }
 }

@@ -13,6 +13,8 @@ mod files;
 mod flows;
 mod host;
 mod http;
+#[cfg(feature = "read")]
+pub mod import;
 mod index;
 mod inference;
 mod model;
@@ -20,10 +22,12 @@ mod observed;
 mod path;
 mod pattern;
 mod print;
+mod program;
 pub mod provider;
 #[cfg(feature = "read")]
 pub mod read;
 mod resolve;
+mod shape;
 mod special;
 mod suggest;
 
@@ -37,11 +41,13 @@ pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use flows::{Data, FilePattern, Flow, FlowError, Label, LabelPattern, SYSTEM_PROMPT, Sink};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
 pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header};
-pub use inference::{INFERENCE_BASTIDE, Inference, Provider, Route, Vendor};
+pub use inference::{Fallback, INFERENCE_BASTIDE, Inference, Provider, Route, Served, Vendor};
 pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};
+pub use program::ProgramPattern;
 pub use resolve::may_resolve;
+pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CanonicalPath, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern, Target, ValuePattern,
-    print,
+    CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern, ProgramPattern,
+    Target, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -153,7 +153,7 @@ impl Network {
     /// Whether any rule has requests decided.
     #[must_use]
     pub fn reads(&self) -> bool {
-        self.allow.iter().chain(&self.deny).any(|rule| rule.protocol == Protocol::Http)
+        self.allow.iter().chain(&self.deny).any(|rule| rule.protocol.reads())
     }
 }
 
@@ -186,7 +186,10 @@ pub struct Rule {
     pub to: Target,
     /// Executables that may; empty means every program, known or not.
     #[serde(default)]
-    pub programs: Vec<CanonicalPath>,
+    pub programs: Vec<ProgramPattern>,
+    /// Where its name may lead; empty means to every public address. What stands here is thereby named.
+    #[serde(default)]
+    pub addresses: Vec<Cidr>,
     /// The protocol.
     #[serde(default)]
     pub protocol: Protocol,
@@ -283,6 +286,16 @@ pub enum Protocol {
     Tcp,
     /// HTTP: every request is read and decided by itself.
     Http,
+    /// The same, and the rule is about requests that make their connection a WebSocket, whose messages are read then.
+    Websocket,
+}
+
+impl Protocol {
+    /// Whether a rule with it has requests read and decided one by one.
+    #[must_use]
+    pub const fn reads(self) -> bool {
+        matches!(self, Protocol::Http | Protocol::Websocket)
+    }
 }
 
 impl Rule {
@@ -292,6 +305,7 @@ impl Rule {
         Rule {
             to,
             programs: Vec::new(),
+            addresses: Vec::new(),
             protocol: Protocol::Detect,
             methods: Vec::new(),
             paths: Vec::new(),
@@ -307,7 +321,7 @@ impl Rule {
     /// Whether it means some requests and not others.
     #[must_use]
     pub fn is_about_requests(&self) -> bool {
-        let some = !self.methods.is_empty() || !self.paths.is_empty();
+        let some = !self.methods.is_empty() || !self.paths.is_empty() || self.protocol == Protocol::Websocket;
         some || !self.query.is_empty() || !self.headers.is_empty()
     }
 
@@ -315,8 +329,7 @@ impl Rule {
     #[must_use]
     pub fn takes(&self, program: Option<&[String]>) -> bool {
         let executable = program.and_then(<[String]>::first);
-        self.programs.is_empty()
-            || executable.is_some_and(|name| self.programs.iter().any(|path| path.as_str() == name))
+        self.programs.is_empty() || executable.is_some_and(|name| self.programs.iter().any(|path| path.takes(name)))
     }
 
     /// Whether the other rule allows nothing that this one does not. Unlike [`Rule::covers`] it counts that a
@@ -339,8 +352,12 @@ impl Rule {
     #[must_use]
     pub fn covers(&self, other: &Rule) -> bool {
         let programs = self.programs.is_empty()
-            || (!other.programs.is_empty() && other.programs.iter().all(|path| self.programs.contains(path)));
-        programs && self.to.covers(&other.to) && self.takes_requests_of(other)
+            || (!other.programs.is_empty()
+                && other.programs.iter().all(|path| self.programs.iter().any(|own| own.covers(path))));
+        // Addresses bound where a name leads, and name special ones: either may be more.
+        let addresses = self.addresses == other.addresses
+            || !other.addresses.is_empty() && other.addresses.iter().all(|network| self.addresses.contains(network));
+        programs && addresses && self.to.covers(&other.to) && self.takes_requests_of(other)
     }
 
     /// Whether it takes every request that the other one takes, destinations left aside.
@@ -356,7 +373,9 @@ impl Rule {
         // What passes unread passes beside what is denied about requests, so nothing else covers it.
         let same = self.tls == other.tls && self.credential == other.credential && self.inference == other.inference;
         let unread = other.protocol != Protocol::Tcp || self.protocol == Protocol::Tcp;
-        methods && paths && fields && self.bounds.covers(&other.bounds) && same && unread
+        // A WebSocket is allowed by what names it, and by nothing else.
+        let kind = (self.protocol == Protocol::Websocket) == (other.protocol == Protocol::Websocket);
+        methods && paths && fields && self.bounds.covers(&other.bounds) && same && unread && kind
     }
 }
 
@@ -368,12 +387,19 @@ impl fmt::Display for Rule {
             let quoted: Vec<String> = self.programs.iter().map(|path| print::quoted(path.as_str())).collect();
             write!(formatter, ", programs: [{}]", quoted.join(", "))?;
         }
+        if !self.addresses.is_empty() {
+            let quoted: Vec<String> = self.addresses.iter().map(|network| format!("\"{network}\"")).collect();
+            write!(formatter, ", addresses: [{}]", quoted.join(", "))?;
+        }
         let said = self.is_about_requests() || self.bounds.is_some() || self.credential.is_some();
         if self.protocol == Protocol::Tcp {
             formatter.write_str(", protocol: tcp")?;
         }
         if self.protocol == Protocol::Http && !said {
             formatter.write_str(", protocol: http")?;
+        }
+        if self.protocol == Protocol::Websocket {
+            formatter.write_str(", protocol: websocket")?;
         }
         if !self.methods.is_empty() {
             let names: Vec<&str> = self.methods.iter().map(Method::as_str).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::suggest::smallest;
 use crate::{
-    CanonicalPath, Egress, Host, Method, Outcome, PathPattern, Protocol, Request, Rule, Target, print, special,
+    Egress, Host, Method, Outcome, PathPattern, ProgramPattern, Protocol, Request, Rule, Target, print, special,
 };
 
 /// One request that a run made.
@@ -131,13 +131,13 @@ fn joined(rules: BTreeMap<Place, Found>) -> Vec<(Place, Found)> {
 /// Who asked for it, and what came of it.
 #[derive(Default, PartialEq, Eq)]
 struct Found {
-    known: BTreeSet<CanonicalPath>,
+    known: BTreeSet<ProgramPattern>,
     unknown: bool,
     refused: bool,
 }
 
 impl Found {
-    fn add(&mut self, programs: Vec<CanonicalPath>, outcome: Outcome) {
+    fn add(&mut self, programs: Vec<ProgramPattern>, outcome: Outcome) {
         self.unknown |= programs.is_empty();
         self.refused |= outcome != Outcome::Allow;
         self.known.extend(programs);

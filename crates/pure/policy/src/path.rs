@@ -18,6 +18,9 @@ pub enum PathError {
     /// A `.`, `..` or empty component.
     #[error("a path has no `.`, `..` or empty component")]
     Component,
+    /// `**` within a name.
+    #[error("`**` stands for whole directories: write `/**`")]
+    Stars,
     /// A control character, or longer than 4,095 bytes.
     #[error("a path has no control character and at most 4,095 bytes")]
     Character,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::host::split_port;
-use crate::{Cidr, DnsName, Host, HostError, SpecialRange, special};
+use crate::{Cidr, DnsName, Host, HostError, NameShape, SpecialRange, special};
 
 /// The hosts of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum HostPattern {
     Exact(DnsName),
     /// `*.NAME`: one or more labels below the name, never the name itself.
     Below(DnsName),
+    /// Names label for label, such as `+.NAME`.
+    Shaped(NameShape),
     /// That very address.
     Address(IpAddr),
     /// Every address of a network.
@@ -32,7 +34,7 @@ pub struct Target {
 }
 
 impl HostPattern {
-    /// A name, `*.NAME`, an address or a network; IPv6 with or without brackets.
+    /// A name, `*.NAME`, a name with `+`, an address or a network; IPv6 with or without brackets.
     ///
     /// # Errors
     /// [`HostError`] for anything else, and for what no rule can open: see [`SpecialRange::is_closed`].
@@ -48,7 +50,7 @@ impl HostPattern {
     /// The closed range that holds every address of the pattern.
     fn closed(&self) -> Option<SpecialRange> {
         let (address, prefix) = match self {
-            HostPattern::Exact(_) | HostPattern::Below(_) => return None,
+            HostPattern::Exact(_) | HostPattern::Below(_) | HostPattern::Shaped(_) => return None,
             HostPattern::Address(address) => (*address, u8::MAX),
             HostPattern::Network(network) => (network.address(), network.prefix()),
         };
@@ -61,6 +63,9 @@ impl HostPattern {
         }
         if text.contains('*') {
             return Err(HostError::Wildcard);
+        }
+        if text.contains('+') {
+            return NameShape::parse(text).map(HostPattern::Shaped);
         }
         if text.contains('/') {
             let inner =
@@ -83,6 +88,12 @@ impl HostPattern {
             (HostPattern::Below(zone), HostPattern::Below(name)) => {
                 zone == name || name.parents().any(|parent| parent == zone.as_str())
             }
+            (HostPattern::Below(zone), HostPattern::Shaped(shape)) => {
+                let anchor = shape.anchor();
+                anchor.strip_suffix(zone.as_str()).is_some_and(|above| above.is_empty() || above.ends_with('.'))
+            }
+            (HostPattern::Shaped(shape), HostPattern::Exact(name)) => shape.takes(name),
+            (HostPattern::Shaped(wide), HostPattern::Shaped(narrow)) => wide.covers(narrow),
             (HostPattern::Network(network), HostPattern::Address(address)) => network.contains(*address),
             (HostPattern::Network(wide), HostPattern::Network(narrow)) => wide.covers(narrow),
             _ => self == other,
@@ -95,6 +106,7 @@ impl fmt::Display for HostPattern {
         match self {
             HostPattern::Exact(name) => name.fmt(formatter),
             HostPattern::Below(name) => write!(formatter, "*.{name}"),
+            HostPattern::Shaped(shape) => formatter.write_str(shape.as_str()),
             HostPattern::Address(address) => Host::Address(*address).fmt(formatter),
             HostPattern::Network(network) if network.is_v4() => network.fmt(formatter),
             HostPattern::Network(network) => write!(formatter, "[{network}]"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::{Member, Verdict};
 use crate::{
-    CanonicalPath, Conjunction, Decision, Egress, Host, HostPattern, Policy, Protocol, Rule, Target, decide, special,
+    Conjunction, Decision, Egress, Host, HostPattern, Policy, ProgramPattern, Protocol, Rule, Target, decide, special,
 };
 
 /// A rule, and the policies that would need it.
@@ -30,7 +30,8 @@ pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggest
     let written = if let Host::Address(address) = egress.host { Some(*address) } else { None };
     let lacks = |member: &Member| !matches!(member.judge(egress), Verdict::Allowed(_));
     // A rule about requests where none is read would have all others read too.
-    let request = egress.request.filter(|_| conjunction.reads(egress));
+    // A WebSocket is asked for only where requests are read already, and allowed by no other kind of rule.
+    let request = egress.request.filter(|request| request.is_websocket() || conjunction.reads(egress));
     suggestion(conjunction, egress, smallest(&Egress { request, ..*egress })?, written, lacks)
 }
 
@@ -80,13 +81,17 @@ pub(crate) fn smallest(egress: &Egress<'_>) -> Option<Rule> {
         Host::Address(address) => HostPattern::Address(address.to_canonical()),
     };
     let executable = egress.program.and_then(<[String]>::first);
-    let programs = match executable.map(|path| CanonicalPath::parse(path)) {
+    let programs = match executable.map(|path| ProgramPattern::of(path)) {
         None => Vec::new(),
-        Some(path) => vec![path.ok()?],
+        Some(path) => vec![path?],
     };
     let rule = Rule { programs, ..Rule::to(Target { host, port: Some(egress.port) }) };
     Some(match egress.request {
         None => rule,
+        // That of a WebSocket is `GET`, always.
+        Some(request) if request.is_websocket() => {
+            Rule { protocol: Protocol::Websocket, paths: request.patterns(), ..rule }
+        }
         Some(request) => Rule {
             protocol: Protocol::Http,
             methods: vec![request.method().clone()],

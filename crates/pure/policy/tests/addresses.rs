@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use policy::{
-    Conjunction, Decision, Default, Egress, Host, HostError, HostPattern, Outcome, Policy, Reason, Rule, Target,
+    Cidr, Conjunction, Decision, Default, Egress, Host, HostError, HostPattern, Outcome, Policy, Reason, Rule, Target,
     decide, explain, special, suggest, suggest_address, suggest_policy,
 };
 use proptest::prelude::*;
@@ -74,6 +74,44 @@ fn special_addresses_must_be_named() {
     for (rules, at, taken) in table {
         assert_eq!(pins(&whole(rules), "a.com", at).is_ok(), *taken, "{rules:?} {at}");
     }
+}
+
+/// What stands beside a name bounds where it leads, and names it: for that name, and for no other.
+#[test]
+fn a_name_leads_where_its_rule_says() {
+    let led = |to: &str, addresses: &[&str]| Rule {
+        addresses: addresses.iter().map(|text| Cidr::parse(text).expect("a network")).collect(),
+        ..Rule::to(Target::parse(to).expect("a target"))
+    };
+    let table: &[(&str, &[&str], &str, Result<(), Reason>)] = &[
+        ("a.com", &["10.20.0.0/16"], "10.20.1.2", Ok(())),
+        ("a.com", &["10.20.0.0/16"], "10.21.0.1", Err(Reason::OtherAddress)),
+        ("a.com", &["10.20.0.0/16"], "8.8.8.8", Err(Reason::OtherAddress)),
+        ("a.com", &["8.8.0.0/16"], "8.8.8.8", Ok(())),
+        ("+.com", &["10.0.0.0/8", "8.8.8.8/32"], "8.8.8.8", Ok(())),
+        ("*.com", &["10.0.0.0/8"], "10.0.0.1", Ok(())),
+        // A resolver that answers in mapped form is odd.
+        ("*.com", &["10.0.0.0/8"], "::ffff:10.0.0.1", Err(Reason::SpecialRange)),
+        // As wide as everything it names nothing.
+        ("a.com", &["0.0.0.0/0"], "10.0.0.1", Err(Reason::SpecialRange)),
+        ("a.com", &["169.254.0.0/16"], "169.254.169.254", Err(Reason::SpecialRange)),
+        ("a.com", &["0.0.0.0/0"], "127.0.0.1", Err(Reason::Closed)),
+    ];
+    for (to, addresses, at, expected) in table {
+        let mut policy = Policy::default();
+        policy.network.allow = vec![led(to, addresses), Rule::to(Target::parse("b.com").expect("a target"))];
+        let whole = Conjunction::new(vec![policy]);
+        assert_eq!(pins(&whole, "a.com", at), *expected, "{to} {addresses:?} {at}");
+        if special(address(at)).is_some() {
+            assert!(pins(&whole, "b.com", at).is_err(), "another name does not lead there: {at}");
+            let direct = Host::Address(address(at));
+            let egress = Egress { host: &direct, port: 80, program: None, request: None };
+            assert!(matches!(decide(&whole, &egress), Decision::Deny(_)), "nor does the address itself: {at}");
+        }
+    }
+    let (bound, free) = (led("a.com", &["10.0.0.0/8"]), led("a.com", &[]));
+    assert!(!bound.grants(&free) && !free.grants(&bound), "each allows what the other does not");
+    assert!(led("a.com", &["10.0.0.0/8", "8.8.8.8/32"]).grants(&bound) && bound.grants(&bound));
 }
 
 /// The host's loopback has one way, by name; a synthetic address has none.

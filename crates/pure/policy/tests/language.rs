@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use policy::read::{Source, blueprint, read};
 use policy::{
-    Access, CanonicalPath, Conjunction, Decision, Default, Egress, Example, ExamplePath, Files, Host, Limit, Limits,
-    Network, Observed, Outcome, Place, Policy, Reading, Request, Rule, Stead, Target, WorkspaceMode, Writing, decide,
-    diff, file, run_tests, suggest_policy,
+    Access, CanonicalPath, Cidr, Conjunction, Decision, Default, Egress, Example, ExamplePath, Files, Host,
+    HostPattern, Limit, Limits, Network, Observed, Outcome, Place, Policy, ProgramPattern, Reading, Request, Rule,
+    Stead, Target, WorkspaceMode, Writing, decide, diff, file, run_tests, suggest_policy,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -37,7 +37,7 @@ fn relative() -> impl Strategy<Value = String> {
 }
 
 fn target() -> impl Strategy<Value = Target> {
-    let host = "([ab]\\.com|\\*\\.a\\.com|10\\.0\\.0\\.[0-9]|10\\.0\\.0\\.0/8|\\[fd00::[1-9]\\]|\\[fd00::/8\\]|host\\.bastide)";
+    let host = "([ab]\\.com|\\*\\.a\\.com|\\+\\.a\\.com|x\\+\\.b\\.com|10\\.0\\.0\\.[0-9]|10\\.0\\.0\\.0/8|\\[fd00::[1-9]\\]|\\[fd00::/8\\]|host\\.bastide)";
     (host, 1..4u16, any::<bool>()).prop_map(|(host, port, every)| {
         let every = every && host != "host.bastide";
         Target::parse(&if every { host } else { format!("{host}:{port}") }).expect("a target")
@@ -45,8 +45,20 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 fn rules(programs: usize) -> impl Strategy<Value = Vec<Rule>> {
-    let rule = (target(), prop::collection::vec(any_path(), 0..=programs));
-    prop::collection::vec(rule.prop_map(|(to, programs)| Rule { programs, ..Rule::to(to) }), 0..4).prop_map(unique)
+    let program = any_path().prop_filter_map("a pattern", |path| ProgramPattern::parse(path.as_str()).ok());
+    let network = prop::sample::select(vec!["10.0.0.0/8", "10.1.0.0/16", "fd00::/8", "192.0.2.1/32"]);
+    let addresses = prop::collection::vec(network.prop_map(|text| Cidr::parse(text).expect("a network")), 0..=programs);
+    let rule = (target(), prop::collection::vec(program, 0..=programs), addresses);
+    let rule = rule.prop_map(|(to, programs, addresses)| {
+        let named = match &to.host {
+            HostPattern::Exact(name) => !name.is_host_bastide(),
+            HostPattern::Below(_) | HostPattern::Shaped(_) => true,
+            _ => false,
+        };
+        let addresses = if named { unique(addresses) } else { Vec::new() };
+        Rule { programs, addresses, ..Rule::to(to) }
+    });
+    prop::collection::vec(rule, 0..4).prop_map(unique)
 }
 
 fn unique<T: PartialEq>(items: Vec<T>) -> Vec<T> {

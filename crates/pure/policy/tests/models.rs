@@ -20,7 +20,7 @@ inference:
     big: {wire: anthropic, url: "https://llm.example/anthropic", credential: big}
   routes:
     - {models: ["gpt-*"], provider: local, model: small}
-    - {models: ["claude-*"], provider: anthropic}
+    - {models: ["claude-*"], provider: anthropic, fallback: [big, {provider: local, model: small}]}
     - {models: ["*"], provider: big}
   budget: {tokens: 2M, requests: 100}
   grant: [web_search]
@@ -53,7 +53,7 @@ fn what_is_written_back_means_the_same() {
 #[test]
 fn models_take_the_first_route_that_means_them() {
     let policy = compile(TEXT).expect("a policy");
-    let at = |model: &str| policy.inference.route(model).map(|(route, provider)| (route, provider));
+    let at = |model: &str| policy.inference.route(model);
     let (route, provider) = at("gpt-5").expect("routed");
     assert_eq!((provider.name.as_str(), route.model.as_deref(), provider.tls), ("local", Some("small"), false));
     assert_eq!((provider.base.as_str(), provider.port), ("", 8080));
@@ -186,7 +186,8 @@ inference: {routes: [{models: ["claude-*"], provider: anthropic}, {models: ["*"]
 fn routes_find_providers_in_every_layer_and_the_nearest_comes_first() {
     let proxy = "inference: {providers: {anthropic: {wire: anthropic, url: \"https://proxy.example\"}}, routes: [{models: [\"*\"], provider: anthropic}]}";
     let host = |policy: &Policy, model: &str| policy.inference.route(model).map(|(_, to)| to.host.to_string());
-    let own = "inference: {routes: [{models: [\"claude-*\"], provider: anthropic}, {models: [\"gpt-*\"], provider: openai}]}";
+    let own =
+        "inference: {routes: [{models: [\"claude-*\"], provider: anthropic}, {models: [\"gpt-*\"], provider: openai}]}";
     let policy = over(proxy, own).expect("a policy");
     assert_eq!(host(&policy, "claude-9").as_deref(), Some("proxy.example"));
     assert_eq!(host(&policy, "gpt-5").as_deref(), Some("api.openai.com"));
@@ -215,4 +216,74 @@ fn what_nothing_enforces_is_refused_and_fields_are_read() {
     assert!(Conjunction::new(vec![policy.clone()]).grants().fields.contains("chat:seed.x"));
     assert_eq!(compile(&policy.to_yaml()).expect("its own words").inference, policy.inference);
     assert!(over("", "inference: {fields: [\"x y\"]}").is_err());
+}
+
+/// A policy of three providers and one route.
+fn routed(route: &str) -> Policy {
+    let text = format!(
+        "bastide: 1\nname: x\ninference:\n  providers:\n    a: {{wire: openai, url: \"https://a.example\"}}\n    \
+         b: {{wire: openai, url: \"https://b.example\"}}\n    c: {{wire: openai, url: \"https://c.example\"}}\n  \
+         routes: [{route}]\n"
+    );
+    compile(&text).expect("a policy")
+}
+
+#[test]
+fn a_provider_is_fallen_back_on_where_every_policy_names_it() {
+    let served = |ceiling: &str, own: &str| {
+        let policies = Conjunction::new(vec![routed(ceiling), routed(own)]);
+        let told = |served: policy::Served<'_>| format!("{} {}", served.provider.name, served.model.unwrap_or("-"));
+        policies.served("m").into_iter().map(told).collect::<Vec<_>>().join(", ")
+    };
+    let all = r#"{models: ["*"], provider: a, fallback: [b, c]}"#;
+    for (own, want) in [
+        (all, "a -, b -, c -"),
+        (r#"{models: ["*"], provider: a}"#, "a -"),
+        (r#"{models: ["*"], provider: a, fallback: [c, b]}"#, "a -, c -, b -"),
+        (r#"{models: ["*"], provider: a, model: x, fallback: [{provider: b, model: z}, c]}"#, "a x, b z, c x"),
+        // The first is one that all agree on.
+        (r#"{models: ["*"], provider: b, fallback: [a]}"#, ""),
+        (r#"{models: ["other"], provider: a}"#, ""),
+    ] {
+        assert_eq!(served(all, own), want, "{own}");
+    }
+    assert_eq!(served(r#"{models: ["*"], provider: a, fallback: [c]}"#, all), "a -, c -");
+    assert_eq!(served(r#"{models: ["*"], provider: a}"#, all), "a -");
+}
+
+#[test]
+fn a_route_opens_those_that_it_falls_back_on() {
+    let policy = routed(r#"{models: ["*"], provider: a, fallback: [b]}"#);
+    let opened =
+        |host: &str| policy.network.allow.iter().any(|rule| rule.inference && rule.to.to_string().contains(host));
+    assert!(opened("a.example") && opened("b.example") && !opened("c.example"));
+    let narrow = routed(r#"{models: ["*"], provider: a}"#);
+    let widens = |from: &Policy, to: &Policy| diff(from, to).iter().any(|change| change.widens);
+    assert!(widens(&narrow, &policy) && !widens(&policy, &narrow));
+    for fallback in ["[nobody]", "[a]", "[b, b]"] {
+        let text = format!(
+            "bastide: 1\nname: x\ninference:\n  providers:\n    a: {{wire: openai, url: \"https://a.example\"}}\n    \
+             b: {{wire: openai, url: \"https://b.example\"}}\n  routes:\n    \
+             - {{models: [\"*\"], provider: a, fallback: {fallback}}}\n"
+        );
+        let said = compile(&text).map(|_| String::new()).unwrap_or_else(|error| error);
+        assert!(said.starts_with("E-POLICY-026") && said.contains("mine.yaml:8:"), "{fallback}: {said}");
+    }
+}
+
+#[test]
+fn programs_of_the_other_vendor_find_their_own_host() {
+    let hosts = |policy: &Policy| {
+        let rules = policy.network.allow.iter().filter(|rule| rule.inference);
+        rules.map(|rule| rule.to.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let openai = routed(r#"{models: ["*"], provider: a}"#);
+    assert!(hosts(&openai).contains("api.anthropic.com:443") && hosts(&openai).contains("api.openai.com:443"));
+    let gemini = compile("bastide: 1\nname: x\ninference: {routes: [{models: [\"*\"], provider: gemini}]}\n");
+    let gemini = hosts(&gemini.expect("a policy"));
+    assert!(!gemini.contains("api.anthropic.com") && !gemini.contains("api.openai.com"), "{gemini}");
+    // What the operator says of that host himself stays what it is.
+    let text = "bastide: 1\nname: x\nnetwork: {allow: [{to: api.openai.com}]}\n\
+        inference: {routes: [{models: [\"*\"], provider: anthropic}]}\n";
+    assert!(!hosts(&compile(text).expect("a policy")).contains("api.openai.com"));
 }

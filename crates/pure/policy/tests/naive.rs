@@ -43,6 +43,14 @@ fn width(pattern: &str) -> usize {
 
 fn names_host(pattern: &str, host: &Seen, allows: bool) -> bool {
     let bare = pattern.trim_start_matches('[').trim_end_matches(']');
+    if pattern.contains('+') {
+        let Seen::Name(name) = host else { return false };
+        let pattern = pattern.to_lowercase().replace('+', "*");
+        let (own, labels): (Vec<&str>, Vec<&str>) =
+            (pattern.trim_end_matches('.').split('.').collect(), name.split('.').collect());
+        let alike = own.iter().zip(&labels).all(|(own, label)| means(&[own], &[label]));
+        return own.len() == labels.len() && alike && !(allows && name == "host.bastide");
+    }
     match (pattern.strip_prefix("*."), bare.split_once('/'), host) {
         (Some(zone), _, Seen::Name(name)) => {
             let labels: Vec<&str> = name.split('.').collect();
@@ -88,6 +96,12 @@ fn means(pattern: &[&str], path: &[&str]) -> bool {
             path.first().is_some_and(|segment| text(one.as_bytes(), segment.as_bytes())) && means(rest, &path[1..])
         }
     }
+}
+
+/// Whether a pattern of executables means one.
+fn is_program(pattern: &str, path: &str) -> bool {
+    let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern[1..].split('/').collect(), path[1..].split('/').collect());
+    means(&pattern, &path)
 }
 
 /// Whether a rule is about a request: in every spelling, or in some.
@@ -139,7 +153,8 @@ fn naive(member: &Lists, host: &Seen, port: u16, program: Option<&str>, request:
         return 0;
     }
     let allows = |rule: &&Written| {
-        let program = rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| other == name));
+        let program =
+            rule.2.is_empty() || program.is_some_and(|name| rule.2.iter().any(|other| is_program(other, name)));
         let asked = request.is_none_or(|request| is_about(rule.3.as_ref(), request, true));
         names_host(&rule.0, host, true) && (rule.1 == port || (rule.1 == 0 && !loopback)) && program && asked
     };
@@ -202,14 +217,20 @@ fn rule() -> impl Strategy<Value = Written> {
         "10\\.0\\.0\\.[0-3]/32",
         "(0\\.0\\.0\\.0/0|10\\.0\\.0\\.0/8|::/0|fd00::/8|\\[fd00::2/127\\]|fd00::/64|64:ff9b::/96)",
     ];
-    let below = prop_oneof!["\\*\\.([ab]\\.){0,2}(com|COM|bastide)\\.?", Just("*.host.bastide".to_owned())];
+    let below = prop_oneof![
+        3 => "\\*\\.([ab]\\.){0,2}(com|COM|bastide)\\.?",
+        2 => "(\\+|a\\+|\\+b)\\.([ab+]\\.){0,2}(com|COM|bastide)\\.?",
+        1 => Just("*.host.bastide".to_owned())
+    ];
     let host = prop_oneof![3 => name(), 3 => below, 2 => address(), 2 => network];
     let paths = prop::collection::vec("(/(a|b|\\*|a\\*|\\*\\*)){1,3}/?", 0..3);
     let http = prop::option::weighted(0.3, (prop::collection::vec("GET|PUT", 0..2), paths));
-    (host, 0..3u16, prop::collection::vec("/usr/bin/[xy]", 0..3), http).prop_map(|(host, port, programs, http)| {
-        let loopback = host.to_lowercase().trim_end_matches('.') == "host.bastide";
-        (host, if loopback { port.max(1) } else { port }, programs, http)
-    })
+    (host, 0..3u16, prop::collection::vec("/usr/bin/([xy]|\\*)|/usr/\\*\\*|/\\*\\*/x", 0..3), http).prop_map(
+        |(host, port, programs, http)| {
+            let loopback = host.to_lowercase().trim_end_matches('.') == "host.bastide";
+            (host, if loopback { port.max(1) } else { port }, programs, http)
+        },
+    )
 }
 
 /// A path that servers read in one way or in several, and no odd one.
@@ -235,9 +256,9 @@ fn aimed(members: &[Lists], asked: Asked, aim: Option<prop::sample::Index>) -> A
         return asked;
     }
     let (host, port, programs, _) = index.get(allow);
-    let host = host.replace("*.", "b.a.");
+    let host = host.replace("*.", "b.a.").replace('+', "b");
     let host = host.split_once('/').map_or(host.as_str(), |(network, _)| network).trim_start_matches('[');
-    let program = programs.first().cloned().map(|name| vec![name]);
+    let program = programs.first().map(|name| vec![name.replace('*', "x")]);
     (host.trim_end_matches(']').to_owned(), (*port).max(1), program, asked.3)
 }
 

@@ -290,7 +290,7 @@ pub enum Kind {
         verdict: Verdict,
         /// The rule that decided.
         rule: Option<String>,
-        /// Why it was not allowed.
+        /// Why it was not allowed; of one that was, that it was translated, and which attempt came to nothing before.
         reason: Option<String>,
     },
     /// A model's answer ended.
@@ -356,6 +356,26 @@ pub enum Kind {
     },
     /// The gate died; the cell has no network until the next one.
     GateLost,
+    /// Another policy was asked for while the session ran. From here on the gate may decide by it, and does unless
+    /// [`Kind::PolicyNotTaken`] follows.
+    Policy {
+        /// Which of the session: it began with 1.
+        revision: u32,
+        /// The policy's name.
+        name: String,
+        /// What differs from the one before, a line each; no variable's value is among it.
+        changes: Vec<String>,
+        /// The revision that it takes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<u32>,
+    },
+    /// A policy that was asked for did not come into force: the one before stays.
+    PolicyNotTaken {
+        /// Which.
+        revision: u32,
+        /// Why not.
+        reason: String,
+    },
     /// A path of the workspace differs from the original.
     WorkspaceChange {
         /// The path, relative to the workspace.

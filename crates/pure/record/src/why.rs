@@ -124,7 +124,7 @@ impl Explanation {
                 self.program = program.iter().map(|name| shown(&word(name))).collect();
             }
             Kind::Exec { by, claimed, .. } => self.program = vec![shown(&word(claimed)), shown(&word(by))],
-            Kind::Ended { reason, .. } => self.reason = Some(shown(reason)),
+            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } => self.reason = Some(shown(reason)),
             _ => {}
         }
     }
@@ -266,6 +266,13 @@ pub fn describe(kind: &Kind) -> String {
         Kind::FileRefused { .. } => file::describe(kind),
         Kind::GateStarted { incarnation } => format!("gate {incarnation} started"),
         Kind::GateLost => "gate lost: no network until the next".to_owned(),
+        Kind::Policy { revision, name, changes, undoes } => {
+            let undoes = undoes.map(|undone| format!(", which undoes revision {undone}")).unwrap_or_default();
+            format!("policy `{}`, revision {revision}{undoes}: {}", word(name), changed(changes))
+        }
+        Kind::PolicyNotTaken { revision, reason } => {
+            format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
+        }
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),
         Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),
@@ -281,6 +288,10 @@ fn beginning(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+fn changed(changes: &[String]) -> String {
+    if changes.is_empty() { "no other rules".into() } else { some(changes) }
 }
 
 /// The first few of a list, and how many more there are.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
@@ -65,6 +65,11 @@ pub enum GateOrder {
         /// It may be a password: it is compared, and written nowhere.
         words: String,
     },
+    /// What it lends from here on, under the policy that is in force.
+    Lend {
+        /// Secrets of the vault, and tokens that were derived from some.
+        credentials: Vec<Lent>,
+    },
     /// All that it decides by from here on, at once; answered by [`GateReport::Replaced`].
     Replace {
         /// Counts up from 2 in one session: the lease is 1.
@@ -90,6 +95,9 @@ pub struct Lent {
     pub to: Target,
     /// The paths that it is bound to; empty means every one.
     pub paths: Vec<PathPattern>,
+    /// Seconds for which it holds, from when it was derived; none where it was not.
+    #[serde(default)]
+    pub expires: Option<u64>,
 }
 
 impl std::fmt::Debug for Lent {

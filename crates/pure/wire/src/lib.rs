@@ -1,13 +1,16 @@
-//! What the planes say to each other: frames, the operator's command, and the lease of a gate.
+//! What the planes say to each other: frames, the operator's command, the lease of a gate, and a session's control.
 //!
 //! Values only: whoever holds the descriptor reads and writes.
 
+mod broker;
 pub mod command;
+pub mod control;
 mod frame;
 mod lease;
 mod secret;
 pub mod waiting;
 
+pub use broker::{TokenAnswer, TokenRequest};
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
 pub use lease::{
     Bounds, DESCRIPTORS, GateOrder, GateReport, Labelled, Lease, LeaseError, Lent, Proxy, Secret, Tls, VERSION,

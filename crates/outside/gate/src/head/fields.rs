@@ -9,7 +9,8 @@ use super::{HeadError, Place, target};
 const MAX_FIELDS: usize = 128;
 
 /// Headers that speak to this proxy alone. `Transfer-Encoding` is not among them: the body goes on as it comes.
-const HOP: &[&str] = &["connection", "keep-alive", "te", "trailer", "upgrade", "http2-settings"];
+const HOP: &[&str] =
+    &["connection", "keep-alive", "te", "trailer", "upgrade", "http2-settings", "sec-websocket-extensions"];
 /// Headers that no `Connection` header may take away.
 const KEPT: &[&str] = &["host", "content-length", "transfer-encoding", "authorization", "cookie", "expect"];
 
@@ -70,7 +71,7 @@ impl<'a> Fields<'a> {
         self.0.iter().copied().filter(move |(name, _)| !mine(name))
     }
 
-    fn all<'s>(&'s self, wanted: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
+    pub(super) fn all<'s>(&'s self, wanted: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
         self.0.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|&(_, value)| value)
     }
 
@@ -90,7 +91,7 @@ impl<'a> Fields<'a> {
         self.check_connection()
     }
 
-    /// The same for a request to a destination itself, which has a Host header and asks for no other protocol.
+    /// The same for a request to a destination itself, which has a Host header.
     pub(super) fn check_direct(&self, place: &Place<'_>) -> Result<(), HeadError> {
         if self.all("host").next().is_none() {
             return Err(HeadError::NoHost);
@@ -104,10 +105,12 @@ impl<'a> Fields<'a> {
         if self.0.iter().any(framing) {
             return Err(HeadError::Header);
         }
-        if self.all("upgrade").chain(self.all("http2-settings")).next().is_some() {
-            return Err(HeadError::Upgrade);
-        }
         self.check_host(place.host, place.port, Some(place.usual()))
+    }
+
+    /// The names of all, as they came.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().map(|(name, _)| *name)
     }
 
     /// Whether the program wants no further request on the connection.
@@ -121,7 +124,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What `Connection` headers name.
-    fn options(&self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn options(&self) -> impl Iterator<Item = &'a str> {
         let text = self.all("connection").filter_map(|value| std::str::from_utf8(value).ok());
         text.flat_map(|value| value.split(',')).map(str::trim)
     }

@@ -20,14 +20,16 @@ pub(crate) struct Hearing {
     speaks: bool,
     answer: Option<Answer>,
     status: u16,
+    /// Another provider is asked where this one has too much to do.
+    more: bool,
     /// What the provider says where no model answers.
     problem: Vec<u8>,
 }
 
 impl Hearing {
-    pub(crate) fn new(endpoint: &Endpoint) -> Hearing {
+    pub(crate) fn new(endpoint: &Endpoint, more: bool) -> Hearing {
         let speaks = endpoint.kind == Kind::Inference;
-        Hearing { wire: endpoint.wire, speaks, answer: None, status: 0, problem: Vec::new() }
+        Hearing { wire: endpoint.wire, speaks, answer: None, status: 0, more, problem: Vec::new() }
     }
 
     /// What was delivered, as far as it came; none where no model was to speak. Only what is whole and said so counts as
@@ -57,12 +59,16 @@ impl Hearing {
 }
 
 impl Listen for Hearing {
-    fn begin(&mut self, status: u16, kind: &str) {
+    fn begin(&mut self, status: u16, kind: &str) -> Result<(), Unread> {
         self.status = status;
+        if self.more && (status == 429 || status >= 500) {
+            return Err(Unread::Busy(status));
+        }
         if self.speaks {
             let streams = kind.contains("event-stream") || kind.contains("ndjson");
             self.answer = Some(Answer::new(form(self.wire), streams));
         }
+        Ok(())
     }
 
     fn hear(&mut self, bytes: &[u8]) -> Result<(), Unread> {

@@ -3,9 +3,11 @@
 
 mod account;
 mod ask;
+mod attempt;
 mod listen;
 mod plan;
 mod refusal;
+mod sent;
 mod unique;
 
 pub use account::Models;
@@ -13,4 +15,5 @@ pub(crate) use ask::Whole;
 pub(crate) use listen::Hearing;
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
 pub(crate) use refusal::{Failure, say};
+pub(crate) use sent::Sent;
 pub(crate) use unique::parse;

@@ -46,7 +46,8 @@ impl<'p> Planned<'p> {
             return self.as_it_is(provider, asked);
         }
         let Some(way) = way(self.endpoint, provider.wire) else { return Err(unspoken(provider, self.endpoint)) };
-        let wanted = Wanted { model: &asked, openai: Vendor::Openai.host() == Some(provider.host.to_string().as_str()) };
+        let wanted =
+            Wanted { model: &asked, openai: Vendor::Openai.host() == Some(provider.host.to_string().as_str()) };
         let said = translate::request(way, &self.read, &wanted);
         let mut said = said.map_err(|why| {
             let name = provider.wire.name();
@@ -55,7 +56,8 @@ impl<'p> Planned<'p> {
         // What is sent is on the list of what its provider may be asked, whatever it was before.
         let refused = |why: provider::Refused| Failure::refused(why.to_string());
         let endpoint = provider::endpoint("POST", way.path()).map_err(refused)?;
-        change(&mut said.body, provider::judge(endpoint, &said.body, &self.grants, held).map_err(refused)?);
+        let changes = provider::judge(endpoint, &said.body, &self.grants, held).map_err(refused)?;
+        change(&mut said.body, changes);
         let body = written(&said.body)?;
         let target = format!("{}{}", provider.base, way.path());
         let turned = Some(Turned { way, counts: said.counts, left_out: said.left_out });
@@ -68,6 +70,11 @@ impl<'p> Planned<'p> {
             // What is not translated can be sent, as it was read.
             speaks(self.served[*next].provider.wire, self.endpoint) || self.send(*next, held).is_ok()
         })
+    }
+
+    /// Nobody else will be sent it: what was read of its body is no longer held.
+    pub(crate) fn forget(&mut self) {
+        self.read.take();
     }
 
     fn as_it_is(&self, provider: &'p Provider, asked: String) -> Result<Sent<'p>, Failure> {

@@ -15,6 +15,9 @@ const DEPTH: usize = 100;
 /// What is wrong with it, without any of it.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+    if !record::conversation::is_bounded(bytes) {
+        return Err("it holds more values than are read at once".to_owned());
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = One(DEPTH).deserialize(&mut reader).map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;

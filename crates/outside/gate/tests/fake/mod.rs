@@ -6,6 +6,7 @@
 pub mod dns;
 pub mod script;
 pub mod server;
+pub mod socket;
 pub mod walls;
 
 use std::fs::File;

@@ -13,7 +13,7 @@ use super::risks::{self, Accepted};
 use super::{credentials, host};
 use crate::policy_file;
 use crate::problem::{NOT_RUN, problem, quoted};
-use crate::store::Store;
+use crate::store::{Options, Store};
 
 /// The name of the private home where the operator has none.
 const NO_HOME: &str = "/home/agent";
@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) home: PathBuf,
     pub(super) workdir: PathBuf,
     pub(super) mode: WorkspaceMode,
+    /// What options add to the policy of a file.
+    pub(super) options: Options,
     /// Paths that the operator named, rather than a blueprint.
     pub(super) expressly: Vec<PathBuf>,
     /// Places of credentials that stay hidden.
@@ -101,24 +103,16 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         Some((of, policy)) if run.policy.is_none() && of == home => policy,
         _ => policy_file::read_policy_beside(run.policy.as_deref(), &home, store, &[&workspace])?,
     };
-    let mut expressly: Vec<PathBuf> = Vec::new();
-    for (list, paths) in [(&mut policy.files.read, &run.read), (&mut policy.files.write, &run.write)] {
-        for path in paths {
-            let path = plain(&run.directory.join(path));
-            list.push(canonical(&path)?);
-            expressly.push(path);
-        }
-    }
+    let options = options(&run)?;
+    let expressly = options.read.iter().chain(&options.write).map(|path| PathBuf::from(path.as_str())).collect();
     policy.network.allow.extend(run.allow.iter().map(|host| allow(host)).collect::<Result<Vec<_>, _>>()?);
-    if let Some(seconds) = run.timeout {
-        policy.limits.time = Some(policy.limits.time.map_or(seconds, |limit| limit.min(seconds)));
-    }
     // The flag may only narrow what the policy says, unless the policy is the shipped default.
     let mode = match run.mode {
         Some(asked) if run.policy.is_some() && asked > policy.files.workspace => return Err(wider(asked, &policy)),
         Some(asked) => asked,
         None => policy.files.workspace,
     };
+    options.complete(&mut policy);
     policy.files.workspace = mode;
     let named = policy.files.read.iter().chain(&policy.files.write).map(|path| Path::new(path.as_str()));
     let trees = std::iter::once(workspace.as_path()).chain(named);
@@ -134,7 +128,29 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
     };
     let notices = odd.iter().map(notice).collect();
     let workdir = run.workdir.as_ref().map_or_else(|| workspace.clone(), |path| plain(&run.directory.join(path)));
-    Ok(Asked { policy, accepted, workspace, home, workdir, mode, expressly, hidden, secrets, upstream, notices, run })
+    Ok(Asked {
+        policy,
+        accepted,
+        workspace,
+        home,
+        workdir,
+        mode,
+        options,
+        expressly,
+        hidden,
+        secrets,
+        upstream,
+        notices,
+        run,
+    })
+}
+
+/// Options about what the cell is made from.
+fn options(run: &Run) -> Result<Options, Problem> {
+    let named = |paths: &[PathBuf]| {
+        paths.iter().map(|path| canonical(&plain(&run.directory.join(path)))).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Options { read: named(&run.read)?, write: named(&run.write)?, mode: run.mode, time: run.timeout })
 }
 
 /// What an agent could change of the plane's state would change what the plane does.

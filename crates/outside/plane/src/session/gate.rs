@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use policy::Conjunction;
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SendFlags, Shutdown};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
+use zeroize::Zeroize;
 
 use super::host;
 use crate::channel;
@@ -26,6 +28,8 @@ use crate::store::{Line, Lines};
 const DOOR: usize = wire::DESCRIPTORS - 1;
 /// More gates than this do not stay alive: then the cell has no network.
 const MOST: u32 = 16;
+/// Bytes that wait for a gate, from which on what it may do without is left out.
+const MOST_UNTOLD: usize = 64 * 1024;
 
 /// How long a gate may take to record what is left and to end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -55,6 +59,10 @@ pub(super) struct Door {
 pub(super) struct Gate {
     socket: OwnedFd,
     answer: wire::Decoder<GateReport>,
+    /// It said so: until then it reads its lease, and takes nothing else for one.
+    serves: bool,
+    /// What it was told and did not take yet.
+    outbox: Vec<u8>,
     /// A child of ours, waited for only here: the number is its own until then.
     pid: Option<Pid>,
     /// From 1.
@@ -64,7 +72,6 @@ pub(super) struct Gate {
 /// What a gate's socket told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Nothing,
     Ready,
     /// It decides by this revision of the policy.
     Replaced(u32),
@@ -86,7 +93,7 @@ pub(super) fn start(program: &Path, uid: Option<u32>, incarnation: u32) -> io::R
         command.uid(uid).gid(uid);
     }
     let pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
-    Ok(Gate { socket: ours, answer: wire::Decoder::new(), pid, incarnation })
+    Ok(Gate { socket: ours, answer: wire::Decoder::new(), serves: false, outbox: Vec::new(), pid, incarnation })
 }
 
 impl Door {
@@ -179,27 +186,62 @@ impl Gate {
         self.incarnation
     }
 
-    /// Reads what it says.
-    pub(super) fn said(&mut self) -> Said {
-        let (mut bytes, mut none) = (Vec::new(), Vec::new());
-        match channel::receive(&self.socket, &mut bytes, &mut none) {
-            Ok(true) => {}
-            _ => return Said::Lost,
-        }
-        match self.answer.push(&bytes).as_deref() {
-            Ok([]) => Said::Nothing,
-            Ok([GateReport::Ready]) => Said::Ready,
-            Ok([GateReport::Replaced { revision }]) => Said::Replaced(*revision),
-            Ok([GateReport::Failed { what, why }]) => Said::Unable(format!("{what}: {why}")),
-            _ => Said::Lost,
-        }
+    /// What it says, as far as it came.
+    pub(super) fn said(&mut self) -> Vec<Said> {
+        let mut bytes = [0; 4096];
+        let said = match rustix::net::recv(&self.socket, &mut bytes[..], RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN | Errno::INTR) => return Vec::new(),
+            Ok((_, length @ 1..)) => self.answer.push(&bytes[..length]).ok(),
+            _ => None,
+        };
+        let Some(said) = said else { return vec![Said::Lost] };
+        self.serves |= said.contains(&GateReport::Ready);
+        let said = said.into_iter().map(|report| match report {
+            GateReport::Ready => Said::Ready,
+            GateReport::Replaced { revision } => Said::Replaced(revision),
+            GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
+        });
+        said.collect()
     }
 
     /// Tells it something while it serves. One that takes nothing is not waited for: it then knows less and lets out less.
-    pub(super) fn tell(&self, order: &GateOrder) {
-        if let Ok(frame) = wire::encode(order) {
-            let _ = rustix::net::send(&self.socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    pub(super) fn tell(&mut self, order: &GateOrder) {
+        if let Ok(frame) = wire::encode(order)
+            && self.outbox.len() < MOST_UNTOLD
+        {
+            self.tell_all(&frame);
         }
+    }
+
+    /// The same, for what is never left out: who tells it waits for the answer.
+    pub(super) fn tell_all(&mut self, frame: &[u8]) {
+        self.outbox.extend_from_slice(frame);
+        self.flush();
+    }
+
+    /// Gives it as much as it takes of what it was told.
+    pub(super) fn flush(&mut self) {
+        let mut sent = 0;
+        while self.serves && sent < self.outbox.len() {
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            match rustix::net::send(&self.socket, &self.outbox[sent..], flags) {
+                Ok(length) => sent += length,
+                Err(Errno::INTR) => {}
+                // It is full; or gone, which is heard.
+                Err(_) => break,
+            }
+        }
+        self.outbox.copy_within(sent.., 0);
+        let left = self.outbox.len() - sent;
+        // It may have held a secret.
+        self.outbox[left..].zeroize();
+        self.outbox.truncate(left);
+    }
+
+    /// What the loop is to wait for.
+    pub(super) fn wanted(&self) -> PollFd<'_> {
+        let out = if self.serves && !self.outbox.is_empty() { PollFlags::OUT } else { PollFlags::empty() };
+        PollFd::new(&self.socket, PollFlags::IN | out)
     }
 
     /// Lets it record what is left, and end.
@@ -235,7 +277,7 @@ impl Gate {
 
     fn wait(&self) {
         let Some(pid) = self.pid else { return };
-        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(Errno::INTR)) {}
     }
 }
 

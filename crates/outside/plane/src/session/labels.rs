@@ -42,6 +42,20 @@ pub(super) fn find(policy: &Policy, workspace: &Path) -> Result<Vec<Labelled>, P
     Ok(search.found)
 }
 
+/// What was labelled before, and what was found now: who was told of it may still know it.
+///
+/// # Errors
+/// When that is more than goes to a gate in one message.
+pub(super) fn joined(before: &[Labelled], found: Vec<Labelled>) -> Result<Vec<Labelled>, Problem> {
+    let mut all = before.to_vec();
+    let fresh: Vec<_> = found.into_iter().filter(|one| !before.contains(one)).collect();
+    all.extend(fresh);
+    if all.iter().map(|one| one.text.len()).sum::<usize>() > ALL {
+        return Err(too_much(format!("more than {ALL} bytes of text, with what was labelled before")));
+    }
+    Ok(all)
+}
+
 impl Search<'_> {
     fn look(&mut self, directory: &Path, name: &str, depth: usize) -> Result<(), Problem> {
         self.directories += 1;

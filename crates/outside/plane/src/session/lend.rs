@@ -8,6 +8,7 @@ use vault::{Name, Vault, VaultError};
 use wire::Lent;
 use wire::command::Problem;
 
+use super::derive::{self, Derived, Way};
 use crate::problem::{NOT_RUN, problem, quoted, shell};
 use crate::store::Store;
 
@@ -15,21 +16,20 @@ use crate::store::Store;
 ///
 /// # Errors
 /// When the vault does not hold one, or binds it to another destination than its rule's.
-pub(super) fn lend(policy: &Policy, store: &Store) -> Result<Vec<Lent>, Problem> {
+pub(super) fn lend(policy: &Policy, store: &Store, way: &Way) -> Result<Vec<Lent>, Problem> {
     let rules = || policy.network.allow.iter().filter_map(|rule| Some((rule, rule.credential.as_ref()?)));
     let names: BTreeSet<&str> = rules().map(|(_, credential)| credential.name.as_str()).collect();
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    // Where the host dumps core, what is taken out would lie on its disk. To lower a limit is never refused.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    leave_no_core();
     let vault = Vault::open(&store.vault()).map_err(|error| unopened(&error))?;
     let mut lent = Vec::new();
     for (rule, credential) in rules() {
         if lent.iter().any(|one: &Lent| one.name == credential.name) {
             continue;
         }
-        lent.push(take(&vault, rule, credential)?);
+        lent.push(take(&vault, rule, credential, way)?);
     }
     for (rule, credential) in rules() {
         let bound = lent.iter().find(|one| one.name == credential.name);
@@ -46,7 +46,12 @@ pub(super) fn lend(policy: &Policy, store: &Store) -> Result<Vec<Lent>, Problem>
     Ok(lent)
 }
 
-fn take(vault: &Vault, rule: &Rule, credential: &Credential) -> Result<Lent, Problem> {
+/// Where the host dumps core, what is taken out would lie on its disk. To lower a limit is never refused.
+pub(super) fn leave_no_core() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+fn take(vault: &Vault, rule: &Rule, credential: &Credential, way: &Way) -> Result<Lent, Problem> {
     let name = &credential.name;
     let parsed = Name::parse(name).map_err(|_| missing(name, rule))?;
     let entry = vault.get(&parsed).map_err(|error| match error {
@@ -59,7 +64,14 @@ fn take(vault: &Vault, rule: &Rule, credential: &Credential) -> Result<Lent, Pro
         let cause = format!("what the vault binds `{}` to cannot be read", quoted(name));
         return Err(problem("E-PLANE-059", cause, "set it anew: `bastide vault set NAME --to HOST`", NOT_RUN));
     };
-    Ok(Lent { name: name.clone(), value: entry.value().expose().to_owned(), to, paths })
+    let (value, expires) = match entry.derives() {
+        Some(derives) => {
+            let Derived { value, expires } = derive::token(way, vault, &entry, derives)?;
+            (value.expose().to_owned(), expires)
+        }
+        None => (entry.value().expose().to_owned(), None),
+    };
+    Ok(Lent { name: name.clone(), value, to, paths, expires })
 }
 
 fn missing(name: &str, rule: &Rule) -> Problem {

@@ -3,12 +3,15 @@
 mod asked;
 mod authority;
 mod cell;
+pub(crate) mod control;
 mod credentials;
+mod derive;
 mod doctor;
 mod early;
 mod ending;
 mod environment;
 mod gate;
+pub(crate) mod generation;
 mod homes;
 mod host;
 mod identity;
@@ -38,7 +41,7 @@ use wire::command::{DoctorAnswer, Outcome, Problem, Reply, Run};
 use crate::audit::Watch;
 use crate::channel::Client;
 use crate::problem::{NOT_RUN, problem, state};
-use crate::store::{Ledger, SessionDirectory, repair};
+use crate::store::{Ledger, SessionDirectory, Store, repair};
 pub use early::Ahead;
 pub use ending::Afterwards;
 
@@ -46,7 +49,7 @@ use asked::Asked;
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::Session;
+use serve::{Generations, Renewal, Session};
 use tend::Chores;
 
 /// Standard input, output and error.
@@ -96,7 +99,7 @@ fn begin_and_carry_out(
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared, early, stdio)
+    carry_out(client, &asked, prepared, early, (stdio, &store))
 }
 
 /// The client's own stdio, which comes in only where the layer that relays it was left out by name.
@@ -123,7 +126,7 @@ fn carry_out(
     asked: &Asked,
     prepared: Prepared,
     early: early::Early,
-    stdio: Vec<OwnedFd>,
+    (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
@@ -154,6 +157,10 @@ fn carry_out(
         intent: session.record.command.iter().skip(1).cloned().collect(),
         uid: early.who.gate,
     };
+    let renewal = {
+        let (policy, store, way) = (asked.policy.clone(), store.clone(), prepare::way(asked, &early.who));
+        Renewal::begin(&door.credentials, Box::new(move || lend::lend(&policy, &store, &way)))
+    };
     let running = Session {
         client,
         cell: early.cell,
@@ -166,6 +173,8 @@ fn carry_out(
         time: asked.policy.limits.time,
         chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
         audit,
+        generations: Generations::begin(&session),
+        renewal,
     };
     let (mut end, ledger, mounts) = running.serve();
     reap();

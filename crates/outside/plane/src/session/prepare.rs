@@ -9,13 +9,14 @@ use wire::command::{Problem, Run, Stream as Seen};
 
 use super::asked::Asked;
 use super::authority::Authority;
+use super::derive::Way;
 use super::identity::Who;
 use super::layout::{Layout, Named, text};
 use super::libraries::Loader;
 use super::limits::{self, Held};
 use super::locate::{self, Located};
 use super::roots::{self, Roots};
-use super::{environment, homes, labels, lend, system};
+use super::{environment, generation, homes, labels, lend, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
 use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::Workspace;
@@ -43,7 +44,8 @@ pub(super) struct Prepared {
 /// # Errors
 /// Why nothing is run.
 pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foundation) -> Result<Prepared, Problem> {
-    let credentials = lend::lend(&asked.policy, store)?;
+    let way = way(asked, who);
+    let credentials = lend::lend(&asked.policy, store, &way)?;
     let labelled = labels::find(&asked.policy, &asked.workspace)?;
     let (command, located) = command(asked)?;
     let mut session = directory(asked, store, &command)?;
@@ -56,7 +58,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
         libraries_come_in(&layout, asked, &located)?;
     }
-    let reads = asked.policy.network.reads() || !labelled.is_empty();
+    let reads = generation::reads(&asked.policy, &labelled);
     let authority = reads.then(|| Authority::make(&session.record.id)).transpose()?;
     let certificate = authority.as_ref().map(|authority| authority.certificate.as_str());
     let Roots { variables: named, trusted } =
@@ -90,6 +92,11 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
         },
     };
     Ok(Prepared { session, plan, held, home, tls, credentials, labelled, notices })
+}
+
+/// How a broker of this operator's reaches an endpoint.
+pub(super) fn way(asked: &Asked, who: &Who) -> Way {
+    Way { roots: asked.variable("SSL_CERT_FILE").map(str::to_owned), proxy: asked.upstream.clone(), uid: who.gate }
 }
 
 /// A limit that must be enforced and is not.
@@ -134,6 +141,7 @@ fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<Sessio
             trees: Vec::new(),
             cgroups: Vec::new(),
             fresh_home: None,
+            options: asked.options.clone(),
         },
     )
 }

@@ -55,12 +55,8 @@ pub(super) fn bring_in(
     if own.is_none() && authority.is_none() {
         return Ok(Roots::default());
     }
-    let places: Vec<&str> = BUNDLES.into_iter().filter(|bundle| Path::new(bundle).is_file()).collect();
-    let system = places.first().map(|bundle| read(Path::new(bundle))).transpose()?.unwrap_or_default();
-    let trusted = match own {
-        Some(own) => merge(&system, &read(Path::new(own))?, own)?,
-        None => system,
-    };
+    let places = places();
+    let trusted = trusted(named)?;
     let file = session.join("roots.pem");
     let inside = format!("{}\n{}", trusted.trim_end(), authority.unwrap_or_default());
     write(&file, &inside).map_err(|error| state("write", &file, &error))?;
@@ -70,6 +66,22 @@ pub(super) fn bring_in(
     let inside = over[0].to_string_lossy().into_owned();
     over.iter().try_for_each(|place| layout.cover(&file, place))?;
     Ok(Roots { variables: VARIABLES.map(|name| (name, inside.clone())).to_vec(), trusted })
+}
+
+fn places() -> Vec<&'static str> {
+    BUNDLES.into_iter().filter(|bundle| Path::new(bundle).is_file()).collect()
+}
+
+/// What this host trusts, the operator's own with it.
+///
+/// # Errors
+/// As [`bring_in`].
+pub(super) fn trusted(named: Option<&str>) -> Result<String, Problem> {
+    let system = places().first().map(|bundle| read(Path::new(bundle))).transpose()?.unwrap_or_default();
+    match named.filter(|file| !file.is_empty() && !BUNDLES.contains(file)) {
+        Some(own) => merge(&system, &read(Path::new(own))?, own),
+        None => Ok(system),
+    }
 }
 
 fn merge(system: &str, own: &str, name: &str) -> Result<String, Problem> {

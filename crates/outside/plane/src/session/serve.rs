@@ -1,5 +1,7 @@
 //! A running session: one loop over the client, the cell and the gate, until the cell is gone.
 
+mod generations;
+mod renewal;
 mod succession;
 
 use std::io;
@@ -15,12 +17,16 @@ use wire::GateOrder;
 use wire::command::{Order as Asked, Reply, Stream};
 
 use super::cell::Cell;
+use super::control::Control;
 use super::gate::{Door, Gate};
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
 use crate::channel::{self, Client};
 use crate::problem::NOT_RUN;
 use crate::store::Ledger;
+
+pub(super) use generations::Generations;
+pub(super) use renewal::Renewal;
 
 /// How often the record is made durable.
 const CHECKPOINT: Duration = Duration::from_secs(1);
@@ -46,6 +52,8 @@ pub(super) struct Session<'c> {
     pub(super) chores: Chores,
     /// Hears what Landlock refused, where the host's audit is on.
     pub(super) audit: Option<Watch>,
+    pub(super) generations: Generations<'c>,
+    pub(super) renewal: Renewal,
 }
 
 /// How a session ended.
@@ -115,6 +123,7 @@ impl Session<'_> {
                 }
             }
         }
+        self.close_control(&mut course);
         let last = self.chores.finish();
         self.note(&mut course, last);
         if let Some(audit) = self.audit.take() {
@@ -132,20 +141,21 @@ impl Session<'_> {
         (course.end, self.ledger, course.mounts)
     }
 
-    /// Which of client, cell and gate have something to say.
-    fn wait(&self, course: &Course) -> io::Result<[bool; 3]> {
+    /// Which of client, cell, gate and control have something to say.
+    fn wait(&self, course: &Course) -> io::Result<[bool; 4]> {
         let mut wanted = vec![PollFd::new(&self.cell, PollFlags::IN)];
         if course.client_open {
             wanted.push(PollFd::new(&*self.client, PollFlags::IN));
         }
         if let Some(gate) = &self.gate {
-            wanted.push(PollFd::new(gate, PollFlags::IN));
+            wanted.push(gate.wanted());
         }
         if let Some(audit) = &self.audit {
             wanted.push(PollFd::new(audit, PollFlags::IN));
         }
-        let next =
-            [Some(course.checkpoint), course.deadline, course.kill_at, self.chores.due()].into_iter().flatten().min();
+        wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
+        let due = [Some(course.checkpoint), course.deadline, course.kill_at, self.chores.due(), self.generations.due()];
+        let next = due.into_iter().flatten().min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut wanted, Some(&wait)) {
@@ -156,10 +166,12 @@ impl Session<'_> {
         let cell = ready.next() == Some(true);
         let client = course.client_open && ready.next() == Some(true);
         let gate = self.gate.is_some() && ready.next() == Some(true);
-        Ok([client, cell, gate])
+        // The audit is looked at in any case.
+        let control = ready.skip(usize::from(self.audit.is_some())).any(|ready| ready);
+        Ok([client, cell, gate, control])
     }
 
-    fn turn(&mut self, course: &mut Course, [client, cell, gate]: [bool; 3]) {
+    fn turn(&mut self, course: &mut Course, [client, cell, gate, control]: [bool; 4]) {
         if cell {
             self.hear_cell(course);
         }
@@ -168,6 +180,9 @@ impl Session<'_> {
         }
         if client {
             self.hear_client(course);
+        }
+        if control {
+            self.hear_control(course);
         }
         let refused = self.audit.as_mut().map(Watch::events).unwrap_or_default();
         refused.into_iter().for_each(|event| self.record(course, event));
@@ -213,6 +228,7 @@ impl Session<'_> {
             Report::Started { .. } => {
                 course.started = true;
                 self.client.reply(&Reply::Started { session: self.id.clone() });
+                self.next_policy(course);
             }
             Report::Stopped(signal) => self.client.reply(&Reply::Stopped { signal }),
             Report::Failed(failure) if !course.started => {
@@ -236,9 +252,13 @@ impl Session<'_> {
     /// Events whose effect has happened already: one that cannot be written ends the session.
     fn record(&mut self, course: &mut Course, kind: Kind) {
         if let Err(error) = self.ledger.write(kind) {
-            course.end.reason = format!("the record could not be written: {error}");
-            self.kill(course);
+            self.unrecorded(course, &error);
         }
+    }
+
+    fn unrecorded(&self, course: &mut Course, error: &io::Error) {
+        course.end.reason = format!("the record could not be written: {error}");
+        self.kill(course);
     }
 
     /// Carries out what a round of chores found.
@@ -284,7 +304,7 @@ impl Session<'_> {
     fn typed(&mut self, line: &str) {
         if self.door.intent.len() < MOST_INTENT {
             self.door.intent.push(line.to_owned());
-            if let Some(gate) = &self.gate {
+            if let Some(gate) = &mut self.gate {
                 gate.tell(&GateOrder::Attested { words: line.to_owned() });
             }
         }
@@ -315,6 +335,11 @@ impl Session<'_> {
         }
         if course.kill_at.is_some_and(|kill_at| kill_at <= now) {
             self.kill(course);
+        }
+        self.watch_the_gate(course, now);
+        self.renew(course, now);
+        if self.generations.due().is_some_and(|due| due <= now) {
+            self.hear_control(course);
         }
         if self.chores.due().is_some_and(|due| due <= now) {
             let round = self.chores.round(now);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! sessions/ID/session.json     what was asked, and how it ended        (SessionRecord)
-//!             policy.json      the policies that were in force
+//!             policy.json      the policies that are in force, or were last (InForce); `policy.N.json` before them
+//!             control          the socket of a session that runs (`session/control`)
 //!             reviewed.json    digests of what `diff` showed
 //!             plane.segment    the plane's part of the record
 //!             gate.segment     the gate's part
@@ -21,6 +22,7 @@ mod clear;
 mod events;
 mod find;
 mod ledger;
+mod policies;
 mod repair;
 mod running;
 mod session;
@@ -33,8 +35,9 @@ pub use clear::clear;
 pub use events::{Events, Line, Lines};
 pub use find::{Found, select, sessions};
 pub use ledger::{Ledger, now};
+pub use policies::{Draft, InForce};
 pub use repair::repair;
-pub use session::{SessionDirectory, SessionRecord, TreeRecord};
+pub use session::{Options, SessionDirectory, SessionRecord, TreeRecord};
 pub use tally::{Tally, tally};
 pub use trust::Trust;
 

@@ -87,6 +87,8 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> 
     };
     session.record.cgroups.iter().try_for_each(|group| remove_cgroup(group))?;
     session.mend();
+    session.drop_draft()?;
+    session.drop_control()?;
     if let Some(home) = session.record.fresh_home.as_deref() {
         fresh_home(store, home)?;
     }
@@ -112,11 +114,12 @@ fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()>
         return Ok(());
     }
     let id = session.record.id.clone();
-    match recorded_end(&session)? {
+    let Recorded { ended, policy } = recorded(&session)?;
+    match ended {
         // Killed between the segment and the record: it did end in order.
         Some((at, exit)) => (session.record.ended, session.record.exit) = (Some(at), Some(exit)),
         None => {
-            match close(&session) {
+            match close(&session, policy) {
                 Ok(()) => words.push(format!("session `{id}` was lost: its plane was killed; what it changed is kept")),
                 Err(error) => words.push(format!("the record of lost session `{id}` cannot be ended: {error}")),
             }
@@ -127,28 +130,41 @@ fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()>
     session.settle()
 }
 
-/// When and how the segment says that the session ended.
-fn recorded_end(session: &SessionDirectory) -> io::Result<Option<(u64, i32)>> {
-    let mut ended = None;
-    Events::of(session).each(|entry| {
-        if let (Segment::Plane, Kind::Ended { exit, reason }) = (entry.id.segment, &entry.event.kind)
-            && reason != LOST
-        {
-            ended = Some((entry.event.at, *exit));
-        }
+/// What the plane's segment says.
+#[derive(Default)]
+struct Recorded {
+    /// When and how the session ended.
+    ended: Option<(u64, i32)>,
+    /// A policy that was recorded and did not come into force.
+    policy: Option<u32>,
+}
+
+fn recorded(session: &SessionDirectory) -> io::Result<Recorded> {
+    let mut found = Recorded::default();
+    Events::of(session).each(|entry| match entry.event.kind {
+        _ if entry.id.segment != Segment::Plane => {}
+        Kind::Ended { exit, reason } if reason != LOST => found.ended = Some((entry.event.at, exit)),
+        Kind::Policy { revision, .. } => found.policy = Some(revision),
+        Kind::PolicyNotTaken { .. } => found.policy = None,
+        _ => {}
     })?;
-    Ok(ended)
+    found.policy = found.policy.filter(|revision| session.revision().is_some_and(|in_force| in_force < *revision));
+    Ok(found)
 }
 
 const LOST: &str = "lost: its plane was killed";
+const UNKEPT: &str = "the plane was killed before it kept the gate's answer";
 
-fn close(session: &SessionDirectory) -> io::Result<()> {
+fn close(session: &SessionDirectory, policy: Option<u32>) -> io::Result<()> {
     let (path, origin) = (session.segment(Segment::Plane), session.origin(Segment::Plane));
     let mut ledger = if fs::symlink_metadata(&path).is_ok() {
         Ledger::resume(&path, &origin, Redactor::new())?
     } else {
         Ledger::begin(&path, &origin, Redactor::new())?
     };
+    if let Some(revision) = policy {
+        ledger.write(Kind::PolicyNotTaken { revision, reason: UNKEPT.into() })?;
+    }
     ledger.write(Kind::Ended { exit: KILLED, reason: LOST.into() })?;
     ledger.checkpoint()
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::{Conjunction, Policy};
+use policy::{CanonicalPath, Policy, WorkspaceMode};
 use record::{Origin, Segment};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct SessionRecord {
     /// The command line, as the operator gave it or as it was found.
     pub command: Vec<String>,
     /// `review`, `live` or `read-only`.
-    pub mode: policy::WorkspaceMode,
+    pub mode: WorkspaceMode,
     /// Risks accepted by name.
     pub accepted_risks: Vec<String>,
     /// The workspace, then the other trees that may change.
@@ -45,6 +45,37 @@ pub struct SessionRecord {
     pub cgroups: Vec<PathBuf>,
     /// A home that ends with the session.
     pub fresh_home: Option<PathBuf>,
+    /// What options of `run` add to the policy of a file, for as long as the session runs.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Options of `run` about what a cell is made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Paths that may be read.
+    pub read: Vec<CanonicalPath>,
+    /// Paths that may be changed under review.
+    pub write: Vec<CanonicalPath>,
+    /// What becomes of changes.
+    pub mode: Option<WorkspaceMode>,
+    /// Seconds after which the session ends.
+    pub time: Option<u64>,
+}
+
+impl Options {
+    /// Adds what they say to a policy. The mode only narrows.
+    pub fn complete(&self, policy: &mut Policy) {
+        for (list, paths) in [(&mut policy.files.read, &self.read), (&mut policy.files.write, &self.write)] {
+            list.extend(paths.iter().cloned());
+        }
+        if let Some(seconds) = self.time {
+            policy.limits.time = Some(policy.limits.time.map_or(seconds, |limit| limit.min(seconds)));
+        }
+        if let Some(mode) = self.mode {
+            policy.files.workspace = policy.files.workspace.min(mode);
+        }
+    }
 }
 
 /// A tree whose changes are merged by the plane.
@@ -221,45 +252,14 @@ impl SessionDirectory {
     /// # Errors
     /// When the disk says so.
     pub fn settle(&self) -> io::Result<()> {
-        for name in ["gate.segment", "policy.json", "session.json"] {
-            match File::open(self.path.join(name)) {
+        let files = ["gate.segment", "session.json"].map(|name| self.path.join(name));
+        for file in files.into_iter().chain(self.policy_files()?) {
+            match File::open(file) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other?.sync_all()?,
             }
         }
         File::open(&self.path)?.sync_all()
-    }
-
-    /// Keeps the policies that are in force.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn save_policy(&self, policies: &[Policy]) -> Result<(), Problem> {
-        let file = self.path.join("policy.json");
-        let bytes = serde_json::to_vec(policies).map_err(|error| state("write", &file, &error.into()))?;
-        replace(&file, &bytes).map_err(|error| state("write", &file, &error))
-    }
-
-    /// The names of the policies that were in force, ceiling first; empty when they cannot be read.
-    #[must_use]
-    pub fn policy_names(&self) -> Vec<String> {
-        #[derive(Deserialize)]
-        struct Named {
-            name: String,
-        }
-        let read = bounded(&self.path.join("policy.json"));
-        let named: Vec<Named> = read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        named.into_iter().map(|policy| policy.name).collect()
-    }
-
-    /// The policies that were in force.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn policy(&self) -> Result<Conjunction, Problem> {
-        let file = self.path.join("policy.json");
-        let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
-        serde_json::from_slice(&bytes).map_err(|error| damaged(&self.path, &error))
     }
 
     /// Where a segment lies.
@@ -291,7 +291,7 @@ fn make_marked(store: &Store, id: &str, path: &Path) -> io::Result<()> {
 /// Longest file of a session that is read whole.
 const MAX_FILE: u64 = 16 << 20;
 
-fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE) {
@@ -300,7 +300,7 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     Err(io::Error::other(format!("longer than {MAX_FILE} bytes")))
 }
 
-fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Problem {
+pub(super) fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Problem {
     problem(
         "E-PLANE-014",
         format!("the session's directory `{}` is damaged: {why}", path.display()),
@@ -342,11 +342,12 @@ mod tests {
             ended: Some(2),
             exit: Some(0),
             command: vec!["true".into()],
-            mode: policy::WorkspaceMode::Review,
+            mode: WorkspaceMode::Review,
             accepted_risks: Vec::new(),
             trees: vec![TreeRecord { path: "/w".into(), changes: room.path().into(), owner: None }],
             cgroups: Vec::new(),
             fresh_home: None,
+            options: Options::default(),
         };
         let settling = SessionDirectory::create(&store, record).expect("made");
         settling.save().expect("kept");

@@ -3,6 +3,8 @@
 pub mod changes;
 mod explain;
 mod file;
+mod generation;
+pub mod import;
 mod log;
 mod policy;
 mod sessions;

@@ -1,14 +1,16 @@
-//! `policy check`, `show`, `explain`, `diff`, `test` and `suggest`. Nothing that is read here is put in force.
+//! `policy check`, `show`, `explain`, `diff`, `test`, `presets`, `suggest` and `import`: nothing that these read is put in
+//! force. What does that, `apply` and `undo`, is [`generation`].
 
 use std::collections::HashSet;
 use std::path::Path;
 
+use policy::read::{Argument, PRESETS, Preset};
 use policy::{Conjunction, Egress, Host, Observed, Outcome, Policy, Request, diff, explain, run_tests, suggest_policy};
 use record::{Kind, Verdict};
 use serde_json::json;
 use wire::command::{Checked, PolicyRequest, Problem, Reply, Select};
 
-use super::{Place, file};
+use super::{Place, file, generation, import};
 use crate::channel::Client;
 use crate::policy_file::{look_at_policy, read_policy};
 use crate::problem::{NO, problem, quoted, shell, state};
@@ -27,6 +29,7 @@ pub(super) fn answer(place: &Place, client: &mut Client, request: PolicyRequest)
         if let Err(problem) = read_policy(Some(path), place.home(), &place.store) {
             client.reply(&Reply::Notice { text: format!("`run` would refuse it: {}", problem.cause) });
         }
+        import::mention(client, path);
         Ok(policy)
     };
     let checked = match request {
@@ -40,7 +43,11 @@ pub(super) fn answer(place: &Place, client: &mut Client, request: PolicyRequest)
         }
         PolicyRequest::Diff { old, new } => compare(&look(&old)?, &look(&new)?),
         PolicyRequest::Test { file } => tested(place, &look(&file)?, &file)?,
+        PolicyRequest::Presets => presets(),
         PolicyRequest::Suggest(select) => suggested(place, &select)?,
+        PolicyRequest::Import { file, name } => import::import(client, &file, name.as_deref()).map_err(no)?,
+        PolicyRequest::Apply { select, file } => generation::apply(place, &select, &file).map_err(no)?,
+        PolicyRequest::Undo(select) => generation::undo(place, &select).map_err(no)?,
     };
     Ok(Reply::Policy(checked))
 }
@@ -65,6 +72,26 @@ fn check(policy: &Policy, file: &Path) -> Checked {
 
 fn show(policy: &Policy) -> Checked {
     Checked { yes: true, text: policy.to_yaml(), data: json!(policy) }
+}
+
+/// Every preset, how it is written, and what each argument may be.
+fn presets() -> Checked {
+    let mut text = String::new();
+    for preset in PRESETS {
+        text += &format!("{}\n    {}\n", preset.usage(), preset.about);
+        for argument in preset.arguments {
+            text += &format!("    {}: {}\n", argument.name.to_ascii_uppercase(), argument.form);
+        }
+    }
+    text +=
+        "`bastide policy show github:acme/widget` prints one; `extends: [hardened, \"github:acme/widget\"]` uses it\n";
+    let argument =
+        |argument: &Argument| json!({ "name": argument.name, "form": argument.form, "example": argument.example });
+    let said = |preset: &Preset| {
+        let arguments: Vec<_> = preset.arguments.iter().map(argument).collect();
+        json!({ "name": preset.name, "usage": preset.usage(), "about": preset.about, "arguments": arguments })
+    };
+    Checked { yes: true, text, data: PRESETS.iter().map(said).collect() }
 }
 
 /// What is decided on a path, on `HOST[:PORT]`, or on a request.

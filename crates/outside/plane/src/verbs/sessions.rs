@@ -70,6 +70,7 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         workspace: record.trees.first().map(|tree| tree.path.clone()).unwrap_or_default(),
         mode: record.mode.name().into(),
         policy: session.policy_names().join(" and "),
+        revision: session.revision(),
         accepted_risks: record.accepted_risks.clone(),
         exit: record.exit,
         pending: None,

@@ -10,7 +10,10 @@ use crate::store::Store;
 /// Answers what is asked about secrets.
 pub(super) fn answer(store: &Store, request: VaultRequest) -> Result<Reply, Problem> {
     match request {
-        VaultRequest::Set { name, to, paths, value } => set(store, &entry(&name, &to, &paths, &value)?),
+        VaultRequest::Set { name, to, paths, value, derives } => {
+            let entry = entry(&name, &to, &paths, &value)?;
+            set(store, &derives.map_or(Ok(entry.clone()), |derives| entry.deriving(derives)).map_err(wrong)?)
+        }
         VaultRequest::List => list(store),
         VaultRequest::Remove { name } => remove(store, &name),
     }
@@ -20,6 +23,9 @@ fn set(store: &Store, entry: &Entry) -> Result<Reply, Problem> {
     let replaced = open(store)?.set(entry).map_err(refused)?;
     let paths = if entry.paths().is_empty() { "every path".to_owned() } else { entry.paths().join(" ") };
     let mut text = format!("kept:  {}\nfor:   {}\npaths: {paths}\n", entry.name(), entry.to());
+    if let Some(derives) = entry.derives() {
+        text += &format!("used:  for tokens of {}\n", derives.url);
+    }
     if replaced {
         text += "it took the place of the one before\n";
     }
@@ -56,7 +62,7 @@ fn destination(text: &str) -> Result<Target, Problem> {
     let target = Target::parse(text).map_err(|error| bad(format!("`--to {}`: {error}", quoted(text))))?;
     match target.host {
         HostPattern::Exact(_) | HostPattern::Address(_) => Ok(target),
-        HostPattern::Below(_) | HostPattern::Network(_) => {
+        HostPattern::Below(_) | HostPattern::Shaped(_) | HostPattern::Network(_) => {
             Err(bad(format!("`--to {}` means several hosts, and a secret is for one", quoted(text))))
         }
     }
@@ -73,9 +79,13 @@ fn listed(one: Listed) -> VaultEntry {
     let name = one.name.as_str().to_owned();
     match one.bound {
         Ok(bound) => {
-            VaultEntry { name, to: Some(bound.to), paths: bound.paths, since: Some(bound.since), damaged: None }
+            let (derived_at, since) = (bound.derived_at, Some(bound.since));
+            VaultEntry { name, to: Some(bound.to), paths: bound.paths, derived_at, since, damaged: None }
         }
-        Err(damage) => VaultEntry { name, to: None, paths: Vec::new(), since: None, damaged: Some(damage.to_string()) },
+        Err(damage) => {
+            let damaged = Some(damage.to_string());
+            VaultEntry { name, to: None, paths: Vec::new(), derived_at: None, since: None, damaged }
+        }
     }
 }
 
@@ -84,6 +94,7 @@ fn wrong(error: EntryError) -> Problem {
     let (code, hint) = match error {
         EntryError::Name => ("E-PLANE-080", "`bastide vault set NAME --to HOST`; the value is read from stdin"),
         EntryError::To => ("E-PLANE-081", "name one host: `--to api.github.com:443`"),
+        EntryError::Derives => ("E-PLANE-081", "`--oauth https://HOST/PATH --client-id ID`"),
         EntryError::Paths => ("E-PLANE-082", "write fewer and shorter ones, with `*` and `/**`"),
         EntryError::Empty => ("E-PLANE-083", "the value is read from stdin: `bastide vault set NAME --to HOST < FILE`"),
         EntryError::Short | EntryError::Long | EntryError::Lines | EntryError::Character => {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use policy::{Conjunction, Egress, Host, Request, Rule, Target, suggest, suggest_address};
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
-use wire::command::{Problem, Reply, Select, WhyAnswer};
+use wire::command::{Problem, Reply, Select, SessionState, WhyAnswer};
 
 use crate::channel::Client;
 use crate::problem::{NO, problem, quoted, shell, state};
@@ -24,7 +24,7 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
     let Around { entries, task } = around(&session, wanted).map_err(|error| state("read", &session.path, &error))?;
     let Some(target) = entries.first() else { return Err(missing(&session, wanted)) };
     let Some(mut explanation) = record::why(&entries, target.id) else { return Err(missing(&session, wanted)) };
-    let mut option = None;
+    let (mut option, mut running) = (None, false);
     match (session.policy(), target.event.is_refusal()) {
         // What Landlock refused is no matter of the door: the record's answer stands, checked by `why --file`.
         (_, true) if matches!(target.event.kind, Kind::FileRefused { .. }) => {
@@ -32,8 +32,12 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
             option.clone_from(&explanation.suggestion);
         }
         (Ok(policy), true) => {
+            if let Some(text) = allowed_now(&session, &policy, &target.event.kind) {
+                client.reply(&Reply::Notice { text });
+            }
             let rule = rule(&policy, &target.event.kind);
             explanation.suggestion = rule.as_ref().map(Rule::to_string);
+            running = rule.is_some() && session.state() == SessionState::Running;
             option = rule.as_ref().filter(|rule| !rule.is_about_requests()).map(allow);
         }
         (Err(problem), true) => {
@@ -43,7 +47,7 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
         }
         _ => explanation.suggestion = None,
     }
-    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, task, explanation, option })))
+    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, task, explanation, option, running })))
 }
 
 fn parse(text: &str) -> Result<EventId, Problem> {
@@ -174,6 +178,23 @@ fn causes(session: &SessionDirectory, entries: &mut Vec<Entry>) -> std::io::Resu
         }
     }
     Ok(())
+}
+
+/// Of what another policy allows by now that it is so: no rule is missing any more.
+fn allowed_now(session: &SessionDirectory, policy: &Conjunction, kind: &Kind) -> Option<String> {
+    let (host, port, program, request) = match kind {
+        Kind::Connect { host, port, program, .. } => (host, port, program, None),
+        Kind::Request { host, port, program, method, target, .. } => {
+            (host, port, program, Some(Request::new(method, target.split('?').next()?).ok()?))
+        }
+        _ => return None,
+    };
+    let revision = session.revision().filter(|revision| *revision > 1)?;
+    let host = Host::parse(host).ok()?;
+    let program = (!program.is_empty()).then_some(program.as_slice());
+    let egress = Egress { host: &host, port: *port, program, request: request.as_ref() };
+    let allowed = policy::explain(policy, &egress).outcome == policy::Outcome::Allow;
+    allowed.then(|| format!("the policy that is in force now, revision {revision}, has a rule that allows it"))
 }
 
 /// The smallest rule that would let a refused request through, as `decide` takes it; none when nothing short of removing

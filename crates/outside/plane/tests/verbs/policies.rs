@@ -209,6 +209,46 @@ fn a_policy_answers_questions_about_itself() {
 }
 
 #[test]
+fn a_preset_is_named_with_its_arguments_wherever_a_blueprint_is() {
+    let room = Room::new();
+    let name = || PathBuf::from("github:acme/widget");
+    let shown = checked(&room, PolicyRequest::Show { file: Some(name()) }).text;
+    assert!(shown.contains("\"/repos/acme/widget/**\"") && !shown.contains("{owner}"), "{shown}");
+    let again = file(&room, "p/again.yaml", &shown);
+    assert!(checked(&room, PolicyRequest::Diff { old: name(), new: again }).yes);
+    assert!(
+        checked(&room, PolicyRequest::Check { file: name() }).yes
+            && checked(&room, PolicyRequest::Test { file: name() }).yes
+    );
+    let own = file(&room, "p/own.yaml", "bastide: 1\nname: own\nextends: [hardened, \"github:acme/widget\"]\n");
+    let explain = |request: &str| {
+        let request = format!("GET api.github.com{request}");
+        checked(&room, PolicyRequest::Explain { file: own.clone(), request, program: None }).yes
+    };
+    assert!(explain("/repos/acme/widget") && !explain("/repos/acme/other"));
+    let listed = checked(&room, PolicyRequest::Presets);
+    assert!(
+        listed.text.contains("github:OWNER/REPOSITORY\n") && listed.text.contains("telegram:CHAT\n"),
+        "{}",
+        listed.text
+    );
+    assert!(listed.data.as_array().is_some_and(|all| all.len() > 8 && all.iter().all(|one| one["about"].is_string())));
+    // One that is wrong is no file's name, here or where a policy extends it.
+    for (wrong, hint) in
+        [("github:acme", "github:OWNER/REPOSITORY"), ("npm:acme", "npm:@acme"), ("slack", "slack:CHANNEL")]
+    {
+        let problem = refused(&room, Path::new(wrong));
+        assert_eq!(problem.code, "E-POLICY-028");
+        assert!(problem.hint.as_deref().unwrap().contains(hint), "{problem:?}");
+        let text = format!("bastide: 1\nname: own\nextends: [hardened, \"{wrong}\"]\n");
+        let problem = refused(&room, &file(&room, "p/wrong.yaml", &text));
+        assert_eq!(problem.code, "E-POLICY-028");
+        assert!(problem.cause.contains("wrong.yaml:3:21: "), "{problem:?}");
+    }
+    assert_eq!(refused(&room, Path::new("gitlab:acme/widget")).code, "E-PLANE-074");
+}
+
+#[test]
 fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
     let room = Room::new();
     let session = room.ended(

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use plane::channel::{Client, pair};
-use plane::store::{SessionDirectory, SessionRecord, Store, TreeRecord};
+use plane::store::{Options, SessionDirectory, SessionRecord, Store, TreeRecord};
 use plane::verbs::{Place, answer_in};
 use policy::{Policy, WorkspaceMode};
 use record::{Kind, Origin, Redactor, Segment, Verdict, Writer};
@@ -92,6 +92,7 @@ impl Room {
             trees: Vec::new(),
             cgroups: Vec::new(),
             fresh_home: None,
+            options: Options::default(),
         };
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");

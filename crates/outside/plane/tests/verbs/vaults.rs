@@ -12,7 +12,7 @@ const SECRET: &str = "ghp_hunter2-hunter2";
 fn set(name: &str, to: &str, paths: &[&str], value: &str) -> Request {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
     let value = SecretText::from(value.to_owned());
-    Request::Vault(VaultRequest::Set { name: name.into(), to: to.into(), paths, value })
+    Request::Vault(VaultRequest::Set { name: name.into(), to: to.into(), paths, value, derives: None })
 }
 
 fn remove(name: &str) -> Request {

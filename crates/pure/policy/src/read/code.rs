@@ -19,8 +19,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         UNKNOWN_POLICY,
-        "`extends` names blueprints (`hardened`, `strict`) or policy files beside the one that names \
-                      them. A file in a workspace counts only after `bastide trust FILE`.",
+        "`extends` names blueprints (`hardened`, `strict`, or presets such as `github:acme/widget`, see `bastide \
+                      policy presets`) or policy files beside the one that names them. A file in a workspace counts only after `bastide trust FILE`.",
     ),
     (
         CYCLE,
@@ -108,7 +108,7 @@ pub const CODES: &[(&str, &str)] = &[
         CREDENTIAL,
         "`credential` names a secret of `bastide vault`: alone it goes into `Authorization: Bearer …`; with a position it is \
                      `{name: github, header: x-api-key}` (with `prefix: \"token \"` before the secret), `{name: github, basic: \
-                     x-access-token}` or `{name: chat, field: token}`. It stands only in an allow rule whose requests \
+                     x-access-token}`, `{name: chat, field: token}` or `{name: telegram, segment: bot}`. It stands only in an allow rule whose requests \
                      are read.",
     ),
     (
@@ -121,37 +121,51 @@ pub const CODES: &[(&str, &str)] = &[
         INFERENCE,
         "`inference` has `routes`, each with patterns of `models` and a `provider`: `anthropic`, `openai`, `gemini`, or one \
                     of `providers`, which have a `wire` (those three or `ollama`), a `url` and perhaps a `credential`. \
-                    `budget` has `tokens` and `requests` of one session; `grant` lists what a provider may do for the \
+                    `fallback` of a route lists who is asked in turn while nothing of an answer came, by name or as \
+                    `{provider: NAME, model: NAME}`. `budget` has `tokens` and `requests` of one session; `grant` lists what a provider may do for the \
                     agent though it is refused otherwise.",
+    ),
+    (
+        FOREIGN,
+        "A file of OpenShell's language, or a preset of NemoClaw, says something that is refused there, too, or that could \
+                  mean several things: `port` beside `ports`, `access` beside `rules`, no port, neither `host` nor \
+                  `allowed_ips`, or too much for one policy. docs/reference/import.md tells what is understood.",
+    ),
+    (
+        PRESET,
+        "A preset is a blueprint with arguments, parted by `/`: `github:acme/widget`. One is missing, there is one too many, \
+                 or one holds what no name of that kind does. `bastide policy presets` shows the form of each.",
     ),
 ];
 
-pub(super) const TOO_LARGE: &str = "E-POLICY-001";
-pub(super) const SYNTAX: &str = "E-POLICY-002";
-pub(super) const VERSION: &str = "E-POLICY-003";
-pub(super) const UNKNOWN_POLICY: &str = "E-POLICY-004";
-pub(super) const CYCLE: &str = "E-POLICY-005";
-pub(super) const TOO_MANY: &str = "E-POLICY-006";
-pub(super) const WIDENS: &str = "E-POLICY-007";
-pub(super) const LATER: &str = "E-POLICY-008";
-pub(super) const FEATURE: &str = "E-POLICY-009";
-pub(super) const PATH: &str = "E-POLICY-010";
-pub(super) const HOST: &str = "E-POLICY-011";
-pub(super) const DENY_PROGRAMS: &str = "E-POLICY-012";
-pub(super) const GUARD: &str = "E-POLICY-013";
-pub(super) const CHOICE: &str = "E-POLICY-014";
-pub(super) const QUANTITY: &str = "E-POLICY-015";
-pub(super) const VARIABLE: &str = "E-POLICY-016";
-pub(super) const NAME: &str = "E-POLICY-017";
-pub(super) const NOT_TEXT: &str = "E-POLICY-018";
-pub(super) const UNKNOWN_KEY: &str = "E-POLICY-019";
-pub(super) const DUPLICATE: &str = "E-POLICY-020";
-pub(super) const SHAPE: &str = "E-POLICY-021";
-pub(super) const EXAMPLE: &str = "E-POLICY-022";
-pub(super) const REQUEST: &str = "E-POLICY-023";
-pub(super) const CREDENTIAL: &str = "E-POLICY-024";
-pub(super) const FLOW: &str = "E-POLICY-025";
-pub(super) const INFERENCE: &str = "E-POLICY-026";
+pub(crate) const TOO_LARGE: &str = "E-POLICY-001";
+pub(crate) const SYNTAX: &str = "E-POLICY-002";
+pub(crate) const VERSION: &str = "E-POLICY-003";
+pub(crate) const UNKNOWN_POLICY: &str = "E-POLICY-004";
+pub(crate) const CYCLE: &str = "E-POLICY-005";
+pub(crate) const TOO_MANY: &str = "E-POLICY-006";
+pub(crate) const WIDENS: &str = "E-POLICY-007";
+pub(crate) const LATER: &str = "E-POLICY-008";
+pub(crate) const FEATURE: &str = "E-POLICY-009";
+pub(crate) const PATH: &str = "E-POLICY-010";
+pub(crate) const HOST: &str = "E-POLICY-011";
+pub(crate) const DENY_PROGRAMS: &str = "E-POLICY-012";
+pub(crate) const GUARD: &str = "E-POLICY-013";
+pub(crate) const CHOICE: &str = "E-POLICY-014";
+pub(crate) const QUANTITY: &str = "E-POLICY-015";
+pub(crate) const VARIABLE: &str = "E-POLICY-016";
+pub(crate) const NAME: &str = "E-POLICY-017";
+pub(crate) const NOT_TEXT: &str = "E-POLICY-018";
+pub(crate) const UNKNOWN_KEY: &str = "E-POLICY-019";
+pub(crate) const DUPLICATE: &str = "E-POLICY-020";
+pub(crate) const SHAPE: &str = "E-POLICY-021";
+pub(crate) const EXAMPLE: &str = "E-POLICY-022";
+pub(crate) const REQUEST: &str = "E-POLICY-023";
+pub(crate) const CREDENTIAL: &str = "E-POLICY-024";
+pub(crate) const FLOW: &str = "E-POLICY-025";
+pub(crate) const INFERENCE: &str = "E-POLICY-026";
+pub(crate) const FOREIGN: &str = "E-POLICY-027";
+pub(crate) const PRESET: &str = "E-POLICY-028";
 
 /// The long explanation of a code of this room.
 #[must_use]

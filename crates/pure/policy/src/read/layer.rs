@@ -9,7 +9,8 @@ use super::raw::{RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
 use crate::{
-    Bounds, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
+    Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode,
+    print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -24,6 +25,8 @@ pub(super) struct Layer {
 
 const MODES: &[(&str, WorkspaceMode)] =
     &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
+const PROTOCOLS: &[(&str, Protocol)] =
+    &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket)];
 const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
 
 impl Layer {
@@ -113,6 +116,10 @@ impl Layer {
                 let message = "a deny rule has no bounds and passes nothing: what it means is denied".into();
                 return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
             }
+            if raw.addresses.is_some() {
+                let message = "a deny rule is about a name or an address, not about where a name leads".into();
+                return Err(scope.fail(raw.to.referenced, code::REQUEST, message, "deny the addresses themselves"));
+            }
             if let Some(credential) = &raw.credential {
                 let message = "a deny rule lends no credential".into();
                 return Err(scope.fail(credential.referenced, code::CREDENTIAL, message, "remove `credential`"));
@@ -178,8 +185,9 @@ impl Layer {
 
 fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let to = scope.target(&raw.to)?;
-    let programs = raw.programs.iter().map(|text| scope.path(text)).collect::<Result<_, _>>()?;
-    let said = scope.choice(raw.protocol.as_ref(), &[("tcp", Protocol::Tcp), ("http", Protocol::Http)])?;
+    let programs = raw.programs.iter().map(|text| scope.program(text)).collect::<Result<_, _>>()?;
+    let addresses = addresses(scope, raw, &to.host)?;
+    let said = scope.choice(raw.protocol.as_ref(), PROTOCOLS)?;
     let empty = [
         ("methods", raw.methods.as_ref().is_some_and(Vec::is_empty)),
         ("paths", raw.paths.as_ref().is_some_and(Vec::is_empty)),
@@ -203,15 +211,13 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         let message = "bytes that are not looked into are no requests".into();
         return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
     }
-    let protocol = if about.is_some() || credential.is_some() { Protocol::Http } else { said.unwrap_or_default() };
+    let implied = if about.is_some() || credential.is_some() { Protocol::Http } else { Protocol::default() };
+    let protocol = said.unwrap_or(implied);
     let methods = methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
     let paths = paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
     let tls = scope.choice(raw.tls.as_ref(), &[("read", Tls::Read), ("pass", Tls::Pass)])?.unwrap_or_default();
     if let (Some(text), Tls::Pass) = (&raw.tls, tls)
-        && (about.is_some()
-            || credential.is_some()
-            || said == Some(Protocol::Http)
-            || !matches!(to.host, HostPattern::Exact(_)))
+        && (about.is_some() || credential.is_some() || protocol.reads() || !matches!(to.host, HostPattern::Exact(_)))
     {
         let message = "only TLS to one name passes unread, and then no requests are decided".into();
         return Err(scope.fail(
@@ -233,7 +239,24 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();
     let rate = raw.rate.as_ref().map(|text| scope.rate(text)).transpose()?;
     let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
-    Ok(Rule { to, programs, protocol, methods, paths, query, headers, bounds, tls, credential, inference: false })
+    let requests = Rule { protocol, methods, paths, query, headers, bounds, ..Rule::to(to) };
+    Ok(Rule { programs, addresses, tls, credential, ..requests })
+}
+
+/// Where a name may lead; what no rule opens is named here neither.
+fn addresses(scope: &Scope<'_>, raw: &RawRule, host: &HostPattern) -> Result<Vec<Cidr>, Diagnostic> {
+    let Some(texts) = &raw.addresses else { return Ok(Vec::new()) };
+    let named = match host {
+        HostPattern::Exact(name) => !name.is_host_bastide(),
+        HostPattern::Below(_) | HostPattern::Shaped(_) => true,
+        HostPattern::Address(_) | HostPattern::Network(_) => false,
+    };
+    if texts.is_empty() || !named {
+        let message = "`addresses` says where a name leads: at least one network, beside a name".into();
+        let hint = "write for example `{to: \"db.example:5432\", addresses: [10.20.0.0/16]}`";
+        return Err(scope.fail(raw.to.referenced, code::REQUEST, message, hint));
+    }
+    texts.iter().map(|text| scope.network(text)).collect()
 }
 
 pub(super) fn append<T: PartialEq + Clone>(base: &mut Vec<T>, own: &[T]) {

@@ -1,8 +1,9 @@
 //! Reading policy text, strictly: what is not understood is refused with its place, never skipped.
 
-mod code;
+pub(crate) mod code;
 mod layer;
 mod models;
+mod presets;
 mod raw;
 mod text;
 mod value;
@@ -19,7 +20,9 @@ use crate::Policy;
 use crate::print::visible;
 pub use code::{CODES, explain_code};
 use layer::Layer;
+pub use presets::{Argument, PRESETS, Preset, PresetError, preset};
 use raw::Text;
+pub(crate) use text::plain;
 use value::Scope;
 
 /// The default policy.
@@ -78,13 +81,13 @@ pub struct Origin {
     pub location: Location,
 }
 
-/// The blueprint of that name.
+/// The blueprint of that name, or the preset with its arguments.
 #[must_use]
 pub fn blueprint(name: &str) -> Option<Source> {
     let text = match name {
         "hardened" => HARDENED,
         "strict" => STRICT,
-        _ => return None,
+        _ => return preset(name).and_then(Result::ok),
     };
     Some(Source { name: name.into(), text: text.into(), widens: true })
 }
@@ -116,7 +119,7 @@ pub fn read_located(
     Ok((reader.policy, reader.origins))
 }
 
-fn fail(file: &str, mark: Mark, code: &str, message: String, hint: &str) -> Diagnostic {
+pub(crate) fn fail(file: &str, mark: Mark, code: &str, message: String, hint: &str) -> Diagnostic {
     let location = Location { file: file.into(), line: mark.line(), column: mark.column() };
     Diagnostic { code: code.into(), message, location, hint: (!hint.is_empty()).then(|| hint.into()) }
 }
@@ -140,7 +143,7 @@ impl Reader<'_> {
         let raw = text::parse(source)?;
         self.open.push(source.name.clone());
         for name in &raw.extends {
-            self.extend(&source.name, name)?;
+            self.extend(source, name)?;
         }
         self.open.pop();
         let layer = Layer::compile(&Scope { file: &source.name, home: self.home }, &raw)?;
@@ -161,12 +164,18 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn extend(&mut self, file: &str, name: &Text) -> Result<(), Diagnostic> {
-        let mark = name.referenced;
-        let next = (self.resolve)(&name.value).ok_or_else(|| {
+    fn extend(&mut self, source: &Source, name: &Text) -> Result<(), Diagnostic> {
+        let (file, mark, named) = (source.name.as_str(), name.referenced, preset(&name.value));
+        if let Some(Err(wrong)) = &named {
+            return Err(fail(file, mark, code::PRESET, wrong.message.clone(), &wrong.hint));
+        }
+        let mut next = (self.resolve)(&name.value).ok_or_else(|| {
             let message = format!("no policy `{}`", visible(&name.value));
-            fail(file, mark, code::UNKNOWN_POLICY, message, "blueprints are `hardened` and `strict`")
+            let hint = "blueprints are `hardened` and `strict`; `bastide policy presets` lists those with arguments";
+            fail(file, mark, code::UNKNOWN_POLICY, message, hint)
         })?;
+        // Which tenant it is for is said by whoever names it, and widens no further than they may.
+        next.widens &= named.is_none() || source.widens;
         if self.open.contains(&next.name) {
             let way: Vec<_> = self.open.iter().chain([&next.name]).map(|name| format!("`{}`", visible(name))).collect();
             let message = format!("a policy extends itself: {}", way.join(" → "));

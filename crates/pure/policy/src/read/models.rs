@@ -3,14 +3,14 @@
 use serde_saphyr::{Location as Mark, Spanned};
 
 use super::layer::append;
-use super::raw::{RawCredential, RawInference, RawPosition, RawProvider, Text};
+use super::raw::{RawCredential, RawFallback, RawInference, RawPosition, RawProvider, RawServed, Text};
 use super::value::Scope;
 use super::{Diagnostic, code};
 use crate::print::visible;
 use crate::provider::Hosted;
 use crate::{
-    Credential, FilePattern, Flow, Host, Inference, Label, LabelPattern, Policy, Position, Provider, Route, Sink,
-    Vendor, is_credential_name,
+    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Policy, Position, Provider, Route,
+    Rule, Sink, Vendor, is_credential_name,
 };
 
 /// Reads the section; `place` is told where each value stands.
@@ -29,7 +29,8 @@ pub(super) fn inference(
         let name = &raw.provider.value;
         let models = raw.models.iter().map(|text| scope.value(text)).collect::<Result<_, _>>()?;
         let model = raw.model.as_ref().map(|text| text.value.clone());
-        let route = Route { models, provider: name.clone(), model };
+        let fallback = raw.fallback.iter().map(|next| fallback(&next.value)).collect();
+        let route = Route { models, provider: name.clone(), model, fallback };
         place("inference.routes", route.to_string(), raw.provider.referenced);
         read.routes.push(route);
     }
@@ -72,7 +73,7 @@ pub(super) fn over(policy: &mut Policy, own: &Inference) {
     }
     let inherited = std::mem::replace(&mut of.routes, own.routes.clone());
     append(&mut of.routes, &inherited);
-    for name in own.routes.iter().map(|route| &route.provider) {
+    for name in own.routes.iter().flat_map(Route::providers) {
         if of.provider(name).is_none() {
             let vendor = Vendor::ALL.iter().find(|vendor| vendor.name() == name);
             of.providers.extend(vendor.and_then(|vendor| vendor.provider()));
@@ -85,17 +86,38 @@ pub(super) fn over(policy: &mut Policy, own: &Inference) {
     of.requests = own.requests.or(of.requests);
     policy.network.allow.retain(|rule| !rule.inference);
     policy.network.allow.extend(policy.inference.rules());
+    // Another vendor's host is one that the operator may mean as itself.
+    let named = |rule: &Rule| policy.network.allow.iter().any(|own| own.to.host == rule.to.host);
+    let others: Vec<Rule> = policy.inference.translated().into_iter().filter(|rule| !named(rule)).collect();
+    policy.network.allow.extend(others);
+}
+
+fn fallback(raw: &RawFallback) -> Fallback {
+    match raw {
+        RawFallback::Name(provider) => Fallback { provider: provider.clone(), model: None },
+        RawFallback::Model(RawServed { provider, model }) => {
+            Fallback { provider: provider.clone(), model: Some(model.clone()) }
+        }
+    }
 }
 
 /// What is wrong with the routes of a policy and all that it extends: the route, why, and what to write.
 pub(super) fn amiss(of: &Inference) -> Option<(&Route, String, &'static str)> {
-    let unknown = of.routes.iter().find(|route| of.provider(&route.provider).is_none());
-    if let Some(route) = unknown {
-        let message = format!("no provider `{}`", visible(&route.provider));
+    let named = || of.routes.iter().flat_map(|route| route.providers().map(move |name| (route, name)));
+    if let Some((route, name)) = named().find(|(_, name)| of.provider(name).is_none()) {
+        let message = format!("no provider `{}`", visible(name));
         return Some((route, message, "write anthropic, openai, gemini, or the name of one of `providers`"));
     }
+    let twice = |route: &Route, next: &Fallback| {
+        let same = |other: &&Fallback| **other == *next;
+        next.provider == route.provider && next.model.is_none() || route.fallback.iter().filter(same).count() > 1
+    };
+    if let Some(route) = of.routes.iter().find(|route| route.fallback.iter().any(|next| twice(route, next))) {
+        let message = format!("a fallback of `{}` is asked twice", visible(&route.provider));
+        return Some((route, message, "name each once, or with another `model`"));
+    }
     let served: Vec<(&Route, &Provider)> =
-        of.routes.iter().filter_map(|route| Some((route, of.provider(&route.provider)?))).collect();
+        named().filter_map(|(route, name)| Some((route, of.provider(name)?))).collect();
     let other = |one: &Provider, two: &Provider| {
         (&one.host, one.port) == (&two.host, two.port) && one.credential != two.credential
     };
@@ -110,8 +132,8 @@ impl Scope<'_> {
         let refuse = |message: String, hint: &str| Err(self.fail(mark, code::CREDENTIAL, message, hint));
         let (name, position) = match &text.value {
             RawCredential::Name(name) => (name, Position::bearer()),
-            RawCredential::At(RawPosition { name, header, prefix, basic, field }) => {
-                (name, self.position(mark, [header, prefix, basic, field])?)
+            RawCredential::At(RawPosition { name, header, prefix, basic, field, segment }) => {
+                (name, self.position(mark, [header, prefix, basic, field, segment])?)
             }
         };
         if !is_credential_name(name) {
@@ -121,24 +143,28 @@ impl Scope<'_> {
         Ok(Credential { name: name.clone(), position })
     }
 
-    fn position(&self, mark: Mark, said: [&Option<String>; 4]) -> Result<Position, Diagnostic> {
+    fn position(&self, mark: Mark, said: [&Option<String>; 5]) -> Result<Position, Diagnostic> {
         let text = |text: &str| text.len() <= 256 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let plain = |name: &str| !name.is_empty() && text(name);
         let read = match said.map(Option::as_deref) {
-            [None, None, None, None] => Some(Position::bearer()),
-            [Some(name), prefix, None, None] => crate::header(name)
+            [None, None, None, None, None] => Some(Position::bearer()),
+            [Some(name), prefix, None, None, None] => crate::header(name)
                 .ok()
                 .map(|name| Position::Header { name, prefix: prefix.unwrap_or_default().to_owned() })
                 .filter(|_| prefix.is_none_or(text)),
-            [None, None, Some(user), None] if plain(user) && !user.contains(':') => {
+            [None, None, Some(user), None, None] if plain(user) && !user.contains(':') => {
                 Some(Position::Basic { user: user.into() })
             }
-            [None, None, None, Some(name)] if plain(name) => Some(Position::Field { name: name.into() }),
+            [None, None, None, Some(name), None] if plain(name) => Some(Position::Field { name: name.into() }),
+            [None, None, None, None, Some(prefix)] if is_segment_prefix(prefix) => {
+                Some(Position::Segment { prefix: prefix.into() })
+            }
             _ => None,
         };
         read.ok_or_else(|| {
             let message = "a credential has one position".into();
-            let hint = "write one of `header` (with `prefix`), `basic` (a user) and `field`";
+            let hint =
+                "write one of `header` (with `prefix`), `basic` (a user), `field` and `segment` (letters before it)";
             self.fail(mark, code::CREDENTIAL, message, hint)
         })
     }
@@ -156,6 +182,12 @@ impl Scope<'_> {
             self.fail(raw.url.referenced, code::INFERENCE, message, hint)
         })?;
         let credential = raw.credential.as_ref().map(|text| self.credential(text)).transpose()?;
+        if let (Some(text), Some(Credential { position: Position::Segment { .. }, .. })) =
+            (&raw.credential, &credential)
+        {
+            let message = "what models are asked has a path of its own, and no secret in it".into();
+            return Err(self.fail(text.referenced, code::CREDENTIAL, message, "write `header`, or the name alone"));
+        }
         // Beside a vendor's own position, only what was written counts.
         let credential = match (&raw.credential, credential) {
             (Some(Spanned { value, .. }), Some(read)) if value.is_bare() => wire.credential(&read.name).or(Some(read)),
@@ -188,6 +220,12 @@ impl Scope<'_> {
         let message = format!("bad value `{}`: {error}", visible(&text.value));
         self.fail(text.referenced, code::FLOW, message, "write for example `secret:clients` and `notes/clients/**`")
     }
+}
+
+/// What may stand before a secret in a segment: nothing that a server could read in two ways.
+fn is_segment_prefix(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
 }
 
 /// Scheme, host, port and the path before those of the wire, without `/v1` at its end: the wire's own paths begin so.

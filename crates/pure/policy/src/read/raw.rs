@@ -95,6 +95,8 @@ pub(super) struct RawRule {
     pub(super) to: Text,
     #[serde(default)]
     pub(super) programs: Vec<Text>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) addresses: Option<Vec<Text>>,
     pub(super) protocol: Option<Text>,
     #[serde(default, deserialize_with = "stated")]
     pub(super) methods: Option<Vec<Text>>,
@@ -124,8 +126,8 @@ impl RawCredential {
     pub(super) fn is_bare(&self) -> bool {
         match self {
             RawCredential::Name(_) => true,
-            RawCredential::At(RawPosition { header, prefix, basic, field, .. }) => {
-                [header, prefix, basic, field].into_iter().all(Option::is_none)
+            RawCredential::At(RawPosition { header, prefix, basic, field, segment, .. }) => {
+                [header, prefix, basic, field, segment].into_iter().all(Option::is_none)
             }
         }
     }
@@ -139,6 +141,7 @@ pub(super) struct RawPosition {
     pub(super) prefix: Option<String>,
     pub(super) basic: Option<String>,
     pub(super) field: Option<String>,
+    pub(super) segment: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,6 +168,23 @@ pub(super) struct RawRoute {
     pub(super) models: Vec<Text>,
     pub(super) provider: Text,
     pub(super) model: Option<Text>,
+    #[serde(default)]
+    pub(super) fallback: Vec<Spanned<RawFallback>>,
+}
+
+/// A provider's name, alone or with the model that it is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawFallback {
+    Name(String),
+    Model(RawServed),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServed {
+    pub(super) provider: String,
+    pub(super) model: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! From bytes to the raw shape: what YAML can do beyond plain mappings, lists and scalars is refused.
 
+use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Location as Mark, MergeKeyPolicy};
 
 use super::raw::RawPolicy;
@@ -38,8 +39,8 @@ fn check_size(file: &str, bytes: usize) -> Result<(), Diagnostic> {
     Err(fail(file, Mark::UNKNOWN, code::TOO_LARGE, message, "use wildcards and networks instead of long lists"))
 }
 
-/// The raw shape of one file; its version is one that is known, and it holds no key of a later layer.
-pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
+/// A file as plain YAML, at most so many mappings and lists within one another. `needed` says what every such file has.
+pub(crate) fn plain<T: DeserializeOwned>(source: &Source, depth: usize, needed: &'static str) -> Result<T, Diagnostic> {
     let file = source.name.as_str();
     check_size(file, source.text.len())?;
     if source.text.starts_with('\u{feff}') {
@@ -53,11 +54,16 @@ pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
         reject_unsupported_tags: true,
         reject_tagged_field_names: true,
         budget: serde_saphyr::budget! {
-            max_anchors: 0, max_aliases: 0, max_documents: 1, max_depth: 8, max_nodes: 50_000,
+            max_anchors: 0, max_aliases: 0, max_documents: 1, max_depth: depth, max_nodes: 50_000,
         },
     };
-    let raw: RawPolicy =
-        serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| refused(file, &error))?;
+    serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| refused(file, &error, needed))
+}
+
+/// The raw shape of one file; its version is one that is known, and it holds no key of a later layer.
+pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
+    let file = source.name.as_str();
+    let raw: RawPolicy = plain(source, 8, "every policy has `bastide: 1` and `name`; every rule has `to`")?;
     if raw.bastide.value != 1 {
         let message = format!("unknown version `{}`", raw.bastide.value);
         return Err(fail(file, raw.bastide.referenced, code::VERSION, message, "write `bastide: 1`"));
@@ -71,7 +77,7 @@ pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
     }
 }
 
-fn refused(file: &str, error: &Error) -> Diagnostic {
+fn refused(file: &str, error: &Error, needed: &'static str) -> Diagnostic {
     let error = error.without_snippet();
     let mark = error.location().unwrap_or(Mark::UNKNOWN);
     let (code, message, hint) = match error {
@@ -83,11 +89,7 @@ fn refused(file: &str, error: &Error) -> Diagnostic {
             let key = visible(key.as_deref().unwrap_or("?"));
             (code::DUPLICATE, format!("`{key}` stands twice"), "keep one of the two")
         }
-        Error::SerdeMissingField { field, .. } => (
-            code::SHAPE,
-            format!("`{field}` is missing"),
-            "every policy has `bastide: 1` and `name`; every rule has `to`",
-        ),
+        Error::SerdeMissingField { field, .. } => (code::SHAPE, format!("`{field}` is missing"), needed),
         Error::Budget { .. }
         | Error::UnknownAnchor { .. }
         | Error::MultipleDocuments { .. }

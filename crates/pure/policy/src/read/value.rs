@@ -6,8 +6,8 @@ use super::raw::{RawExample, Text};
 use super::{Diagnostic, code, fail};
 use crate::print::visible;
 use crate::{
-    AskedError, CanonicalPath, Example, ExamplePath, Host, HostError, Limit, Method, Outcome, PathPattern, Rate,
-    Reading, Request, RequestError, Target, ValuePattern, Writing,
+    AskedError, CanonicalPath, Cidr, Example, ExamplePath, Host, HostError, HostPattern, Limit, Method, Outcome,
+    PathPattern, ProgramPattern, Rate, Reading, Request, RequestError, Target, ValuePattern, Writing,
 };
 
 /// What values of one file are read against.
@@ -60,6 +60,25 @@ impl Scope<'_> {
             let message = format!("bad path `{}`: {error}", visible(&text.value));
             self.fail(text.referenced, code::PATH, message, "write an absolute path, or one under `~/`")
         })
+    }
+
+    pub(super) fn program(&self, text: &Text) -> Result<ProgramPattern, Diagnostic> {
+        let path = self.path(text)?;
+        ProgramPattern::parse(path.as_str()).map_err(|error| {
+            let message = format!("bad path `{}`: {error}", visible(&text.value));
+            self.fail(text.referenced, code::PATH, message, "write an executable, such as `/usr/bin/python3*`")
+        })
+    }
+
+    /// A network, or one address.
+    pub(super) fn network(&self, text: &Text) -> Result<Cidr, Diagnostic> {
+        match HostPattern::parse(&text.value) {
+            Ok(HostPattern::Network(network)) => Ok(network),
+            Ok(HostPattern::Address(address)) => Cidr::new(address, if address.is_ipv4() { 32 } else { 128 })
+                .map_err(|error| self.host_error(text, error)),
+            Ok(_) => Err(self.host_error(text, HostError::Cidr)),
+            Err(error) => Err(self.host_error(text, error)),
+        }
     }
 
     pub(super) fn method(&self, text: &Text) -> Result<Method, Diagnostic> {
@@ -194,7 +213,8 @@ impl Scope<'_> {
             }
             (None, Some(text), None, None, _) => {
                 let (host, port, request) = self.request(text)?;
-                let (method, path) = (request.method().clone(), request.path().to_owned());
+                let (method, path) =
+                    (request.method().clone(), text.value[text.value.find('/').unwrap_or(0)..].to_owned());
                 let (program, expect) = (program()?, self.word(&test.expect, DECISIONS)?);
                 Ok(Example::Request { host, port, method, path, program, expect })
             }

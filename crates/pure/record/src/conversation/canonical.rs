@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
+use super::bounded;
 use crate::segment::Hash;
 
 /// The SHA-256 of bytes.
@@ -18,7 +19,7 @@ pub(super) fn hash(bytes: &[u8]) -> Hash {
 
 /// The one spelling of a tool's arguments: of the JSON that they are, else the text. No arguments are an empty object.
 pub(super) fn arguments(text: &str) -> String {
-    match serde_json::from_str::<Value>(text) {
+    match bounded::json(text) {
         _ if text.trim().is_empty() => "{}".to_owned(),
         Ok(value) => json(&value),
         Err(_) => text.trim_end().to_owned(),
@@ -27,7 +28,7 @@ pub(super) fn arguments(text: &str) -> String {
 
 /// The one spelling of a block that is not understood: without what agents add, move or leave out on its way back.
 pub(super) fn unknown(text: &str) -> String {
-    match serde_json::from_str::<Value>(text) {
+    match bounded::json(text) {
         Ok(Value::Object(mut fields)) => {
             for name in ["cache_control", "id", "status"] {
                 fields.remove(name);
@@ -89,7 +90,7 @@ fn write_number(number: &Number, out: &mut String) {
 
 /// Every key and value of JSON, one a line, as a reader would see them: nothing escaped. Text that is no JSON as it is.
 pub(super) fn leaves(text: &str) -> String {
-    let Ok(value) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let Ok(value) = bounded::json(text) else { return text.to_owned() };
     let mut out = String::with_capacity(text.len());
     gather(&value, &mut out);
     out

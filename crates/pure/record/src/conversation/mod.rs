@@ -9,6 +9,7 @@
 
 mod answer;
 mod block;
+mod bounded;
 mod canonical;
 mod chat;
 mod embeddings;
@@ -19,11 +20,13 @@ mod messages;
 mod ollama;
 mod responses;
 mod shape;
+pub mod translate;
 
 use serde_json::Value;
 
 pub use answer::{Answer, Delivered, MAX_ANSWER, MAX_BODY, Usage};
 pub use block::{Block, Content, Speaker, plain};
+pub use bounded::{MAX_TREE, is_bounded};
 pub use events::MAX_EVENT;
 pub use history::{History, MAX_KNOWN, Standing};
 pub use shape::{MAX_BLOCKS, MAX_DEPTH, Malformed};

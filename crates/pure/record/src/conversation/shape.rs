@@ -36,6 +36,9 @@ pub enum Malformed {
     /// An answer is longer than [`super::MAX_BODY`], or its content than [`super::MAX_ANSWER`].
     #[error("an answer that is too long")]
     LongAnswer,
+    /// It would take more than [`super::MAX_TREE`] to read it.
+    #[error("more values than are read at once")]
+    TooLarge,
     /// An answer or an event that is no JSON.
     #[error("not JSON")]
     NotJson,

@@ -100,6 +100,10 @@ impl Redactor {
             &Kind::Ended { exit, ref reason } => Kind::Ended { exit, reason: text(reason) },
             &Kind::GateStarted { incarnation } => Kind::GateStarted { incarnation },
             Kind::GateLost => Kind::GateLost,
+            &Kind::Policy { revision, ref name, ref changes, undoes } => {
+                Kind::Policy { revision, name: text(name), changes: list(changes), undoes }
+            }
+            &Kind::PolicyNotTaken { revision, ref reason } => Kind::PolicyNotTaken { revision, reason: text(reason) },
             Kind::Unknown => Kind::Unknown,
         }
     }

@@ -76,7 +76,10 @@ fn no_word_forges_a_line() {
     let name = Kind::Resolve { name: bad.into(), verdict: Verdict::Refused, reason: None };
     let change = Kind::WorkspaceChange { path: bad.into(), change: bad.into() };
     let merge = Kind::Merge { paths: list(), state: bad.into() };
-    let marks = [(exec, 4), (start, 4), (reached, 4), (file, 4), (name, 2), (change, 2), (merge, 4)];
+    let policy = Kind::Policy { revision: 2, name: bad.into(), changes: list(), undoes: None };
+    let untaken = Kind::PolicyNotTaken { revision: 2, reason: bad.into() };
+    let marks =
+        [(exec, 4), (start, 4), (reached, 4), (file, 4), (name, 2), (change, 2), (merge, 4), (policy, 6), (untaken, 0)];
     for (kind, marks) in marks {
         let line = describe(&kind);
         assert_eq!(line.matches('`').count(), marks, "only the line's own: {line}");
@@ -139,6 +142,21 @@ fn a_merge_is_told_without_listing_all_of_it() {
         |count: usize| Kind::Merge { paths: (0..count).map(|n| format!("f{n}\u{7}")).collect(), state: "begun".into() };
     assert_eq!(describe(&merge(0)), "merge of nothing: begun");
     assert_eq!(describe(&merge(5)), "merge of `f0\\u{7}`, `f1\\u{7}`, `f2\\u{7}` and 2 more: begun");
+}
+
+#[test]
+fn a_policy_is_told_with_what_it_changes() {
+    let policy = |changes: &[&str], undoes| {
+        let changes = changes.iter().map(|change| (*change).to_owned()).collect();
+        Kind::Policy { revision: 3, name: "mine".into(), changes, undoes }
+    };
+    let rule = "+ network.allow: {to: \"a.example\"} (widens)";
+    assert_eq!(describe(&policy(&[rule], None)), format!("policy `mine`, revision 3: `{rule}`"));
+    assert_eq!(describe(&policy(&[], Some(2))), "policy `mine`, revision 3, which undoes revision 2: no other rules");
+    let untaken = Kind::PolicyNotTaken { revision: 3, reason: "the gate was lost".into() };
+    assert_eq!(describe(&untaken), "policy revision 3 not taken, the one before stays: the gate was lost");
+    let answer = why(&[entry("p4", &[], untaken)], id("p4")).expect("held");
+    assert_eq!(answer.reason.as_deref(), Some("the gate was lost"));
 }
 
 #[test]

@@ -25,8 +25,10 @@ pub struct SessionInfo {
     pub workspace: PathBuf,
     /// `review`, `live` or `read-only`.
     pub mode: String,
-    /// The policy's name.
+    /// The name of the policy that is in force, or was last.
     pub policy: String,
+    /// Which of the session's policies that is, counted from 1; absent where it cannot be read.
+    pub revision: Option<u32>,
     /// Risks that were accepted by name.
     pub accepted_risks: Vec<String>,
     /// The exit code, once it ended.
@@ -131,6 +133,8 @@ pub struct WhyAnswer {
     pub explanation: Explanation,
     /// The option of `bastide run` that would allow it, checked by `decide`.
     pub option: Option<String>,
+    /// The session runs, so that a policy with the suggested rule can be put in force in it.
+    pub running: bool,
 }
 
 /// What becomes of a path inside.

@@ -12,7 +12,7 @@ pub use answer::{
     SessionInfo, SessionState, WhyAnswer,
 };
 pub use run::{Counted, Outcome, Run, Stream, Terminal};
-pub use vault::{SecretText, VaultEntry, VaultRequest};
+pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub enum Request {
         /// The path, absolute.
         path: PathBuf,
     },
-    /// Check, show, explain, compare, test or suggest a policy.
+    /// Check, show, explain, compare, test or suggest a policy, or put another one in force.
     Policy(PolicyRequest),
     /// Trust the present content of a file found in a workspace.
     Trust {
@@ -88,7 +88,7 @@ pub struct Select {
     pub paths: Vec<PathBuf>,
 }
 
-/// `bastide policy …`. Files are absolute paths, or the name of a blueprint.
+/// `bastide policy …`. Files are absolute paths, or the name of a blueprint or preset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "policy", deny_unknown_fields)]
 pub enum PolicyRequest {
@@ -123,8 +123,26 @@ pub enum PolicyRequest {
         /// Which.
         file: PathBuf,
     },
+    /// The blueprints that take arguments.
+    Presets,
     /// The smallest policy of a whole run.
     Suggest(Select),
+    /// A policy of another language as one of this.
+    Import {
+        /// Which.
+        file: PathBuf,
+        /// What to call it.
+        name: Option<String>,
+    },
+    /// Put it in force in a session that runs.
+    Apply {
+        /// Which session.
+        select: Select,
+        /// Which policy.
+        file: PathBuf,
+    },
+    /// Go back to the policy that was in force before.
+    Undo(Select),
 }
 
 /// What the client says while a session runs.

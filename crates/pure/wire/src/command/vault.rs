@@ -19,6 +19,9 @@ pub enum VaultRequest {
         paths: Vec<String>,
         /// The secret, as it was read: a line's end may follow it.
         value: SecretText,
+        /// How tokens are derived from it, where it is no token itself.
+        #[serde(default)]
+        derives: Option<Derives>,
     },
     /// What is kept, without the values; answered by [`Reply::Vault`](super::Reply::Vault).
     List,
@@ -27,6 +30,32 @@ pub enum VaultRequest {
         /// Which.
         name: String,
     },
+}
+
+/// How tokens are derived from a secret at an endpoint of OAuth 2 (RFC 6749). Only they go to a gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derives {
+    /// The endpoint, `https://HOST[:PORT]/PATH`.
+    pub url: String,
+    /// What the secret is.
+    pub grant: Grant,
+    /// The client's id.
+    pub client: String,
+    /// The scope that is asked for.
+    pub scope: Option<String>,
+    /// Asked with a JSON object instead of a form.
+    pub json: bool,
+}
+
+/// What a secret is that tokens are derived from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grant {
+    /// A refresh token; an endpoint may give another one in its place each time.
+    Refresh,
+    /// A client's own secret.
+    Client,
 }
 
 /// Text that is shown nowhere, and wiped when it is dropped. Whoever makes or reads the frame that carries it
@@ -76,6 +105,8 @@ pub struct VaultEntry {
     pub to: Option<String>,
     /// Patterns of the paths that it is for; empty means every path.
     pub paths: Vec<String>,
+    /// The endpoint at which tokens are derived from it, where they are.
+    pub derived_at: Option<String>,
     /// Seconds since the Unix epoch at which it was set; absent where the file is damaged.
     pub since: Option<u64>,
     /// Why it cannot be used, where it cannot.
@@ -91,7 +122,13 @@ mod tests {
     #[test]
     fn a_secret_arrives_and_is_shown_nowhere() {
         let value = SecretText::from("hunter2-hunter2".to_owned());
-        let set = VaultRequest::Set { name: "github".into(), to: "api.github.com".into(), paths: vec![], value };
+        let set = VaultRequest::Set {
+            name: "github".into(),
+            to: "api.github.com".into(),
+            paths: vec![],
+            value,
+            derives: None,
+        };
         let request = Request::Vault(set);
         assert!(!format!("{request:?}{request:#?}").contains("hunter"));
         let read: Request = crate::decode(&crate::encode(&request).unwrap()).unwrap();

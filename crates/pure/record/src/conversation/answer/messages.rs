@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Assemble, Delivered, Room, keep_count, keep_text, problem};
 use crate::conversation::block::Speaker;
+use crate::conversation::bounded::json;
 use crate::conversation::messages::{block, is_call};
 use crate::conversation::shape::{Blocks, MAX_BLOCKS, Malformed, count, each, maybe_text, text};
 
@@ -132,7 +133,7 @@ impl Growing {
             return blocks.call(Speaker::Assistant, id, name, input.clone());
         }
         if let Some(input) = input {
-            self.start["input"] = serde_json::from_str(&input).unwrap_or(Value::String(input));
+            self.start["input"] = json(&input).unwrap_or(Value::String(input));
         }
         for (name, added) in self.added {
             let begun = maybe_text(&self.start, name)?.filter(|_| name != "signature").unwrap_or_default();

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::Wire;
 use super::block::Block;
+use super::bounded::json;
 use super::events::{Events, Framing};
 use super::shape::{Malformed, count, field};
 
@@ -152,10 +153,10 @@ fn take(assembly: &mut dyn Assemble, data: &str, last: bool) -> Result<(), Malfo
             assembly.ended();
             Ok(())
         }
-        data => match serde_json::from_str(data) {
+        data => match json(data) {
             Ok(event) => assembly.event(&event),
-            Err(_) if last => Ok(()),
-            Err(_) => Err(Malformed::NotJson),
+            Err(Malformed::NotJson) if last => Ok(()),
+            Err(fault) => Err(fault),
         },
     }
 }
@@ -163,7 +164,7 @@ fn take(assembly: &mut dyn Assemble, data: &str, last: bool) -> Result<(), Malfo
 /// What is no UTF-8 within a text is U+FFFD to the agent, too.
 fn parse(bytes: &[u8]) -> Result<Value, Malformed> {
     let text = String::from_utf8_lossy(bytes);
-    serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text)).map_err(|_| Malformed::NotJson)
+    json(text.strip_prefix('\u{feff}').unwrap_or(&text))
 }
 
 /// What is left of [`MAX_ANSWER`].

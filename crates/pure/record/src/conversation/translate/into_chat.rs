@@ -43,14 +43,7 @@ const FORMAT: Fields = Fields { known: &["type", "schema"], spare: &[] };
 const TOOL: Fields = Fields {
     known: &["type", "name", "description", "input_schema"],
     // Chat has every tool at hand from the start, and each is called by the model itself.
-    spare: &[
-        "cache_control",
-        "defer_loading",
-        "strict",
-        "input_examples",
-        "eager_input_streaming",
-        "allowed_callers",
-    ],
+    spare: &["cache_control", "defer_loading", "strict", "input_examples", "eager_input_streaming", "allowed_callers"],
 };
 const CHOICE: Fields = Fields { known: &["type", "name", "disable_parallel_tool_use"], spare: &[] };
 
@@ -133,4 +126,10 @@ fn format(body: &Value, chat: &mut Value, left: &mut Left) -> Result<(), Untrans
     chat["response_format"] =
         json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": true}});
     Ok(())
+}
+
+/// Every list of this way.
+#[cfg(test)]
+pub(super) fn lists() -> impl Iterator<Item = &'static Fields> {
+    [&BODY, &OUTPUT, &FORMAT, &TOOL, &CHOICE].into_iter().chain(said::LISTS.iter().copied())
 }

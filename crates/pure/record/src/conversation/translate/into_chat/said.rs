@@ -14,8 +14,7 @@ const IMAGE: Fields = Fields { known: &["type", "source"], spare: &["cache_contr
 const SOURCE: Fields = Fields { known: &["type", "media_type", "data", "url", "content", "file_id"], spare: &[] };
 const DOCUMENT: Fields =
     Fields { known: &["type", "source", "title", "context"], spare: &["cache_control", "citations"] };
-const FOUND: Fields =
-    Fields { known: &["type", "source", "title", "content"], spare: &["cache_control", "citations"] };
+const FOUND: Fields = Fields { known: &["type", "source", "title", "content"], spare: &["cache_control", "citations"] };
 const REFERENCE: Fields = Fields { known: &["type", "tool_name"], spare: &["cache_control"] };
 const RESULT: Fields = Fields { known: &["type", "tool_use_id", "is_error", "content"], spare: &["cache_control"] };
 const CALL: Fields = Fields { known: &["type", "id", "name", "input"], spare: &["cache_control", "caller"] };
@@ -239,3 +238,8 @@ fn call(block: &Value, left: &mut Left) -> Result<Value, Untranslatable> {
     let function = json!({"name": text(block, "name")?, "arguments": arguments});
     Ok(json!({"id": text(block, "id")?, "type": "function", "function": function}))
 }
+
+/// Every list of this file.
+#[cfg(test)]
+pub(in super::super) const LISTS: &[&Fields] =
+    &[&MESSAGE, &TEXT, &IMAGE, &SOURCE, &DOCUMENT, &FOUND, &REFERENCE, &RESULT, &CALL];

@@ -1,0 +1,168 @@
+//! One provider is asked: recorded, judged once more as it is sent, carried, and its answer heard. Where nothing of an answer
+//! reached the program, the next provider may be asked; never otherwise.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use policy::{Request, Sink};
+use record::conversation::translate::Told;
+use record::conversation::{Delivered, Usage};
+use record::{Cause, EventId, Known};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::ask::{answer, unreached};
+use super::{Failure, Hearing, Planned, Sent, Whole, say};
+use crate::asked::{Asked, Asks};
+use crate::exchange::{Broken, Exchange, Left, Said};
+use crate::forward::finish;
+use crate::head::Body;
+use crate::look::{Look, Unread};
+use crate::passage::{Closed, Leave, Why};
+use crate::requests::{Course, Requests};
+use crate::turn::{Takes, Turn};
+use crate::veil::Veil;
+
+/// One attempt to have a model asked.
+pub(super) struct Attempt<'x, 'p> {
+    pub(super) asked: &'x Asked,
+    pub(super) planned: &'x Planned<'p>,
+    pub(super) sent: Sent<'p>,
+    pub(super) whole: &'x Whole,
+    /// The attempt that came to nothing before.
+    pub(super) before: Option<EventId>,
+    /// There is another provider to ask.
+    pub(super) more: bool,
+}
+
+/// What came of it.
+pub(super) enum Came {
+    /// The program has its answer, or was told why there is none; what has come of its next request.
+    Over(Option<Vec<u8>>),
+    /// Nothing: another provider may be asked.
+    Nothing {
+        /// The event of the attempt.
+        model: EventId,
+        /// What the program said meanwhile is lost: it is not answered on this connection.
+        heard: bool,
+    },
+}
+
+impl<'a> Requests<'a> {
+    /// Asks one provider.
+    ///
+    /// # Errors
+    /// When the program's side fails, or the answer breaks off.
+    pub(super) async fn attempt(
+        &self,
+        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        attempt: Attempt<'_, '_>,
+        course: &mut Course<'a>,
+    ) -> io::Result<Came> {
+        let Attempt { asked, planned, sent, whole, before, more } = attempt;
+        let (passage, wire) = (self.passage, Some(planned.endpoint.wire));
+        let Ok(model) = passage.asked_model(asked, planned, &sent, before) else {
+            let failure = Failure::refused("the record cannot be written, so nothing is let out".into());
+            return self.unasked(inside, asked, Some(planned), (wire, failure)).await.map(Came::Over);
+        };
+        let name = &sent.provider.name;
+        if let Some(stopped) = passage.flows.judge(name, Sink::Inference, &[&sent.body], &sense::Bounds::USUAL) {
+            let failure = Failure::refused(stopped.reason.clone());
+            let event = passage.stop(asked, stopped).event;
+            return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
+        }
+        let outer = outer(asked, planned, &sent, model)?;
+        let Leave { meter, loan } = match self.let_out(&outer, course).await {
+            Ok(leave) => leave,
+            Err(closed) => {
+                passage.unanswered(model, &closed.why.to_string());
+                if more && matches!(closed.why, Why::Unreachable(_)) {
+                    return Ok(Came::Nothing { model, heard: false });
+                }
+                return unreached(inside, wire, &closed).await.map(Came::Over);
+            }
+        };
+        let head = sent.head(&whole.head, planned);
+        let mut turn = sent.turned.as_ref().map(|turned| {
+            let told = Told { counts: turned.counts, now: now() };
+            Turn::new(turned.way, told, Takes { old: is_old(&whole.head), last: whole.last })
+        });
+        let mut body = sent.body;
+        let head = match &loan {
+            Some(loan) => loan.put(&head, &mut body).map_err(io::Error::other)?,
+            None => head,
+        };
+        let length = body.len() as u64;
+        body.extend_from_slice(&whole.rest);
+        let Some(outside) = &mut course.outside else { return Ok(Came::Over(None)) };
+        let exchange = Exchange::new(self.idle);
+        let meters = passage.now();
+        let may = |bytes: usize, body: bool| meters.meters.take(meter.as_deref(), bytes, body);
+        let mut hearing = Hearing::new(planned.endpoint, more);
+        let (carried, found) = {
+            let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
+            let mut look = Look::turning(veil, Some(&mut hearing), turn.as_mut()).within(self.room.heard());
+            let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
+            let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
+            (carried, look.found())
+        };
+        self.came_back(outside, loan.as_deref(), found);
+        outside.sent += exchange.sent.get();
+        outside.received += exchange.received.get();
+        if let Some(mut delivered) = hearing.finish(carried.as_ref().err()) {
+            let usage = turn.as_ref().map(Turn::usage);
+            delivered.usage = usage.filter(|usage| *usage != Usage::default()).unwrap_or(delivered.usage);
+            passage.models.answered(model, &delivered, &passage.ledger);
+        }
+        match carried {
+            Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),
+            Ok(_) => finish(inside).await.map(|()| Came::Over(None)),
+            Err(broken) if more && gives_way(&broken, &exchange) => {
+                self.give_up(course, &broken);
+                Ok(Came::Nothing { model, heard: true })
+            }
+            Err(broken) => match self.broken(&outer, course, &exchange, &broken) {
+                Some(closed) => unreached(inside, wire, &closed).await.map(Came::Over),
+                None => Err(io::Error::other(broken)),
+            },
+        }
+    }
+}
+
+/// Whether another provider is asked: this one failed, or has too much to do, and the program has nothing of an answer.
+fn gives_way(broken: &Broken, exchange: &Exchange) -> bool {
+    matches!(broken, Broken::Server(_) | Broken::Unread(Unread::Busy(_))) && !exchange.begun.get()
+}
+
+/// The same request as its provider is sent it.
+fn outer(asked: &Asked, planned: &Planned<'_>, sent: &Sent<'_>, model: EventId) -> io::Result<Asked> {
+    let provider = sent.provider;
+    let request = Request::new(planned.endpoint.method, &sent.target).map_err(io::Error::other)?;
+    let asks = Asks {
+        request,
+        target: sent.target.clone(),
+        body: Body::Length(sent.body.len() as u64),
+        head: 0,
+        secure: provider.tls,
+        because: vec![Cause { id: model, known: Known::Observed }],
+    };
+    let who = asked.who.clone();
+    Ok(Asked { host: provider.host.clone(), port: provider.port, who, asks: Some(Box::new(asks)) })
+}
+
+/// Whether a program knows nothing of chunks.
+fn is_old(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\r').next().is_some_and(|line| line.ends_with(b"HTTP/1.0"))
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl crate::passage::Passage {
+    /// Records that a provider gave no answer.
+    fn unanswered(&self, model: EventId, why: &str) {
+        let delivered = Delivered { error: Some(why.to_owned()), ..Delivered::default() };
+        self.models.answered(model, &delivered, &self.ledger);
+    }
+}

@@ -1,0 +1,93 @@
+//! All that a gate decides by, made from a policy: when a session starts, and when another policy is put in force in it.
+
+use policy::{Change, Policy, diff};
+use wire::command::Problem;
+use wire::control::Replacement;
+use wire::{Labelled, Lent};
+
+use super::{derive, labels, lend};
+use crate::problem::{NO, problem, quoted};
+use crate::store::{SessionDirectory, Store};
+
+/// Takes out of the vault what a policy lends, and finds what it labels, for a session that runs.
+///
+/// # Errors
+/// When the vault holds no such secret, or more is labelled than can be looked for.
+pub(crate) fn of(policy: Policy, session: &SessionDirectory, store: &Store) -> Result<Replacement, Problem> {
+    let credentials = lend::lend(&policy, store, &derive::Way::default())?;
+    let labelled = match session.record.trees.first() {
+        Some(workspace) => labels::find(&policy, &workspace.path)?,
+        None => Vec::new(),
+    };
+    Ok(Replacement { policy, credentials, labelled, undoes: None })
+}
+
+/// What differs, where all of it can change in a cell that runs.
+///
+/// # Errors
+/// What the cell was made from: each key of it that differs.
+pub(crate) fn changes(now: &Policy, next: &Policy) -> Result<Vec<Change>, Problem> {
+    let changes = diff(now, next);
+    let mut keys: Vec<String> = Vec::new();
+    for key in changes.iter().filter_map(fixed) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    if keys.is_empty() {
+        return Ok(changes);
+    }
+    let cause = format!(
+        "policy `{}` differs from what the running cell was made from: {}",
+        quoted(&next.name),
+        quoted(&keys.join(", "))
+    );
+    let hint = "leave these keys as they are, or begin a session under it: `bastide run --policy FILE -- CMD`";
+    Err(problem("E-PLANE-091", cause, hint, NO))
+}
+
+/// The key of a change that no running cell takes. Of a variable the name, never the value.
+fn fixed(change: &Change) -> Option<String> {
+    if change.key == "env" {
+        let text = change.before.as_deref().or(change.after.as_deref())?;
+        return Some(format!("env.{}", text.split('=').next()?));
+    }
+    (change.key.starts_with("files.") || change.key.starts_with("limits.")).then(|| change.key.clone())
+}
+
+/// Whether a gate has to read requests to decide by it.
+pub(super) fn reads(policy: &Policy, labelled: &[Labelled]) -> bool {
+    policy.network.reads() || !labelled.is_empty()
+}
+
+/// Secrets that are lent no more: a gate that takes over must still keep them out of the record.
+pub(super) fn retired(before: &[Lent], now: &[Lent]) -> Vec<wire::Secret> {
+    let gone = before.iter().filter(|old| !now.iter().any(|new| new.value == old.value));
+    gone.map(|old| wire::Secret { name: old.name.clone(), value: old.value.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::{CanonicalPath, Limit, Rule, Target};
+
+    use super::*;
+
+    #[test]
+    fn every_key_that_is_fixed_is_named_once_and_no_value_of_a_variable() {
+        let now = Policy::default();
+        let mut next = Policy { name: "mine".into(), ..Policy::default() };
+        next.network.allow.push(Rule::to(Target::parse("a.example").expect("a target")));
+        assert_eq!(changes(&now, &next).expect("taken").len(), 1);
+        for path in ["/a", "/b"] {
+            next.files.read.push(CanonicalPath::parse(path).expect("a path"));
+        }
+        next.files.workspace = policy::WorkspaceMode::Live;
+        next.environment.insert("KEY".into(), "hunter2".into());
+        next.limits.pids = Some(3);
+        next.limits.required = [Limit::Pids].into();
+        let refused = changes(&now, &next).expect_err("refused");
+        let keys = "files.workspace, files.read, env.KEY, limits.pids, limits.required";
+        assert!(refused.cause.ends_with(keys) && refused.code == "E-PLANE-091", "{refused}");
+        assert!(changes(&next, &now).expect_err("refused").cause.ends_with(keys));
+    }
+}

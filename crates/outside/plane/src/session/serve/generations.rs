@@ -1,0 +1,235 @@
+//! Another policy for a session that runs: recorded, then told to the gate, and in force when the gate says so. Whatever
+//! goes wrong before that leaves the one before in force, for this gate's successors too.
+
+use std::time::{Duration, Instant};
+
+use policy::{Conjunction, Policy};
+use record::Kind;
+use wire::command::Problem;
+use wire::control::{Answer, Order, Replacement};
+use wire::{GateOrder, Labelled, Lent};
+
+use super::{Course, Session};
+use crate::problem::{NO, problem};
+use crate::session::control::{Asking, Control};
+use crate::session::{generation, labels, lend};
+use crate::store::{Draft, InForce, SessionDirectory};
+
+/// How long a gate may take to say that it decides by another policy. One that is silent is ended: it could come to
+/// decide by it later.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Revisions that `undo` can go back to.
+const MOST_EARLIER: usize = 64;
+
+/// The policies that a session has had, and the one that is about to follow.
+#[derive(Debug)]
+pub(in crate::session) struct Generations<'c> {
+    directory: &'c SessionDirectory,
+    /// None where the state's file system takes no sockets: then the policy stays.
+    control: Option<Control>,
+    /// What is in force.
+    revision: u32,
+    /// What `undo` goes back to, the last first.
+    earlier: Vec<u32>,
+    /// The last number that was given away.
+    last: u32,
+    swap: Option<Swap>,
+}
+
+/// A policy that the gate was told of, and did not answer for yet.
+#[derive(Debug)]
+struct Swap {
+    asking: Asking,
+    until: Instant,
+    next: InForce,
+    draft: Draft,
+    credentials: Vec<Lent>,
+    labelled: Vec<Labelled>,
+}
+
+impl<'c> Generations<'c> {
+    /// Those of a session that begins.
+    pub(in crate::session) fn begin(directory: &'c SessionDirectory) -> Generations<'c> {
+        let control = Control::open(&directory.path).ok();
+        Generations { directory, control, revision: 1, earlier: Vec::new(), last: 1, swap: None }
+    }
+
+    pub(super) const fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
+    }
+
+    /// When the gate, or one who asks, has had its time.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let control = self.control.as_ref().and_then(Control::due);
+        self.swap.as_ref().map(|swap| swap.until).into_iter().chain(control).min()
+    }
+
+    /// What `undo` could go back to under the next revision, where that takes back this one.
+    fn earlier_than_next(&self, undoes: Option<u32>) -> Result<Vec<u32>, Problem> {
+        let mut earlier = self.earlier.clone();
+        match undoes {
+            None => earlier.push(self.revision),
+            Some(undone) if undone != self.revision => return Err(overtaken(undone, self.revision)),
+            Some(_) if earlier.pop().is_none() => return Err(nothing_before(self.revision)),
+            Some(_) => {}
+        }
+        earlier.drain(..earlier.len().saturating_sub(MOST_EARLIER));
+        Ok(earlier)
+    }
+}
+
+impl Session<'_> {
+    /// Hears who asks for another policy.
+    pub(super) fn hear_control(&mut self, course: &mut Course) {
+        if let Some(control) = &mut self.generations.control {
+            control.turn(Instant::now());
+        }
+        self.next_policy(course);
+    }
+
+    /// Begins with the next policy that is asked for, unless one is under way or the program does not run yet.
+    pub(super) fn next_policy(&mut self, course: &mut Course) {
+        while course.started && self.generations.swap.is_none() {
+            let Some(control) = &mut self.generations.control else { return };
+            let Some((Order::Replace(asked), asking)) = control.next() else { return };
+            if let Err((asking, problem)) = self.swap(course, *asked, asking) {
+                asking.refuse(problem);
+            }
+        }
+    }
+
+    /// Records what is asked for and tells the gate, where nothing speaks against it.
+    fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
+        match self.prepare(course, &mut asked) {
+            Ok(Prepared { next, draft, labelled }) => {
+                let (until, credentials) = (Instant::now() + PATIENCE, asked.credentials);
+                self.generations.swap = Some(Swap { asking, until, next, draft, credentials, labelled });
+                Ok(())
+            }
+            Err(problem) => Err((asking, problem)),
+        }
+    }
+
+    fn prepare(&mut self, course: &mut Course, asked: &mut Replacement) -> Result<Prepared, Problem> {
+        lend::leave_no_core();
+        if course.ended {
+            return Err(not_taken("the program has ended"));
+        }
+        let changes = {
+            let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
+            if self.door.tls.is_none() {
+                unread(now, asked)?;
+            }
+            generation::changes(now, &asked.policy)?
+        };
+        let earlier = self.generations.earlier_than_next(asked.undoes)?;
+        let labelled = labels::joined(&self.door.labelled, asked.labelled.clone())?;
+        if self.gate.is_none() || self.sockets.is_empty() {
+            return Err(not_taken("the session has no gate that would decide by it"));
+        }
+        let revision = self.generations.last + 1;
+        let policies = Conjunction::new(vec![asked.policy.clone()]);
+        let order = GateOrder::Replace {
+            revision,
+            policy: policies.clone(),
+            credentials: asked.credentials.clone(),
+            labelled: std::mem::take(&mut asked.labelled),
+        };
+        let frame = wire::encode(&order).map(zeroize::Zeroizing::new);
+        let frame = frame.map_err(|error| not_taken(&format!("it cannot be told to the gate: {error}")))?;
+        let next = InForce { revision, earlier, policies };
+        let draft = self.generations.directory.draft_policy(&next)?;
+        let changes = changes.iter().map(ToString::to_string).collect();
+        let event = Kind::Policy { revision, name: asked.policy.name.clone(), changes, undoes: asked.undoes };
+        if let Err(error) = self.ledger.write(event) {
+            self.unrecorded(course, &error);
+            return Err(not_taken(&format!("the record cannot be written: {error}")));
+        }
+        self.generations.last = revision;
+        if let Some(gate) = &mut self.gate {
+            gate.tell_all(&frame);
+        }
+        Ok(Prepared { next, draft, labelled })
+    }
+
+    /// The gate says that it decides by a revision: false where that is not the one it was told of, or the state does not
+    /// take it.
+    pub(super) fn in_force(&mut self, course: &mut Course, revision: u32) -> bool {
+        let Some(swap) = self.generations.swap.take_if(|swap| swap.next.revision == revision) else { return false };
+        let Swap { asking, next, draft, credentials, labelled, .. } = swap;
+        if let Err(error) = draft.put_in_force(&next.earlier) {
+            self.left(course, revision, asking, &format!("the session's state cannot be written: {error}"));
+            return false;
+        }
+        let replaced = std::mem::replace(&mut self.generations.revision, revision);
+        self.generations.earlier = next.earlier;
+        self.door.secrets.extend(generation::retired(&self.door.credentials, &credentials));
+        self.door.policy = next.policies;
+        self.door.credentials = credentials;
+        self.door.labelled = labelled;
+        asking.answer(&Answer::InForce { revision, replaced });
+        self.next_policy(course);
+        true
+    }
+
+    /// What the gate was told of, if anything, does not come into force.
+    pub(super) fn leave_policy(&mut self, course: &mut Course, why: &str) {
+        if let Some(Swap { asking, next, .. }) = self.generations.swap.take() {
+            self.left(course, next.revision, asking, why);
+        }
+    }
+
+    fn left(&mut self, course: &mut Course, revision: u32, asking: Asking, why: &str) {
+        self.record(course, Kind::PolicyNotTaken { revision, reason: why.into() });
+        asking.refuse(not_taken(why));
+    }
+
+    /// Ends a gate that does not answer for a policy: another one goes on by the policy before.
+    pub(super) fn watch_the_gate(&mut self, course: &mut Course, now: Instant) {
+        if self.generations.swap.as_ref().is_some_and(|swap| swap.until <= now) {
+            self.lose_the_gate(course, &format!("the gate did not answer within {} s", PATIENCE.as_secs()));
+        }
+    }
+
+    /// Nobody is heard any more, and the socket is gone.
+    pub(super) fn close_control(&mut self, course: &mut Course) {
+        self.leave_policy(course, "the session ended before the gate answered");
+        self.generations.control = None;
+    }
+}
+
+/// What the gate was just told of.
+struct Prepared {
+    next: InForce,
+    draft: Draft,
+    labelled: Vec<Labelled>,
+}
+
+/// A cell without an authority has nothing in it by which requests could be read. Where the policy labels what it did when
+/// the session began, what was found only now is left out; the policy that labels more is refused.
+fn unread(now: &Policy, asked: &mut Replacement) -> Result<(), Problem> {
+    if !asked.policy.network.reads() && (&now.data, &now.flows) == (&asked.policy.data, &asked.policy.flows) {
+        asked.labelled.clear();
+    }
+    if !generation::reads(&asked.policy, &asked.labelled) {
+        return Ok(());
+    }
+    let cause = "the policy has requests read, and the cell was made without an authority to read them by";
+    let hint = "begin a session under it: `bastide run --policy FILE -- CMD`";
+    Err(problem("E-PLANE-092", cause, hint, NO))
+}
+
+fn not_taken(why: &str) -> Problem {
+    let cause = format!("the policy was not taken, the one before stays in force: {why}");
+    problem("E-PLANE-093", cause, "`bastide show` tells what is in force, `bastide log` what happened", NO)
+}
+
+fn nothing_before(revision: u32) -> Problem {
+    let cause = format!("nothing was in force before revision {revision}, or it is kept no more");
+    problem("E-PLANE-094", cause, "`bastide policy apply SESSION FILE` puts another one in force", NO)
+}
+
+fn overtaken(undone: u32, revision: u32) -> Problem {
+    let cause = format!("revision {undone} was to be taken back, and revision {revision} is in force by now");
+    problem("E-PLANE-096", cause, "look at it with `bastide show`, and undo again if that is meant", NO)
+}

@@ -1,0 +1,83 @@
+//! Tokens that run out while a session goes on: others are derived in time, beside the loop, and told to the gate.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use wire::command::Problem;
+use wire::{GateOrder, Lent};
+
+use super::{Course, Session};
+use crate::session::generation;
+
+/// How long before its end a token is replaced.
+const BEFORE: Duration = Duration::from_secs(60);
+/// The shortest time between two attempts.
+const REST: Duration = Duration::from_secs(30);
+
+/// Derives all that is lent once more.
+pub(in crate::session) type Again = Box<dyn Fn() -> Result<Vec<Lent>, Problem> + Send + Sync>;
+
+/// When, and by whom.
+pub(in crate::session) struct Renewal {
+    again: std::sync::Arc<Again>,
+    due: Option<Instant>,
+    running: Option<JoinHandle<Result<Vec<Lent>, Problem>>>,
+}
+
+impl Renewal {
+    /// Of a session that begins with these.
+    pub(in crate::session) fn begin(lent: &[Lent], again: Again) -> Renewal {
+        Renewal { again: std::sync::Arc::new(again), due: due(lent), running: None }
+    }
+}
+
+impl std::fmt::Debug for Renewal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Renewal({:?})", self.due)
+    }
+}
+
+/// When the first of them is to be replaced; none where none runs out.
+fn due(lent: &[Lent]) -> Option<Instant> {
+    let first = lent.iter().filter_map(|lent| lent.expires).min()?;
+    Some(Instant::now() + Duration::from_secs(first).saturating_sub(BEFORE).max(REST))
+}
+
+impl Session<'_> {
+    /// Begins to derive what is due, and hands on what was derived.
+    pub(super) fn renew(&mut self, course: &mut Course, now: Instant) {
+        if self.renewal.running.as_ref().is_some_and(JoinHandle::is_finished) {
+            match self.renewal.running.take().map(JoinHandle::join) {
+                Some(Ok(Ok(lent))) => self.relend(lent),
+                Some(Ok(Err(problem))) => {
+                    if !course.end.warnings.contains(&problem.cause) {
+                        course.end.warnings.push(problem.cause);
+                    }
+                    self.renewal.due = Some(now + REST);
+                }
+                _ => self.renewal.due = Some(now + REST),
+            }
+        }
+        if self.renewal.running.is_none() && self.renewal.due.is_some_and(|due| due <= now) {
+            let again = std::sync::Arc::clone(&self.renewal.again);
+            self.renewal.due = None;
+            self.renewal.running = Some(std::thread::spawn(move || again()));
+        }
+    }
+
+    /// In the place of those that run out, and of nothing else: another policy may be in force by now.
+    fn relend(&mut self, derived: Vec<Lent>) {
+        self.renewal.due = due(&derived);
+        let newer = |old: &Lent| {
+            let same = |new: &&Lent| new.name == old.name && new.expires.is_some();
+            derived.iter().find(same).unwrap_or(old).clone()
+        };
+        let lent: Vec<Lent> = self.door.credentials.iter().map(newer).collect();
+        let gone = generation::retired(&self.door.credentials, &lent);
+        self.door.secrets.extend(gone);
+        self.door.credentials.clone_from(&lent);
+        if let Some(gate) = &mut self.gate {
+            gate.tell(&GateOrder::Lend { credentials: lent });
+        }
+    }
+}
