@@ -66,7 +66,8 @@ impl<'o> Running<'o> {
     fn start(operator: &'o Operator, name: &'static str, options: &[&str]) -> Running<'o> {
         let arguments = [&["run", "--name", name][..], options, &["--", "python3", "-c", INSIDE]].concat();
         let mut command = operator.command(&arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let (says, said) = channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| says.send(line)));
@@ -118,7 +119,9 @@ impl<'o> Running<'o> {
         let mut found = Vec::new();
         while let Some(pid) = todo.pop() {
             let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            todo.extend(read(&format!("task/{pid}/children")).split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+            todo.extend(
+                read(&format!("task/{pid}/children")).split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()),
+            );
             if read("comm").trim() == name && !read("stat").contains(") Z ") {
                 found.push(pid);
             }
@@ -169,7 +172,9 @@ fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
                     }
                     let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
                     let length = head.to_ascii_lowercase();
-                    let length = length.split_once("content-length: ").map_or("0", |(_, rest)| rest.split("\r\n").next().unwrap());
+                    let length = length
+                        .split_once("content-length: ")
+                        .map_or("0", |(_, rest)| rest.split("\r\n").next().unwrap());
                     if body.len() >= length.parse().expect("a length") {
                         kept.lock().expect("kept").push(format!("{head}\r\n\r\n{body}"));
                         bytes.clear();
@@ -237,7 +242,10 @@ fn open_connections_are_judged_anew_and_undo_goes_back() {
         let none = undo();
         assert!(none.exit == 1 && none.stderr.contains("E-PLANE-094"), "{none:?}");
         let log = running.log();
-        assert!(log.contains("policy `wide`, revision 2: ") && log.contains("revision 4, which undoes revision 3: "), "{log}");
+        assert!(
+            log.contains("policy `wide`, revision 2: ") && log.contains("revision 4, which undoes revision 3: "),
+            "{log}"
+        );
         // It ended: nothing is left of it, and the record holds.
         let (directory, socket) = (running.directory(), running.directory().join("control"));
         assert!(fs::symlink_metadata(&socket).is_ok());
@@ -269,7 +277,8 @@ fn what_cannot_be_put_in_force_changes_nothing() {
         assert!(said.contains("made from: files.read, env.KEY hint:"), "{said}");
         let said = refused("broken", &format!("{rules}  deny: [{{to: \"0x7f.1\"}}]\n"));
         assert!(said.contains("broken.yaml:5:") || said.contains("broken.yaml:4:"), "{said}");
-        let said = refused("lent", &format!("network: {{allow: [{{to: \"host.bastide:{web}\", credential: absent}}]}}\n"));
+        let said =
+            refused("lent", &format!("network: {{allow: [{{to: \"host.bastide:{web}\", credential: absent}}]}}\n"));
         assert!(said.contains("E-PLANE-058") && said.contains("bastide vault set absent"), "{said}");
         let ran = running.apply("/nowhere/policy.yaml");
         assert!(ran.exit == 1 && ran.stderr.contains("E-PLANE-074"), "{ran:?}");
@@ -313,7 +322,10 @@ fn credentials_and_labels_come_with_the_policy() {
     for operator in Operator::each() {
         let (web, heads) = server();
         let place = format!("host.bastide:{web}");
-        operator.write("work/notes/clients.md", "The clients are Adler and Brandt, and nobody else is to know about that.\n");
+        operator.write(
+            "work/notes/clients.md",
+            "The clients are Adler and Brandt, and nobody else is to know about that.\n",
+        );
         let plain = allowing(&operator, "plain", &[paths(web, "/**")]);
         let lent = policy(
             &operator,
@@ -409,7 +421,8 @@ fn a_gate_that_is_killed_leaves_a_whole_policy() {
 fn a_gate_that_is_silent_does_not_take_a_policy_later() {
     for operator in Operator::each() {
         let (web, _) = server();
-        let [first, second] = ["first", "second"].map(|name| allowing(&operator, name, &[paths(web, &format!("/{name}"))]));
+        let [first, second] =
+            ["first", "second"].map(|name| allowing(&operator, name, &[paths(web, &format!("/{name}"))]));
         let mut running = Running::start(&operator, "apply", &["--policy", &first]);
         let gates = running.pids("bastide-gate");
         running.signal("bastide-gate", Signal::STOP);
@@ -424,7 +437,9 @@ fn a_gate_that_is_silent_does_not_take_a_policy_later() {
         assert!(running.log().contains("policy revision 2 not taken"), "{}", running.log());
         running.applied(&second);
         assert_eq!(running.in_force(), ("second".into(), 3));
-        assert!(operator.bastide(&["policy", "undo", "apply"]).stdout.contains("policy `first` is in force, revision 4"));
+        assert!(
+            operator.bastide(&["policy", "undo", "apply"]).stdout.contains("policy `first` is in force, revision 4")
+        );
         running.end();
     }
 }
@@ -473,7 +488,8 @@ fn policies_that_come_at_once_come_one_after_the_other() {
 fn who_holds_the_socket_open_holds_nobody_up() {
     for operator in Operator::each() {
         let (web, _) = server();
-        let [first, second] = ["first", "second"].map(|name| allowing(&operator, name, &[paths(web, &format!("/{name}"))]));
+        let [first, second] =
+            ["first", "second"].map(|name| allowing(&operator, name, &[paths(web, &format!("/{name}"))]));
         let mut running = Running::start(&operator, "apply", &["--policy", &first]);
         let socket = running.directory().join("control");
         let sitting: Vec<UnixStream> = (0..3)
@@ -507,7 +523,8 @@ fn a_plane_that_is_killed_leaves_a_session_that_can_be_read() {
             let planes = running.pids("bastided");
             std::thread::scope(|scope| {
                 scope.spawn(|| {
-                    let apply = |number: usize| operator.bastide(&["policy", "apply", "apply", &policies[1 - number % 2]]);
+                    let apply =
+                        |number: usize| operator.bastide(&["policy", "apply", "apply", &policies[1 - number % 2]]);
                     (0..20).map(apply).find(|ran| ran.exit != 0)
                 });
                 std::thread::sleep(Duration::from_millis(30 + 37 * round));
@@ -518,7 +535,10 @@ fn a_plane_that_is_killed_leaves_a_session_that_can_be_read() {
             running.end();
             assert_eq!(operator.bastide(&["ls"]).exit, 0);
             let shown = running.show();
-            assert!(shown["state"] == "lost" && ["even", "odd"].iter().any(|name| shown["policy"] == **name), "{shown}");
+            assert!(
+                shown["state"] == "lost" && ["even", "odd"].iter().any(|name| shown["policy"] == **name),
+                "{shown}"
+            );
             let verified = operator.bastide(&["log", "verify", "apply"]);
             assert_eq!(verified.exit, 0, "{verified:?}");
             for left in ["control", "policy.new"] {

@@ -4,7 +4,9 @@
 //! lenient one at the other end takes. None recurses; [`crate::scan`] does, within bounds.
 
 mod digits;
+mod dump;
 mod escapes;
+mod invisible;
 mod multipart;
 mod numbers;
 mod pack;
@@ -17,8 +19,9 @@ mod wide;
 use std::fmt;
 
 pub(crate) use escapes::percent;
-pub(crate) use pairs::values as pair_values;
-pub(crate) use signs::{Signs, readable};
+pub(crate) use pairs::each_value;
+use signs::Marks;
+pub(crate) use signs::{Signs, character, readable};
 pub(crate) use strings::{looks_structured, strings};
 
 use crate::{Beyond, Bounds, Seal};
@@ -46,6 +49,8 @@ pub enum Coding {
     Base32,
     /// Hexadecimal digits, with or without something between the bytes.
     Hex,
+    /// Binary digits, with or without something between the bytes.
+    Bits,
     /// Bytes written as decimal numbers.
     Numbers,
     /// Gzip.
@@ -60,6 +65,10 @@ pub enum Coding {
     GitPack,
     /// UTF-16.
     Utf16,
+    /// Text between the tags of HTML, XML or what is written alike, joined.
+    Markup,
+    /// Characters that nobody sees and that stand for bytes: tags, variation selectors.
+    Invisible,
     /// The bodies of a multipart body, joined.
     Multipart,
     /// Backwards.
@@ -85,6 +94,7 @@ impl fmt::Display for Coding {
             Coding::Base64 => "base64",
             Coding::Base32 => "base32",
             Coding::Hex => "hexadecimal",
+            Coding::Bits => "binary digits",
             Coding::Numbers => "decimal numbers",
             Coding::Gzip => "gzip",
             Coding::Zlib => "zlib",
@@ -92,6 +102,8 @@ impl fmt::Display for Coding {
             Coding::Zip => "zip",
             Coding::GitPack => "a git pack",
             Coding::Utf16 => "UTF-16",
+            Coding::Markup => "markup",
+            Coding::Invisible => "invisible characters",
             Coding::Multipart => "multipart",
             Coding::Reversed => "reversed",
             Coding::Rot13 => "ROT13",
@@ -103,8 +115,10 @@ impl fmt::Display for Coding {
 
 /// Takes what a reader has undone.
 pub(crate) trait Take {
-    /// A layer that was inside.
+    /// Bytes that were encoded.
     fn layer(&mut self, how: &[Coding], bytes: &[u8]);
+    /// The same text, read in another way.
+    fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading);
     /// Bytes that nothing undoes.
     fn sealed(&mut self, seal: Seal, size: usize);
     /// A reader met a bound.
@@ -113,38 +127,83 @@ pub(crate) trait Take {
     fn room(&self) -> usize;
 }
 
-/// Undoes what the bytes call for, one layer of it.
-pub(crate) fn undo(bytes: &[u8], signs: &Signs, bounds: &Bounds, take: &mut dyn Take) {
-    if wide::undo(bytes, take) || pack::undo(bytes, take) {
-        return;
-    }
-    squeezed::undo(bytes, signs, bounds, take);
-    if readable(bytes) {
-        return undo_text(bytes, signs, take);
-    }
-    // Noise is full of what looks written out: only what reads like text is looked into further.
-    let mut text = Vec::new();
-    signs::legible(bytes, &mut text);
-    undo_text(&text, &Signs::of(&text), take);
+/// How a text came to be read as it is, and so which ways to read it are still new: what was read as a document before its
+/// escapes were undone is not read so once more after it, or every text would be read in every order of the ways.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    /// Ways that lie behind it.
+    ways: usize,
+    document: bool,
+    form: bool,
 }
 
-fn undo_text(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
-    if multipart::looks(bytes) {
-        take.layer(&[Coding::Multipart], &multipart::bodies(bytes));
+/// Ways to read one text, one after the other: a document in a document in a form, with escapes.
+const WAYS: usize = 5;
+
+impl Reading {
+    /// Of bytes that came as they are, or were encoded.
+    pub(crate) const NEW: Self = Self { ways: 0, document: true, form: true };
+
+    fn next(self) -> Self {
+        Self { ways: self.ways + 1, ..Self::NEW }
     }
-    let mut backslash = signs.backslash;
-    if signs.quotes && looks_structured(bytes) {
-        let found = strings(bytes);
-        take.layer(&[Coding::Json], &found.values);
-        take.layer(&[Coding::JsonNames], &found.names);
-        backslash = found.backslash_outside;
+}
+
+/// Undoes what the bytes call for, one layer of it. No kind rules out another: what looks like one can be the beginning of
+/// something else.
+pub(crate) fn undo(bytes: &[u8], signs: &Signs, reading: Reading, bounds: &Bounds, take: &mut dyn Take) {
+    let text = !signs.binary || signs::is_text(bytes);
+    if !text || bounds.raw_deflate {
+        wide::undo(bytes, take);
+        squeezed::undo(bytes, bounds, take);
     }
-    if signs.equals {
-        pairs::undo(bytes, take);
+    if signs.binary {
+        invisible::undo(bytes, take);
     }
-    escapes::undo(bytes, [signs.percent, backslash, signs.ampersand, signs.equals], take);
+    if reading.ways < WAYS
+        && let Some(bodies) = multipart::bodies(bytes)
+    {
+        take.reading(&[Coding::Multipart], &bodies, reading.next());
+    }
+    if text || readable(bytes) {
+        undo_text(bytes, signs, reading, take);
+    } else {
+        // Noise is full of what looks written out: only what reads like text is looked into further.
+        let mut text = Vec::new();
+        signs::legible(bytes, &mut text);
+        undo_text(&text, &Signs::of(&text), reading, take);
+    }
+}
+
+fn undo_text(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
+    if reading.ways < WAYS {
+        read(bytes, signs, reading, take);
+    } else if escapes::hide(bytes, signs.marks) {
+        take.beyond(Beyond::Depth);
+    }
     digits::undo(bytes, signs, take);
-    if signs.hexish >= numbers::LEAST {
-        take.layer(&[Coding::Numbers], &numbers::bytes(bytes));
+    take.layer(&[Coding::Numbers], &numbers::bytes(bytes, &signs.hexish));
+    take.layer(&[Coding::Hex], &dump::bytes(bytes, &signs.hexish));
+}
+
+/// Reads a text in every way that is new.
+fn read(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
+    let next = reading.next();
+    let document = reading.document && signs.quotes && looks_structured(bytes);
+    let mut marks = signs.marks;
+    if document {
+        let found = strings(bytes);
+        take.reading(&[Coding::Json], &found.values, next);
+        take.reading(&[Coding::JsonNames], &found.names, next);
+        // What is written out in the strings was undone with them, or is seen when they are.
+        marks = Marks::of(&found.outside);
+    }
+    let after = Reading { document: !document, ..next };
+    let form = if marks.equals && reading.form { pairs::joined(bytes) } else { Vec::new() };
+    // What was percent-encoded may be anything again.
+    take.reading(&[Coding::Form], &form, if marks.percent { next } else { Reading { form: false, ..after } });
+    let (text, how) = escapes::undone(bytes, marks);
+    if !how.is_empty() {
+        take.reading(&how, &text, Reading { form: form.is_empty(), ..after });
     }
 }

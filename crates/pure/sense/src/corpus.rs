@@ -10,7 +10,7 @@ use crate::fold::fold;
 use crate::grams::{Form, GRAM, Grams};
 use crate::needles::{MIN_SECRET, Needles, rot13};
 use crate::scan::Walk;
-use crate::{Bounds, plain};
+use crate::{Bounds, Coding, plain};
 
 /// A label: an index into a list of the caller's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -134,7 +134,8 @@ impl Corpus {
         let mut walk = Walk::new(self, bounds, parts.iter().map(|part| part.len()).sum());
         parts.iter().for_each(|part| walk.start(part));
         if parts.iter().filter(|part| !part.is_empty()).count() > 1 {
-            walk.joined(&plain::joined(parts));
+            let joined = plain::joined(parts);
+            walk.joined(Coding::Parts, &joined, 0..joined.len());
         }
         walk.finish()
     }
@@ -194,7 +195,7 @@ impl Corpus {
         self.sources[id.0 as usize].public = stands;
         // What is longer than a gram is no likelier to stand in other text by chance.
         if (LONG..).contains(&folded.len()) && folded.len() < GRAM * 64 {
-            self.folded.insert(folded, id.0, None);
+            self.folded.add_forms(&folded, id.0);
         }
     }
 }

@@ -54,11 +54,8 @@ const MARKS: [(&[u8], Seal); 18] = [
 
 /// Tells of what is opaque in bytes, `undone` ranges of which were looked into.
 pub(crate) fn judge(bytes: &[u8], undone: &[(usize, usize)], take: &mut dyn Take) {
-    if undone.is_empty()
-        && bytes.len() > FEW
-        && let Some((_, seal)) = MARKS.iter().find(|(mark, _)| bytes.starts_with(mark))
-    {
-        return take.sealed(*seal, bytes.len());
+    if let Some(seal) = seal(bytes) {
+        return take.sealed(seal, bytes.len());
     }
     let mut from = 0;
     let mut noise = 0;
@@ -71,11 +68,19 @@ pub(crate) fn judge(bytes: &[u8], undone: &[(usize, usize)], take: &mut dyn Take
     }
 }
 
+/// What bytes look like by their beginning.
+pub(crate) fn seal(bytes: &[u8]) -> Option<Seal> {
+    let begins = |(mark, _): &&(&[u8], Seal)| bytes.len() > FEW && bytes.starts_with(mark);
+    MARKS.iter().find(begins).map(|(_, seal)| *seal)
+}
+
 /// Whether bytes begin like something that has to be looked into as a whole.
 pub(crate) fn is_container(bytes: &[u8]) -> bool {
     let marked = MARKS.iter().any(|(mark, _)| mark.len() > 3 && bytes.starts_with(mark));
     let known: [&[u8]; 5] = [b"\x1f\x8b\x08", b"PK\x03\x04", b"PACK", b"\xff\xfe", b"\xfe\xff"];
-    let wide = bytes.len() >= 16 && bytes.iter().take(32).filter(|byte| **byte == 0).count() * 3 > bytes.len().min(32);
+    // UTF-16 has a zero beside every letter; of more zeros, no text is made.
+    let (first, zeros) = (bytes.len().min(32), bytes.iter().take(32).filter(|byte| **byte == 0).count());
+    let wide = first >= 16 && zeros * 3 > first && zeros * 3 < first * 2;
     marked || wide || is_zlib(bytes) || known.iter().any(|mark| bytes.starts_with(mark))
 }
 
@@ -94,6 +99,10 @@ fn noisy(bytes: &[u8]) -> usize {
 fn is_noise(chunk: &[u8]) -> bool {
     let mut counts = [0u16; 256];
     chunk.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    // Far fewer different bytes than noise has: text.
+    if counts.iter().filter(|count| **count > 0).count() * 4 < chunk.len().min(256) {
+        return false;
+    }
     let total = chunk.len() as f32;
     let share = |count: &u16| f32::from(*count) / total;
     let entropy: f32 = counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum();

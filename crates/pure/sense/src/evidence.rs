@@ -1,5 +1,7 @@
 //! What a scan tells. Values only: what follows from them is decided elsewhere.
 
+use crate::corpus::Source;
+use crate::matcher::Run;
 use crate::{Coding, Label, Seal, SourceId};
 
 /// Bytes of a source that are quoted.
@@ -60,18 +62,6 @@ pub struct Opaque {
 }
 
 impl Scan {
-    /// Keeps the longest match of each source.
-    pub(crate) fn tell(&mut self, found: Found) {
-        let same = |other: &&mut Found| (other.label, other.source) == (found.label, found.source);
-        if let Some(other) = self.found.iter_mut().find(same) {
-            if found.length > other.length {
-                *other = found;
-            }
-        } else if self.found.len() < MANY || self.found.iter().all(|other| other.label != found.label) {
-            self.found.push(found);
-        }
-    }
-
     /// Keeps the first bound that was exceeded.
     pub(crate) fn exceed(&mut self, beyond: Beyond) {
         self.beyond.get_or_insert(beyond);
@@ -82,5 +72,45 @@ impl Scan {
         if self.opaque.as_ref().is_none_or(|known| known.size < size) {
             self.opaque = Some(Opaque { seal, size, how: how.to_vec() });
         }
+    }
+}
+
+/// The longest match of each source so far.
+#[derive(Default)]
+pub(crate) struct Sightings(Vec<Sighting>);
+
+/// A match that is not quoted yet: quoting reads the source, and a longer one may follow.
+pub(crate) struct Sighting {
+    pub(crate) label: Label,
+    pub(crate) source: u32,
+    pub(crate) how: Vec<Coding>,
+    pub(crate) length: usize,
+    /// Where it stands in the source; none for a secret.
+    pub(crate) run: Option<Run>,
+}
+
+impl Sightings {
+    /// Whether a match would be told of.
+    pub(crate) fn wants(&self, label: Label, source: u32, length: usize) -> bool {
+        let same = self.0.iter().find(|known| known.source == source);
+        let room = || self.0.len() < MANY || self.0.iter().all(|known| known.label != label);
+        same.map_or_else(room, |known| length > known.length)
+    }
+
+    /// Keeps a match that is wanted.
+    pub(crate) fn keep(&mut self, sighting: Sighting) {
+        match self.0.iter_mut().find(|known| known.source == sighting.source) {
+            Some(known) => *known = sighting,
+            None => self.0.push(sighting),
+        }
+    }
+
+    /// Each of them with its quote.
+    pub(crate) fn quoted(self, sources: &[Source]) -> Vec<Found> {
+        let found = |one: Sighting| {
+            let quoted = one.run.map(|run| run.quoted(&sources[one.source as usize])).unwrap_or_default();
+            Found { label: one.label, source: SourceId(one.source), how: one.how, quoted, length: one.length }
+        };
+        self.0.into_iter().map(found).collect()
     }
 }

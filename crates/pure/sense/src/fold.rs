@@ -11,6 +11,8 @@ use std::ops::Range;
 
 use lookalike::lookalike;
 
+use crate::coding::character;
+
 /// What a byte above 127 stands for in the table.
 const WIDE: u8 = u8::MAX;
 
@@ -96,16 +98,6 @@ fn step(bytes: &[u8]) -> (usize, Folded) {
         Some(letter) => (letter.len_utf8(), wide(letter)),
         None => (1, Folded([0; 2], 0)),
     }
-}
-
-fn character(bytes: &[u8]) -> Option<char> {
-    let length = match bytes[0] {
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
-        _ => return None,
-    };
-    std::str::from_utf8(bytes.get(..length)?).ok()?.chars().next()
 }
 
 fn wide(letter: char) -> Folded {

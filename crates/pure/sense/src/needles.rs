@@ -1,7 +1,8 @@
 //! Short secrets, found exactly wherever they stand, in any ASCII case: host names are lowered on their way.
 //!
-//! Eight bytes of each are looked up at every offset. A secret is also looked for reversed, in ROT13 and in the three
-//! ways base64 can hold it inside other bytes, since it may be too short for a run of base64 to be noticed.
+//! Of the last eight bytes of each, every four in a row are kept, and every fifth four of the bytes that are looked at are
+//! looked up: one of them stands in any secret. A secret is also looked for reversed, in ROT13 and in the three ways base64
+//! can hold it inside other bytes, since it may be too short for a run of base64 to be noticed.
 
 use std::collections::HashMap;
 
@@ -10,8 +11,17 @@ use crate::Coding;
 /// The shortest secret that is looked for. Anything shorter stands in ordinary words.
 pub const MIN_SECRET: usize = 8;
 
-/// Sets the bit that tells upper from lower case in each of eight bytes.
-const CASE: u64 = 0x2020_2020_2020_2020;
+/// Bytes that are looked up together.
+const FOUR: usize = 4;
+
+/// The distance of those that are looked up.
+const STRIDE: usize = MIN_SECRET - FOUR + 1;
+
+/// Bytes that are looked up before what was hit is looked at.
+const PIECE: usize = STRIDE << 12;
+
+/// Sets the bit that tells upper from lower case in each of four bytes.
+const CASE: u32 = 0x2020_2020;
 
 /// One way to write one secret.
 struct Needle {
@@ -20,11 +30,12 @@ struct Needle {
     coding: Option<Coding>,
 }
 
-/// Secrets by the last eight bytes of each way to write them.
+/// Secrets by four bytes of each way to write them.
 #[derive(Default)]
 pub(crate) struct Needles {
     all: Vec<Needle>,
-    by_end: HashMap<u64, Vec<u32>>,
+    /// Which secret they belong to, and how far from its end they stand.
+    by_four: HashMap<u32, Vec<(u32, usize)>>,
     /// A bit for each key that may be there, 64 bits a key.
     maybe: Vec<u64>,
 }
@@ -32,11 +43,7 @@ pub(crate) struct Needles {
 impl Needles {
     /// Adds a secret as it is, reversed, in ROT13 and in base64. Shorter than eight bytes it is left out.
     pub(crate) fn add(&mut self, value: &[u8], source: u32) {
-        let reversed: Vec<u8> = value.iter().rev().copied().collect();
-        let rotated: Vec<u8> = value.iter().map(|&byte| rot13(byte)).collect();
-        self.insert(value.to_vec(), source, None);
-        self.insert(reversed, source, Some(Coding::Reversed));
-        self.insert(rotated, source, Some(Coding::Rot13));
+        self.add_forms(value, source);
         for before in 0..3 {
             let standard = within_base64(value, before);
             let safe = standard.iter().map(|&byte| url_safe(byte)).collect();
@@ -45,75 +52,92 @@ impl Needles {
         }
     }
 
-    /// Adds a text as it is.
-    pub(crate) fn insert(&mut self, text: Vec<u8>, source: u32, coding: Option<Coding>) {
-        let Some(key) = text.last_chunk().map(key) else { return };
+    /// Adds a secret as it is, reversed and in ROT13.
+    pub(crate) fn add_forms(&mut self, value: &[u8], source: u32) {
+        let reversed = value.iter().rev().copied().collect();
+        let rotated = value.iter().map(|&byte| rot13(byte)).collect();
+        self.insert(value.to_vec(), source, None);
+        self.insert(reversed, source, Some(Coding::Reversed));
+        self.insert(rotated, source, Some(Coding::Rot13));
+    }
+
+    fn insert(&mut self, text: Vec<u8>, source: u32, coding: Option<Coding>) {
+        let Some(&end) = text.last_chunk::<MIN_SECRET>() else { return };
         let index = self.all.len() as u32;
-        let same = self.by_end.entry(key).or_default();
-        if same.iter().any(|&other| self.all[other as usize].text.eq_ignore_ascii_case(&text)) && coding.is_some() {
+        let first = self.by_four.get(&key(&end[..FOUR])).map(Vec::as_slice).unwrap_or_default();
+        let same = |(other, _): &(u32, usize)| self.all[*other as usize].text.eq_ignore_ascii_case(&text);
+        if coding.is_some() && first.iter().any(same) {
             return;
         }
-        same.push(index);
         self.all.push(Needle { text, source, coding });
-        self.mark(key);
+        for (at, four) in end.windows(FOUR).enumerate() {
+            self.by_four.entry(key(four)).or_default().push((index, MIN_SECRET - at));
+            self.mark(key(four));
+        }
     }
 
     /// Calls `see` with the source, coding and length of every secret in the bytes.
     pub(crate) fn each(&self, bytes: &[u8], mut see: impl FnMut(u32, Option<Coding>, usize)) {
-        if self.all.is_empty() {
-            return;
-        }
-        for (at, key) in self.hits(bytes) {
-            self.ending(key, &bytes[..at + MIN_SECRET], &mut see);
+        let mut from = 0;
+        while from + MIN_SECRET <= bytes.len() && !self.all.is_empty() {
+            // In pieces, so that bytes full of hits need no list as long as themselves.
+            let piece = &bytes[from..bytes.len().min(from + PIECE)];
+            for (at, key) in self.hits(piece) {
+                self.around(key, from + at, bytes, &mut see);
+            }
+            from += PIECE;
         }
     }
 
     /// Offsets whose key may be there. Apart from what follows a hit, or this loop would not stay in registers.
-    fn hits(&self, bytes: &[u8]) -> Vec<(usize, u64)> {
+    fn hits(&self, bytes: &[u8]) -> Vec<(usize, u32)> {
         let (maybe, shift) = (&self.maybe[..], 64 - self.maybe.len().ilog2());
         let mut hits = Vec::new();
-        for (at, end) in bytes.array_windows().enumerate() {
-            let key = key(end);
+        for (count, five) in bytes.chunks(STRIDE).enumerate() {
+            let Some(four) = five.get(..FOUR) else { break };
+            let key = key(four);
             let mixed = mixed(key);
             if maybe[(mixed >> shift) as usize] >> (mixed >> (shift - 6) & 63) & 1 == 1 {
-                hits.push((at, key));
+                hits.push((count * STRIDE, key));
             }
         }
         hits
     }
 
-    fn ending(&self, key: u64, bytes: &[u8], see: &mut impl FnMut(u32, Option<Coding>, usize)) {
-        for &index in self.by_end.get(&key).map(Vec::as_slice).unwrap_or_default() {
+    fn around(&self, key: u32, at: usize, bytes: &[u8], see: &mut impl FnMut(u32, Option<Coding>, usize)) {
+        for &(index, before_end) in self.by_four.get(&key).map(Vec::as_slice).unwrap_or_default() {
             let needle = &self.all[index as usize];
-            let begin = bytes.len().checked_sub(needle.text.len());
-            if begin.is_some_and(|begin| bytes[begin..].eq_ignore_ascii_case(&needle.text)) {
+            let end = at + before_end;
+            let begin = end.checked_sub(needle.text.len()).filter(|_| end <= bytes.len());
+            if begin.is_some_and(|begin| bytes[begin..end].eq_ignore_ascii_case(&needle.text)) {
                 see(needle.source, needle.coding, needle.text.len());
             }
         }
     }
 
-    fn mark(&mut self, key: u64) {
-        let words = self.by_end.len().next_power_of_two().max(256);
+    fn mark(&mut self, key: u32) {
+        let words = self.by_four.len().next_power_of_two().max(256);
         if words > self.maybe.len() {
             self.maybe = vec![0; words];
-            let keys: Vec<u64> = self.by_end.keys().copied().collect();
+            let keys: Vec<u32> = self.by_four.keys().copied().collect();
             keys.into_iter().for_each(|key| self.set(key));
         }
         self.set(key);
     }
 
-    fn set(&mut self, key: u64) {
+    fn set(&mut self, key: u32) {
         let (mixed, shift) = (mixed(key), 64 - self.maybe.len().ilog2());
         self.maybe[(mixed >> shift) as usize] |= 1 << (mixed >> (shift - 6) & 63);
     }
 }
 
-fn key(end: &[u8; MIN_SECRET]) -> u64 {
-    u64::from_le_bytes(*end) | CASE
+/// Four bytes in any case.
+fn key(four: &[u8]) -> u32 {
+    four.iter().fold(0, |key, &byte| key << 8 | u32::from(byte)) | CASE
 }
 
-fn mixed(key: u64) -> u64 {
-    (key ^ (key >> 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn mixed(key: u32) -> u64 {
+    u64::from(key ^ key >> 15).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A letter thirteen further, in its own case.
@@ -160,6 +184,15 @@ mod tests {
         assert_eq!(found(b"Tr0ub4dor&3", b"3&rod4bu0rT"), [Some(Coding::Reversed)]);
         assert_eq!(found(b"hunter2hunter2", b"x uhagre2uhagre2"), [Some(Coding::Rot13)]);
         assert_eq!(found(b"Tr0ub4dor&3", b"xxTr0ub4dor&"), []);
+    }
+
+    #[test]
+    fn a_secret_is_found_at_any_offset() {
+        for (before, secret) in (0..40).flat_map(|before| [(before, &b"hunter2!"[..]), (before, b"hunter2-hunter3")]) {
+            let bytes = [&b"abcdefgh".repeat(5)[..before], secret].concat();
+            assert_eq!(found(secret, &bytes), [None], "after {before}");
+            assert_eq!(found(secret, &[&b"y".repeat(PIECE - 20)[..], &bytes, b"z"].concat()), [None], "after a piece and {before}");
+        }
     }
 
     #[test]

@@ -2,18 +2,22 @@
 //!
 //! Bounds are on the whole scan, so that no document can be built whose parts are each within them.
 
-use crate::coding::{Coding, Signs, Take, readable, undo};
+use std::ops::Range;
+
+use crate::coding::{Coding, Reading, Signs, Take, readable, undo};
 use crate::corpus::{Corpus, Kind};
-use crate::evidence::{Beyond, Found, Scan};
+use crate::entropy::is_container;
+use crate::evidence::{Beyond, Scan, Sighting, Sightings};
 use crate::fold::fold;
-use crate::matcher::{self, LEAST};
+use crate::grams::Form;
 use crate::needles::MIN_SECRET;
-use crate::{Seal, SourceId};
+use crate::{Seal, matcher};
 
 /// How far a scan goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Layers that are undone, one within the other.
+    /// Layers of encoded bytes that are undone, one within the other, and looked into. What is in the innermost is still
+    /// compared. Escapes and documents are no such layers: within each, four of them are read one after the other.
     pub depth: usize,
     /// Bytes that are made by undoing, for each byte that is looked at, with one MiB more for small requests.
     pub times: usize,
@@ -39,6 +43,9 @@ impl Default for Bounds {
 /// What undoing may make in any case.
 const SOME: usize = 1 << 20;
 
+/// Characters that are compared for each byte of a request, before it is told as more than may be.
+const WORK: usize = 64;
+
 /// A scan under way.
 pub(crate) struct Walk<'c> {
     corpus: &'c Corpus,
@@ -46,96 +53,120 @@ pub(crate) struct Walk<'c> {
     /// Bytes that may still be made.
     room: usize,
     pieces: usize,
+    /// Characters that may still be compared.
+    work: usize,
     /// What was undone to come to the layer that is looked at.
     how: Vec<Coding>,
     depth: usize,
     folded: Vec<u8>,
+    sightings: Sightings,
     scan: Scan,
 }
 
 impl<'c> Walk<'c> {
     pub(crate) fn new(corpus: &'c Corpus, bounds: &Bounds, length: usize) -> Self {
         let room = length.saturating_mul(bounds.times).saturating_add(SOME).min(bounds.bytes);
+        let work = length.saturating_mul(WORK).saturating_add(SOME);
         let (how, folded, mut scan) = (Vec::new(), Vec::new(), Scan::default());
         if length > bounds.bytes {
             scan.exceed(Beyond::Size);
         }
-        Self { corpus, bounds: *bounds, room, pieces: 0, how, depth: 0, folded, scan }
+        let sightings = Sightings::default();
+        Self { corpus, bounds: *bounds, room, pieces: 0, work, how, depth: 0, folded, sightings, scan }
     }
 
     /// Looks at bytes as they came.
     pub(crate) fn start(&mut self, bytes: &[u8]) {
+        self.within(None, bytes, 0..bytes.len());
+    }
+
+    /// Looks at what was joined. Only what is near the joint was not compared where it came from.
+    pub(crate) fn joined(&mut self, how: Coding, bytes: &[u8], near: Range<usize>) {
+        self.within(Some(how), bytes, near);
+    }
+
+    fn within(&mut self, how: Option<Coding>, bytes: &[u8], new: Range<usize>) {
         if self.scan.beyond.is_none() {
-            self.look(bytes);
+            self.how.extend(how);
+            self.compare(&bytes[new]);
+            self.unwrap(bytes, Reading::NEW);
+            self.how.clear();
         }
-    }
-
-    /// Looks at parts that were joined.
-    pub(crate) fn joined(&mut self, bytes: &[u8]) {
-        self.within(&[Coding::Parts], bytes);
-    }
-
-    /// Looks at what was joined in a way of its own.
-    pub(crate) fn within(&mut self, how: &[Coding], bytes: &[u8]) {
-        self.how.extend_from_slice(how);
-        self.start(bytes);
-        self.how.truncate(self.how.len() - how.len());
     }
 
     pub(crate) fn finish(self) -> Scan {
-        self.scan
+        Scan { found: self.sightings.quoted(&self.corpus.sources), ..self.scan }
     }
 
-    fn look(&mut self, bytes: &[u8]) {
-        if bytes.len() < MIN_SECRET {
+    fn look(&mut self, bytes: &[u8], reading: Reading) {
+        self.compare(bytes);
+        self.unwrap(bytes, reading);
+    }
+
+    fn unwrap(&mut self, bytes: &[u8], reading: Reading) {
+        let signs = Signs::of(bytes);
+        if signs.plain() {
             return;
         }
-        self.compare(bytes);
-        let signs = Signs::of(bytes);
-        if !signs.plain() {
-            undo(bytes, &signs, &self.bounds.clone(), self);
+        if self.depth <= self.bounds.depth {
+            undo(bytes, &signs, reading, &self.bounds.clone(), self);
+        } else if readable(bytes) || is_container(bytes) {
+            // Noise that digits decode to is no layer; text, or what is compressed, is one.
+            self.scan.exceed(Beyond::Depth);
         }
     }
 
     fn compare(&mut self, bytes: &[u8]) {
-        let mut secrets = Vec::new();
-        self.corpus.exact.each(bytes, |source, coding, length| secrets.push((source, coding, length)));
+        if bytes.len() < MIN_SECRET {
+            return;
+        }
+        let corpus = self.corpus;
         let mut folded = std::mem::take(&mut self.folded);
         folded.clear();
         fold(bytes, &mut folded);
-        self.corpus.folded.each(&folded, |source, coding, length| secrets.push((source, coding, length)));
-        match matcher::runs(self.corpus, &folded) {
-            Some(runs) => runs.iter().for_each(|run| self.tell_run(run)),
+        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
+        corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
+        match matcher::runs(corpus, &folded, &mut self.work) {
+            Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
             None => self.scan.exceed(Beyond::Work),
         }
         self.folded = folded;
-        secrets.into_iter().for_each(|(source, coding, length)| self.tell_secret(source, coding, length));
     }
 
-    fn tell_run(&mut self, run: &matcher::Run) {
-        let source = &self.corpus.sources[run.source as usize];
-        let Some(label) = source.label else { return };
+    fn sight_run(&mut self, run: matcher::Run) {
         let form = match run.form {
-            crate::grams::Form::Plain => None,
-            crate::grams::Form::Reversed => Some(Coding::Reversed),
-            crate::grams::Form::Rot13 => Some(Coding::Rot13),
+            Form::Plain => None,
+            Form::Reversed => Some(Coding::Reversed),
+            Form::Rot13 => Some(Coding::Rot13),
         };
-        let how = self.how.iter().copied().chain(form).collect();
-        let (source, quoted, length) = (SourceId(run.source), run.quoted(source), run.span.len());
-        self.scan.tell(Found { label, source, how, quoted, length });
+        self.sight(run.source, form, run.span.len(), Some(run));
     }
 
-    fn tell_secret(&mut self, index: u32, coding: Option<Coding>, length: usize) {
+    fn sight_secret(&mut self, index: u32, coding: Option<Coding>, length: usize) {
         let source = &self.corpus.sources[index as usize];
         debug_assert_eq!(source.kind, Kind::Secret);
-        let Some(label) = source.label.filter(|_| !source.public) else { return };
-        let how = self.how.iter().copied().chain(coding).collect();
-        self.scan.tell(Found { label, source: SourceId(index), how, quoted: String::new(), length });
+        if !source.public {
+            self.sight(index, coding, length, None);
+        }
+    }
+
+    fn sight(&mut self, source: u32, coding: Option<Coding>, length: usize, run: Option<matcher::Run>) {
+        let Some(label) = self.corpus.sources[source as usize].label else { return };
+        if self.sightings.wants(label, source, length) {
+            let how = self.how.iter().copied().chain(coding).collect();
+            self.sightings.keep(Sighting { label, source, how, length, run });
+        }
     }
 }
 
 impl Take for Walk<'_> {
     fn layer(&mut self, how: &[Coding], bytes: &[u8]) {
+        self.depth += 1;
+        self.reading(how, bytes, Reading::NEW);
+        self.depth -= 1;
+    }
+
+    fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading) {
         if bytes.len() < MIN_SECRET || self.scan.beyond.is_some_and(|beyond| beyond != Beyond::Depth) {
             return;
         }
@@ -145,17 +176,8 @@ impl Take for Walk<'_> {
         }
         let Some(room) = self.room.checked_sub(bytes.len()) else { return self.scan.exceed(Beyond::Size) };
         self.room = room;
-        if self.depth >= self.bounds.depth {
-            // Noise that digits decode to is no layer; text, or what is compressed, is one.
-            if bytes.len() >= LEAST && (readable(bytes) || crate::entropy::is_container(bytes)) {
-                self.scan.exceed(Beyond::Depth);
-            }
-            return;
-        }
         self.how.extend_from_slice(how);
-        self.depth += 1;
-        self.look(bytes);
-        self.depth -= 1;
+        self.look(bytes, reading);
         self.how.truncate(self.how.len() - how.len());
     }
 

@@ -1,9 +1,11 @@
 //! What leaves in drops: the new text of the last requests to one destination, joined.
 //!
-//! What requests repeat (names, models, fixed fields) would stand between the drops and is left out. A drop of fewer than
-//! eight letters, or one out of its order, is not recognised.
+//! What requests repeat (names, models, fixed fields and lines) would stand between the drops and is left out, and so is a
+//! value of fewer than eight letters: a counter, a date. A drop that is as short, out of its order, or beside a short line
+//! that each request repeats, is not recognised.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::coding::Coding;
 use crate::corpus::Corpus;
@@ -12,8 +14,11 @@ use crate::fold::fold;
 use crate::scan::Walk;
 use crate::{Bounds, plain};
 
-/// Pieces whose repetition is known.
-const PIECES: usize = 1024;
+/// Pieces that came lately; as many that came before those are known, too.
+const PIECES: usize = 2048;
+
+/// Bytes before and after the joint of two requests that a text which goes over it has at least eight and forty letters in.
+const NEAR: usize = 1024;
 
 /// Letters in the shortest piece that counts as repeated, or as a drop.
 const DROP: usize = 8;
@@ -24,15 +29,17 @@ pub struct Window {
     kept: usize,
     /// New text in its order, undone but not folded: a drop may be one of base64.
     text: Vec<u8>,
-    seen: HashSet<Vec<u8>>,
-    order: VecDeque<Vec<u8>>,
+    /// Hashes of pieces, the latest first. A piece that comes again is among the latest again.
+    seen: [HashSet<u64>; 2],
 }
 
 /// What a request says that the ones before it to the same destination did not.
 #[derive(Debug, Default)]
 pub struct Fresh {
     text: Vec<u8>,
-    pieces: Vec<Vec<u8>>,
+    /// In the order in which they came.
+    pieces: Vec<u64>,
+    known: HashSet<u64>,
 }
 
 impl Window {
@@ -40,7 +47,7 @@ impl Window {
     /// must fit in. Each scan costs in proportion.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, text: Vec::new(), seen: HashSet::new(), order: VecDeque::new() }
+        Self { kept, text: Vec::new(), seen: Default::default() }
     }
 
     /// Scans the parts of a request, and the new text of the requests before it with this one's joined. It counts as sent
@@ -49,11 +56,15 @@ impl Window {
     pub fn scan(&self, corpus: &Corpus, parts: &[&[u8]], bounds: &Bounds) -> (Scan, Fresh) {
         let mut scan = corpus.scan_parts(parts, bounds);
         let mut fresh = Fresh::default();
-        parts.iter().for_each(|part| self.gather(&plain::text(part), &mut fresh));
+        parts.iter().flat_map(|part| plain::pieces(part)).for_each(|piece| self.gather(&piece, &mut fresh));
+        // The beginning goes on where the request before ended, and the end goes on in the next.
+        if fresh.text.len() > 2 * self.kept {
+            fresh.text.drain(self.kept..fresh.text.len() - self.kept);
+        }
         if !self.text.is_empty() && !fresh.text.is_empty() {
-            let joined = [&self.text[..], &fresh.text].concat();
+            let (joint, joined) = (self.text.len(), [&self.text[..], &fresh.text].concat());
             let mut walk = Walk::new(corpus, bounds, joined.len());
-            walk.within(&[Coding::Requests], &joined);
+            walk.joined(Coding::Requests, &joined, joint.saturating_sub(NEAR)..joined.len().min(joint + NEAR));
             let joined = walk.finish();
             let known = |label| scan.found.iter().any(|found| found.label == label);
             let new: Vec<_> = joined.found.into_iter().filter(|found| !known(found.label)).collect();
@@ -67,30 +78,103 @@ impl Window {
     pub fn keep(&mut self, fresh: Fresh) {
         self.text.extend_from_slice(&fresh.text);
         self.text.drain(..self.text.len().saturating_sub(self.kept));
-        fresh.pieces.into_iter().for_each(|piece| self.remember(piece));
+        for piece in fresh.pieces {
+            if self.seen[0].len() >= PIECES && !self.seen[0].contains(&piece) {
+                self.seen[1] = std::mem::take(&mut self.seen[0]);
+            }
+            self.seen[0].insert(piece);
+        }
     }
 
-    fn gather(&self, text: &[u8], fresh: &mut Fresh) {
-        // Only the end of a long text can go on in the next request.
-        let text = &text[text.len().saturating_sub(self.kept)..];
-        for piece in text.split(|byte| matches!(byte, b'/' | b'?' | b'&' | b'\n' | b'"')) {
-            let mut folded = Vec::new();
-            fold(piece, &mut folded);
-            folded.truncate(64);
-            if folded.len() >= DROP && !self.seen.contains(&folded) && !fresh.pieces.contains(&folded) {
-                fresh.text.extend_from_slice(piece);
-                fresh.pieces.push(folded);
+    /// Takes of one value the lines that are new.
+    fn gather(&self, value: &[u8], fresh: &mut Fresh) {
+        let Some(whole) = piece(value) else { return };
+        if !self.is_new(whole, fresh) {
+            return;
+        }
+        for line in value.split(|&byte| byte == b'\n') {
+            let piece = piece(line).filter(|&piece| piece != whole);
+            if piece.is_none_or(|piece| self.is_new(piece, fresh)) {
+                fresh.text.extend_from_slice(line);
             }
         }
     }
 
-    fn remember(&mut self, folded: Vec<u8>) {
-        if self.order.len() >= PIECES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
+    /// Whether a piece has come neither lately nor in this request, where it has now.
+    fn is_new(&self, piece: u64, fresh: &mut Fresh) -> bool {
+        fresh.pieces.push(piece);
+        fresh.known.insert(piece) && !self.seen.iter().any(|seen| seen.contains(&piece))
+    }
+}
+
+/// What a piece is known by; none when it is too short to be one.
+fn piece(text: &[u8]) -> Option<u64> {
+    let mut folded = Vec::new();
+    fold(text, &mut folded);
+    let mut hasher = DefaultHasher::new();
+    folded.hash(&mut hasher);
+    (folded.len() >= DROP).then(|| hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Label;
+
+    const SECRET: &str = "the blue heron lands at the old mill by midnight and waits for a lamp to be lit twice";
+
+    fn found(requests: &[&[u8]]) -> bool {
+        let mut corpus = Corpus::new();
+        corpus.add(Label(1), SECRET.as_bytes()).expect("there is room");
+        let mut window = Window::new(4096);
+        requests.iter().any(|request| {
+            let (scan, fresh) = window.scan(&corpus, &[request], &Bounds::USUAL);
+            window.keep(fresh);
+            scan.found.iter().any(|found| found.label == Label(1))
+        })
+    }
+
+    #[test]
+    fn drops_are_joined_without_what_repeats() {
+        // What the first request says beside its drop is not known to repeat yet.
+        let drops: Vec<&str> = SECRET.as_bytes().chunks(21).filter_map(|drop| std::str::from_utf8(drop).ok()).collect();
+        let in_form = |form: &str| {
+            let request = |(at, drop): (usize, &&str)| form.replace('#', &at.to_string()).replace('@', drop);
+            let requests: Vec<String> = drops.iter().enumerate().map(request).collect();
+            found(&requests.iter().map(String::as_bytes).collect::<Vec<_>>())
+        };
+        assert!(in_form("@"));
+        assert!(in_form("Always the same first line of a prompt, and longer than any drop.\n@\n---"));
+        assert!(in_form("/v1/log/#/@"));
+        assert!(in_form("model=gpt-of-all-gpts&n=#&text=@&user=somebody"));
+        assert!(in_form(r##"{"prompt":"Always the same prompt, said before each drop","n":"#","d":"@","end":"the very end"}"##));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_joined() {
+        let mut corpus = Corpus::new();
+        corpus.add(Label(1), SECRET.as_bytes()).expect("there is room");
+        let mut window = Window::new(4096);
+        let (first, _refused) = window.scan(&corpus, &[&SECRET.as_bytes()[..40]], &Bounds::USUAL);
+        let (second, fresh) = window.scan(&corpus, &[&SECRET.as_bytes()[40..]], &Bounds::USUAL);
+        window.keep(fresh);
+        assert_eq!((first.found, second.found), (vec![], vec![]));
+    }
+
+    #[test]
+    fn long_requests_are_joined_where_they_touch() {
+        let long = "nothing of any interest to anybody, ".repeat(400);
+        assert!(found(&[format!("{long}{}", &SECRET[..30]).as_bytes(), format!("{}{long}", &SECRET[30..]).as_bytes()]));
+    }
+
+    #[test]
+    fn what_comes_again_stays_known() {
+        let (mut window, corpus) = (Window::new(4096), Corpus::new());
+        for count in 0..3 * PIECES {
+            let (_, fresh) = window.scan(&corpus, &[b"a line that comes each time\nand", format!("a line that came {count}").as_bytes()], &Bounds::USUAL);
+            assert!(count == 0 || !fresh.text.starts_with(b"a line that comes"), "{count}");
+            window.keep(fresh);
         }
-        self.seen.insert(folded.clone());
-        self.order.push_back(folded);
+        assert!(window.seen.iter().all(|seen| seen.len() <= PIECES));
     }
 }

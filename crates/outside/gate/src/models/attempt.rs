@@ -17,7 +17,7 @@ use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::finish;
 use crate::head::Body;
 use crate::look::{Look, Unread};
-use crate::passage::{Closed, Leave, Why};
+use crate::passage::{Leave, Why};
 use crate::requests::{Course, Requests};
 use crate::turn::{Takes, Turn};
 use crate::veil::Veil;

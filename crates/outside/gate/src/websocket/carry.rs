@@ -29,6 +29,8 @@ use crate::veil::Veil;
 const CLOSING: Duration = Duration::from_secs(10);
 /// How often is looked how long nothing came.
 const STEP: Duration = Duration::from_secs(15);
+/// Why one ends that another policy does not allow.
+const REPLACED: &str = "the policy that replaced the one before does not allow it";
 /// Longest reason in a closing frame.
 const REASON: usize = 123;
 const SCRATCH: usize = 16 * 1024;
@@ -122,6 +124,11 @@ impl<'s> Socket<'s> {
 
     /// Ends when it may not go on: nothing comes, or another policy does not allow it.
     async fn watch(&self) -> Ended {
+        // It may have been replaced while the server had not agreed yet.
+        let same = Rc::ptr_eq(&self.leash.borrow().0, &self.passage.now());
+        if !same && !self.is_still_allowed() {
+            return self.stop(POLICY, REPLACED);
+        }
         loop {
             let mut replaced = pin!(self.passage.replaced.notified());
             let now = Instant::now();
@@ -135,7 +142,7 @@ impl<'s> Socket<'s> {
             }
             tokio::select! {
                 () = &mut replaced => if !self.is_still_allowed() {
-                    return self.stop(POLICY, "the policy that replaced the one before does not allow it");
+                    return self.stop(POLICY, REPLACED);
                 },
                 () = sleep_until(end.min(now + STEP)) => {}
             }

@@ -152,13 +152,13 @@ fn allowed_segment(segment: &Segment) -> Option<Vec<String>> {
     match segment {
         // At least one segment.
         Segment::Whole => Some(vec!["*/**".into()]),
-        Segment::Text(pieces) => chosen(pieces)?.iter().map(|plain| written(plain)).collect(),
+        Segment::Text(pieces) => chosen(pieces)?.iter().map(|plain| written(plain.as_slice())).collect(),
     }
 }
 
 /// A segment as a path's pattern. There a byte that may stand in a path stands as itself, and any other one encoded in
 /// capital letters; what is written otherwise means nothing.
-fn written(plain: &Plain) -> Option<String> {
+fn written(plain: &[Option<char>]) -> Option<String> {
     let mut text = String::new();
     let mut at = 0;
     while let Some(piece) = plain.get(at) {

@@ -122,10 +122,9 @@ impl Requests {
     /// What `access`, `rules` and `deny_rules` say.
     pub(super) fn read(mark: Mark, raw: &RawEndpoint, selector: &Selector, notes: &mut Notes) -> Requests {
         let mut requests = Requests::default();
-        if let Some(methods) = raw.access.as_ref().and_then(|text| preset(&text.value)) {
-            if let Some(paths) = selector.within(&Paths::All) {
-                requests.grants.push(Grant { methods, paths, query: Query::new() });
-            }
+        let preset = raw.access.as_ref().and_then(|text| preset(&text.value));
+        if let (Some(methods), Some(paths)) = (preset, selector.within(&Paths::All)) {
+            requests.grants.push(Grant { methods, paths, query: Query::new() });
         }
         for rule in raw.rules.iter().flatten() {
             requests.allow(rule.referenced, &rule.value.allow, selector, notes);

@@ -7,14 +7,14 @@
 use std::ops::Range;
 
 use super::signs::{LEAST_DIGITS, legible};
-use super::{Coding, Signs, Take};
+use super::{Coding, Signs, Take, signs, squeezed};
 use crate::entropy;
 
 /// A way to write bytes as digits.
 struct Alphabet {
     coding: Coding,
-    /// Bits of one digit.
-    bits: usize,
+    /// Makes bytes of digits.
+    pack: fn(&[u8], &mut Vec<u8>),
     /// In how many digits bytes and digits begin together again.
     alignments: usize,
     /// The shortest run.
@@ -29,7 +29,7 @@ const NONE: u8 = u8::MAX;
 
 const BASE64: Alphabet = Alphabet {
     coding: Coding::Base64,
-    bits: 6,
+    pack: pack::<6, 4>,
     alignments: 4,
     least: LEAST_DIGITS,
     values: values(&[
@@ -45,7 +45,7 @@ const BASE64: Alphabet = Alphabet {
 };
 const HEX: Alphabet = Alphabet {
     coding: Coding::Hex,
-    bits: 4,
+    pack: pack::<4, 2>,
     alignments: 2,
     least: LEAST_DIGITS,
     values: values(&[(b'0', b'9', 0), (b'a', b'f', 10), (b'A', b'F', 10)]),
@@ -55,77 +55,92 @@ const HEX: Alphabet = Alphabet {
 const BASE32: [Alphabet; 2] = [base32(b'A', b'Z'), base32(b'a', b'z')];
 /// The shortest run of base32.
 const LEAST_BASE32: usize = 24;
+const BITS: Alphabet = Alphabet {
+    coding: Coding::Bits,
+    pack: pack::<1, 8>,
+    alignments: 8,
+    least: 64,
+    values: values(&[(b'0', b'1', 0)]),
+    between: byte_break,
+};
 
 /// Undecodable bytes in one place that let a run begin elsewhere than it seems to.
 const GAP: usize = 3;
 
 /// Undoes what the bytes hold of each.
 pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
-    if signs.base64 >= BASE64.least {
-        decode(bytes, &BASE64, take);
+    if !signs.base64.is_empty() {
+        decode(bytes, &signs.base64, &BASE64, take);
     } else if bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {
         // Digits in groups: no run is long, and yet there is nothing else.
         let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        decode(&digits, &BASE64, take);
+        decode(&digits, &[0..digits.len()], &BASE64, take);
     }
-    if signs.base64 >= LEAST_BASE32 {
-        BASE32.iter().filter(|alphabet| holds_run(bytes, alphabet)).for_each(|alphabet| decode(bytes, alphabet, take));
+    for alphabet in &BASE32 {
+        decode(bytes, &narrower(bytes, &signs.base64, alphabet), alphabet, take);
     }
-    if signs.hexish >= HEX.least {
-        decode(bytes, &HEX, take);
-    }
+    [HEX, BITS].iter().for_each(|alphabet| decode(bytes, &signs.hexish, alphabet, take));
 }
 
-fn decode(bytes: &[u8], alphabet: &Alphabet, take: &mut dyn Take) {
-    let (digits, runs) = runs(bytes, alphabet);
+/// Undoes the runs of one alphabet, which are within those of a wider one.
+fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut dyn Take) {
+    let (digits, runs) = runs(bytes, within, alphabet);
+    if runs.is_empty() {
+        return;
+    }
     let how = [alphabet.coding];
-    let (mut texts, mut whole) = (vec![Vec::new(); alphabet.alignments], Vec::new());
-    for run in runs {
-        let run = &digits[run];
-        pack(run, alphabet, &mut whole);
-        if entropy::is_container(&whole) {
-            take.layer(&how, &whole);
-            continue;
-        }
-        if legible(&whole, &mut texts[0]) <= GAP {
-            continue;
-        }
-        entropy::judge(&whole, &[], take);
-        for (skipped, text) in texts.iter_mut().enumerate().skip(1) {
-            pack(&run[skipped..], alphabet, &mut whole);
-            match whole.windows(3).position(|magic| magic == b"\x1f\x8b\x08") {
-                Some(begin) => take.layer(&how, &whole[begin..]),
-                None => _ = legible(&whole, text),
+    let (mut texts, mut noise, mut whole) = (vec![Vec::new(); alphabet.alignments], Vec::new(), Vec::new());
+    for run in &runs {
+        for (skipped, text) in texts.iter_mut().enumerate() {
+            (alphabet.pack)(&digits[run.start + skipped..run.end], &mut whole);
+            let container = skipped == 0 && entropy::is_container(&whole) || squeezed::holds_mark(&whole);
+            if container {
+                take.layer(&how, &whole);
+            } else if legible(&whole, text) <= GAP {
+                break;
+            } else if skipped == 0 {
+                entropy::judge(&whole, &[], take);
+            }
+            if skipped == 0 && runs.len() > 1 {
+                noise.extend_from_slice(&whole);
             }
         }
     }
     texts.iter().for_each(|text| take.layer(&how, text));
+    // What was compressed and then cut up shows its mark in the first piece alone.
+    if entropy::is_container(&noise) || squeezed::holds_mark(&noise) {
+        take.layer(&how, &noise);
+    }
 }
 
-/// Whether there is a run on one line at all: looking costs less than reading.
-fn holds_run(bytes: &[u8], alphabet: &Alphabet) -> bool {
-    let digit = |byte: &u8| alphabet.values[usize::from(*byte)] != NONE;
-    let mut length = 0;
-    bytes.iter().any(|byte| {
-        length = if digit(byte) { length + 1 } else { 0 };
-        length >= alphabet.least
-    })
+/// Runs of an alphabet within those of a wider one.
+fn narrower(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet) -> Vec<Range<usize>> {
+    let digit = |byte: u8| alphabet.values[usize::from(byte)] != NONE;
+    let inside = |place: &Range<usize>| {
+        let begin = place.start;
+        let moved = move |run: Range<usize>| begin + run.start..begin + run.end;
+        signs::runs(&bytes[place.clone()], alphabet.least, digit).into_iter().map(moved)
+    };
+    within.iter().flat_map(inside).collect()
 }
 
 /// The values of the digits of all runs, and where each run is among them.
-fn runs(bytes: &[u8], alphabet: &Alphabet) -> (Vec<u8>, Vec<Range<usize>>) {
+fn runs(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet) -> (Vec<u8>, Vec<Range<usize>>) {
     let (mut digits, mut runs, mut at) = (Vec::new(), Vec::new(), 0);
-    while at < bytes.len() {
-        if alphabet.values[usize::from(bytes[at])] == NONE {
-            at += 1;
-            continue;
-        }
-        let begin = digits.len();
-        at = run(bytes, at, alphabet, &mut digits);
-        if digits.len() - begin >= alphabet.least {
-            runs.push(begin..digits.len());
-        } else {
-            digits.truncate(begin);
+    for place in within.iter().filter(|place| place.len() >= alphabet.least) {
+        at = at.max(place.start);
+        while at < place.end {
+            if alphabet.values[usize::from(bytes[at])] == NONE {
+                at += 1;
+                continue;
+            }
+            let begin = digits.len();
+            at = run(bytes, at, alphabet, &mut digits);
+            if digits.len() - begin >= alphabet.least {
+                runs.push(begin..digits.len());
+            } else {
+                digits.truncate(begin);
+            }
         }
     }
     (digits, runs)
@@ -149,20 +164,18 @@ fn run(bytes: &[u8], mut at: usize, alphabet: &Alphabet, digits: &mut Vec<u8>) -
     }
 }
 
-/// The bytes that the digits say; what is left over at the end is dropped.
-fn pack(digits: &[u8], alphabet: &Alphabet, out: &mut Vec<u8>) {
+/// The bytes that digits of so many bits say, in groups of so many; what is left over at the end is dropped.
+fn pack<const BITS: usize, const GROUP: usize>(digits: &[u8], out: &mut Vec<u8>) {
+    let word = |digits: &[u8]| digits.iter().fold(0u64, |word, &digit| word << BITS | u64::from(digit));
+    let bytes = |word: u64, bits: usize| (word << (64 - bits)).to_be_bytes();
     out.clear();
-    let bits = alphabet.bits;
-    let mut group = |digits: &[u8]| {
-        let word = digits.iter().fold(0, |word, &digit| word << bits | u64::from(digit));
-        let (length, over) = (digits.len() * bits / 8, digits.len() * bits % 8);
-        out.extend_from_slice(&(word >> over << (64 - length * 8)).to_be_bytes()[..length]);
-    };
-    let groups = digits.chunks_exact(alphabet.alignments);
-    let rest = groups.remainder();
-    groups.for_each(&mut group);
-    if rest.len() * bits >= 8 {
-        group(rest);
+    out.reserve(digits.len() * BITS / 8 + 8);
+    let (groups, rest) = digits.as_chunks::<GROUP>();
+    for group in groups {
+        out.extend_from_slice(&bytes(word(group), BITS * GROUP)[..BITS * GROUP / 8]);
+    }
+    if !rest.is_empty() {
+        out.extend_from_slice(&bytes(word(rest), BITS * rest.len())[..BITS * rest.len() / 8]);
     }
 }
 
@@ -184,7 +197,7 @@ const fn values(ranges: &[(u8, u8, u8)]) -> [u8; 256] {
 
 const fn base32(first: u8, last: u8) -> Alphabet {
     let values = values(&[(first, last, 0), (b'2', b'7', 26)]);
-    Alphabet { coding: Coding::Base32, bits: 5, alignments: 8, least: LEAST_BASE32, values, between: line_break }
+    Alphabet { coding: Coding::Base32, pack: pack::<5, 8>, alignments: 8, least: LEAST_BASE32, values, between: line_break }
 }
 
 fn spaced(byte: u8) -> bool {
@@ -201,15 +214,27 @@ fn line_break(bytes: &[u8], line: usize) -> usize {
     found.map_or(0, |one| one.len() + bytes[one.len()..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count())
 }
 
+/// What stands between two bytes at most: a comma, a line end and as much as a table is indented.
+const APART: usize = 24;
+
 /// The length of what stands between two bytes in hexadecimal: `:`, ` `, `, 0x`, `\x`, a line end. Only between bytes.
 fn separator(bytes: &[u8], digits: usize) -> usize {
     if digits % 2 == 1 {
         return 0;
     }
-    let plain =
-        bytes.iter().take(3).take_while(|byte| matches!(byte, b':' | b' ' | b',' | b'-' | b'\n' | b'\r')).count();
+    let plain = apart(bytes);
     let prefix = [&b"\\x"[..], b"0x", b"0X", b"%"].into_iter().find(|prefix| bytes[plain..].starts_with(prefix));
     plain + prefix.map_or(0, <[u8]>::len)
+}
+
+/// The length of what stands between two bytes in binary.
+fn byte_break(bytes: &[u8], digits: usize) -> usize {
+    if digits.is_multiple_of(8) { apart(bytes) } else { 0 }
+}
+
+fn apart(bytes: &[u8]) -> usize {
+    let between = |byte: &&u8| matches!(byte, b':' | b' ' | b',' | b';' | b'-' | b'\t' | b'\n' | b'\r');
+    bytes.iter().take(APART).take_while(between).count()
 }
 
 #[cfg(test)]
@@ -217,10 +242,10 @@ mod tests {
     use super::*;
 
     fn all(text: &[u8], alphabet: &Alphabet) -> Vec<Vec<u8>> {
-        let (digits, runs) = runs(text, alphabet);
+        let (digits, runs) = runs(text, &[0..text.len()], alphabet);
         let packed = |run: Range<usize>| {
             let mut out = Vec::new();
-            pack(&digits[run], alphabet, &mut out);
+            (alphabet.pack)(&digits[run], &mut out);
             out
         };
         runs.into_iter().map(packed).collect()
@@ -249,6 +274,14 @@ mod tests {
         ] {
             let found = all(text.as_bytes(), &HEX);
             assert!(found.iter().any(|bytes| bytes.ends_with(b"he quic")), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn binary_digits_are_read() {
+        let bytes = |text: &[u8]| text.iter().map(|byte| format!("{byte:08b}")).collect::<Vec<_>>();
+        for between in ["", " ", ",\n    "] {
+            assert_eq!(all(bytes(b"The quick").join(between).as_bytes(), &BITS), [b"The quick"]);
         }
     }
 

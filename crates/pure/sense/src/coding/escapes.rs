@@ -1,33 +1,46 @@
-//! Single characters that were written out: `%41`, `&#65;`, `\u0041`, `=41`.
+//! Single characters that were written out (`%41`, `&#65;`, `\u0041`, `=41`), and tags between the letters of a text.
 //!
 //! Where several kinds stand in one text, they are undone together: one after another would be tried in every order.
 
-use super::{Coding, Take};
+use super::Coding;
+use super::signs::Marks;
+use crate::fold::fold;
 
 /// A kind that a text may call for, how it reads one, and what it is called.
 type Kind = (Coding, u8, fn(&[u8]) -> Option<(usize, Undone)>);
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     (Coding::Percent, b'%', read_percent),
     (Coding::Escapes, b'\\', read_backslash),
     (Coding::Entities, b'&', read_entity),
     (Coding::QuotedPrintable, b'=', read_quoted_printable),
+    (Coding::Markup, b'<', read_tag),
 ];
 
 /// `=41` is not rare in what is not quoted-printable: fewer than so many are left alone.
 const FEW_QUOTED: usize = 3;
 
-/// Undoes those kinds whose mark the bytes hold.
-pub(super) fn undo(bytes: &[u8], marked: [bool; KINDS.len()], take: &mut dyn Take) {
+/// The bytes with the kinds undone that those marks begin, and which of them there were.
+pub(super) fn undone(bytes: &[u8], marks: Marks) -> (Vec<u8>, Vec<Coding>) {
+    let marked = [marks.percent, marks.backslash, marks.ampersand, marks.equals, marks.less];
     if !marked.contains(&true) {
-        return;
+        return Default::default();
     }
     let (all, used) = read(bytes, |index| marked[index]);
     let kinds = (0..KINDS.len()).filter(|&index| used[index] >= least(index));
-    let how: Vec<Coding> = kinds.map(|index| KINDS[index].0).collect();
-    if !how.is_empty() {
-        take.layer(&how, &all);
-    }
+    (all, kinds.map(|index| KINDS[index].0).collect())
+}
+
+/// Letters that undoing takes away at least: a few escapes stand in any program.
+const MANY: usize = 16;
+
+/// Whether much is written out in the bytes of what is compared: letters, not only what stands between them.
+pub(super) fn hide(bytes: &[u8], marks: Marks) -> bool {
+    let (text, how) = undone(bytes, Marks { equals: false, less: false, ..marks });
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    fold(bytes, &mut before);
+    fold(&text, &mut after);
+    !how.is_empty() && before.len() >= after.len() + MANY
 }
 
 /// The bytes with `%XX` undone, and `+` for a space where the caller says that it is a form's.
@@ -67,7 +80,10 @@ fn read(bytes: &[u8], wanted: impl Fn(usize) -> bool) -> (Vec<u8>, [usize; KINDS
         kind_of[usize::from(*mark)] = Some(index);
     }
     let (mut out, mut used, mut at) = (Vec::with_capacity(bytes.len()), [0; KINDS.len()], 0);
-    while at < bytes.len() {
+    // What needs no undoing is copied in one piece.
+    while let Some(plain) = bytes[at..].iter().position(|byte| kind_of[usize::from(*byte)].is_some()) {
+        out.extend_from_slice(&bytes[at..at + plain]);
+        at += plain;
         let kind = kind_of[usize::from(bytes[at])];
         match kind.and_then(|index| KINDS[index].2(&bytes[at..]).map(|read| (index, read))) {
             Some((index, (length, undone))) => {
@@ -81,17 +97,20 @@ fn read(bytes: &[u8], wanted: impl Fn(usize) -> bool) -> (Vec<u8>, [usize; KINDS
             }
         }
     }
+    out.extend_from_slice(&bytes[at..]);
     (out, used)
 }
 
-/// What was written out: a byte of some encoding, or a character whatever the encoding.
+/// What was written out: a byte of some encoding, a character whatever the encoding, or nothing of the text.
 enum Undone {
+    Nothing,
     Byte(u8),
     Letter(char),
 }
 
 fn push(out: &mut Vec<u8>, undone: Undone) {
     match undone {
+        Undone::Nothing => {}
         Undone::Byte(byte) => out.push(byte),
         Undone::Letter(letter) => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
     }
@@ -115,7 +134,11 @@ fn read_percent(bytes: &[u8]) -> Option<(usize, Undone)> {
 }
 
 fn read_quoted_printable(bytes: &[u8]) -> Option<(usize, Undone)> {
-    Some((3, byte(hex(bytes, 1, 2)?)))
+    match bytes {
+        [_, b'\r', b'\n', ..] => Some((3, Undone::Nothing)),
+        [_, b'\n', ..] => Some((2, Undone::Nothing)),
+        _ => Some((3, byte(hex(bytes, 1, 2)?))),
+    }
 }
 
 fn read_backslash(bytes: &[u8]) -> Option<(usize, Undone)> {
@@ -162,7 +185,7 @@ fn octal(bytes: &[u8]) -> (usize, Undone) {
 }
 
 fn read_entity(bytes: &[u8]) -> Option<(usize, Undone)> {
-    // The longest name is four letters; a number has at most eight digits.
+    // No name is longer than seven letters; a number has at most eight digits.
     let end = bytes.iter().take(12).position(|&byte| byte == b';')?;
     let plain = match &bytes[1..end] {
         b"amp" => b'&',
@@ -171,10 +194,28 @@ fn read_entity(bytes: &[u8]) -> Option<(usize, Undone)> {
         b"quot" => b'"',
         b"apos" => b'\'',
         b"nbsp" => b' ',
+        // `&eacute;`: comparing leaves the accent out anyway.
+        [letter, accent @ ..] if ACCENTS.contains(&accent) => *letter,
         name => return letter(numbered(name)?, end + 1),
     };
     Some((end + 1, Undone::Byte(plain)))
 }
+
+/// The longest tag.
+const TAG: usize = 1024;
+
+/// A tag, which editors and web pages put in a word wherever its look changes. One in which something is written out stays.
+fn read_tag(bytes: &[u8]) -> Option<(usize, Undone)> {
+    let begins = bytes.get(1).is_some_and(|&byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'));
+    let inside = bytes[1..bytes.len().min(TAG)].iter();
+    let end = inside.clone().position(|&byte| matches!(byte, b'<' | b'>')).filter(|&end| begins && bytes[end + 1] == b'>')?;
+    let escapes = inside.take(end).any(|&byte| matches!(byte, b'%' | b'\\' | b'&'));
+    let quoted = bytes[..end].windows(3).filter(|three| three[0] == b'=' && hex(three, 1, 2).is_some()).count();
+    (!escapes && quoted < FEW_QUOTED).then_some((end + 2, Undone::Nothing))
+}
+
+/// How the names of letters with an accent end.
+const ACCENTS: [&[u8]; 8] = [b"acute", b"grave", b"circ", b"uml", b"tilde", b"cedil", b"ring", b"caron"];
 
 fn numbered(name: &[u8]) -> Option<u32> {
     let digits = std::str::from_utf8(name.strip_prefix(b"#")?).ok()?;
@@ -196,8 +237,10 @@ mod tests {
     fn each_kind_is_undone() {
         assert_eq!(alone(0, "a%20%C3%a4%u0041%zz%4"), "a äA%zz%4");
         assert_eq!(alone(1, r#"\"a\n\u0041\u{42}\x43\104\ud83d\ude00\q\U00000045"#), "\"a\nABCD😀\\qE");
-        assert_eq!(alone(2, "&lt;&#65;&#x42;&what;&"), "<AB&what;&");
-        assert_eq!(alone(3, "=41=C3=A4=zz="), "Aä=zz=");
+        assert_eq!(alone(2, "&lt;&#65;&#x42;&ouml;&what;&"), "<ABo&what;&");
+        assert_eq!(alone(4, "<p class=\"a\">The ke<b>y</b> i<!-- no -->s</p> <a x=\"&amp;\">"), "The key is <a x=\"&amp;\">");
+        assert_eq!(alone(4, "a < b, c <d, <e> << 3 <"), "a < b, c <d,  << 3 <");
+        assert_eq!(alone(3, "=41=C3=A4=zz=\r\nb=\nc="), "Aä=zzbc=");
     }
 
     #[test]

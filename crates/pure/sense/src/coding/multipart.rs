@@ -1,17 +1,15 @@
 //! The bodies of a multipart body, joined: what stands between them is the sender's to choose.
 
-/// Whether the bytes begin with a boundary and a head.
-pub(super) fn looks(bytes: &[u8]) -> bool {
-    let first = bytes.iter().take(80).position(|&byte| byte == b'\n').unwrap_or_default();
-    bytes.starts_with(b"--") && first > 2 && bytes[first..].iter().take(80).any(|&byte| byte == b':')
-}
+use super::signs::find;
 
-/// The bodies, joined, without boundaries and heads.
-pub(super) fn bodies(bytes: &[u8]) -> Vec<u8> {
-    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
-    let boundary = lines.next().unwrap_or_default().trim_ascii_end();
-    let (mut out, mut in_head) = (Vec::with_capacity(bytes.len()), true);
-    for line in lines {
+/// How a part's head goes on after its boundary.
+const HEAD: &[u8] = b"content-";
+
+/// Undoes a multipart body: the bodies after its first boundary, joined, without boundaries and heads.
+pub(super) fn bodies(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (begin, boundary) = boundary(bytes)?;
+    let (mut out, mut in_head) = (Vec::with_capacity(bytes.len() - begin), true);
+    for line in bytes[begin..].split_inclusive(|&byte| byte == b'\n').skip(1) {
         if line.starts_with(boundary) {
             in_head = true;
             // The line end before a boundary is the boundary's.
@@ -23,7 +21,21 @@ pub(super) fn bodies(bytes: &[u8]) -> Vec<u8> {
             out.extend_from_slice(line);
         }
     }
-    out
+    Some(out)
+}
+
+/// The first boundary and where it stands: what begins with `--` on the line before a head.
+fn boundary(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut before = 0;
+    while let Some(end) = find(&bytes[before..], b'\n').map(|end| before + end) {
+        let head = bytes.get(end + 1..end + 1 + HEAD.len()).is_some_and(|next| next.eq_ignore_ascii_case(HEAD));
+        let line = &bytes[before..end];
+        if head && let Some(dashes) = line.windows(2).position(|two| two == b"--") {
+            return Some((before + dashes, line[dashes..].trim_ascii_end())).filter(|(_, boundary)| boundary.len() > 2);
+        }
+        before = end + 1;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -32,10 +44,9 @@ mod tests {
 
     #[test]
     fn bodies_are_joined() {
-        let text =
-            b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none \r\n--b\r\nX: y\r\n\r\ntwo\r\n--b--\r\n";
-        assert!(looks(text));
-        assert_eq!(bodies(text), b"one two");
-        assert!(!looks(b"-- a comment") && !looks(b"--"));
+        let text = b"To: a\n\n--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none \r\n--b\r\ncontent-X: y\r\n\r\ntwo\r\n--b--\r\n";
+        assert_eq!(bodies(text).as_deref(), Some(&b"one two"[..]));
+        assert_eq!(bodies(b"-- a comment\nContentment: no"), None);
+        assert_eq!(bodies(b"--\ncontent-type: x"), None);
     }
 }

@@ -4,42 +4,32 @@ use super::squeezed::inflate;
 use super::{Coding, Take};
 use crate::Beyond;
 
-/// Bytes before a pack: the commands of a push.
-const BEFORE: usize = 64 << 10;
+/// The version of a pack and the number of its objects stand before them.
+const HEAD: usize = 12;
 
-/// Undoes the objects of a pack. Deltas are seen with their instructions: what they insert stands in them plainly.
-pub(super) fn undo(bytes: &[u8], take: &mut dyn Take) -> bool {
-    let Some(begin) = begin(bytes) else { return false };
-    take.layer(&[], &bytes[..begin]);
-    let count = u32::from_be_bytes([bytes[begin + 8], bytes[begin + 9], bytes[begin + 10], bytes[begin + 11]]);
-    let (mut at, mut all) = (begin + 12, Vec::new());
-    for _ in 0..count {
-        let Some(head) = head(&bytes[at..]) else { break };
+/// Undoes the objects of the pack at the start, joined; the bytes that were read. Deltas are seen with their instructions:
+/// what they insert stands in them plainly.
+pub(super) fn undo(bytes: &[u8], take: &mut dyn Take) -> usize {
+    let (mut at, mut all) = (HEAD, Vec::new());
+    // It ends where no object follows: the number of them is the sender's to write.
+    while let Some(head) = head(bytes.get(at..).unwrap_or_default()) {
         let object = inflate(&bytes[at + head..], true, take.room().saturating_sub(all.len()));
         if object.more {
             take.beyond(Beyond::Size);
-            break;
-        }
-        if object.used == 0 {
-            break;
         }
         all.extend_from_slice(&object.bytes);
+        if !object.done {
+            break;
+        }
         at += head + object.used;
     }
     take.layer(&[Coding::GitPack], &all);
-    true
-}
-
-/// Where the pack begins.
-fn begin(bytes: &[u8]) -> Option<usize> {
-    let window = &bytes[..bytes.len().min(BEFORE)];
-    let found = window.windows(8).position(|head| matches!(head, b"PACK\0\0\0\x02" | b"PACK\0\0\0\x03"));
-    found.filter(|begin| begin + 12 < bytes.len())
+    at.min(bytes.len())
 }
 
 /// The length of an object's head: its kind and size, and what a delta is made from.
 fn head(bytes: &[u8]) -> Option<usize> {
-    let number = |from: usize| bytes.get(from..)?.iter().position(|byte| byte & 0x80 == 0).map(|last| from + last + 1);
+    let number = |from: usize| bytes.get(from..)?.iter().take(10).position(|byte| byte & 0x80 == 0).map(|last| from + last + 1);
     let after = number(0)?;
     match bytes[0] >> 4 & 7 {
         6 => number(after),

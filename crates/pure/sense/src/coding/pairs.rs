@@ -1,22 +1,44 @@
 //! The values of `name=value` pairs: a form, the query of an address, cookies.
 
-use super::{Coding, Take, percent};
+use super::percent;
+use super::signs::find;
 
-/// Undoes pairs where that joins something, or where a `+` may be a space.
-pub(super) fn undo(bytes: &[u8], take: &mut dyn Take) {
-    if bytes.contains(&b'+') || bytes.iter().filter(|byte| **byte == b'=').count() > 1 {
-        take.layer(&[Coding::Form], &values(bytes));
+/// The values where that joins something: the value of a single pair stands there as it is. In a text of several lines,
+/// only what holds no spaces is one: programs are full of `=`, `;` and `?`.
+pub(super) fn joined(bytes: &[u8]) -> Vec<u8> {
+    if find(bytes, b'\n').is_none() {
+        return if is_form(bytes) { values(bytes) } else { Vec::new() };
     }
-}
-
-/// The values, joined and percent-decoded. Pairs end at `&` or `;`, the first may follow a `?`.
-pub(crate) fn values(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    for pair in bytes.split(|byte| matches!(byte, b'&' | b';' | b'?')) {
-        let Some(equals) = pair.iter().position(|&byte| byte == b'=') else { continue };
-        out.extend_from_slice(&percent(&pair[equals + 1..], true));
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let Some(ampersand) = find(&bytes[at..], b'&') {
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>');
+        let begin = bytes[at..at + ampersand].iter().rposition(ends).map_or(at, |before| at + before + 1);
+        let end = bytes[at + ampersand..].iter().position(ends).map_or(bytes.len(), |end| at + ampersand + end);
+        if is_form(&bytes[begin..end]) {
+            out.extend(values(&bytes[begin..end]));
+        }
+        at = end;
     }
     out
+}
+
+/// The values, joined and percent-decoded.
+pub(crate) fn values(bytes: &[u8]) -> Vec<u8> {
+    each_value(bytes).flatten().collect()
+}
+
+/// Each value, percent-decoded. Pairs end at `&` or `;`, the first may follow a `?`.
+pub(crate) fn each_value(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let value = |pair: &[u8]| pair.iter().position(|&byte| byte == b'=').map(|equals| percent(&pair[equals + 1..], true));
+    split(bytes).filter_map(value)
+}
+
+fn is_form(bytes: &[u8]) -> bool {
+    split(bytes).filter(|pair| pair.contains(&b'=')).nth(1).is_some()
+}
+
+fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| matches!(byte, b'&' | b';' | b'?'))
 }
 
 #[cfg(test)]
@@ -29,5 +51,7 @@ mod tests {
         assert_eq!(values(b"/path?q=x&r=y"), b"xy");
         assert_eq!(values(b"a=1; b=2"), b"12");
         assert_eq!(values(b"nothing"), b"");
+        assert_eq!(joined(b"see\n/path?q=x&r=y if a == b && c == d"), b"xy");
+        assert_eq!(joined(b"a=1"), b"");
     }
 }

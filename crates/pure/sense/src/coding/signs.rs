@@ -1,13 +1,10 @@
-//! What a piece of bytes could hold, seen in one pass: bytes that hold nothing wrapped are read once and left.
+//! What a piece of bytes could hold: bytes that hold nothing wrapped are seen to do so at little cost, and left.
+
+use std::ops::Range;
 
 const BASE64: u8 = 1;
 const HEXISH: u8 = 2;
-const PERCENT: u8 = 4;
-const BACKSLASH: u8 = 8;
-const AMPERSAND: u8 = 16;
-const EQUALS: u8 = 32;
-const QUOTE: u8 = 64;
-const BINARY: u8 = 128;
+const BINARY: u8 = 4;
 
 /// The shortest run of digits that is decoded: twelve bytes of base64, eight of hexadecimal.
 pub(super) const LEAST_DIGITS: usize = 16;
@@ -15,54 +12,96 @@ pub(super) const LEAST_DIGITS: usize = 16;
 /// What a piece calls for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signs {
-    /// The longest run of base64 digits.
-    pub(crate) base64: usize,
-    /// The longest run of hexadecimal digits and what stands between them.
-    pub(crate) hexish: usize,
-    pub(crate) percent: bool,
-    pub(crate) backslash: bool,
-    pub(crate) ampersand: bool,
-    pub(crate) equals: bool,
+    /// Where runs of base64 digits are.
+    pub(crate) base64: Vec<Range<usize>>,
+    /// Where runs of hexadecimal digits and of what stands between them are.
+    pub(crate) hexish: Vec<Range<usize>>,
+    pub(crate) marks: Marks,
     pub(crate) quotes: bool,
-    /// Bytes that are no ASCII text.
-    pub(crate) binary: usize,
+    /// There is what is no ASCII text.
+    pub(crate) binary: bool,
 }
 
 impl Signs {
     /// The signs of the bytes.
     pub(crate) fn of(bytes: &[u8]) -> Signs {
-        let (mut all, mut binary) = (0, 0);
-        let (mut base64, mut hexish) = (Longest::default(), Longest::default());
-        for &byte in bytes {
-            let class = CLASS[usize::from(byte)];
-            all |= class;
-            binary += usize::from(class >> 7);
-            base64.step(class & BASE64 != 0);
-            hexish.step(class & HEXISH != 0);
-        }
         Signs {
-            base64: base64.most,
-            hexish: hexish.most,
-            percent: all & PERCENT != 0,
-            backslash: all & BACKSLASH != 0,
-            ampersand: all & AMPERSAND != 0,
-            equals: all & EQUALS != 0,
-            quotes: all & QUOTE != 0,
-            binary,
+            base64: of_class(bytes, BASE64),
+            hexish: of_class(bytes, HEXISH),
+            marks: Marks::of(bytes),
+            quotes: bytes.contains(&b'"'),
+            binary: !bytes.is_ascii() || holds_controls(bytes),
         }
     }
 
     /// Whether there is nothing to undo.
     pub(crate) fn plain(&self) -> bool {
-        let marks = self.percent || self.backslash || self.ampersand || self.equals || self.quotes || self.binary > 0;
-        !marks && self.base64 < LEAST_DIGITS && self.hexish < LEAST_DIGITS
+        let digits = !self.base64.is_empty() || !self.hexish.is_empty();
+        !(digits || self.marks != Marks::default() || self.quotes || self.binary)
     }
+}
+
+/// Which characters of those that begin something written out there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) percent: bool,
+    pub(crate) backslash: bool,
+    pub(crate) ampersand: bool,
+    pub(crate) equals: bool,
+    pub(crate) less: bool,
+}
+
+impl Marks {
+    /// The marks in the bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Marks {
+        let [percent, backslash, ampersand, equals, less] = [b'%', b'\\', b'&', b'=', b'<'].map(|mark| bytes.contains(&mark));
+        Marks { percent, backslash, ampersand, equals, less }
+    }
+}
+
+/// Runs of bytes that are within a class, at least so long. One byte in so many is looked at, and those around it if it is.
+pub(super) fn runs(bytes: &[u8], least: usize, within: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
+    let (mut runs, mut from, mut at) = (Vec::new(), 0, least - 1);
+    while at < bytes.len() {
+        if within(bytes[at]) {
+            let begin = bytes[from..at].iter().rposition(|&byte| !within(byte)).map_or(from, |before| from + before + 1);
+            let end = bytes[at..].iter().position(|&byte| !within(byte)).map_or(bytes.len(), |length| at + length);
+            if end - begin >= least {
+                runs.push(begin..end);
+            }
+            (from, at) = (end, end);
+        }
+        at += least;
+    }
+    runs
+}
+
+fn of_class(bytes: &[u8], class: u8) -> Vec<Range<usize>> {
+    runs(bytes, LEAST_DIGITS, |byte| CLASS[usize::from(byte)] & class != 0)
+}
+
+/// Where a byte first stands. Many are looked at together, as iterating does not.
+pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    let holds = |chunk: &[u8]| chunk.iter().fold(false, |any, &one| any | (one == byte));
+    let before = bytes.chunks(32).take_while(|chunk| !holds(chunk)).count() * 32;
+    bytes.get(before..)?.iter().position(|&one| one == byte).map(|at| before + at)
 }
 
 /// Whether the bytes read like text: nine in ten are printable.
 pub(crate) fn readable(bytes: &[u8]) -> bool {
     let plain = bytes.iter().filter(|&&byte| CLASS[usize::from(byte)] & BINARY == 0).count();
-    plain * 10 >= bytes.len() * 9 || std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control))
+    plain * 10 >= bytes.len() * 9 || is_text(bytes)
+}
+
+/// Whether the bytes are text and nothing else.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    !holds_controls(bytes) && std::str::from_utf8(bytes).is_ok()
+}
+
+/// Whether there are control characters but those that move on. Without a branch, so that many bytes are looked at together.
+fn holds_controls(bytes: &[u8]) -> bool {
+    let control = |byte: u8| (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r') | (byte == 0x7f);
+    bytes.iter().fold(false, |any, &byte| any | control(byte))
 }
 
 /// The shortest stretch of text within noise that is taken for text.
@@ -70,35 +109,96 @@ const STRETCH: usize = 6;
 
 /// Appends the stretches of the bytes that read like text; the longest gap between them.
 pub(super) fn legible(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    let (mut gap, mut most) = (0, 0);
-    for chunk in bytes.utf8_chunks() {
-        for stretch in chunk.valid().split_inclusive(|letter| letter < ' ' && !matches!(letter, '\t' | '\n' | '\r')) {
-            if stretch.len() >= STRETCH {
-                out.extend_from_slice(stretch.as_bytes());
-                gap = 0;
-            } else {
-                gap += stretch.len();
-            }
-            most = most.max(gap);
+    let (mut at, mut before, mut most) = (0, 0, 0);
+    while let Some(begin) = next_stretch(bytes, at) {
+        let end = begin + stretch(&bytes[begin..]);
+        // What ends a stretch belongs to none.
+        at = end + 1;
+        if end - begin >= STRETCH {
+            out.extend_from_slice(&bytes[begin..end]);
+            // A zero between two texts keeps them apart; noise within one does not.
+            out.extend(bytes.get(end).filter(|byte| **byte < b' '));
+            most = most.max(begin - before);
+            before = end;
         }
-        gap += chunk.invalid().len();
-        most = most.max(gap);
     }
-    most
+    most.max(bytes.len() - before)
 }
 
-#[derive(Default)]
-struct Longest {
-    now: usize,
-    most: usize,
+/// Where bytes begin, at `from` or after it, that could be a stretch. Without a branch that depends on them, since noise
+/// leads every prediction astray.
+fn next_stretch(bytes: &[u8], from: usize) -> Option<usize> {
+    let (mut run, mut before) = (0, BAD);
+    for (at, &byte) in bytes.iter().enumerate().skip(from) {
+        let kind = KIND[usize::from(byte)];
+        let [kept, more] = GOES_ON[usize::from(before)][usize::from(kind)];
+        run = (run & kept) + more;
+        before = kind;
+        if run == STRETCH {
+            return Some(at + 1 - STRETCH);
+        }
+    }
+    None
 }
 
-impl Longest {
-    #[inline]
-    fn step(&mut self, within: bool) {
-        self.now = if within { self.now + 1 } else { 0 };
-        self.most = self.most.max(self.now);
+/// What a byte is to a text: one of its letters, none, or the first or a further byte of a letter beyond ASCII.
+const ASCII: u8 = 0;
+const BAD: u8 = 1;
+const FIRST: u8 = 2;
+const FURTHER: u8 = 3;
+
+const KIND: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
+    let mut table = [BAD; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'\t' | b'\n' | b'\r' | 0x20..=0x7e => ASCII,
+            0x80..=0xbf => FURTHER,
+            0xc2..=0xf4 => FIRST,
+            _ => BAD,
+        };
+        byte += 1;
     }
+    table
+}
+
+/// What becomes of a run when one kind of byte follows another: what of it is kept, and what is added.
+const GOES_ON: [[[usize; 2]; 4]; 4] = {
+    const MORE: [usize; 2] = [usize::MAX, 1];
+    const ANEW: [usize; 2] = [0, 1];
+    const NONE: [usize; 2] = [0, 0];
+    [[MORE, NONE, MORE, NONE], [MORE, NONE, MORE, NONE], [ANEW, NONE, ANEW, MORE], [MORE, NONE, MORE, MORE]]
+};
+
+/// How many bytes at the start are text.
+fn stretch(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if KIND[usize::from(byte)] == ASCII {
+            at += 1;
+        } else {
+            match character(&bytes[at..]) {
+                Some(letter) => at += letter.len_utf8(),
+                None => break,
+            }
+        }
+    }
+    at
+}
+
+/// The character beyond ASCII at the start.
+pub(crate) fn character(bytes: &[u8]) -> Option<char> {
+    let length = match bytes.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    // Most of what is none is seen by its second byte.
+    let goes_on = bytes.get(1).is_some_and(|byte| byte & 0xc0 == 0x80);
+    std::str::from_utf8(bytes.get(..length).filter(|_| goes_on)?).ok()?.chars().next()
 }
 
 const CLASS: [u8; 256] = classes();
@@ -116,19 +216,11 @@ const fn classes() -> [u8; 256] {
 
 const fn class(byte: u8) -> u8 {
     let base64 = if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_') { BASE64 } else { 0 };
-    let between = matches!(byte, b' ' | b':' | b',' | b'-' | b'x' | b'X' | b'\\' | b'%' | b'\n' | b'\r');
+    let between =
+        matches!(byte, b' ' | b':' | b',' | b';' | b'-' | b'x' | b'X' | b'\\' | b'%' | b'\t' | b'\n' | b'\r');
     let hexish = if byte.is_ascii_hexdigit() || between { HEXISH } else { 0 };
     let text = matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
-    let mark = match byte {
-        b'%' => PERCENT,
-        b'\\' => BACKSLASH,
-        b'&' => AMPERSAND,
-        b'=' => EQUALS,
-        b'"' => QUOTE,
-        _ if !text => BINARY,
-        _ => 0,
-    };
-    base64 | hexish | mark
+    base64 | hexish | if text { 0 } else { BINARY }
 }
 
 #[cfg(test)]
@@ -138,9 +230,39 @@ mod tests {
     #[test]
     fn prose_is_plain_and_what_is_wrapped_is_not() {
         assert!(Signs::of(b"Please write a short test, then run it.").plain());
-        for bytes in [&b"a%20b"[..], b"a\\nb", b"a=b", b"&amp;", b"\"a\"", b"VGhpcyBpcyBiYXNl", b"\x1f\x8b"] {
+        for bytes in [&b"a%20b"[..], b"a\\nb", b"a=b", b"&amp;", b"<b>", b"\"a\"", b"VGhpcyBpcyBiYXNl", b"\x1f\x8b"] {
             assert!(!Signs::of(bytes).plain());
         }
+    }
+
+    #[test]
+    fn runs_are_found_wherever_they_are() {
+        let naive = |bytes: &[u8]| {
+            let run = |begin: usize| begin..bytes[begin..].iter().position(|&byte| byte == b'.').map_or(bytes.len(), |end| begin + end);
+            let begins = (0..bytes.len()).filter(|&at| bytes[at] != b'.' && (at == 0 || bytes[at - 1] == b'.'));
+            begins.map(run).filter(|run| run.len() >= LEAST_DIGITS).collect::<Vec<_>>()
+        };
+        assert_eq!((find(&[b'a'; 100], b'b'), find(b"ab", b'b'), find(b"", b'b')), (None, Some(1), None));
+        for seed in 1..200usize {
+            let dots = |at: usize| if at * at * seed % 97 < 6 { b'.' } else { b'a' };
+            let bytes: Vec<u8> = (0..seed).map(dots).collect();
+            assert_eq!(of_class(&bytes, BASE64), naive(&bytes));
+            assert_eq!(find(&bytes, b'.'), bytes.iter().position(|&byte| byte == b'.'));
+        }
+    }
+
+    #[test]
+    fn text_is_read_out_of_noise() {
+        let read = |bytes: &[u8]| {
+            let mut out = Vec::new();
+            let gap = legible(bytes, &mut out);
+            (String::from_utf8(out).expect("text"), gap)
+        };
+        assert_eq!(read(b"\x80\xff\x01abcdef"), ("abcdef".into(), 3));
+        assert_eq!(read("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".as_bytes()), ("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".into(), 1));
+        assert_eq!(read(b"abc\xffde\xc3fghijklm\x80"), ("fghijklm".into(), 7));
+        assert_eq!(read(b"abcde\xff"), (String::new(), 6));
+        assert_eq!(read(b""), (String::new(), 0));
     }
 
     #[test]

@@ -1,127 +1,184 @@
-//! Compressed bytes: gzip wherever its mark stands, zlib where a piece begins with it, the files of a zip archive.
+//! Compressed bytes: gzip, zlib and git packs wherever their marks stand, the files of a zip archive.
 //!
-//! Checksums are not looked at: a reader at the other end need not either. What ends early is read as far as it goes.
+//! Checksums are not looked at: a reader at the other end need not either. What ends early is read as far as it goes, and
+//! what comes after its mark is looked at once more, since a mark may stand there by chance or to hide the next.
 
 use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::{
-    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
-};
+use miniz_oxide::inflate::core::inflate_flags::{TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF};
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use super::{Coding, Signs, Take};
+use super::signs::find;
+use super::{Coding, Take, pack};
 use crate::{Beyond, Bounds, Seal, entropy};
 
-/// Members of one piece that are undone.
-const MEMBERS: usize = 256;
+/// Marks that are tried. Noise has one in 16 KiB.
+const TRIES: usize = 16 << 10;
+
+/// Bytes that are read for each byte, marks within each other's reach being read again.
+const READ: usize = 8;
+
+/// What noise gives before it fails is shorter.
+const LITTLE: usize = 16;
+
+/// What the first buffer holds at most; what inflates to more is given more.
+const BUFFER: usize = 64 << 10;
+
+/// Where the mark of zlib is looked for in digits.
+const BEGINNING: usize = 64;
 
 /// What was inflated.
 pub(super) struct Inflated {
     pub(super) bytes: Vec<u8>,
     /// Bytes that were read for it.
     pub(super) used: usize,
+    /// It came to its own end.
+    pub(super) done: bool,
     /// There was more than there was room for.
     pub(super) more: bool,
 }
 
-/// Undoes what is compressed, and judges the rest when it is no text.
-pub(super) fn undo(bytes: &[u8], signs: &Signs, bounds: &Bounds, take: &mut dyn Take) {
-    if signs.binary == 0 {
-        return;
+/// Undoes what is compressed, and judges the rest.
+pub(super) fn undo(bytes: &[u8], bounds: &Bounds, take: &mut dyn Take) {
+    // A picture is compressed, too, and no text.
+    let media = entropy::seal(bytes) == Some(Seal::Media);
+    let mut members = Members { bytes, media, zero: 0, undone: Vec::new(), read: 0 };
+    if bounds.raw_deflate && !bytes.is_empty() {
+        members.give(0, 0, Coding::Deflate, take);
     }
-    let mut undone = Vec::new();
-    if entropy::is_zlib(bytes) {
-        give(bytes, 0, 0, Coding::Zlib, &mut undone, take);
-    } else if bounds.raw_deflate && !bytes.is_empty() {
-        give(bytes, 0, 0, Coding::Deflate, &mut undone, take);
-    }
-    let mut at = 0;
-    while let Some((begin, body, coding)) = next(bytes, at) {
-        if undone.len() >= MEMBERS {
-            return take.beyond(Beyond::Decodings);
+    let (mut at, mut tries) = (0, 0);
+    while let Some((begin, body, coding)) = members.next(at) {
+        tries += 1;
+        if tries > TRIES || members.read / READ > bytes.len() + BUFFER {
+            take.beyond(Beyond::Work);
+            break;
         }
-        let used = match coding {
-            Coding::Zip => stored_or_deflated(bytes, begin, body, &mut undone, take),
-            _ => give(bytes, begin, body, coding, &mut undone, take),
+        at = match coding {
+            Coding::Zip => members.file(begin, body, take),
+            Coding::GitPack => members.pack(begin, take),
+            _ => members.give(begin, body, coding, take),
         };
-        at = body + used;
     }
-    entropy::judge(bytes, &undone, take);
+    entropy::judge(bytes, &members.undone, take);
 }
 
-/// The next member: where it begins, where its deflated bytes do, and what it is.
-fn next(bytes: &[u8], from: usize) -> Option<(usize, usize, Coding)> {
-    (from..bytes.len().saturating_sub(3)).find_map(|at| match &bytes[at..] {
-        [0x1f, 0x8b, 8, ..] => Some((at, at + gzip_head(&bytes[at..])?, Coding::Gzip)),
-        [b'P', b'K', 3, 4, ..] => Some((at, at + zip_head(&bytes[at..])?, Coding::Zip)),
-        _ => None,
-    })
+struct Members<'b> {
+    bytes: &'b [u8],
+    media: bool,
+    /// A place from which no zero stands before this one.
+    zero: usize,
+    /// Where something was undone, in order.
+    undone: Vec<(usize, usize)>,
+    read: usize,
 }
 
-fn give(
-    bytes: &[u8],
-    begin: usize,
-    body: usize,
-    coding: Coding,
-    undone: &mut Vec<(usize, usize)>,
-    take: &mut dyn Take,
-) -> usize {
-    let inflated = inflate(&bytes[body..], coding == Coding::Zlib, take.room());
-    if inflated.more {
-        take.beyond(Beyond::Size);
+impl Members<'_> {
+    /// The next one: where it begins, where its deflated bytes do, and what it is.
+    fn next(&mut self, from: usize) -> Option<(usize, usize, Coding)> {
+        (from..self.bytes.len().saturating_sub(3)).find_map(|at| {
+            let (body, coding) = match &self.bytes[at..] {
+                [0x1f, 0x8b, 8, ..] => (self.gzip_head(at)?, Coding::Gzip),
+                [b'P', b'K', 3, 4, ..] => (self.zip_head(at)?, Coding::Zip),
+                [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] => (at, Coding::GitPack),
+                [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] if !self.media => (at, Coding::Zlib),
+                head if at == 0 && entropy::is_zlib(head) => (at, Coding::Zlib),
+                _ => return None,
+            };
+            Some((at, body, coding))
+        })
     }
-    if !inflated.bytes.is_empty() {
-        undone.push((begin, body + inflated.used));
-        take.layer(&[coding], &inflated.bytes);
-    }
-    inflated.used
-}
 
-/// A file of an archive: encrypted, stored or deflated; anything else is opaque.
-fn stored_or_deflated(
-    bytes: &[u8],
-    begin: usize,
-    body: usize,
-    undone: &mut Vec<(usize, usize)>,
-    take: &mut dyn Take,
-) -> usize {
-    let word = |at: usize| u16::from_le_bytes([bytes[begin + at], bytes[begin + at + 1]]);
-    let size = u32::from(word(18)) as usize | (u32::from(word(20)) as usize) << 16;
-    let size = size.min(bytes.len() - body);
-    if word(6) & 1 == 1 || !matches!(word(8), 0 | 8) {
-        take.sealed(Seal::Archive, size);
-        return size;
+    /// Gives what inflates from `body` on; where to go on.
+    fn give(&mut self, begin: usize, body: usize, coding: Coding, take: &mut dyn Take) -> usize {
+        let inflated = inflate(&self.bytes[body..], coding == Coding::Zlib, take.room());
+        self.read += inflated.used;
+        if inflated.more {
+            take.beyond(Beyond::Size);
+        }
+        if inflated.bytes.len() >= LITTLE || inflated.done {
+            self.undone.push((begin, body + inflated.used));
+            take.layer(&[coding], &inflated.bytes);
+        }
+        if inflated.done { body + inflated.used } else { begin + 1 }
     }
-    // Stored bytes stand there as they are and are seen without undoing; their containers are found from here on.
-    if word(8) == 0 { 0 } else { give(bytes, begin, body, Coding::Zip, undone, take) }
-}
 
-/// The length of a gzip member's head.
-fn gzip_head(bytes: &[u8]) -> Option<usize> {
-    let flags = *bytes.get(3)?;
-    let mut at = 10;
-    if flags & 4 != 0 {
-        at += 2 + usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            at += bytes.get(at..)?.iter().position(|&byte| byte == 0)? + 1;
+    /// A file of an archive: encrypted, stored or deflated; anything else is opaque.
+    fn file(&mut self, begin: usize, body: usize, take: &mut dyn Take) -> usize {
+        let word = |at: usize| u16::from_le_bytes([self.bytes[begin + at], self.bytes[begin + at + 1]]);
+        let size = u32::from(word(18)) as usize | (u32::from(word(20)) as usize) << 16;
+        match (word(6) & 1, word(8)) {
+            (0, 8) => self.give(begin, body, Coding::Zip, take),
+            // Stored bytes stand there as they are and are seen without undoing; what is in them is found from here on.
+            (0, 0) => body,
+            _ => {
+                take.sealed(Seal::Archive, size.min(self.bytes.len() - body));
+                begin + 1
+            }
         }
     }
-    at += if flags & 2 != 0 { 2 } else { 0 };
-    (at < bytes.len()).then_some(at)
+
+    fn pack(&mut self, begin: usize, take: &mut dyn Take) -> usize {
+        let used = pack::undo(&self.bytes[begin..], take);
+        self.read += used;
+        self.undone.push((begin, begin + used));
+        begin + used.max(1)
+    }
+
+    /// Where the head of a gzip member ends.
+    fn gzip_head(&mut self, begin: usize) -> Option<usize> {
+        let flags = *self.bytes.get(begin + 3)?;
+        let mut at = begin + 10;
+        if flags & 4 != 0 {
+            at += 2 + usize::from(u16::from_le_bytes([*self.bytes.get(at)?, *self.bytes.get(at + 1)?]));
+        }
+        for flag in [8, 16] {
+            if flags & flag != 0 {
+                at = self.zero_from(at)? + 1;
+            }
+        }
+        at += if flags & 2 != 0 { 2 } else { 0 };
+        (at < self.bytes.len()).then_some(at)
+    }
+
+    /// The first zero from there. Kept, since of many marks each may ask for the same far one.
+    fn zero_from(&mut self, at: usize) -> Option<usize> {
+        if self.zero < at {
+            self.zero = at + self.bytes.get(at..)?.iter().position(|&byte| byte == 0).unwrap_or(self.bytes.len() - at);
+        }
+        (self.zero < self.bytes.len()).then_some(self.zero)
+    }
+
+    fn zip_head(&self, begin: usize) -> Option<usize> {
+        let byte = |at: usize| self.bytes.get(begin + at).copied();
+        let word = |at: usize| Some(usize::from(u16::from_le_bytes([byte(at)?, byte(at + 1)?])));
+        let end = begin + 30 + word(26)? + word(28)?;
+        (end < self.bytes.len()).then_some(end)
+    }
 }
 
-fn zip_head(bytes: &[u8]) -> Option<usize> {
-    let word = |at: usize| Some(usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])));
-    let end = 30 + word(26)? + word(28)?;
-    (end < bytes.len()).then_some(end)
+/// Whether a mark stands in bytes that may have begun before it. That of zlib is so short that only the beginning counts.
+pub(super) fn holds_mark(bytes: &[u8]) -> bool {
+    let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
+    let marks = [(&b"\x1f\x8b\x08"[..], 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
+    bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib) || marks.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
+}
+
+/// Whether the mark stands there, which is looked for by the byte of it that is rare in text.
+fn holds(bytes: &[u8], mark: &[u8], rare: usize) -> bool {
+    let mut at = rare;
+    while let Some(found) = bytes.get(at..).and_then(|rest| find(rest, mark[rare])) {
+        if bytes[at + found - rare..].starts_with(mark) {
+            return true;
+        }
+        at += found + 1;
+    }
+    false
 }
 
 /// Inflates what it can within `room` bytes.
 pub(super) fn inflate(bytes: &[u8], zlib: bool, room: usize) -> Inflated {
     let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | if zlib { TINFL_FLAG_PARSE_ZLIB_HEADER } else { 0 };
     let mut state = Box::<DecompressorOxide>::default();
-    let mut out = vec![0; bytes.len().saturating_mul(2).clamp(256, room.max(1))];
+    let mut out = vec![0; bytes.len().saturating_mul(2).clamp(256, BUFFER).min(room.max(1))];
     let (mut used, mut made) = (0, 0);
     loop {
         let (status, read, wrote) = decompress(&mut state, &bytes[used..], &mut out, made, flags);
@@ -129,7 +186,8 @@ pub(super) fn inflate(bytes: &[u8], zlib: bool, room: usize) -> Inflated {
         made += wrote;
         if status != TINFLStatus::HasMoreOutput || made >= room {
             out.truncate(made);
-            return Inflated { bytes: out, used, more: status == TINFLStatus::HasMoreOutput };
+            let (done, more) = (status == TINFLStatus::Done, status == TINFLStatus::HasMoreOutput);
+            return Inflated { bytes: out, used, done, more };
         }
         out.resize((out.len() * 2).min(room), 0);
     }

@@ -3,22 +3,27 @@
 //! It reads quoted strings and nothing else, so half a document, many in a row and a stream of events read alike.
 
 use super::escapes::backslash;
+use super::signs::find;
 
 /// The strings of a document.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Strings {
     /// Values and elements, joined.
     pub(crate) values: Vec<u8>,
+    /// Where each of them ends.
+    pub(crate) ends: Vec<usize>,
     /// Names of fields, joined: text can be hidden in them, too. One that came lately is left out: items are alike.
     pub(crate) names: Vec<u8>,
-    /// Something outside of the strings is written out, too.
-    pub(crate) backslash_outside: bool,
+    /// What stands outside of the strings.
+    pub(crate) outside: Vec<u8>,
 }
 
 /// Whether the bytes look like JSON, or hold some.
 pub(crate) fn looks_structured(bytes: &[u8]) -> bool {
     let begins = bytes.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'[' | b'"'));
-    begins || bytes.windows(2).any(|pair| matches!(pair, b"{\"" | b"[\"" | b"\":" | b"\",") || pair == b",\"")
+    let mut quotes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);
+    let before = |at: usize| matches!(bytes[..at].last(), Some(b'{' | b'[' | b','));
+    begins || quotes.any(|at| before(at) || matches!(bytes.get(at + 1), Some(b':' | b',')))
 }
 
 /// The strings of the bytes. A string that does not end goes on to the end.
@@ -26,16 +31,18 @@ pub(crate) fn strings(bytes: &[u8]) -> Strings {
     let mut found = Strings { values: Vec::with_capacity(bytes.len()), ..Strings::default() };
     let mut lately = Vec::new();
     let mut at = 0;
-    while let Some(open) = bytes[at..].iter().position(|&byte| byte == b'"') {
-        found.backslash_outside |= bytes[at..at + open].contains(&b'\\');
+    while let Some(open) = find(&bytes[at..], b'"') {
+        found.outside.extend_from_slice(&bytes[at..at + open]);
         let begin = found.values.len();
         at = string(bytes, at + open + 1, &mut found.values);
         if bytes[at..].trim_ascii_start().first() == Some(&b':') {
             let name = found.values.split_off(begin);
             name_came(name, &mut found.names, &mut lately);
+        } else {
+            found.ends.push(found.values.len());
         }
     }
-    found.backslash_outside |= bytes[at..].contains(&b'\\');
+    found.outside.extend_from_slice(&bytes[at..]);
     found
 }
 
@@ -75,6 +82,7 @@ mod tests {
 
     fn read(text: &str) -> (String, String) {
         let found = strings(text.as_bytes());
+        assert!(!found.outside.contains(&b'"'));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (text(&found.values), text(&found.names))
     }

@@ -12,7 +12,7 @@ use crate::session::generation;
 /// How long before its end a token is replaced.
 const BEFORE: Duration = Duration::from_secs(60);
 /// The shortest time between two attempts.
-const REST: Duration = Duration::from_secs(30);
+const REST: Duration = Duration::from_secs(5);
 
 /// Derives all that is lent once more.
 pub(in crate::session) type Again = Box<dyn Fn() -> Result<Vec<Lent>, Problem> + Send + Sync>;

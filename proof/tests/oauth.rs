@@ -1,0 +1,118 @@
+//! A login that lives in the vault: tokens are derived from it outside, renewed in time, and nothing of it is inside.
+
+mod whole;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use whole::{Operator, Ran};
+
+/// A server on the loopback; what it answers may depend on all that it was asked before.
+fn serve(answer: impl Fn(&str, usize) -> (u16, String) + Send + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let got = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&got);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
+            while !is_whole(&asked) {
+                match stream.read(&mut piece) {
+                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
+                    _ => break,
+                }
+            }
+            let asked = String::from_utf8_lossy(&asked).into_owned();
+            let mut kept = kept.lock().expect("whole");
+            let (status, body) = answer(&asked, kept.len());
+            kept.push(asked);
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+        }
+    });
+    (port, got)
+}
+
+fn is_whole(asked: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    body.len() >= length.unwrap_or(0)
+}
+
+/// An endpoint that takes each refresh token once, and gives another with every access token.
+fn endpoint() -> (u16, Arc<Mutex<Vec<String>>>) {
+    serve(|asked, before| {
+        let right = format!("grant_type=refresh_token&refresh_token=refresh-{}-hunter2&client_id=cid", before + 1);
+        if asked.ends_with(&right) && asked.starts_with("POST /oauth/token HTTP/1.1\r\n") {
+            let n = before + 2;
+            let body = format!(
+                r#"{{"access_token":"access-{}-hunter2","refresh_token":"refresh-{n}-hunter2","expires_in":61}}"#,
+                before + 1
+            );
+            (200, body)
+        } else {
+            (400, r#"{"error":"invalid_grant"}"#.into())
+        }
+    })
+}
+
+fn keep(operator: &Operator, value: &str, to: u16, at: u16) -> Ran {
+    let (to, url) = (format!("host.bastide:{to}"), format!("http://host.bastide:{at}/oauth/token"));
+    let mut command = operator.command(&["vault", "set", "login", "--to", &to, "--oauth", &url, "--client-id", "cid"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    child.stdin.take().expect("piped").write_all(value.as_bytes()).expect("sent");
+    Ran::of(child.wait_with_output().expect("ends"))
+}
+
+#[test]
+fn tokens_are_derived_and_renewed_and_the_login_stays_outside() {
+    for operator in Operator::each() {
+        let (at, asked) = endpoint();
+        let (to, got) = serve(|_, _| (200, "{}".into()));
+        assert_eq!(keep(&operator, "refresh-1-hunter2", to, at).exit, 0);
+        let listed = operator.bastide(&["vault", "list", "--json"]).stdout;
+        assert!(listed.contains("/oauth/token") && !listed.contains("hunter2"), "{listed}");
+        let policy = operator.write(
+            "policy.yaml",
+            &format!("bastide: 1\nname: oauth\nextends: [hardened]\nnetwork: {{allow: [{{to: \"host.bastide:{to}\", credential: login}}]}}\n"),
+        );
+        let policy = policy.to_string_lossy().into_owned();
+        let ask = format!("curl -s http://host.bastide:{to}/x");
+        let ran = operator.run(&["--policy", &policy], &format!("{ask}; sleep 7; {ask}; env; cat /proc/*/cmdline"));
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let bearer = |asked: &String| {
+            let line = asked.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization: "));
+            line.unwrap_or_default().to_owned()
+        };
+        let bearers: Vec<String> = got.lock().expect("whole").iter().map(bearer).collect();
+        assert_eq!(bearers, ["authorization: Bearer access-1-hunter2", "authorization: Bearer access-2-hunter2"]);
+        // Each refresh token was used once, and the next run goes on with the one that is kept.
+        assert_eq!(asked.lock().expect("whole").len(), 2);
+        assert_eq!(operator.run(&["--policy", &policy], &ask).exit, 0);
+        assert!(got.lock().expect("whole")[2].contains("access-3-hunter2"));
+        let log = operator.bastide(&["log", "--json"]).stdout;
+        assert!(!format!("{ran:?}{log}").contains("hunter2"), "{ran:?} {log}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_gives_none_lets_nothing_run() {
+    let operator = Operator::each().pop().expect("somebody");
+    let (at, _) = endpoint();
+    assert_eq!(keep(&operator, "refresh-9-hunter2", 1, at).exit, 0);
+    let policy = operator.write(
+        "policy.yaml",
+        "bastide: 1\nname: oauth\nextends: [hardened]\nnetwork: {allow: [{to: \"host.bastide:1\", credential: login}]}\n",
+    );
+    let ran = operator.run(&["--policy", &policy.to_string_lossy()], "echo ran");
+    assert!(ran.exit == 125 && ran.stdout.is_empty(), "{ran:?}");
+    assert!(ran.stderr.contains("E-PLANE-089") && ran.stderr.contains("400: invalid_grant"), "{ran:?}");
+    assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
+}
