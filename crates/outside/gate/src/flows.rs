@@ -158,8 +158,9 @@ impl Flows {
         let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
         let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
         let stopped = self.stops(&scan, sink);
-        if stopped.is_none() {
-            window.keep(fresh);
+        match stopped {
+            None => window.keep(fresh),
+            Some(_) => window.keep_end(&scan, &fresh),
         }
         stopped
     }

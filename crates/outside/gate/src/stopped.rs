@@ -78,7 +78,7 @@ impl Passage {
 
     /// The call that a program carries out without starting another one: it names the host.
     fn called(&self, asked: &Asked) -> Option<Cause> {
-        let id = self.ledger.borrow().lineage().naming(&asked.host.to_string())?;
+        let id = self.ledger.borrow().lineage().naming(&asked.host.to_string(), asked.port)?;
         Some(Cause { id, known: Known::Inferred })
     }
 

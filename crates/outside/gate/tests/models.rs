@@ -260,6 +260,20 @@ fn the_system_prompt_does_not_leave_by_an_endpoint_that_is_allowed() {
 }
 
 #[test]
+fn drops_after_the_first_do_not_pass_in_turns() {
+    let scene = scene(&FLOWS, None);
+    let said = serde_json::json!([{"role": "system", "content": SYSTEM}, {"role": "user", "content": "hi"}]);
+    assert!(scene.model("/v1/chat/completions", "", &chat(&said)).contains("200 OK"));
+    let mut left = 0;
+    for drop in SYSTEM.as_bytes().chunks(30) {
+        left += usize::from(scene.send("/ingest", "", std::str::from_utf8(drop).unwrap()).contains("thanks"));
+    }
+    // What is shorter than a run that is told leaves, and no more of it.
+    assert!(left <= 2, "{left} drops of 30 letters left");
+    assert!(scene.send("/ingest", "", "the summary: sales rose by four percent").contains("thanks"));
+}
+
+#[test]
 fn without_flow_rules_it_leaks() {
     let scene = scene(&[], None);
     let said = serde_json::json!([{"role": "system", "content": SYSTEM}, {"role": "user", "content": "hi"}]);

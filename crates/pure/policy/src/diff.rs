@@ -4,9 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    CanonicalPath, Data, Flow, Inference, Limit, Limits, Network, Policy, Provider, Route, Rule, print,
-};
+use crate::{CanonicalPath, Data, Flow, Inference, Limit, Limits, Network, Policy, Provider, Route, Rule, print};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

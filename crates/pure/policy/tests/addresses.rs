@@ -83,7 +83,8 @@ fn a_name_leads_where_its_rule_says() {
         addresses: addresses.iter().map(|text| Cidr::parse(text).expect("a network")).collect(),
         ..Rule::to(Target::parse(to).expect("a target"))
     };
-    let table: &[(&str, &[&str], &str, Result<(), Reason>)] = &[
+    type Row = (&'static str, &'static [&'static str], &'static str, Result<(), Reason>);
+    let table: &[Row] = &[
         ("a.com", &["10.20.0.0/16"], "10.20.1.2", Ok(())),
         ("a.com", &["10.20.0.0/16"], "10.21.0.1", Err(Reason::OtherAddress)),
         ("a.com", &["10.20.0.0/16"], "8.8.8.8", Err(Reason::OtherAddress)),

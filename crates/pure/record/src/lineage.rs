@@ -100,11 +100,15 @@ impl Lineage {
         }
     }
 
-    /// The newest call that names this host, for a program that carries calls out itself.
+    /// The newest call that names this host, with this port or none, for a program that carries calls out itself.
     #[must_use]
-    pub fn naming(&self, host: &str) -> Option<EventId> {
-        let names = |call: &&Call| call.words.iter().any(|word| word.contains(host));
-        self.calls.iter().rev().find(names).map(|call| call.id)
+    pub fn naming(&self, host: &str, port: u16) -> Option<EventId> {
+        let here = |rest: &str| match rest.strip_prefix(':') {
+            Some(rest) => rest.split(|letter: char| !letter.is_ascii_digit()).next() == Some(&port.to_string()),
+            None => true,
+        };
+        let names = |word: &String| word.match_indices(host).any(|(at, _)| here(&word[at + host.len()..]));
+        self.calls.iter().rev().find(|call| call.words.iter().any(names)).map(|call| call.id)
     }
 
     /// The words that were read and name what is carried, by its labels; else those that say most of what is done: by a
@@ -216,8 +220,11 @@ mod tests {
         lineage.observe(id(3), &shell);
         assert_eq!(causes(&exec(4, 3, &["curl", "https://log.example"]), &lineage), [3]);
         assert_eq!(causes(&exec(9, 8, &["ls"]), &lineage), [0u64; 0]);
-        assert_eq!(lineage.naming("log.example"), Some(id(2)));
-        assert_eq!(lineage.naming("other.example"), None);
+        assert_eq!(lineage.naming("log.example", 443), Some(id(2)));
+        assert_eq!(lineage.naming("other.example", 443), None);
+        lineage.observe(id(5), &said("assistant", "tool-call", "fetch\nhost.bastide:8080"));
+        assert_eq!(lineage.naming("host.bastide", 8080), Some(id(5)));
+        assert_eq!(lineage.naming("host.bastide", 80), None);
     }
 
     #[test]

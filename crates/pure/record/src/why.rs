@@ -181,6 +181,11 @@ fn causes(entries: &[Entry], id: EventId, event: &Event) -> Vec<Because> {
 
 fn follow(event: &Event, so_far: Known, seen: &mut HashSet<EventId>, found: &mut Vec<Because>) {
     for cause in event.cause.iter().chain(opened(&event.kind).as_ref()) {
+        let stronger = so_far == Known::Observed && cause.known == Known::Observed;
+        if let Some(found) = found.iter_mut().find(|found| found.id == cause.id).filter(|_| stronger) {
+            // Two ways lead there: what is known by one of them is known.
+            found.known = Known::Observed;
+        }
         if found.len() < MAX_CAUSES && seen.insert(cause.id) {
             let known = if so_far == Known::Inferred { so_far } else { cause.known };
             found.push(Because { id: cause.id, known, part: Part::Before, what: None });

@@ -79,7 +79,7 @@ impl Needles {
     /// Calls `see` with the source, coding and length of every secret in the bytes.
     pub(crate) fn each(&self, bytes: &[u8], mut see: impl FnMut(u32, Option<Coding>, usize)) {
         let mut from = 0;
-        while from + MIN_SECRET <= bytes.len() && !self.all.is_empty() {
+        while from + FOUR <= bytes.len() && !self.all.is_empty() {
             // In pieces, so that bytes full of hits need no list as long as themselves.
             let piece = &bytes[from..bytes.len().min(from + PIECE)];
             for (at, key) in self.hits(piece) {

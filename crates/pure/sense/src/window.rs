@@ -9,8 +9,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::coding::Coding;
 use crate::corpus::Corpus;
-use crate::evidence::Scan;
+use crate::evidence::{Found, Scan};
 use crate::fold::fold;
+use crate::matcher::LEAST;
 use crate::scan::Walk;
 use crate::{Bounds, plain};
 
@@ -83,6 +84,17 @@ impl Window {
                 self.seen[1] = std::mem::take(&mut self.seen[0]);
             }
             self.seen[0].insert(piece);
+        }
+    }
+
+    /// Takes the end of a request that was stopped for a run of text which it only goes on with. It is shorter than what
+    /// is told, but the next drop goes on from there, and would pass as the first one did.
+    pub fn keep_end(&mut self, scan: &Scan, fresh: &Fresh) {
+        // A secret is told whole: kept, it would be found in whatever comes next.
+        let goes_on = |found: &Found| found.how.first() == Some(&Coding::Requests) && !found.quoted.is_empty();
+        if !scan.found.is_empty() && scan.found.iter().all(goes_on) {
+            self.text.extend_from_slice(&fresh.text);
+            self.text.drain(..self.text.len().saturating_sub(LEAST - 1));
         }
     }
 

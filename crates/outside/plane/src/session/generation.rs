@@ -5,7 +5,8 @@ use wire::command::Problem;
 use wire::control::Replacement;
 use wire::{Labelled, Lent};
 
-use super::{derive, labels, lend};
+use super::derive::Way;
+use super::{host, identity, labels, lend};
 use crate::problem::{NO, problem, quoted};
 use crate::store::{SessionDirectory, Store};
 
@@ -14,12 +15,22 @@ use crate::store::{SessionDirectory, Store};
 /// # Errors
 /// When the vault holds no such secret, or more is labelled than can be looked for.
 pub(crate) fn of(policy: Policy, session: &SessionDirectory, store: &Store) -> Result<Replacement, Problem> {
-    let credentials = lend::lend(&policy, store, &derive::Way::default())?;
+    let credentials = lend::lend(&policy, store, &way(&policy)?)?;
     let labelled = match session.record.trees.first() {
         Some(workspace) => labels::find(&policy, &workspace.path)?,
         None => Vec::new(),
     };
     Ok(Replacement { policy, credentials, labelled, undoes: None })
+}
+
+/// How a token of what the policy lends would be derived, by this process's own variables: those of who asks.
+fn way(policy: &Policy) -> Result<Way, Problem> {
+    if !policy.network.allow.iter().any(|rule| rule.credential.is_some()) {
+        return Ok(Way::default());
+    }
+    let variable = |name: &str| std::env::var(name).ok();
+    let proxy = host::upstream(variable)?.map(|(proxy, _)| proxy);
+    Ok(Way { roots: variable("SSL_CERT_FILE"), proxy, uid: identity::gate(std::process::id())? })
 }
 
 /// What differs, where all of it can change in a cell that runs.

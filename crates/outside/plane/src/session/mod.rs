@@ -158,8 +158,8 @@ fn carry_out(
         uid: early.who.gate,
     };
     let renewal = {
-        let (policy, store, way) = (asked.policy.clone(), store.clone(), prepare::way(asked, &early.who));
-        Renewal::begin(&door.credentials, Box::new(move || lend::lend(&policy, &store, &way)))
+        let (store, way) = (store.clone(), prepare::way(asked, &early.who));
+        Renewal::begin(&door.credentials, Box::new(move |policy| lend::lend(policy, &store, &way)))
     };
     let running = Session {
         client,

@@ -92,7 +92,8 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
     let mut events = Events::of(session);
     while let Some(next) = events.next_event()? {
         let Ok(entry) = next else { continue };
-        if wanted.map_or_else(|| entry.event.is_refusal(), |id| id == entry.id) {
+        let last = || entry.event.is_refusal() && !(found.is_some() && is_a_count(&entry.event.kind));
+        if wanted.map_or_else(last, |id| id == entry.id) {
             let ancestors = ancestors(&starts, &entry);
             found = Some((entry.clone(), ancestors, task.clone()));
             if wanted.is_some() {
@@ -115,6 +116,12 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
     chain(&mut entries, ancestors);
     causes(session, &mut entries)?;
     Ok(Around { entries, task })
+}
+
+/// Whether it only says how often something was refused that stands there before.
+fn is_a_count(kind: &Kind) -> bool {
+    let (Kind::Connect { reason, .. } | Kind::Request { reason, .. }) = kind else { return false };
+    reason.as_deref().is_some_and(|reason| reason.ends_with("too fast to be recorded one by one"))
 }
 
 /// The last start of the event's process, of its parent, and so on. Numbers are used again, so this is inferred.

@@ -18,6 +18,11 @@ const MODEL: &str = "{model}";
 
 /// Parts of paths by which a refusal says what was asked for; the first that the path holds.
 pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("/event_logging", "what an agent tells its vendor of itself is not for a model"),
+    ("/api/claude_code", "what an agent tells its vendor of itself is not for a model"),
+    ("/api/claude_cli", "what an agent tells its vendor of itself is not for a model"),
+    ("/api/eval/", "what an agent tells its vendor of itself is not for a model"),
+    ("/api/directory", "what an agent tells its vendor of itself is not for a model"),
     ("batch", "a batch is answered later and fetched another way, out of the door's sight"),
     ("/files", "the provider would hold files, which the door has not seen"),
     ("/uploads", "the provider would hold files, which the door has not seen"),

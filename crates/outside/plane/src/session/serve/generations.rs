@@ -58,6 +58,11 @@ impl<'c> Generations<'c> {
         self.control.as_ref()
     }
 
+    /// Whether the gate was told of a policy that it did not answer for yet.
+    pub(super) const fn is_swapping(&self) -> bool {
+        self.swap.is_some()
+    }
+
     /// When the gate, or one who asks, has had its time.
     pub(super) fn due(&self) -> Option<Instant> {
         let control = self.control.as_ref().and_then(Control::due);
@@ -164,6 +169,7 @@ impl Session<'_> {
         let replaced = std::mem::replace(&mut self.generations.revision, revision);
         self.generations.earlier = next.earlier;
         self.door.secrets.extend(generation::retired(&self.door.credentials, &credentials));
+        self.renewal.follow(&credentials);
         self.door.policy = next.policies;
         self.door.credentials = credentials;
         self.door.labelled = labelled;

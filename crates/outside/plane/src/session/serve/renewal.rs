@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use policy::Policy;
 use wire::command::Problem;
 use wire::{GateOrder, Lent};
 
@@ -14,8 +15,8 @@ const BEFORE: Duration = Duration::from_secs(60);
 /// The shortest time between two attempts.
 const REST: Duration = Duration::from_secs(5);
 
-/// Derives all that is lent once more.
-pub(in crate::session) type Again = Box<dyn Fn() -> Result<Vec<Lent>, Problem> + Send + Sync>;
+/// Derives all that a policy lends once more.
+pub(in crate::session) type Again = Box<dyn Fn(&Policy) -> Result<Vec<Lent>, Problem> + Send + Sync>;
 
 /// When, and by whom.
 pub(in crate::session) struct Renewal {
@@ -28,6 +29,11 @@ impl Renewal {
     /// Of a session that begins with these.
     pub(in crate::session) fn begin(lent: &[Lent], again: Again) -> Renewal {
         Renewal { again: std::sync::Arc::new(again), due: due(lent), running: None }
+    }
+
+    /// Of a policy that took the place of another, with what it lends.
+    pub(super) fn follow(&mut self, lent: &[Lent]) {
+        self.due = due(lent);
     }
 }
 
@@ -46,7 +52,9 @@ fn due(lent: &[Lent]) -> Option<Instant> {
 impl Session<'_> {
     /// Begins to derive what is due, and hands on what was derived.
     pub(super) fn renew(&mut self, course: &mut Course, now: Instant) {
-        if self.renewal.running.as_ref().is_some_and(JoinHandle::is_finished) {
+        // While another policy is on its way to the gate, what goes with the one of now would come behind it.
+        let settled = !self.generations.is_swapping();
+        if settled && self.renewal.running.as_ref().is_some_and(JoinHandle::is_finished) {
             match self.renewal.running.take().map(JoinHandle::join) {
                 Some(Ok(Ok(lent))) => self.relend(lent),
                 Some(Ok(Err(problem))) => {
@@ -60,14 +68,15 @@ impl Session<'_> {
         }
         if self.renewal.running.is_none() && self.renewal.due.is_some_and(|due| due <= now) {
             let again = std::sync::Arc::clone(&self.renewal.again);
+            let policy = self.door.policy.policies().last().cloned().unwrap_or_default();
             self.renewal.due = None;
-            self.renewal.running = Some(std::thread::spawn(move || again()));
+            self.renewal.running = Some(std::thread::spawn(move || again(&policy)));
         }
     }
 
     /// In the place of those that run out, and of nothing else: another policy may be in force by now.
     fn relend(&mut self, derived: Vec<Lent>) {
-        self.renewal.due = due(&derived);
+        self.renewal.due = self.renewal.due.into_iter().chain(due(&derived)).min();
         let newer = |old: &Lent| {
             let same = |new: &&Lent| new.name == old.name && new.expires.is_some();
             derived.iter().find(same).unwrap_or(old).clone()
