@@ -230,7 +230,7 @@ fn open_connections_are_judged_anew_and_undo_goes_back() {
         assert_eq!(running.ask(&format!("say {echo} /")), "cut");
         assert_eq!([running.ask(&get("/a")), running.ask(&get("/c"))], ["403", "200"]);
         let why = operator.bastide(&["why"]);
-        assert!(why.stdout.contains("GET /a") && why.stdout.contains("`bastide policy apply "), "{why:?}");
+        assert!(why.stdout.contains("GET /a") && why.stdout.contains("  bastide policy apply "), "{why:?}");
         // Back, a step each time.
         let undo = || operator.bastide(&["policy", "undo", "apply"]);
         assert!(undo().stdout.contains("policy `wide` is in force, revision 4"));

@@ -35,7 +35,7 @@ pub enum Verb {
     Run(Box<Run>),
     /// Measure the boundary, and try to break a throwaway cell
     Doctor(Doctor),
-    /// Serve the door alone to an agent that runs outside of a cell, until ^C
+    /// Serve the door alone to an agent outside of a cell, until ^C
     Gate(Gate),
     /// See what an allowlist cannot hold, and how it is held: two minutes
     Tour,
@@ -278,7 +278,7 @@ pub enum Policy {
         #[arg(value_parser = given::path())]
         file: PathBuf,
     },
-    /// Go back to the policy that the last `apply` took the place of
+    /// Go back to the policy that was in force before, one step each time
     Undo(Session),
 }
 

@@ -76,7 +76,7 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
         if answer.running {
             let session = words::line(&answer.session, 64);
             text.push_str(&format!(
-                "while it runs: with the rule in its policy, `bastide policy apply {session} FILE`\n"
+                "\nwhile it runs, with that rule in its policy:\n  bastide policy apply {session} FILE\n"
             ));
         }
     }

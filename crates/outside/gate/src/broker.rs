@@ -196,7 +196,7 @@ fn read(status: u16, body: &[u8]) -> Result<TokenAnswer, String> {
             // RFC 6749 has a word, others an object.
             let error = answer.error.as_ref();
             let word = error.and_then(|error| error.as_str().or_else(|| error["type"].as_str())).unwrap_or("no token");
-            let word: String = word.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect();
+            let word: String = word.chars().filter(|letter| matches!(letter, ' '..='~')).take(64).collect();
             Err(format!("the endpoint answers {status}: {word}"))
         }
     }

@@ -408,7 +408,7 @@ impl Passage {
         let mut kind = asked.event(Verdict::Refused);
         because(&mut kind, why);
         // Refused either way: an event that cannot be written changes nothing.
-        self.ledger.borrow_mut().write_after(asked.exec(), kind).ok()
+        self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()
     }
 
     /// A name that goes to a resolver is recorded first, even when the program never looked it up itself.
@@ -495,7 +495,7 @@ impl Passage {
             *reason = Some(refusal.to_string());
             suggestion.clone_from(&smallest);
         }
-        let event = self.ledger.borrow_mut().write_after(asked.exec(), kind).ok();
+        let event = self.ledger.borrow_mut().write_after(asked.causes(), kind).ok();
         Closed { why: Why::Refused { why: refusal.to_string(), suggestion: smallest }, event }
     }
 }

@@ -577,7 +577,8 @@ fn files_are_those_of_the_section() {
     for (text, access) in [
         ("/usr/bin/git", Access::Readable),
         ("/lib64/x", Access::Readable),
-        ("/etc/hostname.d", Access::Readable),
+        ("/etc/ssl/certs/x.pem", Access::Readable),
+        ("/etc/shadow", Access::Absent),
         ("/srv/data/x", Access::Writable),
         ("/w/src", Access::Writable),
         ("/opt", Access::Absent),
@@ -592,6 +593,7 @@ fn files_are_those_of_the_section() {
         ("`C:/x`", NoteKind::NotExpressed),
         ("`/a/../b`", NoteKind::NotExpressed),
         ("all of an image", NoteKind::NotExpressed),
+        ("all of /etc", NoteKind::NotExpressed),
         ("the cell has its own", NoteKind::NotExpressed),
         ("scratch space of its own", NoteKind::NotExpressed),
         ("changed at once", NoteKind::Reported),
@@ -718,7 +720,7 @@ const SHAPES: &[(&str, usize, usize)] = &[
     (
         "version: 1\nfilesystem_policy:\n  include_workdir: true\n  read_only: [/usr, /lib, /proc, /dev/urandom, /app, /etc, /var/log]\n  read_write: [/sandbox, /tmp, /dev/null]\nlandlock:\n  compatibility: best_effort\nprocess:\n  run_as_user: sandbox\n  run_as_group: sandbox\nnetwork_policies:\n  agent:\n    name: agent\n    endpoints:\n      - { host: llm.example.com, port: 443, protocol: rest, enforcement: enforce, access: full, tls: terminate }\n      - { host: stats.example.com, port: 443 }\n    binaries:\n      - { path: /usr/local/bin/agent }\n      - { path: /usr/bin/node }\n  forge:\n    endpoints:\n      - host: forge.example.com\n        port: 443\n        protocol: rest\n        tls: terminate\n        enforcement: enforce\n        rules:\n          - allow: { method: GET, path: \"/**/info/refs*\" }\n          - allow: { method: POST, path: \"/**/git-upload-pack\" }\n    binaries:\n      - { path: /usr/bin/git }\n",
         5,
-        16,
+        17,
     ),
     // A preset for a service of the host, by the gateway's name.
     (

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::coding::{Coding, Reading, Signs, Take, readable, undo};
+use crate::coding::{Coding, Reading, Signs, Take, holds_mark, readable, undo};
 use crate::corpus::{Corpus, Kind};
 use crate::entropy::is_container;
 use crate::evidence::{Beyond, Scan, Sighting, Sightings};
@@ -16,8 +16,8 @@ use crate::{Seal, matcher};
 /// How far a scan goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Layers of encoded bytes that are undone, one within the other, and looked into. What is in the innermost is still
-    /// compared. Escapes and documents are no such layers: within each, four of them are read one after the other.
+    /// Layers of encoded bytes that are undone, one within the other. Escapes and documents are no such layers: within
+    /// each, five of them are read one after the other.
     pub depth: usize,
     /// Bytes that are made by undoing, for each byte that is looked at, with one MiB more for small requests.
     pub times: usize,
@@ -105,15 +105,25 @@ impl<'c> Walk<'c> {
 
     fn unwrap(&mut self, bytes: &[u8], reading: Reading) {
         let signs = Signs::of(bytes);
-        if signs.plain() {
-            return;
-        }
-        if self.depth <= self.bounds.depth {
+        if !signs.plain() {
             undo(bytes, &signs, reading, &self.bounds.clone(), self);
-        } else if readable(bytes) || is_container(bytes) {
-            // Noise that digits decode to is no layer; text, or what is compressed, is one.
-            self.scan.exceed(Beyond::Depth);
         }
+    }
+
+    /// Whether a piece may be looked at, which takes of what there is room for.
+    fn admits(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() < MIN_SECRET || self.scan.beyond.is_some_and(|beyond| beyond != Beyond::Depth) {
+            return false;
+        }
+        self.pieces += 1;
+        if self.pieces > self.bounds.decodings {
+            self.scan.exceed(Beyond::Decodings);
+        }
+        match self.room.checked_sub(bytes.len()) {
+            Some(room) => self.room = room,
+            None => self.scan.exceed(Beyond::Size),
+        }
+        self.scan.beyond.is_none_or(|beyond| beyond == Beyond::Depth)
     }
 
     fn compare(&mut self, bytes: &[u8]) {
@@ -161,24 +171,22 @@ impl<'c> Walk<'c> {
 
 impl Take for Walk<'_> {
     fn layer(&mut self, how: &[Coding], bytes: &[u8]) {
-        self.depth += 1;
-        self.reading(how, bytes, Reading::NEW);
-        self.depth -= 1;
+        if self.depth < self.bounds.depth {
+            self.depth += 1;
+            self.reading(how, bytes, Reading::NEW);
+            self.depth -= 1;
+        } else if self.admits(bytes) && (readable(bytes) || is_container(bytes) || holds_mark(bytes)) {
+            // Noise that digits decode to is no layer; text, or what is compressed, is one.
+            self.scan.exceed(Beyond::Depth);
+        }
     }
 
     fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading) {
-        if bytes.len() < MIN_SECRET || self.scan.beyond.is_some_and(|beyond| beyond != Beyond::Depth) {
-            return;
+        if self.admits(bytes) {
+            self.how.extend_from_slice(how);
+            self.look(bytes, reading);
+            self.how.truncate(self.how.len() - how.len());
         }
-        self.pieces += 1;
-        if self.pieces > self.bounds.decodings {
-            return self.scan.exceed(Beyond::Decodings);
-        }
-        let Some(room) = self.room.checked_sub(bytes.len()) else { return self.scan.exceed(Beyond::Size) };
-        self.room = room;
-        self.how.extend_from_slice(how);
-        self.look(bytes, reading);
-        self.how.truncate(self.how.len() - how.len());
     }
 
     fn sealed(&mut self, seal: Seal, size: usize) {

@@ -15,8 +15,10 @@ const IMAGE: &str = "/sandbox";
 pub(super) fn read(raw: &Spanned<RawFiles>, files: &mut Files, networked: bool, notes: &mut Notes) {
     let mark = raw.referenced;
     let raw = &raw.value;
-    files.read = paths(raw.read_only.as_deref().unwrap_or_default(), notes);
-    files.write = paths(raw.read_write.as_deref().unwrap_or_default(), notes);
+    // The cell makes some files of /etc itself, and others hold what belongs to nobody inside.
+    let etc = files.read.iter().filter(|path| path.as_str().starts_with("/etc/")).cloned().collect::<Vec<_>>();
+    files.read = paths(raw.read_only.as_deref().unwrap_or_default(), &etc, notes);
+    files.write = paths(raw.read_write.as_deref().unwrap_or_default(), &[], notes);
     let image = files.write.iter().any(|path| path.as_str() == IMAGE);
     if raw.include_workdir.as_ref().is_some_and(|said| said.value) || image {
         files.workspace = WorkspaceMode::Review;
@@ -62,7 +64,8 @@ pub(super) fn missing(mark: Mark, files: &mut Files, notes: &mut Notes) {
     notes.once(mark, NoteKind::Reported, what, "they are those of `hardened`");
 }
 
-fn paths(texts: &[Text], notes: &mut Notes) -> Vec<CanonicalPath> {
+/// The paths; `etc` stands for all of `/etc`.
+fn paths(texts: &[Text], etc: &[CanonicalPath], notes: &mut Notes) -> Vec<CanonicalPath> {
     let mut paths = Vec::new();
     for text in texts {
         let mark = text.referenced;
@@ -77,6 +80,10 @@ fn paths(texts: &[Text], notes: &mut Notes) -> Vec<CanonicalPath> {
             |trees: &[&str]| trees.iter().any(|tree| CanonicalPath::parse(tree).is_ok_and(|tree| tree.covers(&path)));
         if path.as_str() == "/" {
             notes.lost(mark, "all of an image", "nothing of this host is named by it; name what is to be read");
+        } else if path.as_str() == "/etc" {
+            notes.lost(mark, "all of /etc", "what `hardened` reads of it; name what else is to be read");
+            let new: Vec<CanonicalPath> = etc.iter().filter(|path| !paths.contains(*path)).cloned().collect();
+            paths.extend(new);
         } else if within(MADE) {
             notes.lost(
                 mark,

@@ -156,7 +156,7 @@ impl Members<'_> {
 }
 
 /// Whether a mark stands in bytes that may have begun before it. That of zlib is so short that only the beginning counts.
-pub(super) fn holds_mark(bytes: &[u8]) -> bool {
+pub(crate) fn holds_mark(bytes: &[u8]) -> bool {
     let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
     let marks = [(&b"\x1f\x8b\x08"[..], 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
     bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib) || marks.iter().any(|(mark, rare)| holds(bytes, mark, *rare))

@@ -44,6 +44,7 @@ const REPEATED: &[(&str, &[u8])] = &[
     ("look-alikes", "\u{430}\u{1d41a}\u{ff41}".as_bytes()),
     ("halves of letters", b"\xe2\x82\xf0\x9f"),
     ("a secret's letters", b"k"),
+    ("a text that repeats itself", b"abcdefghijklmnopq"),
 ];
 
 /// Each kind, made of the text that is labelled.
@@ -79,14 +80,14 @@ fn noise(seed: u64) -> impl Iterator<Item = u8> {
         *word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         Some((*word >> 40) as u8)
     };
-    std::iter::repeat(step).scan(seed + 1, |word, step| step(word))
+    std::iter::repeat(()).scan(seed + 1, move |word, ()| step(word))
 }
 
 fn written(letters: &[u8]) -> Vec<u8> {
     noise(7).take(SIZE).map(|byte| letters[usize::from(byte) % letters.len()]).collect()
 }
 
-/// What a GiB of zeros is compressed to, as often as there is room.
+/// What 64 MiB of zeros are compressed to, as often as there is room.
 fn bomb() -> Vec<u8> {
     let one = [b"\x1f\x8b\x08\0\0\0\0\0\0\0".as_slice(), &compress_to_vec(&vec![0; 64 << 20], 9)].concat();
     filled(&one)

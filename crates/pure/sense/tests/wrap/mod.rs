@@ -1,9 +1,9 @@
 //! Every way to wrap a text that is undone, by name: the tests wrap with what is written here and nothing of the crate's.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-mod digits;
-mod packed;
-mod written;
+pub(crate) mod digits;
+pub(crate) mod packed;
+pub(crate) mod written;
 
 use sense::Coding;
 
