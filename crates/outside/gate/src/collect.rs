@@ -126,7 +126,7 @@ impl Room {
         let room = room.map_err(io::Error::other)?;
         if waits && rest.is_empty() {
             timeout_at(due, inside.write_all(GO_ON)).await.map_err(|_| Uncollected::Slow)??;
-            inside.flush().await?;
+            timeout_at(due, inside.flush()).await.map_err(|_| Uncollected::Slow)??;
         }
         let (mut left, mut whole) = (Left::new(body), Vec::new());
         let mut bytes = vec![0; BUFFER];

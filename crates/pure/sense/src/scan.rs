@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::coding::{Coding, Reading, Signs, Take, holds_mark, readable, undo};
+use crate::coding::{Coding, Reading, Signs, Take, inflate, readable, undo};
 use crate::corpus::{Corpus, Kind};
 use crate::entropy::is_container;
 use crate::evidence::{Beyond, Scan, Sighting, Sightings};
@@ -110,6 +110,18 @@ impl<'c> Walk<'c> {
         }
     }
 
+    /// Whether bytes that are wrapped deeper than is looked into are anything: text, or what is compressed. Noise that
+    /// digits decode to is not.
+    fn holds_more(&mut self, bytes: &[u8]) -> bool {
+        if self.depth > self.bounds.depth || readable(bytes) || is_container(bytes) {
+            return true;
+        }
+        self.depth += 1;
+        inflate(bytes, &self.bounds.clone(), self);
+        self.depth -= 1;
+        false
+    }
+
     /// Whether a piece may be looked at, which takes of what there is room for.
     fn admits(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() < MIN_SECRET || self.scan.beyond.is_some_and(|beyond| beyond != Beyond::Depth) {
@@ -175,8 +187,7 @@ impl Take for Walk<'_> {
             self.depth += 1;
             self.reading(how, bytes, Reading::NEW);
             self.depth -= 1;
-        } else if self.admits(bytes) && (readable(bytes) || is_container(bytes) || holds_mark(bytes)) {
-            // Noise that digits decode to is no layer; text, or what is compressed, is one.
+        } else if self.admits(bytes) && self.holds_more(bytes) {
             self.scan.exceed(Beyond::Depth);
         }
     }

@@ -172,7 +172,9 @@ fn a_torn_stream_is_never_recorded_as_whole() {
     }
     none(&wrong);
     // What is held back leads to what was asked.
-    assert!(scene.reasons("case-no-json").contains("answer held back: what the model answers cannot be read: not JSON"));
+    assert!(
+        scene.reasons("case-no-json").contains("answer held back: what the model answers cannot be read: not JSON")
+    );
     let heard = record.lines().filter(|line| line.contains("café au lait")).count();
     assert_eq!(heard, 8, "however its lines end, and wherever it breaks off");
     scene.is_as_before(before, &READ);

@@ -38,7 +38,7 @@ pub(super) struct Inflated {
 }
 
 /// Undoes what is compressed, and judges the rest.
-pub(super) fn undo(bytes: &[u8], bounds: &Bounds, take: &mut dyn Take) {
+pub(crate) fn undo(bytes: &[u8], bounds: &Bounds, take: &mut dyn Take) {
     // A picture is compressed, too, and no text.
     let media = entropy::seal(bytes) == Some(Seal::Media);
     let mut members = Members { bytes, media, zero: 0, undone: Vec::new(), read: 0 };
@@ -156,7 +156,7 @@ impl Members<'_> {
 }
 
 /// Whether a mark stands in bytes that may have begun before it. That of zlib is so short that only the beginning counts.
-pub(crate) fn holds_mark(bytes: &[u8]) -> bool {
+pub(super) fn holds_mark(bytes: &[u8]) -> bool {
     let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
     let marks = [(&b"\x1f\x8b\x08"[..], 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
     bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib) || marks.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
