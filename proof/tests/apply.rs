@@ -174,7 +174,7 @@ fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
                     let length = head.to_ascii_lowercase();
                     let length = length
                         .split_once("content-length: ")
-                        .map_or("0", |(_, rest)| rest.split("\r\n").next().unwrap());
+                        .map_or("0", |(_, rest)| rest.split("\r\n").next().unwrap_or("0"));
                     if body.len() >= length.parse().expect("a length") {
                         kept.lock().expect("kept").push(format!("{head}\r\n\r\n{body}"));
                         bytes.clear();

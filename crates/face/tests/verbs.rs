@@ -141,6 +141,9 @@ fn paths_are_absolute_and_sessions_are_told_apart() {
     assert_eq!((select.session.as_deref(), file), (Some("s1"), beside.directory.path().join("work/p.yaml")));
     let (_, request) = asked(&["policy", "undo"], APPLIED);
     assert!(matches!(request, Request::Policy(PolicyRequest::Undo(select)) if select.session.is_none()));
+    let (beside, request) = asked(&["policy", "import", "npm.yaml", "--name", "own"], YES);
+    let Request::Policy(PolicyRequest::Import { file, name }) = request else { panic!("{request:?}") };
+    assert_eq!((file, name.as_deref()), (beside.directory.path().join("work/npm.yaml"), Some("own")));
     let (_, request) = asked(&["log", "--follow"], "{\"reply\":\"log-end\"}");
     assert!(matches!(request, Request::Log { follow: true, select } if select.session.is_none()));
 }

@@ -42,7 +42,8 @@ fn main() {
 
 /// A request as the gate has it, by itself and behind others to the same destination.
 fn measure_request(corpus: &Corpus, size: usize) {
-    let headers = ["api.example.com", "application/json", "python-requests/2.32.3", "*/*", "gzip, deflate", "keep-alive", "2048"];
+    let headers =
+        ["api.example.com", "application/json", "python-requests/2.32.3", "*/*", "gzip, deflate", "keep-alive", "2048"];
     let body = |seed: u64| json(&prose(size, seed));
     let mut window = Window::new(4 << 10);
     for seed in 20..30 {
@@ -50,8 +51,11 @@ fn measure_request(corpus: &Corpus, size: usize) {
         window.keep(fresh);
     }
     let body = body(7);
-    let parts: Vec<&[u8]> =
-        [b"/v1/log/batch", &b"source=agent&level=3"[..]].into_iter().chain(headers.map(str::as_bytes)).chain([body.as_bytes()]).collect();
+    let parts: Vec<&[u8]> = [b"/v1/log/batch", &b"source=agent&level=3"[..]]
+        .into_iter()
+        .chain(headers.map(str::as_bytes))
+        .chain([body.as_bytes()])
+        .collect();
     report("parts", size, || corpus.scan_parts(&parts, &Bounds::USUAL));
     report("window", size, || window.scan(corpus, &parts, &Bounds::USUAL).0);
 }

@@ -20,9 +20,9 @@ use std::fmt;
 
 pub(crate) use escapes::percent;
 pub(crate) use pairs::each_value;
-pub(crate) use squeezed::undo as inflate;
 use signs::Marks;
 pub(crate) use signs::{Signs, character, readable};
+pub(crate) use squeezed::undo as inflate;
 pub(crate) use strings::{looks_structured, strings};
 
 use crate::{Beyond, Bounds, Seal};

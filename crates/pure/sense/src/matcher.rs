@@ -149,7 +149,7 @@ fn longest_outside(span: &Range<usize>, disjoint: &[Range<usize>]) -> Range<usiz
     let (mut longest, mut from) = (span.start..span.start, span.start);
     let within = &disjoint[disjoint.partition_point(|one| one.end <= span.start)..];
     let within = within.iter().take_while(|one| one.start < span.end);
-    for gap in within.cloned().chain([span.end..span.end]) {
+    for gap in within.cloned().chain(std::iter::once(span.end..span.end)) {
         if gap.start > from && gap.start - from > longest.len() {
             longest = from..gap.start;
         }

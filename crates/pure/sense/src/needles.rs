@@ -191,7 +191,11 @@ mod tests {
         for (before, secret) in (0..40).flat_map(|before| [(before, &b"hunter2!"[..]), (before, b"hunter2-hunter3")]) {
             let bytes = [&b"abcdefgh".repeat(5)[..before], secret].concat();
             assert_eq!(found(secret, &bytes), [None], "after {before}");
-            assert_eq!(found(secret, &[&b"y".repeat(PIECE - 20)[..], &bytes, b"z"].concat()), [None], "after a piece and {before}");
+            assert_eq!(
+                found(secret, &[&b"y".repeat(PIECE - 20)[..], &bytes, b"z"].concat()),
+                [None],
+                "after a piece and {before}"
+            );
         }
     }
 

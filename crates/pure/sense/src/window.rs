@@ -159,7 +159,9 @@ mod tests {
         assert!(in_form("Always the same first line of a prompt, and longer than any drop.\n@\n---"));
         assert!(in_form("/v1/log/#/@"));
         assert!(in_form("model=gpt-of-all-gpts&n=#&text=@&user=somebody"));
-        assert!(in_form(r##"{"prompt":"Always the same prompt, said before each drop","n":"#","d":"@","end":"the very end"}"##));
+        assert!(in_form(
+            r##"{"prompt":"Always the same prompt, said before each drop","n":"#","d":"@","end":"the very end"}"##
+        ));
     }
 
     #[test]
@@ -183,7 +185,11 @@ mod tests {
     fn what_comes_again_stays_known() {
         let (mut window, corpus) = (Window::new(4096), Corpus::new());
         for count in 0..3 * PIECES {
-            let (_, fresh) = window.scan(&corpus, &[b"a line that comes each time\nand", format!("a line that came {count}").as_bytes()], &Bounds::USUAL);
+            let (_, fresh) = window.scan(
+                &corpus,
+                &[b"a line that comes each time\nand", format!("a line that came {count}").as_bytes()],
+                &Bounds::USUAL,
+            );
             assert!(count == 0 || !fresh.text.starts_with(b"a line that comes"), "{count}");
             window.keep(fresh);
         }

@@ -83,7 +83,9 @@ fn more_comparing_than_is_done() {
 #[test]
 fn nothing_is_lost_without_a_word() {
     let corpus = corpus();
-    for (depth, times, bytes, decodings) in [(0, 16, 1 << 20, 4096), (1, 16, 1 << 20, 4096), (5, 0, 1 << 12, 4096), (5, 16, 1 << 20, 2)] {
+    for (depth, times, bytes, decodings) in
+        [(0, 16, 1 << 20, 4096), (1, 16, 1 << 20, 4096), (5, 0, 1 << 12, 4096), (5, 16, 1 << 20, 2)]
+    {
         let bounds = Bounds { depth, times, bytes, decodings, ..Bounds::USUAL };
         let inner = ["plain", "base64", "gzip", "json", "zlib within", "multipart"];
         for (outer, inner) in WRAPS.iter().flat_map(|outer| inner.map(|inner| (outer, inner))) {

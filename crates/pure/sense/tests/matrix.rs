@@ -67,10 +67,35 @@ const TEXTS: [Text; 3] =
 
 /// Wrappings that take any bytes.
 const BINARY: &[&str] = &[
-    "within other text", "variation selectors", "backslash x", "octal", "percent", "percent of all", "form", "base64",
-    "base64 after one", "base64 after two", "base64 after a digit", "base64 url-safe", "base64 in lines", "base32",
-    "base32 small", "hex", "hex upper", "hex with colons", "hex with 0x", "hex dump", "binary digits", "decimal list",
-    "gzip", "zlib", "zlib within", "zip", "zip stored", "tar", "git pack",
+    "within other text",
+    "variation selectors",
+    "backslash x",
+    "octal",
+    "percent",
+    "percent of all",
+    "form",
+    "base64",
+    "base64 after one",
+    "base64 after two",
+    "base64 after a digit",
+    "base64 url-safe",
+    "base64 in lines",
+    "base32",
+    "base32 small",
+    "hex",
+    "hex upper",
+    "hex with colons",
+    "hex with 0x",
+    "hex dump",
+    "binary digits",
+    "decimal list",
+    "gzip",
+    "zlib",
+    "zlib within",
+    "zip",
+    "zip stored",
+    "tar",
+    "git pack",
 ];
 
 fn corpus() -> Corpus {
@@ -100,7 +125,10 @@ fn missed(corpus: &Corpus, texts: &[Text], wrap: &dyn Fn(&[u8]) -> Vec<u8>) -> V
 
 /// Panics with what is missed, all of it.
 fn none_missed(rows: impl Iterator<Item = (String, Vec<&'static str>)>) {
-    let missed: Vec<String> = rows.filter(|(_, missed)| !missed.is_empty()).map(|(name, missed)| format!("{name}: {}", missed.join(", "))).collect();
+    let missed: Vec<String> = rows
+        .filter(|(_, missed)| !missed.is_empty())
+        .map(|(name, missed)| format!("{name}: {}", missed.join(", ")))
+        .collect();
     assert!(missed.is_empty(), "missed in {}\n{}", missed.len(), missed.join("\n"));
 }
 
@@ -136,7 +164,11 @@ fn each_is_found_in_wrappings_of_wrappings() {
 #[test]
 fn each_is_found_in_every_pair_of_wrappings() {
     let corpus = corpus();
-    let pairs = WRAPS.iter().filter(|row| BINARY.contains(&row.0)).flat_map(|outer| WRAPS.iter().map(move |inner| (outer, inner))).filter(|(_, inner)| inner.0 != "hex dump");
+    let pairs = WRAPS
+        .iter()
+        .filter(|row| BINARY.contains(&row.0))
+        .flat_map(|outer| WRAPS.iter().map(move |inner| (outer, inner)))
+        .filter(|(_, inner)| inner.0 != "hex dump");
     none_missed(pairs.map(|(outer, inner)| {
         (format!("{} of {}", outer.0, inner.0), missed(&corpus, &TEXTS[1..], &|text| outer.1(&inner.1(text))))
     }));

@@ -22,7 +22,18 @@ fn holds(scan: &Scan, label: Label) -> bool {
 }
 
 /// Wrappings that keep any bytes, whatever stands before and after them.
-const ANYWHERE: &[&str] = &["plain", "base64", "base64 url-safe", "base32", "hex", "hex upper", "percent of all", "backslash x", "gzip", "zip"];
+const ANYWHERE: &[&str] = &[
+    "plain",
+    "base64",
+    "base64 url-safe",
+    "base32",
+    "hex",
+    "hex upper",
+    "percent of all",
+    "backslash x",
+    "gzip",
+    "zip",
+];
 
 /// The document from one letter or digit on, with so many of them.
 fn run(from: usize, letters: usize) -> &'static str {

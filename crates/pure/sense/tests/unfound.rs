@@ -59,11 +59,20 @@ fn an_encrypted_archive_is_opaque() {
 #[test]
 fn what_reads_like_other_text_passes_unseen() {
     let each = |text: &str, change: &dyn Fn(u8) -> u8| text.bytes().map(change).collect::<Vec<u8>>();
-    let words = |text: &str, change: &dyn Fn(&str) -> String| text.split(' ').map(change).collect::<Vec<_>>().join(" ").into_bytes();
+    let words = |text: &str, change: &dyn Fn(&str) -> String| {
+        text.split(' ').map(change).collect::<Vec<_>>().join(" ").into_bytes()
+    };
     let unseen: [(&str, Vec<u8>); 8] = [
-        ("other words", b"He went through the whole lot and reckons most of the owners would settle for twelve months of rent".to_vec()),
+        (
+            "other words",
+            b"He went through the whole lot and reckons most of the owners would settle for twelve months of rent"
+                .to_vec(),
+        ),
         ("a text shorter than the least run", SENTENCE.as_bytes()[..50].to_vec()),
-        ("letters moved by another number", each(SENTENCE, &|byte| if byte.is_ascii_lowercase() { (byte - b'a' + 3) % 26 + b'a' } else { byte })),
+        (
+            "letters moved by another number",
+            each(SENTENCE, &|byte| if byte.is_ascii_lowercase() { (byte - b'a' + 3) % 26 + b'a' } else { byte }),
+        ),
         ("letters between letters", each(SENTENCE, &|byte| byte).iter().flat_map(|&byte| [byte, b'x']).collect()),
         ("words backwards", words(SENTENCE, &|word| word.chars().rev().collect())),
         ("base64 in ROT13", written::rot13(&wrap::wrapped(&["base64"], SENTENCE.as_bytes()))),

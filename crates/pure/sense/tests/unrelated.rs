@@ -62,14 +62,50 @@ fn ordinary_content_is_neither_found_nor_held() {
         ("a lock file", LOCK.into()),
         ("a request to a model", REQUEST.into()),
         ("digests", lines(200, |n| format!("{n:016x}{:016x}{n:016x}{:016x}  src/file-{}.rs", n ^ 77, n ^ 99, n % 997))),
-        ("identifiers", lines(200, |n| format!("{{\"id\":\"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}\"}},", n as u32, n >> 48, n & 4095, n >> 9 & 4095, n >> 16))),
+        (
+            "identifiers",
+            lines(200, |n| {
+                format!(
+                    "{{\"id\":\"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}\"}},",
+                    n as u32,
+                    n >> 48,
+                    n & 4095,
+                    n >> 9 & 4095,
+                    n >> 16
+                )
+            }),
+        ),
         ("checks of packages", lines(40, |n| format!("\"integrity\": \"sha512-{}==\", \"n\": {n},", base64(86)))),
         ("a table", lines(300, |n| format!("{},{},{}.{:02},ok", n % 100_000, n % 255, n % 977, n % 100))),
-        ("a log", lines(200, |n| format!("2026-11-25T01:39:{:02}Z INFO gate: req={n:x} GET /v1/items?page={}&per=50&sort=-at 200 {}ms", n % 60, n % 9, n % 400))),
-        ("styles", lines(100, |n| format!(".a{}>b{{color:#{:06x};margin:{}px 0 0 {}px}}", n % 90, n as u32 & 0xff_ffff, n % 40, n % 9))),
-        ("a drawing", format!("<svg><path d=\"{}\"/></svg>", lines(300, |n| format!("M{}.{} {}L{},{}", n % 512, n % 10, n % 511, n % 97, n % 31)))),
+        (
+            "a log",
+            lines(200, |n| {
+                format!(
+                    "2026-11-25T01:39:{:02}Z INFO gate: req={n:x} GET /v1/items?page={}&per=50&sort=-at 200 {}ms",
+                    n % 60,
+                    n % 9,
+                    n % 400
+                )
+            }),
+        ),
+        (
+            "styles",
+            lines(100, |n| {
+                format!(".a{}>b{{color:#{:06x};margin:{}px 0 0 {}px}}", n % 90, n as u32 & 0xff_ffff, n % 40, n % 9)
+            }),
+        ),
+        (
+            "a drawing",
+            format!(
+                "<svg><path d=\"{}\"/></svg>",
+                lines(300, |n| format!("M{}.{} {}L{},{}", n % 512, n % 10, n % 511, n % 97, n % 31))
+            ),
+        ),
         ("settings", lines(60, |n| format!("section.{}.value-{} = \"{}\" # was {}", n % 7, n % 13, n % 1000, n % 77))),
-        ("a form", lines(1, |_| "name=Ada+L&mail=ada%40example.com&note=see+you+at+8%3A30&next=%2Fa%3Fb%3D1%26c%3D2".into())),
+        (
+            "a form",
+            lines(1, |_| "name=Ada+L&mail=ada%40example.com&note=see+you+at+8%3A30&next=%2Fa%3Fb%3D1%26c%3D2".into()),
+        ),
     ];
     for (kind, text) in ordinary {
         for text in [text.clone(), document(text), document(&document(text))] {

@@ -268,6 +268,7 @@ mod tests {
                 value: "value".into(),
                 to: Target::parse("api.github.com:443").unwrap(),
                 paths: vec![PathPattern::parse("/repos/**").unwrap()],
+                expires: None,
             }],
             labelled: vec![Labelled {
                 label: Label::parse("secret:env").unwrap(),

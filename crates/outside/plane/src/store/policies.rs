@@ -142,7 +142,7 @@ impl Draft {
     /// Puts it in the place of what was in force, whole or not at all. Of those before, `earlier` are kept, and the last.
     ///
     /// # Errors
-    /// The kernel's error; the one before then stays.
+    /// The kernel's error; the one before then stays, and this is gone.
     pub fn put_in_force(self, earlier: &[u32]) -> io::Result<()> {
         fs::rename(self.directory.join(DRAFT), self.directory.join(IN_FORCE))?;
         // One that stays in the way is only in the way.

@@ -164,6 +164,10 @@ fn others() -> Vec<(&'static str, Diagnostic)> {
         .chain(many.iter().zip(&lines).map(|(name, line)| (name.as_str(), line.as_str())))
         .collect();
     let many_error = |files: &[(&str, &str)]| world(files).expect_err("refused");
+    let foreign = |text: &str| {
+        let text = format!("version: 1\nnetwork_policies: {{a: {{endpoints: [{text}]}}}}\n");
+        crate::import::import(&Source { name: "f".into(), text, widens: true }, None).expect_err("refused")
+    };
     vec![
         ("001", head(&big)),
         ("001", bytes(big.as_bytes())),
@@ -178,6 +182,7 @@ fn others() -> Vec<(&'static str, Diagnostic)> {
         ("017", head("bastide: 1\nname: ''\n")),
         ("017", head(&format!("bastide: 1\nname: {}\n", "a".repeat(65)))),
         ("018", bytes(b"bastide: 1\nname: \xff\n")),
+        ("027", foreign("{host: a.com}")),
         ("021", head("")),
         ("021", head("name: a\n")),
         ("021", head("bastide: one\nname: a\n")),

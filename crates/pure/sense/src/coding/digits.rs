@@ -74,7 +74,7 @@ pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
     } else if bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {
         // Digits in groups: no run is long, and yet there is nothing else.
         let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        decode(&digits, &[0..digits.len()], &BASE64, take);
+        decode(&digits, std::slice::from_ref(&(0..digits.len())), &BASE64, take);
     }
     for alphabet in &BASE32 {
         decode(bytes, &narrower(bytes, &signs.base64, alphabet), alphabet, take);
@@ -197,7 +197,14 @@ const fn values(ranges: &[(u8, u8, u8)]) -> [u8; 256] {
 
 const fn base32(first: u8, last: u8) -> Alphabet {
     let values = values(&[(first, last, 0), (b'2', b'7', 26)]);
-    Alphabet { coding: Coding::Base32, pack: pack::<5, 8>, alignments: 8, least: LEAST_BASE32, values, between: line_break }
+    Alphabet {
+        coding: Coding::Base32,
+        pack: pack::<5, 8>,
+        alignments: 8,
+        least: LEAST_BASE32,
+        values,
+        between: line_break,
+    }
 }
 
 fn spaced(byte: u8) -> bool {

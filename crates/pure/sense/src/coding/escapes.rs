@@ -208,7 +208,8 @@ const TAG: usize = 1024;
 fn read_tag(bytes: &[u8]) -> Option<(usize, Undone)> {
     let begins = bytes.get(1).is_some_and(|&byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'));
     let inside = bytes[1..bytes.len().min(TAG)].iter();
-    let end = inside.clone().position(|&byte| matches!(byte, b'<' | b'>')).filter(|&end| begins && bytes[end + 1] == b'>')?;
+    let end =
+        inside.clone().position(|&byte| matches!(byte, b'<' | b'>')).filter(|&end| begins && bytes[end + 1] == b'>')?;
     let escapes = inside.take(end).any(|&byte| matches!(byte, b'%' | b'\\' | b'&'));
     let quoted = bytes[..end].windows(3).filter(|three| three[0] == b'=' && hex(three, 1, 2).is_some()).count();
     (!escapes && quoted < FEW_QUOTED).then_some((end + 2, Undone::Nothing))
@@ -238,7 +239,10 @@ mod tests {
         assert_eq!(alone(0, "a%20%C3%a4%u0041%zz%4"), "a äA%zz%4");
         assert_eq!(alone(1, r#"\"a\n\u0041\u{42}\x43\104\ud83d\ude00\q\U00000045"#), "\"a\nABCD😀\\qE");
         assert_eq!(alone(2, "&lt;&#65;&#x42;&ouml;&what;&"), "<ABo&what;&");
-        assert_eq!(alone(4, "<p class=\"a\">The ke<b>y</b> i<!-- no -->s</p> <a x=\"&amp;\">"), "The key is <a x=\"&amp;\">");
+        assert_eq!(
+            alone(4, "<p class=\"a\">The ke<b>y</b> i<!-- no -->s</p> <a x=\"&amp;\">"),
+            "The key is <a x=\"&amp;\">"
+        );
         assert_eq!(alone(4, "a < b, c <d, <e> << 3 <"), "a < b, c <d,  << 3 <");
         assert_eq!(alone(3, "=41=C3=A4=zz=\r\nb=\nc="), "Aä=zzbc=");
     }

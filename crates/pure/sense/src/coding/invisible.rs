@@ -35,7 +35,10 @@ fn selectors(bytes: &[u8]) -> Vec<u8> {
         at += lead;
         match bytes[at..] {
             [0xef, 0xb8, low @ 0x80..=0x8f, ..] => out.push(low & 15),
-            [0xf3, 0xa0, high @ 0x84..=0x87, low @ 0x80..=0xbf, ..] => out.push(16 + ((high & 3) << 6 | low & 63)),
+            // The last of them stands for 255.
+            [0xf3, 0xa0, high @ 0x84..=0x87, low @ 0x80..=0xbf, ..] => {
+                out.extend(16u8.checked_add((high & 3) << 6 | low & 63))
+            }
             _ => {}
         }
         at += 1;
@@ -49,11 +52,13 @@ mod tests {
 
     #[test]
     fn hidden_bytes_are_read() {
-        let tagged: String = "a Key!".chars().filter_map(|letter| char::from_u32(0xe0000 + u32::from(letter))).collect();
+        let tagged: String =
+            "a Key!".chars().filter_map(|letter| char::from_u32(0xe0000 + u32::from(letter))).collect();
         assert_eq!(tags(format!("x\u{1f3f4}{tagged}y").as_bytes()), b"a Key!");
         let selected: String = [0u8, 15, 16, 65, 255].iter().filter_map(|&byte| selector(byte)).collect();
         assert_eq!(selectors(format!("\u{263a}{selected}").as_bytes()), [0, 15, 16, 65, 255]);
         assert_eq!(tags("\u{e01ef}\u{fe0f}".as_bytes()), b"");
+        assert_eq!(selectors("\u{e01f0}\u{e01ff}".as_bytes()), b"");
     }
 
     fn selector(byte: u8) -> Option<char> {

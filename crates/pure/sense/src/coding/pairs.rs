@@ -27,10 +27,14 @@ pub(crate) fn values(bytes: &[u8]) -> Vec<u8> {
     each_value(bytes).flatten().collect()
 }
 
-/// Each value, percent-decoded. Pairs end at `&` or `;`, the first may follow a `?`.
+/// Each value, percent-decoded. Pairs end at `&` or `;`, the first may follow a `?`. What has no name belongs to the value
+/// before it: not everybody takes a `;` for an end.
 pub(crate) fn each_value(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let value = |pair: &[u8]| pair.iter().position(|&byte| byte == b'=').map(|equals| percent(&pair[equals + 1..], true));
-    split(bytes).filter_map(value)
+    let value = |(at, pair): (usize, &[u8])| match find(pair, b'=') {
+        Some(equals) => Some(percent(&pair[equals + 1..], true)),
+        None => (at > 0).then(|| percent(pair, true)),
+    };
+    split(bytes).enumerate().filter_map(value)
 }
 
 fn is_form(bytes: &[u8]) -> bool {
@@ -47,7 +51,7 @@ mod tests {
 
     #[test]
     fn values_of_forms_queries_and_cookies_are_joined() {
-        assert_eq!(values(b"a=one+&b=two%20&c&d=three=3"), b"one two three=3");
+        assert_eq!(values(b"a=one+&b=two%20&and&d=three=3"), b"one two andthree=3");
         assert_eq!(values(b"/path?q=x&r=y"), b"xy");
         assert_eq!(values(b"a=1; b=2"), b"12");
         assert_eq!(values(b"nothing"), b"");

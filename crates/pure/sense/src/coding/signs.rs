@@ -54,7 +54,8 @@ pub(crate) struct Marks {
 impl Marks {
     /// The marks in the bytes.
     pub(crate) fn of(bytes: &[u8]) -> Marks {
-        let [percent, backslash, ampersand, equals, less] = [b'%', b'\\', b'&', b'=', b'<'].map(|mark| bytes.contains(&mark));
+        let [percent, backslash, ampersand, equals, less] =
+            [b'%', b'\\', b'&', b'=', b'<'].map(|mark| bytes.contains(&mark));
         Marks { percent, backslash, ampersand, equals, less }
     }
 }
@@ -64,7 +65,8 @@ pub(super) fn runs(bytes: &[u8], least: usize, within: impl Fn(u8) -> bool) -> V
     let (mut runs, mut from, mut at) = (Vec::new(), 0, least - 1);
     while at < bytes.len() {
         if within(bytes[at]) {
-            let begin = bytes[from..at].iter().rposition(|&byte| !within(byte)).map_or(from, |before| from + before + 1);
+            let begin =
+                bytes[from..at].iter().rposition(|&byte| !within(byte)).map_or(from, |before| from + before + 1);
             let end = bytes[at..].iter().position(|&byte| !within(byte)).map_or(bytes.len(), |length| at + length);
             if end - begin >= least {
                 runs.push(begin..end);
@@ -216,8 +218,7 @@ const fn classes() -> [u8; 256] {
 
 const fn class(byte: u8) -> u8 {
     let base64 = if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_') { BASE64 } else { 0 };
-    let between =
-        matches!(byte, b' ' | b':' | b',' | b';' | b'-' | b'x' | b'X' | b'\\' | b'%' | b'\t' | b'\n' | b'\r');
+    let between = matches!(byte, b' ' | b':' | b',' | b';' | b'-' | b'x' | b'X' | b'\\' | b'%' | b'\t' | b'\n' | b'\r');
     let hexish = if byte.is_ascii_hexdigit() || between { HEXISH } else { 0 };
     let text = matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
     base64 | hexish | if text { 0 } else { BINARY }
@@ -238,7 +239,9 @@ mod tests {
     #[test]
     fn runs_are_found_wherever_they_are() {
         let naive = |bytes: &[u8]| {
-            let run = |begin: usize| begin..bytes[begin..].iter().position(|&byte| byte == b'.').map_or(bytes.len(), |end| begin + end);
+            let run = |begin: usize| {
+                begin..bytes[begin..].iter().position(|&byte| byte == b'.').map_or(bytes.len(), |end| begin + end)
+            };
             let begins = (0..bytes.len()).filter(|&at| bytes[at] != b'.' && (at == 0 || bytes[at - 1] == b'.'));
             begins.map(run).filter(|run| run.len() >= LEAST_DIGITS).collect::<Vec<_>>()
         };
@@ -259,7 +262,10 @@ mod tests {
             (String::from_utf8(out).expect("text"), gap)
         };
         assert_eq!(read(b"\x80\xff\x01abcdef"), ("abcdef".into(), 3));
-        assert_eq!(read("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".as_bytes()), ("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".into(), 1));
+        assert_eq!(
+            read("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".as_bytes()),
+            ("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".into(), 1)
+        );
         assert_eq!(read(b"abc\xffde\xc3fghijklm\x80"), ("fghijklm".into(), 7));
         assert_eq!(read(b"abcde\xff"), (String::new(), 6));
         assert_eq!(read(b""), (String::new(), 0));

@@ -4,7 +4,9 @@
 //! what comes after its mark is looked at once more, since a mark may stand there by chance or to hide the next.
 
 use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::{TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF};
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::signs::find;
@@ -159,7 +161,8 @@ impl Members<'_> {
 pub(super) fn holds_mark(bytes: &[u8]) -> bool {
     let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
     let marks = [(&b"\x1f\x8b\x08"[..], 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
-    bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib) || marks.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
+    bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib)
+        || marks.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
 }
 
 /// Whether the mark stands there, which is looked for by the byte of it that is rare in text.

@@ -114,7 +114,8 @@ fn documents(text: &str) -> Vec<u8> {
 fn pieces(text: &str, length: usize) -> Vec<u8> {
     let letters: Vec<u8> = text.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let from = (0..).map(|count| count * 7919 % (letters.len() - length));
-    let mut whole: Vec<u8> = from.take(SIZE / length).flat_map(|from| [&letters[from..from + length], b"zq"].concat()).collect();
+    let mut whole: Vec<u8> =
+        from.take(SIZE / length).flat_map(|from| [&letters[from..from + length], b"zq"].concat()).collect();
     whole.truncate(SIZE);
     whole
 }

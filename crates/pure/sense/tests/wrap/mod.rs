@@ -84,6 +84,7 @@ pub(crate) const WRAPS: &[Row] = &[
 
 /// Wraps in the ways of those names, the outermost first.
 pub(crate) fn wrapped(names: &[&str], text: &[u8]) -> Vec<u8> {
-    let way = |name: &str| WRAPS.iter().find(|row| row.0 == name).unwrap_or_else(|| panic!("no way is called {name}")).1;
+    let way =
+        |name: &str| WRAPS.iter().find(|row| row.0 == name).unwrap_or_else(|| panic!("no way is called {name}")).1;
     names.iter().rev().fold(text.to_vec(), |text, name| way(name)(&text))
 }

@@ -18,7 +18,8 @@ pub(crate) fn within_text(text: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn other_case(text: &[u8]) -> Vec<u8> {
-    let turned = |(at, byte): (usize, &u8)| if at % 3 == 0 { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
+    let turned =
+        |(at, byte): (usize, &u8)| if at % 3 == 0 { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
     text.iter().enumerate().map(turned).collect()
 }
 
@@ -60,7 +61,9 @@ pub(crate) fn lookalikes(text: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn wide(text: &[u8]) -> Vec<u8> {
-    each(text, |letter| char::from_u32(u32::from(letter) + 0xfee0).filter(|_| letter.is_ascii_graphic()).unwrap_or(letter).into())
+    each(text, |letter| {
+        char::from_u32(u32::from(letter) + 0xfee0).filter(|_| letter.is_ascii_graphic()).unwrap_or(letter).into()
+    })
 }
 
 pub(crate) fn bold(text: &[u8]) -> Vec<u8> {
@@ -74,7 +77,12 @@ pub(crate) fn bold(text: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn accents(text: &[u8]) -> Vec<u8> {
-    each(text, |letter| if "aeo".contains(letter) { format!("{letter}\u{301}") } else { letter.to_string().replace('u', "ü") })
+    each(
+        text,
+        |letter| {
+            if "aeo".contains(letter) { format!("{letter}\u{301}") } else { letter.to_string().replace('u', "ü") }
+        },
+    )
 }
 
 pub(crate) fn reversed(text: &[u8]) -> Vec<u8> {
@@ -106,7 +114,8 @@ pub(crate) fn json(text: &[u8]) -> Vec<u8> {
 
 pub(crate) fn json_list(text: &[u8]) -> Vec<u8> {
     let words = characters(text);
-    let strings: Vec<String> = words.split_inclusive(' ').map(|word| format!("\"{}\"", quoted(word.as_bytes()))).collect();
+    let strings: Vec<String> =
+        words.split_inclusive(' ').map(|word| format!("\"{}\"", quoted(word.as_bytes()))).collect();
     format!("[{}]", strings.join(", ")).into_bytes()
 }
 
@@ -160,13 +169,16 @@ pub(crate) fn markup(text: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn quoted_printable(text: &[u8]) -> Vec<u8> {
-    let lines = text.chunks(24).map(|line| bytes(line, |byte| if byte % 3 == 0 { format!("={byte:02X}") } else { char::from(byte).into() }));
+    let lines = text
+        .chunks(24)
+        .map(|line| bytes(line, |byte| if byte % 3 == 0 { format!("={byte:02X}") } else { char::from(byte).into() }));
     lines.collect::<Vec<_>>().join(&b"=\r\n"[..])
 }
 
 /// The files of an upload, each with a part of the text.
 pub(crate) fn multipart(text: &[u8]) -> Vec<u8> {
-    let head = |at: usize| format!("--x9\r\nContent-Disposition: form-data; name=\"f{at}\"; filename=\"part{at}\"\r\n\r\n");
+    let head =
+        |at: usize| format!("--x9\r\nContent-Disposition: form-data; name=\"f{at}\"; filename=\"part{at}\"\r\n\r\n");
     let pieces = text.chunks(text.len().div_ceil(3)).enumerate();
     let mut body: Vec<u8> = pieces.flat_map(|(at, piece)| [head(at).as_bytes(), piece, b"\r\n"].concat()).collect();
     body.extend_from_slice(b"--x9--\r\n");

@@ -42,7 +42,7 @@ struct Swap {
     asking: Asking,
     until: Instant,
     next: InForce,
-    draft: Draft,
+    draft: Option<Draft>,
     credentials: Vec<Lent>,
     labelled: Vec<Labelled>,
 }
@@ -105,33 +105,38 @@ impl Session<'_> {
 
     /// Records what is asked for and tells the gate, where nothing speaks against it.
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
-        match self.prepare(course, &mut asked) {
-            Ok(Prepared { next, draft, labelled }) => {
-                let (until, credentials) = (Instant::now() + PATIENCE, asked.credentials);
-                self.generations.swap = Some(Swap { asking, until, next, draft, credentials, labelled });
-                Ok(())
-            }
-            Err(problem) => Err((asking, problem)),
-        }
+        let told = self.judge(course, &mut asked).and_then(|judged| self.tell(course, &mut asked, judged));
+        let (next, draft, labelled) = match told {
+            Ok(told) => told,
+            Err(problem) => return Err((asking, problem)),
+        };
+        let (until, credentials) = (Instant::now() + PATIENCE, asked.credentials);
+        self.generations.swap = Some(Swap { asking, until, next, draft: Some(draft), credentials, labelled });
+        Ok(())
     }
 
-    fn prepare(&mut self, course: &mut Course, asked: &mut Replacement) -> Result<Prepared, Problem> {
-        lend::leave_no_core();
+    /// Whether it can be put in force here and now, and what comes with it.
+    fn judge(&self, course: &Course, asked: &mut Replacement) -> Result<Judged, Problem> {
         if course.ended {
             return Err(not_taken("the program has ended"));
         }
-        let changes = {
-            let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
-            if self.door.tls.is_none() {
-                unread(now, asked)?;
-            }
-            generation::changes(now, &asked.policy)?
-        };
+        let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
+        let changes = generation::changes(now, &asked.policy)?;
+        if self.door.tls.is_none() {
+            unread(now, asked)?;
+        }
         let earlier = self.generations.earlier_than_next(asked.undoes)?;
         let labelled = labels::joined(&self.door.labelled, asked.labelled.clone())?;
         if self.gate.is_none() || self.sockets.is_empty() {
             return Err(not_taken("the session has no gate that would decide by it"));
         }
+        Ok(Judged { changes: changes.iter().map(ToString::to_string).collect(), earlier, labelled })
+    }
+
+    /// Keeps it beside the one in force, records it, and tells the gate, in this order.
+    fn tell(&mut self, course: &mut Course, asked: &mut Replacement, judged: Judged) -> Result<Told, Problem> {
+        lend::leave_no_core();
+        let Judged { changes, earlier, labelled } = judged;
         let revision = self.generations.last + 1;
         let policies = Conjunction::new(vec![asked.policy.clone()]);
         let order = GateOrder::Replace {
@@ -144,7 +149,6 @@ impl Session<'_> {
         let frame = frame.map_err(|error| not_taken(&format!("it cannot be told to the gate: {error}")))?;
         let next = InForce { revision, earlier, policies };
         let draft = self.generations.directory.draft_policy(&next)?;
-        let changes = changes.iter().map(ToString::to_string).collect();
         let event = Kind::Policy { revision, name: asked.policy.name.clone(), changes, undoes: asked.undoes };
         if let Err(error) = self.ledger.write(event) {
             self.unrecorded(course, &error);
@@ -154,18 +158,23 @@ impl Session<'_> {
         if let Some(gate) = &mut self.gate {
             gate.tell_all(&frame);
         }
-        Ok(Prepared { next, draft, labelled })
+        Ok((next, draft, labelled))
     }
 
-    /// The gate says that it decides by a revision: false where that is not the one it was told of, or the state does not
-    /// take it.
-    pub(super) fn in_force(&mut self, course: &mut Course, revision: u32) -> bool {
-        let Some(swap) = self.generations.swap.take_if(|swap| swap.next.revision == revision) else { return false };
-        let Swap { asking, next, draft, credentials, labelled, .. } = swap;
-        if let Err(error) = draft.put_in_force(&next.earlier) {
-            self.left(course, revision, asking, &format!("the session's state cannot be written: {error}"));
-            return false;
+    /// The gate says that it decides by a revision.
+    ///
+    /// # Errors
+    /// When that is not the one that it was told of, or the state does not take it: then it may serve no longer.
+    pub(super) fn in_force(&mut self, course: &mut Course, revision: u32) -> Result<(), String> {
+        let swap = self.generations.swap.take_if(|swap| swap.next.revision == revision);
+        let Some(mut swap) = swap else { return Err("the gate decides by what it was not told".into()) };
+        if let Some(draft) = swap.draft.take()
+            && let Err(error) = draft.put_in_force(&swap.next.earlier)
+        {
+            self.generations.swap = Some(swap);
+            return Err(format!("the session's state cannot be written: {error}"));
         }
+        let Swap { asking, next, credentials, labelled, .. } = swap;
         let replaced = std::mem::replace(&mut self.generations.revision, revision);
         self.generations.earlier = next.earlier;
         self.door.secrets.extend(generation::retired(&self.door.credentials, &credentials));
@@ -175,19 +184,15 @@ impl Session<'_> {
         self.door.labelled = labelled;
         asking.answer(&Answer::InForce { revision, replaced });
         self.next_policy(course);
-        true
+        Ok(())
     }
 
-    /// What the gate was told of, if anything, does not come into force.
+    /// What the gate was told of, if anything, does not come into force. Who asked is told when that gate is gone.
     pub(super) fn leave_policy(&mut self, course: &mut Course, why: &str) {
         if let Some(Swap { asking, next, .. }) = self.generations.swap.take() {
-            self.left(course, next.revision, asking, why);
+            self.record(course, Kind::PolicyNotTaken { revision: next.revision, reason: why.into() });
+            asking.refuse(not_taken(why));
         }
-    }
-
-    fn left(&mut self, course: &mut Course, revision: u32, asking: Asking, why: &str) {
-        self.record(course, Kind::PolicyNotTaken { revision, reason: why.into() });
-        asking.refuse(not_taken(why));
     }
 
     /// Ends a gate that does not answer for a policy: another one goes on by the policy before.
@@ -204,12 +209,15 @@ impl Session<'_> {
     }
 }
 
-/// What the gate was just told of.
-struct Prepared {
-    next: InForce,
-    draft: Draft,
+/// What comes with a policy that can be put in force.
+struct Judged {
+    changes: Vec<String>,
+    earlier: Vec<u32>,
     labelled: Vec<Labelled>,
 }
+
+/// What the gate was just told of: with it, all that is labelled.
+type Told = (InForce, Draft, Vec<Labelled>);
 
 /// A cell without an authority has nothing in it by which requests could be read. Where the policy labels what it did when
 /// the session began, what was found only now is left out; the policy that labels more is refused.

@@ -27,28 +27,32 @@ impl Session<'_> {
         for said in said {
             match said {
                 Said::Ready => {}
-                Said::Replaced(revision) if self.in_force(course, revision) => {}
+                Said::Replaced(revision) => {
+                    // What it says that it decides by is not what is in force: it is none of ours any more.
+                    if let Err(why) = self.in_force(course, revision) {
+                        return self.lose_the_gate(course, &why);
+                    }
+                }
                 // It was asked to.
                 Said::Lost if course.ended => {
                     self.leave_policy(course, "the program ended before the gate answered");
                     return self.dismiss();
                 }
                 Said::Unable(why) => {
-                    self.leave_policy(course, "the gate could not serve");
                     self.close(course, &why);
+                    self.leave_policy(course, "the gate could not serve");
                     return self.next_policy(course);
                 }
-                // What it says that it decides by is not what is in force: it is none of ours any more.
-                Said::Replaced(_) | Said::Lost => return self.lose_the_gate(course, "the gate was lost"),
+                Said::Lost => return self.lose_the_gate(course, "the gate was lost"),
             }
         }
     }
 
     /// A gate that is gone, or is to go; what it was told of and did not answer for is left.
     pub(super) fn lose_the_gate(&mut self, course: &mut Course, why: &str) {
-        self.leave_policy(course, why);
         self.record(course, Kind::GateLost);
         self.replace(course);
+        self.leave_policy(course, why);
         self.next_policy(course);
     }
 
