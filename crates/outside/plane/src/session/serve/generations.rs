@@ -197,9 +197,12 @@ impl Session<'_> {
 
     /// Ends a gate that does not answer for a policy: another one goes on by the policy before.
     pub(super) fn watch_the_gate(&mut self, course: &mut Course, now: Instant) {
-        if self.generations.swap.as_ref().is_some_and(|swap| swap.until <= now) {
-            self.lose_the_gate(course, &format!("the gate did not answer within {} s", PATIENCE.as_secs()));
+        if self.generations.swap.as_ref().is_none_or(|swap| swap.until > now) {
+            return;
         }
+        let why = format!("the gate did not answer within {} s", PATIENCE.as_secs());
+        // After the program no other gate is needed.
+        if course.ended { self.leave_policy(course, &why) } else { self.lose_the_gate(course, &why) }
     }
 
     /// Nobody is heard any more, and the socket is gone.
