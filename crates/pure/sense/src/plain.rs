@@ -23,7 +23,7 @@ pub(crate) fn pieces(part: &[u8]) -> Vec<Vec<u8>> {
         let begins = [0].into_iter().chain(found.ends.iter().copied());
         return begins.zip(&found.ends).map(|(begin, &end)| found.values[begin..end].to_vec()).collect();
     }
-    let values: Vec<Vec<u8>> = if part.contains(&b'=') { each_value(part).collect() } else { Vec::new() };
+    let values = if part.contains(&b'=') { each_value(part) } else { Vec::new() };
     if values.iter().map(Vec::len).sum::<usize>() * 2 > part.len() {
         return values;
     }

@@ -23,18 +23,22 @@ pub(super) fn joined(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The values, joined and percent-decoded.
-pub(crate) fn values(bytes: &[u8]) -> Vec<u8> {
-    each_value(bytes).flatten().collect()
+fn values(bytes: &[u8]) -> Vec<u8> {
+    each_value(bytes).concat()
 }
 
 /// Each value, percent-decoded. Pairs end at `&` or `;`, the first may follow a `?`. What has no name belongs to the value
 /// before it: not everybody takes a `;` for an end.
-pub(crate) fn each_value(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let value = |(at, pair): (usize, &[u8])| match find(pair, b'=') {
-        Some(equals) => Some(percent(&pair[equals + 1..], true)),
-        None => (at > 0).then(|| percent(pair, true)),
-    };
-    split(bytes).enumerate().filter_map(value)
+pub(crate) fn each_value(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut values: Vec<Vec<u8>> = Vec::new();
+    for pair in split(bytes) {
+        match (find(pair, b'='), values.last_mut()) {
+            (Some(equals), _) => values.push(percent(&pair[equals + 1..], true)),
+            (None, Some(value)) => value.extend(percent(pair, true)),
+            (None, None) => {}
+        }
+    }
+    values
 }
 
 fn is_form(bytes: &[u8]) -> bool {
