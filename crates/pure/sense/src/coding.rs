@@ -20,12 +20,11 @@ use std::fmt;
 
 pub(crate) use escapes::percent;
 pub(crate) use pairs::each_value;
-use signs::Marks;
-pub(crate) use signs::{Signs, character, readable};
-pub(crate) use squeezed::undo as inflate;
+use signs::{Marks, readable};
+pub(crate) use signs::{Signs, character};
 pub(crate) use strings::{looks_structured, strings};
 
-use crate::{Beyond, Bounds, Seal};
+use crate::{Beyond, Seal};
 
 /// Something that had to be undone before a text was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -152,11 +151,11 @@ impl Reading {
 
 /// Undoes what the bytes call for, one layer of it. No kind rules out another: what looks like one can be the beginning of
 /// something else.
-pub(crate) fn undo(bytes: &[u8], signs: &Signs, reading: Reading, bounds: &Bounds, take: &mut dyn Take) {
+pub(crate) fn undo(bytes: &[u8], signs: &Signs, reading: Reading, raw_deflate: bool, take: &mut dyn Take) {
     let text = !signs.binary || signs::is_text(bytes);
-    if !text || bounds.raw_deflate {
+    if !text || raw_deflate {
         wide::undo(bytes, take);
-        squeezed::undo(bytes, bounds, take);
+        squeezed::undo(bytes, raw_deflate, take);
     }
     if signs.binary {
         invisible::undo(bytes, take);
@@ -199,12 +198,13 @@ fn read(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
         // What is written out in the strings was undone with them, or is seen when they are.
         marks = Marks::of(&found.outside);
     }
-    let after = Reading { document: !document, ..next };
-    let form = if marks.equals && reading.form { pairs::joined(bytes) } else { Vec::new() };
-    // What was percent-encoded may be anything again.
-    take.reading(&[Coding::Form], &form, if marks.percent { next } else { Reading { form: false, ..after } });
     let (text, how) = escapes::undone(bytes, marks);
+    // What was written out may be anything; a backslash takes nothing from a document.
+    let anything = how.iter().any(|coding| matches!(coding, Coding::Percent | Coding::Entities));
+    let form = if marks.equals && reading.form { pairs::joined(bytes) } else { Vec::new() };
+    let after = |form| Reading { document: !document || anything, form: form || anything, ..next };
+    take.reading(&[Coding::Form], &form, after(false));
     if !how.is_empty() {
-        take.reading(&how, &text, Reading { form: form.is_empty(), ..after });
+        take.reading(&how, &text, after(form.is_empty()));
     }
 }

@@ -4,9 +4,8 @@
 
 use std::ops::Range;
 
-use crate::coding::{Coding, Reading, Signs, Take, inflate, readable, undo};
+use crate::coding::{Coding, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
-use crate::entropy::is_container;
 use crate::evidence::{Beyond, Scan, Sighting, Sightings};
 use crate::fold::fold;
 use crate::grams::Form;
@@ -61,18 +60,21 @@ pub(crate) struct Walk<'c> {
     folded: Vec<u8>,
     sightings: Sightings,
     scan: Scan,
+    /// A bound on the whole scan was exceeded: nothing more is undone.
+    stopped: bool,
 }
 
 impl<'c> Walk<'c> {
     pub(crate) fn new(corpus: &'c Corpus, bounds: &Bounds, length: usize) -> Self {
         let room = length.saturating_mul(bounds.times).saturating_add(SOME).min(bounds.bytes);
         let work = length.saturating_mul(WORK).saturating_add(SOME);
-        let (how, folded, mut scan) = (Vec::new(), Vec::new(), Scan::default());
+        let (how, folded, sightings, scan) = Default::default();
+        let mut walk =
+            Self { corpus, bounds: *bounds, room, pieces: 0, work, how, depth: 0, folded, sightings, scan, stopped: false };
         if length > bounds.bytes {
-            scan.exceed(Beyond::Size);
+            walk.beyond(Beyond::Size);
         }
-        let sightings = Sightings::default();
-        Self { corpus, bounds: *bounds, room, pieces: 0, work, how, depth: 0, folded, sightings, scan }
+        walk
     }
 
     /// Looks at bytes as they came.
@@ -86,7 +88,7 @@ impl<'c> Walk<'c> {
     }
 
     fn within(&mut self, how: Option<Coding>, bytes: &[u8], new: Range<usize>) {
-        if self.scan.beyond.is_none() {
+        if !self.stopped {
             self.how.extend(how);
             self.compare(&bytes[new]);
             self.unwrap(bytes, Reading::NEW);
@@ -106,36 +108,26 @@ impl<'c> Walk<'c> {
     fn unwrap(&mut self, bytes: &[u8], reading: Reading) {
         let signs = Signs::of(bytes);
         if !signs.plain() {
-            undo(bytes, &signs, reading, &self.bounds.clone(), self);
+            // A header says how the body is encoded, and nothing of what is in it.
+            let raw_deflate = self.bounds.raw_deflate && self.how.is_empty();
+            undo(bytes, &signs, reading, raw_deflate, self);
         }
-    }
-
-    /// Whether bytes that are wrapped deeper than is looked into are anything: text, or what is compressed. Noise that
-    /// digits decode to is not.
-    fn holds_more(&mut self, bytes: &[u8]) -> bool {
-        if self.depth > self.bounds.depth || readable(bytes) || is_container(bytes) {
-            return true;
-        }
-        self.depth += 1;
-        inflate(bytes, &self.bounds.clone(), self);
-        self.depth -= 1;
-        false
     }
 
     /// Whether a piece may be looked at, which takes of what there is room for.
     fn admits(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() < MIN_SECRET || self.scan.beyond.is_some_and(|beyond| beyond != Beyond::Depth) {
+        if bytes.len() < MIN_SECRET || self.stopped {
             return false;
         }
         self.pieces += 1;
+        let room = self.room.checked_sub(bytes.len());
         if self.pieces > self.bounds.decodings {
-            self.scan.exceed(Beyond::Decodings);
+            self.beyond(Beyond::Decodings);
+        } else if room.is_none() {
+            self.beyond(Beyond::Size);
         }
-        match self.room.checked_sub(bytes.len()) {
-            Some(room) => self.room = room,
-            None => self.scan.exceed(Beyond::Size),
-        }
-        self.scan.beyond.is_none_or(|beyond| beyond == Beyond::Depth)
+        self.room = room.unwrap_or_default();
+        !self.stopped
     }
 
     fn compare(&mut self, bytes: &[u8]) {
@@ -150,7 +142,7 @@ impl<'c> Walk<'c> {
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
         match matcher::runs(corpus, &folded, &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
-            None => self.scan.exceed(Beyond::Work),
+            None => self.beyond(Beyond::Work),
         }
         self.folded = folded;
     }
@@ -187,8 +179,8 @@ impl Take for Walk<'_> {
             self.depth += 1;
             self.reading(how, bytes, Reading::NEW);
             self.depth -= 1;
-        } else if self.admits(bytes) && self.holds_more(bytes) {
-            self.scan.exceed(Beyond::Depth);
+        } else if self.admits(bytes) {
+            self.beyond(Beyond::Depth);
         }
     }
 
@@ -208,6 +200,8 @@ impl Take for Walk<'_> {
     }
 
     fn beyond(&mut self, beyond: Beyond) {
+        // What is wrapped too deep in one place says nothing of the others.
+        self.stopped |= beyond != Beyond::Depth;
         self.scan.exceed(beyond);
     }
 

@@ -90,7 +90,7 @@ pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
 }
 
 /// Whether the bytes read like text: nine in ten are printable.
-pub(crate) fn readable(bytes: &[u8]) -> bool {
+pub(super) fn readable(bytes: &[u8]) -> bool {
     let plain = bytes.iter().filter(|&&byte| CLASS[usize::from(byte)] & BINARY == 0).count();
     plain * 10 >= bytes.len() * 9 || is_text(bytes)
 }

@@ -11,7 +11,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::signs::find;
 use super::{Coding, Take, pack};
-use crate::{Beyond, Bounds, Seal, entropy};
+use crate::{Beyond, Seal, entropy};
 
 /// Marks that are tried. Noise has one in 16 KiB.
 const TRIES: usize = 16 << 10;
@@ -40,11 +40,11 @@ pub(super) struct Inflated {
 }
 
 /// Undoes what is compressed, and judges the rest.
-pub(crate) fn undo(bytes: &[u8], bounds: &Bounds, take: &mut dyn Take) {
+pub(super) fn undo(bytes: &[u8], raw_deflate: bool, take: &mut dyn Take) {
     // A picture is compressed, too, and no text.
     let media = entropy::seal(bytes) == Some(Seal::Media);
     let mut members = Members { bytes, media, zero: 0, undone: Vec::new(), read: 0 };
-    if bounds.raw_deflate && !bytes.is_empty() {
+    if raw_deflate {
         members.give(0, 0, Coding::Deflate, take);
     }
     let (mut at, mut tries) = (0, 0);
