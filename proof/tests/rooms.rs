@@ -10,6 +10,7 @@ const ROOMS: &[&str] = &[
     "crates/pure/record",
     "crates/pure/plan",
     "crates/pure/wire",
+    "crates/pure/sense",
     "crates/inside",
     "crates/inside/cell",
     "crates/outside",

@@ -69,8 +69,19 @@ impl<'c> Walk<'c> {
         let room = length.saturating_mul(bounds.times).saturating_add(SOME).min(bounds.bytes);
         let work = length.saturating_mul(WORK).saturating_add(SOME);
         let (how, folded, sightings, scan) = Default::default();
-        let mut walk =
-            Self { corpus, bounds: *bounds, room, pieces: 0, work, how, depth: 0, folded, sightings, scan, stopped: false };
+        let mut walk = Self {
+            corpus,
+            bounds: *bounds,
+            room,
+            pieces: 0,
+            work,
+            how,
+            depth: 0,
+            folded,
+            sightings,
+            scan,
+            stopped: false,
+        };
         if length > bounds.bytes {
             walk.beyond(Beyond::Size);
         }
