@@ -89,7 +89,7 @@ fn prose(size: usize, seed: u64) -> String {
     let (mut text, mut word) = (String::new(), seed);
     while text.len() < size {
         text.push_str(WORDS[step(&mut word) % WORDS.len()]);
-        text.push_str(if step(&mut word) % 12 == 0 { ".\n" } else { " " });
+        text.push_str(if step(&mut word).is_multiple_of(12) { ".\n" } else { " " });
     }
     text.truncate(size);
     text
