@@ -344,8 +344,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "E-PLANE-096",
-        "Somebody else put a policy in force between the moment that this one was looked at and the moment that it was to be \
-         taken back. Nothing was changed.",
+        "Somebody else put a policy in force between the moment that the one before was looked at and the moment that it was \
+         to be replaced or taken back. Nothing was changed.",
     ),
 ];
 

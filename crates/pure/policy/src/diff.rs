@@ -1,5 +1,6 @@
 //! What changes from one policy to another, and whether it widens or narrows.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -59,22 +60,28 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.inference(&before.inference, &after.inference);
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
+    let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
     for change in &mut found.0 {
-        change.widens |= change.before.as_deref().is_some_and(|text| reads_alone(text, old, new));
-        change.narrows |= change.after.as_deref().is_some_and(|text| reads_alone(text, new, old));
+        change.widens |= change.before.as_ref().is_some_and(|text| alone_before.contains(text));
+        change.narrows |= change.after.as_ref().is_some_and(|text| alone_after.contains(text));
     }
     found.list("tests", &before.tests, &after.tests, Kind::Word, PartialEq::eq);
     found.0
 }
 
-/// Whether this is a rule that has requests read on the one side, where on the other nothing has and bytes may pass that
-/// are not looked into.
-fn reads_alone(text: &str, here: &Network, there: &Network) -> bool {
-    let rules = |network: &Network| network.allow.iter().chain(&network.deny).cloned().collect::<Vec<_>>();
-    let reads = |rule: &Rule| rule.protocol.reads();
-    let Some(rule) = rules(here).into_iter().find(|rule| reads(rule) && rule.to_string() == text) else { return false };
-    let unread = |other: &Rule| !reads(other) && (other.to.covers(&rule.to) || rule.to.covers(&other.to));
-    !rules(there).iter().any(|other| reads(other) && other.to.covers(&rule.to)) && there.allow.iter().any(unread)
+/// The rules that have requests read on the one side, where on the other nothing has and bytes may pass that are not
+/// looked into.
+fn reads_alone(here: &Network, there: &Network) -> HashSet<String> {
+    let alone = |rule: &&Rule| {
+        let touches = |other: &Rule| other.to.covers(&rule.to) || rule.to.covers(&other.to);
+        let unread = there.allow.iter().any(|other| !other.protocol.reads() && touches(other));
+        unread && !reading(there).any(|other| other.to.covers(&rule.to))
+    };
+    reading(here).filter(alone).map(ToString::to_string).collect()
+}
+
+fn reading(network: &Network) -> impl Iterator<Item = &Rule> {
+    network.allow.iter().chain(&network.deny).filter(|rule| rule.protocol.reads())
 }
 
 /// What an entry of a list does.

@@ -43,8 +43,12 @@ pub struct Replacement {
     pub credentials: Vec<Lent>,
     /// Texts that carry a label.
     pub labelled: Vec<Labelled>,
-    /// The revision that is taken back: refused where another is in force by now.
-    pub undoes: Option<u32>,
+    /// What differs from the revision that it replaces, a line each.
+    pub changes: Vec<String>,
+    /// The revision that it takes the place of. Where another one is in force by now nothing is done.
+    pub replaces: u32,
+    /// It is what was in force before that revision.
+    pub undoes: bool,
 }
 
 /// What came of it.
@@ -55,8 +59,11 @@ pub enum Answer {
     InForce {
         /// Which revision of the session's it is.
         revision: u32,
-        /// The revision that was in force until then.
-        replaced: u32,
+    },
+    /// Nothing was changed: another revision is in force than the one that was to be replaced.
+    Overtaken {
+        /// Which.
+        revision: u32,
     },
     /// Nothing was changed.
     Refused(Box<Problem>),
@@ -71,13 +78,16 @@ mod tests {
     fn both_ways_survive_the_frame() {
         let policy = Policy { name: "mine".into(), ..Policy::default() };
         let (credentials, labelled) = (Vec::new(), Vec::new());
-        let replacement = Replacement { policy: policy.clone(), credentials, labelled, undoes: Some(2) };
+        let (changes, replaces) = (vec!["+ a".to_owned()], 2);
+        let replacement =
+            Replacement { policy: policy.clone(), credentials, labelled, changes, replaces, undoes: true };
         let ask = Ask { version: VERSION, order: Order::Replace(Box::new(replacement)) };
         let Ask { version, order } = crate::decode(&crate::encode(&ask).unwrap()).unwrap();
         let Order::Replace(read) = order;
-        assert_eq!((version, &read.policy, read.undoes), (VERSION, &policy, Some(2)));
+        assert_eq!((version, &read.policy, read.replaces, read.undoes), (VERSION, &policy, 2, true));
         let problem = Problem { code: "E-PLANE-091".into(), cause: "no".into(), hint: None, exit: 1 };
-        for answer in [Answer::InForce { revision: 3, replaced: 2 }, Answer::Refused(Box::new(problem))] {
+        let refused = Answer::Refused(Box::new(problem));
+        for answer in [Answer::InForce { revision: 3 }, Answer::Overtaken { revision: 3 }, refused] {
             assert_eq!(crate::decode::<Answer>(&crate::encode(&answer).unwrap()).unwrap(), answer);
         }
     }

@@ -20,7 +20,7 @@ pub(crate) fn of(policy: Policy, session: &SessionDirectory, store: &Store) -> R
         Some(workspace) => labels::find(&policy, &workspace.path)?,
         None => Vec::new(),
     };
-    Ok(Replacement { policy, credentials, labelled, undoes: None })
+    Ok(Replacement { policy, credentials, labelled, changes: Vec::new(), replaces: 0, undoes: false })
 }
 
 /// How a token of what the policy lends would be derived, by this process's own variables: those of who asks.
@@ -33,20 +33,25 @@ fn way(policy: &Policy) -> Result<Way, Problem> {
     Ok(Way { roots: variable("SSL_CERT_FILE"), proxy, uid: identity::gate(std::process::id())? })
 }
 
-/// What differs, where all of it can change in a cell that runs.
+/// Whether a cell that runs takes another policy.
 ///
 /// # Errors
-/// What the cell was made from: each key of it that differs.
-pub(crate) fn changes(now: &Policy, next: &Policy) -> Result<Vec<Change>, Problem> {
-    let changes = diff(now, next);
+/// Where it differs in what the cell was made from: each key of that.
+pub(crate) fn taken(now: &Policy, next: &Policy) -> Result<(), Problem> {
+    let of_cell = |policy: &Policy| Policy {
+        files: policy.files.clone(),
+        environment: policy.environment.clone(),
+        limits: policy.limits.clone(),
+        ..Policy::default()
+    };
     let mut keys: Vec<String> = Vec::new();
-    for key in changes.iter().filter_map(fixed) {
+    for key in diff(&of_cell(now), &of_cell(next)).iter().filter_map(key) {
         if !keys.contains(&key) {
             keys.push(key);
         }
     }
     if keys.is_empty() {
-        return Ok(changes);
+        return Ok(());
     }
     let cause = format!(
         "policy `{}` differs from what the running cell was made from: {}",
@@ -57,13 +62,13 @@ pub(crate) fn changes(now: &Policy, next: &Policy) -> Result<Vec<Change>, Proble
     Err(problem("E-PLANE-091", cause, hint, NO))
 }
 
-/// The key of a change that no running cell takes. Of a variable the name, never the value.
-fn fixed(change: &Change) -> Option<String> {
+/// The key of a change. Of a variable the name, never the value.
+fn key(change: &Change) -> Option<String> {
     if change.key == "env" {
         let text = change.before.as_deref().or(change.after.as_deref())?;
         return Some(format!("env.{}", text.split('=').next()?));
     }
-    (change.key.starts_with("files.") || change.key.starts_with("limits.")).then(|| change.key.clone())
+    Some(change.key.clone())
 }
 
 /// Whether a gate has to read requests to decide by it.
@@ -88,7 +93,7 @@ mod tests {
         let now = Policy::default();
         let mut next = Policy { name: "mine".into(), ..Policy::default() };
         next.network.allow.push(Rule::to(Target::parse("a.example").expect("a target")));
-        assert_eq!(changes(&now, &next).expect("taken").len(), 1);
+        taken(&now, &next).expect("the network is no part of the cell");
         for path in ["/a", "/b"] {
             next.files.read.push(CanonicalPath::parse(path).expect("a path"));
         }
@@ -96,9 +101,9 @@ mod tests {
         next.environment.insert("KEY".into(), "hunter2".into());
         next.limits.pids = Some(3);
         next.limits.required = [Limit::Pids].into();
-        let refused = changes(&now, &next).expect_err("refused");
+        let refused = taken(&now, &next).expect_err("refused");
         let keys = "files.workspace, files.read, env.KEY, limits.pids, limits.required";
         assert!(refused.cause.ends_with(keys) && refused.code == "E-PLANE-091", "{refused}");
-        assert!(changes(&next, &now).expect_err("refused").cause.ends_with(keys));
+        assert!(taken(&next, &now).expect_err("refused").cause.ends_with(keys));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use policy::{Policy, diff};
+use policy::{Change, Policy, diff};
 use serde_json::json;
 use wire::command::{Checked, Problem, Select, SessionState};
 use wire::control::{Answer, Order, Replacement};
@@ -14,13 +14,26 @@ use crate::problem::{NO, problem, quoted};
 use crate::session::{control, generation};
 use crate::store::{self, InForce, SessionDirectory};
 
+/// How often a policy is compared anew with one that others put in force meanwhile.
+const TRIES: usize = 16;
+/// Changes that go into the record.
+const RECORDED: usize = 100;
+
 /// Puts the policy of a file in force, as `run` would have read it.
 pub(super) fn apply(place: &Place, select: &Select, file: &Path) -> Result<Checked, Problem> {
     let session = running(place, select)?;
     let trees: Vec<&Path> = session.record.trees.iter().map(|tree| tree.path.as_path()).collect();
     let mut policy = read_policy_beside(Some(file), place.home(), &place.store, &trees)?;
     session.record.options.complete(&mut policy);
-    put(place, &session, &session.in_force()?, policy, None)
+    let mut now = session.in_force()?;
+    let replacement = made(place, &session, &now, policy)?;
+    for _ in 0..TRIES {
+        if let Some(told) = put(&session, &now, &replacement)? {
+            return Ok(told);
+        }
+        now = session.in_force()?;
+    }
+    Err(overtaken(&session))
 }
 
 /// Puts the policy in force again that the one of now took the place of.
@@ -28,14 +41,15 @@ pub(super) fn undo(place: &Place, select: &Select) -> Result<Checked, Problem> {
     let session = running(place, select)?;
     let now = session.in_force()?;
     let before = now.earlier.last().and_then(|earlier| session.policy_before(*earlier).ok());
-    let policy = before.as_ref().and_then(last).ok_or_else(|| {
+    let policy = before.as_ref().map(last).ok_or_else(|| {
         let cause = match now.revision {
             1 => "no other policy was put in force in this session".to_owned(),
-            revision => format!("nothing is kept that was in force before revision {revision}"),
+            revision => format!("from revision {revision} nothing is left to go back to"),
         };
         problem("E-PLANE-094", cause, "`bastide policy apply SESSION FILE` puts another one in force", NO)
     })?;
-    put(place, &session, &now, policy, Some(now.revision))
+    let replacement = Replacement { undoes: true, ..made(place, &session, &now, policy)? };
+    put(&session, &now, &replacement)?.ok_or_else(|| overtaken(&session))
 }
 
 fn running(place: &Place, select: &Select) -> Result<SessionDirectory, Problem> {
@@ -48,24 +62,29 @@ fn running(place: &Place, select: &Select) -> Result<SessionDirectory, Problem> 
     Err(problem("E-PLANE-090", cause, hint, NO))
 }
 
-fn last(of: &InForce) -> Option<Policy> {
-    of.policies.policies().last().cloned()
+fn last(of: &InForce) -> Policy {
+    of.policies.policies().last().cloned().unwrap_or_default()
 }
 
-fn put(
-    place: &Place,
-    session: &SessionDirectory,
-    now: &InForce,
-    policy: Policy,
-    undoes: Option<u32>,
-) -> Result<Checked, Problem> {
-    // Before anything is taken out of the vault.
-    generation::changes(&last(now).unwrap_or_default(), &policy)?;
-    let replacement = generation::of(policy, session, &place.store)?;
-    let policy = replacement.policy.clone();
-    let order = Order::Replace(Box::new(Replacement { undoes, ..replacement }));
-    match control::ask(&session.path, order) {
-        Ok(Answer::InForce { revision, replaced }) => Ok(told(session, &policy, revision, replaced, undoes)),
+/// What goes with the policy. Nothing is taken out of the vault for one that no running cell takes.
+fn made(place: &Place, session: &SessionDirectory, now: &InForce, policy: Policy) -> Result<Replacement, Problem> {
+    generation::taken(&last(now), &policy)?;
+    generation::of(policy, session, &place.store)
+}
+
+/// Asks the session's plane; none where another policy is in force by now than the one that it was compared with.
+fn put(session: &SessionDirectory, now: &InForce, replacement: &Replacement) -> Result<Option<Checked>, Problem> {
+    // Examples allow nothing.
+    let changes = diff(&last(now), &replacement.policy).into_iter().filter(|change| change.key != "tests");
+    let changes: Vec<Change> = changes.collect();
+    let mut lines: Vec<String> = changes.iter().take(RECORDED).map(ToString::to_string).collect();
+    if changes.len() > RECORDED {
+        lines.push(format!("…[{} more]", changes.len() - RECORDED));
+    }
+    let replacement = Replacement { changes: lines, replaces: now.revision, ..replacement.clone() };
+    match control::ask(&session.path, Order::Replace(Box::new(replacement.clone()))) {
+        Ok(Answer::InForce { revision }) => Ok(Some(told(session, &replacement, revision, &changes))),
+        Ok(Answer::Overtaken { .. }) => Ok(None),
         Ok(Answer::Refused(problem)) => Err(*problem),
         Err(error) => {
             let id = &session.record.id;
@@ -75,20 +94,23 @@ fn put(
     }
 }
 
-fn told(session: &SessionDirectory, policy: &Policy, revision: u32, replaced: u32, undoes: Option<u32>) -> Checked {
-    let before = session.policy_before(replaced).ok().and_then(|before| last(&before)).unwrap_or_default();
-    let changes = diff(&before, policy);
-    let (id, name) = (&session.record.id, quoted(&policy.name));
+fn told(session: &SessionDirectory, put: &Replacement, revision: u32, changes: &[Change]) -> Checked {
+    let (id, name) = (&session.record.id, quoted(&put.policy.name));
     let mut text = format!("session {id}: policy `{name}` is in force, revision {revision}\n");
-    for change in &changes {
+    for change in changes {
         text += &format!("{}\n", quoted(&change.to_string()));
     }
     if changes.is_empty() {
-        text += &format!("the same rules as revision {replaced}; credentials and labels were taken anew\n");
+        text += &format!("the same rules as revision {}; credentials and labels were taken anew\n", put.replaces);
     }
     let data = json!({
-        "session": id, "policy": policy.name, "revision": revision, "replaced": replaced, "undoes": undoes,
-        "changes": changes,
+        "session": id, "policy": put.policy.name, "revision": revision, "replaced": put.replaces,
+        "undoes": put.undoes.then_some(put.replaces), "changes": changes,
     });
     Checked { yes: true, text, data }
+}
+
+fn overtaken(session: &SessionDirectory) -> Problem {
+    let cause = format!("another policy was put in force in session `{}` meanwhile", session.record.id);
+    problem("E-PLANE-096", cause, "look at it with `bastide show`, and ask again if that is still meant", NO)
 }

@@ -28,25 +28,29 @@ fn undo(session: &SessionDirectory) -> Request {
     Request::Policy(PolicyRequest::Undo(select(&session.record.id)))
 }
 
-/// A plane that gives one answer, and what it was asked.
-fn plane(session: &SessionDirectory, answer: Answer) -> JoinHandle<Replacement> {
-    let listener = UnixListener::bind(session.path.join(NAME)).unwrap();
+/// A plane that gives these answers, and what it was asked.
+fn plane(session: &SessionDirectory, answers: Vec<Answer>) -> JoinHandle<Vec<Replacement>> {
     let socket = session.path.join(NAME);
+    let listener = UnixListener::bind(&socket).unwrap();
     std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
+        let asked = answers.iter().map(|answer| {
+            let (stream, _) = listener.accept().unwrap();
+            let (mut decoder, mut bytes) = (wire::Decoder::<Ask>::new(), Vec::new());
+            let ask = loop {
+                bytes.clear();
+                assert!(receive(&stream, &mut bytes, &mut Vec::new()).unwrap());
+                if let Some(ask) = decoder.push(&bytes).unwrap().pop() {
+                    break ask;
+                }
+            };
+            assert_eq!(ask.version, VERSION);
+            std::io::Write::write_all(&mut &stream, &wire::encode(answer).unwrap()).unwrap();
+            let Order::Replace(replacement) = ask.order;
+            *replacement
+        });
+        let asked = asked.collect();
         fs::remove_file(socket).unwrap();
-        let (mut decoder, mut bytes) = (wire::Decoder::<Ask>::new(), Vec::new());
-        let ask = loop {
-            bytes.clear();
-            assert!(receive(&stream, &mut bytes, &mut Vec::new()).unwrap());
-            if let Some(ask) = decoder.push(&bytes).unwrap().pop() {
-                break ask;
-            }
-        };
-        assert_eq!(ask.version, VERSION);
-        std::io::Write::write_all(&mut &stream, &wire::encode(&answer).unwrap()).unwrap();
-        let Order::Replace(replacement) = ask.order;
-        *replacement
+        asked
     })
 }
 
@@ -81,11 +85,12 @@ fn all_that_a_gate_decides_by_goes_to_the_sessions_plane() {
     }));
     let file = file(&room, "network: {allow: [{to: \"api.a.example:443\", credential: github}]}\n");
     put(&session, 3, &[1, 2], session.policy().unwrap().policies().next().unwrap().clone());
-    let asked = plane(&session, Answer::InForce { revision: 4, replaced: 2 });
+    let asked = plane(&session, vec![Answer::InForce { revision: 4 }]);
     let told = checked(room.yes(apply(&session, file)));
-    let asked = asked.join().unwrap();
+    let asked = asked.join().unwrap().pop().unwrap();
     assert!(asked.policy.files.read.iter().any(|path| path.as_str() == "/opt/tool"), "an option of `run` still counts");
-    assert_eq!((asked.policy.name.as_str(), asked.undoes), ("mine", None));
+    assert_eq!((asked.policy.name.as_str(), asked.undoes), ("mine", false));
+    assert!(asked.replaces == 3 && asked.changes[0].starts_with("+ network.allow: {to: \"api.a.example:443\""));
     assert_eq!(
         (asked.credentials[0].name.as_str(), asked.credentials[0].value.as_str()),
         ("github", "hunter2-hunter2")
@@ -131,12 +136,33 @@ fn what_cannot_be_read_is_told_with_its_place_and_nobody_is_asked() {
     assert_eq!(room.no(undo(&told)).code, "E-PLANE-090");
 }
 
+/// What is recorded and told is the difference to the policy that it did take the place of.
+#[test]
+fn a_policy_that_was_overtaken_is_compared_anew_and_an_undo_is_not() {
+    let room = Room::new();
+    let session = room.begin("work", None);
+    let first = session.policy().unwrap().policies().next().unwrap().clone();
+    put(&session, 2, &[1], first);
+    let overtaken = || Answer::Overtaken { revision: 3 };
+    let asked = plane(&session, vec![overtaken(), overtaken(), Answer::InForce { revision: 4 }]);
+    let told = checked(room.yes(apply(&session, file(&room, ""))));
+    assert_eq!((&told.data["revision"], &told.data["replaced"]), (&4.into(), &2.into()));
+    assert!(told.text.contains("the same rules as revision 2; "), "{}", told.text);
+    assert_eq!(asked.join().unwrap().len(), 3);
+    let asked = plane(&session, vec![overtaken()]);
+    assert_eq!(room.no(undo(&session)).code, "E-PLANE-096");
+    asked.join().unwrap();
+    let asked = plane(&session, (0..16).map(|_| overtaken()).collect());
+    assert_eq!(room.no(apply(&session, file(&room, ""))).code, "E-PLANE-096");
+    asked.join().unwrap();
+}
+
 #[test]
 fn a_refusal_of_the_sessions_plane_is_passed_on() {
     let room = Room::new();
     let session = room.begin("work", None);
     let refusal = Problem { code: "E-PLANE-092".into(), cause: "unread".into(), hint: None, exit: 1 };
-    let asked = plane(&session, Answer::Refused(Box::new(refusal.clone())));
+    let asked = plane(&session, vec![Answer::Refused(Box::new(refusal.clone()))]);
     assert_eq!(room.no(apply(&session, file(&room, ""))), refusal);
     asked.join().unwrap();
 }
@@ -153,10 +179,10 @@ fn undo_goes_back_to_what_was_in_force_before() {
     put(&session, 4, &[1, 2], Policy { name: "fourth".into(), ..first });
     let Reply::Session(shown) = room.yes(Request::Show(select(&session.record.id))) else { panic!() };
     assert_eq!((shown.policy.as_str(), shown.revision), ("fourth", Some(4)));
-    let asked = plane(&session, Answer::InForce { revision: 5, replaced: 4 });
+    let asked = plane(&session, vec![Answer::InForce { revision: 5 }]);
     let told = checked(room.yes(undo(&session)));
-    let asked = asked.join().unwrap();
-    assert_eq!((asked.policy.name.as_str(), asked.undoes), ("second", Some(4)));
+    let asked = asked.join().unwrap().pop().unwrap();
+    assert_eq!((asked.policy.name.as_str(), asked.undoes), ("second", true));
     assert!(told.text.contains("policy `second` is in force, revision 5") && told.data["undoes"] == 4, "{}", told.text);
     fs::remove_file(session.path.join("policy.2.json")).unwrap();
     assert_eq!(room.no(undo(&session)).code, "E-PLANE-094");

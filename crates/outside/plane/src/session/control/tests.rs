@@ -17,7 +17,14 @@ fn deep() -> (tempfile::TempDir, std::path::PathBuf) {
 
 fn order(name: &str) -> Order {
     let policy = Policy { name: name.into(), ..Policy::default() };
-    Order::Replace(Box::new(Replacement { policy, credentials: Vec::new(), labelled: Vec::new(), undoes: None }))
+    Order::Replace(Box::new(Replacement {
+        policy,
+        credentials: Vec::new(),
+        labelled: Vec::new(),
+        changes: Vec::new(),
+        replaces: 1,
+        undoes: false,
+    }))
 }
 
 fn frame(version: u32) -> Vec<u8> {
@@ -41,7 +48,7 @@ fn answered(mut stream: UnixStream) -> Option<Answer> {
 fn code(stream: UnixStream) -> Option<String> {
     answered(stream).map(|answer| match answer {
         Answer::Refused(problem) => problem.code,
-        Answer::InForce { .. } => "in force".into(),
+        other => panic!("{other:?}"),
     })
 }
 
@@ -65,9 +72,9 @@ fn an_order_is_heard_in_a_long_path_and_answered() {
         std::thread::sleep(Duration::from_millis(1));
     };
     assert_eq!(heard.policy.name, "mine");
-    asking.answer(&Answer::InForce { revision: 2, replaced: 1 });
+    asking.answer(&Answer::InForce { revision: 2 });
     let answer = asked.join().expect("asked").expect("answered");
-    assert_eq!(answer, Answer::InForce { revision: 2, replaced: 1 });
+    assert_eq!(answer, Answer::InForce { revision: 2 });
     drop(control);
     assert!(!deep.join(NAME).exists());
     assert!(ask(&deep, order("mine")).is_err(), "nobody listens");

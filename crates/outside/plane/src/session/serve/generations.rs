@@ -69,14 +69,13 @@ impl<'c> Generations<'c> {
         self.swap.as_ref().map(|swap| swap.until).into_iter().chain(control).min()
     }
 
-    /// What `undo` could go back to under the next revision, where that takes back this one.
-    fn earlier_than_next(&self, undoes: Option<u32>) -> Result<Vec<u32>, Problem> {
+    /// What `undo` could go back to under the next revision, which may be one that takes back this one.
+    fn earlier_than_next(&self, undoes: bool) -> Result<Vec<u32>, Problem> {
         let mut earlier = self.earlier.clone();
-        match undoes {
-            None => earlier.push(self.revision),
-            Some(undone) if undone != self.revision => return Err(overtaken(undone, self.revision)),
-            Some(_) if earlier.pop().is_none() => return Err(nothing_before(self.revision)),
-            Some(_) => {}
+        if !undoes {
+            earlier.push(self.revision);
+        } else if earlier.pop().is_none() {
+            return Err(nothing_before(self.revision));
         }
         earlier.drain(..earlier.len().saturating_sub(MOST_EARLIER));
         Ok(earlier)
@@ -97,7 +96,10 @@ impl Session<'_> {
         while course.started && self.generations.swap.is_none() {
             let Some(control) = &mut self.generations.control else { return };
             let Some((Order::Replace(asked), asking)) = control.next() else { return };
-            if let Err((asking, problem)) = self.swap(course, *asked, asking) {
+            let revision = self.generations.revision;
+            if asked.replaces != revision {
+                asking.answer(&Answer::Overtaken { revision });
+            } else if let Err((asking, problem)) = self.swap(course, *asked, asking) {
                 asking.refuse(problem);
             }
         }
@@ -121,7 +123,7 @@ impl Session<'_> {
             return Err(not_taken("the program has ended"));
         }
         let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
-        let changes = generation::changes(now, &asked.policy)?;
+        generation::taken(now, &asked.policy)?;
         if self.door.tls.is_none() {
             unread(now, asked)?;
         }
@@ -130,13 +132,13 @@ impl Session<'_> {
         if self.gate.is_none() || self.sockets.is_empty() {
             return Err(not_taken("the session has no gate that would decide by it"));
         }
-        Ok(Judged { changes: changes.iter().map(ToString::to_string).collect(), earlier, labelled })
+        Ok(Judged { earlier, labelled })
     }
 
     /// Keeps it beside the one in force, records it, and tells the gate, in this order.
     fn tell(&mut self, course: &mut Course, asked: &mut Replacement, judged: Judged) -> Result<Told, Problem> {
         lend::leave_no_core();
-        let Judged { changes, earlier, labelled } = judged;
+        let Judged { earlier, labelled } = judged;
         let revision = self.generations.last + 1;
         let policies = Conjunction::new(vec![asked.policy.clone()]);
         let order = GateOrder::Replace {
@@ -149,7 +151,9 @@ impl Session<'_> {
         let frame = frame.map_err(|error| not_taken(&format!("it cannot be told to the gate: {error}")))?;
         let next = InForce { revision, earlier, policies };
         let draft = self.generations.directory.draft_policy(&next)?;
-        let event = Kind::Policy { revision, name: asked.policy.name.clone(), changes, undoes: asked.undoes };
+        let (name, changes) = (asked.policy.name.clone(), std::mem::take(&mut asked.changes));
+        let undoes = asked.undoes.then_some(asked.replaces);
+        let event = Kind::Policy { revision, name, changes, undoes };
         if let Err(error) = self.ledger.write(event) {
             self.unrecorded(course, &error);
             return Err(not_taken(&format!("the record cannot be written: {error}")));
@@ -175,14 +179,14 @@ impl Session<'_> {
             return Err(format!("the session's state cannot be written: {error}"));
         }
         let Swap { asking, next, credentials, labelled, .. } = swap;
-        let replaced = std::mem::replace(&mut self.generations.revision, revision);
+        self.generations.revision = revision;
         self.generations.earlier = next.earlier;
         self.door.secrets.extend(generation::retired(&self.door.credentials, &credentials));
         self.renewal.follow(&credentials);
         self.door.policy = next.policies;
         self.door.credentials = credentials;
         self.door.labelled = labelled;
-        asking.answer(&Answer::InForce { revision, replaced });
+        asking.answer(&Answer::InForce { revision });
         self.next_policy(course);
         Ok(())
     }
@@ -214,7 +218,6 @@ impl Session<'_> {
 
 /// What comes with a policy that can be put in force.
 struct Judged {
-    changes: Vec<String>,
     earlier: Vec<u32>,
     labelled: Vec<Labelled>,
 }
@@ -242,11 +245,6 @@ fn not_taken(why: &str) -> Problem {
 }
 
 fn nothing_before(revision: u32) -> Problem {
-    let cause = format!("nothing was in force before revision {revision}, or it is kept no more");
+    let cause = format!("from revision {revision} nothing is left to go back to");
     problem("E-PLANE-094", cause, "`bastide policy apply SESSION FILE` puts another one in force", NO)
-}
-
-fn overtaken(undone: u32, revision: u32) -> Problem {
-    let cause = format!("revision {undone} was to be taken back, and revision {revision} is in force by now");
-    problem("E-PLANE-096", cause, "look at it with `bastide show`, and undo again if that is meant", NO)
 }
