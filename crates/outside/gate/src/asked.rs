@@ -46,6 +46,11 @@ impl Asked {
         }
     }
 
+    /// Whether it came within TLS, and goes out so.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.asks.as_deref().is_some_and(|asks| asks.secure)
+    }
+
     pub(crate) fn exec(&self) -> Option<Cause> {
         self.who.as_ref().and_then(|seen| seen.exec)
     }

@@ -16,6 +16,7 @@ use crate::collect::Room;
 use crate::forward::{self, Forward};
 use crate::naming::{NO_NAME, PROXY_BASTIDE};
 use crate::original::Original;
+use crate::outside::Pool;
 use crate::passage::{Asked, Passage, Passed};
 use crate::programs::Programs;
 use crate::relay::{Buffers, relay};
@@ -43,6 +44,8 @@ pub struct Door<O> {
     pub buffers: Buffers,
     /// Room for bodies that are looked at.
     pub room: Room,
+    /// Connections outside that are kept for a moment.
+    pub pool: Pool,
     /// How long a connection may carry nothing.
     pub idle: Duration,
 }
@@ -97,7 +100,8 @@ impl<O: Original + 'static> Door<O> {
     }
 
     fn requests(&self) -> Requests<'_> {
-        Requests { passage: &self.passage, authority: self.authority.as_ref(), room: &self.room, idle: self.idle }
+        let Door { passage, authority, room, pool, idle, .. } = self;
+        Requests { passage, authority: authority.as_ref(), room, pool, idle: *idle }
     }
 
     fn leads(&self, original: SocketAddr, own: SocketAddr) -> Leads {

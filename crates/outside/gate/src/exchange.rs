@@ -14,7 +14,9 @@ use crate::passage::Why;
 use crate::reply::Reply;
 use crate::requests::PATIENCE;
 
-const BUFFER: usize = 8192;
+const BUFFER: usize = 8 << 10;
+/// The same where more came at once than fits into that.
+const LARGE: usize = 64 << 10;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
 const HALF: Duration = Duration::from_secs(60);
 
@@ -148,8 +150,8 @@ impl Exchange {
             asked = said => asked?,
             broken = self.silence() => return Err(broken),
         };
-        // Where the answer ended with the connection, or more came than was asked for, nothing can follow.
-        Ok(if reply.is_whole() && whole.get() && alone { Left::Both(rest) } else { Left::Neither })
+        // Where the answer ends with the connection, or more came than was asked for, nothing can follow.
+        Ok(if reply.is_whole() && !reply.ends() && whole.get() && alone { Left::Both(rest) } else { Left::Neither })
     }
 
     /// Says the request and leaves in `rest` what comes after it. Gives whether all of it went out.
@@ -220,7 +222,7 @@ impl Exchange {
         reply: &mut Reply,
         look: &mut Look<'_>,
     ) -> Result<bool, Broken> {
-        let mut bytes = [0; BUFFER];
+        let mut bytes = vec![0; BUFFER];
         let mut alone = true;
         // When a head has to be whole that began.
         let mut due = None;
@@ -250,6 +252,9 @@ impl Exchange {
             due = look.waits().then(|| due.unwrap_or_else(|| Instant::now() + self.patience()));
             self.give(to, &given, look.is_headed()).await?;
             alone = taken == length;
+            if length == BUFFER {
+                bytes.resize(LARGE, 0);
+            }
         }
         Ok(alone)
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::exchange::{Exchange, Said};
+use crate::exchange::{Exchange, Left, Said};
 use crate::head::{self, Direct, HeadError, Want};
 use crate::look::Look;
 use crate::naming::PROXY_BASTIDE;
@@ -213,6 +213,14 @@ async fn say(
     // A program that does not read must not hold what it was refused on.
     timeout(FAREWELL, inside.write_all(answer.as_bytes())).await??;
     finish(inside).await
+}
+
+/// Ends the program's side after an answer. A program that said no more than its request has nothing unread.
+pub(crate) async fn part(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), left: &Left) -> io::Result<()> {
+    match left {
+        Left::Both(rest) if rest.is_empty() => timeout(FAREWELL, inside.shutdown()).await?,
+        _ => finish(inside).await,
+    }
 }
 
 /// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use policy::{Host, Request, RequestError};
 
 use crate::asked::Asks;
-pub(crate) use edit::{Edit, edit, waits};
+pub(crate) use edit::{Edit, edit, ends, waits};
 pub use fields::Body;
 
 /// The port where a target names none.
@@ -232,7 +232,7 @@ pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Op
     let body = fields.body(old)?;
     // Servers that expect no body with a method may take it for the next request.
     let odd = body != Body::Length(0) && !matches!(method, "POST" | "PUT" | "PATCH");
-    let last = old || odd || fields.ends();
+    let last = old || odd;
     let mut head = fields.rewrite([method, &path, version], place, last);
     if websocket {
         head.splice(head.len() - 2..head.len() - 2, websocket::ASKS.iter().copied());
@@ -241,7 +241,8 @@ pub fn parse_direct(bytes: &[u8], looked: usize, place: &Place<'_>) -> Result<Op
     if websocket {
         asks.request = asks.request.for_websocket();
     }
-    Ok(Some(Direct { asks, head, length, last }))
+    // That it wants no other answer says nothing of the connection outside.
+    Ok(Some(Direct { asks, head, length, last: last || fields.ends() }))
 }
 
 fn asks(

@@ -28,6 +28,7 @@ pub mod models;
 pub mod names;
 pub mod naming;
 pub mod original;
+pub mod outside;
 mod own;
 pub mod passage;
 pub mod programs;

@@ -53,7 +53,12 @@ pub(crate) struct Look<'l> {
     before: Vec<u8>,
     parts: Vec<(Part, Range<usize>)>,
     headed: bool,
+    /// The program's connection ends after it, which the server may not know.
+    last: bool,
 }
+
+/// What tells a program that its connection ends.
+const ENDS: &[u8] = b"Connection: close\r\n\r\n";
 
 impl<'l> Look<'l> {
     pub(crate) fn new(veil: Option<Veil>, listener: Option<&'l mut dyn Listen>) -> Look<'l> {
@@ -72,6 +77,11 @@ impl<'l> Look<'l> {
     /// The same within a room that all share.
     pub(crate) fn within(self, room: Heard<'l>) -> Look<'l> {
         Look { room: Some(room), ..self }
+    }
+
+    /// The same for the last answer on the program's connection.
+    pub(crate) fn last(self, last: bool) -> Look<'l> {
+        Look { last, ..self }
     }
 
     /// Whether something is looked for in what the answer carries.
@@ -181,6 +191,9 @@ impl<'l> Look<'l> {
             if let Some(listener) = &mut self.listener {
                 listener.begin(status, kind)?;
             }
+            if self.last && self.turn.is_none() && head.ends_with(b"\r\n\r\n") {
+                self.say_end(at, end);
+            }
             self.headed = true;
             return Ok(true);
         }
@@ -190,6 +203,22 @@ impl<'l> Look<'l> {
         self.parts.iter_mut().for_each(|(_, range)| *range = range.start - end..range.end - end);
         Ok(!self.parts.is_empty())
     }
+
+    /// Says in the head that nothing follows, whatever the server says of its own connection.
+    fn say_end(&mut self, at: usize, end: usize) {
+        let lines = self.before[..end - 2].split_inclusive(|byte| *byte == b'\n');
+        let mut head: Vec<u8> = lines.filter(|line| !is_named(line, b"connection")).flatten().copied().collect();
+        head.extend_from_slice(ENDS);
+        let (length, moved) = (head.len(), |place: usize| place - end + head.len());
+        let after = self.parts[at + 1..].iter().map(|(part, range)| (*part, moved(range.start)..moved(range.end)));
+        self.parts = std::iter::once((Part::Head { last: true }, 0..length)).chain(after).collect();
+        self.before.splice(..end, head);
+    }
+}
+
+/// Whether a line of a head has this name, in lower case.
+fn is_named(line: &[u8], name: &[u8]) -> bool {
+    line.split(|byte| *byte == b':').next().is_some_and(|said| said.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 fn is_coded(head: &[u8]) -> bool {

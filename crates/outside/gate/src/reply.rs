@@ -20,6 +20,8 @@ pub(crate) struct Reply {
     read: bool,
     /// Bytes of heads so far.
     heads: usize,
+    /// Its head says that the server ends the connection.
+    ends: bool,
     state: State,
 }
 
@@ -51,11 +53,16 @@ pub(crate) enum Part {
 
 impl Reply {
     pub(crate) const fn new(bare: bool, read: bool) -> Reply {
-        Reply { bare, read, heads: 0, state: State::Head(Vec::new()) }
+        Reply { bare, read, heads: 0, ends: false, state: State::Head(Vec::new()) }
     }
 
     pub(crate) const fn is_whole(&self) -> bool {
         matches!(self.state, State::Whole)
+    }
+
+    /// Whether the server ends the connection after it.
+    pub(crate) const fn ends(&self) -> bool {
+        self.ends
     }
 
     /// Whether no program could tell where it ends.
@@ -93,6 +100,7 @@ impl Reply {
                         (rest.len(), Some(State::ToTheEnd { odd: true }))
                     } else {
                         tell(Part::Head { last: end.is_some() }, at..at + taken);
+                        self.ends |= end.is_some() && says_end(head);
                         (taken, end.map(|_| after(head, self.bare, self.read)))
                     }
                 }
@@ -131,6 +139,19 @@ pub(crate) fn end(head: &[u8], old: usize) -> Option<usize> {
         [b'\r', b'\n', ..] => Some(at + 2),
         _ => None,
     })
+}
+
+/// Whether a head says that nothing follows on its connection: in HTTP/1.0 unless it says otherwise.
+fn says_end(head: &[u8]) -> bool {
+    let mut options = head.split(|byte| *byte == b'\n').filter_map(|line| {
+        let (name, value) = line.split_at_checked(b"connection:".len())?;
+        name.eq_ignore_ascii_case(b"connection:").then_some(value)
+    });
+    let old = head.starts_with(b"HTTP/1.0");
+    let says = |value: &[u8], option: &[u8]| {
+        value.split(|byte| *byte == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(option))
+    };
+    if old { !options.any(|value| says(value, b"keep-alive")) } else { options.any(|value| says(value, b"close")) }
 }
 
 /// The status that a head's first line tells.

@@ -4,7 +4,6 @@
 use std::io;
 use std::time::Duration;
 
-use policy::Host;
 use record::{Cause, Kind, Known};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -13,12 +12,13 @@ use tokio::time::timeout;
 
 use crate::collect::{Collected, Room, Uncollected};
 use crate::exchange::{Broken, Exchange, Left, Said};
-use crate::forward::{finish, odd, read_head, refuse};
+use crate::forward::{odd, part, read_head, refuse};
 use crate::head::{self, Body, Direct, HANDSHAKE, HeadError, Place};
 use crate::lend::{self, LendError, Loan};
 use crate::look::Look;
 use crate::models::Whole;
-use crate::passage::{Allowed, Asked, Closed, End, Leave, Passage, Passed, Why};
+use crate::outside::{Outside, Pool};
+use crate::passage::{Allowed, Asked, Closed, Leave, Passage, Passed, Why};
 use crate::stream::{Again, Outer};
 use crate::tls::{Authority, Refused};
 use crate::veil::Veil;
@@ -35,6 +35,8 @@ pub(crate) struct Requests<'a> {
     pub(crate) authority: Option<&'a Authority>,
     /// Room for bodies that are looked at.
     pub(crate) room: &'a Room,
+    /// Connections outside that are kept for a moment.
+    pub(crate) pool: &'a Pool,
     /// How long nothing may come.
     pub(crate) idle: Duration,
 }
@@ -45,16 +47,6 @@ pub(crate) struct Course<'a> {
     /// Its requests come within TLS and go out so.
     tls: Option<&'a Authority>,
     pub(crate) outside: Option<Outside>,
-}
-
-/// The connection outside, and what it carried.
-#[derive(Debug)]
-pub(crate) struct Outside {
-    to: (Host, u16),
-    pub(crate) stream: Outer,
-    end: End,
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
 }
 
 /// A request before it is decided.
@@ -104,7 +96,7 @@ impl<'a> Requests<'a> {
             (Some(&HANDSHAKE), Some(authority)) => Box::pin(self.secured(inside, bytes, authority, &mut course)).await,
             _ => self.one_by_one(inside, bytes, &mut course).await,
         };
-        self.close(course.outside.take());
+        self.let_go(&mut course);
         served
     }
 
@@ -124,7 +116,7 @@ impl<'a> Requests<'a> {
             Ok(direct) => self.one(inside, direct, rest, &mut course).await.map(drop),
             Err(why) => self.odd(inside, &course, why).await,
         };
-        self.close(course.outside.take());
+        self.let_go(&mut course);
         served
     }
 
@@ -233,7 +225,7 @@ impl<'a> Requests<'a> {
             }
         };
         if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
-            self.close(course.outside.take());
+            self.let_go(course);
         }
         let taken = match (self.passage.allows(&asked), taken) {
             (Some(Allowed::Inference), Taken { head, whole: Some(Collected { body, rest, .. }), .. }) => {
@@ -263,15 +255,17 @@ impl<'a> Requests<'a> {
         let now = self.passage.now();
         let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
-        let mut look = Look::new(loan.as_ref().map(|loan| Veil::new(loan.spellings())), None);
+        let mut look = Look::new(loan.as_ref().map(|loan| Veil::new(loan.spellings())), None).last(last);
         // On the heap: a connection that waits would carry its space about.
         let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;
         self.came_back(outside, loan.as_deref(), look.found());
-        outside.sent += exchange.sent.get();
-        outside.received += exchange.received.get();
+        outside.carried(&head, &exchange, &carried);
         match carried {
             Ok(Left::Both(rest)) if !last => Ok(Some(rest)),
-            Ok(_) => finish(inside).await.map(|()| None),
+            Ok(left) => {
+                self.let_go(course);
+                part(inside, &left).await.map(|()| None)
+            }
             Err(broken) => match self.broken(&asked, course, &exchange, &broken) {
                 Some(closed) => refuse(inside, &closed).await.map(|()| None),
                 None => Err(io::Error::other(broken)),
@@ -293,8 +287,7 @@ impl<'a> Requests<'a> {
             Broken::Unread(why) => self.passage.turn_away(asked, &format!("answer held back: {why}")),
             _ => None,
         };
-        let ended = course.outside.take().and_then(|outside| {
-            let Outside { end, sent, received, .. } = outside;
+        let ended = course.outside.take().and_then(|Outside { end, sent, received, .. }| {
             self.passage.ended(end.because(&broken.to_string()), sent, received)
         });
         let event = turned.or(ended);
@@ -316,16 +309,20 @@ impl<'a> Requests<'a> {
 
     /// Decides a request, and makes the connection that it goes on unless there is one.
     pub(crate) async fn let_out(&self, asked: &Asked, course: &mut Course<'a>) -> Result<Leave, Closed> {
-        match course.outside.take() {
-            Some(outside) if outside.to == (asked.host.clone(), asked.port) => {
-                let outside = course.outside.insert(outside);
-                return self.passage.again(asked, &outside.end).await;
-            }
-            // A program's one connection may lead to several providers, one after another.
-            other => self.close(other),
+        // A program's one connection may lead to several providers, one after another.
+        if course.outside.as_ref().is_some_and(|outside| !outside.serves(asked)) {
+            self.let_go(course);
+        }
+        if course.outside.is_none() {
+            course.outside = self.pool.take(asked, self.passage);
+        }
+        if let Some(outside) = &mut course.outside {
+            let leave = self.passage.again(asked, &outside.end).await?;
+            outside.begin();
+            return Ok(leave);
         }
         let Passed { stream, end, leave, .. } = self.passage.pass(asked.clone()).await?;
-        let secure = asked.asks.as_deref().is_some_and(|asks| asks.secure);
+        let secure = asked.is_secure();
         let stream = match self.authority.filter(|_| secure) {
             None if secure => {
                 let why = "this gate was given nothing to speak TLS with".to_owned();
@@ -347,8 +344,7 @@ impl<'a> Requests<'a> {
                 }
             },
         };
-        let to = (asked.host.clone(), asked.port);
-        course.outside = Some(Outside { to, stream, end, sent: 0, received: 0 });
+        course.outside = Some(Outside::new(asked, stream, end));
         Ok(leave)
     }
 
@@ -377,7 +373,7 @@ impl<'a> Requests<'a> {
         let cause = Cause { id: outside.end.event(), known: Known::Observed };
         let kind = Kind::Evidence {
             what: format!("the credential {} came back and was masked", loan.name()),
-            source: outside.to.0.to_string(),
+            source: outside.host().to_string(),
             how: String::new(),
             quoted: String::new(),
         };
@@ -385,9 +381,8 @@ impl<'a> Requests<'a> {
         let _ = self.passage.ledger.borrow_mut().write_after([cause], kind);
     }
 
-    pub(crate) fn close(&self, outside: Option<Outside>) {
-        if let Some(Outside { end, sent, received, .. }) = outside {
-            self.passage.closed(end, sent, received);
-        }
+    /// Has no more use for the connection outside.
+    pub(crate) fn let_go(&self, course: &mut Course<'_>) {
+        self.pool.keep(course.outside.take(), self.passage);
     }
 }

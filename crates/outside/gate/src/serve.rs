@@ -30,6 +30,7 @@ use crate::ledger::Ledger;
 use crate::models::Models;
 use crate::naming::Naming;
 use crate::original::Kernel;
+use crate::outside::{self, Pool};
 use crate::passage::Passage;
 use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
@@ -38,8 +39,8 @@ use crate::resolver::Resolver;
 use crate::tls::Authority;
 use crate::upstream::Upstream;
 
-/// Descriptors beside those of connections: stdio, the leased ones, tokio's, and some room.
-const OWN: u64 = 32;
+/// Descriptors beside those of connections: stdio, the leased ones, tokio's, some room, and connections that are kept.
+const OWN: u64 = 32 + outside::SPARE as u64;
 /// Descriptors that one connection holds at most: its own, and two questions to a resolver.
 const EACH: u64 = 3;
 /// Connections that are being made at once.
@@ -137,6 +138,7 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
         slots,
         buffers,
         room: Room::default(),
+        pool: Pool::default(),
         idle,
     });
     Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })
@@ -220,6 +222,8 @@ impl Gate {
         });
         let refused = Rc::clone(&door);
         tasks.spawn_local(async move { refused.passage.settle_for_ever().await });
+        let kept = Rc::clone(&door);
+        tasks.spawn_local(async move { kept.pool.expire_for_ever(&kept.passage).await });
         let ended = tasks.block_on(&runtime, async {
             tokio::select! {
                 ended = heard(channel, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
@@ -248,6 +252,7 @@ impl<O> Door<O> {
             programs.settle(&self.passage.ledger);
         }
         self.passage.settle();
+        self.pool.drain(&self.passage);
     }
 }
 

@@ -147,9 +147,11 @@ impl Authority {
         let builder = builder.with_safe_default_protocol_versions().map_err(text)?.with_no_client_auth();
         let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(text)?;
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        // A cell could fill what is kept of its sessions, for every host.
+        // A cell could fill what is kept of its sessions, for every host: it keeps them itself, sealed by a key that is new
+        // for each host and every few hours.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(text)?;
+        config.send_tls13_tickets = 1;
         Ok(config)
     }
 }

@@ -83,7 +83,7 @@ fn what_was_used_of_a_bound_stays_used() {
     let (cell, port) = (Cell::new(), echo());
     let bounded = Rule {
         protocol: Protocol::Http,
-        bounds: policy::Bounds { budget: Some(100), ..policy::Bounds::default() },
+        bounds: policy::Bounds { budget: Some(60), ..policy::Bounds::default() },
         ..rule(&format!("web.example:{port}"))
     };
     let mut gate = begin(&cell, std::slice::from_ref(&bounded));

@@ -48,6 +48,11 @@ pub(crate) fn waits(head: &[u8]) -> bool {
     lines.any(|line| line.trim_ascii().eq_ignore_ascii_case(b"expect: 100-continue"))
 }
 
+/// Whether it tells the destination to end the connection.
+pub(crate) fn ends(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n').any(|line| line == b"Connection: close\r")
+}
+
 fn first(out: &mut Vec<u8>, line: &[u8], change: &Edit<'_>) {
     let mut words = line.splitn(3, |byte| *byte == b' ');
     match (change.to, words.next(), words.nth(1)) {

@@ -14,7 +14,7 @@ use super::ask::{answer, unreached};
 use super::{Failure, Hearing, Planned, Sent, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
-use crate::forward::finish;
+use crate::forward::part;
 use crate::head::Body;
 use crate::look::{Look, Unread};
 use crate::passage::{Leave, Why};
@@ -100,14 +100,14 @@ impl<'a> Requests<'a> {
         let mut hearing = Hearing::new(planned.endpoint, more);
         let (carried, found) = {
             let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
-            let mut look = Look::turning(veil, Some(&mut hearing), turn.as_mut()).within(self.room.heard());
+            let look = Look::turning(veil, Some(&mut hearing), turn.as_mut());
+            let mut look = look.within(self.room.heard()).last(whole.last);
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
             let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
             (carried, look.found())
         };
         self.came_back(outside, loan.as_deref(), found);
-        outside.sent += exchange.sent.get();
-        outside.received += exchange.received.get();
+        outside.carried(&head, &exchange, &carried);
         if let Some(mut delivered) = hearing.finish(carried.as_ref().err()) {
             let usage = turn.as_ref().map(Turn::usage);
             delivered.usage = usage.filter(|usage| *usage != Usage::default()).unwrap_or(delivered.usage);
@@ -115,7 +115,10 @@ impl<'a> Requests<'a> {
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),
-            Ok(_) => finish(inside).await.map(|()| Came::Over(None)),
+            Ok(left) => {
+                self.let_go(course);
+                part(inside, &left).await.map(|()| Came::Over(None))
+            }
             Err(broken) if more && gives_way(&broken, &exchange) => {
                 self.give_up(course, &broken);
                 Ok(Came::Nothing { model, heard: true })

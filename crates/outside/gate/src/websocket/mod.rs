@@ -56,7 +56,7 @@ impl<'a> Requests<'a> {
             return refuse(inside, &closed).await;
         }
         if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
-            self.close(course.outside.take());
+            self.let_go(course);
         }
         let leave = match self.let_out(&asked, course).await {
             Ok(leave) => leave,

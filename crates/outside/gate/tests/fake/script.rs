@@ -196,7 +196,7 @@ impl To {
         Ok(Speaks(Box::new(StreamOwned::new(connection, stream))))
     }
 
-    /// Says this on a connection of its own, and gives all that comes back.
+    /// Says this on a connection of its own, and gives all that comes back, but for the line that says so.
     pub fn ask(&self, said: &[u8]) -> Came {
         let begun = Instant::now();
         let mut bytes = Vec::new();
@@ -204,7 +204,7 @@ impl To {
             speaks.say(said)?;
             speaks.0.read_to_end(&mut bytes)
         });
-        Came { bytes, clean: clean.is_ok(), took: begun.elapsed() }
+        Came { bytes: without_end(&bytes), clean: clean.is_ok(), took: begun.elapsed() }
     }
 }
 
@@ -221,7 +221,7 @@ impl Speaks {
         self.say(&bytes[at..])
     }
 
-    /// One whole answer, or what came until the end.
+    /// One whole answer, or what came until the end; as the server said it, which may not know that it is the last.
     pub fn hear(&mut self) -> Vec<u8> {
         let (mut bytes, mut more) = (Vec::new(), [0; 4096]);
         while whole(&bytes, false).is_none() {
@@ -230,15 +230,25 @@ impl Speaks {
                 _ => break,
             }
         }
-        bytes
+        without_end(&bytes)
     }
 
-    /// All that comes, and whether the end was in order.
+    /// All that comes, in the same way, and whether the end was in order.
     pub fn hear_all(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let clean = self.0.read_to_end(&mut bytes).is_ok();
-        (bytes, clean)
+        (without_end(&bytes), clean)
     }
+}
+
+/// Without the line that tells a program that its connection ends.
+fn without_end(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| *line != b"Connection: close\r\n")
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// Status and body of an answer that any program takes as whole. `clean`: the connection ended, and in order.
