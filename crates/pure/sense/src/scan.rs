@@ -29,8 +29,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Five layers, sixteen times the bytes and one MiB, at most 64 MiB, 4,096 pieces.
-    pub const USUAL: Self = Self { depth: 5, times: 16, bytes: 64 << 20, decodings: 4096, raw_deflate: false };
+    /// Five layers, 32 times the bytes and one MiB, at most 64 MiB, 4,096 pieces.
+    pub const USUAL: Self = Self { depth: 5, times: 32, bytes: 64 << 20, decodings: 4096, raw_deflate: false };
 }
 
 impl Default for Bounds {

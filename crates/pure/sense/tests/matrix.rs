@@ -173,3 +173,73 @@ fn each_is_found_in_every_pair_of_wrappings() {
         (format!("{} of {}", outer.0, inner.0), missed(&corpus, &TEXTS[1..], &|text| outer.1(&inner.1(text))))
     }));
 }
+
+/// Beginnings of what something else would go on with: a reader that took their word would look no further.
+#[test]
+fn nothing_that_stands_before_a_text_hides_it() {
+    let before: [&[u8]; 18] = [
+        b"\xff\xfe",
+        b"\xfe\xff",
+        b"PACK\0\0\0\x02\0\0\0\x01",
+        b"PK\x03\x04",
+        b"\x1f\x8b\x08\0",
+        b"\x1f\x8b\x08\x08",
+        b"x\x9c",
+        b"H4sI",
+        b"eJ",
+        b"UEsDBA",
+        b"{",
+        b"{\"a\":\"b\"} ",
+        b"--x\nContent-Type: y\n\n",
+        b"<",
+        b"\"",
+        b"%",
+        b"a=b&",
+        b"0",
+    ];
+    let ways = [
+        "plain",
+        "base64",
+        "base64 after one",
+        "base32",
+        "hex",
+        "hex with colons",
+        "percent of all",
+        "json",
+        "json \\u",
+        "json of many strings",
+        "json names",
+        "entities",
+        "backslash x",
+        "form",
+        "gzip",
+        "zlib within",
+        "zip",
+        "decimal list",
+        "multipart",
+    ];
+    let corpus = corpus();
+    let pairs = before.iter().flat_map(|before| ways.map(|way| (before, way)));
+    none_missed(pairs.map(|(before, way)| {
+        let whole = |text: &[u8]| [before, &wrapped(&[way], text)[..]].concat();
+        (format!("{way} after {}", before.escape_ascii()), missed(&corpus, &TEXTS[1..], &whole))
+    }));
+    none_missed(
+        [(
+            String::from("a document of percents"),
+            missed(&corpus, &TEXTS[1..], &|text| {
+                [b"{\"a\":\"b\"} ", &wrapped(&["percent of all", "json of many strings"], text)[..]].concat()
+            }),
+        )]
+        .into_iter(),
+    );
+}
+
+/// The last piece of a shorter text would be too short to be taken for digits.
+#[test]
+fn what_is_compressed_and_then_encoded_in_pieces_is_found() {
+    for inner in ["gzip", "zip"] {
+        let pieces = wrapped(&["base64 in pieces", inner], MEMO.as_bytes());
+        assert!(of(&scan(&corpus(), &pieces), DOCUMENT).is_some(), "{inner}");
+    }
+}

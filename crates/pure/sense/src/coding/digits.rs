@@ -89,27 +89,26 @@ fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut
         return;
     }
     let how = [alphabet.coding];
-    let (mut texts, mut noise, mut whole) = (vec![Vec::new(); alphabet.alignments], Vec::new(), Vec::new());
+    let (mut texts, mut pieces, mut whole) = (vec![Vec::new(); alphabet.alignments], Vec::new(), Vec::new());
     for run in &runs {
         for (skipped, text) in texts.iter_mut().enumerate() {
             (alphabet.pack)(&digits[run.start + skipped..run.end], &mut whole);
-            let container = skipped == 0 && entropy::is_container(&whole) || squeezed::holds_mark(&whole);
-            if container {
+            if skipped == 0 && (!pieces.is_empty() || squeezed::begins(&whole)) {
+                pieces.extend_from_slice(&whole);
+            }
+            if skipped == 0 && entropy::is_container(&whole) || squeezed::holds_mark(&whole) {
                 take.layer(&how, &whole);
             } else if legible(&whole, text) <= GAP {
                 break;
             } else if skipped == 0 {
                 entropy::judge(&whole, &[], take);
             }
-            if skipped == 0 && runs.len() > 1 {
-                noise.extend_from_slice(&whole);
-            }
         }
     }
     texts.iter().for_each(|text| take.layer(&how, text));
-    // What was compressed and then cut up shows its mark in the first piece alone.
-    if entropy::is_container(&noise) || squeezed::holds_mark(&noise) {
-        take.layer(&how, &noise);
+    // What was compressed and then encoded in pieces shows its mark in the first one alone.
+    if runs.len() > 1 {
+        take.layer(&how, &pieces);
     }
 }
 
@@ -150,17 +149,29 @@ fn runs(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet) -> (Vec<u8>,
 fn run(bytes: &[u8], mut at: usize, alphabet: &Alphabet, digits: &mut Vec<u8>) -> usize {
     let value =
         |at: usize| bytes.get(at).map(|byte| alphabet.values[usize::from(*byte)]).filter(|value| *value != NONE);
+    let begin = digits.len();
     loop {
         let line = digits.len();
         while let Some(digit) = value(at) {
             digits.push(digit);
             at += 1;
         }
-        let skipped = (alphabet.between)(&bytes[at..], digits.len() - line);
-        if skipped == 0 || value(at + skipped).is_none() {
+        let skipped = |count| {
+            Some((alphabet.between)(&bytes[at..], count)).filter(|&length| length > 0 && value(at + length).is_some())
+        };
+        let count = digits.len() - line;
+        if let Some(length) = skipped(count) {
+            at += length;
+        } else if line == begin
+            && count > 2
+            && let Some(length) = skipped(count - 1)
+        {
+            // One digit too many before what stands between bytes: it is none of theirs.
+            digits.remove(begin);
+            at += length;
+        } else {
             return at;
         }
-        at += skipped;
     }
 }
 
@@ -278,6 +289,7 @@ mod tests {
             "54 68 65 20 71 75 69 63",
             "\\x54\\x68\\x65\\x20\\x71\\x75\\x69\\x63",
             "0x54, 0x68, 0x65, 0x20, 0x71, 0x75, 0x69, 0x63",
+            "054:68:65:20:71:75:69:63",
         ] {
             let found = all(text.as_bytes(), &HEX);
             assert!(found.iter().any(|bytes| bytes.ends_with(b"he quic")), "{text}: {found:?}");

@@ -112,7 +112,9 @@ impl Members<'_> {
             // Stored bytes stand there as they are and are seen without undoing; what is in them is found from here on.
             (0, 0) => body,
             _ => {
-                take.sealed(Seal::Archive, size.min(self.bytes.len() - body));
+                // A size of none stands elsewhere, or is a lie.
+                let rest = self.bytes.len() - body;
+                take.sealed(Seal::Archive, if size == 0 { rest } else { size.min(rest) });
                 begin + 1
             }
         }
@@ -157,12 +159,19 @@ impl Members<'_> {
     }
 }
 
+/// Marks that noise does not have by chance, and which byte of each is rare in text.
+const LONG: [(&[u8], usize); 3] = [(b"\x1f\x8b\x08", 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
+
+/// Whether a long mark stands at the beginning.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    LONG.iter().any(|(mark, _)| bytes.starts_with(mark))
+}
+
 /// Whether a mark stands in bytes that may have begun before it. That of zlib is so short that only the beginning counts.
 pub(super) fn holds_mark(bytes: &[u8]) -> bool {
     let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
-    let marks = [(&b"\x1f\x8b\x08"[..], 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
     bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib)
-        || marks.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
+        || LONG.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
 }
 
 /// Whether the mark stands there, which is looked for by the byte of it that is rare in text.
