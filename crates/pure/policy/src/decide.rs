@@ -229,11 +229,11 @@ impl Member {
         // A route is more than an open host, and what the operator says of paths more than a route.
         let special = |rule: &Rule| rule.inference || !rule.paths.is_empty() || !rule.methods.is_empty();
         let routed = if self.routes {
-            self.allow.find(host, |position| special(&allow[position]) && takes(&allow[position]))
+            self.allow.find(host, egress.request, |position| special(&allow[position]) && takes(&allow[position]))
         } else {
             None
         };
-        routed.or_else(|| self.allow.find(host, |position| takes(&allow[position])))
+        routed.or_else(|| self.allow.find(host, egress.request, |position| takes(&allow[position])))
     }
 
     /// A deny rule holds for every program: an unknown one must not slip past it.
@@ -244,7 +244,7 @@ impl Member {
             None => !rule.is_about_requests(),
         };
         let fits = |rule: &Rule| rule.to.port.is_none_or(|named| named == port) && means(rule);
-        self.deny.find(host, |position| fits(&deny[position])).map(|position| &deny[position])
+        self.deny.find(host, request, |position| fits(&deny[position])).map(|position| &deny[position])
     }
 
     /// Whether what is said to this destination must be read, whoever says it, but for TLS that a rule lets pass.
@@ -259,8 +259,8 @@ impl Member {
         if !self.reads {
             return None;
         }
-        let allowing = self.allow.find(host, |position| of(&network.allow[position]));
-        let denying = || self.deny.find(host, |position| of(&network.deny[position]));
+        let allowing = self.allow.find(host, None, |position| of(&network.allow[position]));
+        let denying = || self.deny.find(host, None, |position| of(&network.deny[position]));
         allowing.map(|position| &network.allow[position]).or_else(|| denying().map(|position| &network.deny[position]))
     }
 
@@ -270,7 +270,7 @@ impl Member {
         let passes = |rule: &Rule| {
             rule.tls == Tls::Pass && port_fits(rule, egress.host, egress.port) && rule.takes(egress.program)
         };
-        self.allow.find(egress.host, |position| passes(&allow[position])).is_some()
+        self.allow.find(egress.host, None, |position| passes(&allow[position])).is_some()
     }
 
     /// Whether the rule that allows this name lets it lead to the address.

@@ -236,6 +236,11 @@ impl Request {
         self.readings.iter().map(PathPattern::literal).collect()
     }
 
+    /// Every way in which its path may be read.
+    pub(crate) fn readings(&self) -> &[Reading] {
+        &self.readings
+    }
+
     /// Whether a rule takes it, one that says nothing taking all: in `every` way in which it may be read, or in any.
     pub(crate) fn is_taken(&self, rule: &Rule, every: bool) -> bool {
         // A WebSocket is allowed by what names it alone, and denied by what denies requests.
@@ -459,6 +464,11 @@ impl PathPattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The segments that every path it means begins with, in some case of letters.
+    pub(crate) fn beginning(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.parts.iter().map_while(Part::literal).take_while(|segment| !segment.is_empty())
     }
 
     /// Loosely, as some servers do: in any case of letters, and with a slash at the end as without.

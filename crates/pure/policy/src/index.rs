@@ -1,21 +1,32 @@
 //! Rules by host, so that a decision does not depend on how many there are.
 
+mod paths;
+
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use crate::{Cidr, Host, HostPattern, NameShape, Rule};
+use self::paths::{MANY, Paths};
+use crate::{Cidr, Host, HostPattern, NameShape, Request, Rule};
 
 /// Positions of rules, by what their host pattern says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    exact: HashMap<String, Vec<usize>>,
-    below: HashMap<String, Vec<usize>>,
+    exact: HashMap<String, Listed>,
+    below: HashMap<String, Listed>,
     /// By what stands behind their last `+`.
     shaped: HashMap<String, Vec<(usize, NameShape)>>,
-    address: HashMap<IpAddr, Vec<usize>>,
-    network: HashMap<Cidr, Vec<usize>>,
+    address: HashMap<IpAddr, Listed>,
+    network: HashMap<Cidr, Listed>,
     prefixes: BTreeSet<u8>,
     allows: bool,
+}
+
+/// Rules with the same host pattern.
+#[derive(Debug, Clone, Default)]
+struct Listed {
+    positions: Vec<usize>,
+    /// Where there are many.
+    paths: Option<Paths>,
 }
 
 impl Index {
@@ -41,13 +52,28 @@ impl Index {
                     index.network.entry(*network).or_default()
                 }
             }
+            .positions
             .push(position);
+        }
+        let Index { exact, below, address, network, .. } = &mut index;
+        let lists =
+            exact.values_mut().chain(below.values_mut()).chain(address.values_mut()).chain(network.values_mut());
+        for list in lists.filter(|list| list.positions.len() >= MANY) {
+            list.paths = Some(Paths::new(&list.positions, rules));
         }
         index
     }
 
-    /// The first position under this host, most specific pattern first, that passes. Allocates nothing.
-    pub(crate) fn find(&self, host: &Host, mut passes: impl FnMut(usize) -> bool) -> Option<usize> {
+    /// The first position under this host, most specific pattern first, that passes and may mean this request. Allocates
+    /// nothing.
+    pub(crate) fn find(
+        &self,
+        host: &Host,
+        request: Option<&Request>,
+        mut passes: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        let first =
+            |found: Option<&Listed>, passes: &mut _| found.and_then(|list| list.first(request, self.allows, passes));
         match host {
             Host::Name(name) => first(self.exact.get(name.as_str()), &mut passes).or_else(|| {
                 // A wildcard over `bastide` must not open the host's loopback, only its own name does; it closes it.
@@ -70,6 +96,11 @@ impl Index {
     }
 }
 
-fn first(found: Option<&Vec<usize>>, passes: &mut impl FnMut(usize) -> bool) -> Option<usize> {
-    found.and_then(|list| list.iter().copied().find(|&position| passes(position)))
+impl Listed {
+    fn first(&self, request: Option<&Request>, every: bool, passes: &mut impl FnMut(usize) -> bool) -> Option<usize> {
+        match (&self.paths, request) {
+            (Some(paths), Some(request)) => paths.find(request, every, passes),
+            _ => self.positions.iter().copied().find(|&position| passes(position)),
+        }
+    }
 }
