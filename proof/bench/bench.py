@@ -21,10 +21,11 @@ import inside  # noqa: E402
 import memory  # noqa: E402
 import requests  # noqa: E402
 import start  # noqa: E402
+import streams  # noqa: E402
 from host import HOUSE, Host  # noqa: E402
 
 MEASURES = {"start": start, "inside": inside, "build": build, "memory": memory, "door": door, "decide": decide,
-            "requests": requests}
+            "requests": requests, "streams": streams}
 
 
 def surroundings():

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -28,6 +29,17 @@ impl Outer {
         let mut byte = [0];
         let mut context = Context::from_waker(Waker::noop());
         Pin::new(self).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_ready()
+    }
+
+    /// Tells the server at once that what it said has come. The kernel would wait 40 ms for something to say with it, and a
+    /// server that says more only when the first was acknowledged would wait with it, at every piece of a stream.
+    fn acknowledge(&self) {
+        let socket = match self {
+            Outer::Plain(stream) => stream,
+            Outer::Tls(stream) => stream.get_ref().0,
+        };
+        // Where that cannot be, it comes later.
+        let _ = sockopt::set_tcp_quickack(socket, true);
     }
 }
 
@@ -72,10 +84,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Again<'_, S> {
 
 impl AsyncRead for Outer {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        let read = match this {
             Outer::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Outer::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        if read.is_pending() {
+            this.acknowledge();
         }
+        read
     }
 }
 

@@ -200,7 +200,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { connections: 1024, names: 16 * 1024, idle: 3600 }
+        Bounds { connections: 2560, names: 16 * 1024, idle: 3600 }
     }
 }
 
