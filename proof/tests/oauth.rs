@@ -116,3 +116,73 @@ fn an_endpoint_that_gives_none_lets_nothing_run() {
     assert!(ran.stderr.contains("E-PLANE-089") && ran.stderr.contains("400: invalid_grant"), "{ran:?}");
     assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
 }
+
+/// A token that tells whose it is, as those of ChatGPT do: `acct-1`.
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJodHRwczovL2FwaS5vcGVuYWkuY29tL2F1dGgiOiB7ImNoYXRncHRfYWNjb3VudF9pZCI6ICJhY2N0LTEifX0.hunter2";
+
+#[test]
+fn an_agents_own_login_serves_an_agent_that_has_any_key() {
+    for operator in Operator::each() {
+        let (at, asked) = serve(|_, _| (200, format!(r#"{{"access_token":"{TOKEN}","expires_in":3600}}"#)));
+        let (to, got) = serve(|asked, _| {
+            let responses = r#"{"id":"r1","object":"response","status":"completed","model":"m","output":[]}"#;
+            let messages = r#"{"id":"m1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"#;
+            (200, if asked.contains("responses") { responses } else { messages }.into())
+        });
+        let other = serve(|_, _| {
+            (200, r#"{"id":"m1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"#.into())
+        });
+        let files = [
+            ("claude", other.0, r#"{"claudeAiOauth": {"accessToken": "a", "refreshToken": "refresh-1-hunter2"}}"#),
+            ("codex", to, "{\n \"tokens\": {\"access_token\": \"a\", \"refresh_token\": \"refresh-2-hunter2\"}\n}\n"),
+        ];
+        for (login, to, file) in files {
+            let (to, url) = (format!("host.bastide:{to}"), format!("http://host.bastide:{at}/oauth/token"));
+            let mut command =
+                operator.command(&["vault", "set", login, "--login", login, "--to", &to, "--oauth", &url]);
+            let mut child =
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+            child.stdin.take().expect("piped").write_all(file.as_bytes()).expect("sent");
+            let kept = Ran::of(child.wait_with_output().expect("ends"));
+            assert!(kept.exit == 0 && !kept.stdout.contains("hunter2"), "{kept:?}");
+        }
+        let policy = operator.write(
+            "policy.yaml",
+            &format!(
+                "bastide: 1\nname: logins\nextends: [hardened]\ninference:\n  providers:\n    \
+                 claude: {{login: claude, url: \"http://host.bastide:{}\", credential: claude}}\n    \
+                 codex: {{login: chatgpt, url: \"http://host.bastide:{to}/backend-api/codex\", credential: codex}}\n  \
+                 routes:\n    - {{models: [\"claude-*\"], provider: claude}}\n    - {{models: [\"gpt-*\"], provider: codex}}\n",
+                other.0
+            ),
+        );
+        let json = "-H 'Content-Type: application/json'";
+        let script = format!(
+            "curl -s {json} -H 'x-api-key: sk-any' -H 'anthropic-beta: prompt-caching-2024-07-31' http://inference.bastide/v1/messages \
+             -d '{{\"model\":\"claude-x\",\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'; \
+             curl -s {json} -H 'Authorization: Bearer sk-any' -H 'chatgpt-account-id: acct-9' http://inference.bastide/v1/responses \
+             -d '{{\"model\":\"gpt-x\",\"input\":\"hi\"}}'"
+        );
+        let ran = operator.run(&["--policy", &policy.to_string_lossy()], &script);
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let said = |got: &Arc<Mutex<Vec<String>>>| got.lock().expect("whole").join("\n");
+        let refreshed = said(&asked);
+        for wanted in
+            ["refresh-1-hunter2", "refresh-2-hunter2", "9d1c250a-", "app_EMoamEEZ73f0CkXaXp7hrann", "\"grant_type\":"]
+        {
+            assert!(refreshed.contains(wanted), "{wanted}: {refreshed}");
+        }
+        let (claude, codex) = (said(&other.1), said(&got));
+        let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+        assert!(claude.starts_with("POST /v1/messages HTTP/1.1\r\n") && claude.contains(&bearer), "{claude} {ran:?}");
+        assert!(claude.contains("anthropic-beta: prompt-caching-2024-07-31,oauth-2025-04-20\r\n"), "{claude}");
+        assert!(
+            codex.starts_with("POST /backend-api/codex/responses HTTP/1.1\r\n") && codex.contains(&bearer),
+            "{codex} {ran:?}"
+        );
+        assert!(codex.contains("chatgpt-account-id: acct-1\r\n") && codex.contains("\"store\":false"), "{codex}");
+        assert!(!format!("{claude}{codex}").contains("sk-any") && !codex.contains("acct-9"), "{claude} {codex}");
+        let log = operator.bastide(&["log", "--json"]).stdout;
+        assert!(!format!("{ran:?}{log}").contains("hunter2"), "{ran:?} {log}");
+    }
+}

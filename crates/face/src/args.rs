@@ -1,6 +1,7 @@
 //! The command line: every verb and flag, and what each means. Parses only; decides nothing.
 
 use crate::given;
+use crate::login::Login;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -303,18 +304,22 @@ pub enum Grant {
 #[derive(Debug, Subcommand)]
 pub enum Vault {
     /// Keep a secret: its value is read from stdin, or typed unseen
+    #[command(group(clap::ArgGroup::new("whose").args(["client_id", "login"])))]
     Set {
         /// What to call it: small letters, digits, `.`, `_` and `-`
         #[arg(value_parser = given::secret)]
         name: String,
         /// The one host that it is for [default port: every one]
-        #[arg(long, value_name = "HOST[:PORT]", value_parser = given::host)]
-        to: String,
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = given::host, required_unless_present = "login")]
+        to: Option<String>,
         /// Only for these paths, such as '/repos/acme/**' (repeatable)
         #[arg(long, value_name = "PATTERN", value_parser = given::word())]
         path: Vec<String>,
+        /// The value is an agent's file of its login; its refresh token is kept
+        #[arg(long, value_enum, value_name = "AGENT", conflicts_with_all = ["client_id", "scope", "oauth_json"])]
+        login: Option<Login>,
         /// Derive tokens from it at this OAuth endpoint; only they are used
-        #[arg(long, value_name = "URL", value_parser = given::word(), requires = "client_id")]
+        #[arg(long, value_name = "URL", value_parser = given::word(), requires = "whose")]
         oauth: Option<String>,
         /// The client's id at that endpoint
         #[arg(long, value_name = "ID", value_parser = given::word(), requires = "oauth")]

@@ -139,14 +139,30 @@ fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {
 
 fn vault(asked: Vault) -> Result<VaultRequest, Error> {
     Ok(match asked {
-        Vault::Set { name, to, path, oauth, client_id, grant, scope, oauth_json } => {
+        Vault::Set { name, to, path, login, oauth, client_id, grant, scope, oauth_json } => {
             let grant = match grant {
                 Grant::Refresh => wire::command::Grant::Refresh,
                 Grant::Client => wire::command::Grant::Client,
             };
-            let derives =
-                oauth.zip(client_id).map(|(url, client)| Derives { url, grant, client, scope, json: oauth_json });
-            VaultRequest::Set { value: secret::read(&name)?, name, to, paths: path, derives }
+            let value = secret::read(&name)?;
+            let (value, to, derives) = match login {
+                Some(login) => {
+                    let derives = login.derives();
+                    let derives = Derives { url: oauth.unwrap_or(derives.url), ..derives };
+                    (login.token(&value)?, to.unwrap_or_else(|| login.to().into()), Some(derives))
+                }
+                None => {
+                    let derives = oauth.zip(client_id).map(|(url, client)| Derives {
+                        url,
+                        grant,
+                        client,
+                        scope,
+                        json: oauth_json,
+                    });
+                    (value, to.unwrap_or_default(), derives)
+                }
+            };
+            VaultRequest::Set { value, name, to, paths: path, derives }
         }
         Vault::List => VaultRequest::List,
         Vault::Rm { name } => VaultRequest::Remove { name },

@@ -7,6 +7,7 @@ pub mod exit;
 mod first;
 mod given;
 mod listen;
+mod login;
 pub mod plane;
 mod sayable;
 mod secret;

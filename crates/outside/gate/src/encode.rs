@@ -1,4 +1,4 @@
-//! The two spellings in which credentials travel.
+//! The spellings in which credentials travel.
 
 use std::fmt::Write as _;
 
@@ -14,6 +14,27 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// What base64 for URLs says, without padding.
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    let (mut out, mut word, mut bits) = (Vec::with_capacity(text.len() * 3 / 4), 0u32, 0);
+    for byte in text.bytes() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        (word, bits) = (word << 6 | u32::from(digit), bits + 6);
+        if bits >= 8 {
+            bits -= 8;
+            out.push(u8::try_from(word >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
 }
 
 /// Percent-encoding, as forms and queries have it.
@@ -41,5 +62,8 @@ mod tests {
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
         assert_eq!(percent(b"a b/+~"), "a%20b%2F%2B~");
+        assert_eq!(from_base64url("Zm9vYg").as_deref(), Some(&b"foob"[..]));
+        assert_eq!(from_base64url("-__-").as_deref(), Some(&[0xfb, 0xff, 0xfe][..]));
+        assert_eq!(from_base64url("a+b="), None);
     }
 }

@@ -4,11 +4,11 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use policy::{Host, HostPattern, PLACEHOLDER, Permit, Position, Target};
+use policy::{Host, HostPattern, Login, PLACEHOLDER, Permit, Position, Target};
 use wire::Lent;
 
 use crate::asked::{Asked, Asks};
-use crate::encode::{base64, percent};
+use crate::encode::{base64, from_base64url, percent};
 use crate::head::{Edit, edit};
 
 /// Headers that carry a credential of some server. Beside a lent one they are somebody else's.
@@ -209,6 +209,18 @@ impl Loan {
         Ok(edit(head, &Edit { without: &without, with: Some((name, &value)), ..self.plain() }))
     }
 
+    /// The head with the account that a login's token is for, where its servers want that named and the token says it.
+    #[must_use]
+    pub fn with_account(&self, head: &[u8], login: Login) -> Vec<u8> {
+        let named = login.account().and_then(|(header, place)| Some((header, claim(&self.lent.value, place)?)));
+        match &named {
+            Some((header, account)) => {
+                edit(head, &Edit { without: &[header], with: Some((header, account)), ..Edit::default() })
+            }
+            None => head.to_vec(),
+        }
+    }
+
     /// The head without what the secret takes the place of.
     #[must_use]
     pub fn without(&self, head: &[u8]) -> Vec<u8> {
@@ -247,6 +259,15 @@ impl Loan {
         all.dedup();
         all
     }
+}
+
+/// What a token (JWT) says of itself in one place, where that is a plain word.
+fn claim(token: &str, place: &str) -> Option<String> {
+    let said = from_base64url(token.split('.').nth(1)?)?;
+    let said: serde_json::Value = serde_json::from_slice(&said).ok()?;
+    let word = said.pointer(place)?.as_str()?;
+    let plain = word.len() <= 128 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    plain.then(|| word.to_owned())
 }
 
 /// Where a program's own text stands behind the prefix in the first segment of a path: plain letters, which no two servers

@@ -74,6 +74,7 @@ fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
         tls: true,
         base: String::new(),
         credential: wire.credential("key"),
+        login: None,
     };
     let route = |models: &str, provider: &str, model: Option<&str>| Route {
         models: vec![ValuePattern::parse(models).unwrap()],

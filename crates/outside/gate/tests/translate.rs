@@ -175,6 +175,7 @@ fn scene_with(change: impl FnOnce(&mut Policy)) -> Scene {
         tls: true,
         base: String::new(),
         credential: wire.credential("key"),
+        login: None,
     };
     let route = |models: &str, provider: &str, model: Option<&str>, fallback: &[(&str, Option<&str>)]| Route {
         models: vec![ValuePattern::parse(models).unwrap()],

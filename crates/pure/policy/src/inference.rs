@@ -42,6 +42,19 @@ pub struct Provider {
     pub base: String,
     /// The secret that it wants.
     pub credential: Option<Credential>,
+    /// Whose login that is, where it is no key.
+    #[serde(default)]
+    pub login: Option<Login>,
+}
+
+/// A subscription, as the programs of its vendor are logged in to it. What its servers want beside a token is theirs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Login {
+    /// Of claude, with Anthropic.
+    Claude,
+    /// Of codex, with ChatGPT.
+    Chatgpt,
 }
 
 /// Models, and who serves them.
@@ -93,6 +106,65 @@ pub struct Inference {
     /// Fields of requests, such as `openai-chat:seed`, and betas, that may be said beside those that are known.
     #[serde(default)]
     pub fields: Vec<String>,
+}
+
+impl Login {
+    /// Every one.
+    pub const ALL: [Login; 2] = [Login::Claude, Login::Chatgpt];
+
+    /// The name as written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Login::Claude => "claude",
+            Login::Chatgpt => "chatgpt",
+        }
+    }
+
+    /// What its servers speak.
+    #[must_use]
+    pub const fn wire(self) -> Vendor {
+        match self {
+            Login::Claude => Vendor::Anthropic,
+            Login::Chatgpt => Vendor::Openai,
+        }
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub const fn url(self) -> &'static str {
+        match self {
+            Login::Claude => "https://api.anthropic.com",
+            Login::Chatgpt => "https://chatgpt.com/backend-api/codex",
+        }
+    }
+
+    /// A path of its wire as its servers have it.
+    #[must_use]
+    pub fn path(self, path: &str) -> &str {
+        match self {
+            Login::Claude => path,
+            Login::Chatgpt => path.strip_prefix("/v1").unwrap_or(path),
+        }
+    }
+
+    /// A header that its servers want, one value of several.
+    #[must_use]
+    pub const fn header(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Login::Claude => Some(("anthropic-beta", "oauth-2025-04-20")),
+            Login::Chatgpt => None,
+        }
+    }
+
+    /// The header that names the account, and where its name stands in what the token says of itself.
+    #[must_use]
+    pub const fn account(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Login::Claude => None,
+            Login::Chatgpt => Some(("chatgpt-account-id", "/https:~1~1api.openai.com~1auth/chatgpt_account_id")),
+        }
+    }
 }
 
 impl Vendor {
@@ -148,7 +220,8 @@ impl Vendor {
     pub fn provider(self) -> Option<Provider> {
         let host = Host::parse(self.host()?).ok()?;
         let (name, credential) = (self.name(), self.credential(self.name()));
-        Some(Provider { name: name.into(), wire: self, host, port: 443, tls: true, base: String::new(), credential })
+        let (name, base) = (name.into(), String::new());
+        Some(Provider { name, wire: self, host, port: 443, tls: true, base, credential, login: None })
     }
 }
 
@@ -313,7 +386,10 @@ impl fmt::Display for Provider {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
         let url = format!("{scheme}://{}:{}{}", self.host, self.port, self.base);
-        write!(formatter, "{{wire: {}, url: {}", self.wire.name(), print::quoted(&url))?;
+        match self.login {
+            Some(login) => write!(formatter, "{{login: {}, url: {}", login.name(), print::quoted(&url))?,
+            None => write!(formatter, "{{wire: {}, url: {}", self.wire.name(), print::quoted(&url))?,
+        }
         if let Some(credential) = &self.credential {
             write!(formatter, ", credential: {credential}")?;
         }

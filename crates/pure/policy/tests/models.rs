@@ -140,6 +140,9 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         ("inference: {routes: [{models: [\"*\"], provider: nobody}]}", "E-POLICY-026"),
         ("inference: {providers: {a: {wire: openai, url: \"ftp://x\"}}}", "E-POLICY-026"),
         ("inference: {providers: {a: {wire: openai, url: \"https://x/%2e\"}}}", "E-POLICY-026"),
+        ("inference: {providers: {a: {wire: openai}}}", "E-POLICY-026"),
+        ("inference: {providers: {a: {wire: openai, login: claude}}}", "E-POLICY-026"),
+        ("inference: {providers: {a: {login: smoke}}}", "E-POLICY-014"),
         ("inference: {providers: {a: {wire: smoke, url: \"https://x\"}}}", "E-POLICY-014"),
         ("data: [{label: Secret, files: [x]}]", "E-POLICY-025"),
         ("data: [{label: secret, files: [../x]}]", "E-POLICY-025"),
@@ -209,7 +212,7 @@ fn what_nothing_enforces_is_refused_and_fields_are_read() {
         let refused = over("", &format!("flows: [{{deny: \"secret:*\", to: {sink}}}]\n")).expect_err("not enforced");
         assert!(refused.contains("E-POLICY-008"), "{refused}");
     }
-    let named = "inference: {fields: [\"chat:seed.x\"], providers: {a: {wire: gemini, url: \"https://a.example\", credential: {name: k}}}, routes: [{models: [\"*\"], provider: a}]}";
+    let named = "inference: {fields: [\"chat:seed.x\"], providers: {a: {wire: gemini, url: \"https://a.example\", credential: {name: k}}, b: {login: chatgpt, credential: c}}, routes: [{models: [\"*\"], provider: a, fallback: [b]}]}";
     let policy = over("", named).expect("a policy");
     let (_, provider) = policy.inference.route("x").expect("routed");
     assert_eq!(provider.credential, Vendor::Gemini.credential("k"), "a bare name stands where the vendor wants it");

@@ -88,7 +88,10 @@ impl<'a> Requests<'a> {
         });
         let mut body = sent.body;
         let head = match &loan {
-            Some(loan) => loan.put(&head, &mut body).map_err(io::Error::other)?,
+            Some(loan) => {
+                let head = loan.put(&head, &mut body).map_err(io::Error::other)?;
+                sent.provider.login.map_or(head.clone(), |login| loan.with_account(&head, login))
+            }
             None => head,
         };
         let length = body.len() as u64;

@@ -1,7 +1,7 @@
 //! What one provider is sent: a request as it is, or in the wire that the provider speaks.
 
 use policy::provider::{self, Endpoint, Held, Kind, Wire};
-use policy::{Provider, Served, Vendor};
+use policy::{Login, Provider, Served, Vendor};
 use record::conversation::translate::{self, Wanted, Way};
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ impl<'p> Planned<'p> {
         let changes = provider::judge(endpoint, &said.body, &self.grants, held).map_err(refused)?;
         change(&mut said.body, changes);
         let body = written(&said.body)?;
-        let target = format!("{}{}", provider.base, way.path());
+        let target = target(provider, way.path());
         let turned = Some(Turned { way, counts: said.counts, left_out: said.left_out });
         Ok(Sent { provider, asked, target, body, turned })
     }
@@ -94,7 +94,7 @@ impl<'p> Planned<'p> {
                 written(&read)?
             }
         };
-        let target = format!("{}{path}{}", provider.base, self.query);
+        let target = target(provider, &path) + &self.query;
         Ok(Sent { provider, asked, target, body, turned: None })
     }
 }
@@ -108,15 +108,21 @@ impl Sent<'_> {
             port if port == usual => provider.host.to_string(),
             port => format!("{}:{port}", provider.host),
         };
-        if let Some(turned) = &self.turned {
-            return turned.head(head, &self.target, &host, self.body.len());
+        let head = match &self.turned {
+            Some(turned) => turned.head(head, &self.target, &host, self.body.len()),
+            None => {
+                let mut without: Vec<&str> = planned.without.iter().map(String::as_str).collect();
+                without.extend(crate::lend::FOREIGN);
+                without.push("connection");
+                let length = (planned.endpoint.method == "POST").then_some(self.body.len());
+                let with = planned.with.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+                edit(head, &Edit { without: &without, with, length, readable: true, to: Some((&self.target, &host)) })
+            }
+        };
+        match provider.login.and_then(Login::header) {
+            Some((name, value)) => with_value(&head, name, value),
+            None => head,
         }
-        let mut without: Vec<&str> = planned.without.iter().map(String::as_str).collect();
-        without.extend(crate::lend::FOREIGN);
-        without.push("connection");
-        let length = (planned.endpoint.method == "POST").then_some(self.body.len());
-        let with = planned.with.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-        edit(head, &Edit { without: &without, with, length, readable: true, to: Some((&self.target, &host)) })
     }
 
     /// What the record says of it beside who is asked.
@@ -152,6 +158,25 @@ impl Turned {
         lines.extend(own.find(named).map(str::to_owned));
         (lines.join("\r\n") + "\r\n\r\n").into_bytes()
     }
+}
+
+/// A path of a wire as its provider has it.
+fn target(provider: &Provider, path: &str) -> String {
+    let path = provider.login.map_or(path, |login| login.path(path));
+    format!("{}{path}", provider.base)
+}
+
+/// The head with one value more of a header that is a list.
+fn with_value(head: &[u8], name: &str, value: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(head);
+    let lines = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    let mut values: Vec<&str> = lines
+        .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+        .flat_map(|(_, values)| values.split(',').map(str::trim))
+        .filter(|other| *other != value)
+        .collect();
+    values.push(value);
+    edit(head, &Edit { without: &[name], with: Some((name, &values.join(","))), ..Edit::default() })
 }
 
 /// How a request gets to a provider that speaks another wire.

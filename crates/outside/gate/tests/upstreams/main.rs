@@ -116,6 +116,7 @@ fn models(port: u16) -> Inference {
         tls: true,
         base: String::new(),
         credential: wire.credential("key"),
+        login: None,
     };
     let route = |models: &str, provider: &str| Route {
         models: vec![ValuePattern::parse(models).unwrap()],

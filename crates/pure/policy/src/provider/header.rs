@@ -93,6 +93,7 @@ pub(super) const STRIPPED: &[&str] = &[
     "x-goog-user-project",
     "anthropic-workspace-id",
     "anthropic-organization-id",
+    "chatgpt-account-id",
 ];
 
 /// Headers by which some servers take another method or path than the one that was judged.

@@ -9,8 +9,8 @@ use super::{Diagnostic, code};
 use crate::print::visible;
 use crate::provider::Hosted;
 use crate::{
-    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Policy, Position, Provider, Route,
-    Rule, Sink, Vendor, is_credential_name,
+    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Login, Policy, Position, Provider,
+    Route, Rule, Sink, Vendor, is_credential_name,
 };
 
 /// Reads the section; `place` is told where each value stands.
@@ -22,7 +22,7 @@ pub(super) fn inference(
     let mut read = Inference::default();
     for (name, raw) in &raw.providers {
         let provider = scope.provider(name, raw)?;
-        place("inference.providers", format!("{name}: {provider}"), raw.url.referenced);
+        place("inference.providers", format!("{name}: {provider}"), raw.referenced);
         read.providers.push(provider);
     }
     for raw in &raw.routes {
@@ -169,17 +169,31 @@ impl Scope<'_> {
         })
     }
 
-    fn provider(&self, name: &str, raw: &RawProvider) -> Result<Provider, Diagnostic> {
+    fn provider(&self, name: &str, raw: &Spanned<RawProvider>) -> Result<Provider, Diagnostic> {
+        let (mark, raw) = (raw.referenced, &raw.value);
         if !is_credential_name(name) {
             let message = format!("bad name of a provider `{}`", visible(name));
-            return Err(self.fail(raw.url.referenced, code::INFERENCE, message, "write small letters and digits"));
+            return Err(self.fail(mark, code::INFERENCE, message, "write small letters and digits"));
         }
-        let wires = Vendor::ALL.map(|vendor| (vendor.name(), vendor));
-        let wire = self.choice(Some(&raw.wire), &wires)?.unwrap_or(Vendor::Openai);
-        let url = url(&raw.url.value).ok_or_else(|| {
-            let message = format!("bad url `{}`", visible(&raw.url.value));
+        let login = self.choice(raw.login.as_ref(), &Login::ALL.map(|login| (login.name(), login)))?;
+        let wire = self.choice(raw.wire.as_ref(), &Vendor::ALL.map(|vendor| (vendor.name(), vendor)))?;
+        let (wire, at) = match (login, wire, &raw.url) {
+            (Some(login), None, at) => (login.wire(), at.as_ref().map_or(login.url(), |text| &text.value)),
+            (None, Some(wire), Some(at)) => (wire, at.value.as_str()),
+            (Some(_), Some(_), _) => {
+                let message = "a provider has a `wire` or a `login`".into();
+                return Err(self.fail(mark, code::INFERENCE, message, "remove `wire`: a login says what is spoken"));
+            }
+            (None, ..) => {
+                let message = format!("the provider `{}` has no `wire` and `url`", visible(name));
+                return Err(self.fail(mark, code::INFERENCE, message, "write both, or a `login` in their place"));
+            }
+        };
+        let url = url(at).ok_or_else(|| {
+            let message = format!("bad url `{}`", visible(at));
             let hint = "write `https://HOST[:PORT][/PATH]`, or `http://` for `host.bastide:PORT`";
-            self.fail(raw.url.referenced, code::INFERENCE, message, hint)
+            let mark = raw.url.as_ref().map_or(mark, |text| text.referenced);
+            self.fail(mark, code::INFERENCE, message, hint)
         })?;
         let credential = raw.credential.as_ref().map(|text| self.credential(text)).transpose()?;
         if let (Some(text), Some(Credential { position: Position::Segment { .. }, .. })) =
@@ -190,11 +204,14 @@ impl Scope<'_> {
         }
         // Beside a vendor's own position, only what was written counts.
         let credential = match (&raw.credential, credential) {
-            (Some(Spanned { value, .. }), Some(read)) if value.is_bare() => wire.credential(&read.name).or(Some(read)),
+            // A token of a login goes where tokens go.
+            (Some(Spanned { value, .. }), Some(read)) if value.is_bare() && login.is_none() => {
+                wire.credential(&read.name).or(Some(read))
+            }
             (_, credential) => credential,
         };
         let (tls, host, port, base) = url;
-        Ok(Provider { name: name.into(), wire, host, port, tls, base, credential })
+        Ok(Provider { name: name.into(), wire, host, port, tls, base, credential, login })
     }
 
     pub(super) fn label(&self, text: &Text) -> Result<Label, Diagnostic> {

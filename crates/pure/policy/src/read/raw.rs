@@ -147,7 +147,7 @@ pub(super) struct RawPosition {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawInference {
-    pub(super) providers: BTreeMap<String, RawProvider>,
+    pub(super) providers: BTreeMap<String, Spanned<RawProvider>>,
     pub(super) routes: Vec<RawRoute>,
     pub(super) grant: Vec<Text>,
     pub(super) fields: Vec<Text>,
@@ -157,8 +157,9 @@ pub(super) struct RawInference {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProvider {
-    pub(super) wire: Text,
-    pub(super) url: Text,
+    pub(super) wire: Option<Text>,
+    pub(super) url: Option<Text>,
+    pub(super) login: Option<Text>,
     pub(super) credential: Option<Spanned<RawCredential>>,
 }
 
