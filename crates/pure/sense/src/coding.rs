@@ -201,7 +201,7 @@ fn read(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
     let (text, how) = escapes::undone(bytes, marks);
     // What was written out may be anything; a backslash takes nothing from a document.
     let anything = how.iter().any(|coding| matches!(coding, Coding::Percent | Coding::Entities));
-    let form = if marks.equals && reading.form { pairs::joined(bytes) } else { Vec::new() };
+    let form = if marks.hold(Marks::EQUALS) && reading.form { pairs::joined(bytes) } else { Vec::new() };
     let after = |form| Reading { document: !document || anything, form: form || anything, ..next };
     take.reading(&[Coding::Form], &form, after(false));
     if !how.is_empty() {
