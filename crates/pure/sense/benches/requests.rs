@@ -64,7 +64,8 @@ fn best(size: usize, scan: &dyn Fn()) -> f64 {
 
 /// The request of `proof/bench/requests.py`.
 fn get() -> Parts {
-    let mut parts = vec!["host.bastide".into(), "GET".into(), format!("/s?{}", "q=words&".repeat(12)).into(), "s".into()];
+    let mut parts =
+        vec!["host.bastide".into(), "GET".into(), format!("/s?{}", "q=words&".repeat(12)).into(), "s".into()];
     parts.extend((0..12).flat_map(|_| ["q".into(), "words".into()]));
     parts.extend(["host".into(), "host.bastide:40123".into(), "".into()]);
     parts
@@ -73,7 +74,8 @@ fn get() -> Parts {
 /// One of a browser or an agent's tool, which says something else each time.
 fn get_other(count: usize) -> Parts {
     let (page, query) = (count * 7919, prose(40, count).replace([' ', '\n'], "+"));
-    let mut parts: Parts = vec!["docs.example.com".into(), "GET".into(), format!("/search/{page}?q={query}&page={count}").into()];
+    let mut parts: Parts =
+        vec!["docs.example.com".into(), "GET".into(), format!("/search/{page}?q={query}&page={count}").into()];
     parts.extend(["search".into(), page.to_string().into(), "q".into(), query.replace('+', " ").into()]);
     parts.extend(["page".into(), count.to_string().into()]);
     parts.extend(headers("*/*"));

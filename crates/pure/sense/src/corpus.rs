@@ -9,8 +9,8 @@ use crate::evidence::Scan;
 use crate::fold::fold;
 use crate::grams::{Form, GRAM, Grams};
 use crate::needles::{MIN_SECRET, Needles, rot13};
-use crate::scan::Walk;
 use crate::plain::Plain;
+use crate::scan::Walk;
 use crate::{Bounds, Coding};
 
 /// A label: an index into a list of the caller's own.
@@ -152,6 +152,11 @@ impl Corpus {
     #[must_use]
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// The fewest letters and digits in which anything could be found that is looked for in folded form.
+    pub(crate) fn least_folded(&self) -> usize {
+        if self.folded.is_empty() { GRAM } else { LONG }
     }
 
     fn enter(&mut self, label: Option<Label>, kind: Kind, text: &[u8]) -> Result<SourceId, Full> {

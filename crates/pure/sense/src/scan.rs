@@ -146,10 +146,14 @@ impl<'c> Walk<'c> {
             return;
         }
         let corpus = self.corpus;
+        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
+        // Folding makes nothing longer.
+        if bytes.len() < corpus.least_folded() {
+            return;
+        }
         let mut folded = std::mem::take(&mut self.folded);
         folded.clear();
         fold(bytes, &mut folded);
-        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
         match matcher::runs(corpus, &folded, &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),

@@ -7,12 +7,12 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use crate::Bounds;
 use crate::coding::Coding;
 use crate::corpus::Corpus;
 use crate::evidence::{Found, Scan};
 use crate::fold::fold;
 use crate::matcher::LEAST;
-use crate::Bounds;
 use crate::plain::Plain;
 use crate::scan::Walk;
 

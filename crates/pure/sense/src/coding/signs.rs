@@ -119,6 +119,11 @@ pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
     bytes.get(before..)?.iter().position(|&one| one == byte).map(|at| before + at)
 }
 
+/// Whether any of those bytes is among them. All are looked for together, without a branch.
+pub(super) fn holds_any<const COUNT: usize>(bytes: &[u8], any: [u8; COUNT]) -> bool {
+    bytes.iter().fold(false, |found, byte| any.iter().fold(found, |found, one| found | (one == byte)))
+}
+
 /// Whether the bytes read like text: nine in ten are printable.
 pub(super) fn readable(bytes: &[u8]) -> bool {
     let plain = bytes.iter().filter(|&&byte| CLASS[usize::from(byte)] & BINARY == 0).count();
@@ -222,10 +227,12 @@ fn stretch(bytes: &[u8]) -> usize {
 
 /// The character beyond ASCII at the start.
 pub(crate) fn character(bytes: &[u8]) -> Option<char> {
-    let length = match bytes.first()? {
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
+    let length = match *bytes {
+        [first @ 0xc2..=0xdf, second @ 0x80..=0xbf, ..] => {
+            return char::from_u32(u32::from(first & 0x1f) << 6 | u32::from(second & 0x3f));
+        }
+        [0xe0..=0xef, ..] => 3,
+        [0xf0..=0xf4, ..] => 4,
         _ => return None,
     };
     // Most of what is none is seen by its second byte.

@@ -9,7 +9,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use super::signs::find;
+use super::signs::{find, holds_any};
 use super::{Coding, Take, pack};
 use crate::{Beyond, Seal, entropy};
 
@@ -170,8 +170,10 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 /// Whether a mark stands in bytes that may have begun before it. That of zlib is so short that only the beginning counts.
 pub(super) fn holds_mark(bytes: &[u8]) -> bool {
     let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
-    bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib)
-        || LONG.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
+    let beginning = &bytes[..bytes.len().min(BEGINNING)];
+    holds_any(beginning, [0x78]) && beginning.array_windows().any(zlib)
+        || holds_any(bytes, LONG.map(|(mark, rare)| mark[rare]))
+            && LONG.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
 }
 
 /// Whether the mark stands there, which is looked for by the byte of it that is rare in text.
