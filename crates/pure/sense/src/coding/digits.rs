@@ -155,10 +155,10 @@ fn run(bytes: &[u8], mut at: usize, alphabet: &Alphabet, digits: &mut Vec<u8>) -
     let begin = digits.len();
     loop {
         let line = digits.len();
-        while let Some(digit) = value(at) {
-            digits.push(digit);
-            at += 1;
-        }
+        let more = bytes.get(at..).unwrap_or_default();
+        let more = &more[..more.iter().take_while(|byte| alphabet.values[usize::from(**byte)] != NONE).count()];
+        digits.extend(more.iter().map(|byte| alphabet.values[usize::from(*byte)]));
+        at += more.len();
         let skipped = |count| {
             Some((alphabet.between)(&bytes[at..], count)).filter(|&length| length > 0 && value(at + length).is_some())
         };
