@@ -81,6 +81,13 @@ pub enum Coding {
     Requests,
 }
 
+impl Coding {
+    /// Whether it makes less of a text.
+    pub(crate) const fn unpacks(self) -> bool {
+        matches!(self, Coding::Gzip | Coding::Zlib | Coding::Deflate | Coding::Zip | Coding::GitPack)
+    }
+}
+
 impl fmt::Display for Coding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -119,9 +119,12 @@ pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
     bytes.get(before..)?.iter().position(|&one| one == byte).map(|at| before + at)
 }
 
-/// Whether any of those bytes is among them. All are looked for together, without a branch.
+/// Whether any of those bytes is among them. Many are looked at together, for all of those.
 pub(super) fn holds_any<const COUNT: usize>(bytes: &[u8], any: [u8; COUNT]) -> bool {
-    bytes.iter().fold(false, |found, byte| any.iter().fold(found, |found, one| found | (one == byte)))
+    let is = |byte: u8| any.iter().fold(false, |is, &one| is | (one == byte));
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let holds = |block: &[u8; 16]| block.iter().fold(false, |holds, &byte| holds | is(byte));
+    blocks.iter().any(holds) || rest.iter().any(|&byte| is(byte))
 }
 
 /// Whether the bytes read like text: nine in ten are printable.
