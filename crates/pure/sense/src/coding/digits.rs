@@ -85,6 +85,9 @@ pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
 /// Undoes the runs of one alphabet, which are within those of a wider one.
 fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut dyn Take) {
     let (digits, mut runs) = runs(bytes, within, alphabet);
+    if runs.is_empty() {
+        return;
+    }
     let how = [alphabet.coding];
     let (several, mut pieces) = (runs.len() > 1, Vec::new());
     let (mut whole, mut text) = (Vec::new(), Vec::new());
