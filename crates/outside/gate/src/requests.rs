@@ -192,8 +192,10 @@ impl<'a> Requests<'a> {
             asks.body = Body::Length(length as u64);
         }
         // A request without a body says no length of it.
-        let length = (body != Body::Length(0)).then_some(length);
-        let head = head::edit(&head, &head::Edit { length, ..head::Edit::default() });
+        let head = match body {
+            Body::Length(0) => head,
+            _ => head::edit(&head, &head::Edit { length: Some(length), ..head::Edit::default() }),
+        };
         Ok(Taken { head, body, rest: Vec::new(), whole: Some(whole) })
     }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use sense::{Bounds, Corpus, Label, Scan, Window};
+use sense::{Bounds, Corpus, Label, Scan};
 
 /// Words that are drawn from.
 const WORDS: [&str; 32] = [
@@ -35,29 +35,6 @@ fn main() {
             }
         }
     }
-    if only.as_deref().is_none_or(|only| only == "request") {
-        [128, 2 << 10].iter().for_each(|&size| measure_request(&corpus, size));
-    }
-}
-
-/// A request as the gate has it, by itself and behind others to the same destination.
-fn measure_request(corpus: &Corpus, size: usize) {
-    let headers =
-        ["api.example.com", "application/json", "python-requests/2.32.3", "*/*", "gzip, deflate", "keep-alive", "2048"];
-    let body = |seed: u64| json(&prose(size, seed));
-    let mut window = Window::new(4 << 10);
-    for seed in 20..30 {
-        let fresh = window.scan(corpus, &[b"/v1/log/batch", body(seed).as_bytes()], &Bounds::USUAL).1;
-        window.keep(fresh);
-    }
-    let body = body(7);
-    let parts: Vec<&[u8]> = [b"/v1/log/batch", &b"source=agent&level=3"[..]]
-        .into_iter()
-        .chain(headers.map(str::as_bytes))
-        .chain([body.as_bytes()])
-        .collect();
-    report("parts", size, || corpus.scan_parts(&parts, &Bounds::USUAL));
-    report("window", size, || window.scan(corpus, &parts, &Bounds::USUAL).0);
 }
 
 fn measure(corpus: &Corpus, kind: &str, bytes: &[u8]) {

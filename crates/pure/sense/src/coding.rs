@@ -81,6 +81,13 @@ pub enum Coding {
     Requests,
 }
 
+impl Coding {
+    /// Whether it makes less of a text.
+    pub(crate) const fn unpacks(self) -> bool {
+        matches!(self, Coding::Gzip | Coding::Zlib | Coding::Deflate | Coding::Zip | Coding::GitPack)
+    }
+}
+
 impl fmt::Display for Coding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
@@ -201,7 +208,7 @@ fn read(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
     let (text, how) = escapes::undone(bytes, marks);
     // What was written out may be anything; a backslash takes nothing from a document.
     let anything = how.iter().any(|coding| matches!(coding, Coding::Percent | Coding::Entities));
-    let form = if marks.equals && reading.form { pairs::joined(bytes) } else { Vec::new() };
+    let form = if marks.hold(Marks::EQUALS) && reading.form { pairs::joined(bytes) } else { Vec::new() };
     let after = |form| Reading { document: !document || anything, form: form || anything, ..next };
     take.reading(&[Coding::Form], &form, after(false));
     if !how.is_empty() {

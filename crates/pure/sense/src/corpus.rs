@@ -9,8 +9,9 @@ use crate::evidence::Scan;
 use crate::fold::fold;
 use crate::grams::{Form, GRAM, Grams};
 use crate::needles::{MIN_SECRET, Needles, rot13};
+use crate::plain::Plain;
 use crate::scan::Walk;
-use crate::{Bounds, Coding, plain};
+use crate::{Bounds, Coding};
 
 /// A label: an index into a list of the caller's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,17 +125,24 @@ impl Corpus {
     /// What of the corpus stands in the bytes, whatever they were wrapped in.
     #[must_use]
     pub fn scan(&self, bytes: &[u8], bounds: &Bounds) -> Scan {
-        self.scan_parts(&[bytes], bounds)
+        let mut walk = Walk::new(self, bounds, bytes.len());
+        walk.start(bytes);
+        walk.finish()
     }
 
     /// What of the corpus stands in the parts of one request (path, query, header values, body), in each and in all of
     /// them joined in order, so that a text cut into pieces is whole again.
     #[must_use]
     pub fn scan_parts(&self, parts: &[&[u8]], bounds: &Bounds) -> Scan {
+        self.scan_plain(parts, &Plain::of(parts), bounds)
+    }
+
+    /// The same with the text of the parts at hand.
+    pub(crate) fn scan_plain(&self, parts: &[&[u8]], plain: &Plain, bounds: &Bounds) -> Scan {
         let mut walk = Walk::new(self, bounds, parts.iter().map(|part| part.len()).sum());
         parts.iter().for_each(|part| walk.start(part));
         if parts.iter().filter(|part| !part.is_empty()).count() > 1 {
-            let joined = plain::joined(parts);
+            let joined = plain.joined();
             walk.joined(Coding::Parts, &joined, 0..joined.len());
         }
         walk.finish()
@@ -144,6 +152,11 @@ impl Corpus {
     #[must_use]
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// The fewest letters and digits in which anything could be found that is looked for in folded form.
+    pub(crate) fn least_folded(&self) -> usize {
+        if self.folded.is_empty() { GRAM } else { LONG }
     }
 
     fn enter(&mut self, label: Option<Label>, kind: Kind, text: &[u8]) -> Result<SourceId, Full> {

@@ -8,6 +8,7 @@
 mod lookalike;
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use lookalike::lookalike;
 
@@ -100,7 +101,23 @@ fn step(bytes: &[u8]) -> (usize, Folded) {
     }
 }
 
+/// What letters of two bytes fold to, zero for none: most alphabets are among them, and noise that reads like text is full
+/// of them.
+static NARROW: LazyLock<[u8; 0x800]> = LazyLock::new(|| {
+    std::array::from_fn(|code| {
+        let folded = char::from_u32(code as u32).map(computed);
+        folded.and_then(|folded| folded.bytes().first().copied()).unwrap_or(0)
+    })
+});
+
 fn wide(letter: char) -> Folded {
+    match NARROW.get(letter as usize) {
+        Some(&byte) => Folded([byte, 0], usize::from(byte != 0)),
+        None => computed(letter),
+    }
+}
+
+fn computed(letter: char) -> Folded {
     if let Some(plain) = lookalike(letter) {
         return Folded([plain, 0], 1);
     }

@@ -52,6 +52,11 @@ impl Needles {
         }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Adds a secret as it is, reversed and in ROT13.
     pub(crate) fn add_forms(&mut self, value: &[u8], source: u32) {
         let reversed = value.iter().rev().copied().collect();

@@ -60,6 +60,8 @@ pub(crate) struct Walk<'c> {
     folded: Vec<u8>,
     sightings: Sightings,
     scan: Scan,
+    /// Something compressed was undone.
+    unpacked: bool,
     /// A bound on the whole scan was exceeded: nothing more is undone.
     stopped: bool,
 }
@@ -80,6 +82,7 @@ impl<'c> Walk<'c> {
             folded,
             sightings,
             scan,
+            unpacked: false,
             stopped: false,
         };
         if length > bounds.bytes {
@@ -146,10 +149,14 @@ impl<'c> Walk<'c> {
             return;
         }
         let corpus = self.corpus;
+        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
+        // Folding makes nothing longer.
+        if bytes.len() < corpus.least_folded() {
+            return;
+        }
         let mut folded = std::mem::take(&mut self.folded);
         folded.clear();
         fold(bytes, &mut folded);
-        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
         match matcher::runs(corpus, &folded, &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
@@ -186,6 +193,7 @@ impl<'c> Walk<'c> {
 
 impl Take for Walk<'_> {
     fn layer(&mut self, how: &[Coding], bytes: &[u8]) {
+        self.unpacked |= how.iter().any(|coding| coding.unpacks());
         if self.depth < self.bounds.depth {
             self.depth += 1;
             self.reading(how, bytes, Reading::NEW);
@@ -204,8 +212,14 @@ impl Take for Walk<'_> {
     }
 
     fn sealed(&mut self, seal: Seal, size: usize) {
-        // Strings that were joined are noise when they are many names; what is opaque in one was seen where it stood.
-        if !self.how.iter().any(|coding| matches!(coding, Coding::Json | Coding::JsonNames | Coding::Form)) {
+        // Strings that were joined are noise when they are many names, and parts when one of them is compressed and was
+        // cut; what is opaque in one was seen where it stood.
+        let joined = |coding: &Coding| match coding {
+            Coding::Json | Coding::JsonNames | Coding::Form => true,
+            Coding::Parts => self.unpacked,
+            _ => false,
+        };
+        if !self.how.iter().any(joined) {
             self.scan.seal(seal, size, &self.how);
         }
     }

@@ -7,13 +7,14 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use crate::Bounds;
 use crate::coding::Coding;
 use crate::corpus::Corpus;
 use crate::evidence::{Found, Scan};
 use crate::fold::fold;
 use crate::matcher::LEAST;
+use crate::plain::Plain;
 use crate::scan::Walk;
-use crate::{Bounds, plain};
 
 /// Pieces that came lately; as many that came before those are known, too.
 const PIECES: usize = 2048;
@@ -40,7 +41,10 @@ pub struct Fresh {
     text: Vec<u8>,
     /// In the order in which they came.
     pieces: Vec<u64>,
+    /// Those of them that did not come lately.
     known: HashSet<u64>,
+    /// Space for the piece that is looked at.
+    folded: Vec<u8>,
 }
 
 impl Window {
@@ -55,9 +59,10 @@ impl Window {
     /// only when it is [kept](Self::keep).
     #[must_use]
     pub fn scan(&self, corpus: &Corpus, parts: &[&[u8]], bounds: &Bounds) -> (Scan, Fresh) {
-        let mut scan = corpus.scan_parts(parts, bounds);
+        let plain = Plain::of(parts);
+        let mut scan = corpus.scan_plain(parts, &plain, bounds);
         let mut fresh = Fresh::default();
-        parts.iter().flat_map(|part| plain::pieces(part)).for_each(|piece| self.gather(&piece, &mut fresh));
+        plain.pieces().for_each(|piece| self.gather(piece, &mut fresh));
         // The beginning goes on where the request before ended, and the end goes on in the next.
         if fresh.text.len() > 2 * self.kept {
             fresh.text.drain(self.kept..fresh.text.len() - self.kept);
@@ -100,12 +105,14 @@ impl Window {
 
     /// Takes of one value the lines that are new.
     fn gather(&self, value: &[u8], fresh: &mut Fresh) {
-        let Some(whole) = piece(value) else { return };
+        let Some(whole) = fresh.piece(value) else { return };
         if !self.is_new(whole, fresh) {
             return;
         }
         for line in value.split(|&byte| byte == b'\n') {
-            let piece = piece(line).filter(|&piece| piece != whole);
+            // A value of one line is known already.
+            let piece = if line.len() < value.len() { fresh.piece(line) } else { None };
+            let piece = piece.filter(|&piece| piece != whole);
             if piece.is_none_or(|piece| self.is_new(piece, fresh)) {
                 fresh.text.extend_from_slice(line);
             }
@@ -115,17 +122,23 @@ impl Window {
     /// Whether a piece has come neither lately nor in this request, where it has now.
     fn is_new(&self, piece: u64, fresh: &mut Fresh) -> bool {
         fresh.pieces.push(piece);
-        fresh.known.insert(piece) && !self.seen.iter().any(|seen| seen.contains(&piece))
+        !self.seen.iter().any(|seen| seen.contains(&piece)) && fresh.known.insert(piece)
     }
 }
 
-/// What a piece is known by; none when it is too short to be one.
-fn piece(text: &[u8]) -> Option<u64> {
-    let mut folded = Vec::new();
-    fold(text, &mut folded);
-    let mut hasher = DefaultHasher::new();
-    folded.hash(&mut hasher);
-    (folded.len() >= DROP).then(|| hasher.finish())
+impl Fresh {
+    /// What a piece is known by; none when it is too short to be one.
+    fn piece(&mut self, text: &[u8]) -> Option<u64> {
+        // Folding makes nothing longer.
+        if text.len() < DROP {
+            return None;
+        }
+        self.folded.clear();
+        fold(text, &mut self.folded);
+        let mut hasher = DefaultHasher::new();
+        self.folded.hash(&mut hasher);
+        (self.folded.len() >= DROP).then(|| hasher.finish())
+    }
 }
 
 #[cfg(test)]

@@ -84,30 +84,36 @@ pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
 
 /// Undoes the runs of one alphabet, which are within those of a wider one.
 fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut dyn Take) {
-    let (digits, runs) = runs(bytes, within, alphabet);
+    let (digits, mut runs) = runs(bytes, within, alphabet);
     if runs.is_empty() {
         return;
     }
     let how = [alphabet.coding];
-    let (mut texts, mut pieces, mut whole) = (vec![Vec::new(); alphabet.alignments], Vec::new(), Vec::new());
-    for run in &runs {
-        for (skipped, text) in texts.iter_mut().enumerate() {
+    let (several, mut pieces) = (runs.len() > 1, Vec::new());
+    let (mut whole, mut text) = (Vec::new(), Vec::new());
+    for skipped in 0..alphabet.alignments {
+        text.clear();
+        // What reads like text from one end to the other begins nowhere else.
+        runs.retain(|run| {
             (alphabet.pack)(&digits[run.start + skipped..run.end], &mut whole);
-            if skipped == 0 && (!pieces.is_empty() || squeezed::begins(&whole)) {
+            let first = skipped == 0;
+            if first && (!pieces.is_empty() || squeezed::begins(&whole)) {
                 pieces.extend_from_slice(&whole);
             }
-            if skipped == 0 && entropy::is_container(&whole) || squeezed::holds_mark(&whole) {
+            if first && entropy::is_container(&whole) || squeezed::holds_mark(&whole) {
                 take.layer(&how, &whole);
-            } else if legible(&whole, text) <= GAP {
-                break;
-            } else if skipped == 0 {
+                return true;
+            }
+            let goes_on = legible(&whole, &mut text) > GAP;
+            if first && goes_on {
                 entropy::judge(&whole, &[], take);
             }
-        }
+            goes_on
+        });
+        take.layer(&how, &text);
     }
-    texts.iter().for_each(|text| take.layer(&how, text));
     // What was compressed and then encoded in pieces shows its mark in the first one alone.
-    if runs.len() > 1 {
+    if several {
         take.layer(&how, &pieces);
     }
 }
@@ -152,10 +158,10 @@ fn run(bytes: &[u8], mut at: usize, alphabet: &Alphabet, digits: &mut Vec<u8>) -
     let begin = digits.len();
     loop {
         let line = digits.len();
-        while let Some(digit) = value(at) {
-            digits.push(digit);
-            at += 1;
-        }
+        let more = bytes.get(at..).unwrap_or_default();
+        let more = &more[..more.iter().take_while(|byte| alphabet.values[usize::from(**byte)] != NONE).count()];
+        digits.extend(more.iter().map(|byte| alphabet.values[usize::from(*byte)]));
+        at += more.len();
         let skipped = |count| {
             Some((alphabet.between)(&bytes[at..], count)).filter(|&length| length > 0 && value(at + length).is_some())
         };

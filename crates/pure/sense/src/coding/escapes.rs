@@ -7,14 +7,14 @@ use super::signs::Marks;
 use crate::fold::fold;
 
 /// A kind that a text may call for, how it reads one, and what it is called.
-type Kind = (Coding, u8, fn(&[u8]) -> Option<(usize, Undone)>);
+type Kind = (Coding, Marks, fn(&[u8]) -> Option<(usize, Undone)>);
 
 const KINDS: [Kind; 5] = [
-    (Coding::Percent, b'%', read_percent),
-    (Coding::Escapes, b'\\', read_backslash),
-    (Coding::Entities, b'&', read_entity),
-    (Coding::QuotedPrintable, b'=', read_quoted_printable),
-    (Coding::Markup, b'<', read_tag),
+    (Coding::Percent, Marks::PERCENT, read_percent),
+    (Coding::Escapes, Marks::BACKSLASH, read_backslash),
+    (Coding::Entities, Marks::AMPERSAND, read_entity),
+    (Coding::QuotedPrintable, Marks::EQUALS, read_quoted_printable),
+    (Coding::Markup, Marks::LESS, read_tag),
 ];
 
 /// `=41` is not rare in what is not quoted-printable: fewer than so many are left alone.
@@ -22,11 +22,11 @@ const FEW_QUOTED: usize = 3;
 
 /// The bytes with the kinds undone that those marks begin, and which of them there were.
 pub(super) fn undone(bytes: &[u8], marks: Marks) -> (Vec<u8>, Vec<Coding>) {
-    let marked = [marks.percent, marks.backslash, marks.ampersand, marks.equals, marks.less];
-    if !marked.contains(&true) {
+    if marks == Marks::NONE {
         return Default::default();
     }
-    let (all, used) = read(bytes, |index| marked[index]);
+    let mut all = Vec::with_capacity(bytes.len());
+    let used = read(bytes, marks, &mut all);
     let kinds = (0..KINDS.len()).filter(|&index| used[index] >= least(index));
     (all, kinds.map(|index| KINDS[index].0).collect())
 }
@@ -36,23 +36,21 @@ const MANY: usize = 16;
 
 /// Whether much is written out in the bytes of what is compared: letters, not only what stands between them.
 pub(super) fn hide(bytes: &[u8], marks: Marks) -> bool {
-    let (text, how) = undone(bytes, Marks { equals: false, less: false, ..marks });
+    let (text, how) = undone(bytes, marks.without(Marks::EQUALS).without(Marks::LESS));
     let (mut before, mut after) = (Vec::new(), Vec::new());
     fold(bytes, &mut before);
     fold(&text, &mut after);
     !how.is_empty() && before.len() >= after.len() + MANY
 }
 
-/// The bytes with `%XX` undone, and `+` for a space where the caller says that it is a form's.
-pub(crate) fn percent(bytes: &[u8], form: bool) -> Vec<u8> {
-    let mut out = read(bytes, |index| index == 0).0;
-    if form && bytes.contains(&b'+') && !bytes.contains(&b'%') {
-        out.iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
-    } else if form && bytes.contains(&b'+') {
+/// Appends the bytes with `%XX` undone, and `+` for a space where the caller says that it is a form's.
+pub(crate) fn percent(bytes: &[u8], form: bool, out: &mut Vec<u8>) {
+    if form && bytes.contains(&b'+') {
         let spaced: Vec<u8> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-        out = read(&spaced, |index| index == 0).0;
+        read(&spaced, Marks::PERCENT, out);
+    } else {
+        read(bytes, Marks::PERCENT, out);
     }
-    out
 }
 
 /// The bytes with one character's escape undone at their start, and its length.
@@ -73,21 +71,17 @@ fn least(index: usize) -> usize {
     if KINDS[index].0 == Coding::QuotedPrintable { FEW_QUOTED } else { 1 }
 }
 
-/// The bytes with the wanted kinds undone, and how many of each there were.
-fn read(bytes: &[u8], wanted: impl Fn(usize) -> bool) -> (Vec<u8>, [usize; KINDS.len()]) {
-    let mut kind_of = [None; 256];
-    for (index, (_, mark, _)) in KINDS.iter().enumerate().filter(|(index, _)| wanted(*index)) {
-        kind_of[usize::from(*mark)] = Some(index);
-    }
-    let (mut out, mut used, mut at) = (Vec::with_capacity(bytes.len()), [0; KINDS.len()], 0);
+/// Appends the bytes with the kinds undone that those marks begin; how many of each there were.
+fn read(bytes: &[u8], marks: Marks, out: &mut Vec<u8>) -> [usize; KINDS.len()] {
+    let (mut used, mut at) = ([0; KINDS.len()], 0);
     // What needs no undoing is copied in one piece.
-    while let Some(plain) = bytes[at..].iter().position(|byte| kind_of[usize::from(*byte)].is_some()) {
+    while let Some(plain) = bytes[at..].iter().position(|&byte| marks.begin_with(byte)) {
         out.extend_from_slice(&bytes[at..at + plain]);
         at += plain;
-        let kind = kind_of[usize::from(bytes[at])];
+        let kind = KINDS.iter().position(|(_, mark, _)| mark.begin_with(bytes[at]));
         match kind.and_then(|index| KINDS[index].2(&bytes[at..]).map(|read| (index, read))) {
             Some((index, (length, undone))) => {
-                push(&mut out, undone);
+                push(out, undone);
                 used[index] += 1;
                 at += length;
             }
@@ -98,7 +92,7 @@ fn read(bytes: &[u8], wanted: impl Fn(usize) -> bool) -> (Vec<u8>, [usize; KINDS
         }
     }
     out.extend_from_slice(&bytes[at..]);
-    (out, used)
+    used
 }
 
 /// What was written out: a byte of some encoding, a character whatever the encoding, or nothing of the text.
@@ -231,7 +225,9 @@ mod tests {
     use super::*;
 
     fn alone(index: usize, text: &str) -> String {
-        String::from_utf8_lossy(&read(text.as_bytes(), |one| one == index).0).into_owned()
+        let mut out = Vec::new();
+        read(text.as_bytes(), KINDS[index].1, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]
@@ -249,8 +245,13 @@ mod tests {
 
     #[test]
     fn plus_is_a_space_in_forms() {
-        assert_eq!(percent(b"a+b%2Bc", true), b"a b+c");
-        assert_eq!(percent(b"a+b", true), b"a b");
-        assert_eq!(percent(b"a+b%2Bc", false), b"a+b+c");
+        let read = |text: &str, form| {
+            let mut out = Vec::new();
+            percent(text.as_bytes(), form, &mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        assert_eq!(read("a+b%2Bc", true), "a b+c");
+        assert_eq!(read("a+b", true), "a b");
+        assert_eq!(read("a+b%2Bc", false), "a+b+c");
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn joined(bytes: &[u8]) -> Vec<u8> {
         let begin = bytes[at..at + ampersand].iter().rposition(ends).map_or(at, |before| at + before + 1);
         let end = bytes[at + ampersand..].iter().position(ends).map_or(bytes.len(), |end| at + ampersand + end);
         if is_form(&bytes[begin..end]) {
-            out.extend(values(&bytes[begin..end]));
+            each_value(&bytes[begin..end], &mut out, &mut Vec::new());
         }
         at = end;
     }
@@ -24,21 +24,25 @@ pub(super) fn joined(bytes: &[u8]) -> Vec<u8> {
 
 /// The values, joined and percent-decoded.
 fn values(bytes: &[u8]) -> Vec<u8> {
-    each_value(bytes).concat()
+    let mut out = Vec::new();
+    each_value(bytes, &mut out, &mut Vec::new());
+    out
 }
 
-/// Each value, percent-decoded. Pairs end at `&` or `;`, the first may follow a `?`. What has no name belongs to the value
-/// before it: not everybody takes a `;` for an end.
-pub(crate) fn each_value(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut values: Vec<Vec<u8>> = Vec::new();
+/// Appends each value, percent-decoded, and where it ends. Pairs end at `&` or `;`, the first may follow a `?`. What has no
+/// name belongs to the value before it: not everybody takes a `;` for an end.
+pub(crate) fn each_value(bytes: &[u8], out: &mut Vec<u8>, ends: &mut Vec<usize>) {
+    let first = ends.len();
     for pair in split(bytes) {
-        match (find(pair, b'='), values.last_mut()) {
-            (Some(equals), _) => values.push(percent(&pair[equals + 1..], true)),
-            (None, Some(value)) => value.extend(percent(pair, true)),
-            (None, None) => {}
+        let equals = find(pair, b'=');
+        if equals.is_some() {
+            ends.push(out.len());
+        }
+        if let Some(end) = ends[first..].last_mut() {
+            percent(&pair[equals.map_or(0, |equals| equals + 1)..], true, out);
+            *end = out.len();
         }
     }
-    values
 }
 
 fn is_form(bytes: &[u8]) -> bool {

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-const BASE64: u8 = 1;
-const HEXISH: u8 = 2;
-const BINARY: u8 = 4;
+/// What a byte may be part of, or begins: the marks of [`Marks`] and these.
+const BASE64: u16 = 1 << 8;
+const HEXISH: u16 = 1 << 9;
+const BINARY: u16 = 1 << 10;
+const QUOTE: u16 = 1 << 11;
 
 /// The shortest run of digits that is decoded: twelve bytes of base64, eight of hexadecimal.
 pub(super) const LEAST_DIGITS: usize = 16;
@@ -25,39 +27,67 @@ pub(crate) struct Signs {
 impl Signs {
     /// The signs of the bytes.
     pub(crate) fn of(bytes: &[u8]) -> Signs {
+        let classes = classes_of(bytes);
         Signs {
             base64: of_class(bytes, BASE64),
             hexish: of_class(bytes, HEXISH),
-            marks: Marks::of(bytes),
-            quotes: bytes.contains(&b'"'),
-            binary: !bytes.is_ascii() || holds_controls(bytes),
+            marks: Marks::among(classes),
+            quotes: classes & QUOTE != 0,
+            binary: classes & BINARY != 0,
         }
     }
 
     /// Whether there is nothing to undo.
     pub(crate) fn plain(&self) -> bool {
         let digits = !self.base64.is_empty() || !self.hexish.is_empty();
-        !(digits || self.marks != Marks::default() || self.quotes || self.binary)
+        !(digits || self.marks != Marks::NONE || self.quotes || self.binary)
     }
 }
 
-/// Which characters of those that begin something written out there are.
+/// A set of characters that begin something written out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Marks {
-    pub(crate) percent: bool,
-    pub(crate) backslash: bool,
-    pub(crate) ampersand: bool,
-    pub(crate) equals: bool,
-    pub(crate) less: bool,
-}
+pub(crate) struct Marks(u8);
 
 impl Marks {
+    pub(crate) const NONE: Marks = Marks(0);
+    pub(crate) const PERCENT: Marks = Marks(1);
+    pub(crate) const BACKSLASH: Marks = Marks(1 << 1);
+    pub(crate) const AMPERSAND: Marks = Marks(1 << 2);
+    pub(crate) const EQUALS: Marks = Marks(1 << 3);
+    pub(crate) const LESS: Marks = Marks(1 << 4);
+
     /// The marks in the bytes.
     pub(crate) fn of(bytes: &[u8]) -> Marks {
-        let [percent, backslash, ampersand, equals, less] =
-            [b'%', b'\\', b'&', b'=', b'<'].map(|mark| bytes.contains(&mark));
-        Marks { percent, backslash, ampersand, equals, less }
+        Marks::among(classes_of(bytes))
     }
+
+    /// Whether any of the others is among them.
+    pub(crate) const fn hold(self, others: Marks) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// Those that are not among the others.
+    pub(crate) const fn without(self, others: Marks) -> Marks {
+        Marks(self.0 & !others.0)
+    }
+
+    /// Whether a byte is one of them.
+    pub(crate) const fn begin_with(self, byte: u8) -> bool {
+        self.hold(Marks::among(CLASS[byte as usize]))
+    }
+
+    const fn among(classes: u16) -> Marks {
+        Marks(classes as u8)
+    }
+
+    const fn class(self) -> u16 {
+        self.0 as u16
+    }
+}
+
+/// The classes of all bytes. Each is looked at once, whatever is looked for.
+fn classes_of(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |all, &byte| all | CLASS[usize::from(byte)])
 }
 
 /// Runs of bytes that are within a class, at least so long. One byte in so many is looked at, and those around it if it is.
@@ -78,7 +108,7 @@ pub(super) fn runs(bytes: &[u8], least: usize, within: impl Fn(u8) -> bool) -> V
     runs
 }
 
-fn of_class(bytes: &[u8], class: u8) -> Vec<Range<usize>> {
+fn of_class(bytes: &[u8], class: u16) -> Vec<Range<usize>> {
     runs(bytes, LEAST_DIGITS, |byte| CLASS[usize::from(byte)] & class != 0)
 }
 
@@ -87,6 +117,14 @@ pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
     let holds = |chunk: &[u8]| chunk.iter().fold(false, |any, &one| any | (one == byte));
     let before = bytes.chunks(32).take_while(|chunk| !holds(chunk)).count() * 32;
     bytes.get(before..)?.iter().position(|&one| one == byte).map(|at| before + at)
+}
+
+/// Whether any of those bytes is among them. Many are looked at together, for all of those.
+pub(super) fn holds_any<const COUNT: usize>(bytes: &[u8], any: [u8; COUNT]) -> bool {
+    let is = |byte: u8| any.iter().fold(false, |is, &one| is | (one == byte));
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let holds = |block: &[u8; 16]| block.iter().fold(false, |holds, &byte| holds | is(byte));
+    blocks.iter().any(holds) || rest.iter().any(|&byte| is(byte))
 }
 
 /// Whether the bytes read like text: nine in ten are printable.
@@ -192,10 +230,12 @@ fn stretch(bytes: &[u8]) -> usize {
 
 /// The character beyond ASCII at the start.
 pub(crate) fn character(bytes: &[u8]) -> Option<char> {
-    let length = match bytes.first()? {
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
+    let length = match *bytes {
+        [first @ 0xc2..=0xdf, second @ 0x80..=0xbf, ..] => {
+            return char::from_u32(u32::from(first & 0x1f) << 6 | u32::from(second & 0x3f));
+        }
+        [0xe0..=0xef, ..] => 3,
+        [0xf0..=0xf4, ..] => 4,
         _ => return None,
     };
     // Most of what is none is seen by its second byte.
@@ -203,9 +243,9 @@ pub(crate) fn character(bytes: &[u8]) -> Option<char> {
     std::str::from_utf8(bytes.get(..length).filter(|_| goes_on)?).ok()?.chars().next()
 }
 
-const CLASS: [u8; 256] = classes();
+const CLASS: [u16; 256] = classes();
 
-const fn classes() -> [u8; 256] {
+const fn classes() -> [u16; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -216,12 +256,21 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-const fn class(byte: u8) -> u8 {
+const fn class(byte: u8) -> u16 {
     let base64 = if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_') { BASE64 } else { 0 };
     let between = matches!(byte, b' ' | b':' | b',' | b';' | b'-' | b'x' | b'X' | b'\\' | b'%' | b'\t' | b'\n' | b'\r');
     let hexish = if byte.is_ascii_hexdigit() || between { HEXISH } else { 0 };
     let text = matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
-    base64 | hexish | if text { 0 } else { BINARY }
+    let mark = match byte {
+        b'%' => Marks::PERCENT.class(),
+        b'\\' => Marks::BACKSLASH.class(),
+        b'&' => Marks::AMPERSAND.class(),
+        b'=' => Marks::EQUALS.class(),
+        b'<' => Marks::LESS.class(),
+        b'"' => QUOTE,
+        _ => 0,
+    };
+    base64 | hexish | mark | if text { 0 } else { BINARY }
 }
 
 #[cfg(test)]

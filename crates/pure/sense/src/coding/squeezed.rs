@@ -9,7 +9,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use super::signs::find;
+use super::signs::{find, holds_any};
 use super::{Coding, Take, pack};
 use crate::{Beyond, Seal, entropy};
 
@@ -162,6 +162,9 @@ impl Members<'_> {
 /// Marks that noise does not have by chance, and which byte of each is rare in text.
 const LONG: [(&[u8], usize); 3] = [(b"\x1f\x8b\x08", 0), (b"PK\x03\x04", 2), (b"PACK\0\0\0", 4)];
 
+/// The first byte of zlib's mark.
+const ZLIB: u8 = 0x78;
+
 /// Whether a long mark stands at the beginning.
 pub(super) fn begins(bytes: &[u8]) -> bool {
     LONG.iter().any(|(mark, _)| bytes.starts_with(mark))
@@ -169,7 +172,12 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 
 /// Whether a mark stands in bytes that may have begun before it. That of zlib is so short that only the beginning counts.
 pub(super) fn holds_mark(bytes: &[u8]) -> bool {
-    let zlib = |pair: &[u8; 2]| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]);
+    let [gzip, zip, pack] = LONG.map(|(mark, rare)| mark[rare]);
+    // Without any of these bytes there is no mark, and most of what is decoded has none.
+    if !holds_any(bytes, [ZLIB, gzip, zip, pack]) {
+        return false;
+    }
+    let zlib = |pair: &[u8; 2]| matches!(pair, [ZLIB, 0x01 | 0x5e | 0x9c | 0xda]);
     bytes[..bytes.len().min(BEGINNING)].array_windows().any(zlib)
         || LONG.iter().any(|(mark, rare)| holds(bytes, mark, *rare))
 }
