@@ -1,7 +1,7 @@
 //! Signals as bytes on a socket, so that one poll loop sees them with everything else.
 
 use signal_hook::{SigId, consts, flag, low_level};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ impl Signals {
         for signal in WATCHED.into_iter().filter(|signal| !ignored.contains(signal)) {
             signals.add(signal)?;
         }
+        // One that came between its two registrations set its flag, and woke nobody.
+        signals.write.write_all(&[0])?;
         Ok(signals)
     }
 
