@@ -97,3 +97,25 @@ impl Drop for Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    #[test]
+    fn what_came_while_it_was_registered_is_looked_for() {
+        // Every signal but one is left to the tests beside this one.
+        let others: Vec<i32> = WATCHED.into_iter().filter(|signal| *signal != consts::SIGUSR2).collect();
+        let mut signals = Signals::watch(&others).expect("watched");
+        let awake = |signals: &Signals| {
+            let mut wanted = [PollFd::new(signals, PollFlags::IN)];
+            poll(&mut wanted, Some(&Timespec::default())).expect("polled") == 1
+        };
+        // As one does that comes between its two registrations.
+        signals.flags[0].1.store(true, Ordering::SeqCst);
+        assert!(awake(&signals));
+        assert_eq!(signals.take(), [consts::SIGUSR2]);
+        assert!(!awake(&signals) && signals.take().is_empty());
+    }
+}
