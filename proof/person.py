@@ -114,6 +114,9 @@ class Person:
         pid, master = pty.fork()
         if pid == 0:
             try:
+                # A job in the background ignores these, and so would all that it starts.
+                for number in (signal.SIGINT, signal.SIGQUIT):
+                    signal.signal(number, signal.SIG_DFL)
                 if self.become():
                     os.setgroups([])
                     os.setgid(self.gid)

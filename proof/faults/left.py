@@ -115,11 +115,13 @@ class Groups:
         return passed
 
     def left(self, ids=()):
-        """Groups that sessions left: all beneath ours, and wherever one bears the name of one of these."""
+        """Groups that sessions left: all beneath ours, and wherever one bears the name of one of these. Beneath those of
+        another run, which may be beside us, a session of somebody else's can have the same name."""
         names = {f"bastide-{one}" for one in ids}
         found = {entry.path for path in self.made for entry in os.scandir(path) if entry.is_dir()}
         for directory, below, _ in os.walk(MOUNT):
             found |= {f"{directory}/{name}" for name in names.intersection(below)}
+            below[:] = [name for name in below if not name.startswith("bastide-faults-")]
         return sorted(found)
 
     def clear(self, ids=()):

@@ -54,7 +54,8 @@ class Arena:
         self.tools, self.lan, self.lan6 = base.tools, base.lan, base.lan6
         self.port, self.hostname = base.port, base.hostname
         self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
-        self.started_a_plane = True
+        self.started_a_plane, self.words = True, []
+        self.master = None             # of the operator's terminal, where there is one
         self.stdin, self.pty, self.pending, self.patience = None, False, [], PATIENCE
         self.applies = [flag.removeprefix("apply:") for flag in flags if flag.startswith("apply")]
         self.flags = [flag for flag in flags if not flag.startswith("apply")]
@@ -125,7 +126,7 @@ class Arena:
         for top, directories, files in os.walk(inside):
             for name in [""] + files:
                 self.give(os.path.join(top, name))
-        return ["/usr/bin/python3", "-S", "-E", f"{inside}/cell.py", f"{inside}/facts.json"]
+        return ["/usr/bin/python3", "-S", "-E", f"{inside}/cell.py", f"{inside}/facts.json", *self.words]
 
     def run(self) -> dict[str, tuple[bool, str, str]]:
         """Escaped or not, what the case said, what it saw; by case."""
@@ -183,7 +184,7 @@ class Arena:
                                  preexec_fn=prepare, start_new_session=stdio == "none", **streams)
         if master is not None:
             os.close(slave)
-        self.client = child.pid
+        self.client, self.master = child.pid, master
         for deed in self.pending:
             time.sleep(0.3)
             deed()

@@ -21,11 +21,16 @@ def name_of(address: str) -> str:
     return f"{label}.evil.test"
 
 
+# Every query that came, as it was written.
+ASKED = bytearray()
+
+
 def answer(query: bytes) -> bytes:
     labels, at = [], 12
     while query[at]:
         labels.append(query[at + 1:at + 1 + query[at]].decode())
         at += 1 + query[at]
+    ASKED.extend(".".join(labels).encode() + b"\n")
     question, kind = query[12:at + 5], int.from_bytes(query[at + 1:at + 3], "big")
     one = address_in(".".join(labels))
     fits = one is not None and kind == (1 if one.version == 4 else 28)

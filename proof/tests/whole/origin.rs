@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::whole::{Operator, Ran};
@@ -129,19 +130,26 @@ pub fn git(root: &Path, asked: &Asked) -> Vec<u8> {
     answer(&status, &format!("{head}\r\n"), &said[end + 4..])
 }
 
-/// An authority as PEM, and a server that it vouches for.
-fn company() -> (String, Arc<ServerConfig>) {
+/// An authority, and what a server shows that it vouches for: a certificate and its key. All as PEM.
+pub fn vouched() -> [String; 3] {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec!["host.bastide".to_owned()]).expect("a name");
     let certificate = params.signed_by(&key, &ca).expect("signed");
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    [ca.pem(), certificate.pem(), key.serialize_pem()]
+}
+
+/// An authority as PEM, and a server that it vouches for.
+fn company() -> (String, Arc<ServerConfig>) {
+    let [roots, certificate, key] = vouched();
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).expect("a config");
-    (ca.pem(), Arc::new(config))
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).expect("a config");
+    (roots, Arc::new(config))
 }
 
 /// Keeps a secret in the operator's vault.

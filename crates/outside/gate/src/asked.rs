@@ -76,6 +76,7 @@ impl Asked {
             port: self.port,
             method: request.method().as_str().to_owned(),
             target: target.clone(),
+            websocket: request.is_websocket(),
             verdict,
             rule: None,
             reason: None,

@@ -49,7 +49,7 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
         }
         match smallest(&Egress { host: &request.host, port: request.port, program, request: asked }) {
             Some(rule) => {
-                let place = Place { to: rule.to, methods: rule.methods, paths: rule.paths };
+                let place = Place { to: rule.to, protocol: rule.protocol, methods: rule.methods, paths: rule.paths };
                 rules.entry(place).or_default().add(rule.programs, request.outcome);
             }
             None => {
@@ -87,6 +87,7 @@ fn named(name: &str) -> String {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     to: Target,
+    protocol: Protocol,
     methods: Vec<Method>,
     paths: Vec<PathPattern>,
 }
@@ -94,7 +95,7 @@ struct Place {
 /// Without what is allowed with another request anyway: one that may be read as `/a/b` brings that along.
 fn needed(rules: BTreeMap<Place, Found>) -> BTreeMap<Place, Found> {
     let brings = |wide: &Place, place: &Place| {
-        (&wide.to, &wide.methods) == (&place.to, &place.methods)
+        (&wide.to, wide.protocol, &wide.methods) == (&place.to, place.protocol, &place.methods)
             && wide.paths.len() > place.paths.len()
             && place.paths.iter().all(|path| wide.paths.contains(path))
     };
@@ -118,7 +119,10 @@ fn joined(rules: BTreeMap<Place, Found>) -> Vec<(Place, Found)> {
     let mut joined: Vec<(Place, Found)> = Vec::new();
     for (place, found) in rules {
         match joined.last_mut() {
-            Some((last, same)) if *same == found && (&last.to, &last.methods) == (&place.to, &place.methods) => {
+            Some((last, same))
+                if *same == found
+                    && (&last.to, last.protocol, &last.methods) == (&place.to, place.protocol, &place.methods) =>
+            {
                 let new = place.paths.into_iter().filter(|path| !last.paths.contains(path)).collect::<Vec<_>>();
                 last.paths.extend(new);
             }
@@ -143,7 +147,7 @@ impl Found {
         self.known.extend(programs);
     }
 
-    fn line(self, Place { to, methods, paths }: Place) -> String {
+    fn line(self, Place { to, protocol, methods, paths }: Place) -> String {
         let mut said = Vec::new();
         if self.refused {
             said.push("refused in the run");
@@ -153,7 +157,6 @@ impl Found {
         }
         let programs = if self.unknown { Vec::new() } else { self.known.into_iter().collect() };
         let said = if said.is_empty() { String::new() } else { format!(" # {}", said.join("; ")) };
-        let protocol = if methods.is_empty() { Protocol::Detect } else { Protocol::Http };
         format!("    - {}{said}\n", Rule { programs, protocol, methods, paths, ..Rule::to(to) })
     }
 }

@@ -154,12 +154,15 @@ fn observed() -> impl Strategy<Value = Observed> {
         Just(vec!["/a b/#'\"\\".to_owned()]),
     ];
     let outcome = prop::sample::select(vec![Outcome::Allow, Outcome::Ask, Outcome::Deny]);
-    let request = prop::option::of(("GET|PUT", "(/(a|b|%61|a%2Fb)){1,2}/?"));
+    let request = prop::option::of(("GET|PUT|SOCKET", "(/(a|b|%61|a%2Fb)){1,2}/?"));
     (host, 1..3u16, program, request, outcome).prop_map(|(host, port, program, request, outcome)| Observed {
         host,
         port,
         program,
-        request: request.map(|(method, path)| Request::new(&method, &path).expect("no odd request")),
+        request: request.map(|(method, path)| match method.as_str() {
+            "SOCKET" => Request::new("GET", &path).expect("no odd request").for_websocket(),
+            method => Request::new(method, &path).expect("no odd request"),
+        }),
         outcome,
     })
 }
@@ -194,13 +197,14 @@ fn an_observed_run_is_allowed_and_nothing_else() {
             let same =
                 |request: &&Observed| (&request.host, request.port) == (&other.host, other.port) && nameable(request);
             let asked = |request: &Observed| match (&request.request, &other.request) {
-                (None, _) => !read(request),
+                // A rule about bytes allows no WebSocket where requests are read.
+                (None, other) => !read(request) && !other.as_ref().is_some_and(Request::is_websocket),
                 (Some(_), None) => true,
                 (Some(one), Some(other)) => {
                     let pure = |request: &Request| request.path().replace("%61", "a");
                     // `a%2Fb` may be taken for `a/b`, so that is allowed with it.
                     let taken = pure(one) == pure(other) || pure(one).replace("%2F", "/") == pure(other);
-                    one.method() == other.method() && taken
+                    (one.method(), one.is_websocket()) == (other.method(), other.is_websocket()) && taken
                 }
             };
             let covered = run
@@ -248,6 +252,10 @@ fn an_observed_run_is_told_as_it_was() {
         read("GET", "/a", "/usr/bin/x"),
         read("GET", "/c", "/usr/bin/y"),
         read("PUT", "/a*", "/usr/bin/x"),
+        Observed {
+            request: Some(Request::new("GET", "/a").expect("a request").for_websocket()),
+            ..read("GET", "/a", "/usr/bin/x")
+        },
     ];
     let expected = "\
 # observed, not judged: what one run asked for, whatever made it ask
@@ -261,6 +269,7 @@ network:
     - {to: \"d.com:443\", programs: [\"/usr/bin/x\"], methods: [GET], paths: [\"/a\", \"/b\"]}
     - {to: \"d.com:443\", programs: [\"/usr/bin/y\"], methods: [GET], paths: [\"/c\"]}
     - {to: \"d.com:443\", programs: [\"/usr/bin/x\"], methods: [PUT], paths: [\"/a%2A\"]}
+    - {to: \"d.com:443\", programs: [\"/usr/bin/x\"], protocol: websocket, paths: [\"/a\"]}
 # left out, no rule can name the executable: c.com:443 by \"x\\U0000000Ay\"
 ";
     assert_eq!(suggest_policy("run", &run), expected);

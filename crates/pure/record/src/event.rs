@@ -246,6 +246,9 @@ pub enum Kind {
         method: String,
         /// The path and the query, as the program wrote them.
         target: String,
+        /// It asked for a WebSocket.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        websocket: bool,
         /// What was decided.
         verdict: Verdict,
         /// The rule that decided.

@@ -225,11 +225,12 @@ pub fn describe(kind: &Kind) -> String {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             format!("connection{by} to `{target}` {verdict}")
         }
-        Kind::Request { host, port, method, target, verdict, program, .. } => {
+        Kind::Request { host, port, method, target, websocket, verdict, program, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let at = word(&Target::new(host, Some(*port)).to_string());
             let asked = if method.is_empty() { String::new() } else { format!(" `{} {}`", word(method), word(target)) };
-            format!("request{asked}{by} to `{at}` {verdict}")
+            let kind = if *websocket { " for a WebSocket" } else { "" };
+            format!("request{kind}{asked}{by} to `{at}` {verdict}")
         }
         Kind::Said { speaker, form, tool, words, standing, .. } => {
             let who = match (speaker.as_str(), form.as_str()) {

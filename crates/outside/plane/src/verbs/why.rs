@@ -191,9 +191,7 @@ fn causes(session: &SessionDirectory, entries: &mut Vec<Entry>) -> std::io::Resu
 fn allowed_now(session: &SessionDirectory, policy: &Conjunction, kind: &Kind) -> Option<String> {
     let (host, port, program, request) = match kind {
         Kind::Connect { host, port, program, .. } => (host, port, program, None),
-        Kind::Request { host, port, program, method, target, .. } => {
-            (host, port, program, Some(Request::new(method, target.split('?').next()?).ok()?))
-        }
+        Kind::Request { host, port, program, .. } => (host, port, program, Some(request(kind)?)),
         _ => return None,
     };
     let revision = session.revision().filter(|revision| *revision > 1)?;
@@ -219,10 +217,10 @@ fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
             let found = suggest(policy, &egress).or_else(|| suggest_address(policy, &egress, address()?))?;
             Some(found.rule)
         }
-        Kind::Request { host, port, program, method, target, .. } => {
+        Kind::Request { host, port, program, .. } => {
             let host = Host::parse(host).ok()?;
             let program = (!program.is_empty()).then_some(program.as_slice());
-            let request = Request::new(method, target.split('?').next()?).ok()?;
+            let request = request(kind)?;
             Some(suggest(policy, &Egress { host: &host, port: *port, program, request: Some(&request) })?.rule)
         }
         Kind::Resolve { name, verdict: Verdict::Refused | Verdict::Asked, .. } => {
@@ -233,6 +231,13 @@ fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
         }
         _ => None,
     }
+}
+
+/// A request as a policy judges it; none of one that could not be read.
+pub(super) fn request(kind: &Kind) -> Option<Request> {
+    let Kind::Request { method, target, websocket, .. } = kind else { return None };
+    let request = Request::new(method, target.split('?').next()?).ok()?;
+    Some(if *websocket { request.for_websocket() } else { request })
 }
 
 /// Whether it was about what the cell makes itself: no option brings the host's file there.
