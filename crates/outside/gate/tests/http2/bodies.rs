@@ -73,14 +73,18 @@ fn large_bodies_go_both_ways_at_once() {
 fn an_answer_that_is_cut_never_looks_whole() {
     let scene = Scene::staged(play, |_| {});
     let cases = ["cut", "torn", "reset", "closes", "silent", "usual"];
-    let answers = scene.say(cases.map(|case| scene.get(&format!("/a/case-{case}"))).to_vec());
-    for answer in &answers[..3] {
-        assert_eq!((answer.status, answer.broke), (200, Some(h2::Reason::INTERNAL_ERROR)), "{answer:?}");
+    let asked = cases.map(|case| scene.get(&format!("/a/case-{case}"))).to_vec();
+    let mut answers = super::say(&scene.cell, &scene.to(), asked);
+    for answer in answers.drain(..3) {
+        // A reset may overtake what came before it.
+        let (status, broke) = answer.map_or_else(|error| (200, error.reason()), |answer| (answer.status, answer.broke));
+        assert_eq!((status, broke), (200, Some(h2::Reason::INTERNAL_ERROR)));
     }
-    assert_eq!((answers[3].text().as_str(), answers[3].broke), ("to the end", None));
-    assert!(answers[4].status == 502 && answers[4].text().contains("bastide why g"), "{answers:?}");
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!((answers[0].text().as_str(), answers[0].broke), ("to the end", None));
+    assert!(answers[1].status == 502 && answers[1].text().contains("bastide why g"), "{answers:?}");
     // The connection went on.
-    assert_eq!(answers[5].text(), "ok");
+    assert_eq!(answers[2].text(), "ok");
 }
 
 #[test]
