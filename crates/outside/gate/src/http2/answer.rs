@@ -46,7 +46,9 @@ impl Answer {
     pub fn take(&mut self, bytes: &[u8]) -> Result<Said, Unsayable> {
         let (mut said, mut parts) = (Said::default(), Vec::new());
         let taken = self.reply.take_with(bytes, &mut |part, range| parts.push((part, range)));
-        if taken < bytes.len() || self.reply.is_odd() {
+        // What is odd is told once more from where it began.
+        let odd = parts.iter().any(|(part, _)| matches!(part, Part::Odd | Part::NoHead));
+        if taken < bytes.len() || self.reply.is_odd() || odd {
             return Err(Unsayable);
         }
         let mut at = 0;
@@ -64,7 +66,7 @@ impl Answer {
                     self.frame.clear();
                     said.body.extend_from_slice(&bytes[range]);
                 }
-                Part::Odd | Part::NoHead => return Err(Unsayable),
+                Part::Odd | Part::NoHead => {}
             }
         }
         self.frame.extend_from_slice(&bytes[at..]);
@@ -231,6 +233,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n",
             b"SSH-2.0-x\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n4\r\nT: u\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA b\r\n\r\n",
         ] {
             let mut answer = Answer::new(false);
