@@ -173,3 +173,56 @@ fn real_clients_are_held_to_the_same_within_tls() {
         assert!(operator.bastide(&["log"]).stdout.contains("request `GET /a/node` of"));
     }
 }
+
+/// Real clients that speak HTTP/2: streams are held to the same, one by one, on connections of their own making.
+#[test]
+fn real_clients_are_held_to_the_same_by_http_2() {
+    for operator in Operator::each() {
+        let (roots, config) = company();
+        let ((port, asked), (plain, plainly)) = (server(Some(config)), server(None));
+        let place = format!("host.bastide:{port}");
+        let text = format!(
+            "bastide: 1\nname: mine\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"{place}\", methods: [GET, \
+             POST], paths: [/a/**]}}\n    - {{to: \"host.bastide:{plain}\", methods: [GET], paths: [/a/**]}}\n"
+        );
+        let file = operator.write("home/policy.yaml", &text).to_string_lossy().into_owned();
+        let roots = operator.write("home/company.pem", &roots);
+        let node = "const http2 = require('http2'); const session = http2.connect(process.argv[2]); \
+                    const ask = (method, path) => new Promise(done => { \
+                    const stream = session.request({':method': method, ':path': path}); let status; \
+                    stream.on('response', head => status = head[':status']); stream.on('data', () => {}); \
+                    stream.on('end', () => done(status)); stream.end(); }); \
+                    Promise.all([ask('GET', '/a/node'), ask('GET', '/b'), ask('DELETE', '/a/node'), ask('GET', '/a/node/2')]) \
+                    .then(all => { console.log(all.join(' ')); session.close(); });";
+        let node = operator.write("work/ask.js", node);
+        let script = format!(
+            "u=https://{place}; told='%{{http_version}} %{{http_code}}\n'; curl -s -o /dev/null -w \"$told\" $u/a/curl; \
+             curl -s -o /dev/null -w \"$told\" $u/b; \
+             curl -s -o /dev/null -w \"$told\" -H 'Host: other.example' $u/a/other; \
+             curl -s -x http://proxy.bastide:3128 -o /dev/null -w \"$told\" $u/a/tunnel; \
+             curl -s -o /dev/null -w \"$told\" --http2-prior-knowledge http://host.bastide:{plain}/a/plain; \
+             curl -s -o /dev/null -w \"$told\" --http2 http://host.bastide:{plain}/a/upgrade; \
+             head -c 3000000 /dev/zero >zero; curl -s -o /dev/null -w \"$told\" --data-binary @zero $u/a/large; \
+             curl -sZ -o /dev/null -w \"$told\" \"$u/a/many/[1-20]\" | sort | uniq -c; \
+             node {} $u",
+            node.file_name().expect("a name").to_string_lossy()
+        );
+        let arguments = ["run", "--policy", &file, "--", "sh", "-c", &script];
+        let output = operator.command(&arguments).env("SSL_CERT_FILE", &roots).output().expect("starts");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines: Vec<&str> = stdout.lines().map(str::trim).collect();
+        let expected = ["2 200", "2 403", "2 421", "2 200", "2 200", "1.1 400", "2 200", "20 2 200", "200 403 403 200"];
+        assert_eq!(lines, expected, "{output:?}");
+        let got = asked.lock().expect("kept").clone();
+        let (many, others): (Vec<_>, Vec<_>) = got.iter().partition(|line| line.starts_with("GET /a/many/"));
+        let mut others: Vec<&str> = others.iter().filter_map(|line| line.strip_suffix(" HTTP/1.1")).collect();
+        others[3..].sort_unstable();
+        assert_eq!(others, ["GET /a/curl", "GET /a/tunnel", "POST /a/large", "GET /a/node", "GET /a/node/2"]);
+        assert_eq!(many.len(), 20);
+        assert_eq!(*plainly.lock().expect("kept"), ["GET /a/plain HTTP/1.1"]);
+        // Each is told of, with the program that said it.
+        let log = operator.bastide(&["log"]);
+        assert!(log.stdout.contains("request `DELETE /a/node` of `") && log.stdout.contains("node`"), "{log:?}");
+        assert!(operator.bastide(&["why"]).stdout.contains("/a/node"), "{log:?}");
+    }
+}

@@ -32,6 +32,8 @@ pub struct Asks {
     pub head: usize,
     /// It came within TLS, and goes out so.
     pub secure: bool,
+    /// It needs HTTP/2 up to its server.
+    pub newer: bool,
     /// What led to it, beside the program that asks.
     pub because: Vec<Cause>,
 }
@@ -49,6 +51,11 @@ impl Asked {
     /// Whether it came within TLS, and goes out so.
     pub(crate) fn is_secure(&self) -> bool {
         self.asks.as_deref().is_some_and(|asks| asks.secure)
+    }
+
+    /// Whether it needs HTTP/2 up to its server.
+    pub(crate) fn is_newer(&self) -> bool {
+        self.asks.as_deref().is_some_and(|asks| asks.newer)
     }
 
     pub(crate) fn exec(&self) -> Option<Cause> {

@@ -100,8 +100,8 @@ impl<O: Original + 'static> Door<O> {
     }
 
     fn requests(&self) -> Requests<'_> {
-        let Door { passage, authority, room, pool, idle, .. } = self;
-        Requests { passage, authority: authority.as_ref(), room, pool, idle: *idle }
+        let Door { passage, authority, room, pool, slots, idle, .. } = self;
+        Requests { passage, authority: authority.as_ref(), room, pool, slots, idle: *idle }
     }
 
     fn leads(&self, original: SocketAddr, own: SocketAddr) -> Leads {

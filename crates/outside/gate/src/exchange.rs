@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body;
 use crate::head::Body;
+use crate::http2::answer::Unsayable;
 use crate::look::{Look, Unread};
 use crate::passage::Why;
 use crate::reply::Reply;
@@ -261,14 +262,26 @@ impl Exchange {
 
     async fn give(&self, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8], headed: bool) -> Result<(), Broken> {
         if !bytes.is_empty() {
-            self.begun.set(headed);
+            let begun = self.begun.replace(headed);
             self.giving.set(true);
-            to.write_all(bytes).await.map_err(Broken::Program)?;
+            to.write_all(bytes).await.map_err(|error| self.untaken(error, begun))?;
             to.flush().await.map_err(Broken::Program)?;
             self.giving.set(false);
             self.count(&self.received, bytes.len());
         }
         Ok(())
+    }
+
+    /// Why a program's side does not take what was answered. One that speaks HTTP/2 has nothing of a head that cannot be
+    /// said there.
+    fn untaken(&self, error: io::Error, begun: bool) -> Broken {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Unsayable>()) {
+            Some(why) => {
+                self.begun.set(begun);
+                Broken::Unread((*why).into())
+            }
+            None => Broken::Program(error),
+        }
     }
 
     fn count(&self, which: &Cell<u64>, bytes: usize) {

@@ -128,6 +128,12 @@ pub enum HeadError {
     Upgrade,
     #[error("the request asks for another protocol on the connection, but not as one asks for a WebSocket")]
     Websocket,
+    #[error("CONNECT is for the explicit proxy, and for HTTP/1.1")]
+    Connect,
+    #[error("the scheme is not that of the connection")]
+    OtherScheme,
+    #[error("a header speaks of the connection, which a stream of HTTP/2 may not")]
+    OfConnection,
     #[error("it is TLS, which cannot be read here")]
     Tls,
     #[error("{0}")]
@@ -253,7 +259,7 @@ fn asks(
     (head, secure): (usize, bool),
 ) -> Result<Asks, HeadError> {
     let request = Request::new(method, &target)?.with_headers(fields.kept());
-    Ok(Asks { request, target: target.into_owned(), body, head, secure, because: Vec::new() })
+    Ok(Asks { request, target: target.into_owned(), body, head, secure, newer: false, because: Vec::new() })
 }
 
 /// Where the head ends. Every byte up to there is one that a head may hold.

@@ -19,6 +19,7 @@ pub mod flows;
 pub mod forward;
 pub mod generation;
 pub mod head;
+pub mod http2;
 pub mod lease;
 pub mod ledger;
 pub mod lend;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::collect::Heard;
+use crate::http2::answer::Unsayable;
 use crate::reply::{MAX_HEAD, Part, status};
 use crate::turn::Turn;
 use crate::veil::Veil;
@@ -20,6 +21,8 @@ pub(crate) enum Unread {
     Odd,
     #[error("what the model answers cannot be read: {0}")]
     Answer(String),
+    #[error("{0}")]
+    Unsayable(#[from] Unsayable),
     #[error("more is answered at once than is read")]
     Much,
     #[error("the provider answers {0}, and another one is asked")]

@@ -39,19 +39,22 @@ struct Serves {
     host: Host,
     port: u16,
     secure: bool,
+    /// In HTTP/2.
+    newer: bool,
     who: Option<Seen>,
 }
 
 impl Serves {
     fn are(&self, asked: &Asked) -> bool {
-        (&self.host, self.port, &self.who) == (&asked.host, asked.port, &asked.who) && self.secure == asked.is_secure()
+        let way = (self.secure, self.newer) == (asked.is_secure(), asked.is_newer());
+        way && (&self.host, self.port, &self.who) == (&asked.host, asked.port, &asked.who)
     }
 }
 
 impl Outside {
     pub(crate) fn new(asked: &Asked, stream: Outer, end: End) -> Outside {
-        let secure = asked.is_secure();
-        let serves = Serves { host: asked.host.clone(), port: asked.port, secure, who: asked.who.clone() };
+        let (secure, newer) = (asked.is_secure(), asked.is_newer());
+        let serves = Serves { host: asked.host.clone(), port: asked.port, secure, newer, who: asked.who.clone() };
         Outside { serves, stream, end, sent: 0, received: 0, ready: false }
     }
 
@@ -62,6 +65,11 @@ impl Outside {
     /// Whether this request may go on it, as far as the connection is concerned.
     pub(crate) fn serves(&self, asked: &Asked) -> bool {
         self.serves.are(asked)
+    }
+
+    /// Whether another request may follow, as far as was heard.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.ready
     }
 
     /// A request goes on it.

@@ -75,6 +75,11 @@ impl Reply {
         matches!(self.state, State::ToTheEnd { .. })
     }
 
+    /// Whether what its head says cannot be told apart.
+    pub(crate) const fn is_odd(&self) -> bool {
+        matches!(self.state, State::ToTheEnd { odd: true })
+    }
+
     /// How many of these bytes belong to the answer.
     #[cfg(test)]
     pub(crate) fn take(&mut self, bytes: &[u8]) -> usize {

@@ -7,20 +7,21 @@ use std::time::Duration;
 use record::{Cause, Kind, Known};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::collect::{Collected, Room, Uncollected};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::{odd, part, read_head, refuse};
 use crate::head::{self, Body, Direct, HANDSHAKE, HeadError, Place};
+use crate::http2::{self, Onward};
 use crate::lend::{self, LendError, Loan};
 use crate::look::Look;
 use crate::models::Whole;
 use crate::outside::{Outside, Pool};
 use crate::passage::{Allowed, Asked, Closed, Leave, Passage, Passed, Why};
 use crate::stream::{Again, Outer};
-use crate::tls::{Authority, Refused};
+use crate::tls::{Authority, Refused, is_newer};
 use crate::veil::Veil;
 
 /// How long a head may take to come, and a handshake.
@@ -37,6 +38,8 @@ pub(crate) struct Requests<'a> {
     pub(crate) room: &'a Room,
     /// Connections outside that are kept for a moment.
     pub(crate) pool: &'a Pool,
+    /// Places for connections.
+    pub(crate) slots: &'a Semaphore,
     /// How long nothing may come.
     pub(crate) idle: Duration,
 }
@@ -45,7 +48,7 @@ pub(crate) struct Requests<'a> {
 pub(crate) struct Course<'a> {
     pub(crate) asked: Asked,
     /// Its requests come within TLS and go out so.
-    tls: Option<&'a Authority>,
+    pub(crate) tls: Option<&'a Authority>,
     pub(crate) outside: Option<Outside>,
 }
 
@@ -92,8 +95,10 @@ impl<'a> Requests<'a> {
         if bytes.is_empty() && timeout(PATIENCE, inside.read_buf(&mut bytes)).await?? == 0 {
             return Ok(());
         }
+        let newer = timeout(self.patience(), http2::begins(inside, &mut bytes)).await.unwrap_or(Ok(false))?;
         let served = match (bytes.first(), self.authority) {
             (Some(&HANDSHAKE), Some(authority)) => Box::pin(self.secured(inside, bytes, authority, &mut course)).await,
+            _ if newer => Box::pin(self.streams(Again { first: bytes, stream: inside }, &course)).await,
             _ => self.one_by_one(inside, bytes, &mut course).await,
         };
         self.let_go(&mut course);
@@ -138,6 +143,9 @@ impl<'a> Requests<'a> {
             }
         };
         course.tls = Some(authority);
+        if is_newer(&inside) {
+            return Box::pin(self.streams(inside, course)).await;
+        }
         self.one_by_one(&mut inside, Vec::new(), course).await
     }
 
@@ -200,7 +208,7 @@ impl<'a> Requests<'a> {
     }
 
     /// Decides and carries one request. Gives what has come of the next, unless there can be none.
-    async fn one(
+    pub(crate) async fn one(
         &self,
         inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         Direct { asks, head, last, .. }: Direct,
@@ -333,7 +341,7 @@ impl<'a> Requests<'a> {
                 return Err(Closed { why: Why::Unreachable(why), event });
             }
             None => Outer::Plain(stream),
-            Some(authority) => match timeout(self.patience(), authority.connect(stream, &asked.host)).await {
+            Some(authority) => match timeout(self.patience(), authority.connect(stream, asked)).await {
                 Ok(Ok(stream)) => Outer::Tls(Box::new(stream)),
                 failed => {
                     let why = match failed {
@@ -341,6 +349,17 @@ impl<'a> Requests<'a> {
                         _ => "the destination does not answer".into(),
                     };
                     let why = format!("no TLS with `{}`: {why}", asked.host);
+                    let event = self.passage.ended(end.because(&why), 0, 0);
+                    return Err(Closed { why: Why::Unreachable(why), event });
+                }
+            },
+        };
+        let stream = match asked.is_newer() {
+            false => stream,
+            true => match Onward::begin(stream).await {
+                Ok(stream) => Outer::Newer(Box::new(stream)),
+                Err(why) => {
+                    let why = format!("no HTTP/2 with `{}`: {why}", asked.host);
                     let event = self.passage.ended(end.because(&why), 0, 0);
                     return Err(Closed { why: Why::Unreachable(why), event });
                 }

@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::http2::Onward;
+
 /// A stream of which some bytes were read already: they come first.
 #[derive(Debug)]
 pub(crate) struct Again<'s, S = TcpStream> {
@@ -21,6 +23,8 @@ pub(crate) struct Again<'s, S = TcpStream> {
 pub(crate) enum Outer {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// Within either, where HTTP/2 is spoken.
+    Newer(Box<Onward>),
 }
 
 impl Outer {
@@ -37,6 +41,8 @@ impl Outer {
         let socket = match self {
             Outer::Plain(stream) => stream,
             Outer::Tls(stream) => stream.get_ref().0,
+            // What is within it does.
+            Outer::Newer(_) => return,
         };
         // Where that cannot be, it comes later.
         let _ = sockopt::set_tcp_quickack(socket, true);
@@ -88,6 +94,7 @@ impl AsyncRead for Outer {
         let read = match this {
             Outer::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Outer::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Outer::Newer(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         if read.is_pending() {
             this.acknowledge();
@@ -101,6 +108,7 @@ impl AsyncWrite for Outer {
         match self.get_mut() {
             Outer::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Outer::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Outer::Newer(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -108,6 +116,7 @@ impl AsyncWrite for Outer {
         match self.get_mut() {
             Outer::Plain(stream) => Pin::new(stream).poll_flush(context),
             Outer::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Outer::Newer(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
@@ -115,6 +124,7 @@ impl AsyncWrite for Outer {
         match self.get_mut() {
             Outer::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Outer::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Outer::Newer(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

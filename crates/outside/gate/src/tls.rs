@@ -18,8 +18,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
-/// The one protocol that is read.
+use crate::asked::Asked;
+
+/// The protocol that is spoken to destinations.
 const PROTOCOL: &[u8] = b"http/1.1";
+/// The one that programs are offered first, as by most servers: some make few connections and say all on them.
+const NEWER: &[u8] = b"h2";
 /// Hosts whose certificates are kept ready.
 const READY: usize = 1024;
 /// How long a certificate holds before and after it was made: clocks differ.
@@ -34,6 +38,8 @@ pub struct Authority {
     provider: Arc<CryptoProvider>,
     ready: RefCell<HashMap<Host, Arc<ServerConfig>>>,
     outside: TlsConnector,
+    /// The same where HTTP/2 is needed.
+    newer: TlsConnector,
 }
 
 impl std::fmt::Debug for Authority {
@@ -61,7 +67,7 @@ pub enum Refused {
     )]
     Untrusted(AlertDescription),
     /// The program offers protocols that are not read.
-    #[error("the program offers no HTTP/1.1 within TLS")]
+    #[error("the program offers neither HTTP/2 nor HTTP/1.1 within TLS")]
     Protocol,
     /// It does not go on.
     #[error("the TLS handshake was not whole in time")]
@@ -81,8 +87,9 @@ impl Authority {
         let issuer = Issuer::new(authority(&lease.name), key);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let outside = connector(&provider, &lease.roots)?;
+        let newer = with(&outside, NEWER);
         let key = KeyPair::generate().map_err(|error| error.to_string())?;
-        Ok(Authority { issuer, key, provider, ready: RefCell::default(), outside })
+        Ok(Authority { issuer, key, provider, ready: RefCell::default(), outside, newer })
     }
 
     /// Speaks TLS with a program that connected to this host.
@@ -111,8 +118,17 @@ impl Authority {
     ///
     /// # Errors
     /// Why not, in words.
-    pub(crate) async fn connect(&self, stream: TcpStream, host: &Host) -> Result<client::TlsStream<TcpStream>, String> {
-        connect(&self.outside, stream, host).await
+    pub(crate) async fn connect(
+        &self,
+        stream: TcpStream,
+        asked: &Asked,
+    ) -> Result<client::TlsStream<TcpStream>, String> {
+        let newer = asked.is_newer();
+        let stream = connect(if newer { &self.newer } else { &self.outside }, stream, &asked.host).await?;
+        if newer && stream.get_ref().1.alpn_protocol() != Some(NEWER) {
+            return Err("it does not speak HTTP/2, which gRPC needs".into());
+        }
+        Ok(stream)
     }
 
     /// What a program that connects to this host is shown.
@@ -146,7 +162,7 @@ impl Authority {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(text)?.with_no_client_auth();
         let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(text)?;
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        config.alpn_protocols = vec![NEWER.to_vec(), PROTOCOL.to_vec()];
         // A cell could fill what is kept of its sessions, for every host: it keeps them itself, sealed by a key that is new
         // for each host and every few hours.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -179,6 +195,13 @@ fn connector(provider: &Arc<CryptoProvider>, pem: &str) -> Result<TlsConnector, 
     Ok(TlsConnector::from(Arc::new(outside)))
 }
 
+/// The same for another protocol.
+fn with(connector: &TlsConnector, protocol: &[u8]) -> TlsConnector {
+    let mut config = ClientConfig::clone(connector.config());
+    config.alpn_protocols = vec![protocol.to_vec()];
+    TlsConnector::from(Arc::new(config))
+}
+
 async fn connect(
     connector: &TlsConnector,
     stream: TcpStream,
@@ -189,6 +212,11 @@ async fn connect(
         Host::Address(address) => ServerName::from(*address),
     };
     connector.connect(name, stream).await.map_err(|error| error.to_string())
+}
+
+/// Whether a program chose HTTP/2.
+pub(crate) fn is_newer<S>(inside: &server::TlsStream<S>) -> bool {
+    inside.get_ref().1.alpn_protocol() == Some(NEWER)
 }
 
 /// Longest beginning of a connection in which a handshake names its host.

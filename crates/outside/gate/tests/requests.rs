@@ -258,7 +258,7 @@ fn what_can_be_read_in_two_ways_is_refused_by_name() {
             (format!("get /a HTTP/1.1\r\n{host}\r\n"), "a method is"),
             (format!("GET  /a HTTP/1.1\r\n{host}\r\n"), "METHOD TARGET"),
             (format!("GET /a HTTP/2.0\r\n{host}\r\n"), "only HTTP/1.0 and HTTP/1.1"),
-            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), "only HTTP/1.0 and HTTP/1.1"),
+            ("PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n".into(), "only HTTP/1.0 and HTTP/1.1"),
             (format!("OPTIONS * HTTP/1.1\r\n{host}\r\n"), "neither `http://…`"),
             (format!("\r\nGET /a HTTP/1.1\r\n{host}\r\n"), "METHOD TARGET"),
         ] {

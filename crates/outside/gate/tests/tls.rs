@@ -177,7 +177,7 @@ fn requests_within_tls_are_decided_one_by_one() {
     for tunnel in [false, true] {
         let scene = scene("web.example", true);
         let port = scene.port;
-        let says = Says { tunnel, protocols: vec![b"h2".to_vec(), b"http/1.1".to_vec()], ..scene.usual() };
+        let says = Says { tunnel, protocols: vec![b"http/1.1".to_vec()], ..scene.usual() };
         let said = [ask("GET", "/a", port, ""), ask("GET", "/b?c", port, ""), ask("DELETE", "/a", port, "")].concat();
         let got = scene.say(&says, said).unwrap();
         let expected = ["GET /a HTTP/1.1", "GET /b?c HTTP/1.1"];
@@ -221,9 +221,9 @@ fn a_program_that_trusts_others_alone_is_told_of() {
     let pinned = Says { trusts: authority("its own").der().clone(), ..scene.usual() };
     assert!(scene.say(&pinned, ask("GET", "/", scene.port, "")).is_err());
     scene.cell.wait_for("does not trust the authority of its cell");
-    let newer = Says { protocols: vec![b"h2".to_vec()], ..scene.usual() };
+    let newer = Says { protocols: vec![b"h3".to_vec()], ..scene.usual() };
     assert!(scene.say(&newer, ask("GET", "/", scene.port, "")).is_err());
-    scene.cell.wait_for("offers no HTTP/1.1 within TLS");
+    scene.cell.wait_for("offers neither HTTP/2 nor HTTP/1.1 within TLS");
     assert!(scene.got.lock().unwrap().is_empty());
 }
 

@@ -149,6 +149,7 @@ fn outer(asked: &Asked, planned: &Planned<'_>, sent: &Sent<'_>, model: EventId) 
         body: Body::Length(sent.body.len() as u64),
         head: 0,
         secure: provider.tls,
+        newer: false,
         because: vec![Cause { id: model, known: Known::Observed }],
     };
     let who = asked.who.clone();
