@@ -10,7 +10,7 @@ use record::{Kind, Verdict};
 use serde_json::json;
 use wire::command::{Checked, PolicyRequest, Problem, Reply, Select};
 
-use super::{Place, file, generation, import};
+use super::{Place, file, generation, import, why};
 use crate::channel::Client;
 use crate::policy_file::{look_at_policy, read_policy};
 use crate::problem::{NO, problem, quoted, shell, state};
@@ -240,6 +240,7 @@ fn command(session: &store::SessionDirectory) -> String {
 }
 
 fn observed(kind: Kind) -> Option<Observed> {
+    let said = why::message(&kind);
     let (host, port, program, verdict, request) = match kind {
         Kind::Connect { host, port, program, verdict, .. } => (host, port, program, verdict, None),
         // One that is odd is refused whatever a rule says.
@@ -247,6 +248,7 @@ fn observed(kind: Kind) -> Option<Observed> {
             let path = target.split('?').next().unwrap_or_default();
             (host, port, program, verdict, Some(Request::new(&method, path).ok()?))
         }
+        Kind::Mcp { host, port, program, verdict, .. } => (host, port, program, verdict, Some(said?)),
         _ => return None,
     };
     let outcome = match verdict {
