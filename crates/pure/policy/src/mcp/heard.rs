@@ -114,12 +114,9 @@ impl Offer<'_> {
     }
 }
 
-/// The lists in which a server offers something, how what they hold is named, and how long a name may be.
-pub(super) const LISTS: [(&str, Kind, &str, usize); 3] = [
-    ("tools", Kind::Tool, "name", MAX_NAME),
-    ("prompts", Kind::Prompt, "name", MAX_NAME),
-    ("resources", Kind::Resource, "uri", MAX_URI),
-];
+/// The lists in which a server offers something, and how what they hold is named.
+pub const LISTS: [(&str, Kind, &str); 3] =
+    [("tools", Kind::Tool, "name"), ("prompts", Kind::Prompt, "name"), ("resources", Kind::Resource, "uri")];
 
 /// What an answer offers.
 ///
@@ -128,7 +125,8 @@ pub(super) const LISTS: [(&str, Kind, &str, usize); 3] = [
 pub fn offers(result: &Map<String, Value>) -> Result<Vec<Offer<'_>>, Odd> {
     unlike(result, &["tools", "prompts", "resources", "instructions", "inputRequests", "resultType"])?;
     let mut found: Vec<Offer<'_>> = Vec::new();
-    for (list, kind, key, most) in LISTS {
+    for (list, kind, key) in LISTS {
+        let most = if key == "uri" { MAX_URI } else { MAX_NAME };
         let Some(items) = result.get(list) else { continue };
         let mut names = std::collections::HashSet::new();
         for value in items.as_array().ok_or(Odd::Offers)? {

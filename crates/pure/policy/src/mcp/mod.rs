@@ -16,7 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use heard::{Asks, Kind, Offer, asks_in, elicits, offers, words};
+pub use heard::{Asks, Kind, LISTS, Offer, asks_in, elicits, offers, words};
 pub use message::Message;
 pub use rpc::{Id, Odd, Rpc};
 pub use said::{Said, What, without_capabilities};

@@ -107,6 +107,12 @@ impl<'v> Rpc<'v> {
 }
 
 impl Id {
+    /// The id that a value is; none where it is none.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Id> {
+        Id::read(value).ok()
+    }
+
     fn read(value: &Value) -> Result<Id, Odd> {
         match value {
             Value::Number(number) => number.as_i64().map(Id::Number).ok_or(Odd::Id),
