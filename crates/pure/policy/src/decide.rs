@@ -299,7 +299,8 @@ impl Member {
             let here = rule.protocol == Protocol::Mcp && rule.to.port.is_none_or(|named| named == port);
             here && !request.is_websocket() && request.touches(&rule.paths)
         };
-        self.speaks && index.find(host, |position| of(&rules[position])).is_some()
+        // Every rule of the host is looked at: what some server may read counts, however a path begins.
+        self.speaks && index.find(host, None, |position| of(&rules[position])).is_some()
     }
 
     /// A rule that has requests to this destination decided.

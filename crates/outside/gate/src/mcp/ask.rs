@@ -117,7 +117,7 @@ impl<'a> Requests<'a> {
         if !is_json(&asks.request) {
             return refuse("a message is `application/json`, and not compressed");
         }
-        let value = crate::models::parse(&whole.body);
+        let value = super::read(&whole.body);
         let value = value.map_err(|why| (None, None, format!("it cannot be read: {why}")))?;
         let said = match Told::read(&value, &asks.request) {
             Ok(said) => said,

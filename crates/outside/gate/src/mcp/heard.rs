@@ -57,7 +57,7 @@ impl Judge<'_> {
 
     /// What came with an answer that is none: an error that is read, or nothing.
     pub(crate) fn problem(&self, body: &[u8]) -> Option<String> {
-        let value = crate::models::parse(body).ok()?;
+        let value = super::read(body).ok()?;
         let policy::mcp::Rpc::Error { error, .. } = policy::mcp::Rpc::read(&value).ok()? else { return None };
         if elicits(error) || self.tell(error.get("message")?.as_str()?, &value).is_err() {
             return None;

@@ -71,7 +71,7 @@ impl<'h> Hearing<'h> {
     fn message(&mut self, text: &str) -> Result<Option<String>, Unread> {
         let odd =
             |why: &dyn std::fmt::Display| Unread::Answer(format!("what a server of MCP says cannot be read: {why}"));
-        let value = crate::models::parse(text.as_bytes()).map_err(|why| odd(&why))?;
+        let value = super::read(text.as_bytes()).map_err(|why| odd(&why))?;
         let message = Rpc::read(&value).map_err(|why| odd(&why))?;
         if self.answered {
             // The program was told already what came of it.

@@ -10,3 +10,11 @@ mod refusal;
 mod servers;
 
 pub use servers::Servers;
+
+/// Reads the JSON of a message: one value, of bounded size and depth, in which no name stands twice.
+///
+/// # Errors
+/// What is wrong with it, without any of it.
+pub fn read(bytes: &[u8]) -> Result<serde_json::Value, String> {
+    crate::models::parse(bytes)
+}

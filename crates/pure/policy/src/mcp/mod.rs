@@ -169,7 +169,8 @@ impl Mcp {
 
 /// A name in one case of letters: some servers take a field by its name in any.
 pub(crate) fn folded(name: &str) -> String {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    let lower = name.chars().flat_map(char::to_lowercase);
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 impl fmt::Display for Mcp {
