@@ -54,7 +54,7 @@ fn a_server_gets_the_calls_of_the_policy_and_the_operator_is_told_of_all() {
         let text = format!(
             "bastide: 1\nname: mine\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"{place}\", paths: [/mcp], tools: \
              [read_*], arguments: {{path: [\"/repo/**\"]}}}}\ntests:\n  - {{to: \"{place}/mcp\", tool: read_file, arguments: \
-             {{path: /repo/x}}, expect: allow}}\n  - {{to: \"{place}/mcp\", tool: wipe, expect: deny}}\n  - {{request: \"POST \
+             {{path: /repo/x}}, expect: allow}}\n  - {{to: \"{place}/mcp\", tool: wipe, expect: ask}}\n  - {{request: \"POST \
              {place}/mcp\", expect: read}}\n"
         );
         let file = operator.write("home/policy.yaml", &text).to_string_lossy().into_owned();
@@ -81,16 +81,20 @@ fn a_server_gets_the_calls_of_the_policy_and_the_operator_is_told_of_all() {
         );
         let refused = |at: usize| answers[at]["error"]["message"].as_str().unwrap_or_default().to_owned();
         assert!(refused(2).contains("what it says of tool `read_file` is not what it said at first, g"), "{ran:?}");
-        assert!(refused(3).contains("is allowed by no rule of policy `mine`"), "{ran:?}");
+        assert!(refused(3).contains("is named by no rule of policy `mine`"), "{ran:?}");
         assert_eq!(*called.lock().expect("kept"), [call("read_file", "/repo/x")]);
         // What is told of it.
+        let words = |ran: &whole::Ran| ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         let why = operator.bastide(&["why"]);
-        assert!(why.stdout.contains("`tools/call` `read_file` with `{\"path\":\"/etc/passwd\"}`"), "{why:?}");
+        assert!(words(&why).contains("`tools/call` `read_file` with `{\"path\":\"/etc/passwd\"}`"), "{why:?}");
         let literal = "tools: [\"read_file\"], arguments: {\"path\": [\"/etc/passwd\"]}";
         assert!(why.stdout.contains(literal), "{why:?}");
         let changed = refused(2).rsplit("bastide why ").next().unwrap_or_default().to_owned();
         let why = operator.bastide(&["why", &changed]);
-        assert!(why.stdout.contains("`tools/list` `read_file` by") && why.stdout.contains("description of"), "{why:?}");
+        assert!(
+            words(&why).contains("`tools/list` `read_file` by") && words(&why).contains("description of"),
+            "{why:?}"
+        );
         assert!(why.stdout.contains("grant: [changes]"), "{why:?}");
         assert!(
             why.stdout.lines().filter(|line| !line.starts_with("  {")).all(|line| line.chars().count() <= 80),

@@ -248,7 +248,8 @@ fn observed(kind: Kind) -> Option<Observed> {
             let path = target.split('?').next().unwrap_or_default();
             (host, port, program, verdict, Some(Request::new(&method, path).ok()?))
         }
-        Kind::Mcp { host, port, program, verdict, .. } => (host, port, program, verdict, Some(said?)),
+        // What a server would do is nothing that the run asked for.
+        Kind::Mcp { host, port, program, verdict, server: false, .. } => (host, port, program, verdict, Some(said?)),
         _ => return None,
     };
     let outcome = match verdict {
