@@ -94,6 +94,15 @@ impl Asked {
         }
     }
 
+    /// The same saying this, where MCP is spoken.
+    pub(crate) fn saying(&self, message: Message) -> Asked {
+        let asks = self.asks.as_deref().map(|asks| {
+            let (target, because) = (asks.target.clone(), asks.because.clone());
+            Box::new(Asks { request: asks.request.saying(message), target, because, ..*asks })
+        });
+        Asked { host: self.host.clone(), port: self.port, who: self.who.clone(), asks }
+    }
+
     /// What is told of a decision on what is said, where MCP is spoken.
     fn message(&self, message: &Message, target: &str, verdict: Verdict) -> Kind {
         let with = message.arguments().filter(|arguments| !arguments.is_empty());

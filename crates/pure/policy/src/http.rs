@@ -183,8 +183,17 @@ impl Request {
 
     /// The same with what it says, where MCP is spoken.
     #[must_use]
-    pub fn saying(self, message: Message) -> Request {
-        Request { message: Some(Box::new(message)), ..self }
+    pub fn saying(&self, message: Message) -> Request {
+        // What it said before may be long, and is not copied.
+        Request {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            readings: self.readings.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            websocket: self.websocket,
+            message: Some(Box::new(message)),
+        }
     }
 
     /// What it says, where MCP is spoken and that was read.

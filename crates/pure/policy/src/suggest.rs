@@ -40,7 +40,7 @@ pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggest
     let request = egress.request.filter(|request| request.is_websocket() || conjunction.reads(egress));
     let mut rule = smallest(&Egress { request, ..*egress }, conjunction.speaks(egress))?;
     if let Some(Message::Tool { name, arguments: Some(arguments) }) = request.and_then(Request::message) {
-        let any = request.map(|request| request.clone().saying(Message::Tool { name: name.clone(), arguments: None }));
+        let any = request.map(|request| request.saying(Message::Tool { name: name.clone(), arguments: None }));
         if let Decision::Allow(_) = decide(conjunction, &Egress { request: any.as_ref(), ..*egress }) {
             // It was refused for what it is called with.
             rule.mcp.arguments = literal(arguments)?;

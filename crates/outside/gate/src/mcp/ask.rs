@@ -109,7 +109,7 @@ impl<'a> Requests<'a> {
         match asks.request.method().as_str() {
             "POST" => {}
             "GET" | "DELETE" if whole.body.is_empty() => {
-                asks.request = asks.request.clone().saying(SILENT);
+                asks.request = asks.request.saying(SILENT);
                 return Ok(None);
             }
             _ => return refuse("MCP is spoken by POST, and by GET and DELETE without a body"),
@@ -142,7 +142,7 @@ impl<'a> Requests<'a> {
         }
         let now = self.passage.now();
         let granted = |grant| {
-            let request = asks.request.clone().saying(Message::Granted(grant));
+            let request = asks.request.saying(Message::Granted(grant));
             let egress = policy::Egress {
                 host: &asked.host,
                 port: asked.port,
@@ -157,7 +157,7 @@ impl<'a> Requests<'a> {
             asks.body = Body::Length(length as u64);
             taken.head = head::edit(&taken.head, &Edit { length: Some(length), ..Edit::default() });
         }
-        asks.request = asks.request.clone().saying(message);
+        asks.request = asks.request.saying(message);
         Ok(said.id)
     }
 }

@@ -1,7 +1,7 @@
 //! Judges what a server says, and records it: results, descriptions at first sight, what it wants and may not have.
 
 use policy::mcp::{Asks, Grant, Id, Message, Offer, asks_in, elicits, offers, words};
-use policy::{Decision, Egress, decide, suggest};
+use policy::{Decision, decide, suggest};
 use record::{Cause, EventId, Kind, Known, Verdict};
 use serde_json::{Map, Value};
 
@@ -30,11 +30,12 @@ impl Judge<'_> {
         self.wanted(Asks::by(method), method, Question::Message(id))
     }
 
-    /// Whether what the server tells goes on.
-    pub(crate) fn is_told(&self, method: &str) -> bool {
-        let told = Asks::is_told(method);
+    /// Whether what the server tells goes on. It wants nothing by it.
+    pub(crate) fn is_told(&self, method: &str, params: Option<&Map<String, Value>>) -> bool {
+        let wants = params.is_some_and(|params| asks_in(params) != Ok(Vec::new()));
+        let told = Asks::is_told(method) && !wants;
         if !told {
-            self.refuse((method, None), None, "no program knows what it tells".into(), None);
+            self.refuse((method, None), "no program knows what it tells".into());
         }
         told
     }
@@ -69,7 +70,7 @@ impl Judge<'_> {
     pub(crate) fn result(&self, result: &Map<String, Value>) -> Result<Judged, Unread> {
         let wanted = match asks_in(result) {
             Ok(wanted) => wanted,
-            Err(odd) => return Ok(Err(self.refuse(self.what(), None, odd.to_string(), None))),
+            Err(odd) => return Ok(Err(self.refuse(self.what(), odd.to_string()))),
         };
         for (name, asks) in wanted {
             let method = if let Asks::Grant(grant) = asks { grant.method() } else { "" };
@@ -79,7 +80,7 @@ impl Judge<'_> {
         }
         let found = match offers(result) {
             Ok(found) => found,
-            Err(odd) => return Ok(Err(self.refuse(self.what(), None, odd.to_string(), None))),
+            Err(odd) => return Ok(Err(self.refuse(self.what(), odd.to_string()))),
         };
         let (kept, out): (Vec<_>, Vec<_>) = found.into_iter().partition(|offer| self.is_offered(offer));
         for offer in kept.iter().filter(|offer| offer.kind.is_described()) {
@@ -87,9 +88,7 @@ impl Judge<'_> {
                 return Ok(Err(refused));
             }
         }
-        if kept.is_empty() && out.is_empty() {
-            self.tell(&words(result), &Value::Object(result.clone()))?;
-        }
+        self.tell(&words(result), &Value::Object(result.clone()))?;
         Ok(Ok((!out.is_empty()).then(|| without(result, &out))))
     }
 
@@ -98,18 +97,13 @@ impl Judge<'_> {
         let refused = match asks {
             Asks::Ping => None,
             Asks::Grant(grant) => self.ungranted(grant),
-            Asks::Unknown => Some(self.refuse((method, None), None, "it asks for nothing that is known".into(), None)),
+            Asks::Unknown => Some(self.refuse((method, None), "it asks for nothing that is known".into())),
         };
         if refused.is_some() {
             return Ok(refused);
         }
         if !self.passage.servers.ask(&self.place, question) {
-            return Ok(Some(self.refuse(
-                (method, None),
-                None,
-                "too much of what it asked is not answered".into(),
-                None,
-            )));
+            return Ok(Some(self.refuse((method, None), "too much of what it asked is not answered".into())));
         }
         if let Asks::Grant(_) = asks {
             self.write(self.kind((method, None), Verdict::Allowed))?;
@@ -119,14 +113,13 @@ impl Judge<'_> {
 
     /// Why the server does not do this; nothing where it may.
     fn ungranted(&self, grant: Grant) -> Option<Refused> {
-        self.judged(Message::Granted(grant))
-            .map(|(rule, why, suggestion)| self.refuse((grant.method(), None), rule, why, suggestion))
+        self.judged(grant).map(|by| self.refuse_for((grant.method(), None), by, (Some(grant), None)))
     }
 
     /// Whether the program may use what is offered: it is told of nothing else.
     fn is_offered(&self, offer: &Offer<'_>) -> bool {
         let Some(message) = offer.message() else { return true };
-        let asked = self.saying(message);
+        let asked = self.asked.saying(message);
         matches!(decide(&self.passage.now().policy, &asked.egress()), Decision::Allow(_))
     }
 
@@ -144,14 +137,13 @@ impl Judge<'_> {
             Seen::First => {}
             Seen::Full => {
                 let why = format!("it offers more than is remembered, so what it says of {called} is held back");
-                return Ok(Some(self.refuse(what, None, why, None)));
+                return Ok(Some(self.refuse(what, why)));
             }
             Seen::Changed(first) => {
-                if let Some((rule, _, suggestion)) = self.judged(Message::Granted(Grant::Changes)) {
+                if let Some((rule, _)) = self.judged(Grant::Changes) {
                     let at = first.map(|id| format!(", {id}")).unwrap_or_default();
                     let why = format!("what it says of {called} is not what it said at first{at}");
-                    let refused = self.refuse_after(first, what, (rule, why, suggestion));
-                    return Ok(Some(refused));
+                    return Ok(Some(self.refuse_for(what, (rule, why), (Some(Grant::Changes), first))));
                 }
             }
         }
@@ -172,8 +164,8 @@ impl Judge<'_> {
     fn tell(&self, words: &str, whole: &Value) -> Result<(), Unread> {
         let message = self.asked.asks.as_deref().and_then(|asks| asks.request.message());
         let name = message.and_then(Message::name);
-        let says = whole.get("content").or_else(|| whole.get("contents")).or_else(|| whole.get("message"));
-        if name.is_none() && says.is_none() {
+        let says = ["content", "contents", "messages", "structuredContent", "message"];
+        if name.is_none() && !says.iter().any(|field| whole.get(field).is_some()) {
             return Ok(());
         }
         let told = Kind::Said {
@@ -187,27 +179,16 @@ impl Judge<'_> {
         self.write(told).map(drop)
     }
 
-    /// What stands against a message; nothing where it is allowed.
-    fn judged(&self, message: Message) -> Option<(Option<String>, String, Option<String>)> {
-        let asked = self.saying(message);
-        let now = self.passage.now();
-        let egress: Egress<'_> = asked.egress();
-        match decide(&now.policy, &egress) {
+    /// What stands against what the server would do: a rule, and why; nothing where it may.
+    fn judged(&self, grant: Grant) -> Option<(Option<String>, String)> {
+        let asked = self.asked.saying(Message::Granted(grant));
+        match decide(&self.passage.now().policy, &asked.egress()) {
             Decision::Allow(_) => None,
             Decision::Deny(refusal) | Decision::Ask(refusal) => {
-                let smallest = suggest(&now.policy, &egress).map(|found| found.rule.to_string());
-                Some((refusal.rule.clone(), format!("the server may not: {refusal}"), smallest))
+                Some((refusal.rule.clone(), format!("the server may not: {refusal}")))
             }
-            Decision::Read => Some((None, "it is not decided".into(), None)),
+            Decision::Read => Some((None, "it is not decided".into())),
         }
-    }
-
-    fn saying(&self, message: Message) -> Asked {
-        let mut asked = self.asked.clone();
-        if let Some(asks) = &mut asked.asks {
-            asks.request = asks.request.clone().saying(message);
-        }
-        asked
     }
 
     /// The method and the name of what was asked.
@@ -216,32 +197,31 @@ impl Judge<'_> {
         message.map_or(("", None), |message| (message.method(), message.name()))
     }
 
-    fn refuse(
-        &self,
-        what: (&str, Option<&str>),
-        rule: Option<String>,
-        why: String,
-        suggestion: Option<String>,
-    ) -> Refused {
-        self.refuse_after(None, what, (rule, why, suggestion))
+    fn refuse(&self, what: (&str, Option<&str>), why: String) -> Refused {
+        self.refuse_for(what, (None, why), (None, None))
     }
 
-    /// Records that something of the server's does not go on.
-    fn refuse_after(
+    /// Records that something of the server's does not go on: for want of a grant, and after what was seen first.
+    fn refuse_for(
         &self,
-        first: Option<EventId>,
         what: (&str, Option<&str>),
-        (by, why, smallest): (Option<String>, String, Option<String>),
+        (by, why): (Option<String>, String),
+        (grant, first): (Option<Grant>, Option<EventId>),
     ) -> Refused {
+        // Refused either way. A server that asks on and on must not fill the record.
+        if !self.passage.admit(self.asked) {
+            return Refused::forbidden(why, None);
+        }
         let mut kind = self.kind(what, Verdict::Refused);
         if let Kind::Mcp { rule, reason, suggestion, .. } = &mut kind {
-            (*rule, *reason, *suggestion) = (by, Some(why.clone()), smallest);
+            (*rule, *reason) = (by, Some(why.clone()));
+            *suggestion = grant.and_then(|grant| {
+                let asked = self.asked.saying(Message::Granted(grant));
+                Some(suggest(&self.passage.now().policy, &asked.egress())?.rule.to_string())
+            });
         }
         let causes = self.because.into_iter().chain(first).map(|id| Cause { id, known: Known::Observed });
-        // Refused either way. A server that asks on and on must not fill the record.
-        let admitted = self.passage.admit(self.asked);
-        let event = admitted.then(|| self.passage.ledger.borrow_mut().write_after(causes, kind).ok()).flatten();
-        Refused::forbidden(why, event)
+        Refused::forbidden(why, self.passage.ledger.borrow_mut().write_after(causes, kind).ok())
     }
 
     fn kind(&self, (method, name): (&str, Option<&str>), verdict: Verdict) -> Kind {

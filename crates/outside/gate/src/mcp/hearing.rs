@@ -78,8 +78,8 @@ impl<'h> Hearing<'h> {
             return Ok(None);
         }
         match message {
-            Rpc::Notification { method, .. } => {
-                return Ok(self.judge.is_told(method).then(|| one_line(text)));
+            Rpc::Notification { method, params } => {
+                return Ok(self.judge.is_told(method, params).then(|| one_line(text)));
             }
             Rpc::Request { id, method, .. } => match self.judge.asks(id, method)? {
                 None => return Ok(Some(one_line(text))),

@@ -1,7 +1,7 @@
 //! What a session knows of servers that speak MCP: how they described what they offer when that was first seen, and what
 //! they still wait for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use policy::Host;
@@ -12,6 +12,8 @@ use crate::asked::Asked;
 
 /// Things whose descriptions are remembered.
 const PINS: usize = 4096;
+/// Descriptions that are recorded: one that changes is told each time.
+const TOLD: usize = 16_384;
 /// Questions of servers that programs may still answer, and answers that may still come.
 const OPEN: usize = 1024;
 
@@ -56,6 +58,7 @@ type Pins = HashMap<(Place, Kind, String), ([u8; 32], Option<EventId>)>;
 #[derive(Debug, Default)]
 pub struct Servers {
     pins: RefCell<Pins>,
+    told: Cell<usize>,
     questions: RefCell<HashSet<(Place, Question)>>,
     unanswered: RefCell<HashSet<(Place, Id)>>,
 }
@@ -66,6 +69,7 @@ impl Servers {
         let pins = self.pins.borrow();
         match pins.get(&(place.clone(), kind, name.to_owned())) {
             Some((first, _)) if *first == digest => Seen::Same,
+            _ if self.told.get() >= TOLD => Seen::Full,
             Some((_, event)) => Seen::Changed(*event),
             None if pins.len() >= PINS => Seen::Full,
             None => Seen::First,
@@ -74,6 +78,7 @@ impl Servers {
 
     /// Remembers a description, told by this event.
     pub(crate) fn pin(&self, place: &Place, kind: Kind, name: &str, (digest, event): ([u8; 32], EventId)) {
+        self.told.set(self.told.get() + 1);
         self.pins.borrow_mut().insert((place.clone(), kind, name.to_owned()), (digest, Some(event)));
     }
 
@@ -127,6 +132,10 @@ mod tests {
         assert_eq!(servers.look(&place("/a"), Kind::Prompt, "x", [2; 32]), Seen::First);
         (0..PINS).for_each(|at| servers.pin(&place("/a"), Kind::Tool, &at.to_string(), ([1; 32], event)));
         assert_eq!(servers.look(&place("/b"), Kind::Tool, "x", [2; 32]), Seen::Full);
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::Same);
+        let servers = Servers::default();
+        (0..TOLD).for_each(|_| servers.pin(&place("/a"), Kind::Tool, "x", ([1; 32], event)));
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [2; 32]), Seen::Full);
         assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::Same);
     }
 

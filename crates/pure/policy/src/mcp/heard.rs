@@ -4,10 +4,13 @@
 use serde_json::{Map, Value};
 
 use super::rpc::{MAX_NAME, MAX_URI, Odd, name, unlike};
-use super::{Grant, Message};
+use super::{Grant, Message, folded};
 
 /// The error by which a server wants its user sent somewhere.
 const ELICITS: i64 = -32042;
+
+/// Where an answer says what it wants of the program.
+const WANTS: &str = "inputRequests";
 
 /// What a server may tell. All else is left out.
 const NOTIFICATIONS: &[&str] = &[
@@ -123,7 +126,7 @@ pub const LISTS: [(&str, Kind, &str); 3] =
 /// # Errors
 /// [`Odd`] where that cannot be told: a program might still read it.
 pub fn offers(result: &Map<String, Value>) -> Result<Vec<Offer<'_>>, Odd> {
-    unlike(result, &["tools", "prompts", "resources", "instructions", "inputRequests", "resultType"])?;
+    unlike(result, &["tools", "prompts", "resources", "instructions", WANTS, "resultType"])?;
     let mut found: Vec<Offer<'_>> = Vec::new();
     for (list, kind, key) in LISTS {
         let most = if key == "uri" { MAX_URI } else { MAX_NAME };
@@ -148,19 +151,37 @@ pub fn offers(result: &Map<String, Value>) -> Result<Vec<Offer<'_>>, Odd> {
     Ok(found)
 }
 
-/// What an answer wants before it goes on, by the names under which that is to be given.
+/// What an answer or a notification wants before it goes on, by the names under which that is to be given, wherever it says so.
 ///
 /// # Errors
 /// [`Odd::Wants`] where that cannot be told.
-pub fn asks_in(result: &Map<String, Value>) -> Result<Vec<(&str, Asks)>, Odd> {
-    let Some(wanted) = result.get("inputRequests") else { return Ok(Vec::new()) };
-    let wanted = wanted.as_object().ok_or(Odd::Wants)?;
-    let asks = |request: &Value| {
-        let request = request.as_object().ok_or(Odd::Wants)?;
-        unlike(request, &["method"])?;
-        request.get("method").and_then(Value::as_str).map(Asks::by).ok_or(Odd::Wants)
-    };
-    wanted.iter().map(|(name, request)| Ok((name.as_str(), asks(request)?))).collect()
+pub fn asks_in(said: &Map<String, Value>) -> Result<Vec<(&str, Asks)>, Odd> {
+    let mut found = Vec::new();
+    said.iter().try_for_each(|(name, value)| gather(name, value, &mut found))?;
+    Ok(found)
+}
+
+fn gather<'v>(name: &str, value: &'v Value, found: &mut Vec<(&'v str, Asks)>) -> Result<(), Odd> {
+    // What a tool gives back, and the shape of what it takes, is no message.
+    const GIVEN: [&str; 8] =
+        ["content", "contents", "messages", "structuredContent", "tools", "prompts", "resources", "resourceTemplates"];
+    match value {
+        Value::Object(wanted) if folded(name) == folded(WANTS) => {
+            for (key, request) in wanted {
+                let request = request.as_object().ok_or(Odd::Wants)?;
+                unlike(request, &["method"])?;
+                let method = request.get("method").and_then(Value::as_str).ok_or(Odd::Wants)?;
+                found.push((key, Asks::by(method)));
+            }
+            Ok(())
+        }
+        Value::Null => Ok(()),
+        _ if folded(name) == folded(WANTS) => Err(Odd::Wants),
+        _ if GIVEN.contains(&name) => Ok(()),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| gather(name, value, found)),
+        Value::Array(items) => items.iter().try_for_each(|item| gather("", item, found)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether an error wants the program's user asked.
@@ -221,7 +242,14 @@ mod tests {
         let expected =
             [("a", Asks::Grant(Grant::Elicitation)), ("b", Asks::Grant(Grant::Sampling)), ("c", Asks::Unknown)];
         assert_eq!(wanted, expected);
-        for bad in [json!({"inputRequests": []}), json!({"inputRequests": {"a": {"params": {}}}})] {
+        let task = json!({"task": {"status": "input_required", "inputRequests": {"a": {"method": "roots/list"}}}, "content": {"inputRequests": 1}});
+        assert_eq!(asks_in(object(&task)), Ok(vec![("a", Asks::Grant(Grant::Roots))]));
+        assert_eq!(asks_in(object(&json!({"inputRequests": null}))), Ok(Vec::new()));
+        for bad in [
+            json!({"inputRequests": []}),
+            json!({"tasks": [{"INPUTREQUESTS": 1}]}),
+            json!({"inputRequests": {"a": {"params": {}}}}),
+        ] {
             assert_eq!(asks_in(object(&bad)), Err(Odd::Wants), "{bad}");
         }
         assert!(elicits(object(&json!({"code": ELICITS}))) && !elicits(object(&json!({"code": -32601}))));

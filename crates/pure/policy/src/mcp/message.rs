@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Grant;
-use super::rpc::{MAX_NAME, MAX_URI, Odd, name};
+use super::rpc::{MAX_NAME, MAX_URI, Odd, is_name, name};
 
 /// One message, as it is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) enum About {
     Prompt,
     /// A value for a prompt's argument, or for a part of a resource's address.
     Completion,
+    /// What a server is to tell of, a resource among it.
+    Listen,
 }
 
 /// What a program may ask for. All else is refused.
@@ -67,7 +69,7 @@ const REQUESTS: &[(&str, About)] = &[
     ("prompts/get", About::Prompt),
     ("completion/complete", About::Completion),
     ("logging/setLevel", About::Plain),
-    ("subscriptions/listen", About::Plain),
+    ("subscriptions/listen", About::Listen),
     ("tasks/get", About::Plain),
     ("tasks/list", About::Plain),
     ("tasks/result", About::Plain),
@@ -108,6 +110,19 @@ impl Message {
             }
             About::Resource => Message::Resource { method, uri: name(params, "uri", MAX_URI)?.into() },
             About::Prompt => Message::Prompt { method, name: name(params, "name", MAX_NAME)?.into() },
+            About::Listen => {
+                let wanted = params.and_then(|params| params.get("notifications")).and_then(Value::as_object);
+                match wanted.and_then(|wanted| wanted.get("resourceSubscriptions")) {
+                    None => Message::Plain { method },
+                    Some(Value::Array(none)) if none.is_empty() => Message::Plain { method },
+                    // One message is about one of them.
+                    Some(Value::Array(one)) if one.len() == 1 => {
+                        let uri = one[0].as_str().filter(|uri| is_name(uri, MAX_URI)).ok_or(Odd::Name)?;
+                        Message::Resource { method, uri: uri.into() }
+                    }
+                    Some(_) => return Err(Odd::Name),
+                }
+            }
             About::Completion => {
                 let reference = params.and_then(|params| params.get("ref")).and_then(Value::as_object);
                 match reference.and_then(|one| one.get("type")).and_then(Value::as_str) {
@@ -139,13 +154,13 @@ impl Message {
         }
         let &(method, about) = REQUESTS.iter().find(|(known, _)| *known == method)?;
         Some(match (about, name) {
-            (About::Plain, None) => Message::Plain { method },
+            (About::Plain | About::Listen, None) => Message::Plain { method },
             (About::Tool, Some(name)) if words.is_empty() => Message::call(name, Map::new()),
             // What was cut says nothing of what it was called with.
             (About::Tool, Some(name)) => {
                 Message::Tool { name: name.into(), arguments: serde_json::from_str(words).ok() }
             }
-            (About::Resource, Some(name)) => Message::Resource { method, uri: name.into() },
+            (About::Resource | About::Listen, Some(name)) => Message::Resource { method, uri: name.into() },
             (About::Prompt, Some(name)) => Message::Prompt { method, name: name.into() },
             // An address has a scheme, and a prompt's name has none.
             (About::Completion, Some(name)) if name.contains(':') => Message::Resource { method, uri: name.into() },

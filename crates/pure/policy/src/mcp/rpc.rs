@@ -44,7 +44,9 @@ pub enum Odd {
     Shape,
     #[error("it has a name that no message has")]
     Field,
-    #[error("two of its names differ in the case of letters alone, or a known one is written in another case")]
+    #[error(
+        "two of its names differ in the case of letters alone, one holds a control character, or a known one is in another case"
+    )]
     Alike,
     #[error("its id is neither a whole number nor a text of at most {MAX_NAME} bytes")]
     Id,
@@ -142,7 +144,8 @@ pub(super) fn unlike(object: &Map<String, Value>, known: &[&str]) -> Result<(), 
     let mut seen = std::collections::HashSet::new();
     for name in object.keys() {
         let other = folded(name);
-        if known.iter().any(|known| *known != name && folded(known) == other) || !seen.insert(other) {
+        let hidden = name.chars().any(char::is_control);
+        if hidden || known.iter().any(|known| *known != name && folded(known) == other) || !seen.insert(other) {
             return Err(Odd::Alike);
         }
     }
@@ -152,8 +155,12 @@ pub(super) fn unlike(object: &Map<String, Value>, known: &[&str]) -> Result<(), 
 /// A text that names something: not empty, not too long, of characters that are seen.
 pub(super) fn name<'v>(object: Option<&'v Map<String, Value>>, key: &str, most: usize) -> Result<&'v str, Odd> {
     let text = object.and_then(|object| object.get(key)).and_then(Value::as_str);
-    let plain = |text: &&str| !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control);
-    text.filter(plain).ok_or(Odd::Name)
+    text.filter(|text| is_name(text, most)).ok_or(Odd::Name)
+}
+
+/// Whether a text names something.
+pub(super) fn is_name(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -184,6 +191,8 @@ mod tests {
             (json!({"jsonrpc": "2.0", "id": 1, "error": {"code": "x", "message": ""}}), Odd::Shape),
             (json!({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"name": "a", "Name": "b"}}), Odd::Alike),
             (json!({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"s": 1, "\u{17f}": 2}}), Odd::Alike),
+            (json!({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"\u{df}": 1, "\u{1e9e}": 2}}), Odd::Alike),
+            (json!({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"name\u{0}": 1}}), Odd::Alike),
         ] {
             assert_eq!(Rpc::read(&value), Err(odd), "{value}");
         }

@@ -63,6 +63,7 @@ fn keys(message: &Message, params: Option<&Map<String, Value>>) -> Result<(), Od
     let own = match message {
         Message::Plain { .. } | Message::Granted(_) => return Ok(()),
         _ if message.method() == "completion/complete" => &["ref", "argument", "context"][..],
+        _ if message.method() == "subscriptions/listen" => &["notifications"],
         Message::Tool { .. } | Message::Prompt { .. } => &["name"],
         Message::Resource { .. } => &["uri"],
     };
@@ -208,6 +209,8 @@ mod tests {
             (json!({}), "sampling/createMessage", Odd::Method),
             (json!({"ref": {"type": "ref/tool", "name": "a"}}), "completion/complete", Odd::Name),
             (json!({"name": "read", "inputResponses": []}), "tools/call", Odd::Wants),
+            (json!({"notifications": {"resourceSubscriptions": ["a:b", "c:d"]}}), "subscriptions/listen", Odd::Name),
+            (json!({"name": "read", "arguments": {"path": "/a", "path\u{0}": "/b"}}), "tools/call", Odd::Alike),
         ] {
             assert_eq!(read(&params, method, &[]), Err(odd), "{method} {params}");
         }
