@@ -243,8 +243,8 @@ impl Member {
         };
         let mcp = egress.request.filter(|_| self.speaks).is_some_and(mcp);
         let said = |rule: &Rule, request: &Request| match request.message() {
-            Some(message) if rule.protocol == Protocol::Mcp => rule.mcp.takes(message),
-            Some(Message::Granted(_)) => false,
+            Some(message) if rule.protocol == Protocol::Mcp && host == egress.host => rule.mcp.takes(message),
+            Some(Message::Granted(_)) if host == egress.host => false,
             _ => !mcp || rule.protocol == Protocol::Mcp,
         };
         // A connection may be made for the sake of any request, and a request of any message.

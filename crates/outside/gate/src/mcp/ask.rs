@@ -2,7 +2,7 @@
 
 use std::io;
 
-use policy::mcp::{Grant, Id, Message, Odd, Said as Told, What, without_capabilities};
+use policy::mcp::{Id, Message, Odd, Said as Told, What, without_capabilities};
 use policy::{Decision, decide};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -126,20 +126,6 @@ impl<'a> Requests<'a> {
                 return Err((id, Some(odd), odd.to_string()));
             }
         };
-        let message = match said.what {
-            What::Message(message) => message,
-            What::Answer(id) => {
-                if !self.passage.servers.answer(place, Question::Message(id)) {
-                    return refuse("it answers what no server was let ask");
-                }
-                SILENT
-            }
-        };
-        for name in said.gives {
-            if !self.passage.servers.answer(place, Question::Input(name)) {
-                return Err((said.id, None, "it gives what no server was let ask for".into()));
-            }
-        }
         let now = self.passage.now();
         let granted = |grant| {
             let request = asks.request.saying(Message::Granted(grant));
@@ -151,7 +137,22 @@ impl<'a> Requests<'a> {
             };
             matches!(decide(&now.policy, &egress), Decision::Allow(_))
         };
-        if let Some(begins) = without_capabilities(&value, |grant: Grant| granted(grant)) {
+        let message = match said.what {
+            What::Message(message) => message,
+            What::Answer(id) => match self.passage.servers.answer(place, Question::Message(id)) {
+                // It was let ask, and whether it still is counts.
+                Some(Some(grant)) => Message::Granted(grant),
+                Some(None) => SILENT,
+                None => return refuse("it answers what no server was let ask"),
+            },
+        };
+        for name in said.gives {
+            let by = self.passage.servers.answer(place, Question::Input(name));
+            if !by.flatten().is_some_and(granted) {
+                return Err((said.id, None, "it gives what no server was let ask for".into()));
+            }
+        }
+        if let Some(begins) = without_capabilities(&value, granted) {
             whole.body = begins.to_string().into_bytes();
             let length = whole.body.len();
             asks.body = Body::Length(length as u64);
@@ -181,10 +182,9 @@ fn is_json(request: &policy::Request) -> bool {
 async fn closed_to(
     inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
     id: Option<&Id>,
-    Closed { why, event }: Closed,
+    closed: Closed,
 ) -> io::Result<Option<Vec<u8>>> {
-    let closed = Closed { why, event };
-    let mut refused = Refused::forbidden(closed.why.to_string(), event);
+    let mut refused = Refused::forbidden(closed.why.to_string(), closed.event);
     if let Why::Refused { suggestion: Some(rule), .. } = &closed.why {
         refused.why += &format!("; the smallest rule that would allow it: {rule}");
     }

@@ -56,6 +56,11 @@ impl Judge<'_> {
         Ok(None)
     }
 
+    /// What cannot be read does not go on.
+    pub(crate) fn unread(&self, why: &Unread) -> Refused {
+        self.refuse(self.what(), why.to_string())
+    }
+
     /// What came with an answer that is none: an error that is read, or nothing.
     pub(crate) fn problem(&self, body: &[u8]) -> Option<String> {
         let value = super::read(body).ok()?;
@@ -102,10 +107,11 @@ impl Judge<'_> {
         if refused.is_some() {
             return Ok(refused);
         }
-        if !self.passage.servers.ask(&self.place, question) {
+        let by = if let Asks::Grant(grant) = asks { Some(grant) } else { None };
+        if !self.passage.servers.ask(&self.place, question, by) {
             return Ok(Some(self.refuse((method, None), "too much of what it asked is not answered".into())));
         }
-        if let Asks::Grant(_) = asks {
+        if by.is_some() {
             self.write(self.kind((method, None), Verdict::Allowed))?;
         }
         Ok(None)

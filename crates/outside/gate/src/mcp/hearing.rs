@@ -124,6 +124,29 @@ impl<'h> Hearing<'h> {
         Ok(event.written(said.as_deref()))
     }
 
+    fn pieces(&mut self, pieces: Vec<Piece>, out: &mut String) -> Result<(), Unread> {
+        for piece in pieces {
+            *out += &match piece {
+                Piece::Comment => ":\n\n".to_owned(),
+                Piece::Event(event) => self.event(&event).or_else(|why| self.unread(why))?,
+            };
+            if self.over {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// An error in the place of an answer that cannot be read, where one is waited for; else the stream is cut.
+    fn unread(&mut self, why: Unread) -> Result<String, Unread> {
+        if self.id.is_none() || self.answered {
+            return Err(why);
+        }
+        self.over = true;
+        let refused = self.judge.unread(&why);
+        Ok(Event::default().written(Some(&self.instead(&refused))))
+    }
+
     fn take(&mut self, carried: &[u8], end: bool) -> Result<String, Unread> {
         let mut out = String::new();
         match &mut self.state {
@@ -150,18 +173,13 @@ impl<'h> Hearing<'h> {
                 }
             }
             State::Stream(events) => {
-                let pieces = events.push(carried).map_err(|why| Unread::Answer(why.to_string()))?;
+                let pieces = events.push(carried).map_err(|why| Unread::Answer(why.to_string()));
                 if !self.room.hold(events.held()) {
                     return Err(Unread::Much);
                 }
-                for piece in pieces {
-                    match piece {
-                        Piece::Comment => out += ":\n\n",
-                        Piece::Event(event) => out += &self.event(&event)?,
-                    }
-                    if self.over {
-                        break;
-                    }
+                match pieces {
+                    Ok(pieces) => self.pieces(pieces, &mut out)?,
+                    Err(why) => out += &self.unread(why)?,
                 }
             }
         }
@@ -174,7 +192,7 @@ impl<'h> Hearing<'h> {
         match self.state {
             State::Nothing => {}
             State::Stream(_) => {
-                lines.extend(["Content-Type: text/event-stream".into(), "Cache-Control: no-cache".into()])
+                lines.extend(["Content-Type: text/event-stream".into(), "Cache-Control: no-cache".into()]);
             }
             State::Whole(_) | State::Problem(_) => lines.push("Content-Type: application/json".into()),
         }

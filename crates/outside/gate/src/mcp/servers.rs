@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use policy::Host;
-use policy::mcp::{Id, Kind};
+use policy::mcp::{Grant, Id, Kind};
 use record::EventId;
 
 use crate::asked::Asked;
@@ -59,7 +59,7 @@ type Pins = HashMap<(Place, Kind, String), ([u8; 32], Option<EventId>)>;
 pub struct Servers {
     pins: RefCell<Pins>,
     told: Cell<usize>,
-    questions: RefCell<HashSet<(Place, Question)>>,
+    questions: RefCell<HashMap<(Place, Question), Option<Grant>>>,
     unanswered: RefCell<HashSet<(Place, Id)>>,
 }
 
@@ -82,18 +82,18 @@ impl Servers {
         self.pins.borrow_mut().insert((place.clone(), kind, name.to_owned()), (digest, Some(event)));
     }
 
-    /// A question goes on to the program; not where too many do.
-    pub(crate) fn ask(&self, place: &Place, question: Question) -> bool {
+    /// A question goes on to the program, by what is granted; not where too many do.
+    pub(crate) fn ask(&self, place: &Place, question: Question, by: Option<Grant>) -> bool {
         let mut questions = self.questions.borrow_mut();
         let fits = questions.len() < OPEN;
         if fits {
-            questions.insert((place.clone(), question));
+            questions.insert((place.clone(), question), by);
         }
         fits
     }
 
-    /// Whether a program was asked this; it is then answered.
-    pub(crate) fn answer(&self, place: &Place, question: Question) -> bool {
+    /// By what a program was asked this, if it was; it is then answered.
+    pub(crate) fn answer(&self, place: &Place, question: Question) -> Option<Option<Grant>> {
         self.questions.borrow_mut().remove(&(place.clone(), question))
     }
 
@@ -143,15 +143,15 @@ mod tests {
     fn a_question_is_answered_once_and_where_it_was_asked() {
         let servers = Servers::default();
         let question = || Question::Message(Id::Number(1));
-        assert!(!servers.answer(&place("/a"), question()));
-        assert!(servers.ask(&place("/a"), question()));
-        assert!(
-            !servers.answer(&place("/b"), question()) && !servers.answer(&place("/a"), Question::Input("1".into()))
-        );
-        assert!(servers.answer(&place("/a"), question()) && !servers.answer(&place("/a"), question()));
-        let filled = (0..OPEN).filter(|at| servers.ask(&place("/a"), Question::Input(at.to_string()))).count();
+        assert_eq!(servers.answer(&place("/a"), question()), None);
+        assert!(servers.ask(&place("/a"), question(), Some(Grant::Roots)));
+        assert_eq!(servers.answer(&place("/b"), question()), None);
+        assert_eq!(servers.answer(&place("/a"), Question::Input("1".into())), None);
+        assert_eq!(servers.answer(&place("/a"), question()), Some(Some(Grant::Roots)));
+        assert_eq!(servers.answer(&place("/a"), question()), None);
+        let filled = (0..OPEN).filter(|at| servers.ask(&place("/a"), Question::Input(at.to_string()), None)).count();
         assert_eq!(filled, OPEN);
-        assert!(!servers.ask(&place("/a"), question()));
+        assert!(!servers.ask(&place("/a"), question(), None));
         servers.leave(&place("/a"), &Id::Number(3));
         assert!(servers.resume(&place("/a"), &Id::Number(3)) && !servers.resume(&place("/a"), &Id::Number(3)));
     }

@@ -50,6 +50,7 @@ pub(super) fn hostile(case: &str, head: &str, body: &[u8]) -> Option<Vec<u8>> {
         "twice" => Some(events(&[good.clone(), result(id, &text("other"))])),
         "other-id" => json(&result(&json!(id.to_string()), &text("other"))),
         "batch" => json(&format!("[{good}]")),
+        "batch-stream" => Some(events(&[format!("[{good}]"), good])),
         "duplicate" => json(&good.replace("\"content\"", "\"content\":[],\"content\"")),
         "alike" => json(&result(id, &json!({"Tools": tools("evil")}))),
         "no-names" => json(&result(id, &json!({"tools": [{"title": "x"}]}))),
@@ -217,11 +218,11 @@ fn what_is_no_answer_does_not_go_on() {
         "{told:?}"
     );
     // A stream that ends, or is cut, without an answer.
-    for case in ["lies", "not-whole", "huge"] {
-        let back = call(case, 1, &scene);
-        assert!(back.iter().all(|message| message["result"].is_null()), "{case}: {}", back.len());
+    for case in ["lies", "not-whole"] {
+        assert!(call(case, 1, &scene).is_empty(), "{case}");
     }
-    assert!(scene.cell.record().contains("an event is longer than"));
+    assert!(refused(&call("huge", 1, &scene)).contains("an event is longer than"));
+    assert!(refused(&call("batch-stream", 1, &scene)).contains("list of messages"));
     for (case, texts) in [
         ("endpoint", &["good"][..]),
         ("twice", &["good"]),

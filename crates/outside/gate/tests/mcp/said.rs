@@ -181,9 +181,11 @@ fn each_message_on_a_connection_is_judged() {
     assert_eq!(messages(&format!("HTTP/1.1 {last}"))[0]["error"]["code"], 403);
 }
 
+/// Another policy counts for what is said from then on: a call, and an answer to what was let through before.
 #[test]
-fn what_is_lent_to_a_policy_in_between_is_judged_by_it() {
-    let mut scene = scene(Mcp::default(), None);
+fn another_policy_counts_at_once() {
+    let mut scene = scene(granted(&[Grant::Sampling]), None);
+    assert_eq!(scene.ask("sampling", 5, "tools/call", &json!({"name": "read_file"})).len(), 2);
     assert!(scene.post("json", &call("write_file", &json!({}))).contains("called with"));
     let (port, mut policy) = (scene.server.port, policy::Policy { name: "later".into(), ..policy::Policy::default() });
     policy.network.allow = vec![
@@ -199,4 +201,8 @@ fn what_is_lent_to_a_policy_in_between_is_judged_by_it() {
     assert!(matches!(scene.gate.report(), wire::GateReport::Replaced { .. }));
     let back = scene.ask("json", 7, "tools/call", &json!({"name": "write_file"}));
     assert!(refused(&back).contains("of policy `later`"), "{back:?}");
+    let before = scene.server.got().len();
+    let back =
+        scene.post("sampling", &json!({"jsonrpc": "2.0", "id": 900, "result": {"role": "assistant"}}).to_string());
+    assert!(back.contains("sampling/createMessage by POST") && scene.server.got().len() == before, "{back}");
 }
