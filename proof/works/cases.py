@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 from person import PATH
-from serve import Registry, wheels
+from serve import Registry, Tools, wheels
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOUSE = os.path.dirname(os.path.dirname(HERE))
@@ -21,6 +21,7 @@ class Case:
     def __init__(self, person, workspace, inside):
         self.person, self.workspace, self.inside = person, workspace, inside
         self.argv, self.env, self.read, self.allow, self.path = [], {}, [], [], PATH
+        self.policy = None
         self.services = []
 
     def script(self, name, *interpreter):
@@ -112,6 +113,24 @@ def node(case):
     case.path = os.path.join(AGENTS, "node24", "node_modules", ".bin") + ":" + PATH
 
 
+def mcp(case):
+    """Client and server of the official package; a policy that allows some tools, and a server that describes one anew."""
+    package = os.path.join(AGENTS, "mcp-2.3.0")
+    case.script("tools.py", os.path.join(package, "bin", "python"))
+    tools = Tools(os.path.join(package, "bin", "python"), os.path.join(HERE, "tools.py"))
+    case.services.append(tools)
+    place = f"{'host.bastide' if case.inside else '127.0.0.1'}:{tools.port}"
+    case.env = {"URL": f"http://{place}", "INSIDE": "yes" if case.inside else "no"}
+    case.read = [package]
+    case.policy = case.person.write("mcp.yaml", f"""bastide: 1
+name: tools
+extends: [hardened]
+network:
+  allow:
+    - {{to: "{place}", paths: ["/*/mcp"], tools: [add, ask, turn]}}
+""")
+
+
 def files(case):
     python(case, "files.py")
     case.person.write(os.path.join(case.workspace, "given.txt"), "given\n")
@@ -141,6 +160,7 @@ CASES = {
     "pytest": lambda case: shell(case, "pytest.sh"),
     "localhost": lambda case: python(case, "localhost.py"),
     "node": node,
+    "mcp": mcp,
     "chromium": chromium,
     "gdb": lambda case: shell(case, "gdb.sh"),
     "inotify": lambda case: python(case, "inotify.py"),

@@ -39,6 +39,7 @@ def cell(bastide, case):
     flags += [word for key, value in case.env.items() for word in ("--env", f"{key}={value}")]
     flags += [word for path in case.read for word in ("--read", path)]
     flags += [word for host in case.allow for word in ("--allow", host)]
+    flags += ["--policy", case.policy] if case.policy else []
     return [bastide, "run", *flags, "--", *case.argv]
 
 

@@ -6,8 +6,11 @@ import http.server
 import io
 import json
 import os
+import socket
+import subprocess
 import tarfile
 import threading
+import time
 import zipfile
 
 NPM = {
@@ -78,6 +81,32 @@ class Registry:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Tools:
+    """A server of MCP while the `with` block runs: a program of its own, on a port of 127.0.0.1."""
+
+    def __init__(self, python, script):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.argv = [python, script, str(self.port)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(300):
+            with socket.socket() as there:
+                if there.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.process.kill()
+        raise RuntimeError(f"the server does not begin: {self.argv}")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 def wheels(directory):

@@ -1,10 +1,14 @@
 //! Who asks for what, and how the record tells it.
 
+use policy::mcp::Message;
 use policy::{Egress, Host, Request};
 use record::{Cause, Kind, Verdict};
 
 use crate::head::Body;
 use crate::sightings::Seen;
+
+/// Most bytes that the record shows of what is said.
+const SHOWN: u64 = 4096;
 
 /// Who asks for what.
 #[derive(Debug, Clone)]
@@ -70,12 +74,19 @@ impl Asked {
     /// Bytes that are as long as the program wants.
     pub(crate) fn weight(&self) -> usize {
         let chain = self.who.as_ref().map_or(0, |seen| seen.chain.iter().map(String::len).sum());
-        chain + self.asks.as_ref().map_or(0, |asks| asks.target.len())
+        let said = |asks: &Asks| match (asks.request.message(), asks.body) {
+            (Some(_), Body::Length(length)) => usize::try_from(length.min(SHOWN)).unwrap_or(0),
+            _ => 0,
+        };
+        chain + self.asks.as_deref().map_or(0, |asks| asks.target.len() + said(asks))
     }
 
     /// What is told of a decision on it.
     pub(crate) fn event(&self, verdict: Verdict) -> Kind {
         let Some(Asks { request, target, .. }) = self.asks.as_deref() else { return self.connection(verdict) };
+        if let (Some(message), "POST") = (request.message(), request.method().as_str()) {
+            return self.message(message, target, verdict);
+        }
         Kind::Request {
             pid: self.who.as_ref().map(|seen| seen.pid),
             program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),
@@ -84,6 +95,35 @@ impl Asked {
             method: request.method().as_str().to_owned(),
             target: target.clone(),
             websocket: request.is_websocket(),
+            verdict,
+            rule: None,
+            reason: None,
+            suggestion: None,
+        }
+    }
+
+    /// The same saying this, where MCP is spoken.
+    pub(crate) fn saying(&self, message: Message) -> Asked {
+        let asks = self.asks.as_deref().map(|asks| {
+            let (target, because) = (asks.target.clone(), asks.because.clone());
+            Box::new(Asks { request: asks.request.saying(message), target, because, ..*asks })
+        });
+        Asked { host: self.host.clone(), port: self.port, who: self.who.clone(), asks }
+    }
+
+    /// What is told of a decision on what is said, where MCP is spoken.
+    fn message(&self, message: &Message, target: &str, verdict: Verdict) -> Kind {
+        let with = message.arguments().filter(|arguments| !arguments.is_empty());
+        Kind::Mcp {
+            pid: self.who.as_ref().map(|seen| seen.pid),
+            program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),
+            host: self.host.to_string(),
+            port: self.port,
+            target: target.to_owned(),
+            method: message.method().to_owned(),
+            name: message.name().map(str::to_owned),
+            words: with.and_then(|with| serde_json::to_string(with).ok()).unwrap_or_default(),
+            server: false,
             verdict,
             rule: None,
             reason: None,

@@ -89,6 +89,17 @@ impl Heard<'_> {
         }
         true
     }
+
+    /// Whether there is room for so many bytes in all; what was held beyond them is given back.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let (wanted, held) =
+            (bytes.div_ceil(UNIT), self.held.as_ref().map_or(0, tokio::sync::SemaphorePermit::num_permits));
+        if let Some(kept) = self.held.as_mut().filter(|_| wanted < held) {
+            drop(kept.split(held - wanted));
+        }
+        self.bytes = bytes * self.part;
+        self.take(0)
+    }
 }
 
 impl Room {
@@ -184,5 +195,9 @@ mod tests {
         assert!(stream.take(AT_ONCE) && !stream.take(AT_ONCE + 4 * UNIT));
         drop(one);
         assert!(room.heard().take(AT_ONCE / 2));
+        drop(stream);
+        let mut held = room.heard();
+        assert!(held.hold(AT_ONCE) && !room.heard().take(1) && held.hold(1) && room.heard().take(AT_ONCE / 2));
+        assert!(!held.hold(AT_ONCE + 1) && held.hold(0));
     }
 }

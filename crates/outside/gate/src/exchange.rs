@@ -252,6 +252,9 @@ impl Exchange {
             }
             due = look.waits().then(|| due.unwrap_or_else(|| Instant::now() + self.patience()));
             self.give(to, &given, look.is_headed()).await?;
+            if look.is_over() {
+                return Ok(false);
+            }
             alone = taken == length;
             if length == BUFFER {
                 bytes.resize(LARGE, 0);

@@ -24,6 +24,7 @@ pub mod lease;
 pub mod ledger;
 pub mod lend;
 mod look;
+pub mod mcp;
 pub mod meters;
 pub mod models;
 pub mod names;

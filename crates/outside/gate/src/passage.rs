@@ -19,6 +19,7 @@ use crate::flows::Flows;
 use crate::generation::Generation;
 use crate::ledger::Ledger;
 use crate::lend::Loan;
+use crate::mcp::Servers;
 use crate::meters::{Meter, TooMuch};
 use crate::models::Models;
 use crate::naming::{NO_NAME, Naming};
@@ -43,6 +44,8 @@ pub struct Passage {
     pub flows: Flows,
     /// What was said to models and heard from them.
     pub models: Models,
+    /// What is known of servers that speak MCP.
+    pub servers: Servers,
     /// How fast allowed connections are made in the long run.
     pub pace: RefCell<Flood>,
     /// The same for further requests on a connection.
@@ -130,6 +133,8 @@ pub(crate) enum Allowed {
     /// A model: it goes by a route.
     Inference,
     Network,
+    /// A server that speaks MCP, as far as what is said to it is allowed.
+    Mcp,
 }
 
 /// What a request may say, and what goes with it.
@@ -139,6 +144,8 @@ pub struct Leave {
     pub(crate) meter: Option<Box<Meter>>,
     /// Where its rules lend a secret.
     pub(crate) loan: Option<Box<Loan>>,
+    /// The event that tells of it.
+    pub(crate) request: Option<EventId>,
 }
 
 /// How a connection was made, told when it ends.
@@ -216,14 +223,15 @@ impl Passage {
         let asked = &asked;
         let now = self.now();
         let permit = self.permit(&now, asked)?;
-        let leave = self.leave(&now, &permit, asked)?;
+        let mut leave = self.leave(&now, &permit, asked)?;
         let only_tls = permit.is_for_tls().then(|| Box::new(asked.host.clone()));
         self.name(asked)?;
         let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
         paced(&self.pace, asked).await;
-        let connect = self.allow(asked, &way, rule)?;
+        let (request, connect) = self.allow(asked, &way, rule)?;
+        leave.request = request;
         match self.make(&way, asked).await {
             Ok((stream, address, note)) => {
                 let other = address.filter(|_| !way.begins_with(address));
@@ -243,7 +251,7 @@ impl Passage {
     pub async fn again(&self, asked: &Asked, on: &End) -> Result<Leave, Closed> {
         let now = self.now();
         let permit = self.permit(&now, asked)?;
-        let leave = self.leave(&now, &permit, asked)?;
+        let mut leave = self.leave(&now, &permit, asked)?;
         let rule = permit.rule().to_string();
         if let Some(address) = on.at {
             let pinned = permit.pin(&[address]);
@@ -251,7 +259,8 @@ impl Passage {
         }
         paced(&self.request_pace, asked).await;
         let by = Cause { id: on.connect, known: Known::Observed };
-        on.last.set(Some(self.allow_request(asked, rule, Some(by))?));
+        leave.request = Some(self.allow_request(asked, rule, Some(by))?);
+        on.last.set(leave.request);
         Ok(leave)
     }
 
@@ -260,6 +269,7 @@ impl Passage {
         match decide(&self.now().policy, &asked.egress()) {
             Decision::Allow(permit) if permit.is_inference() => Some(Allowed::Inference),
             Decision::Allow(_) => Some(Allowed::Network),
+            Decision::Read if asked.asks.is_some() => Some(Allowed::Mcp),
             _ => None,
         }
     }
@@ -273,7 +283,7 @@ impl Passage {
 
     fn leave(&self, now: &Generation, permit: &Permit<'_>, asked: &Asked) -> Result<Leave, Closed> {
         let loan = now.lending.lend(permit, asked).map_err(|why| self.closed_to(asked, why.to_string()))?;
-        Ok(Leave { loan: loan.map(Box::new), meter: self.meter(now, permit, asked)? })
+        Ok(Leave { loan: loan.map(Box::new), meter: self.meter(now, permit, asked)?, request: None })
     }
 
     /// Refuses what no rule had to refuse, in words that the program may have.
@@ -396,7 +406,7 @@ impl Passage {
     }
 
     /// Whether this refusal is recorded by itself.
-    fn admit(&self, asked: &Asked) -> bool {
+    pub(crate) fn admit(&self, asked: &Asked) -> bool {
         let admitted = self.refusals.borrow_mut().admit(Instant::now(), asked);
         if !admitted {
             self.behind.notify_one();
@@ -455,7 +465,7 @@ impl Passage {
     }
 
     /// Records what is allowed: the request, where it is one, and the connection for it.
-    fn allow(&self, asked: &Asked, way: &Way, allowing: String) -> Result<EventId, Closed> {
+    fn allow(&self, asked: &Asked, way: &Way, allowing: String) -> Result<(Option<EventId>, EventId), Closed> {
         let request = asked.asks.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
         let mut kind = asked.connection(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
@@ -466,12 +476,13 @@ impl Passage {
             *rule = Some(allowing);
         }
         let causes = asked.causes().chain(request.map(|id| Cause { id, known: Known::Observed }));
-        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)
+        let connect = self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)?;
+        Ok((request, connect))
     }
 
     fn allow_request(&self, asked: &Asked, allowing: String, on: Option<Cause>) -> Result<EventId, Closed> {
         let mut kind = asked.event(Verdict::Allowed);
-        if let Kind::Request { rule, .. } = &mut kind {
+        if let Kind::Request { rule, .. } | Kind::Mcp { rule, .. } = &mut kind {
             *rule = Some(allowing);
         }
         let causes = asked.causes().chain(on);
@@ -488,8 +499,9 @@ impl Passage {
 
     fn refuse_with(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal, smallest: Option<String>) -> Closed {
         let mut kind = asked.event(verdict);
-        if let Kind::Connect { rule, reason, suggestion, .. } | Kind::Request { rule, reason, suggestion, .. } =
-            &mut kind
+        if let Kind::Connect { rule, reason, suggestion, .. }
+        | Kind::Request { rule, reason, suggestion, .. }
+        | Kind::Mcp { rule, reason, suggestion, .. } = &mut kind
         {
             rule.clone_from(&refusal.rule);
             *reason = Some(refusal.to_string());
@@ -516,7 +528,7 @@ fn uncounted(refusal: &Refusal) -> Closed {
 }
 
 fn because(kind: &mut Kind, why: String) {
-    if let Kind::Connect { reason, .. } | Kind::Request { reason, .. } = kind {
+    if let Kind::Connect { reason, .. } | Kind::Request { reason, .. } | Kind::Mcp { reason, .. } = kind {
         *reason = Some(why);
     }
 }

@@ -53,23 +53,28 @@ pub(crate) struct Course<'a> {
 }
 
 /// A request before it is decided.
-struct Taken<'c> {
-    head: Vec<u8>,
+pub(crate) struct Taken<'c> {
+    pub(crate) head: Vec<u8>,
     body: Body,
     rest: Vec<u8>,
     /// All that it says, where that counts.
-    whole: Option<Collected<'c>>,
+    pub(crate) whole: Option<Collected<'c>>,
 }
 
 impl<'c> Taken<'c> {
     /// The room that its body takes, apart from it.
-    fn apart(mut self) -> (Taken<'c>, Option<SemaphorePermit<'c>>) {
+    pub(crate) fn apart(mut self) -> (Taken<'c>, Option<SemaphorePermit<'c>>) {
         let room = self.whole.as_mut().and_then(|whole| whole.room.take());
         (self, room)
     }
 
     /// What goes out, with what is lent to it: head, body, and the bytes behind the head.
-    fn with(self, asked: &Asked, loan: Option<&Loan>, strips: bool) -> Result<(Vec<u8>, Body, Vec<u8>), LendError> {
+    pub(crate) fn with(
+        self,
+        asked: &Asked,
+        loan: Option<&Loan>,
+        strips: bool,
+    ) -> Result<(Vec<u8>, Body, Vec<u8>), LendError> {
         let Taken { head, body, rest, whole } = self;
         let stripped = |head: Vec<u8>| if strips { lend::without_foreign(&asked.host, head) } else { head };
         let Some(Collected { mut body, rest, .. }) = whole else { return Ok((stripped(head), body, rest)) };
@@ -190,7 +195,12 @@ impl<'a> Requests<'a> {
         rest: Vec<u8>,
     ) -> Result<Taken<'c>, Uncollected> {
         let body = asked.asks.as_ref().map_or(Body::Length(0), |asks| asks.body);
-        if !self.passage.watches() || self.passage.allows(asked).is_none() {
+        let read = match self.passage.allows(asked) {
+            Some(Allowed::Mcp) => true,
+            Some(_) => self.passage.watches(),
+            None => false,
+        };
+        if !read {
             return Ok(Taken { head, body, rest, whole: None });
         }
         let waits = head::waits(&head);
@@ -242,12 +252,15 @@ impl<'a> Requests<'a> {
                 let whole = Whole { head, body, rest, last };
                 return Box::pin(self.ask_model(inside, &asked, whole, course)).await;
             }
+            (Some(Allowed::Mcp), taken) => {
+                return Box::pin(self.ask_server(inside, asked, (taken, last), course)).await;
+            }
             (_, taken) => taken,
         };
         if let Some(closed) = taken.whole.as_ref().and_then(|whole| self.passage.keeps(&asked, &whole.body)) {
             return refuse(inside, &closed).await.map(|()| None);
         }
-        let Leave { meter, loan } = match self.let_out(&asked, course).await {
+        let Leave { meter, loan, .. } = match self.let_out(&asked, course).await {
             Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };

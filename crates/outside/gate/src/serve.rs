@@ -27,6 +27,7 @@ use crate::flows::Flows;
 use crate::generation::Generation;
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
+use crate::mcp::Servers;
 use crate::models::Models;
 use crate::naming::Naming;
 use crate::original::Kernel;
@@ -163,6 +164,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
         flows,
+        servers: Servers::default(),
         models: Models::new(&lease.intent, lease.incarnation == 1),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),

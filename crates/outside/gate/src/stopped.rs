@@ -56,7 +56,7 @@ impl Passage {
         let carried: Vec<&str> = evidence.iter().map(|one| one.label.as_str()).collect();
         causes.extend(self.followed(asked, &causes, &carried));
         let mut kind = asked.event(Verdict::Refused);
-        if let Kind::Request { rule: by, reason: why, .. } = &mut kind {
+        if let Kind::Request { rule: by, reason: why, .. } | Kind::Mcp { rule: by, reason: why, .. } = &mut kind {
             *by = rule.map(|rule| format!("flows: {rule}"));
             *why = Some(reason.clone());
         }

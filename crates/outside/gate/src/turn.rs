@@ -4,7 +4,7 @@
 use record::conversation::Usage;
 use record::conversation::translate::{Answering, Told, Way, problem};
 
-use crate::look::Unread;
+use crate::look::{Turns, Unread, value};
 use crate::reply::Part;
 use crate::veil::Veil;
 
@@ -24,12 +24,11 @@ pub(crate) struct Takes {
 pub(crate) struct Turn {
     way: Way,
     told: Told,
-    takes: Takes,
+    frame: Frame,
     status: u16,
     /// When to ask again, in seconds.
     wait: Option<u64>,
     state: State,
-    headed: bool,
 }
 
 enum State {
@@ -41,43 +40,7 @@ enum State {
 
 impl Turn {
     pub(crate) const fn new(way: Way, told: Told, takes: Takes) -> Turn {
-        Turn { way, told, takes, status: 0, wait: None, state: State::Before, headed: false }
-    }
-
-    /// The provider's head is whole. Gives status and content type as the program gets them.
-    pub(crate) fn begin(&mut self, status: u16, kind: &str, wait: Option<&str>) -> (u16, &'static str) {
-        // There is nowhere else to go.
-        self.status = if (300..400).contains(&status) { 502 } else { status };
-        self.wait = wait.and_then(|seconds| seconds.parse().ok());
-        let streams = kind.contains("event-stream");
-        self.state = match status {
-            300.. => State::Problem(Vec::new()),
-            _ if streams => State::Stream(Answering::new(self.way, true, self.told)),
-            _ => State::Whole(Answering::new(self.way, false, self.told)),
-        };
-        (self.status, self.kind())
-    }
-
-    /// Takes a piece of what the answer carries, gives what goes on, masked and heard.
-    ///
-    /// # Errors
-    /// [`Unread`].
-    pub(crate) fn pass(
-        &mut self,
-        carried: &[u8],
-        veil: Option<&mut Veil>,
-        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
-        end: bool,
-    ) -> Result<Vec<u8>, Unread> {
-        let said = self.turn(carried, end)?.into_bytes();
-        let said = match veil {
-            Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
-            None => said,
-        };
-        if !said.is_empty() {
-            hear(&said)?;
-        }
-        Ok(self.framed(&said, end))
+        Turn { way, told, frame: Frame::new(takes), status: 0, wait: None, state: State::Before }
     }
 
     /// What it cost, whether or not the program is told.
@@ -111,41 +74,93 @@ impl Turn {
         if matches!(self.state, State::Stream(_)) { "text/event-stream" } else { "application/json" }
     }
 
-    /// The same as HTTP: a stream in chunks as they come, anything else once it is whole.
     fn framed(&mut self, said: &[u8], end: bool) -> Vec<u8> {
-        let streams = matches!(self.state, State::Stream(_));
-        if !end && (said.is_empty() || !streams) {
+        self.frame.streams = matches!(self.state, State::Stream(_));
+        if !end && said.is_empty() {
             return Vec::new();
         }
-        let mut out = Vec::new();
-        if !std::mem::replace(&mut self.headed, true) {
-            out.extend(self.head((!streams).then_some(said.len())));
+        let lines = vec![
+            format!("HTTP/1.1 {} {}", self.status, if self.status < 300 { "OK" } else { "Error" }),
+            format!("Content-Type: {}", self.kind()),
+        ];
+        let wait = self.wait.map(|seconds| format!("Retry-After: {seconds}"));
+        self.frame.put(|| lines.into_iter().chain(wait).collect(), said, end)
+    }
+}
+
+impl Turns for Turn {
+    fn begin(&mut self, status: u16, head: &[u8]) -> Result<(u16, &'static str), Unread> {
+        let (kind, wait) = (value(head, "content-type").unwrap_or_default(), value(head, "retry-after"));
+        // There is nowhere else to go.
+        self.status = if (300..400).contains(&status) { 502 } else { status };
+        self.wait = wait.and_then(|seconds| seconds.parse().ok());
+        let streams = kind.contains("event-stream");
+        self.state = match status {
+            300.. => State::Problem(Vec::new()),
+            _ if streams => State::Stream(Answering::new(self.way, true, self.told)),
+            _ => State::Whole(Answering::new(self.way, false, self.told)),
+        };
+        Ok((self.status, self.kind()))
+    }
+
+    fn pass(
+        &mut self,
+        carried: &[u8],
+        veil: Option<&mut Veil>,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
+        end: bool,
+    ) -> Result<Vec<u8>, Unread> {
+        let said = self.turn(carried, end)?.into_bytes();
+        let said = match veil {
+            Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
+            None => said,
+        };
+        if !said.is_empty() {
+            hear(&said)?;
         }
-        match streams && !self.takes.old {
+        Ok(self.framed(&said, end))
+    }
+}
+
+/// An answer within a head of the gate's own: a stream in chunks as they come, anything else once it is whole.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    takes: Takes,
+    pub(crate) streams: bool,
+    headed: bool,
+}
+
+impl Frame {
+    pub(crate) const fn new(takes: Takes) -> Frame {
+        Frame { takes, streams: false, headed: false }
+    }
+
+    /// A piece of what it carries, behind its head where that did not go on before; `lines` are its own.
+    pub(crate) fn put(&mut self, lines: impl FnOnce() -> Vec<String>, said: &[u8], end: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !end && !self.streams {
+            return out;
+        }
+        if !std::mem::replace(&mut self.headed, true) {
+            let mut lines = lines();
+            match self.streams {
+                false => lines.push(format!("Content-Length: {}", said.len())),
+                true if self.takes.old => {}
+                true => lines.push("Transfer-Encoding: chunked".into()),
+            }
+            if self.takes.last || self.takes.old {
+                lines.push("Connection: close".into());
+            }
+            out.extend((lines.join("\r\n") + "\r\n\r\n").into_bytes());
+        }
+        match self.streams && !self.takes.old {
             true if said.is_empty() => {}
             true => out.extend([format!("{:x}\r\n", said.len()).as_bytes(), said, b"\r\n"].concat()),
             false => out.extend_from_slice(said),
         }
-        if end && streams && !self.takes.old {
+        if end && self.streams && !self.takes.old {
             out.extend_from_slice(b"0\r\n\r\n");
         }
         out
-    }
-
-    fn head(&self, length: Option<usize>) -> Vec<u8> {
-        let mut lines = vec![
-            format!("HTTP/1.1 {} {}", self.status, if self.status < 300 { "OK" } else { "Error" }),
-            format!("Content-Type: {}", self.kind()),
-        ];
-        match length {
-            Some(length) => lines.push(format!("Content-Length: {length}")),
-            None if self.takes.old => {}
-            None => lines.push("Transfer-Encoding: chunked".into()),
-        }
-        lines.extend(self.wait.map(|seconds| format!("Retry-After: {seconds}")));
-        if self.takes.last || self.takes.old {
-            lines.push("Connection: close".into());
-        }
-        (lines.join("\r\n") + "\r\n\r\n").into_bytes()
     }
 }

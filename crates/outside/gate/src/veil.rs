@@ -38,6 +38,11 @@ impl Veil {
         passed
     }
 
+    /// Whether a text holds one of them.
+    pub(crate) fn holds(&self, text: &[u8]) -> bool {
+        self.secrets.iter().any(|secret| find(text, secret).is_some())
+    }
+
     fn blank(&mut self, text: &mut [u8]) {
         for secret in &self.secrets {
             let mut from = 0;

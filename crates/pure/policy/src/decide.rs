@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
+use crate::mcp::Message;
 use crate::{
     Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls,
     special,
@@ -25,6 +26,8 @@ pub(crate) struct Member {
     reads: bool,
     /// Whether any comes from a route to a model.
     routes: bool,
+    /// Whether any is about MCP.
+    speaks: bool,
 }
 
 /// One connection out of the cell, or one request on it.
@@ -46,7 +49,8 @@ pub struct Egress<'a> {
 pub enum Decision<'a> {
     /// Every policy allows it.
     Allow(Permit<'a>),
-    /// Every policy allows the connection, and at least one decides its requests, each by itself: they must be read.
+    /// Every policy allows it as far as what is said is, and at least one decides that: the requests of a connection, each
+    /// by itself, or what a request says where MCP is spoken. It must be read.
     Read,
     /// No policy denies it, and at least one wants the operator asked.
     Ask(Refusal),
@@ -115,7 +119,7 @@ pub enum Reason {
     AskFirst,
     /// The name has no address.
     NoAddress,
-    /// An address where requests are decided, by a name where none are.
+    /// An address where requests are decided, or messages of MCP, by a name where none are.
     ReadThere,
     /// An address other than the one that was allowed.
     OtherAddress,
@@ -168,6 +172,17 @@ impl Conjunction {
         self.0.iter().any(|member| member.reads(egress))
     }
 
+    /// Whether a request is one of MCP.
+    pub(crate) fn speaks(&self, egress: &Egress<'_>) -> bool {
+        let of = |request| self.0.iter().any(|member| member.speaks(egress.host, egress.port, request));
+        egress.request.is_some_and(of)
+    }
+
+    /// Whether what is not read yet decides.
+    fn must_read(&self, egress: &Egress<'_>) -> bool {
+        self.0.iter().any(|member| member.must_read(egress))
+    }
+
     pub(crate) fn members(&self) -> &[Member] {
         &self.0
     }
@@ -189,7 +204,9 @@ impl Member {
     fn new(policy: Policy) -> Member {
         let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
         let (reads, routes) = (policy.network.reads(), !policy.inference.routes.is_empty());
-        Member { policy, allow, deny, reads, routes }
+        let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
+        let speaks = rules.any(|rule| rule.protocol == Protocol::Mcp);
+        Member { policy, allow, deny, reads, routes, speaks }
     }
 
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
@@ -220,10 +237,22 @@ impl Member {
         let allow = &self.policy.network.allow;
         // Where a name leads may be named for any kind of request: that of the name itself was looked at.
         let taken = if host == egress.host { Request::is_taken } else { Request::fits };
-        // A connection may be made for the sake of any request.
+        // What a rule about MCP means, no other kind of rule allows. Where a name leads is no matter of what is said.
+        let mcp = |request: &Request| {
+            host == egress.host && self.is_mcp(&self.allow, &self.policy.network.allow, (host, egress.port), request)
+        };
+        let mcp = egress.request.filter(|_| self.speaks).is_some_and(mcp);
+        let said = |rule: &Rule, request: &Request| match request.message() {
+            Some(message) if rule.protocol == Protocol::Mcp && host == egress.host => rule.mcp.takes(message),
+            Some(Message::Granted(_)) if host == egress.host => false,
+            _ => !mcp || rule.protocol == Protocol::Mcp,
+        };
+        // A connection may be made for the sake of any request, and a request of any message.
         let asks = |rule: &Rule| {
             // Where a request is read, nothing passes as TLS that is not.
-            egress.request.is_none_or(|request| rule.tls == Tls::Read && taken(request, rule, true))
+            egress
+                .request
+                .is_none_or(|request| rule.tls == Tls::Read && taken(request, rule, true) && said(rule, request))
         };
         let takes = |rule: &Rule| port_fits(rule, host, egress.port) && rule.takes(egress.program) && asks(rule);
         // A route is more than an open host, and what the operator says of paths more than a route.
@@ -239,8 +268,14 @@ impl Member {
     /// A deny rule holds for every program: an unknown one must not slip past it.
     fn denial(&self, host: &Host, port: u16, request: Option<&Request>) -> Option<&Rule> {
         let deny = &self.policy.network.deny;
+        let said = |rule: &Rule, request: &Request| match request.message() {
+            _ if rule.protocol != Protocol::Mcp => true,
+            Some(message) => rule.mcp.means(message),
+            // What is not read yet may be anything.
+            None => rule.mcp.is_empty(),
+        };
         let means = |rule: &Rule| match request {
-            Some(request) => request.is_taken(rule, false),
+            Some(request) => request.is_taken(rule, false) && said(rule, request),
             None => !rule.is_about_requests(),
         };
         let fits = |rule: &Rule| rule.to.port.is_none_or(|named| named == port) && means(rule);
@@ -250,6 +285,22 @@ impl Member {
     /// Whether what is said to this destination must be read, whoever says it, but for TLS that a rule lets pass.
     pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
         !self.passes(egress) && self.reader(egress.host, egress.port).is_some()
+    }
+
+    /// Whether a request is one of MCP, whoever makes it: some rule about that may mean it.
+    pub(crate) fn speaks(&self, host: &Host, port: u16, request: &Request) -> bool {
+        let network = &self.policy.network;
+        self.is_mcp(&self.allow, &network.allow, (host, port), request)
+            || self.is_mcp(&self.deny, &network.deny, (host, port), request)
+    }
+
+    fn is_mcp(&self, index: &Index, rules: &[Rule], (host, port): (&Host, u16), request: &Request) -> bool {
+        let of = |rule: &Rule| {
+            let here = rule.protocol == Protocol::Mcp && rule.to.port.is_none_or(|named| named == port);
+            here && !request.is_websocket() && request.touches(&rule.paths)
+        };
+        // Every rule of the host is looked at: what some server may read counts, however a path begins.
+        self.speaks && index.find(host, None, |position| of(&rules[position])).is_some()
     }
 
     /// A rule that has requests to this destination decided.
@@ -262,6 +313,14 @@ impl Member {
         let allowing = self.allow.find(host, None, |position| of(&network.allow[position]));
         let denying = || self.deny.find(host, None, |position| of(&network.deny[position]));
         allowing.map(|position| &network.allow[position]).or_else(|| denying().map(|position| &network.deny[position]))
+    }
+
+    /// The same where a request may be known already, but not what it says.
+    pub(crate) fn must_read(&self, egress: &Egress<'_>) -> bool {
+        match egress.request {
+            None => self.reads(egress),
+            Some(request) => request.message().is_none() && self.speaks(egress.host, egress.port, request),
+        }
     }
 
     /// Whether a rule lets TLS to this very name pass unread.
@@ -325,7 +384,7 @@ pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision
     }
     match (ask, last) {
         (Some(refusal), _) => Decision::Ask(refusal),
-        (None, Some(_)) if egress.request.is_none() && conjunction.reads(egress) => Decision::Read,
+        (None, Some(_)) if conjunction.must_read(egress) => Decision::Read,
         (None, None) => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
         (None, Some(rule)) => Decision::Allow(Permit { conjunction, egress: *egress, rule }),
     }
@@ -411,6 +470,14 @@ impl Permit<'_> {
             // A name leads there on which no request is decided: what is said there would pass unread.
             if let (None, Some(rule)) = (self.egress.request, member.reader(&Host::Address(address), port)) {
                 return Err(Refusal::new(Reason::ReadThere, name, &self.egress, Some(rule.to_string())));
+            }
+            // The same of a request that was not read as MCP, though the address names it so.
+            let unread = |request: &Request| {
+                request.message().is_none() && member.speaks(&Host::Address(address), port, request)
+            };
+            if self.egress.request.is_some_and(unread) {
+                let rule = member.reader(&Host::Address(address), port).map(Rule::to_string);
+                return Err(Refusal::new(Reason::ReadThere, name, &self.egress, rule));
             }
             if let Some(rule) = member.denial(&Host::Address(address), port, self.egress.request) {
                 return Err(Refusal::new(Reason::DeniedByRule, name, &self.egress, Some(rule.to_string())));

@@ -1,12 +1,14 @@
 //! Examples in a policy: what its writer says must come out, run by `bastide policy test`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mcp::Message;
 use crate::{
     Access, CanonicalPath, Conjunction, Decision, Egress, FileAnswer, Host, Method, Outcome, Place, Policy, Request,
-    decide, explain, file, print,
+    RequestError, decide, explain, file, print,
 };
 
 /// One example.
@@ -34,6 +36,23 @@ pub enum Example {
         method: Method,
         /// The path, as a request has it.
         path: String,
+        /// The executable; none is an unknown program.
+        program: Option<CanonicalPath>,
+        /// What becomes of it.
+        expect: Outcome,
+    },
+    /// A tool of a server that speaks MCP is called.
+    Call {
+        /// The destination.
+        host: Host,
+        /// Its port.
+        port: u16,
+        /// The path, as a request has it.
+        path: String,
+        /// The tool.
+        tool: String,
+        /// What it is called with: texts by their names.
+        arguments: BTreeMap<String, String>,
         /// The executable; none is an unknown program.
         program: Option<CanonicalPath>,
         /// What becomes of it.
@@ -128,16 +147,13 @@ fn judge(
             (found.name(), text, found == *expect)
         }
         Example::Request { host, port, method, path, program, expect } => {
-            let chain = chain(program.as_ref());
-            match Request::new(method.as_str(), path) {
-                Ok(request) => {
-                    let request = Some(&request);
-                    let egress = Egress { host, port: *port, program: chain.as_deref(), request };
-                    let (found, text) = egress_comes_to(conjunction, &egress);
-                    (found.name(), text, found == *expect)
-                }
-                Err(error) => (Outcome::Deny.name(), error.to_string(), *expect == Outcome::Deny),
-            }
+            let request = Request::new(method.as_str(), path);
+            asked(conjunction, (host, *port), program.as_ref(), request, *expect)
+        }
+        Example::Call { host, port, path, tool, arguments, program, expect } => {
+            let arguments = arguments.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            let request = Request::new("POST", path).map(|request| request.saying(Message::call(tool, arguments)));
+            asked(conjunction, (host, *port), program.as_ref(), request, *expect)
         }
         Example::Read { path, expect } => {
             let answer = look(path);
@@ -150,6 +166,24 @@ fn judge(
             let found = answer.as_ref().map_or(Writing::Refused, writing);
             (found.name(), told(answer), found == *expect)
         }
+    }
+}
+
+fn asked(
+    conjunction: &Conjunction,
+    (host, port): (&Host, u16),
+    program: Option<&CanonicalPath>,
+    request: Result<Request, RequestError>,
+    expect: Outcome,
+) -> (&'static str, String, bool) {
+    match request {
+        Ok(request) => {
+            let chain = chain(program);
+            let egress = Egress { host, port, program: chain.as_deref(), request: Some(&request) };
+            let (found, text) = egress_comes_to(conjunction, &egress);
+            (found.name(), text, found == expect)
+        }
+        Err(error) => (Outcome::Deny.name(), error.to_string(), expect == Outcome::Deny),
     }
 }
 
@@ -248,6 +282,20 @@ impl fmt::Display for Example {
                 let (program, method) = (program.unwrap_or_default(), method.as_str());
                 let request = print::quoted(&format!("{method} {host}:{port}{path}"));
                 write!(formatter, "{{request: {request}{program}, expect: {}}}", expect.name())
+            }
+            Example::Call { host, port, path, tool, arguments, program, expect } => {
+                let (to, tool) = (print::quoted(&format!("{host}:{port}{path}")), print::quoted(tool));
+                write!(formatter, "{{to: {to}, tool: {tool}")?;
+                let said =
+                    |(name, value): (&String, &String)| format!("{}: {}", print::quoted(name), print::quoted(value));
+                if !arguments.is_empty() {
+                    let said: Vec<String> = arguments.iter().map(said).collect();
+                    write!(formatter, ", arguments: {{{}}}", said.join(", "))?;
+                }
+                if let Some(path) = program {
+                    write!(formatter, ", program: {}", print::quoted(path.as_str()))?;
+                }
+                write!(formatter, ", expect: {}}}", expect.name())
             }
             Example::Read { path, expect } => write!(formatter, "{{read: {path}, expect: {}}}", expect.name()),
             Example::Write { path, expect } => write!(formatter, "{{write: {path}, expect: {}}}", expect.name()),

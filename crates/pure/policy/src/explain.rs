@@ -59,8 +59,9 @@ pub fn explain(conjunction: &Conjunction, egress: &Egress<'_>) -> Explanation {
     let part = |member: &crate::decide::Member| {
         let (outcome, rule, text) = match member.judge(egress) {
             Verdict::Denied(rule) => (Outcome::Deny, Some(rule), format!("denied by {rule}")),
-            Verdict::Allowed(rule) if egress.request.is_none() && member.reads(egress) => {
-                (Outcome::Read, Some(rule), format!("each request is decided by itself; {rule} allows some"))
+            Verdict::Allowed(rule) if member.must_read(egress) => {
+                let what = if egress.request.is_none() { "request" } else { "message" };
+                (Outcome::Read, Some(rule), format!("each {what} is decided by itself; {rule} allows some"))
             }
             Verdict::Allowed(rule) => (Outcome::Allow, Some(rule), format!("allowed by {rule}")),
             Verdict::Unnamed(Default::Deny) => (Outcome::Deny, None, "no rule matches; the default is deny".into()),

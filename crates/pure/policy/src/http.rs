@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mcp::Message;
 use crate::{Host, HostError, Protocol, Rule};
 
 /// Longest path, in bytes.
@@ -32,6 +33,8 @@ pub struct Request {
     headers: Vec<(String, Vec<u8>)>,
     /// It makes its connection a WebSocket.
     websocket: bool,
+    /// What it says, where MCP is spoken and that was read.
+    message: Option<Box<Message>>,
 }
 
 /// Names and values of a query, decoded.
@@ -161,6 +164,7 @@ impl Request {
             query: Query::read(query),
             headers: Vec::new(),
             websocket: false,
+            message: None,
         })
     }
 
@@ -175,6 +179,27 @@ impl Request {
     #[must_use]
     pub fn for_websocket(self) -> Request {
         Request { websocket: true, ..self }
+    }
+
+    /// The same with what it says, where MCP is spoken.
+    #[must_use]
+    pub fn saying(&self, message: Message) -> Request {
+        // What it said before may be long, and is not copied.
+        Request {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            readings: self.readings.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            websocket: self.websocket,
+            message: Some(Box::new(message)),
+        }
+    }
+
+    /// What it says, where MCP is spoken and that was read.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        self.message.as_deref()
     }
 
     /// Whether it makes its connection a WebSocket.
@@ -206,6 +231,11 @@ impl Request {
     pub fn lies_in(&self, paths: &[PathPattern]) -> bool {
         let taken = |reading: &Reading| paths.iter().any(|path| path.takes(reading, false));
         paths.is_empty() || self.readings.iter().all(taken)
+    }
+
+    /// The same in any way in which it may be read.
+    pub(crate) fn touches(&self, paths: &[PathPattern]) -> bool {
+        paths.is_empty() || self.readings.iter().any(|reading| paths.iter().any(|path| path.takes(reading, true)))
     }
 
     /// Whether its query has a field of this name, however it may be read.
@@ -409,6 +439,9 @@ pub fn header(name: &str) -> Result<String, RequestError> {
 impl fmt::Display for Request {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.websocket { " as a WebSocket" } else { "" };
+        if let Some(message) = self.message() {
+            write!(formatter, "{message} by ")?;
+        }
         write!(formatter, "{} {}{kind}", self.method.as_str(), self.path)
     }
 }

@@ -17,6 +17,7 @@ mod http;
 pub mod import;
 mod index;
 mod inference;
+pub mod mcp;
 mod model;
 mod observed;
 mod path;

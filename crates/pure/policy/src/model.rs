@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mcp::Mcp;
 use crate::{
     CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern, ProgramPattern,
     Target, ValuePattern, print,
@@ -205,6 +206,9 @@ pub struct Rule {
     /// Headers that a request has, by their names in lower case.
     #[serde(default)]
     pub headers: BTreeMap<String, ValuePattern>,
+    /// Which messages, where MCP is spoken.
+    #[serde(default)]
+    pub mcp: Mcp,
     /// How much may be asked by an allow rule.
     #[serde(default)]
     pub bounds: Bounds,
@@ -288,13 +292,15 @@ pub enum Protocol {
     Http,
     /// The same, and the rule is about requests that make their connection a WebSocket, whose messages are read then.
     Websocket,
+    /// The same, and what the rule is about is the Model Context Protocol: every message is read and decided by itself.
+    Mcp,
 }
 
 impl Protocol {
     /// Whether a rule with it has requests read and decided one by one.
     #[must_use]
     pub const fn reads(self) -> bool {
-        matches!(self, Protocol::Http | Protocol::Websocket)
+        matches!(self, Protocol::Http | Protocol::Websocket | Protocol::Mcp)
     }
 }
 
@@ -311,6 +317,13 @@ impl Rule {
             paths: Vec::new(),
             query: BTreeMap::new(),
             headers: BTreeMap::new(),
+            mcp: Mcp {
+                tools: None,
+                arguments: BTreeMap::new(),
+                resources: None,
+                prompts: None,
+                grant: BTreeSet::new(),
+            },
             bounds: Bounds { body: None, rate: None, budget: None },
             tls: Tls::Read,
             credential: None,
@@ -321,7 +334,8 @@ impl Rule {
     /// Whether it means some requests and not others.
     #[must_use]
     pub fn is_about_requests(&self) -> bool {
-        let some = !self.methods.is_empty() || !self.paths.is_empty() || self.protocol == Protocol::Websocket;
+        let kind = matches!(self.protocol, Protocol::Websocket | Protocol::Mcp);
+        let some = !self.methods.is_empty() || !self.paths.is_empty() || kind;
         some || !self.query.is_empty() || !self.headers.is_empty()
     }
 
@@ -373,8 +387,9 @@ impl Rule {
         // What passes unread passes beside what is denied about requests, so nothing else covers it.
         let same = self.tls == other.tls && self.credential == other.credential && self.inference == other.inference;
         let unread = other.protocol != Protocol::Tcp || self.protocol == Protocol::Tcp;
-        // A WebSocket is allowed by what names it, and by nothing else.
-        let kind = (self.protocol == Protocol::Websocket) == (other.protocol == Protocol::Websocket);
+        // A WebSocket is allowed by what names it, and by nothing else. So is what is said where MCP is spoken.
+        let own = |rule: &Rule| (rule.protocol == Protocol::Websocket, rule.protocol == Protocol::Mcp);
+        let kind = own(self) == own(other) && self.mcp.covers(&other.mcp);
         methods && paths && fields && self.bounds.covers(&other.bounds) && same && unread && kind
     }
 }
@@ -401,6 +416,9 @@ impl fmt::Display for Rule {
         if self.protocol == Protocol::Websocket {
             formatter.write_str(", protocol: websocket")?;
         }
+        if self.protocol == Protocol::Mcp {
+            formatter.write_str(", protocol: mcp")?;
+        }
         if !self.methods.is_empty() {
             let names: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
             write!(formatter, ", methods: [{}]", names.join(", "))?;
@@ -418,6 +436,7 @@ impl fmt::Display for Rule {
                 write!(formatter, ", {key}: {{{}}}", said.join(", "))?;
             }
         }
+        self.mcp.fmt(formatter)?;
         let Bounds { body, rate, budget } = self.bounds;
         let size = |value: u64| print::quantity(Limit::Memory, value);
         let bounds =

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::mcp::{Mcp, TextPattern};
 use crate::suggest::smallest;
 use crate::{
     Egress, Host, Method, Outcome, PathPattern, ProgramPattern, Protocol, Request, Rule, Target, print, special,
@@ -33,6 +34,13 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
     let mut rules: BTreeMap<Place, Found> = BTreeMap::new();
     let place = |request: &Observed| (request.host.to_string(), request.port);
     let read: BTreeSet<_> = requests.iter().filter(|request| request.request.is_some()).map(place).collect();
+    let spoken: BTreeSet<_> = requests
+        .iter()
+        .filter_map(|request| {
+            let asked = request.request.as_ref().filter(|asked| asked.message().is_some())?;
+            Some((place(request), asked.path()))
+        })
+        .collect();
     let (mut left, mut closed) = (BTreeSet::new(), BTreeSet::new());
     for request in requests {
         let program = (!request.program.is_empty()).then_some(request.program.as_slice());
@@ -47,9 +55,13 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
         if asked.is_none() && read.contains(&place(request)) {
             continue;
         }
-        match smallest(&Egress { host: &request.host, port: request.port, program, request: asked }) {
+        // What says nothing goes where messages go.
+        let mcp = asked.is_some_and(|asked| spoken.contains(&(place(request), asked.path())));
+        match smallest(&Egress { host: &request.host, port: request.port, program, request: asked }, mcp) {
             Some(rule) => {
-                let place = Place { to: rule.to, protocol: rule.protocol, methods: rule.methods, paths: rule.paths };
+                let mcp = (rule.protocol == Protocol::Mcp).then_some(rule.mcp);
+                let Rule { to, protocol, methods, paths, .. } = rule;
+                let place = Place { to, protocol, methods, mcp, paths };
                 rules.entry(place).or_default().add(rule.programs, request.outcome);
             }
             None => {
@@ -89,13 +101,15 @@ struct Place {
     to: Target,
     protocol: Protocol,
     methods: Vec<Method>,
+    /// What was said, where that was MCP.
+    mcp: Option<Mcp>,
     paths: Vec<PathPattern>,
 }
 
 /// Without what is allowed with another request anyway: one that may be read as `/a/b` brings that along.
 fn needed(rules: BTreeMap<Place, Found>) -> BTreeMap<Place, Found> {
     let brings = |wide: &Place, place: &Place| {
-        (&wide.to, wide.protocol, &wide.methods) == (&place.to, place.protocol, &place.methods)
+        (&wide.to, wide.protocol, &wide.methods, &wide.mcp) == (&place.to, place.protocol, &place.methods, &place.mcp)
             && wide.paths.len() > place.paths.len()
             && place.paths.iter().all(|path| wide.paths.contains(path))
     };
@@ -119,10 +133,13 @@ fn joined(rules: BTreeMap<Place, Found>) -> Vec<(Place, Found)> {
     let mut joined: Vec<(Place, Found)> = Vec::new();
     for (place, found) in rules {
         match joined.last_mut() {
-            Some((last, same))
-                if *same == found
-                    && (&last.to, last.protocol, &last.methods) == (&place.to, place.protocol, &place.methods) =>
-            {
+            Some((last, same)) if *same == found && last.goes_on_with(&place) => {
+                if let (Some(mcp), Some(more)) = (&mut last.mcp, place.mcp) {
+                    add(&mut mcp.tools, more.tools);
+                    add(&mut mcp.resources, more.resources);
+                    add(&mut mcp.prompts, more.prompts);
+                    mcp.grant.extend(more.grant);
+                }
                 let new = place.paths.into_iter().filter(|path| !last.paths.contains(path)).collect::<Vec<_>>();
                 last.paths.extend(new);
             }
@@ -130,6 +147,26 @@ fn joined(rules: BTreeMap<Place, Found>) -> Vec<(Place, Found)> {
         }
     }
     joined
+}
+
+impl Place {
+    /// Whether both stand in one rule: of one path every message does.
+    fn goes_on_with(&self, other: &Place) -> bool {
+        let same = (&self.to, self.protocol, &self.methods) == (&other.to, other.protocol, &other.methods);
+        match (&self.mcp, &other.mcp) {
+            (Some(_), Some(_)) => same && self.paths == other.paths,
+            (None, None) => same,
+            _ => false,
+        }
+    }
+}
+
+fn add(list: &mut Option<Vec<TextPattern>>, more: Option<Vec<TextPattern>>) {
+    if let Some(more) = more {
+        let list = list.get_or_insert_default();
+        list.extend(more);
+        list.dedup();
+    }
 }
 
 /// Who asked for it, and what came of it.
@@ -147,7 +184,7 @@ impl Found {
         self.known.extend(programs);
     }
 
-    fn line(self, Place { to, protocol, methods, paths }: Place) -> String {
+    fn line(self, Place { to, protocol, methods, mcp, paths }: Place) -> String {
         let mut said = Vec::new();
         if self.refused {
             said.push("refused in the run");
@@ -157,6 +194,7 @@ impl Found {
         }
         let programs = if self.unknown { Vec::new() } else { self.known.into_iter().collect() };
         let said = if said.is_empty() { String::new() } else { format!(" # {}", said.join("; ")) };
-        format!("    - {}{said}\n", Rule { programs, protocol, methods, paths, ..Rule::to(to) })
+        let mcp = mcp.unwrap_or_default();
+        format!("    - {}{said}\n", Rule { programs, protocol, methods, paths, mcp, ..Rule::to(to) })
     }
 }

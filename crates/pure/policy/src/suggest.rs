@@ -5,8 +5,14 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Member, Verdict};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::mcp::{Mcp, Message, TextPattern};
 use crate::{
-    Conjunction, Decision, Egress, Host, HostPattern, Policy, ProgramPattern, Protocol, Rule, Target, decide, special,
+    Conjunction, Decision, Egress, Host, HostPattern, Policy, ProgramPattern, Protocol, Request, Rule, Target, decide,
+    special,
 };
 
 /// A rule, and the policies that would need it.
@@ -32,7 +38,32 @@ pub fn suggest(conjunction: &Conjunction, egress: &Egress<'_>) -> Option<Suggest
     // A rule about requests where none is read would have all others read too.
     // A WebSocket is asked for only where requests are read already, and allowed by no other kind of rule.
     let request = egress.request.filter(|request| request.is_websocket() || conjunction.reads(egress));
-    suggestion(conjunction, egress, smallest(&Egress { request, ..*egress })?, written, lacks)
+    let mut rule = smallest(&Egress { request, ..*egress }, conjunction.speaks(egress))?;
+    if let Some(Message::Tool { name, arguments: Some(arguments) }) = request.and_then(Request::message) {
+        let any = request.map(|request| request.saying(Message::Tool { name: name.clone(), arguments: None }));
+        if let Decision::Allow(_) = decide(conjunction, &Egress { request: any.as_ref(), ..*egress }) {
+            // It was refused for what it is called with.
+            rule.mcp.arguments = literal(arguments)?;
+        }
+    }
+    suggestion(conjunction, egress, rule, written, lacks)
+}
+
+/// The patterns that mean these arguments and no others.
+fn literal(arguments: &serde_json::Map<String, Value>) -> Option<BTreeMap<String, Vec<TextPattern>>> {
+    let one = |(name, value): (&String, &Value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => return None,
+        };
+        Some((name.clone(), vec![TextPattern::literal(&text)?]))
+    };
+    arguments
+        .iter()
+        .map(one)
+        .collect::<Option<BTreeMap<_, _>>>()
+        .filter(|found| !found.contains_key(crate::mcp::OTHERS))
 }
 
 /// The smallest rule by which an allowed name may lead to an address in a special range, checked by
@@ -44,7 +75,7 @@ pub fn suggest_address(conjunction: &Conjunction, egress: &Egress<'_>, address: 
     let Decision::Allow(_) = decide(conjunction, egress) else { return None };
     let found = special(address)?;
     let canonical = address.to_canonical();
-    let rule = smallest(&Egress { host: &Host::Address(canonical), request: None, ..*egress })?;
+    let rule = smallest(&Egress { host: &Host::Address(canonical), request: None, ..*egress }, false)?;
     suggestion(conjunction, egress, rule, Some(address), |member| !member.names(egress, canonical, found))
 }
 
@@ -69,13 +100,16 @@ fn suggestion(
     let allowed = match (decide(&widened, egress), address) {
         (Decision::Allow(permit), Some(address)) => permit.pin(&[address]).is_ok(),
         (Decision::Allow(_), None) => true,
+        // What will be said there is decided then.
+        (Decision::Read, None) => egress.request.is_some(),
         _ => false,
     };
     let every_program = rule.programs.is_empty();
     (allowed && !policies.is_empty()).then_some(Suggestion { rule, every_program, policies })
 }
 
-pub(crate) fn smallest(egress: &Egress<'_>) -> Option<Rule> {
+/// The rule for one request, `mcp` where that is spoken there.
+pub(crate) fn smallest(egress: &Egress<'_>, mcp: bool) -> Option<Rule> {
     let host = match egress.host {
         Host::Name(name) => HostPattern::Exact(name.clone()),
         Host::Address(address) => HostPattern::Address(address.to_canonical()),
@@ -92,11 +126,28 @@ pub(crate) fn smallest(egress: &Egress<'_>) -> Option<Rule> {
         Some(request) if request.is_websocket() => {
             Rule { protocol: Protocol::Websocket, paths: request.patterns(), ..rule }
         }
+        Some(request) if mcp || request.message().is_some() => {
+            let mcp = about(request.message())?;
+            Rule { protocol: Protocol::Mcp, paths: request.patterns(), mcp, ..rule }
+        }
         Some(request) => Rule {
             protocol: Protocol::Http,
             methods: vec![request.method().clone()],
             paths: request.patterns(),
             ..rule
         },
+    })
+}
+
+/// What a rule about one message says.
+fn about(message: Option<&Message>) -> Option<Mcp> {
+    let one = |name: &str| Some(vec![TextPattern::literal(name)?]);
+    let none = Mcp { tools: Some(Vec::new()), ..Mcp::default() };
+    Some(match message {
+        None | Some(Message::Plain { .. }) => none,
+        Some(Message::Tool { name, .. }) => Mcp { tools: Some(one(name)?), ..none },
+        Some(Message::Resource { uri, .. }) => Mcp { tools: None, resources: Some(one(uri)?), ..none },
+        Some(Message::Prompt { name, .. }) => Mcp { tools: None, prompts: Some(one(name)?), ..none },
+        Some(Message::Granted(grant)) => Mcp { grant: [*grant].into(), ..none },
     })
 }

@@ -152,6 +152,7 @@ impl Event {
             self.kind,
             Kind::Connect { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Request { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Mcp { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Model { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::FileRefused { path: Some(_), .. }
@@ -258,13 +259,47 @@ pub enum Kind {
         /// The smallest rule that would allow it.
         suggestion: Option<String>,
     },
-    /// Something was said in a conversation with a model, for the first time as far as this record knows.
+    /// A message of MCP: said to a server, in the place of its [`Kind::Request`]; or by one, where that wants what it is not
+    /// granted, or describes what it offers in another way than before.
+    Mcp {
+        /// The process, when the watcher knew it.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// The name, or the address where none was looked up.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The path and the query, as the program wrote them.
+        target: String,
+        /// `tools/call` and the like; empty where the program answers what the server asked.
+        method: String,
+        /// The tool, the resource or the prompt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The beginning of what a tool is called with.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
+        /// The server said it.
+        #[serde(default, skip_serializing_if = "no")]
+        server: bool,
+        /// What was decided.
+        verdict: Verdict,
+        /// The rule that decided.
+        rule: Option<String>,
+        /// Why it was not allowed.
+        reason: Option<String>,
+        /// The smallest rule that would allow it.
+        suggestion: Option<String>,
+    },
+    /// Something was said in a conversation with a model, or by a server of tools, for the first time as far as this record
+    /// knows.
     Said {
-        /// Who says it, by the request's own claim: `system`, `user`, `assistant`, `tool`.
+        /// Who says it, by the request's own claim: `system`, `user`, `assistant`, `tool`; `server` of MCP.
         speaker: String,
-        /// `text`, `thinking`, `tool-call`, `tool-result`, or the type of what is no text.
+        /// `text`, `thinking`, `tool-call`, `tool-result`, `description`, or the type of what is no text.
         form: String,
-        /// The name of the tool that is called.
+        /// The name of the tool that is called, or described.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tool: Option<String>,
         /// The beginning of it.
@@ -403,6 +438,12 @@ pub enum Kind {
     /// Something that a later version writes. Read, never written.
     #[serde(other)]
     Unknown,
+}
+
+/// Serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn no(is: &bool) -> bool {
+    !*is
 }
 
 /// Serde hands over a reference.

@@ -88,6 +88,9 @@ impl Summary {
             Kind::Request { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
                 self.count(host, Some(*port), *verdict);
             }
+            Kind::Mcp { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
+                self.count(host, Some(*port), *verdict);
+            }
             Kind::Model { host, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
                 self.count(host, None, *verdict);
             }

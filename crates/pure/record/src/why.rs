@@ -99,7 +99,8 @@ impl Explanation {
     fn judge(&mut self, kind: &Kind) {
         match kind {
             Kind::Connect { verdict, rule, reason, program, suggestion, .. }
-            | Kind::Request { verdict, rule, reason, program, suggestion, .. } => {
+            | Kind::Request { verdict, rule, reason, program, suggestion, .. }
+            | Kind::Mcp { verdict, rule, reason, program, suggestion, .. } => {
                 self.verdict = Some(*verdict);
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
@@ -232,12 +233,27 @@ pub fn describe(kind: &Kind) -> String {
             let kind = if *websocket { " for a WebSocket" } else { "" };
             format!("request{kind}{asked}{by} to `{at}` {verdict}")
         }
+        Kind::Mcp { host, port, method, name, words, server, verdict, program, .. } => {
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+            let at = word(&Target::new(host, Some(*port)).to_string());
+            let name = name.as_ref().map(|name| format!(" `{}`", word(&beginning(name)))).unwrap_or_default();
+            let with = if words.is_empty() { String::new() } else { format!(" with `{}`", word(&beginning(words))) };
+            let what = if method.is_empty() { "answer".into() } else { format!("`{}`", word(method)) };
+            match server {
+                true => format!("{what}{name} by `{at}`{by} {verdict}"),
+                false => format!("{what}{name}{with}{by} to `{at}` {verdict}"),
+            }
+        }
         Kind::Said { speaker, form, tool, words, standing, .. } => {
             let who = match (speaker.as_str(), form.as_str()) {
                 (_, "tool-call") => format!("call of `{}`", word(tool.as_deref().unwrap_or_default())),
                 (_, "tool-result") | ("tool", _) => "result of a tool".into(),
                 ("system", "text") => "system prompt".into(),
                 ("user", "text") if standing == "attested" => "the operator's words".into(),
+                ("server", "description") => match tool {
+                    Some(tool) => format!("description of `{}`", word(tool)),
+                    None => "instructions of a server".into(),
+                },
                 (speaker, "text") => word(speaker),
                 (speaker, form) => format!("{}, {}", word(speaker), word(form)),
             };

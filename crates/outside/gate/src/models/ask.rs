@@ -101,7 +101,7 @@ pub(super) async fn unreached(
 }
 
 /// Says a whole answer, and nothing more on the connection.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
     text: &[u8],
 ) -> io::Result<Option<Vec<u8>>> {

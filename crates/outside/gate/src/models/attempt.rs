@@ -16,7 +16,7 @@ use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
 use crate::head::Body;
-use crate::look::{Look, Unread};
+use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
 use crate::requests::{Course, Requests};
 use crate::turn::{Takes, Turn};
@@ -71,7 +71,7 @@ impl<'a> Requests<'a> {
             return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
         }
         let outer = outer(asked, planned, &sent, model)?;
-        let Leave { meter, loan } = match self.let_out(&outer, course).await {
+        let Leave { meter, loan, .. } = match self.let_out(&outer, course).await {
             Ok(leave) => leave,
             Err(closed) => {
                 passage.unanswered(model, &closed.why.to_string());
@@ -103,7 +103,8 @@ impl<'a> Requests<'a> {
         let mut hearing = Hearing::new(planned.endpoint, more);
         let (carried, found) = {
             let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
-            let look = Look::turning(veil, Some(&mut hearing), turn.as_mut());
+            let turn = turn.as_mut().map(|turn| turn as &mut dyn Turns);
+            let look = Look::turning(veil, Some(&mut hearing), turn);
             let mut look = look.within(self.room.heard()).last(whole.last);
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
             let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
@@ -157,7 +158,7 @@ fn outer(asked: &Asked, planned: &Planned<'_>, sent: &Sent<'_>, model: EventId) 
 }
 
 /// Whether a program knows nothing of chunks.
-fn is_old(head: &[u8]) -> bool {
+pub(crate) fn is_old(head: &[u8]) -> bool {
     head.split(|byte| *byte == b'\r').next().is_some_and(|line| line.ends_with(b"HTTP/1.0"))
 }
 

@@ -11,7 +11,8 @@ mod sent;
 mod unique;
 
 pub use account::Models;
-pub(crate) use ask::Whole;
+pub(crate) use ask::{Whole, answer};
+pub(crate) use attempt::is_old;
 pub(crate) use listen::Hearing;
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
 pub(crate) use refusal::{Failure, say};

@@ -81,7 +81,7 @@ impl<'a> Requests<'a> {
         inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         (head, said): (&[u8], Vec<u8>),
         asked: &Asked,
-        Leave { meter, loan }: Leave,
+        Leave { meter, loan, .. }: Leave,
         exchange: &Exchange,
         course: &mut Course<'a>,
     ) -> Result<(), Broken> {

@@ -240,11 +240,13 @@ fn command(session: &store::SessionDirectory) -> String {
 }
 
 fn observed(kind: Kind) -> Option<Observed> {
-    let asked = why::request(&kind);
+    let (asked, said) = (why::request(&kind), why::message(&kind));
     let (host, port, program, verdict, request) = match kind {
         Kind::Connect { host, port, program, verdict, .. } => (host, port, program, verdict, None),
         // One that is odd is refused whatever a rule says.
         Kind::Request { host, port, program, verdict, .. } => (host, port, program, verdict, Some(asked?)),
+        // What a server would do is nothing that the run asked for.
+        Kind::Mcp { host, port, program, verdict, server: false, .. } => (host, port, program, verdict, Some(said?)),
         _ => return None,
     };
     let outcome = match verdict {

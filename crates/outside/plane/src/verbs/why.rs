@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 
+use policy::mcp::{Grant, Message};
 use policy::{Conjunction, Egress, Host, Request, Rule, Target, suggest, suggest_address};
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
 use wire::command::{Problem, Reply, Select, SessionState, WhyAnswer};
@@ -120,7 +121,9 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
 
 /// Whether it only says how often something was refused that stands there before.
 fn is_a_count(kind: &Kind) -> bool {
-    let (Kind::Connect { reason, .. } | Kind::Request { reason, .. }) = kind else { return false };
+    let (Kind::Connect { reason, .. } | Kind::Request { reason, .. } | Kind::Mcp { reason, .. }) = kind else {
+        return false;
+    };
     reason.as_deref().is_some_and(|reason| reason.ends_with("too fast to be recorded one by one"))
 }
 
@@ -129,6 +132,7 @@ fn ancestors(starts: &HashMap<u32, Entry>, entry: &Entry) -> Vec<Entry> {
     let mut next = match &entry.event.kind {
         Kind::Connect { pid, .. }
         | Kind::Request { pid, .. }
+        | Kind::Mcp { pid, .. }
         | Kind::Model { pid, .. }
         | Kind::FileRefused { pid, .. } => *pid,
         Kind::Exec { parent, .. } => Some(*parent),
@@ -192,6 +196,7 @@ fn allowed_now(session: &SessionDirectory, policy: &Conjunction, kind: &Kind) ->
     let (host, port, program, request) = match kind {
         Kind::Connect { host, port, program, .. } => (host, port, program, None),
         Kind::Request { host, port, program, .. } => (host, port, program, Some(request(kind)?)),
+        Kind::Mcp { host, port, program, .. } => (host, port, program, Some(message(kind)?)),
         _ => return None,
     };
     let revision = session.revision().filter(|revision| *revision > 1)?;
@@ -207,7 +212,9 @@ fn allowed_now(session: &SessionDirectory, policy: &Conjunction, kind: &Kind) ->
 fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
     match kind {
         // No rule about destinations lets out what a rule about data keeps in.
-        Kind::Request { rule: Some(rule), .. } if rule.starts_with("flows: ") => None,
+        Kind::Request { rule: Some(rule), .. } | Kind::Mcp { rule: Some(rule), .. } if rule.starts_with("flows: ") => {
+            None
+        }
         Kind::Connect { host, port, program, rule, .. } => {
             let host = Host::parse(host).ok()?;
             let program = (!program.is_empty()).then_some(program.as_slice());
@@ -221,6 +228,12 @@ fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
             let host = Host::parse(host).ok()?;
             let program = (!program.is_empty()).then_some(program.as_slice());
             let request = request(kind)?;
+            Some(suggest(policy, &Egress { host: &host, port: *port, program, request: Some(&request) })?.rule)
+        }
+        Kind::Mcp { host, port, program, .. } => {
+            let host = Host::parse(host).ok()?;
+            let program = (!program.is_empty()).then_some(program.as_slice());
+            let request = message(kind)?;
             Some(suggest(policy, &Egress { host: &host, port: *port, program, request: Some(&request) })?.rule)
         }
         Kind::Resolve { name, verdict: Verdict::Refused | Verdict::Asked, .. } => {
@@ -238,6 +251,15 @@ pub(super) fn request(kind: &Kind) -> Option<Request> {
     let Kind::Request { method, target, websocket, .. } = kind else { return None };
     let request = Request::new(method, target.split('?').next()?).ok()?;
     Some(if *websocket { request.for_websocket() } else { request })
+}
+
+/// A message of MCP as it was said, or as what a server may do is decided.
+pub(super) fn message(kind: &Kind) -> Option<Request> {
+    let Kind::Mcp { target, method, name, words, server, .. } = kind else { return None };
+    // Of what it describes in another way the method tells where.
+    let method = if *server && name.is_some() { Grant::Changes.method() } else { method };
+    let message = Message::recorded(method, name.as_deref(), words)?;
+    Some(Request::new("POST", target.split('?').next()?).ok()?.saying(message))
 }
 
 /// Whether it was about what the cell makes itself: no option brings the host's file there.

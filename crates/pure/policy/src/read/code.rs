@@ -93,7 +93,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         EXAMPLE,
         "An entry of `tests` is one of `{connect: HOST:PORT, program: PATH, expect: allow|read|ask|deny}`, \
-               `{request: \"METHOD HOST:PORT/PATH\", program: PATH, expect: allow|ask|deny}` (program optional), `{read: PATH, expect: readable|absent|hidden}`, `{write: PATH, expect: \
+               `{request: \"METHOD HOST:PORT/PATH\", program: PATH, expect: allow|read|ask|deny}`, `{to: \"HOST:PORT/PATH\", tool: NAME, arguments: {NAME: TEXT}, program: PATH, expect: allow|ask|deny}` (program and arguments optional), `{read: PATH, expect: readable|absent|hidden}`, `{write: PATH, expect: \
                writable|guarded|refused}`. A path without a leading `/` or `~/` is counted from the workspace.",
     ),
     (
@@ -136,6 +136,13 @@ pub const CODES: &[(&str, &str)] = &[
         "A preset is a blueprint with arguments, parted by `/`: `github:acme/widget`. One is missing, there is one too many, \
                  or one holds what no name of that kind does. `bastide policy presets` shows the form of each.",
     ),
+    (
+        MCP,
+        "`tools`, `arguments`, `resources`, `prompts` and `grant` stand in a rule with `protocol: mcp`, or with none. Each but \
+              `arguments` is a list; `tools: []` names none. A pattern is a text with `*` for any text without a slash and \
+              `**` for any text: `search_*`, `/repo/**`. `arguments` has patterns for each argument by its name, \
+              `\"*\"` for all others. `grant`, in an allow rule alone, is a list of sampling, elicitation, roots and changes. A credential goes into a header there, not into a field.",
+    ),
 ];
 
 pub(crate) const TOO_LARGE: &str = "E-POLICY-001";
@@ -166,6 +173,7 @@ pub(crate) const FLOW: &str = "E-POLICY-025";
 pub(crate) const INFERENCE: &str = "E-POLICY-026";
 pub(crate) const FOREIGN: &str = "E-POLICY-027";
 pub(crate) const PRESET: &str = "E-POLICY-028";
+pub(crate) const MCP: &str = "E-POLICY-029";
 
 /// The long explanation of a code of this room.
 #[must_use]

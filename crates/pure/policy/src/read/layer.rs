@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Location as Mark;
 
-use super::models;
 use super::raw::{RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
+use super::{mcp, models};
 use crate::{
     Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode,
     print,
@@ -26,7 +26,7 @@ pub(super) struct Layer {
 const MODES: &[(&str, WorkspaceMode)] =
     &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
 const PROTOCOLS: &[(&str, Protocol)] =
-    &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket)];
+    &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
 const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
 
 impl Layer {
@@ -124,6 +124,7 @@ impl Layer {
                 let message = "a deny rule lends no credential".into();
                 return Err(scope.fail(credential.referenced, code::CREDENTIAL, message, "remove `credential`"));
             }
+            mcp::denied(scope, raw)?;
             let rule = rule(scope, raw)?;
             self.place("network.deny", rule.to_string(), raw.to.referenced);
             self.own.network.deny.push(rule);
@@ -211,8 +212,13 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         let message = "bytes that are not looked into are no requests".into();
         return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
     }
-    let implied = if about.is_some() || credential.is_some() { Protocol::Http } else { Protocol::default() };
+    let implied = match mcp::is_said(raw) {
+        true => Protocol::Mcp,
+        false if about.is_some() || credential.is_some() => Protocol::Http,
+        false => Protocol::default(),
+    };
     let protocol = said.unwrap_or(implied);
+    let mcp = mcp::rule(scope, raw, protocol, credential.as_ref())?;
     let methods = methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
     let paths = paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
     let tls = scope.choice(raw.tls.as_ref(), &[("read", Tls::Read), ("pass", Tls::Pass)])?.unwrap_or_default();
@@ -239,7 +245,7 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();
     let rate = raw.rate.as_ref().map(|text| scope.rate(text)).transpose()?;
     let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
-    let requests = Rule { protocol, methods, paths, query, headers, bounds, ..Rule::to(to) };
+    let requests = Rule { protocol, methods, paths, query, headers, mcp, bounds, ..Rule::to(to) };
     Ok(Rule { programs, addresses, tls, credential, ..requests })
 }
 

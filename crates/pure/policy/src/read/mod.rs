@@ -2,6 +2,7 @@
 
 pub(crate) mod code;
 mod layer;
+mod mcp;
 mod models;
 mod presets;
 mod raw;

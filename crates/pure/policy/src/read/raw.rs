@@ -77,6 +77,10 @@ pub(super) struct RawExample {
     pub(super) request: Option<Text>,
     pub(super) read: Option<Text>,
     pub(super) write: Option<Text>,
+    pub(super) to: Option<Text>,
+    pub(super) tool: Option<Text>,
+    #[serde(default)]
+    pub(super) arguments: BTreeMap<String, Text>,
     pub(super) program: Option<Text>,
     pub(super) expect: Text,
 }
@@ -106,6 +110,16 @@ pub(super) struct RawRule {
     pub(super) query: Option<BTreeMap<String, Text>>,
     #[serde(default, deserialize_with = "stated")]
     pub(super) headers: Option<BTreeMap<String, Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) tools: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) arguments: Option<BTreeMap<String, Vec<Text>>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) resources: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) prompts: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) grant: Option<Vec<Text>>,
     pub(super) body: Option<Text>,
     pub(super) rate: Option<Text>,
     pub(super) budget: Option<Text>,

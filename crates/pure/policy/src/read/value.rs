@@ -204,6 +204,17 @@ impl Scope<'_> {
     pub(super) fn example(&self, raw: &Spanned<RawExample>) -> Result<Example, Diagnostic> {
         let test = &raw.value;
         let program = || test.program.as_ref().map(|text| self.path(text)).transpose();
+        if let (Some(to), Some(tool)) = (&test.to, &test.tool)
+            && [&test.connect, &test.request, &test.read, &test.write].into_iter().all(Option::is_none)
+        {
+            return self.call(test, (to, tool), program()?);
+        }
+        if let Some(text) = test.to.as_ref().or(test.tool.as_ref()).or(test.arguments.values().next()) {
+            let message =
+                "`to`, `tool` and `arguments` say together which tool is called, and nothing else does".into();
+            let hint = "write for example `{to: \"mcp.example:443/mcp\", tool: search, expect: allow}`";
+            return Err(self.fail(text.referenced, code::EXAMPLE, message, hint));
+        }
         match (&test.connect, &test.request, &test.read, &test.write, &test.program) {
             (Some(to), None, None, None, _) => {
                 let (host, port) = Host::parse_with_port(&to.value).map_err(|error| self.host_error(to, error))?;
@@ -215,7 +226,7 @@ impl Scope<'_> {
                 let (host, port, request) = self.request(text)?;
                 let (method, path) =
                     (request.method().clone(), text.value[text.value.find('/').unwrap_or(0)..].to_owned());
-                let (program, expect) = (program()?, self.word(&test.expect, DECISIONS)?);
+                let (program, expect) = (program()?, self.word(&test.expect, OUTCOMES)?);
                 Ok(Example::Request { host, port, method, path, program, expect })
             }
             (None, None, Some(path), None, None) => {
@@ -226,12 +237,27 @@ impl Scope<'_> {
             }
             _ => {
                 let message =
-                    "a test has one of `connect`, `request`, `read`, `write`; the first two may have a `program`"
+                    "a test has one of `connect`, `request`, `to`, `read`, `write`; the first three may have a `program`"
                         .into();
                 let hint = "write for example `{connect: \"api.github.com:443\", expect: allow}`";
                 Err(self.fail(raw.referenced, code::EXAMPLE, message, hint))
             }
         }
+    }
+
+    /// A call of a tool.
+    fn call(
+        &self,
+        test: &RawExample,
+        (to, tool): (&Text, &Text),
+        program: Option<CanonicalPath>,
+    ) -> Result<Example, Diagnostic> {
+        let whole = Spanned { value: format!("POST {}", to.value), ..to.clone() };
+        let (host, port, _) = self.request(&whole)?;
+        let path = to.value[to.value.find('/').unwrap_or(0)..].to_owned();
+        let arguments = test.arguments.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect();
+        let (tool, expect) = (tool.value.clone(), self.word(&test.expect, DECISIONS)?);
+        Ok(Example::Call { host, port, path, tool, arguments, program, expect })
     }
 
     fn word<T: Copy>(&self, text: &Text, words: &[(&str, T)]) -> Result<T, Diagnostic> {

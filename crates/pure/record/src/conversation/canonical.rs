@@ -47,6 +47,12 @@ pub(super) fn json(value: &Value) -> String {
     out
 }
 
+/// The SHA-256 of a value, however it is spelt.
+#[must_use]
+pub fn digest(value: &Value) -> Hash {
+    hash(json(value).as_bytes())
+}
+
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Number(number) => write_number(number, out),

@@ -27,6 +27,7 @@ use serde_json::Value;
 pub use answer::{Answer, Delivered, MAX_ANSWER, MAX_BODY, Usage};
 pub use block::{Block, Content, Speaker, plain};
 pub use bounded::{MAX_TREE, is_bounded};
+pub use canonical::digest;
 pub use events::MAX_EVENT;
 pub use history::{History, MAX_KNOWN, Standing};
 pub use shape::{MAX_BLOCKS, MAX_DEPTH, Malformed};

@@ -78,8 +78,43 @@ fn no_word_forges_a_line() {
     let merge = Kind::Merge { paths: list(), state: bad.into() };
     let policy = Kind::Policy { revision: 2, name: bad.into(), changes: list(), undoes: None };
     let untaken = Kind::PolicyNotTaken { revision: 2, reason: bad.into() };
-    let marks =
-        [(exec, 4), (start, 4), (reached, 4), (file, 4), (name, 2), (change, 2), (merge, 4), (policy, 6), (untaken, 0)];
+    let mcp = |server| Kind::Mcp {
+        pid: None,
+        program: list(),
+        host: bad.into(),
+        port: 1,
+        target: bad.into(),
+        method: bad.into(),
+        name: Some(bad.into()),
+        words: bad.into(),
+        server,
+        verdict: Verdict::Refused,
+        rule: None,
+        reason: None,
+        suggestion: None,
+    };
+    let described = Kind::Said {
+        speaker: "server".into(),
+        form: "description".into(),
+        tool: Some(bad.into()),
+        words: bad.into(),
+        digest: String::new(),
+        standing: "untrusted".into(),
+    };
+    let marks = [
+        (mcp(false), 10),
+        (mcp(true), 8),
+        (described, 4),
+        (exec, 4),
+        (start, 4),
+        (reached, 4),
+        (file, 4),
+        (name, 2),
+        (change, 2),
+        (merge, 4),
+        (policy, 6),
+        (untaken, 0),
+    ];
     for (kind, marks) in marks {
         let line = describe(&kind);
         assert_eq!(line.matches('`').count(), marks, "only the line's own: {line}");

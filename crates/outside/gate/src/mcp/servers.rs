@@ -1,0 +1,158 @@
+//! What a session knows of servers that speak MCP: how they described what they offer when that was first seen, and what
+//! they still wait for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+
+use policy::Host;
+use policy::mcp::{Grant, Id, Kind};
+use record::EventId;
+
+use crate::asked::Asked;
+
+/// Things whose descriptions are remembered.
+const PINS: usize = 4096;
+/// Descriptions that are recorded: one that changes is told each time.
+const TOLD: usize = 16_384;
+/// Questions of servers that programs may still answer, and answers that may still come.
+const OPEN: usize = 1024;
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    host: Host,
+    port: u16,
+    path: String,
+}
+
+impl Place {
+    pub(crate) fn of(asked: &Asked) -> Place {
+        let path = asked.asks.as_deref().map_or("", |asks| asks.request.path()).to_owned();
+        Place { host: asked.host.clone(), port: asked.port, path }
+    }
+}
+
+/// What a question is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    /// One of the server's own messages.
+    Message(Id),
+    /// What an answer wanted before it goes on.
+    Input(String),
+}
+
+/// What comes of a description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    First,
+    Same,
+    /// It was another one, told by this event.
+    Changed(Option<EventId>),
+    /// There is no room to remember it.
+    Full,
+}
+
+type Pins = HashMap<(Place, Kind, String), ([u8; 32], Option<EventId>)>;
+
+/// One session's servers.
+#[derive(Debug, Default)]
+pub struct Servers {
+    pins: RefCell<Pins>,
+    told: Cell<usize>,
+    questions: RefCell<HashMap<(Place, Question), Option<Grant>>>,
+    unanswered: RefCell<HashSet<(Place, Id)>>,
+}
+
+impl Servers {
+    /// What a description is to the first one.
+    pub(crate) fn look(&self, place: &Place, kind: Kind, name: &str, digest: [u8; 32]) -> Seen {
+        let pins = self.pins.borrow();
+        match pins.get(&(place.clone(), kind, name.to_owned())) {
+            Some((first, _)) if *first == digest => Seen::Same,
+            _ if self.told.get() >= TOLD => Seen::Full,
+            Some((_, event)) => Seen::Changed(*event),
+            None if pins.len() >= PINS => Seen::Full,
+            None => Seen::First,
+        }
+    }
+
+    /// Remembers a description, told by this event.
+    pub(crate) fn pin(&self, place: &Place, kind: Kind, name: &str, (digest, event): ([u8; 32], EventId)) {
+        self.told.set(self.told.get() + 1);
+        self.pins.borrow_mut().insert((place.clone(), kind, name.to_owned()), (digest, Some(event)));
+    }
+
+    /// A question goes on to the program, by what is granted; not where too many do.
+    pub(crate) fn ask(&self, place: &Place, question: Question, by: Option<Grant>) -> bool {
+        let mut questions = self.questions.borrow_mut();
+        let fits = questions.len() < OPEN;
+        if fits {
+            questions.insert((place.clone(), question), by);
+        }
+        fits
+    }
+
+    /// By what a program was asked this, if it was; it is then answered.
+    pub(crate) fn answer(&self, place: &Place, question: Question) -> Option<Option<Grant>> {
+        self.questions.borrow_mut().remove(&(place.clone(), question))
+    }
+
+    /// An answer broke off: it may be gone on with.
+    pub(crate) fn leave(&self, place: &Place, id: &Id) {
+        let mut unanswered = self.unanswered.borrow_mut();
+        if unanswered.len() < OPEN {
+            unanswered.insert((place.clone(), id.clone()));
+        }
+    }
+
+    /// Whether an answer is still waited for; it then is no more.
+    pub(crate) fn resume(&self, place: &Place, id: &Id) -> bool {
+        self.unanswered.borrow_mut().remove(&(place.clone(), id.clone()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use record::Segment;
+
+    fn place(path: &str) -> Place {
+        Place { host: Host::parse("a.example").unwrap(), port: 443, path: path.into() }
+    }
+
+    #[test]
+    fn a_description_is_pinned_at_one_place_and_no_more_than_fit() {
+        let (servers, event) = (Servers::default(), EventId { segment: Segment::Gate, seq: 7 });
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::First);
+        servers.pin(&place("/a"), Kind::Tool, "x", ([1; 32], event));
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::Same);
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [2; 32]), Seen::Changed(Some(event)));
+        assert_eq!(servers.look(&place("/b"), Kind::Tool, "x", [2; 32]), Seen::First);
+        assert_eq!(servers.look(&place("/a"), Kind::Prompt, "x", [2; 32]), Seen::First);
+        (0..PINS).for_each(|at| servers.pin(&place("/a"), Kind::Tool, &at.to_string(), ([1; 32], event)));
+        assert_eq!(servers.look(&place("/b"), Kind::Tool, "x", [2; 32]), Seen::Full);
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::Same);
+        let servers = Servers::default();
+        (0..TOLD).for_each(|_| servers.pin(&place("/a"), Kind::Tool, "x", ([1; 32], event)));
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [2; 32]), Seen::Full);
+        assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::Same);
+    }
+
+    #[test]
+    fn a_question_is_answered_once_and_where_it_was_asked() {
+        let servers = Servers::default();
+        let question = || Question::Message(Id::Number(1));
+        assert_eq!(servers.answer(&place("/a"), question()), None);
+        assert!(servers.ask(&place("/a"), question(), Some(Grant::Roots)));
+        assert_eq!(servers.answer(&place("/b"), question()), None);
+        assert_eq!(servers.answer(&place("/a"), Question::Input("1".into())), None);
+        assert_eq!(servers.answer(&place("/a"), question()), Some(Some(Grant::Roots)));
+        assert_eq!(servers.answer(&place("/a"), question()), None);
+        let filled = (0..OPEN).filter(|at| servers.ask(&place("/a"), Question::Input(at.to_string()), None)).count();
+        assert_eq!(filled, OPEN);
+        assert!(!servers.ask(&place("/a"), question(), None));
+        servers.leave(&place("/a"), &Id::Number(3));
+        assert!(servers.resume(&place("/a"), &Id::Number(3)) && !servers.resume(&place("/a"), &Id::Number(3)));
+    }
+}

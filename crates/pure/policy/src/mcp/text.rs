@@ -1,0 +1,243 @@
+//! Texts that an agent chooses: names of tools, addresses of resources, arguments. What a server may read in another way than
+//! it is written is taken by no allow rule, and meant by every deny rule.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Longest pattern, in bytes.
+const MAX_PATTERN: usize = 256;
+/// Longest text that is compared with a pattern. A longer one is taken by `*` alone.
+const MAX_TEXT: usize = 8 * 1024;
+
+/// Which texts a rule means: `*` any text without a slash in it, `**` any text. Alone, either means whatever there is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TextPattern {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Piece {
+    /// `**`
+    Any,
+    /// `*`
+    Within,
+    Byte(u8),
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// It is empty, or too long.
+    #[error("it has 1 to {MAX_PATTERN} bytes")]
+    Length,
+    /// It holds a control character, or three stars in a row.
+    #[error("it has no control character, and at most two stars in a row")]
+    Characters,
+}
+
+impl TextPattern {
+    /// A pattern, such as `search_*` or `/repo/**`.
+    ///
+    /// # Errors
+    /// [`TextError`].
+    pub fn parse(text: &str) -> Result<TextPattern, TextError> {
+        if text.is_empty() || text.len() > MAX_PATTERN {
+            return Err(TextError::Length);
+        }
+        if text.contains("***") || text.chars().any(char::is_control) {
+            return Err(TextError::Characters);
+        }
+        let (bytes, mut at, mut pieces) = (text.as_bytes(), 0, Vec::new());
+        while let Some(&byte) = bytes.get(at) {
+            let (piece, length) = match (byte, bytes.get(at + 1)) {
+                (b'*', Some(b'*')) => (Piece::Any, 2),
+                (b'*', _) => (Piece::Within, 1),
+                (byte, _) => (Piece::Byte(byte), 1),
+            };
+            pieces.push(piece);
+            at += length;
+        }
+        Ok(TextPattern { text: text.into(), pieces })
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The pattern that means this text and no other; none where there is no such pattern.
+    pub(crate) fn literal(text: &str) -> Option<TextPattern> {
+        TextPattern::parse(text).ok().filter(|pattern| !text.contains('*') && pattern.takes(text, false))
+    }
+
+    /// Whether it means whatever there is.
+    pub(crate) const fn is_all(&self) -> bool {
+        matches!(self.pieces.as_slice(), [Piece::Any | Piece::Within])
+    }
+
+    /// Whether it means a text: exactly, or loosely, as some server may read that.
+    pub(crate) fn takes(&self, text: &str, loosely: bool) -> bool {
+        if self.is_all() {
+            return true;
+        }
+        if text.len() > MAX_TEXT || is_odd(text) {
+            return loosely;
+        }
+        self.means(text.as_bytes(), loosely)
+    }
+
+    /// Whether it means an argument. A list is meant where each of it is; of what is no text nothing is known.
+    pub(crate) fn takes_value(&self, value: &Value, loosely: bool) -> bool {
+        match value {
+            _ if self.is_all() => true,
+            Value::String(text) => self.takes(text, loosely),
+            Value::Number(number) => self.takes(&number.to_string(), loosely),
+            Value::Bool(is) => self.takes(if *is { "true" } else { "false" }, loosely),
+            Value::Array(list) if loosely => list.iter().any(|one| self.takes_value(one, true)),
+            Value::Array(list) => {
+                !list.is_empty() && list.iter().all(|one| !one.is_array() && self.takes_value(one, false))
+            }
+            Value::Null | Value::Object(_) => loosely,
+        }
+    }
+
+    /// Whether every text that the other means is meant by this; not seen where it takes more than a look.
+    pub(crate) fn covers(&self, other: &TextPattern) -> bool {
+        let literal = !other.text.contains('*') && self.takes(&other.text, false);
+        self.is_all() || self == other || literal
+    }
+
+    /// Follows every way at once, so that no text takes long.
+    fn means(&self, text: &[u8], loosely: bool) -> bool {
+        let count = self.pieces.len();
+        let mut at = vec![false; count + 1];
+        at[0] = true;
+        self.skip(&mut at);
+        for &byte in text {
+            let mut next = vec![false; count + 1];
+            for (place, piece) in self.pieces.iter().enumerate().filter(|(place, _)| at[*place]) {
+                match piece {
+                    Piece::Any => next[place] = true,
+                    Piece::Within => next[place] |= !matches!(byte, b'/' | b'\\'),
+                    Piece::Byte(own) => {
+                        next[place + 1] |= *own == byte || loosely && own.eq_ignore_ascii_case(&byte);
+                    }
+                }
+            }
+            self.skip(&mut next);
+            at = next;
+        }
+        at[count]
+    }
+
+    /// A star may stand for nothing.
+    fn skip(&self, at: &mut [bool]) {
+        for (place, piece) in self.pieces.iter().enumerate() {
+            at[place + 1] |= at[place] && !matches!(piece, Piece::Byte(_));
+        }
+    }
+}
+
+/// Whether servers may take a text for another one: it steps up in a path, in any spelling, or holds what is not seen.
+fn is_odd(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let steps = text.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
+    let encoded = ["%2e", "%2f", "%5c", "%25", "%00"].iter().any(|byte| lower.contains(byte));
+    steps || encoded || text.chars().any(char::is_control)
+}
+
+impl fmt::Display for TextPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl TryFrom<String> for TextPattern {
+    type Error = TextError;
+    fn try_from(text: String) -> Result<Self, TextError> {
+        TextPattern::parse(&text)
+    }
+}
+
+impl From<TextPattern> for String {
+    fn from(pattern: TextPattern) -> String {
+        pattern.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pattern(text: &str) -> TextPattern {
+        TextPattern::parse(text).expect(text)
+    }
+
+    #[test]
+    fn patterns_mean_texts() {
+        for (written, text, exactly, loosely) in [
+            ("read_file", "read_file", true, true),
+            ("read_file", "Read_File", false, true),
+            ("read_file", "read_file ", false, false),
+            ("search_*", "search_", true, true),
+            ("search_*", "search_a/b", false, false),
+            ("search_**", "search_a/b", true, true),
+            ("*", "a/../b\u{0}", true, true),
+            ("**", "", true, true),
+            ("/repo/**", "/repo/a/b", true, true),
+            ("/repo/**", "/repo", false, false),
+            ("/repo/*", "/repo/a\\b", false, false),
+            ("/repo/**", "/repo/../etc/passwd", false, true),
+            ("/repo/**", "/repo/..\\x", false, true),
+            ("/repo/**", "/repo/%2e%2E/x", false, true),
+            ("/repo/**", "/repo/a\nb", false, true),
+            (".*", "..", false, true),
+            ("a*b*c", "aXbYbZc", true, true),
+            ("a**b*c", "a/b/bc", true, true),
+            ("a*b**c", "a/bc", false, false),
+            ("é", "é", true, true),
+        ] {
+            let found = (pattern(written).takes(text, false), pattern(written).takes(text, true));
+            assert_eq!(found, (exactly, loosely), "{written} {text:?}");
+        }
+        assert!(
+            !pattern("a*").takes(&"a".repeat(MAX_TEXT + 1), false) && pattern("*").takes(&"a".repeat(1 << 20), false)
+        );
+        for bad in ["", "a***", "a\tb", &"a".repeat(MAX_PATTERN + 1)] {
+            assert!(TextPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_are_texts_numbers_or_lists_of_them() {
+        for (written, value, exactly, loosely) in [
+            ("a*", json!("ab"), true, true),
+            ("1", json!(1), true, true),
+            ("true", json!(true), true, true),
+            ("a*", json!(["ab", "ac"]), true, true),
+            ("a*", json!(["ab", "b"]), false, true),
+            ("a*", json!([]), false, false),
+            ("a*", json!([["ab"]]), false, true),
+            ("a*", json!({"a": "ab"}), false, true),
+            ("a*", json!(null), false, true),
+            ("*", json!({"a": null}), true, true),
+        ] {
+            let found = (pattern(written).takes_value(&value, false), pattern(written).takes_value(&value, true));
+            assert_eq!(found, (exactly, loosely), "{written} {value}");
+        }
+    }
+
+    #[test]
+    fn it_covers_what_it_means() {
+        assert!(pattern("*").covers(&pattern("a/**")) && pattern("a*").covers(&pattern("ab")));
+        assert!(!pattern("a*").covers(&pattern("ab*")) && !pattern("a").covers(&pattern("A")));
+        assert_eq!(TextPattern::literal("a*"), None);
+        assert_eq!(TextPattern::literal("a/../b"), None);
+    }
+}
