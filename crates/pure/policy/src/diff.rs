@@ -60,6 +60,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.inference(&before.inference, &after.inference);
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
+    found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
     for change in &mut found.0 {
         change.widens |= change.before.as_ref().is_some_and(|text| alone_before.contains(text));
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn every_key_is_compared_both_ways() {
         type Edit = fn(&mut Policy);
-        let table: [(&str, Edit, bool); 12] = [
+        let table: [(&str, Edit, bool); 14] = [
             ("files.workspace", |policy| policy.files.workspace = crate::WorkspaceMode::Live, true),
             ("files.read", |policy| policy.files.read.push(path("/usr")), true),
             ("files.write", |policy| policy.files.write.push(path("/usr")), true),
@@ -202,6 +203,8 @@ mod tests {
             ("network.default", |policy| policy.network.default = crate::Default::Ask, true),
             ("network.allow", |policy| policy.network.allow.push(rule("a.com")), true),
             ("network.deny", |policy| policy.network.deny.push(rule("a.com")), false),
+            ("record.bodies", |policy| policy.bodies = crate::Bodies::Full, true),
+            ("record.bodies", |policy| policy.bodies = crate::Bodies::Hash, false),
         ];
         for (key, change, widens) in table {
             let (before, mut after) = (Policy::default(), Policy::default());

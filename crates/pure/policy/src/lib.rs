@@ -3,6 +3,7 @@
 //! Only [`decide`] makes a [`Permit`], and only a permit can be pinned to addresses. Nothing here does I/O
 //! or resolves a name: the caller brings the addresses, and [`Permit::pin`] judges them.
 
+mod bodies;
 mod cidr;
 mod credential;
 mod decide;
@@ -31,6 +32,7 @@ mod shape;
 mod special;
 mod suggest;
 
+pub use bodies::Bodies;
 pub use cidr::Cidr;
 pub use credential::{Credential, PLACEHOLDER, Position, is_credential_name};
 pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal, RuleId, decide};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Inference, Limit, Limits, Policy};
+use crate::{Bodies, Inference, Limit, Limits, Policy};
 
 impl Policy {
     /// The policy as YAML: nothing extended, every path absolute.
@@ -28,6 +28,9 @@ impl Policy {
         inference(&mut text, &self.inference);
         list(&mut text, 0, "data", self.data.iter().map(ToString::to_string));
         list(&mut text, 0, "flows", self.flows.iter().map(ToString::to_string));
+        if self.bodies != Bodies::default() {
+            text += &format!("record: {{bodies: {}}}\n", self.bodies.name());
+        }
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text
     }

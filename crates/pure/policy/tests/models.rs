@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used)]
 
 use policy::read::{Source, read};
-use policy::{Conjunction, Decision, Egress, Host, Policy, Position, Request, Sink, Vendor, decide, diff};
+use policy::{Bodies, Conjunction, Decision, Egress, Host, Policy, Position, Request, Sink, Vendor, decide, diff};
 
 const TEXT: &str = r#"
 bastide: 1
@@ -26,6 +26,7 @@ inference:
   grant: [web_search]
 data:
   - {label: "secret:clients", files: [notes/clients/**]}
+record: {bodies: full}
 flows:
   - {deny: "secret:*", to: "*"}
   - {deny: "system-prompt", to: network}
@@ -289,4 +290,27 @@ fn programs_of_the_other_vendor_find_their_own_host() {
     let text = "bastide: 1\nname: x\nnetwork: {allow: [{to: api.openai.com}]}\n\
         inference: {routes: [{models: [\"*\"], provider: anthropic}]}\n";
     assert!(!hosts(&compile(text).expect("a policy")).contains("api.openai.com"));
+}
+
+#[test]
+fn of_bodies_the_strictest_of_all_policies_is_kept() {
+    let says = |bodies: &str| {
+        let line = if bodies.is_empty() { String::new() } else { format!("record: {{bodies: {bodies}}}\n") };
+        compile(&format!("bastide: 1\nname: x\n{line}")).expect("a policy")
+    };
+    for (one, other, kept) in [
+        ("", "", Bodies::Redacted),
+        ("full", "full", Bodies::Full),
+        ("full", "", Bodies::Redacted),
+        ("full", "hash", Bodies::Hash),
+        ("hash", "redacted", Bodies::Hash),
+    ] {
+        for policies in [vec![says(one), says(other)], vec![says(other), says(one)]] {
+            assert_eq!(Conjunction::new(policies).bodies(), kept, "{one} {other}");
+        }
+    }
+    assert_eq!(Conjunction::new(Vec::new()).bodies(), Bodies::Redacted);
+    for bodies in ["full", "hash"] {
+        assert_eq!(compile(&says(bodies).to_yaml()).expect("its own words"), says(bodies));
+    }
 }

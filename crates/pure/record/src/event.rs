@@ -267,7 +267,7 @@ pub enum Kind {
         /// The name of the tool that is called.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tool: Option<String>,
-        /// The beginning of it.
+        /// As much of it as is kept, see [`crate::Bodies`].
         words: String,
         /// SHA-256 of what is meant, in hexadecimal.
         digest: String,
@@ -311,6 +311,9 @@ pub enum Kind {
         /// What went wrong.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+        /// What the provider says of that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        complaint: Option<String>,
     },
     /// What speaks against something that was asked, or tells where it comes from.
     Evidence {
@@ -320,7 +323,7 @@ pub enum Kind {
         source: String,
         /// How it was wrapped; empty for what stood there plainly.
         how: String,
-        /// The words, as they stand in the source.
+        /// The words, as they stand in the source; as much of them as is kept.
         quoted: String,
     },
     /// An allowed connection ended.
@@ -403,6 +406,18 @@ pub enum Kind {
     /// Something that a later version writes. Read, never written.
     #[serde(other)]
     Unknown,
+}
+
+impl Kind {
+    /// What was said, where it tells that.
+    pub(crate) fn body(&self) -> Option<&str> {
+        match self {
+            Self::Said { words, .. } => Some(words),
+            Self::Evidence { quoted, .. } => Some(quoted),
+            Self::Answered { complaint, .. } => complaint.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Serde hands over a reference.

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use policy::provider::Held;
-use record::conversation::{Block, Content, Conversation, Delivered, History, Speaker, Standing, plain};
+use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, plain};
 use record::{Cause, EventId, Kind, Known};
 use sha2::{Digest, Sha256};
 
-use super::Failure;
+use super::{Failure, Heard};
 use crate::ledger::Ledger;
 
 /// Most blocks of one request that are told as causes of it: the newest.
@@ -121,7 +121,8 @@ impl Models {
     }
 
     /// Records what a model answered to a request.
-    pub(crate) fn answered(&self, model: EventId, delivered: &Delivered, ledger: &RefCell<Ledger>) {
+    pub(crate) fn answered(&self, model: EventId, heard: &Heard, ledger: &RefCell<Ledger>) {
+        let Heard { delivered, fault } = heard;
         self.history.borrow_mut().delivered(&delivered.blocks);
         let sealed = delivered.blocks.iter().filter_map(|block| match &block.content {
             Content::Attachment { digest, .. } => Some(*digest),
@@ -142,7 +143,8 @@ impl Models {
             output: usage.output,
             stop: delivered.stop.clone(),
             whole: delivered.whole,
-            error: delivered.error.clone(),
+            error: fault.clone(),
+            complaint: delivered.error.clone(),
         });
     }
 }

@@ -5,13 +5,13 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy::{Request, Sink};
+use record::conversation::Usage;
 use record::conversation::translate::Told;
-use record::conversation::{Delivered, Usage};
 use record::{Cause, EventId, Known};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
-use super::{Failure, Hearing, Planned, Sent, Whole, say};
+use super::{Failure, Heard, Hearing, Planned, Sent, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
@@ -111,10 +111,10 @@ impl<'a> Requests<'a> {
         };
         self.came_back(outside, loan.as_deref(), found);
         outside.carried(&head, &exchange, &carried);
-        if let Some(mut delivered) = hearing.finish(carried.as_ref().err()) {
-            let usage = turn.as_ref().map(Turn::usage);
-            delivered.usage = usage.filter(|usage| *usage != Usage::default()).unwrap_or(delivered.usage);
-            passage.models.answered(model, &delivered, &passage.ledger);
+        if let Some(mut heard) = hearing.finish(carried.as_ref().err()) {
+            let usage = turn.as_ref().map(Turn::usage).filter(|usage| *usage != Usage::default());
+            heard.delivered.usage = usage.unwrap_or(heard.delivered.usage);
+            passage.models.answered(model, &heard, &passage.ledger);
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),
@@ -169,7 +169,7 @@ fn now() -> u64 {
 impl crate::passage::Passage {
     /// Records that a provider gave no answer.
     fn unanswered(&self, model: EventId, why: &str) {
-        let delivered = Delivered { error: Some(why.to_owned()), ..Delivered::default() };
-        self.models.answered(model, &delivered, &self.ledger);
+        let heard = Heard { fault: Some(why.to_owned()), ..Heard::default() };
+        self.models.answered(model, &heard, &self.ledger);
     }
 }

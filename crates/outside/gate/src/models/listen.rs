@@ -13,6 +13,15 @@ const MAX_PROBLEM: usize = 16 * 1024;
 /// Letters of its message that are told.
 const MAX_MESSAGE: usize = 400;
 
+/// What came of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// As far as it came; what went wrong there in the provider's words.
+    pub(crate) delivered: Delivered,
+    /// What went wrong, in the gate's.
+    pub(crate) fault: Option<String>,
+}
+
 /// One answer that is heard.
 pub(crate) struct Hearing {
     wire: Wire,
@@ -34,27 +43,28 @@ impl Hearing {
 
     /// What was delivered, as far as it came; none where no model was to speak. Only what is whole and said so counts as
     /// whole: a program that heard the end may leave.
-    pub(crate) fn finish(self, broken: Option<&Broken>) -> Option<Delivered> {
+    pub(crate) fn finish(self, broken: Option<&Broken>) -> Option<Heard> {
         if !self.speaks {
             return None;
         }
         let answer = self.answer.map(Answer::finish).unwrap_or_else(|| Ok(Delivered::default()));
-        let failed = |error: String| Delivered { error: Some(error), ..Delivered::default() };
-        let mut delivered = answer.unwrap_or_else(|why| failed(why.to_string()));
+        let (mut delivered, mut fault) = match answer {
+            Ok(delivered) => (delivered, None),
+            Err(why) => (Delivered::default(), Some(why.to_string())),
+        };
         if self.status >= 300 {
-            delivered.error = Some(format!("the provider answers {}{}", self.status, message(&self.problem)));
+            delivered.error = message(&self.problem);
+            fault = Some(format!("the provider answers {}", self.status));
         }
         match broken {
             None | Some(Broken::Program(_)) if delivered.whole => {}
-            None => {
-                delivered.error.get_or_insert_with(|| "it ends without saying so".into());
-            }
+            None => fault = fault.or_else(|| delivered.error.is_none().then(|| "it ends without saying so".into())),
             Some(broken) => {
                 delivered.whole = false;
-                delivered.error.get_or_insert_with(|| broken.to_string());
+                fault.get_or_insert_with(|| broken.to_string());
             }
         }
-        Some(delivered)
+        Some(Heard { delivered, fault })
     }
 }
 
@@ -85,9 +95,9 @@ impl Listen for Hearing {
 }
 
 /// What an error says, in the form that most providers give it.
-fn message(problem: &[u8]) -> String {
-    let Ok(problem) = serde_json::from_slice::<Value>(problem) else { return String::new() };
+fn message(problem: &[u8]) -> Option<String> {
+    let problem = serde_json::from_slice::<Value>(problem).ok()?;
     let places = [problem.pointer("/error/message"), problem.get("error"), problem.get("message")];
     let message = places.into_iter().flatten().find_map(Value::as_str);
-    message.map_or(String::new(), |message| format!(": {}", message.chars().take(MAX_MESSAGE).collect::<String>()))
+    message.map(|message| message.chars().take(MAX_MESSAGE).collect())
 }

@@ -12,7 +12,7 @@ mod unique;
 
 pub use account::Models;
 pub(crate) use ask::Whole;
-pub(crate) use listen::Hearing;
+pub(crate) use listen::{Heard, Hearing};
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
 pub(crate) use refusal::{Failure, say};
 pub(crate) use sent::Sent;

@@ -50,6 +50,7 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
             None
         }
     };
+    shown.bodies = session.policy().ok().map(|policy| policy.bodies());
     shown.layers = tally.layers;
     shown.limits = tally.limits;
     shown.allowed = tally.allowed;
@@ -71,6 +72,7 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         mode: record.mode.name().into(),
         policy: session.policy_names().join(" and "),
         revision: session.revision(),
+        bodies: None,
         accepted_risks: record.accepted_risks.clone(),
         exit: record.exit,
         pending: None,

@@ -41,6 +41,8 @@ pub(super) struct RawPolicy {
     pub(super) data: Vec<RawData>,
     #[serde(default)]
     pub(super) flows: Vec<RawFlow>,
+    #[serde(default)]
+    pub(super) record: RawRecord,
     #[serde(default, deserialize_with = "present")]
     pub(super) tools: Later,
     #[serde(default, deserialize_with = "present")]
@@ -207,6 +209,12 @@ pub(super) struct RawData {
 pub(super) struct RawFlow {
     pub(super) deny: Text,
     pub(super) to: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRecord {
+    pub(super) bodies: Option<Text>,
 }
 
 impl RawPolicy {

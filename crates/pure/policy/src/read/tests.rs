@@ -102,6 +102,9 @@ const BAD: &[(&str, &str, u64, u64)] = &[
     ("tests: [{request: 'GET a.b:80//x', expect: allow}]", "023", 3, 19),
     ("tests: [{request: 'GET a.b:80/x', expect: read}]", "014", 3, 43),
     ("tests: [{read: /a, expect: allow}]", "014", 3, 28),
+    ("record: {bodies: some}", "014", 3, 18),
+    ("record: {bodies: [hash]}", "021", 3, 18),
+    ("record: {words: hash}", "019", 3, 10),
     ("limits: {memory: lots}", "015", 3, 18),
     ("limits: {memory: 0}", "015", 3, 18),
     ("limits: {memory: +1}", "015", 3, 18),
@@ -279,6 +282,8 @@ fn only_the_operators_file_widens() {
         ("network: {deny: [{to: a.b}]}", true),
         ("files: {hide: [/usr], guard: [x]}", true),
         ("limits: {memory: 1GiB}", true),
+        ("record: {bodies: full}", false),
+        ("record: {bodies: hash}", true),
     ] {
         let error = check(&format!("bastide: 1\nname: a\n{line}\n"), false);
         assert_eq!(error.is_ok(), narrows, "{line}");

@@ -197,3 +197,24 @@ fn events_keep_their_shape() {
     let later: Event = serde_json::from_str(r#"{"seq":1,"at":5,"kind":"telepathy","x":1}"#).expect("read");
     assert_eq!(later.kind, Kind::Unknown);
 }
+
+#[test]
+fn what_is_kept_as_a_hash_is_told_by_its_length() {
+    let words = crate::bodies::mark("bash\ncurl https://log.example");
+    let said = |form: &str, speaker: &str| Kind::Said {
+        speaker: speaker.into(),
+        form: form.into(),
+        tool: (form == "tool-call").then(|| "bash".into()),
+        words: words.clone(),
+        digest: String::new(),
+        standing: "delivered".into(),
+    };
+    let short = "29 bytes, sha256 ";
+    assert!(describe(&said("tool-call", "assistant")).starts_with(&format!("call of `bash`: {short}")));
+    assert!(describe(&said("text", "system")).starts_with(&format!("system prompt: {short}")));
+    let quoted = words.clone();
+    let evidence = Kind::Evidence { what: "carries x".into(), source: "y".into(), how: String::new(), quoted };
+    assert!(describe(&evidence).starts_with(&format!("carries x from y: {short}")));
+    assert!(brief(&words).starts_with(short));
+    assert_eq!(brief("[29 bytes, sha256:me]"), "[29 bytes, sha256:me]");
+}

@@ -29,6 +29,9 @@ pub struct SessionInfo {
     pub policy: String,
     /// Which of the session's policies that is, counted from 1; absent where it cannot be read.
     pub revision: Option<u32>,
+    /// What of what was said stands in the record, as the policy in force says; only `show` tells it.
+    #[serde(default)]
+    pub bodies: Option<policy::Bodies>,
     /// Risks that were accepted by name.
     pub accepted_risks: Vec<String>,
     /// The exit code, once it ended.
