@@ -75,7 +75,7 @@ fn the_policy_says_how_much_of_what_was_said_stands_in_the_record() {
         operator.write("work/agent.py", AGENT);
         for bodies in ["full", "redacted", "hash"] {
             let text = format!(
-                "bastide: 1\nname: bodies\nextends: [hardened]\nnetwork: {{allow: [{{to: \"host.bastide:{sink}\", protocol: http}}]}}\ninference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{model}\"}}}}\n  routes: [{{models: [\"*\"], provider: m}}]\nrecord: {{bodies: {bodies}}}\n"
+                "bastide: 1\nname: bodies\nextends: [hardened]\nnetwork: {{allow: [{{to: \"host.bastide:{sink}\", protocol: http}}]}}\ninference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{model}\"}}}}\n  routes: [{{models: [\"*\"], provider: m}}]\n  prices: [{{models: [\"*\"], input: 1 USD, output: 2 USD}}]\nrecord: {{bodies: {bodies}}}\n"
             );
             let policy = operator.write("policy.yaml", &text).to_string_lossy().into_owned();
             let _ = fs::remove_dir_all(operator.room.join("state/bastide/sessions"));
@@ -92,6 +92,11 @@ fn the_policy_says_how_much_of_what_was_said_stands_in_the_record() {
             assert_eq!(all.contains("WALRUS"), bodies != "hash", "{bodies}: {all}");
             let [why, log, show] = told.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
             assert!(show.contains(&format!("bodies {bodies} in the record")), "{show}");
+            let cost = "1 answer, 4 tokens asked, 2 answered, 0.000008 USD";
+            assert!(
+                show.contains(&format!("models {cost}")) && ran.stderr.contains(&format!("models: {cost}")),
+                "{ran:?}"
+            );
             let hashed = bodies == "hash";
             let (quoted, called) = match hashed {
                 true => (": 100 bytes, sha256 ", "call of `bash`: 24 bytes, sha256 "),

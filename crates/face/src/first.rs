@@ -66,6 +66,7 @@ mod tests {
             allowed: Vec::new(),
             refused: Vec::new(),
             bodies: None,
+            models: None,
         }
     }
 

@@ -51,6 +51,9 @@ pub(super) fn one(session: &SessionInfo) -> String {
     if let Some(pending) = session.pending {
         row("pending", pending_line(pending));
     }
+    if let Some(models) = &session.models {
+        row("models", words::line(&models.to_string(), 64));
+    }
     for risk in &session.accepted_risks {
         row("risk accepted", words::line(risk, 60));
     }

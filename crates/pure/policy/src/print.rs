@@ -50,9 +50,14 @@ fn inference(text: &mut String, inference: &Inference) {
     list(text, 2, "routes", inference.routes.iter().map(ToString::to_string));
     list(text, 2, "grant", inference.grant.iter().cloned());
     list(text, 2, "fields", inference.fields.iter().map(|field| quoted(field)));
-    let budget = [("tokens", inference.tokens), ("requests", inference.requests)];
+    list(text, 2, "prices", inference.prices.iter().map(ToString::to_string));
+    let budget = [
+        ("tokens", inference.tokens.map(|tokens| tokens.to_string())),
+        ("requests", inference.requests.map(|requests| requests.to_string())),
+        ("money", inference.money.map(|money| money.to_string())),
+    ];
     let said: Vec<String> =
-        budget.iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();
+        budget.into_iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();
     if !said.is_empty() {
         let _ = writeln!(text, "  budget: {{{}}}", said.join(", "));
     }

@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used)]
 
 use policy::read::{Source, read};
-use policy::{Bodies, Conjunction, Decision, Egress, Host, Policy, Position, Request, Sink, Vendor, decide, diff};
+use policy::{
+    Bodies, Conjunction, Decision, Egress, Host, Policy, Position, Price, Request, Sink, Vendor, decide, diff,
+};
 
 const TEXT: &str = r#"
 bastide: 1
@@ -22,7 +24,11 @@ inference:
     - {models: ["gpt-*"], provider: local, model: small}
     - {models: ["claude-*"], provider: anthropic, fallback: [big, {provider: local, model: small}]}
     - {models: ["*"], provider: big}
-  budget: {tokens: 2M, requests: 100}
+  budget: {tokens: 2M, requests: 100, money: 5 USD}
+  prices:
+    - {models: ["claude-*"], provider: anthropic, input: 3 USD, output: 15 USD, cached: 0.3 USD, written: 3.75 USD}
+    - {models: [small], input: 0 USD, output: 0 USD}
+    - {models: ["*"], input: 2 USD, output: 0.5 USD}
   grant: [web_search]
 data:
   - {label: "secret:clients", files: [notes/clients/**]}
@@ -313,4 +319,28 @@ fn of_bodies_the_strictest_of_all_policies_is_kept() {
     for bodies in ["full", "hash"] {
         assert_eq!(compile(&says(bodies).to_yaml()).expect("its own words"), says(bodies));
     }
+}
+
+#[test]
+fn prices_are_read_and_what_is_left_out_is_no_less() {
+    let policy = compile(TEXT).expect("a policy");
+    let policies = Conjunction::new(vec![policy]);
+    let price = |provider: &str, model: &str| policies.tariff(provider, model).expect("priced").expect("a price").price;
+    let of = |input, output, cached, written| Price { input, output, cached, written };
+    assert_eq!(price("anthropic", "claude-9"), of(3_000_000, 15_000_000, 300_000, 3_750_000));
+    // What is left out costs as much as it may.
+    assert_eq!(price("big", "claude-9"), of(2_000_000, 500_000, 2_000_000, 4_000_000));
+    assert_eq!(price("local", "small"), Price::default());
+    let narrower = "bastide: 1\nname: x\nextends: [base]\ninference: {budget: {money: 3 USD}}\n";
+    let cheaper =
+        "bastide: 1\nname: x\nextends: [base]\ninference: {prices: [{models: [y], input: 0 USD, output: 0 USD}]}\n";
+    let layered = |text: &str, widens: bool| {
+        let source = |name: &str, text: &str, widens| Source { name: name.into(), text: text.into(), widens };
+        let base = source("base", TEXT, true);
+        read(&source("layer", text, widens), None, &mut |_| Some(base.clone())).map_err(|error| error.code)
+    };
+    assert!(layered(narrower, false).is_ok());
+    assert_eq!(layered(cheaper, false).err().as_deref(), Some("E-POLICY-007"));
+    let own = Conjunction::new(vec![layered(cheaper, true).expect("the operator's own")]);
+    assert_eq!(own.tariff("big", "y").expect("priced").expect("a price").price, Price::default(), "it comes first");
 }

@@ -144,6 +144,30 @@ pub struct Wall {
     pub detail: String,
 }
 
+/// What an answer cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Millionths of the currency, rounded up.
+    pub micros: u64,
+    /// The currency's three letters.
+    pub currency: String,
+    /// The provider did not say what was used: it is what that may have cost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.micros / 1_000_000, self.micros % 1_000_000);
+        let part = format!("{part:06}");
+        let about = if self.estimated { "about " } else { "" };
+        match part.trim_end_matches('0') {
+            "" => write!(out, "{about}{whole} {}", self.currency),
+            part => write!(out, "{about}{whole}.{part} {}", self.currency),
+        }
+    }
+}
+
 impl Event {
     /// Whether something did not go through, an unanswered question included.
     #[must_use]
@@ -314,6 +338,9 @@ pub enum Kind {
         /// What the provider says of that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         complaint: Option<String>,
+        /// What it cost, where the policy says what its model costs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<Cost>,
     },
     /// What speaks against something that was asked, or tells where it comes from.
     Evidence {

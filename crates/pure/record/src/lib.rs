@@ -19,7 +19,7 @@ pub mod summary;
 pub mod why;
 
 pub use bodies::{Bodies, MAX_BODIES, MAX_BODY};
-pub use event::{Cause, Event, EventId, Kind, Known, Segment, Verdict, Wall};
+pub use event::{Cause, Cost, Event, EventId, Kind, Known, Segment, Verdict, Wall};
 pub use lineage::{Asking, Lineage};
 pub use read::{Entry, decode};
 pub use redact::Redactor;

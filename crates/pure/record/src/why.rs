@@ -251,12 +251,14 @@ pub fn describe(kind: &Kind) -> String {
             let to = provider.as_ref().map(|provider| format!(" by {}", word(provider))).unwrap_or_default();
             format!("`{}`{by} to `{}` for model `{}`{to} {verdict}", word(asked), word(host), word(model))
         }
-        Kind::Answered { model, input, output, whole, error, complaint, .. } => {
+        Kind::Answered { model, input, output, whole, error, complaint, cost, .. } => {
             let count = |count: &Option<u64>| count.map_or("?".into(), |count| count.to_string());
             let end = if *whole { "" } else { ", broken off" };
             let error = error.as_ref().map(|error| format!("; {}", word(error))).unwrap_or_default();
             let said = complaint.as_ref().map(|said| format!("; it says {}", quote(said))).unwrap_or_default();
-            format!("answer to {model}: {} tokens asked, {} answered{end}{error}{said}", count(input), count(output))
+            let cost = cost.as_ref().map(|cost| format!(", {}", word(&cost.to_string()))).unwrap_or_default();
+            let tokens = format!("{} tokens asked, {} answered", count(input), count(output));
+            format!("answer to {model}: {tokens}{cost}{end}{error}{said}")
         }
         Kind::Evidence { what, source, how, quoted } => {
             let how = if how.is_empty() { String::new() } else { format!(" ({})", word(how)) };

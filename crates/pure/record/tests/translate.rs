@@ -145,7 +145,10 @@ fn the_end_of_a_stream_of_chat_is_as_it_was_asked_for() {
     let end = |counts: bool| {
         let mut answering = Answering::new(Way::IntoMessages, true, Told { counts, now: 7 });
         let out = answering.push(&stream).expect("translated") + &answering.finish().expect("translated");
-        assert_eq!(answering.usage(), Usage { input: Some(100), output: Some(40), cached: Some(50) });
+        assert_eq!(
+            answering.usage(),
+            Usage { input: Some(100), output: Some(40), cached: Some(50), written: Some(30) }
+        );
         out
     };
     let (told, untold) = (end(true), end(false));

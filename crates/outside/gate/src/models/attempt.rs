@@ -11,7 +11,7 @@ use record::{Cause, EventId, Known};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
-use super::{Failure, Heard, Hearing, Planned, Sent, Whole, say};
+use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
@@ -32,6 +32,8 @@ pub(super) struct Attempt<'x, 'p> {
     pub(super) before: Option<EventId>,
     /// There is another provider to ask.
     pub(super) more: bool,
+    /// What it is likely to cost.
+    pub(super) taken: Option<Taken>,
 }
 
 /// What came of it.
@@ -58,14 +60,16 @@ impl<'a> Requests<'a> {
         attempt: Attempt<'_, '_>,
         course: &mut Course<'a>,
     ) -> io::Result<Came> {
-        let Attempt { asked, planned, sent, whole, before, more } = attempt;
+        let Attempt { asked, planned, sent, whole, before, more, taken } = attempt;
         let (passage, wire) = (self.passage, Some(planned.endpoint.wire));
         let Ok(model) = passage.asked_model(asked, planned, &sent, before) else {
+            passage.models.settle(taken, Ended::Unserved);
             let failure = Failure::refused("the record cannot be written, so nothing is let out".into());
             return self.unasked(inside, asked, Some(planned), (wire, failure)).await.map(Came::Over);
         };
         let name = &sent.provider.name;
         if let Some(stopped) = passage.flows.judge(name, Sink::Inference, &[&sent.body], &sense::Bounds::USUAL) {
+            passage.models.settle(taken, Ended::Unserved);
             let failure = Failure::refused(stopped.reason.clone());
             let event = passage.stop(asked, stopped).event;
             return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
@@ -74,6 +78,7 @@ impl<'a> Requests<'a> {
         let Leave { meter, loan } = match self.let_out(&outer, course).await {
             Ok(leave) => leave,
             Err(closed) => {
+                passage.models.settle(taken, Ended::Unserved);
                 passage.unanswered(model, &closed.why.to_string());
                 if more && matches!(closed.why, Why::Unreachable(_)) {
                     return Ok(Came::Nothing { model, heard: false });
@@ -114,7 +119,8 @@ impl<'a> Requests<'a> {
         if let Some(mut heard) = hearing.finish(carried.as_ref().err()) {
             let usage = turn.as_ref().map(Turn::usage).filter(|usage| *usage != Usage::default());
             heard.delivered.usage = usage.unwrap_or(heard.delivered.usage);
-            passage.models.answered(model, &heard, &passage.ledger);
+            let cost = passage.models.settle(taken, ended(&heard, carried.as_ref().err(), exchange.received.get()));
+            passage.models.answered(model, &heard, cost, &passage.ledger);
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),
@@ -137,6 +143,16 @@ impl<'a> Requests<'a> {
 /// Whether another provider is asked: this one failed, or has too much to do, and the program has nothing of an answer.
 fn gives_way(broken: &Broken, exchange: &Exchange) -> bool {
     matches!(broken, Broken::Server(_) | Broken::Unread(Unread::Busy(_))) && !exchange.begun.get()
+}
+
+/// What an answer of so many bytes says of its cost.
+fn ended(heard: &Heard, broken: Option<&Broken>, bytes: u64) -> Ended {
+    let usage = heard.delivered.usage;
+    match (heard.status, broken) {
+        (300.., _) | (0, Some(Broken::Server(_))) => Ended::Unserved,
+        _ if heard.delivered.whole && usage.input.is_some() => Ended::Told(usage),
+        _ => Ended::Untold(usage, bytes),
+    }
 }
 
 /// The same request as its provider is sent it.
@@ -170,6 +186,6 @@ impl crate::passage::Passage {
     /// Records that a provider gave no answer.
     fn unanswered(&self, model: EventId, why: &str) {
         let heard = Heard { fault: Some(why.to_owned()), ..Heard::default() };
-        self.models.answered(model, &heard, &self.ledger);
+        self.models.answered(model, &heard, None, &self.ledger);
     }
 }

@@ -20,13 +20,15 @@ pub(crate) struct Heard {
     pub(crate) delivered: Delivered,
     /// What went wrong, in the gate's.
     pub(crate) fault: Option<String>,
+    /// The provider's status; 0 where none came.
+    pub(crate) status: u16,
 }
 
 /// One answer that is heard.
 pub(crate) struct Hearing {
     wire: Wire,
-    /// The model answers: what it says is to be known again.
-    speaks: bool,
+    /// What comes back is an answer: what it says is to be known again, and what it cost.
+    answers: bool,
     answer: Option<Answer>,
     status: u16,
     /// Another provider is asked where this one has too much to do.
@@ -37,14 +39,16 @@ pub(crate) struct Hearing {
 
 impl Hearing {
     pub(crate) fn new(endpoint: &Endpoint, more: bool) -> Hearing {
-        let speaks = endpoint.kind == Kind::Inference;
-        Hearing { wire: endpoint.wire, speaks, answer: None, status: 0, more, problem: Vec::new() }
+        let answers = matches!(endpoint.kind, Kind::Inference | Kind::Embedding);
+        // Vectors look the same from everybody.
+        let wire = if endpoint.kind == Kind::Embedding { Wire::Embeddings } else { endpoint.wire };
+        Hearing { wire, answers, answer: None, status: 0, more, problem: Vec::new() }
     }
 
-    /// What was delivered, as far as it came; none where no model was to speak. Only what is whole and said so counts as
+    /// What was delivered, as far as it came; none where nothing was to be answered. Only what is whole and said so counts as
     /// whole: a program that heard the end may leave.
     pub(crate) fn finish(self, broken: Option<&Broken>) -> Option<Heard> {
-        if !self.speaks {
+        if !self.answers {
             return None;
         }
         let answer = self.answer.map(Answer::finish).unwrap_or_else(|| Ok(Delivered::default()));
@@ -64,7 +68,7 @@ impl Hearing {
                 fault.get_or_insert_with(|| broken.to_string());
             }
         }
-        Some(Heard { delivered, fault })
+        Some(Heard { delivered, fault, status: self.status })
     }
 }
 
@@ -74,7 +78,7 @@ impl Listen for Hearing {
         if self.more && (status == 429 || status >= 500) {
             return Err(Unread::Busy(status));
         }
-        if self.speaks {
+        if self.answers {
             let streams = kind.contains("event-stream") || kind.contains("ndjson");
             self.answer = Some(Answer::new(form(self.wire), streams));
         }

@@ -53,6 +53,7 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
     shown.bodies = session.policy().ok().map(|policy| policy.bodies());
     shown.layers = tally.layers;
     shown.limits = tally.limits;
+    shown.models = tally.models;
     shown.allowed = tally.allowed;
     shown.refused = tally.refused;
     Ok(Reply::Session(Box::new(shown)))
@@ -78,6 +79,7 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         pending: None,
         layers: Vec::new(),
         limits: Vec::new(),
+        models: None,
         allowed: Vec::new(),
         refused: Vec::new(),
     }

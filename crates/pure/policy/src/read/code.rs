@@ -122,7 +122,7 @@ pub const CODES: &[(&str, &str)] = &[
         "`inference` has `routes`, each with patterns of `models` and a `provider`: `anthropic`, `openai`, `gemini`, or one \
                     of `providers`, which have a `wire` (those three or `ollama`), a `url` and perhaps a `credential`. \
                     `fallback` of a route lists who is asked in turn while nothing of an answer came, by name or as \
-                    `{provider: NAME, model: NAME}`. `budget` has `tokens` and `requests` of one session; `grant` lists what a provider may do for the \
+                    `{provider: NAME, model: NAME}`. `budget` has `tokens`, `requests` and `money` of one session; `grant` lists what a provider may do for the \
                     agent though it is refused otherwise.",
     ),
     (
@@ -135,6 +135,13 @@ pub const CODES: &[(&str, &str)] = &[
         PRESET,
         "A preset is a blueprint with arguments, parted by `/`: `github:acme/widget`. One is missing, there is one too many, \
                  or one holds what no name of that kind does. `bastide policy presets` shows the form of each.",
+    ),
+    (
+        MONEY,
+        "An amount of money is digits, perhaps a point and up to six more, one space and three capital letters: `5 USD`, `0.25 \
+                EUR`. `inference.prices` says what a million tokens cost, `{models: [\"claude-*\"], input: 3 USD, output: 15 USD}`, \
+                perhaps with `provider`, `cached` (left out: as `input`) and `written` (left out: twice that); `budget.money` says what \
+                a session may spend. All of a policy are in one currency.",
     ),
 ];
 
@@ -166,6 +173,7 @@ pub(crate) const FLOW: &str = "E-POLICY-025";
 pub(crate) const INFERENCE: &str = "E-POLICY-026";
 pub(crate) const FOREIGN: &str = "E-POLICY-027";
 pub(crate) const PRESET: &str = "E-POLICY-028";
+pub(crate) const MONEY: &str = "E-POLICY-030";
 
 /// The long explanation of a code of this room.
 #[must_use]

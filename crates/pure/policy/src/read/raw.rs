@@ -153,6 +153,7 @@ pub(super) struct RawInference {
     pub(super) routes: Vec<RawRoute>,
     pub(super) grant: Vec<Text>,
     pub(super) fields: Vec<Text>,
+    pub(super) prices: Vec<RawPricing>,
     pub(super) budget: RawBudget,
 }
 
@@ -195,6 +196,19 @@ pub(super) struct RawServed {
 pub(super) struct RawBudget {
     pub(super) tokens: Option<Text>,
     pub(super) requests: Option<Text>,
+    pub(super) money: Option<Text>,
+}
+
+/// Prices of a million tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPricing {
+    pub(super) models: Vec<Text>,
+    pub(super) provider: Option<Text>,
+    pub(super) input: Text,
+    pub(super) output: Text,
+    pub(super) cached: Option<Text>,
+    pub(super) written: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use super::{Bounds, Redactor};
-use crate::event::{Kind, Wall};
+use crate::event::{Cost, Kind, Wall};
 
 impl Redactor {
     /// The event's content as it may be written. Made from the original each time: what was cut once is counted wrong
@@ -92,7 +92,7 @@ impl Redactor {
                 rule: maybe(rule),
                 reason: maybe(reason),
             },
-            Kind::Answered { model, input, output, stop, whole, error, complaint } => Kind::Answered {
+            Kind::Answered { model, input, output, stop, whole, error, complaint, cost } => Kind::Answered {
                 model: *model,
                 input: *input,
                 output: *output,
@@ -100,6 +100,7 @@ impl Redactor {
                 whole: *whole,
                 error: maybe(error),
                 complaint: complaint.as_ref().map(body),
+                cost: cost.as_ref().map(|cost| Cost { currency: text(&cost.currency), ..cost.clone() }),
             },
             Kind::Evidence { what, source, how, quoted } => {
                 Kind::Evidence { what: text(what), source: text(source), how: text(how), quoted: body(quoted) }

@@ -115,6 +115,7 @@ fn spoken(words: &str) -> [Kind; 4] {
         whole: false,
         error: Some("the provider answers 400".into()),
         complaint: Some(words.into()),
+        cost: None,
     };
     [said("tool-call", "bash"), said(words, words), evidence, answered]
 }

@@ -218,3 +218,28 @@ fn what_is_kept_as_a_hash_is_told_by_its_length() {
     assert!(brief(&words).starts_with(short));
     assert_eq!(brief("[29 bytes, sha256:me]"), "[29 bytes, sha256:me]");
 }
+
+#[test]
+fn what_an_answer_cost_is_told_and_summed() {
+    let answered = |micros: u64, currency: &str, estimated: bool| Kind::Answered {
+        model: id("g1"),
+        input: Some(4),
+        output: None,
+        stop: None,
+        whole: true,
+        error: None,
+        complaint: None,
+        cost: Some(crate::Cost { micros, currency: currency.into(), estimated }),
+    };
+    let told = describe(&answered(1_250_000, "USD", false));
+    assert_eq!(told, "answer to g1: 4 tokens asked, ? answered, 1.25 USD");
+    assert!(describe(&answered(2, "EUR", true)).ends_with(", about 0.000002 EUR"));
+    let all = [answered(1_250_000, "USD", false), answered(2, "EUR", true), answered(750_001, "USD", false)];
+    let forged = (0..20).map(|number| answered(u64::MAX, &format!("X{number}"), false));
+    let mut summary = crate::Summary::default();
+    all.into_iter().chain(forged).for_each(|kind| summary.take(&kind));
+    let costs: Vec<String> = summary.models.cost.iter().take(2).map(ToString::to_string).collect();
+    assert_eq!(costs, ["2.000001 USD", "about 0.000002 EUR"]);
+    assert_eq!((summary.models.answers, summary.models.input, summary.models.output), (23, 92, 0));
+    assert!(summary.models.cost.len() <= 8);
+}
