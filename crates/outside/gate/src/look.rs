@@ -7,7 +7,6 @@ use std::ops::Range;
 use crate::collect::Heard;
 use crate::http2::answer::Unsayable;
 use crate::reply::{MAX_HEAD, Part, status};
-use crate::turn::Turn;
 use crate::veil::Veil;
 
 /// Why an answer does not go on.
@@ -43,13 +42,34 @@ pub(crate) trait Listen {
     fn hear(&mut self, bytes: &[u8]) -> Result<(), Unread>;
 }
 
+/// What gives an answer to the program in another form than it came in.
+pub(crate) trait Turns {
+    /// Its head is whole. Gives status and content type as the program gets them.
+    ///
+    /// # Errors
+    /// Why it does not go on.
+    fn begin(&mut self, status: u16, head: &[u8]) -> Result<(u16, &'static str), Unread>;
+
+    /// Takes a piece of what the answer carries, gives what goes on, masked and heard.
+    ///
+    /// # Errors
+    /// Why it does not go on.
+    fn pass(
+        &mut self,
+        carried: &[u8],
+        veil: Option<&mut Veil>,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
+        end: bool,
+    ) -> Result<Vec<u8>, Unread>;
+}
+
 /// What looks at one answer.
 #[derive(Default)]
 pub(crate) struct Look<'l> {
     veil: Option<Veil>,
     listener: Option<&'l mut dyn Listen>,
-    /// Turns it into the program's wire.
-    turn: Option<&'l mut Turn>,
+    /// Gives it in another form.
+    turn: Option<&'l mut dyn Turns>,
     /// What is kept of it while it is read.
     room: Option<Heard<'l>>,
     /// The head, as long as it is not whole, and where its parts stand.
@@ -72,7 +92,7 @@ impl<'l> Look<'l> {
     pub(crate) fn turning(
         veil: Option<Veil>,
         listener: Option<&'l mut dyn Listen>,
-        turn: Option<&'l mut Turn>,
+        turn: Option<&'l mut dyn Turns>,
     ) -> Look<'l> {
         Look { turn, ..Look::new(veil, listener) }
     }
@@ -188,7 +208,7 @@ impl<'l> Look<'l> {
                 room.streams();
             }
             let (status, kind) = match &mut self.turn {
-                Some(turn) => turn.begin(status, &kind, value(head, "retry-after").as_deref()),
+                Some(turn) => turn.begin(status, head)?,
                 None => (status, kind.as_str()),
             };
             if let Some(listener) = &mut self.listener {
@@ -229,7 +249,7 @@ fn is_coded(head: &[u8]) -> bool {
 }
 
 /// The values of a header, in lower case.
-fn value(head: &[u8], name: &str) -> Option<String> {
+pub(crate) fn value(head: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(head);
     let named = text.split("\r\n").filter_map(|line| line.split_once(':'));
     let values: Vec<String> = named

@@ -1,10 +1,11 @@
-//! Gives a program the answer of a provider that speaks another wire: piece by piece in the program's own, within a head of
-//! the gate's own. What is masked and heard is what the program gets.
+//! Gives a program the answer of a provider that speaks another wire, or of which something is judged first: piece by piece
+//! in the program's own, within a head of the gate's own. What is masked and heard is what the program gets.
 
-use record::conversation::Usage;
+use record::conversation::hold::{Judge, Sieve};
 use record::conversation::translate::{Answering, Told, Way, problem};
+use record::conversation::{Usage, Wire};
 
-use crate::look::Unread;
+use crate::look::{Turns, Unread, value};
 use crate::reply::Part;
 use crate::veil::Veil;
 
@@ -20,64 +21,32 @@ pub(crate) struct Takes {
     pub(crate) last: bool,
 }
 
-/// One answer, turned into another wire.
-pub(crate) struct Turn {
-    way: Way,
-    told: Told,
-    takes: Takes,
+/// One answer, turned into another wire, or judged on its way, or both.
+pub(crate) struct Turn<'j> {
+    /// Into which other wire.
+    other: Option<(Way, Told)>,
+    /// What judges its calls, in the program's wire.
+    judge: Option<(Wire, &'j mut dyn Judge)>,
+    sieve: Option<Sieve>,
+    frame: Frame,
     status: u16,
     /// When to ask again, in seconds.
     wait: Option<u64>,
     state: State,
-    headed: bool,
 }
 
 enum State {
     Before,
     Stream(Answering),
     Whole(Answering),
+    /// As it is; whether piece by piece.
+    Same(bool),
     Problem(Vec<u8>),
 }
 
-impl Turn {
-    pub(crate) const fn new(way: Way, told: Told, takes: Takes) -> Turn {
-        Turn { way, told, takes, status: 0, wait: None, state: State::Before, headed: false }
-    }
-
-    /// The provider's head is whole. Gives status and content type as the program gets them.
-    pub(crate) fn begin(&mut self, status: u16, kind: &str, wait: Option<&str>) -> (u16, &'static str) {
-        // There is nowhere else to go.
-        self.status = if (300..400).contains(&status) { 502 } else { status };
-        self.wait = wait.and_then(|seconds| seconds.parse().ok());
-        let streams = kind.contains("event-stream");
-        self.state = match status {
-            300.. => State::Problem(Vec::new()),
-            _ if streams => State::Stream(Answering::new(self.way, true, self.told)),
-            _ => State::Whole(Answering::new(self.way, false, self.told)),
-        };
-        (self.status, self.kind())
-    }
-
-    /// Takes a piece of what the answer carries, gives what goes on, masked and heard.
-    ///
-    /// # Errors
-    /// [`Unread`].
-    pub(crate) fn pass(
-        &mut self,
-        carried: &[u8],
-        veil: Option<&mut Veil>,
-        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
-        end: bool,
-    ) -> Result<Vec<u8>, Unread> {
-        let said = self.turn(carried, end)?.into_bytes();
-        let said = match veil {
-            Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
-            None => said,
-        };
-        if !said.is_empty() {
-            hear(&said)?;
-        }
-        Ok(self.framed(&said, end))
+impl<'j> Turn<'j> {
+    pub(crate) fn new(other: Option<(Way, Told)>, judge: Option<(Wire, &'j mut dyn Judge)>, takes: Takes) -> Turn<'j> {
+        Turn { other, judge, sieve: None, frame: Frame::new(takes), status: 0, wait: None, state: State::Before }
     }
 
     /// What it cost, whether or not the program is told.
@@ -88,64 +57,147 @@ impl Turn {
         }
     }
 
-    fn turn(&mut self, carried: &[u8], end: bool) -> Result<String, Unread> {
-        match &mut self.state {
+    fn turn(&mut self, carried: &[u8], end: bool) -> Result<Vec<u8>, Unread> {
+        let said = match &mut self.state {
             State::Stream(answering) | State::Whole(answering) => {
                 let unread = |why: record::conversation::translate::Untranslatable| Unread::Answer(why.to_string());
                 let mut said = answering.push(carried).map_err(unread)?;
                 if end {
                     said += &answering.finish().map_err(unread)?;
                 }
-                Ok(said)
+                said.into_bytes()
             }
+            State::Same(_) => carried.to_vec(),
             State::Problem(body) => {
                 let room = MAX_PROBLEM - body.len();
                 body.extend_from_slice(&carried[..carried.len().min(room)]);
-                Ok(if end { problem(self.way, self.status, body).to_string() } else { String::new() })
+                return Ok(match self.other {
+                    _ if !end => Vec::new(),
+                    Some((way, _)) => problem(way, self.status, body).to_string().into_bytes(),
+                    None => std::mem::take(body),
+                });
             }
-            State::Before => Ok(String::new()),
+            State::Before => Vec::new(),
+        };
+        self.judged(said, end)
+    }
+
+    /// What of it goes on by what is judged.
+    fn judged(&mut self, said: Vec<u8>, end: bool) -> Result<Vec<u8>, Unread> {
+        let (Some(sieve), Some((_, judge))) = (&mut self.sieve, &mut self.judge) else { return Ok(said) };
+        let unread = |why: record::conversation::Malformed| Unread::Answer(why.to_string());
+        let mut out = sieve.push(&said, *judge).map_err(unread)?;
+        if end {
+            out += &sieve.finish(*judge).map_err(unread)?;
+        }
+        if sieve.is_refused() && !self.streams() {
+            self.status = 403;
+        }
+        Ok(out.into_bytes())
+    }
+
+    const fn streams(&self) -> bool {
+        matches!(self.state, State::Stream(_) | State::Same(true))
+    }
+
+    fn kind(&self) -> &'static str {
+        let lines = matches!((&self.state, &self.judge), (State::Same(true), Some((Wire::Ollama, _))));
+        match self.streams() {
+            true if lines => "application/x-ndjson",
+            true => "text/event-stream",
+            false => "application/json",
         }
     }
 
-    const fn kind(&self) -> &'static str {
-        if matches!(self.state, State::Stream(_)) { "text/event-stream" } else { "application/json" }
-    }
-
-    /// The same as HTTP: a stream in chunks as they come, anything else once it is whole.
     fn framed(&mut self, said: &[u8], end: bool) -> Vec<u8> {
-        let streams = matches!(self.state, State::Stream(_));
-        if !end && (said.is_empty() || !streams) {
+        self.frame.streams = self.streams();
+        if !end && said.is_empty() {
             return Vec::new();
         }
-        let mut out = Vec::new();
-        if !std::mem::replace(&mut self.headed, true) {
-            out.extend(self.head((!streams).then_some(said.len())));
+        let lines = vec![
+            format!("HTTP/1.1 {} {}", self.status, if self.status < 300 { "OK" } else { "Error" }),
+            format!("Content-Type: {}", self.kind()),
+        ];
+        let wait = self.wait.map(|seconds| format!("Retry-After: {seconds}"));
+        self.frame.put(|| lines.into_iter().chain(wait).collect(), said, end)
+    }
+}
+
+impl Turns for Turn<'_> {
+    fn begin(&mut self, status: u16, head: &[u8]) -> Result<(u16, &'static str), Unread> {
+        let (kind, wait) = (value(head, "content-type").unwrap_or_default(), value(head, "retry-after"));
+        // There is nowhere else to go.
+        self.status = if (300..400).contains(&status) { 502 } else { status };
+        self.wait = wait.and_then(|seconds| seconds.parse().ok());
+        let streams = kind.contains("event-stream") || self.other.is_none() && kind.contains("ndjson");
+        self.state = match (status, self.other) {
+            (300.., _) => State::Problem(Vec::new()),
+            (_, None) => State::Same(streams),
+            (_, Some((way, told))) if streams => State::Stream(Answering::new(way, true, told)),
+            (_, Some((way, told))) => State::Whole(Answering::new(way, false, told)),
+        };
+        self.sieve = self.judge.as_ref().map(|(wire, _)| Sieve::new(*wire, streams));
+        Ok((self.status, self.kind()))
+    }
+
+    fn pass(
+        &mut self,
+        carried: &[u8],
+        veil: Option<&mut Veil>,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
+        end: bool,
+    ) -> Result<Vec<u8>, Unread> {
+        let said = self.turn(carried, end)?;
+        let said = match veil {
+            Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
+            None => said,
+        };
+        if !said.is_empty() {
+            hear(&said)?;
         }
-        match streams && !self.takes.old {
+        Ok(self.framed(&said, end))
+    }
+}
+
+/// An answer within a head of the gate's own: a stream in chunks as they come, anything else once it is whole.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    takes: Takes,
+    pub(crate) streams: bool,
+    headed: bool,
+}
+
+impl Frame {
+    pub(crate) const fn new(takes: Takes) -> Frame {
+        Frame { takes, streams: false, headed: false }
+    }
+
+    /// A piece of what it carries, behind its head where that did not go on before; `lines` are its own.
+    pub(crate) fn put(&mut self, lines: impl FnOnce() -> Vec<String>, said: &[u8], end: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !end && !self.streams {
+            return out;
+        }
+        if !std::mem::replace(&mut self.headed, true) {
+            let mut lines = lines();
+            match self.streams {
+                false => lines.push(format!("Content-Length: {}", said.len())),
+                true if self.takes.old => {}
+                true => lines.push("Transfer-Encoding: chunked".into()),
+            }
+            if self.takes.last || self.takes.old {
+                lines.push("Connection: close".into());
+            }
+            out.extend((lines.join("\r\n") + "\r\n\r\n").into_bytes());
+        }
+        match self.streams && !self.takes.old {
             true if said.is_empty() => {}
             true => out.extend([format!("{:x}\r\n", said.len()).as_bytes(), said, b"\r\n"].concat()),
             false => out.extend_from_slice(said),
         }
-        if end && streams && !self.takes.old {
+        if end && self.streams && !self.takes.old {
             out.extend_from_slice(b"0\r\n\r\n");
         }
         out
-    }
-
-    fn head(&self, length: Option<usize>) -> Vec<u8> {
-        let mut lines = vec![
-            format!("HTTP/1.1 {} {}", self.status, if self.status < 300 { "OK" } else { "Error" }),
-            format!("Content-Type: {}", self.kind()),
-        ];
-        match length {
-            Some(length) => lines.push(format!("Content-Length: {length}")),
-            None if self.takes.old => {}
-            None => lines.push("Transfer-Encoding: chunked".into()),
-        }
-        lines.extend(self.wait.map(|seconds| format!("Retry-After: {seconds}")));
-        if self.takes.last || self.takes.old {
-            lines.push("Connection: close".into());
-        }
-        (lines.join("\r\n") + "\r\n\r\n").into_bytes()
     }
 }

@@ -296,7 +296,7 @@ pub enum Kind {
         /// SHA-256 of what is meant, in hexadecimal.
         digest: String,
         /// Whose words they are known to be: `attested` the operator's, `delivered` by the model, `untrusted` where a tool
-        /// gave them, `unmatched` where the program put them into the model's mouth; else `new`.
+        /// gave them, `unmatched` where the program put them into the model's mouth, `withheld` from it by the gate; else `new`.
         standing: String,
     },
     /// A model was asked. What was new in it was said just before, and is among its causes.

@@ -242,7 +242,11 @@ pub fn describe(kind: &Kind) -> String {
                 (speaker, "text") => word(speaker),
                 (speaker, form) => format!("{}, {}", word(speaker), word(form)),
             };
-            let doubt = if standing == "unmatched" { ", which no model said" } else { "" };
+            let doubt = match standing.as_str() {
+                "unmatched" => ", which no model said",
+                "withheld" => ", which no program had",
+                _ => "",
+            };
             let said = marked(words).unwrap_or_else(|| said(form, words));
             format!("{who}{doubt}: {said}")
         }

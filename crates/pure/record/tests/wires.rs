@@ -3,7 +3,7 @@
 mod told;
 
 use proptest::prelude::*;
-use record::conversation::{Answer, Delivered, History, Malformed, Standing, Usage, Wire};
+use record::conversation::{Answer, Delivered, History, Malformed, Standing, Wire};
 use told::{answer, bytes, lines, request};
 
 const STREAMS: [(Wire, &str); 5] = [

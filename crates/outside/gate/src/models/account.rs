@@ -162,6 +162,15 @@ fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A call of a model's that no program had.
+pub(crate) fn withheld(block: &Block) -> Kind {
+    let mut kind = said(block, Standing::Delivered, false);
+    if let Kind::Said { standing, .. } = &mut kind {
+        *standing = "withheld".into();
+    }
+    kind
+}
+
 fn said(block: &Block, standing: Standing, attested: bool) -> Kind {
     let (form, tool) = match &block.content {
         Content::Text(_) => ("text", None),

@@ -165,7 +165,7 @@ impl crate::passage::Passage {
         self.ledger.borrow_mut().write_after(asked.exec(), kind).ok()
     }
 
-    fn model(
+    pub(super) fn model(
         &self,
         asked: &Asked,
         whom: Option<(&Planned<'_>, &Provider, &str)>,

@@ -4,19 +4,23 @@
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use policy::provider::Kind;
 use policy::{Request, Sink};
 use record::conversation::Usage;
+use record::conversation::hold::Judge;
 use record::conversation::translate::Told;
-use record::{Cause, EventId, Known};
+use record::{Cause, EventId, Known, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
+use super::calls::Calls;
+use super::plan::form;
 use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
 use crate::head::Body;
-use crate::look::{Look, Unread};
+use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
 use crate::requests::{Course, Requests};
 use crate::turn::{Takes, Turn};
@@ -87,9 +91,11 @@ impl<'a> Requests<'a> {
             }
         };
         let head = sent.head(&whole.head, planned);
-        let mut turn = sent.turned.as_ref().map(|turned| {
-            let told = Told { counts: turned.counts, now: now() };
-            Turn::new(turned.way, told, Takes { old: is_old(&whole.head), last: whole.last })
+        let mut calls = passage.calls(asked, planned, &sent, model);
+        let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: now() }));
+        let mut turn = (other.is_some() || calls.is_some()).then(|| {
+            let judge = calls.as_mut().map(|calls| (form(planned.endpoint.wire), calls as &mut dyn Judge));
+            Turn::new(other, judge, Takes { old: is_old(&whole.head), last: whole.last })
         });
         let mut body = sent.body;
         let head = match &loan {
@@ -108,7 +114,8 @@ impl<'a> Requests<'a> {
         let mut hearing = Hearing::new(planned.endpoint, more);
         let (carried, found) = {
             let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
-            let look = Look::turning(veil, Some(&mut hearing), turn.as_mut());
+            let turns = turn.as_mut().map(|turn| turn as &mut dyn Turns);
+            let look = Look::turning(veil, Some(&mut hearing), turns);
             let mut look = look.within(self.room.heard()).last(whole.last);
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
             let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
@@ -183,6 +190,22 @@ fn now() -> u64 {
 }
 
 impl crate::passage::Passage {
+    /// What judges the calls of an answer, where a flow rule is about them.
+    fn calls<'c>(
+        &'c self,
+        asked: &'c Asked,
+        planned: &Planned<'_>,
+        sent: &Sent<'_>,
+        model: EventId,
+    ) -> Option<Calls<'c>> {
+        if planned.endpoint.kind != Kind::Inference || !self.flows.guards_calls() {
+            return None;
+        }
+        let whom = Some((planned, sent.provider, sent.asked.as_str()));
+        let refused = self.model(asked, whom, Verdict::Refused, None);
+        Some(Calls { passage: self, asked, model, refused })
+    }
+
     /// Records that a provider gave no answer.
     fn unanswered(&self, model: EventId, why: &str) {
         let heard = Heard { fault: Some(why.to_owned()), ..Heard::default() };

@@ -4,6 +4,7 @@
 mod account;
 mod ask;
 mod attempt;
+mod calls;
 mod listen;
 mod plan;
 mod purse;
@@ -12,6 +13,7 @@ mod sent;
 mod unique;
 
 pub use account::Models;
+pub(crate) use account::withheld;
 pub(crate) use ask::Whole;
 pub(crate) use listen::{Heard, Hearing};
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
