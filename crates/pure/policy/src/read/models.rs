@@ -9,8 +9,8 @@ use super::{Diagnostic, code};
 use crate::print::visible;
 use crate::provider::Hosted;
 use crate::{
-    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Login, Money, Policy, Position, Price,
-    Pricing, Provider, Route, Rule, Sink, Vendor, is_credential_name,
+    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Login, Money, Policy, Position,
+    Price, Pricing, Provider, Route, Rule, Sink, Vendor, is_credential_name,
 };
 
 /// Reads the section; `place` is told where each value stands.
