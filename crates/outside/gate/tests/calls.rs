@@ -167,6 +167,7 @@ fn at(cell: Cell, port: u16, to: &[Sink]) -> Scene {
         tls: false,
         base: String::new(),
         credential: None,
+        login: None,
     };
     let route = |models: &str, wire: Vendor| Route {
         models: vec![ValuePattern::parse(models).unwrap()],

@@ -59,6 +59,7 @@ fn scene(money: Option<&str>, prices: Vec<Pricing>, more: impl FnOnce(&mut Polic
         tls: false,
         base: String::new(),
         credential: None,
+        login: None,
     };
     let route = |models: &str, model: Option<&str>, fallback: &[&str]| Route {
         models: vec![ValuePattern::parse(models).unwrap()],

@@ -114,6 +114,7 @@ fn a_stream_asks_a_model_by_its_route() {
                 tls: true,
                 base: String::new(),
                 credential: Vendor::Openai.credential("key"),
+                login: None,
             }],
             routes: vec![Route {
                 models: vec![ValuePattern::parse("m*").unwrap()],
