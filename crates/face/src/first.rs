@@ -65,6 +65,8 @@ mod tests {
             limits: Vec::new(),
             allowed: Vec::new(),
             refused: Vec::new(),
+            bodies: None,
+            models: None,
         }
     }
 

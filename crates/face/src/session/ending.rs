@@ -1,4 +1,4 @@
-//! The lines after a session: warnings and risks where there are any, then allowed, refused, changed.
+//! The lines after a session: warnings, risks and what models cost where there are any, then allowed, refused, changed.
 
 use super::refused::CREDENTIAL_INSIDE;
 use super::say;
@@ -32,6 +32,9 @@ fn lines(outcome: &Outcome, secret: Option<&str>) -> String {
     }
     text.push_str(&missing("does not hold", &outcome.layers));
     text.push_str(&missing("limited in part", &outcome.limits));
+    if let Some(models) = &outcome.models {
+        text.push_str(&format!("models: {}\n", words::line(&models.to_string(), 120)));
+    }
     let changed: Vec<_> = outcome.changed.iter().map(|path| (path.as_str(), 1)).collect();
     let why = outcome.last_refusal.as_ref().map(|event| format!("; `bastide why {}`", words::line(event, 24)));
     text.push_str(&line("allowed", &counted(&outcome.allowed)));
@@ -83,6 +86,10 @@ mod tests {
         assert_eq!(lines(&outcome, None), expected);
         let merged = Outcome { merged: 3, ..outcome.clone() };
         assert_eq!(lines(&merged, None), expected.replace("1 more", "1 more; merged: 3"));
+        let cost = vec![record::Cost { micros: 1_250_000, currency: "USD".into(), estimated: false }];
+        let models = Some(wire::command::ModelsInfo { answers: 2, input: 40, output: 3, cost });
+        let asked = lines(&Outcome { models, ..outcome.clone() }, None);
+        assert_eq!(asked, format!("models: 2 answers, 40 tokens asked, 3 answered, 1.25 USD\n{expected}"));
         let read: Outcome = serde_json::from_str(&json(&outcome)).expect("valid");
         assert_eq!(read, outcome);
         assert_eq!(json(&outcome).lines().count(), 1);

@@ -45,8 +45,14 @@ pub(super) fn one(session: &SessionInfo) -> String {
     row("mode", words::line(&session.mode, 64));
     let revision = session.revision.map(|revision| format!(", revision {revision}")).unwrap_or_default();
     row("policy", words::line(&session.policy, 64) + &revision);
+    if let Some(bodies) = session.bodies {
+        row("bodies", format!("{} in the record", bodies.name()));
+    }
     if let Some(pending) = session.pending {
         row("pending", pending_line(pending));
+    }
+    if let Some(models) = &session.models {
+        row("models", words::line(&models.to_string(), 64));
     }
     for risk in &session.accepted_risks {
         row("risk accepted", words::line(risk, 60));

@@ -118,6 +118,11 @@ impl Flows {
         self.active.get()
     }
 
+    /// Whether a rule is about what models put into calls of tools.
+    pub(crate) fn guards_calls(&self) -> bool {
+        self.active.get() && self.rules.borrow().iter().any(|rule| rule.to == Some(Sink::Tool))
+    }
+
     /// Labels what a conversation's system prompt says.
     pub(crate) fn system_prompt(&self, text: &str, event: Option<EventId>) {
         self.forgotten.borrow_mut().take();

@@ -39,6 +39,7 @@ impl Passage {
     pub(crate) fn replace(&self, policy: Conjunction, credentials: Vec<Lent>, labelled: &[Labelled]) {
         let meters = self.now().meters.succeeded(&self.now().policy, &policy);
         self.flows.replace(&policy, labelled);
+        self.ledger.borrow_mut().keep(policy.bodies());
         let lending = Lending::new(credentials);
         self.generation.replace(Rc::new(Generation { policy, meters, lending }));
         self.naming.borrow_mut().forget();

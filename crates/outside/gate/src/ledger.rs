@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use record::{Cause, EventId, Kind, Lineage, Redactor, Writer};
+use record::{Bodies, Cause, EventId, Kind, Lineage, Redactor, Writer};
 
 /// Appends events to a segment that the caller opened.
 #[derive(Debug)]
@@ -40,6 +40,15 @@ impl Ledger {
     pub fn hide(&mut self, name: &str, value: &str) {
         // One too short to be looked for would blank ordinary words.
         let _ = self.redactor.add(name, value);
+    }
+
+    /// Keeps so much of what is said from here on.
+    pub fn keep(&mut self, bodies: policy::Bodies) {
+        self.redactor.keep(match bodies {
+            policy::Bodies::Full => Bodies::Full,
+            policy::Bodies::Redacted => Bodies::Redacted,
+            policy::Bodies::Hash => Bodies::Hash,
+        });
     }
 
     /// Writes one event. Its effect may follow only after this returned without error.

@@ -152,6 +152,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     let writer = writer(&lease)?;
     let flows = Flows::new(&lease.policy, &lease.labelled, lease.incarnation == 1);
     let mut ledger = Ledger::new(segment, writer, Redactor::new());
+    ledger.keep(lease.policy.bodies());
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1);

@@ -1,12 +1,15 @@
 //! A request that a flow rule stops, in the record: what it carries, from where, and what had asked for it.
 
+use std::io;
+
 use policy::Sink;
+use record::conversation::Block;
 use record::{Cause, EventId, Kind, Known, Verdict};
 use sense::Bounds;
 
 use crate::asked::Asked;
 use crate::flows::{Carried, Stopped};
-use crate::models::is_chat_shaped;
+use crate::models::{is_chat_shaped, withheld};
 use crate::passage::{Closed, Passage, Why};
 
 impl Passage {
@@ -62,6 +65,30 @@ impl Passage {
         }
         let event = self.ledger.borrow_mut().write_after(causes, kind).ok();
         Closed { why: Why::Refused { why: reason, suggestion: None }, event }
+    }
+
+    /// Takes a call out of a model's answer, and records why; `kind` is the event.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) fn withhold(
+        &self,
+        asked: &Asked,
+        model: EventId,
+        mut kind: Kind,
+        (call, stopped): (&Block, Stopped),
+    ) -> io::Result<EventId> {
+        let Stopped { rule, reason, evidence } = stopped;
+        let because = Cause { id: model, known: Known::Observed };
+        let said = self.ledger.borrow_mut().write_after([because], withheld(call))?;
+        let mut causes: Vec<Cause> = asked.exec().into_iter().collect();
+        causes.extend([Cause { id: said, known: Known::Observed }, because]);
+        causes.extend(evidence.iter().filter_map(|one| self.carries(one)));
+        if let Kind::Model { rule: by, reason: why, .. } = &mut kind {
+            *by = rule.map(|rule| format!("flows: {rule}"));
+            *why = Some(format!("a call of a tool was taken out of the answer: {reason}"));
+        }
+        self.ledger.borrow_mut().write_after(causes, kind)
     }
 
     fn carries(&self, one: &Carried) -> Option<Cause> {

@@ -1,8 +1,9 @@
-//! Gives a program the answer of a provider that speaks another wire: piece by piece in the program's own, within a head of
-//! the gate's own. What is masked and heard is what the program gets.
+//! Gives a program the answer of a provider that speaks another wire, or of which something is judged first: piece by piece
+//! in the program's own, within a head of the gate's own. What is masked and heard is what the program gets.
 
-use record::conversation::Usage;
+use record::conversation::hold::{Judge, Sieve};
 use record::conversation::translate::{Answering, Told, Way, problem};
+use record::conversation::{Usage, Wire};
 
 use crate::look::{Turns, Unread, value};
 use crate::reply::Part;
@@ -20,10 +21,13 @@ pub(crate) struct Takes {
     pub(crate) last: bool,
 }
 
-/// One answer, turned into another wire.
-pub(crate) struct Turn {
-    way: Way,
-    told: Told,
+/// One answer, turned into another wire, or judged on its way, or both.
+pub(crate) struct Turn<'j> {
+    /// Into which other wire.
+    other: Option<(Way, Told)>,
+    /// What judges its calls, in the program's wire.
+    judge: Option<(Wire, &'j mut dyn Judge)>,
+    sieve: Option<Sieve>,
     frame: Frame,
     status: u16,
     /// When to ask again, in seconds.
@@ -35,12 +39,14 @@ enum State {
     Before,
     Stream(Answering),
     Whole(Answering),
+    /// As it is; whether piece by piece.
+    Same(bool),
     Problem(Vec<u8>),
 }
 
-impl Turn {
-    pub(crate) const fn new(way: Way, told: Told, takes: Takes) -> Turn {
-        Turn { way, told, frame: Frame::new(takes), status: 0, wait: None, state: State::Before }
+impl<'j> Turn<'j> {
+    pub(crate) fn new(other: Option<(Way, Told)>, judge: Option<(Wire, &'j mut dyn Judge)>, takes: Takes) -> Turn<'j> {
+        Turn { other, judge, sieve: None, frame: Frame::new(takes), status: 0, wait: None, state: State::Before }
     }
 
     /// What it cost, whether or not the program is told.
@@ -51,31 +57,60 @@ impl Turn {
         }
     }
 
-    fn turn(&mut self, carried: &[u8], end: bool) -> Result<String, Unread> {
-        match &mut self.state {
+    fn turn(&mut self, carried: &[u8], end: bool) -> Result<Vec<u8>, Unread> {
+        let said = match &mut self.state {
             State::Stream(answering) | State::Whole(answering) => {
                 let unread = |why: record::conversation::translate::Untranslatable| Unread::Answer(why.to_string());
                 let mut said = answering.push(carried).map_err(unread)?;
                 if end {
                     said += &answering.finish().map_err(unread)?;
                 }
-                Ok(said)
+                said.into_bytes()
             }
+            State::Same(_) => carried.to_vec(),
             State::Problem(body) => {
                 let room = MAX_PROBLEM - body.len();
                 body.extend_from_slice(&carried[..carried.len().min(room)]);
-                Ok(if end { problem(self.way, self.status, body).to_string() } else { String::new() })
+                return Ok(match self.other {
+                    _ if !end => Vec::new(),
+                    Some((way, _)) => problem(way, self.status, body).to_string().into_bytes(),
+                    None => std::mem::take(body),
+                });
             }
-            State::Before => Ok(String::new()),
+            State::Before => Vec::new(),
+        };
+        self.judged(said, end)
+    }
+
+    /// What of it goes on by what is judged.
+    fn judged(&mut self, said: Vec<u8>, end: bool) -> Result<Vec<u8>, Unread> {
+        let (Some(sieve), Some((_, judge))) = (&mut self.sieve, &mut self.judge) else { return Ok(said) };
+        let unread = |why: record::conversation::Malformed| Unread::Answer(why.to_string());
+        let mut out = sieve.push(&said, *judge).map_err(unread)?;
+        if end {
+            out += &sieve.finish(*judge).map_err(unread)?;
+        }
+        if sieve.is_refused() && !self.streams() {
+            self.status = 403;
+        }
+        Ok(out.into_bytes())
+    }
+
+    const fn streams(&self) -> bool {
+        matches!(self.state, State::Stream(_) | State::Same(true))
+    }
+
+    fn kind(&self) -> &'static str {
+        let lines = matches!((&self.state, &self.judge), (State::Same(true), Some((Wire::Ollama, _))));
+        match self.streams() {
+            true if lines => "application/x-ndjson",
+            true => "text/event-stream",
+            false => "application/json",
         }
     }
 
-    const fn kind(&self) -> &'static str {
-        if matches!(self.state, State::Stream(_)) { "text/event-stream" } else { "application/json" }
-    }
-
     fn framed(&mut self, said: &[u8], end: bool) -> Vec<u8> {
-        self.frame.streams = matches!(self.state, State::Stream(_));
+        self.frame.streams = self.streams();
         if !end && said.is_empty() {
             return Vec::new();
         }
@@ -88,18 +123,20 @@ impl Turn {
     }
 }
 
-impl Turns for Turn {
+impl Turns for Turn<'_> {
     fn begin(&mut self, status: u16, head: &[u8]) -> Result<(u16, &'static str), Unread> {
         let (kind, wait) = (value(head, "content-type").unwrap_or_default(), value(head, "retry-after"));
         // There is nowhere else to go.
         self.status = if (300..400).contains(&status) { 502 } else { status };
         self.wait = wait.and_then(|seconds| seconds.parse().ok());
-        let streams = kind.contains("event-stream");
-        self.state = match status {
-            300.. => State::Problem(Vec::new()),
-            _ if streams => State::Stream(Answering::new(self.way, true, self.told)),
-            _ => State::Whole(Answering::new(self.way, false, self.told)),
+        let streams = kind.contains("event-stream") || self.other.is_none() && kind.contains("ndjson");
+        self.state = match (status, self.other) {
+            (300.., _) => State::Problem(Vec::new()),
+            (_, None) => State::Same(streams),
+            (_, Some((way, told))) if streams => State::Stream(Answering::new(way, true, told)),
+            (_, Some((way, told))) => State::Whole(Answering::new(way, false, told)),
         };
+        self.sieve = self.judge.as_ref().map(|(wire, _)| Sieve::new(*wire, streams));
         Ok((self.status, self.kind()))
     }
 
@@ -110,7 +147,7 @@ impl Turns for Turn {
         hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
         end: bool,
     ) -> Result<Vec<u8>, Unread> {
-        let said = self.turn(carried, end)?.into_bytes();
+        let said = self.turn(carried, end)?;
         let said = match veil {
             Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
             None => said,

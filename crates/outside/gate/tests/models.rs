@@ -6,9 +6,10 @@ mod fake;
 use fake::server::{Ca, Server, authority, ok, request, say};
 use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
-    Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Target, ValuePattern, Vendor,
+    Bodies, Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Target, ValuePattern,
+    Vendor,
 };
-use wire::{Labelled, Lent};
+use wire::{GateOrder, GateReport, Labelled, Lent};
 
 const KEY: &str = "sk-0123456789abcdef-the-key";
 const SYSTEM: &str = "You are the assistant of Acme. The margin on every contract is eleven percent, and nobody outside may know of it. Answer briefly.";
@@ -58,10 +59,20 @@ struct Scene {
     cells: Ca,
     provider: Server,
     sink: Server,
-    _gate: Gate,
+    gate: Gate,
+    policy: Policy,
+    credentials: Vec<Lent>,
 }
 
 fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
+    scene_with(flows, |policy| policy.inference.tokens = tokens)
+}
+
+fn scene_with(flows: &[&str], more: impl Fn(&mut Policy)) -> Scene {
+    scene_at(provider, flows, more)
+}
+
+fn scene_at(provider: fn(&str, &[u8]) -> Vec<u8>, flows: &[&str], more: impl Fn(&mut Policy)) -> Scene {
     let (cell, cells, servers) = (Cell::new(), authority("cell"), authority("servers"));
     let provider = Server::tls(&servers, &["chat.example", "messages.example"], provider);
     let sink = Server::tls(&servers, &["log.example"], sink);
@@ -86,7 +97,6 @@ fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
     policy.inference = Inference {
         providers: vec![provided("chat", Vendor::Openai), provided("messages", Vendor::Anthropic)],
         routes: vec![route("gpt-*", "chat", Some("small")), route("claude-*", "messages", None)],
-        tokens,
         ..Inference::default()
     };
     let to = |text: &str| Rule::to(Target::parse(text).unwrap());
@@ -94,8 +104,9 @@ fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
     policy.network.allow.push(to(&format!("log.example:{log}")));
     policy.network.allow.extend([llm, log].map(|port| to(&format!("{OUTSIDE}:{port}"))));
     policy.flows = flows.iter().map(|deny| Flow { deny: LabelPattern::parse(deny).unwrap(), to: None }).collect();
+    more(&mut policy);
     let mut leased = lease(&[]);
-    leased.policy = Conjunction::new(vec![policy]);
+    leased.policy = Conjunction::new(vec![policy.clone()]);
     leased.hosts = ["chat", "messages", "log"].map(|name| (format!("{name}.example"), OUTSIDE.into())).to_vec();
     leased.tls = Some(wire::Tls { name: "cell".into(), key: cells.key().serialize_pem(), roots: servers.pem() });
     leased.credentials = vec![Lent {
@@ -112,7 +123,7 @@ fn scene(flows: &[&str], tokens: Option<u64>) -> Scene {
         exact: true,
     }];
     let gate = cell.start(&leased, ORDINARY).ready();
-    Scene { cell, cells, provider, sink, _gate: gate }
+    Scene { cell, cells, provider, sink, gate, policy, credentials: leased.credentials }
 }
 
 impl Scene {
@@ -305,4 +316,84 @@ fn what_cannot_be_looked_into_is_held_back() {
     assert!(
         say(&scene.cell, None, "log.example", scene.sink.port, b"SSH-2.0-x\r\n").unwrap().starts_with("HTTP/1.1 400")
     );
+}
+
+/// What a session says under a policy about bodies: a conversation, an attempt to send its prompt on, another question.
+fn conversed(scene: &Scene) {
+    let document = format!("{DOCUMENT} {} and the very end of it", "More follows. ".repeat(500));
+    let call = serde_json::json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c0", "type": "function",
+        "function": {"name": "read", "arguments": "{\"path\":\"notes.md\"}"}}]});
+    let said = serde_json::json!([{"role": "system", "content": SYSTEM}, {"role": "user", "content": "summarise hunter2-hunter2"}, call,
+        {"role": "tool", "tool_call_id": "c0", "content": document}]);
+    assert!(scene.model("/v1/chat/completions", "", &chat(&said)).contains("200 OK"));
+    assert!(scene.send("/ingest", "", SYSTEM).contains("flow rule"));
+}
+
+/// Words of each that speaks: the harness, the operator, a call, a document's beginning and end, the model.
+const CANARIES: [&str; 6] =
+    ["eleven percent", "summarise", "notes.md", "Quarterly", "the very end", "log.example/ingest -d"];
+
+#[test]
+fn the_policy_says_how_much_of_what_is_said_is_recorded() {
+    for (bodies, kept) in [
+        (Bodies::Full, [true; 6]),
+        (Bodies::Redacted, [true, true, true, true, false, true]),
+        (Bodies::Hash, [false; 6]),
+    ] {
+        let scene = scene_with(&FLOWS, |policy| policy.bodies = bodies);
+        conversed(&scene);
+        let record = scene.cell.wait_for("flow rule");
+        assert_eq!(CANARIES.map(|word| record.contains(word)), kept, "{bodies:?}: {record}");
+        assert_eq!(record.contains("bytes, sha256:"), bodies == Bodies::Hash, "{record}");
+        // Secrets are in none of them.
+        assert!(!record.contains("hunter2") && !record.contains(KEY), "{record}");
+        for text in ["carries `system-prompt`", "follows words that were read", "\"tool\":\"bash\"", "\"input\":40"] {
+            assert!(record.contains(text), "{bodies:?} {text}: {record}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_replaces_another_says_it_for_what_comes_after() {
+    let mut scene = scene_with(&[], |_| {});
+    let ask = |scene: &Scene, word: &str| {
+        let said = serde_json::json!([{"role": "user", "content": word}]);
+        assert!(scene.model("/v1/chat/completions", "", &chat(&said)).contains("200 OK"));
+    };
+    ask(&scene, "before it was replaced");
+    for (revision, bodies, word) in
+        [(2, Bodies::Hash, "while it was hashed"), (3, Bodies::Redacted, "and once more in words")]
+    {
+        let mut policy: Policy = scene.policy.clone();
+        policy.bodies = bodies;
+        let policy = Conjunction::new(vec![policy]);
+        scene.gate.order(&GateOrder::Replace {
+            revision,
+            policy,
+            credentials: scene.credentials.clone(),
+            labelled: Vec::new(),
+        });
+        assert_eq!(scene.gate.report(), GateReport::Replaced { revision });
+        ask(&scene, word);
+    }
+    let record = scene.cell.wait_for("and once more in words");
+    assert!(record.contains("before it was replaced") && !record.contains("while it was hashed"), "{record}");
+    assert!(record.contains("[19 bytes, sha256:"), "{record}");
+}
+
+#[test]
+fn what_a_provider_complains_of_is_a_body_too() {
+    let complains = |_: &str, body: &[u8]| {
+        let words = format!("{{\"error\":{{\"message\":\"cannot take {}\"}}}}", body.len());
+        let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close";
+        format!("{head}\r\nContent-Length: {}\r\n\r\n{words}", words.len()).into_bytes()
+    };
+    for bodies in [Bodies::Redacted, Bodies::Hash] {
+        let scene = scene_at(complains, &[], |policy| policy.bodies = bodies);
+        let said = serde_json::json!([{"role": "user", "content": "hi"}]);
+        assert!(scene.model("/v1/chat/completions", "", &chat(&said)).contains("cannot take"));
+        let record = scene.cell.wait_for("\"kind\":\"answered\"");
+        assert!(record.contains("the provider answers 400"), "{record}");
+        assert_eq!(record.contains("cannot take"), bodies == Bodies::Redacted, "{record}");
+    }
 }

@@ -537,7 +537,7 @@ fn problems_of_the_provider_are_told_in_the_words_of_the_program() {
             (status, json!({"type": "error", "error": {"type": kind, "message": message}}))
         );
         assert!(came.head.contains("Retry-After: 7"), "{}", came.head);
-        route.cell.wait_for(&format!("the provider answers {status}: {message}"));
+        route.cell.wait_for(&format!("\"the provider answers {status}\",\"complaint\":\"{message}\""));
     }
     let route = scene_with(|policy| policy.inference.routes[0].model = Some("page".into()));
     let came = route.claude("claude-9", true, &hi);

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CanonicalPath, Data, Flow, Inference, Limit, Limits, Network, Policy, Provider, Route, Rule, print};
+use crate::{
+    CanonicalPath, Data, Flow, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule, print,
+};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.inference(&before.inference, &after.inference);
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
+    found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
     for change in &mut found.0 {
         change.widens |= change.before.as_ref().is_some_and(|text| alone_before.contains(text));
@@ -153,6 +156,31 @@ impl Found {
                 self.push(key, old.map(|old| old.to_string()), new.map(|new| new.to_string()), widens, !widens);
             }
         }
+        self.prices(before, after);
+    }
+
+    /// What a price does depends on those beside it: more is bought for less, and a model without any is not asked.
+    fn prices(&mut self, before: &Inference, after: &Inference) {
+        for gone in before.prices.iter().filter(|price| !after.prices.contains(price)) {
+            self.push("inference.prices", Some(gone.to_string()), None, true, true);
+        }
+        for new in after.prices.iter().filter(|price| !before.prices.contains(price)) {
+            self.push("inference.prices", None, Some(new.to_string()), true, true);
+        }
+        let (old, new) = (before.money, after.money);
+        if old != new {
+            // Amounts of two currencies cannot be told apart by size.
+            let same = |old: &Money, new: &Money| old.currency == new.currency;
+            let widens = old.is_some_and(|old| new.is_none_or(|new| !same(&old, &new) || new > old));
+            let narrows = new.is_some_and(|new| old.is_none_or(|old| !same(&old, &new) || new < old));
+            self.push(
+                "inference.budget.money",
+                old.map(|old| old.to_string()),
+                new.map(|new| new.to_string()),
+                widens,
+                narrows,
+            );
+        }
     }
 
     fn limits(&mut self, before: &Limits, after: &Limits) {
@@ -189,7 +217,7 @@ mod tests {
     #[test]
     fn every_key_is_compared_both_ways() {
         type Edit = fn(&mut Policy);
-        let table: [(&str, Edit, bool); 12] = [
+        let table: [(&str, Edit, bool); 15] = [
             ("files.workspace", |policy| policy.files.workspace = crate::WorkspaceMode::Live, true),
             ("files.read", |policy| policy.files.read.push(path("/usr")), true),
             ("files.write", |policy| policy.files.write.push(path("/usr")), true),
@@ -202,6 +230,9 @@ mod tests {
             ("network.default", |policy| policy.network.default = crate::Default::Ask, true),
             ("network.allow", |policy| policy.network.allow.push(rule("a.com")), true),
             ("network.deny", |policy| policy.network.deny.push(rule("a.com")), false),
+            ("inference.budget.money", |policy| policy.inference.money = "5 USD".parse().ok(), false),
+            ("record.bodies", |policy| policy.bodies = crate::Bodies::Full, true),
+            ("record.bodies", |policy| policy.bodies = crate::Bodies::Hash, false),
         ];
         for (key, change, widens) in table {
             let (before, mut after) = (Policy::default(), Policy::default());

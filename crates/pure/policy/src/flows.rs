@@ -187,16 +187,24 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// Whether only a rule that names it means it: the model that is routed to is told what the agent reads, and calls of
+    /// tools are carried out inside, where their effects are judged.
+    const fn is_named(self) -> bool {
+        matches!(self, Sink::Inference | Sink::Tool)
+    }
+}
+
 impl Flow {
     /// Whether it refuses this label there.
     #[must_use]
     pub fn refuses(&self, label: &str, sink: Sink) -> bool {
-        self.to.map_or(sink != Sink::Inference, |to| to == sink) && self.deny.takes(label)
+        self.to.map_or(!sink.is_named(), |to| to == sink) && self.deny.takes(label)
     }
 
     /// Whether it refuses whatever the other one does.
     pub(crate) fn covers(&self, other: &Flow) -> bool {
-        let to = self.to == other.to || self.to.is_none() && other.to != Some(Sink::Inference);
+        let to = self.to == other.to || self.to.is_none() && !other.to.is_some_and(Sink::is_named);
         let label = other.deny.0.strip_suffix('*').map_or(other.deny.0.as_str(), |start| start);
         to && (self.deny == other.deny || self.deny.0.ends_with('*') && self.deny.takes(label))
     }
@@ -257,6 +265,10 @@ mod tests {
         assert!(all.refuses("secret:clients", Sink::Network) && all.refuses("secret:env", Sink::Workspace));
         assert!(!all.refuses("secret:clients", Sink::Inference) && !all.refuses("system-prompt", Sink::Network));
         assert!(flow("secret:*", Some(Sink::Inference)).refuses("secret:clients", Sink::Inference));
+        assert!(
+            !all.refuses("secret:env", Sink::Tool) && flow("*", Some(Sink::Tool)).refuses("secret:env", Sink::Tool)
+        );
+        assert!(!flow("*", None).covers(&flow("*", Some(Sink::Tool))));
         assert!(!flow("system-prompt", Some(Sink::Network)).refuses("system-prompt", Sink::Tool));
         assert!(flow("*", None).covers(&all) && !all.covers(&flow("*", None)));
         assert!(!all.covers(&flow("secret:env", Some(Sink::Inference))) && all.covers(&flow("secret:env", None)));

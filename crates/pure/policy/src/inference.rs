@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::{Grants, Hosted};
 use crate::{
-    Conjunction, Credential, DnsName, Host, HostPattern, Position, Protocol, Rule, Target, ValuePattern, print,
+    Conjunction, Credential, DnsName, Host, HostPattern, Money, Position, Pricing, Protocol, Rule, Target,
+    ValuePattern, print,
 };
 
 /// The name under which a program finds the models of its policy, whatever it speaks.
@@ -100,6 +101,12 @@ pub struct Inference {
     pub tokens: Option<u64>,
     /// Requests of one session.
     pub requests: Option<u64>,
+    /// What one session may spend on models.
+    #[serde(default)]
+    pub money: Option<Money>,
+    /// What models cost; the first that takes one counts.
+    #[serde(default)]
+    pub prices: Vec<Pricing>,
     /// What a provider may do for the agent, though it is refused otherwise: names of [`Hosted`].
     #[serde(default)]
     pub grant: Vec<String>,

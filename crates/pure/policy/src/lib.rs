@@ -3,6 +3,7 @@
 //! Only [`decide`] makes a [`Permit`], and only a permit can be pinned to addresses. Nothing here does I/O
 //! or resolves a name: the caller brings the addresses, and [`Permit::pin`] judges them.
 
+mod bodies;
 mod cidr;
 mod credential;
 mod decide;
@@ -19,6 +20,7 @@ mod index;
 mod inference;
 pub mod mcp;
 mod model;
+mod money;
 mod observed;
 mod path;
 mod pattern;
@@ -32,6 +34,7 @@ mod shape;
 mod special;
 mod suggest;
 
+pub use bodies::Bodies;
 pub use cidr::Cidr;
 pub use credential::{Credential, PLACEHOLDER, Position, is_credential_name};
 pub use decide::{Conjunction, Decision, Egress, Permit, Pinned, Reason, Refusal, RuleId, decide};
@@ -44,6 +47,7 @@ pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
 pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header};
 pub use inference::{Fallback, INFERENCE_BASTIDE, Inference, Login, Provider, Route, Served, Vendor};
 pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode};
+pub use money::{Currency, Money, NoMoney, NoTariff, Price, Pricing, Tariff, Used};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern, ProgramPattern,
-    Target, ValuePattern, print,
+    Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern,
+    ProgramPattern, Target, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -33,6 +33,9 @@ pub struct Policy {
     /// Which label may not flow where.
     #[serde(default)]
     pub flows: Vec<Flow>,
+    /// How much of what was said stands in the record.
+    #[serde(default)]
+    pub bodies: Bodies,
     /// What the policy itself says must come out, see [`crate::run_tests`].
     #[serde(default)]
     pub tests: Vec<Example>,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Inference, Limit, Limits, Policy};
+use crate::{Bodies, Inference, Limit, Limits, Policy};
 
 impl Policy {
     /// The policy as YAML: nothing extended, every path absolute.
@@ -28,6 +28,9 @@ impl Policy {
         inference(&mut text, &self.inference);
         list(&mut text, 0, "data", self.data.iter().map(ToString::to_string));
         list(&mut text, 0, "flows", self.flows.iter().map(ToString::to_string));
+        if self.bodies != Bodies::default() {
+            text += &format!("record: {{bodies: {}}}\n", self.bodies.name());
+        }
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text
     }
@@ -47,9 +50,14 @@ fn inference(text: &mut String, inference: &Inference) {
     list(text, 2, "routes", inference.routes.iter().map(ToString::to_string));
     list(text, 2, "grant", inference.grant.iter().cloned());
     list(text, 2, "fields", inference.fields.iter().map(|field| quoted(field)));
-    let budget = [("tokens", inference.tokens), ("requests", inference.requests)];
+    list(text, 2, "prices", inference.prices.iter().map(ToString::to_string));
+    let budget = [
+        ("tokens", inference.tokens.map(|tokens| tokens.to_string())),
+        ("requests", inference.requests.map(|requests| requests.to_string())),
+        ("money", inference.money.map(|money| money.to_string())),
+    ];
     let said: Vec<String> =
-        budget.iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();
+        budget.into_iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();
     if !said.is_empty() {
         let _ = writeln!(text, "  budget: {{{}}}", said.join(", "));
     }

@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used)]
 
 use policy::read::{Source, read};
-use policy::{Conjunction, Decision, Egress, Host, Policy, Position, Request, Sink, Vendor, decide, diff};
+use policy::{
+    Bodies, Conjunction, Decision, Egress, Host, Policy, Position, Price, Request, Sink, Vendor, decide, diff,
+};
 
 const TEXT: &str = r#"
 bastide: 1
@@ -22,10 +24,15 @@ inference:
     - {models: ["gpt-*"], provider: local, model: small}
     - {models: ["claude-*"], provider: anthropic, fallback: [big, {provider: local, model: small}]}
     - {models: ["*"], provider: big}
-  budget: {tokens: 2M, requests: 100}
+  budget: {tokens: 2M, requests: 100, money: 5 USD}
+  prices:
+    - {models: ["claude-*"], provider: anthropic, input: 3 USD, output: 15 USD, cached: 0.3 USD, written: 3.75 USD}
+    - {models: [small], input: 0 USD, output: 0 USD}
+    - {models: ["*"], input: 2 USD, output: 0.5 USD}
   grant: [web_search]
 data:
   - {label: "secret:clients", files: [notes/clients/**]}
+record: {bodies: full}
 flows:
   - {deny: "secret:*", to: "*"}
   - {deny: "system-prompt", to: network}
@@ -116,7 +123,7 @@ fn a_credential_goes_only_where_every_policy_names_the_same() {
 fn flows_say_what_may_not_go_where() {
     let policy = compile(TEXT).expect("a policy");
     let refuses = |label: &str, sink: Sink| policy.flows.iter().any(|flow| flow.refuses(label, sink));
-    assert!(refuses("secret:clients", Sink::Network) && refuses("secret:clients", Sink::Tool));
+    assert!(refuses("secret:clients", Sink::Network) && refuses("secret:clients", Sink::Workspace));
     assert!(!refuses("secret:clients", Sink::Inference));
     assert!(refuses("system-prompt", Sink::Network) && !refuses("system-prompt", Sink::Tool));
 }
@@ -208,7 +215,8 @@ fn routes_find_providers_in_every_layer_and_the_nearest_comes_first() {
 
 #[test]
 fn what_nothing_enforces_is_refused_and_fields_are_read() {
-    for sink in ["tool", "human", "child", "workspace"] {
+    assert!(over("", "flows: [{deny: \"secret:*\", to: tool}]\n").expect("calls are held").flows.len() == 1);
+    for sink in ["human", "child", "workspace"] {
         let refused = over("", &format!("flows: [{{deny: \"secret:*\", to: {sink}}}]\n")).expect_err("not enforced");
         assert!(refused.contains("E-POLICY-008"), "{refused}");
     }
@@ -289,4 +297,51 @@ fn programs_of_the_other_vendor_find_their_own_host() {
     let text = "bastide: 1\nname: x\nnetwork: {allow: [{to: api.openai.com}]}\n\
         inference: {routes: [{models: [\"*\"], provider: anthropic}]}\n";
     assert!(!hosts(&compile(text).expect("a policy")).contains("api.openai.com"));
+}
+
+#[test]
+fn of_bodies_the_strictest_of_all_policies_is_kept() {
+    let says = |bodies: &str| {
+        let line = if bodies.is_empty() { String::new() } else { format!("record: {{bodies: {bodies}}}\n") };
+        compile(&format!("bastide: 1\nname: x\n{line}")).expect("a policy")
+    };
+    for (one, other, kept) in [
+        ("", "", Bodies::Redacted),
+        ("full", "full", Bodies::Full),
+        ("full", "", Bodies::Redacted),
+        ("full", "hash", Bodies::Hash),
+        ("hash", "redacted", Bodies::Hash),
+    ] {
+        for policies in [vec![says(one), says(other)], vec![says(other), says(one)]] {
+            assert_eq!(Conjunction::new(policies).bodies(), kept, "{one} {other}");
+        }
+    }
+    assert_eq!(Conjunction::new(Vec::new()).bodies(), Bodies::Redacted);
+    for bodies in ["full", "hash"] {
+        assert_eq!(compile(&says(bodies).to_yaml()).expect("its own words"), says(bodies));
+    }
+}
+
+#[test]
+fn prices_are_read_and_what_is_left_out_is_no_less() {
+    let policy = compile(TEXT).expect("a policy");
+    let policies = Conjunction::new(vec![policy]);
+    let price = |provider: &str, model: &str| policies.tariff(provider, model).expect("priced").expect("a price").price;
+    let of = |input, output, cached, written| Price { input, output, cached, written };
+    assert_eq!(price("anthropic", "claude-9"), of(3_000_000, 15_000_000, 300_000, 3_750_000));
+    // What is left out costs as much as it may.
+    assert_eq!(price("big", "claude-9"), of(2_000_000, 500_000, 2_000_000, 4_000_000));
+    assert_eq!(price("local", "small"), Price::default());
+    let narrower = "bastide: 1\nname: x\nextends: [base]\ninference: {budget: {money: 3 USD}}\n";
+    let cheaper =
+        "bastide: 1\nname: x\nextends: [base]\ninference: {prices: [{models: [y], input: 0 USD, output: 0 USD}]}\n";
+    let layered = |text: &str, widens: bool| {
+        let source = |name: &str, text: &str, widens| Source { name: name.into(), text: text.into(), widens };
+        let base = source("base", TEXT, true);
+        read(&source("layer", text, widens), None, &mut |_| Some(base.clone())).map_err(|error| error.code)
+    };
+    assert!(layered(narrower, false).is_ok());
+    assert_eq!(layered(cheaper, false).err().as_deref(), Some("E-POLICY-007"));
+    let own = Conjunction::new(vec![layered(cheaper, true).expect("the operator's own")]);
+    assert_eq!(own.tariff("big", "y").expect("priced").expect("a price").price, Price::default(), "it comes first");
 }

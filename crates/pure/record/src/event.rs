@@ -144,6 +144,30 @@ pub struct Wall {
     pub detail: String,
 }
 
+/// What an answer cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Millionths of the currency, rounded up.
+    pub micros: u64,
+    /// The currency's three letters.
+    pub currency: String,
+    /// The provider did not say what was used: it is what that may have cost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.micros / 1_000_000, self.micros % 1_000_000);
+        let part = format!("{part:06}");
+        let about = if self.estimated { "about " } else { "" };
+        match part.trim_end_matches('0') {
+            "" => write!(out, "{about}{whole} {}", self.currency),
+            part => write!(out, "{about}{whole}.{part} {}", self.currency),
+        }
+    }
+}
+
 impl Event {
     /// Whether something did not go through, an unanswered question included.
     #[must_use]
@@ -302,12 +326,12 @@ pub enum Kind {
         /// The name of the tool that is called, or described.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tool: Option<String>,
-        /// The beginning of it.
+        /// As much of it as is kept, see [`crate::Bodies`].
         words: String,
         /// SHA-256 of what is meant, in hexadecimal.
         digest: String,
         /// Whose words they are known to be: `attested` the operator's, `delivered` by the model, `untrusted` where a tool
-        /// gave them, `unmatched` where the program put them into the model's mouth; else `new`.
+        /// gave them, `unmatched` where the program put them into the model's mouth, `withheld` from it by the gate; else `new`.
         standing: String,
     },
     /// A model was asked. What was new in it was said just before, and is among its causes.
@@ -346,6 +370,12 @@ pub enum Kind {
         /// What went wrong.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+        /// What the provider says of that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        complaint: Option<String>,
+        /// What it cost, where the policy says what its model costs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<Cost>,
     },
     /// What speaks against something that was asked, or tells where it comes from.
     Evidence {
@@ -355,7 +385,7 @@ pub enum Kind {
         source: String,
         /// How it was wrapped; empty for what stood there plainly.
         how: String,
-        /// The words, as they stand in the source.
+        /// The words, as they stand in the source; as much of them as is kept.
         quoted: String,
     },
     /// An allowed connection ended.
@@ -438,6 +468,18 @@ pub enum Kind {
     /// Something that a later version writes. Read, never written.
     #[serde(other)]
     Unknown,
+}
+
+impl Kind {
+    /// What was said, where it tells that.
+    pub(crate) fn body(&self) -> Option<&str> {
+        match self {
+            Self::Said { words, .. } => Some(words),
+            Self::Evidence { quoted, .. } => Some(quoted),
+            Self::Answered { complaint, .. } => complaint.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Serde hands over a reference.

@@ -8,6 +8,7 @@
 //! A chain proves that nothing inside it was changed. It cannot prove that its end was not cut off, or that
 //! it was not rewritten as a whole: that takes a head kept elsewhere (see [`Verified::head`]).
 
+mod bodies;
 pub mod conversation;
 pub mod event;
 pub mod lineage;
@@ -17,10 +18,11 @@ pub mod segment;
 pub mod summary;
 pub mod why;
 
-pub use event::{Cause, Event, EventId, Kind, Known, Segment, Verdict, Wall};
+pub use bodies::{Bodies, MAX_BODIES, MAX_BODY};
+pub use event::{Cause, Cost, Event, EventId, Kind, Known, Segment, Verdict, Wall};
 pub use lineage::{Asking, Lineage};
 pub use read::{Entry, decode};
 pub use redact::Redactor;
 pub use segment::{Broken, Head, Origin, Verified, Verifier, Writer, resume, verify};
 pub use summary::{Summary, summarise};
-pub use why::{Explanation, describe, why};
+pub use why::{Explanation, brief, describe, why};

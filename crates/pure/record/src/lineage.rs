@@ -92,6 +92,8 @@ impl Lineage {
                     self.started.remove(&oldest);
                 }
             }
+            // What no program had led to nothing.
+            Kind::Said { standing, .. } if standing == "withheld" => {}
             Kind::Said { form, words, .. } if form == "tool-call" => self.called(id, words),
             Kind::Said { standing, words, .. } => {
                 self.said(Text { id, read: standing == "untrusted", text: words.clone() });

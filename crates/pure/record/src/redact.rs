@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 
+use crate::bodies::{self, Bodies, MAX_BODY};
+
 /// The shortest secret that is looked for. Anything shorter would blank ordinary words.
 pub const MIN_SECRET: usize = 4;
 
@@ -21,15 +23,19 @@ pub const MIN_BEGINNING: usize = 16;
 pub struct Bounds {
     /// Bytes of one string.
     pub text: usize,
+    /// Bytes of what was said.
+    pub body: usize,
     /// Members of one list.
     pub items: usize,
 }
 
 impl Bounds {
     /// What an event is held to first: a path fits whole.
-    pub const USUAL: Self = Self { text: 4096, items: 128 };
+    pub const USUAL: Self = Self { text: 4096, body: 4096, items: 128 };
+    /// The same where all that was said is kept.
+    pub const FULL: Self = Self { body: MAX_BODY, ..Self::USUAL };
     /// What an event is held to when its line came out too long.
-    pub const TIGHT: Self = Self { text: 256, items: 32 };
+    pub const TIGHT: Self = Self { text: 256, body: 256, items: 32 };
 }
 
 /// The secret is too short to be looked for.
@@ -44,6 +50,7 @@ pub struct TooShort {
 #[derive(Clone, Default)]
 pub struct Redactor {
     secrets: Vec<Secret>,
+    bodies: Bodies,
 }
 
 #[derive(Clone)]
@@ -75,6 +82,17 @@ impl Redactor {
         Ok(())
     }
 
+    /// Keeps so much of what is said from here on.
+    pub fn keep(&mut self, bodies: Bodies) {
+        self.bodies = bodies;
+    }
+
+    /// What is kept of what is said.
+    #[must_use]
+    pub const fn bodies(&self) -> Bodies {
+        self.bodies
+    }
+
     /// The text as it may be written: no secret, no invisible character, at most about `limit` bytes.
     pub fn text(&self, text: &str, limit: usize) -> String {
         // Secrets go first, while they are still spelled as they were given (a key file has line ends), and
@@ -88,6 +106,20 @@ impl Redactor {
         // A secret made of our own marks: nothing of the text can be shown.
         let blank = "[redacted]".to_owned();
         if self.holds_secret(&blank) { String::new() } else { blank }
+    }
+
+    /// The same for what was said.
+    fn body(&self, text: &str, limit: usize) -> String {
+        // Nothing to hide tells nothing by its hash.
+        if self.bodies == Bodies::Hash && !text.is_empty() {
+            return bodies::mark(&self.hide(text));
+        }
+        self.text(text, limit)
+    }
+
+    /// The same for what is a name, as long as it is no more than one.
+    fn name(&self, text: &str, limit: usize) -> String {
+        if bodies::is_name(text) { self.text(text, limit) } else { self.body(text, limit) }
     }
 
     fn holds_secret(&self, text: &str) -> bool {

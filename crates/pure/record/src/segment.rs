@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::bodies::{Bodies, MAX_BODIES, MAX_BODY};
 use crate::event::{Cause, Event, EventId, Kind, Segment};
 use crate::redact::{Bounds, Redactor};
 
@@ -84,17 +85,20 @@ pub enum WriteError {
 pub struct Writer {
     segment: Segment,
     head: Head,
+    /// Bytes of bodies that may still be kept whole.
+    room: usize,
 }
 
 impl Writer {
     /// Begins an empty segment.
     pub fn new(origin: &Origin) -> Self {
-        Self::after(origin.segment, Verifier::new(origin).finish().head)
+        let head = Verifier::new(origin).finish().head;
+        Self { segment: origin.segment, head, room: MAX_BODIES }
     }
 
-    /// Goes on after a verified end.
+    /// Goes on after a verified end. What was kept before is not known, and counts as all that may be kept whole.
     pub fn after(segment: Segment, head: Head) -> Self {
-        Self { segment, head }
+        Self { segment, head, room: 0 }
     }
 
     /// The chain's end.
@@ -112,7 +116,9 @@ impl Writer {
         kind: Kind,
     ) -> Result<(EventId, Vec<u8>), WriteError> {
         let seq = self.head.events + 1;
-        let mut event = Event { seq, at, cause, kind: redactor.kind(&kind, Bounds::USUAL) };
+        let whole = redactor.bodies() == Bodies::Full && self.room >= MAX_BODY;
+        let bounds = if whole { Bounds::FULL } else { Bounds::USUAL };
+        let mut event = Event { seq, at, cause, kind: redactor.kind(&kind, bounds) };
         let mut line = encode(&event)?;
         if line.len() >= MAX_LINE {
             event.kind = redactor.kind(kind, Bounds::TIGHT);
@@ -120,6 +126,9 @@ impl Writer {
         }
         if line.len() >= MAX_LINE {
             return Err(WriteError::TooLong);
+        }
+        if whole {
+            self.room = self.room.saturating_sub(event.kind.body().map_or(0, str::len));
         }
         self.head = self.head.next(&line[PREFIX..]);
         line[..PREFIX - 1].copy_from_slice(&self.head.hex_bytes());

@@ -5,10 +5,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::event::{Event, Kind, Verdict};
+use crate::event::{Cost, Event, Kind, Verdict};
 
 /// How many destinations, and how many paths, are told apart. A program can make up names without end.
 pub const MAX_TOLD: usize = 1000;
+
+/// Currencies that are told apart: a session has one for each policy at most.
+const MAX_CURRENCIES: usize = 8;
 
 /// Characters of a path that are told.
 const MAX_PATH: usize = 4096;
@@ -64,10 +67,41 @@ pub struct Summary {
     pub sent: u64,
     /// Bytes that came in over closed connections.
     pub received: u64,
+    /// What models answered.
+    pub models: Answers,
     /// How often the gate died.
     pub gates_lost: u64,
     /// The exit code, once the session ended.
     pub exit: Option<i32>,
+}
+
+/// What models answered, and what that cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Answers {
+    /// Answers that ended, however.
+    pub answers: u64,
+    /// Tokens that were asked.
+    pub input: u64,
+    /// Tokens that were answered.
+    pub output: u64,
+    /// What they cost, by currency.
+    pub cost: Vec<Cost>,
+}
+
+impl Answers {
+    fn take(&mut self, input: Option<u64>, output: Option<u64>, cost: Option<&Cost>) {
+        // As with bytes: a forged figure must not end the count.
+        self.answers = self.answers.saturating_add(1);
+        self.input = self.input.saturating_add(input.unwrap_or(0));
+        self.output = self.output.saturating_add(output.unwrap_or(0));
+        let Some(cost) = cost else { return };
+        if let Some(known) = self.cost.iter_mut().find(|known| known.currency == cost.currency) {
+            known.micros = known.micros.saturating_add(cost.micros);
+            known.estimated |= cost.estimated;
+        } else if self.cost.len() < MAX_CURRENCIES {
+            self.cost.push(cost.clone());
+        }
+    }
 }
 
 /// Counts events of any number of segments, in any order.
@@ -108,6 +142,7 @@ impl Summary {
             Kind::WorkspaceChange { path, .. } if self.changed.len() < MAX_TOLD => {
                 self.changed.insert(path.chars().take(MAX_PATH).collect());
             }
+            Kind::Answered { input, output, cost, .. } => self.models.take(*input, *output, cost.as_ref()),
             Kind::GateLost => self.gates_lost += 1,
             Kind::Ended { exit, .. } => self.exit = Some(*exit),
             _ => {}

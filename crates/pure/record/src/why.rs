@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bodies::marked;
 use crate::event::{Event, EventId, Kind, Known, Verdict};
 use crate::read::Entry;
 use crate::redact::visible;
@@ -257,27 +258,31 @@ pub fn describe(kind: &Kind) -> String {
                 (speaker, "text") => word(speaker),
                 (speaker, form) => format!("{}, {}", word(speaker), word(form)),
             };
-            let doubt = if standing == "unmatched" { ", which no model said" } else { "" };
-            // A record holds the ends of lines written out. What is called stands on a line of its own.
-            let words = words.replace("\\n", " ");
-            let words = if form == "tool-call" { words.split_once(' ').map_or("", |(_, rest)| rest) } else { &words };
-            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            format!("{who}{doubt}: `{}`", word(&beginning(&words)))
+            let doubt = match standing.as_str() {
+                "unmatched" => ", which no model said",
+                "withheld" => ", which no program had",
+                _ => "",
+            };
+            let said = marked(words).unwrap_or_else(|| said(form, words));
+            format!("{who}{doubt}: {said}")
         }
         Kind::Model { host, asked, model, provider, verdict, program, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let to = provider.as_ref().map(|provider| format!(" by {}", word(provider))).unwrap_or_default();
             format!("`{}`{by} to `{}` for model `{}`{to} {verdict}", word(asked), word(host), word(model))
         }
-        Kind::Answered { model, input, output, whole, error, .. } => {
+        Kind::Answered { model, input, output, whole, error, complaint, cost, .. } => {
             let count = |count: &Option<u64>| count.map_or("?".into(), |count| count.to_string());
             let end = if *whole { "" } else { ", broken off" };
             let error = error.as_ref().map(|error| format!("; {}", word(error))).unwrap_or_default();
-            format!("answer to {model}: {} tokens asked, {} answered{end}{error}", count(input), count(output))
+            let said = complaint.as_ref().map(|said| format!("; it says {}", quote(said))).unwrap_or_default();
+            let cost = cost.as_ref().map(|cost| format!(", {}", word(&cost.to_string()))).unwrap_or_default();
+            let tokens = format!("{} tokens asked, {} answered", count(input), count(output));
+            format!("answer to {model}: {tokens}{cost}{end}{error}{said}")
         }
         Kind::Evidence { what, source, how, quoted } => {
             let how = if how.is_empty() { String::new() } else { format!(" ({})", word(how)) };
-            let quoted = if quoted.is_empty() { String::new() } else { format!(": `{}`", word(quoted)) };
+            let quoted = if quoted.is_empty() { String::new() } else { format!(": {}", quote(quoted)) };
             format!("{}{how} from {}{quoted}", word(what), word(source))
         }
         Kind::Close { connect, sent, received, address, note } => {
@@ -301,6 +306,26 @@ pub fn describe(kind: &Kind) -> String {
         Kind::Unknown => "something that a later version recorded".to_owned(),
     };
     shown(&line)
+}
+
+/// What was said, as it is told: the words, or their length and hash where no more is kept.
+#[must_use]
+pub fn brief(body: &str) -> String {
+    marked(body).unwrap_or_else(|| body.to_owned())
+}
+
+/// The same within a line.
+fn quote(body: &str) -> String {
+    marked(body).unwrap_or_else(|| format!("`{}`", word(body)))
+}
+
+/// The beginning of a block's words.
+fn said(form: &str, words: &str) -> String {
+    // A record holds the ends of lines written out. What is called stands on a line of its own.
+    let words = words.replace("\\n", " ");
+    let words = if form == "tool-call" { words.split_once(' ').map_or("", |(_, rest)| rest) } else { &words };
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("`{}`", word(&beginning(&words)))
 }
 
 /// What one line shows of a longer text.

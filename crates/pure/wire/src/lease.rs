@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///

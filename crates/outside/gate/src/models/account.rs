@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use policy::provider::Held;
-use record::conversation::{Block, Content, Conversation, Delivered, History, Speaker, Standing, plain};
-use record::{Cause, EventId, Kind, Known};
+use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, plain};
+use record::{Cause, Cost, EventId, Kind, Known};
 use sha2::{Digest, Sha256};
 
-use super::Failure;
+use super::{Ended, Failure, Heard, Purse, Taken};
 use crate::ledger::Ledger;
 
 /// Most blocks of one request that are told as causes of it: the newest.
@@ -31,6 +31,8 @@ pub struct Models {
     spent: bool,
     tokens: Cell<u64>,
     requests: Cell<u64>,
+    /// What was spent.
+    pub(super) purse: Purse,
     /// What the operator really said, [normal].
     attested: RefCell<HashSet<String>>,
 }
@@ -50,7 +52,7 @@ impl Models {
     /// With what the operator said before the session began.
     #[must_use]
     pub fn new(intent: &[String], first: bool) -> Models {
-        let models = Models { spent: !first, ..Models::default() };
+        let models = Models { spent: !first, purse: Purse::new(first), ..Models::default() };
         intent.iter().for_each(|words| models.attest(words));
         models
     }
@@ -120,8 +122,14 @@ impl Models {
         Ok(causes.split_off(causes.len().saturating_sub(TOLD)))
     }
 
+    /// Sets right what was taken out for a request; gives what it cost.
+    pub(super) fn settle(&self, taken: Option<Taken>, ended: Ended) -> Option<Cost> {
+        taken.map(|taken| self.purse.settle(taken, ended))
+    }
+
     /// Records what a model answered to a request.
-    pub(crate) fn answered(&self, model: EventId, delivered: &Delivered, ledger: &RefCell<Ledger>) {
+    pub(crate) fn answered(&self, model: EventId, heard: &Heard, cost: Option<Cost>, ledger: &RefCell<Ledger>) {
+        let Heard { delivered, fault, .. } = heard;
         self.history.borrow_mut().delivered(&delivered.blocks);
         let sealed = delivered.blocks.iter().filter_map(|block| match &block.content {
             Content::Attachment { digest, .. } => Some(*digest),
@@ -142,7 +150,9 @@ impl Models {
             output: usage.output,
             stop: delivered.stop.clone(),
             whole: delivered.whole,
-            error: delivered.error.clone(),
+            error: fault.clone(),
+            complaint: delivered.error.clone(),
+            cost,
         });
     }
 }
@@ -150,6 +160,15 @@ impl Models {
 /// A text in which only the words count.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A call of a model's that no program had.
+pub(crate) fn withheld(block: &Block) -> Kind {
+    let mut kind = said(block, Standing::Delivered, false);
+    if let Kind::Said { standing, .. } = &mut kind {
+        *standing = "withheld".into();
+    }
+    kind
 }
 
 fn said(block: &Block, standing: Standing, attested: bool) -> Kind {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::attempt::{Attempt, Came};
-use super::{Failure, Planned, Sent, plan, say};
+use super::{Asking, Failure, Planned, Sent, Taken, plan, say};
 use crate::asked::Asked;
 use crate::forward::{FAREWELL, finish};
 use crate::passage::Closed;
@@ -62,7 +62,12 @@ impl<'a> Requests<'a> {
             if next.is_none() {
                 planned.forget();
             }
-            let attempt = Attempt { asked, planned: &planned, sent, whole: &whole, before, more: next.is_some() };
+            let taken = match self.spend(&planned, &sent) {
+                Ok(taken) => taken,
+                Err(failure) => return self.unasked(inside, asked, Some(&planned), (wire, failure)).await,
+            };
+            let more = next.is_some();
+            let attempt = Attempt { asked, planned: &planned, sent, whole: &whole, before, more, taken };
             match (self.attempt(inside, attempt, course).await?, next) {
                 (Came::Over(rest), _) => return Ok(rest),
                 (Came::Nothing { model, heard }, Some(next)) => {
@@ -76,6 +81,23 @@ impl<'a> Requests<'a> {
                 (Came::Nothing { .. }, None) => return Ok(None),
             }
         }
+    }
+
+    /// Takes out what one provider's answer is likely to cost.
+    fn spend(&self, planned: &Planned<'_>, sent: &Sent<'_>) -> Result<Option<Taken>, Failure> {
+        let (passage, kind) = (self.passage, planned.endpoint.kind);
+        if !matches!(kind, Kind::Inference | Kind::Embedding) {
+            return Ok(None);
+        }
+        let tariff = passage.now().policy.tariff(&sent.provider.name, &sent.asked);
+        let tariff = tariff.map_err(|why| Failure::refused(why.to_string()))?;
+        let output = match (kind, &planned.conversation) {
+            // A vector is no text.
+            (Kind::Embedding, _) => Some(0),
+            (_, said) => said.as_ref().and_then(|said| said.max_output),
+        };
+        let output = output.map(|output| output.saturating_mul(planned.answers));
+        passage.models.purse.take(tariff, Asking { bytes: sent.body.len() as u64, output })
     }
 
     /// Tells a program that its model was not asked, and the record why.
@@ -143,7 +165,7 @@ impl crate::passage::Passage {
         self.ledger.borrow_mut().write_after(asked.exec(), kind).ok()
     }
 
-    fn model(
+    pub(super) fn model(
         &self,
         asked: &Asked,
         whom: Option<(&Planned<'_>, &Provider, &str)>,

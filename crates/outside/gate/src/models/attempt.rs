@@ -4,14 +4,18 @@
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use policy::provider::Kind;
 use policy::{Request, Sink};
+use record::conversation::Usage;
+use record::conversation::hold::Judge;
 use record::conversation::translate::Told;
-use record::conversation::{Delivered, Usage};
-use record::{Cause, EventId, Known};
+use record::{Cause, EventId, Known, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
-use super::{Failure, Hearing, Planned, Sent, Whole, say};
+use super::calls::Calls;
+use super::plan::form;
+use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
@@ -32,6 +36,8 @@ pub(super) struct Attempt<'x, 'p> {
     pub(super) before: Option<EventId>,
     /// There is another provider to ask.
     pub(super) more: bool,
+    /// What it is likely to cost.
+    pub(super) taken: Option<Taken>,
 }
 
 /// What came of it.
@@ -58,14 +64,16 @@ impl<'a> Requests<'a> {
         attempt: Attempt<'_, '_>,
         course: &mut Course<'a>,
     ) -> io::Result<Came> {
-        let Attempt { asked, planned, sent, whole, before, more } = attempt;
+        let Attempt { asked, planned, sent, whole, before, more, taken } = attempt;
         let (passage, wire) = (self.passage, Some(planned.endpoint.wire));
         let Ok(model) = passage.asked_model(asked, planned, &sent, before) else {
+            passage.models.settle(taken, Ended::Unserved);
             let failure = Failure::refused("the record cannot be written, so nothing is let out".into());
             return self.unasked(inside, asked, Some(planned), (wire, failure)).await.map(Came::Over);
         };
         let name = &sent.provider.name;
         if let Some(stopped) = passage.flows.judge(name, Sink::Inference, &[&sent.body], &sense::Bounds::USUAL) {
+            passage.models.settle(taken, Ended::Unserved);
             let failure = Failure::refused(stopped.reason.clone());
             let event = passage.stop(asked, stopped).event;
             return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
@@ -74,6 +82,7 @@ impl<'a> Requests<'a> {
         let Leave { meter, loan, .. } = match self.let_out(&outer, course).await {
             Ok(leave) => leave,
             Err(closed) => {
+                passage.models.settle(taken, Ended::Unserved);
                 passage.unanswered(model, &closed.why.to_string());
                 if more && matches!(closed.why, Why::Unreachable(_)) {
                     return Ok(Came::Nothing { model, heard: false });
@@ -82,9 +91,11 @@ impl<'a> Requests<'a> {
             }
         };
         let head = sent.head(&whole.head, planned);
-        let mut turn = sent.turned.as_ref().map(|turned| {
-            let told = Told { counts: turned.counts, now: now() };
-            Turn::new(turned.way, told, Takes { old: is_old(&whole.head), last: whole.last })
+        let mut calls = passage.calls(asked, planned, &sent, model);
+        let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: now() }));
+        let mut turn = (other.is_some() || calls.is_some()).then(|| {
+            let judge = calls.as_mut().map(|calls| (form(planned.endpoint.wire), calls as &mut dyn Judge));
+            Turn::new(other, judge, Takes { old: is_old(&whole.head), last: whole.last })
         });
         let mut body = sent.body;
         let head = match &loan {
@@ -103,8 +114,8 @@ impl<'a> Requests<'a> {
         let mut hearing = Hearing::new(planned.endpoint, more);
         let (carried, found) = {
             let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
-            let turn = turn.as_mut().map(|turn| turn as &mut dyn Turns);
-            let look = Look::turning(veil, Some(&mut hearing), turn);
+            let turns = turn.as_mut().map(|turn| turn as &mut dyn Turns);
+            let look = Look::turning(veil, Some(&mut hearing), turns);
             let mut look = look.within(self.room.heard()).last(whole.last);
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
             let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
@@ -112,10 +123,11 @@ impl<'a> Requests<'a> {
         };
         self.came_back(outside, loan.as_deref(), found);
         outside.carried(&head, &exchange, &carried);
-        if let Some(mut delivered) = hearing.finish(carried.as_ref().err()) {
-            let usage = turn.as_ref().map(Turn::usage);
-            delivered.usage = usage.filter(|usage| *usage != Usage::default()).unwrap_or(delivered.usage);
-            passage.models.answered(model, &delivered, &passage.ledger);
+        if let Some(mut heard) = hearing.finish(carried.as_ref().err()) {
+            let usage = turn.as_ref().map(Turn::usage).filter(|usage| *usage != Usage::default());
+            heard.delivered.usage = usage.unwrap_or(heard.delivered.usage);
+            let cost = passage.models.settle(taken, ended(&heard, carried.as_ref().err(), exchange.received.get()));
+            passage.models.answered(model, &heard, cost, &passage.ledger);
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),
@@ -138,6 +150,16 @@ impl<'a> Requests<'a> {
 /// Whether another provider is asked: this one failed, or has too much to do, and the program has nothing of an answer.
 fn gives_way(broken: &Broken, exchange: &Exchange) -> bool {
     matches!(broken, Broken::Server(_) | Broken::Unread(Unread::Busy(_))) && !exchange.begun.get()
+}
+
+/// What an answer of so many bytes says of its cost.
+fn ended(heard: &Heard, broken: Option<&Broken>, bytes: u64) -> Ended {
+    let usage = heard.delivered.usage;
+    match (heard.status, broken) {
+        (300.., _) | (0, Some(Broken::Server(_))) => Ended::Unserved,
+        _ if heard.delivered.whole && usage.input.is_some() => Ended::Told(usage),
+        _ => Ended::Untold(usage, bytes),
+    }
 }
 
 /// The same request as its provider is sent it.
@@ -168,9 +190,25 @@ fn now() -> u64 {
 }
 
 impl crate::passage::Passage {
+    /// What judges the calls of an answer, where a flow rule is about them.
+    fn calls<'c>(
+        &'c self,
+        asked: &'c Asked,
+        planned: &Planned<'_>,
+        sent: &Sent<'_>,
+        model: EventId,
+    ) -> Option<Calls<'c>> {
+        if planned.endpoint.kind != Kind::Inference || !self.flows.guards_calls() {
+            return None;
+        }
+        let whom = Some((planned, sent.provider, sent.asked.as_str()));
+        let refused = self.model(asked, whom, Verdict::Refused, None);
+        Some(Calls { passage: self, asked, model, refused })
+    }
+
     /// Records that a provider gave no answer.
     fn unanswered(&self, model: EventId, why: &str) {
-        let delivered = Delivered { error: Some(why.to_owned()), ..Delivered::default() };
-        self.models.answered(model, &delivered, &self.ledger);
+        let heard = Heard { fault: Some(why.to_owned()), ..Heard::default() };
+        self.models.answered(model, &heard, None, &self.ledger);
     }
 }

@@ -13,11 +13,22 @@ const MAX_PROBLEM: usize = 16 * 1024;
 /// Letters of its message that are told.
 const MAX_MESSAGE: usize = 400;
 
+/// What came of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// As far as it came; what went wrong there in the provider's words.
+    pub(crate) delivered: Delivered,
+    /// What went wrong, in the gate's.
+    pub(crate) fault: Option<String>,
+    /// The provider's status; 0 where none came.
+    pub(crate) status: u16,
+}
+
 /// One answer that is heard.
 pub(crate) struct Hearing {
     wire: Wire,
-    /// The model answers: what it says is to be known again.
-    speaks: bool,
+    /// What comes back is an answer: what it says is to be known again, and what it cost.
+    answers: bool,
     answer: Option<Answer>,
     status: u16,
     /// Another provider is asked where this one has too much to do.
@@ -28,33 +39,36 @@ pub(crate) struct Hearing {
 
 impl Hearing {
     pub(crate) fn new(endpoint: &Endpoint, more: bool) -> Hearing {
-        let speaks = endpoint.kind == Kind::Inference;
-        Hearing { wire: endpoint.wire, speaks, answer: None, status: 0, more, problem: Vec::new() }
+        let answers = matches!(endpoint.kind, Kind::Inference | Kind::Embedding);
+        // Vectors look the same from everybody.
+        let wire = if endpoint.kind == Kind::Embedding { Wire::Embeddings } else { endpoint.wire };
+        Hearing { wire, answers, answer: None, status: 0, more, problem: Vec::new() }
     }
 
-    /// What was delivered, as far as it came; none where no model was to speak. Only what is whole and said so counts as
+    /// What was delivered, as far as it came; none where nothing was to be answered. Only what is whole and said so counts as
     /// whole: a program that heard the end may leave.
-    pub(crate) fn finish(self, broken: Option<&Broken>) -> Option<Delivered> {
-        if !self.speaks {
+    pub(crate) fn finish(self, broken: Option<&Broken>) -> Option<Heard> {
+        if !self.answers {
             return None;
         }
         let answer = self.answer.map(Answer::finish).unwrap_or_else(|| Ok(Delivered::default()));
-        let failed = |error: String| Delivered { error: Some(error), ..Delivered::default() };
-        let mut delivered = answer.unwrap_or_else(|why| failed(why.to_string()));
+        let (mut delivered, mut fault) = match answer {
+            Ok(delivered) => (delivered, None),
+            Err(why) => (Delivered::default(), Some(why.to_string())),
+        };
         if self.status >= 300 {
-            delivered.error = Some(format!("the provider answers {}{}", self.status, message(&self.problem)));
+            delivered.error = message(&self.problem);
+            fault = Some(format!("the provider answers {}", self.status));
         }
         match broken {
             None | Some(Broken::Program(_)) if delivered.whole => {}
-            None => {
-                delivered.error.get_or_insert_with(|| "it ends without saying so".into());
-            }
+            None => fault = fault.or_else(|| delivered.error.is_none().then(|| "it ends without saying so".into())),
             Some(broken) => {
                 delivered.whole = false;
-                delivered.error.get_or_insert_with(|| broken.to_string());
+                fault.get_or_insert_with(|| broken.to_string());
             }
         }
-        Some(delivered)
+        Some(Heard { delivered, fault, status: self.status })
     }
 }
 
@@ -64,7 +78,7 @@ impl Listen for Hearing {
         if self.more && (status == 429 || status >= 500) {
             return Err(Unread::Busy(status));
         }
-        if self.speaks {
+        if self.answers {
             let streams = kind.contains("event-stream") || kind.contains("ndjson");
             self.answer = Some(Answer::new(form(self.wire), streams));
         }
@@ -85,9 +99,9 @@ impl Listen for Hearing {
 }
 
 /// What an error says, in the form that most providers give it.
-fn message(problem: &[u8]) -> String {
-    let Ok(problem) = serde_json::from_slice::<Value>(problem) else { return String::new() };
+fn message(problem: &[u8]) -> Option<String> {
+    let problem = serde_json::from_slice::<Value>(problem).ok()?;
     let places = [problem.pointer("/error/message"), problem.get("error"), problem.get("message")];
     let message = places.into_iter().flatten().find_map(Value::as_str);
-    message.map_or(String::new(), |message| format!(": {}", message.chars().take(MAX_MESSAGE).collect::<String>()))
+    message.map(|message| message.chars().take(MAX_MESSAGE).collect())
 }

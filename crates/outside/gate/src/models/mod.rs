@@ -4,17 +4,21 @@
 mod account;
 mod ask;
 mod attempt;
+mod calls;
 mod listen;
 mod plan;
+mod purse;
 mod refusal;
 mod sent;
 mod unique;
 
 pub use account::Models;
+pub(crate) use account::withheld;
 pub(crate) use ask::{Whole, answer};
 pub(crate) use attempt::is_old;
-pub(crate) use listen::Hearing;
+pub(crate) use listen::{Heard, Hearing};
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
+pub(crate) use purse::{Asking, Ended, Purse, Taken};
 pub(crate) use refusal::{Failure, say};
 pub(crate) use sent::Sent;
 pub(crate) use unique::parse;

@@ -17,6 +17,8 @@ pub(crate) struct Planned<'p> {
     pub(crate) served: Vec<Served<'p>>,
     /// The model that the program names; empty where it names none.
     pub(crate) model: String,
+    /// How many answers at once it asks for.
+    pub(crate) answers: u64,
     /// What is said; none where nothing is answered.
     pub(crate) conversation: Option<Conversation>,
     /// Headers that are left out, and one that has another value.
@@ -77,6 +79,7 @@ pub(crate) fn plan<'p>(
         endpoint,
         served: Vec::new(),
         model: String::new(),
+        answers: 1,
         conversation: None,
         without,
         with,
@@ -99,8 +102,17 @@ pub(crate) fn plan<'p>(
         let why = format!("no route of the policy takes the model `{}`", shown(&planned.model));
         return Err((wire, Failure::refused(why)));
     }
+    planned.answers = answers(&read);
     change(&mut read, changes);
     Ok(Planned { read, conversation: Some(conversation), ..planned })
+}
+
+/// How many answers a request asks for at once: each may be as long as one.
+fn answers(read: &Value) -> u64 {
+    let places = ["/n", "/generationConfig/candidateCount", "/generation_config/candidate_count"];
+    let asked = places.iter().filter_map(|place| read.pointer(place)?.as_f64()).fold(1.0, f64::max);
+    // What is no number that a provider takes costs nothing in the end.
+    if asked.is_finite() && asked < 1e6 { asked.ceil() as u64 } else { 1_000_000 }
 }
 
 /// Makes the changes that must be made.

@@ -189,8 +189,9 @@ impl Scene {
             let mut led = causes.chain([&event["connect"], &event["model"]]).filter_map(number);
             if line.contains(word) || led.any(|id| reached.contains(&id)) {
                 reached.push(seq);
-                let told = ["note", "reason", "error"].map(|field| event[field].as_str().unwrap_or_default());
-                write!(text, "{} ", told.concat()).unwrap();
+                let fields = ["note", "reason", "error", "complaint"];
+                let told: Vec<_> = fields.iter().filter_map(|field| event[*field].as_str()).collect();
+                write!(text, "{} ", told.join(": ")).unwrap();
             }
         }
         text

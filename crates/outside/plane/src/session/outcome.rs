@@ -52,6 +52,7 @@ pub(super) fn sum_up(
         accepted_risks: asked.accepted.names.clone(),
         allowed: tally.allowed,
         refused: tally.refused,
+        models: tally.models,
         changed,
         last_refusal: tally.last_refusal.map(|id| id.to_string()),
         warnings,

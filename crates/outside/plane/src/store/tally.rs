@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use record::summary::Target;
+use record::summary::{Answers, Target};
 use record::{EventId, Kind, Summary, Wall};
-use wire::command::Counted;
+use wire::command::{Counted, ModelsInfo};
 
 use super::{Events, SessionDirectory};
 
@@ -23,6 +23,8 @@ pub struct Tally {
     pub layers: Vec<Wall>,
     /// The limits, as the host gives them.
     pub limits: Vec<Wall>,
+    /// What models answered, where they did.
+    pub models: Option<ModelsInfo>,
     /// The event of the last refusal.
     pub last_refusal: Option<EventId>,
     /// Lines that are no event.
@@ -51,6 +53,8 @@ pub fn tally(session: &SessionDirectory) -> io::Result<Tally> {
             _ => {}
         }
     }
+    let Answers { answers, input, output, cost } = summary.models;
+    tally.models = (answers > 0).then_some(ModelsInfo { answers, input, output, cost });
     tally.allowed = counted(&summary.allowed);
     tally.refused = counted(&summary.refused);
     if summary.files_refused > 0 {

@@ -50,8 +50,10 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
             None
         }
     };
+    shown.bodies = session.policy().ok().map(|policy| policy.bodies());
     shown.layers = tally.layers;
     shown.limits = tally.limits;
+    shown.models = tally.models;
     shown.allowed = tally.allowed;
     shown.refused = tally.refused;
     Ok(Reply::Session(Box::new(shown)))
@@ -71,11 +73,13 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         mode: record.mode.name().into(),
         policy: session.policy_names().join(" and "),
         revision: session.revision(),
+        bodies: None,
         accepted_risks: record.accepted_risks.clone(),
         exit: record.exit,
         pending: None,
         layers: Vec::new(),
         limits: Vec::new(),
+        models: None,
         allowed: Vec::new(),
         refused: Vec::new(),
     }

@@ -104,7 +104,7 @@ fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Resul
         if let Kind::Said { words, standing, .. } = &entry.event.kind
             && standing == "attested"
         {
-            task = Some(words.clone());
+            task = Some(record::brief(words));
         }
         if let Kind::Exec { pid, .. } = entry.event.kind
             && (starts.len() < MOST_STARTS || starts.contains_key(&pid))

@@ -115,14 +115,14 @@ pub const CODES: &[(&str, &str)] = &[
         FLOW,
         "`data` gives files of the workspace a label such as `secret:clients`; `flows` says which label may not go where: \
                `{deny: \"secret:*\", to: \"*\"}`. The places are inference, network, tool, human, child and workspace; \
-               `*` is all of them but the model that the policy routes to.",
+               `*` is all of them but the model that the policy routes to, and calls of tools: these are meant by name.",
     ),
     (
         INFERENCE,
         "`inference` has `routes`, each with patterns of `models` and a `provider`: `anthropic`, `openai`, `gemini`, or one \
                     of `providers`, which have a `wire` (those three or `ollama`), a `url` and perhaps a `credential`. \
                     `fallback` of a route lists who is asked in turn while nothing of an answer came, by name or as \
-                    `{provider: NAME, model: NAME}`. `budget` has `tokens` and `requests` of one session; `grant` lists what a provider may do for the \
+                    `{provider: NAME, model: NAME}`. `budget` has `tokens`, `requests` and `money` of one session; `grant` lists what a provider may do for the \
                     agent though it is refused otherwise.",
     ),
     (
@@ -142,6 +142,13 @@ pub const CODES: &[(&str, &str)] = &[
               `arguments` is a list; `tools: []` names none. A pattern is a text with `*` for any text without a slash and \
               `**` for any text: `search_*`, `/repo/**`. `arguments` has patterns for each argument by its name, \
               `\"*\"` for all others. `grant`, in an allow rule alone, is a list of sampling, elicitation, roots and changes. A credential goes into a header there, not into a field.",
+    ),
+    (
+        MONEY,
+        "An amount of money is digits, perhaps a point and up to six more, one space and three capital letters: `5 USD`, `0.25 \
+                EUR`. `inference.prices` says what a million tokens cost, `{models: [\"claude-*\"], input: 3 USD, output: 15 USD}`, \
+                perhaps with `provider`, `cached` (left out: as `input`) and `written` (left out: twice that); `budget.money` says what \
+                a session may spend. All of a policy are in one currency.",
     ),
 ];
 
@@ -174,6 +181,7 @@ pub(crate) const INFERENCE: &str = "E-POLICY-026";
 pub(crate) const FOREIGN: &str = "E-POLICY-027";
 pub(crate) const PRESET: &str = "E-POLICY-028";
 pub(crate) const MCP: &str = "E-POLICY-029";
+pub(crate) const MONEY: &str = "E-POLICY-030";
 
 /// The long explanation of a code of this room.
 #[must_use]

@@ -9,8 +9,8 @@ use super::value::{self, Scope};
 use super::{Diagnostic, code};
 use super::{mcp, models};
 use crate::{
-    Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls, WorkspaceMode,
-    print,
+    Bodies, Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls,
+    WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -18,6 +18,7 @@ pub(super) struct Layer {
     own: Policy,
     workspace: Option<WorkspaceMode>,
     default: Option<Fallback>,
+    bodies: Option<Bodies>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
     pub(super) places: Vec<(String, String, Mark)>,
     pub(super) name: Mark,
@@ -32,7 +33,8 @@ const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallba
 impl Layer {
     pub(super) fn compile(scope: &Scope<'_>, raw: &RawPolicy) -> Result<Layer, Diagnostic> {
         let own = Policy { name: scope.name(&raw.name)?, ..Policy::default() };
-        let mut layer = Layer { own, workspace: None, default: None, places: Vec::new(), name: raw.name.referenced };
+        let mut layer =
+            Layer { own, workspace: None, default: None, bodies: None, places: Vec::new(), name: raw.name.referenced };
         layer.files(scope, raw)?;
         for (name, value) in &raw.env {
             let read = scope.variable(name, value)?;
@@ -43,6 +45,7 @@ impl Layer {
         layer.network(scope, raw)?;
         layer.flows(scope, raw)?;
         layer.inference(scope, raw)?;
+        layer.record(scope, raw)?;
         layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
         Ok(layer)
     }
@@ -154,6 +157,15 @@ impl Layer {
         Ok(())
     }
 
+    fn record(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        let names = Bodies::ALL.map(|bodies| (bodies.name(), bodies));
+        self.bodies = scope.choice(raw.record.bodies.as_ref(), &names)?;
+        if let (Some(bodies), Some(text)) = (self.bodies, &raw.record.bodies) {
+            self.place("record.bodies", bodies.name().into(), text.referenced);
+        }
+        Ok(())
+    }
+
     /// This layer over what came before: lists grow, what is stated replaces. Tests stay with their own file.
     pub(super) fn over(&self, base: &Policy) -> Policy {
         let (mut policy, own) = (base.clone(), &self.own);
@@ -179,6 +191,7 @@ impl Layer {
         append(&mut policy.data, &own.data);
         append(&mut policy.flows, &own.flows);
         models::over(&mut policy, &own.inference);
+        policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.tests.clone_from(&own.tests);
         policy
     }

@@ -196,6 +196,10 @@ impl Reader<'_> {
             let place = layer.places.iter().find(|(key, value, _)| key == "inference.routes" && *value == said);
             return Err(fail(&source.name, place.map_or(layer.name, |place| place.2), code::INFERENCE, message, hint));
         }
+        if let Some((key, value, message, hint)) = models::mispriced(&merged.inference) {
+            let place = layer.places.iter().find(|place| place.0 == key && place.1 == value);
+            return Err(fail(&source.name, place.map_or(layer.name, |place| place.2), code::MONEY, message, hint));
+        }
         let changes = crate::diff(&self.policy, &merged);
         if let Some(change) = changes.iter().find(|change| change.widens && !source.widens) {
             let says =

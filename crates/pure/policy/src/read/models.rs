@@ -9,8 +9,8 @@ use super::{Diagnostic, code};
 use crate::print::visible;
 use crate::provider::Hosted;
 use crate::{
-    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Login, Policy, Position, Provider,
-    Route, Rule, Sink, Vendor, is_credential_name,
+    Credential, Fallback, FilePattern, Flow, Host, Inference, Label, LabelPattern, Login, Money, Policy, Position,
+    Price, Pricing, Provider, Route, Rule, Sink, Vendor, is_credential_name,
 };
 
 /// Reads the section; `place` is told where each value stands.
@@ -60,10 +60,78 @@ pub(super) fn inference(
     };
     read.tokens = bound("inference.budget.tokens", &raw.budget.tokens, &[("k", 1000), ("M", 1_000_000), ("", 1)])?;
     read.requests = bound("inference.budget.requests", &raw.budget.requests, &[("", 1)])?;
+    prices(scope, raw, &mut read, place)?;
     Ok(read)
 }
 
-/// One section over what came before: its routes come first, what is stated replaces; then the rules that they open. A
+/// Prices, and what may be spent.
+fn prices(
+    scope: &Scope<'_>,
+    raw: &RawInference,
+    read: &mut Inference,
+    mut place: impl FnMut(&str, String, Mark),
+) -> Result<(), Diagnostic> {
+    for raw in &raw.prices {
+        let (input, output) = (scope.money(&raw.input)?, scope.money(&raw.output)?);
+        let other = |text: &Option<Text>| text.as_ref().map(|text| scope.money(text)).transpose();
+        let (cached, written) = (other(&raw.cached)?, other(&raw.written)?);
+        let currency = input.currency;
+        if [Some(output), cached, written].into_iter().flatten().any(|price| price.currency != currency) {
+            let hint = "write all prices, and `budget.money`, in one currency";
+            return Err(scope.fail(raw.input.referenced, code::MONEY, "two currencies in one entry".into(), hint));
+        }
+        let micros = |price: Option<Money>, otherwise: u64| price.map_or(otherwise, |price| price.micros);
+        let price = Price {
+            input: input.micros,
+            output: output.micros,
+            cached: micros(cached, input.micros),
+            // What the dearest of caches takes.
+            written: micros(written, input.micros.saturating_mul(2)),
+        };
+        let models = raw.models.iter().map(|text| scope.value(text)).collect::<Result<Vec<_>, _>>()?;
+        if models.is_empty() {
+            let message = "`models` is empty, and would say nothing".into();
+            return Err(scope.fail(raw.input.referenced, code::MONEY, message, "write what it is the price of"));
+        }
+        let provider = raw.provider.as_ref().map(|name| name.value.clone());
+        let pricing = Pricing { models, provider, currency, price };
+        place("inference.prices", pricing.to_string(), raw.input.referenced);
+        read.prices.push(pricing);
+    }
+    if let Some(text) = &raw.budget.money {
+        let money = scope.money(text)?;
+        if money.micros == 0 {
+            return Err(scope.fail(text.referenced, code::MONEY, "nothing may be spent".into(), "write more than 0"));
+        }
+        place("inference.budget.money", money.to_string(), text.referenced);
+        read.money = Some(money);
+    }
+    Ok(())
+}
+
+/// What is wrong with the prices of a policy and all that it extends: key and value, why, and what to write.
+pub(super) fn mispriced(of: &Inference) -> Option<(&'static str, String, String, &'static str)> {
+    let unknown = |pricing: &&Pricing| pricing.provider.as_deref().is_some_and(|name| of.provider(name).is_none());
+    if let Some(pricing) = of.prices.iter().find(unknown) {
+        let message = format!("no provider `{}`", visible(pricing.provider.as_deref().unwrap_or_default()));
+        return Some((
+            "inference.prices",
+            pricing.to_string(),
+            message,
+            "write one that a route names, or leave it out",
+        ));
+    }
+    let first = of.money.map(|money| money.currency).or_else(|| Some(of.prices.first()?.currency))?;
+    if let Some(pricing) = of.prices.iter().find(|pricing| pricing.currency != first) {
+        let message = format!("money is counted in {first}, and this is a price in {}", pricing.currency);
+        return Some(("inference.prices", pricing.to_string(), message, "write all of them in one currency"));
+    }
+    let money = of.money.filter(|_| of.prices.is_empty() && !of.routes.is_empty())?;
+    let message = "a budget of money, and no prices: no model could be asked".into();
+    Some(("inference.budget.money", money.to_string(), message, "say what models cost under `inference.prices`"))
+}
+
+/// One section over what came before: its routes and prices come first, what is stated replaces; then the rules that they open. A
 /// vendor that nobody wrote of serves its own models.
 pub(super) fn over(policy: &mut Policy, own: &Inference) {
     let of = &mut policy.inference;
@@ -84,6 +152,9 @@ pub(super) fn over(policy: &mut Policy, own: &Inference) {
     append(&mut of.fields, &own.fields);
     of.tokens = own.tokens.or(of.tokens);
     of.requests = own.requests.or(of.requests);
+    of.money = own.money.or(of.money);
+    let inherited = std::mem::replace(&mut of.prices, own.prices.clone());
+    append(&mut of.prices, &inherited);
     policy.network.allow.retain(|rule| !rule.inference);
     policy.network.allow.extend(policy.inference.rules());
     // Another vendor's host is one that the operator may mean as itself.
@@ -223,7 +294,8 @@ impl Scope<'_> {
     }
 
     pub(super) fn flow(&self, deny: &Text, to: &Text) -> Result<Flow, Diagnostic> {
-        let sinks = [("*", None), ("inference", Some(Sink::Inference)), ("network", Some(Sink::Network))];
+        let named = [Sink::Inference, Sink::Network, Sink::Tool].map(|sink| (sink.name(), Some(sink)));
+        let sinks: Vec<_> = std::iter::once(("*", None)).chain(named).collect();
         if Sink::ALL.iter().any(|sink| sink.name() == to.value) && !sinks.iter().any(|(name, _)| *name == to.value) {
             let message = format!("flows to `{}` are not enforced yet", to.value);
             let hint = "remove it: nothing may stand in a policy that nothing enforces";

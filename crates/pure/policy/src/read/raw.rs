@@ -41,6 +41,8 @@ pub(super) struct RawPolicy {
     pub(super) data: Vec<RawData>,
     #[serde(default)]
     pub(super) flows: Vec<RawFlow>,
+    #[serde(default)]
+    pub(super) record: RawRecord,
     #[serde(default, deserialize_with = "present")]
     pub(super) tools: Later,
     #[serde(default, deserialize_with = "present")]
@@ -165,6 +167,7 @@ pub(super) struct RawInference {
     pub(super) routes: Vec<RawRoute>,
     pub(super) grant: Vec<Text>,
     pub(super) fields: Vec<Text>,
+    pub(super) prices: Vec<RawPricing>,
     pub(super) budget: RawBudget,
 }
 
@@ -207,6 +210,19 @@ pub(super) struct RawServed {
 pub(super) struct RawBudget {
     pub(super) tokens: Option<Text>,
     pub(super) requests: Option<Text>,
+    pub(super) money: Option<Text>,
+}
+
+/// Prices of a million tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPricing {
+    pub(super) models: Vec<Text>,
+    pub(super) provider: Option<Text>,
+    pub(super) input: Text,
+    pub(super) output: Text,
+    pub(super) cached: Option<Text>,
+    pub(super) written: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -221,6 +237,12 @@ pub(super) struct RawData {
 pub(super) struct RawFlow {
     pub(super) deny: Text,
     pub(super) to: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRecord {
+    pub(super) bodies: Option<Text>,
 }
 
 impl RawPolicy {

@@ -6,7 +6,7 @@ use super::raw::{RawExample, Text};
 use super::{Diagnostic, code, fail};
 use crate::print::visible;
 use crate::{
-    AskedError, CanonicalPath, Cidr, Example, ExamplePath, Host, HostError, HostPattern, Limit, Method, Outcome,
+    AskedError, CanonicalPath, Cidr, Example, ExamplePath, Host, HostError, HostPattern, Limit, Method, Money, Outcome,
     PathPattern, ProgramPattern, Rate, Reading, Request, RequestError, Target, ValuePattern, Writing,
 };
 
@@ -198,6 +198,13 @@ impl Scope<'_> {
             let message = format!("bad quantity `{}`", visible(&text.value));
             let hint = "write a whole number with its unit, such as 2GiB, 90m or 256";
             self.fail(text.referenced, code::QUANTITY, message, hint)
+        })
+    }
+
+    pub(super) fn money(&self, text: &Text) -> Result<Money, Diagnostic> {
+        text.value.parse().map_err(|_| {
+            let message = format!("bad amount `{}`", visible(&text.value));
+            self.fail(text.referenced, code::MONEY, message, "write for example `5 USD` or `0.25 EUR`")
         })
     }
 

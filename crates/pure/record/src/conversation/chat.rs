@@ -15,7 +15,8 @@ pub(super) fn read(body: &Value) -> Result<Conversation, Malformed> {
         streams: maybe_flag(body, "stream")?.unwrap_or(false),
         blocks: blocks.0,
         tools: tools(body)?,
-        max_output: count(body, "max_completion_tokens").or_else(|| count(body, "max_tokens")),
+        // Which of the two a server goes by is its own.
+        max_output: count(body, "max_completion_tokens").max(count(body, "max_tokens")),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What agent and model say to each other, whatever the provider's wire: blocks, in order, each with a speaker.
 //!
 //! Providers and agents write the same thing in many ways; what judges and records reads it here once. A request is read
-//! by [`read`], an answer piece by piece by [`Answer`], and [`History`] tells which blocks of a request are new and which
+//! by [`read`], an answer piece by piece by [`Answer`], [`hold`] keeps its calls until they were judged, and [`History`] tells which blocks of a request are new and which
 //! assistant blocks nobody delivered.
 //!
 //! Never here: a verdict. A field that only a policy can judge (hosted tools, stored state, caching) is passed over; a
@@ -16,6 +16,7 @@ mod embeddings;
 mod events;
 mod gemini;
 mod history;
+pub mod hold;
 mod messages;
 mod ollama;
 mod responses;

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use super::{Bounds, Redactor};
-use crate::event::{Kind, Wall};
+use crate::event::{Cost, Kind, Wall};
 
 impl Redactor {
     /// The event's content as it may be written. Made from the original each time: what was cut once is counted wrong
@@ -15,6 +15,9 @@ impl Redactor {
     fn cut(&self, kind: &Kind, bounds: Bounds) -> Kind {
         let text = |text: &String| self.text(text, bounds.text);
         let maybe = |text: &Option<String>| text.as_deref().map(|text| self.text(text, bounds.text));
+        let body = |text: &String| self.body(text, bounds.body);
+        let name = |text: &String| self.name(text, bounds.text);
+        let maybe_name = |text: &Option<String>| text.as_deref().map(|text| self.name(text, bounds.text));
         let list = |list: &Vec<String>| self.list(list, bounds);
         let walls = |walls: &[Wall]| walls.iter().take(bounds.items).map(|wall| self.wall(wall, bounds)).collect();
         match kind {
@@ -92,7 +95,7 @@ impl Redactor {
                 target: text(target),
                 method: text(method),
                 name: maybe(name),
-                words: text(words),
+                words: body(words),
                 server: *server,
                 verdict: *verdict,
                 rule: maybe(rule),
@@ -101,9 +104,9 @@ impl Redactor {
             },
             Kind::Said { speaker, form, tool, words, digest, standing } => Kind::Said {
                 speaker: text(speaker),
-                form: text(form),
-                tool: maybe(tool),
-                words: text(words),
+                form: name(form),
+                tool: maybe_name(tool),
+                words: body(words),
                 digest: text(digest),
                 standing: text(standing),
             },
@@ -112,22 +115,24 @@ impl Redactor {
                 program: list(program),
                 host: text(host),
                 asked: text(asked),
-                model: text(model),
+                model: name(model),
                 provider: maybe(provider),
                 verdict: *verdict,
                 rule: maybe(rule),
                 reason: maybe(reason),
             },
-            Kind::Answered { model, input, output, stop, whole, error } => Kind::Answered {
+            Kind::Answered { model, input, output, stop, whole, error, complaint, cost } => Kind::Answered {
                 model: *model,
                 input: *input,
                 output: *output,
-                stop: maybe(stop),
+                stop: maybe_name(stop),
                 whole: *whole,
                 error: maybe(error),
+                complaint: complaint.as_ref().map(body),
+                cost: cost.as_ref().map(|cost| Cost { currency: text(&cost.currency), ..cost.clone() }),
             },
             Kind::Evidence { what, source, how, quoted } => {
-                Kind::Evidence { what: text(what), source: text(source), how: text(how), quoted: text(quoted) }
+                Kind::Evidence { what: text(what), source: text(source), how: text(how), quoted: body(quoted) }
             }
             &Kind::Close { connect, sent, received, ref address, ref note } => {
                 Kind::Close { connect, sent, received, address: maybe(address), note: maybe(note) }

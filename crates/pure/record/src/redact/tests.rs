@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Kind;
 use proptest::prelude::*;
 
 fn knowing(secrets: &[(&str, &str)]) -> Redactor {
@@ -89,5 +90,66 @@ proptest! {
         prop_assert!(out.len() <= limit + 40);
         prop_assert!(!out.contains(hidden));
         prop_assert_eq!(visible(&out), out.as_str());
+    }
+}
+
+const WORDS: &str = "the quick brown fox jumps over the lazy dog with the key s3cr3t in its mouth";
+
+/// Every kind that tells what was said.
+fn spoken(words: &str) -> [Kind; 4] {
+    let said = |form: &str, tool: &str| Kind::Said {
+        speaker: "assistant".into(),
+        form: form.into(),
+        tool: Some(tool.into()),
+        words: words.into(),
+        digest: "00".into(),
+        standing: "new".into(),
+    };
+    let quoted = words.to_owned();
+    let evidence = Kind::Evidence { what: "carries a".into(), source: "`b`".into(), how: String::new(), quoted };
+    let answered = Kind::Answered {
+        model: "g1".parse().expect("an id"),
+        input: None,
+        output: None,
+        stop: Some(words.into()),
+        whole: false,
+        error: Some("the provider answers 400".into()),
+        complaint: Some(words.into()),
+        cost: None,
+    };
+    [said("tool-call", "bash"), said(words, words), evidence, answered]
+}
+
+fn kept(bodies: Bodies, bounds: Bounds, kind: &Kind) -> String {
+    let mut redactor = knowing(&[("key", "s3cr3t")]);
+    redactor.keep(bodies);
+    serde_json::to_string(&redactor.kind(kind, bounds)).expect("JSON")
+}
+
+#[test]
+fn where_bodies_are_hashed_nothing_of_their_text_is_left() {
+    let masked = WORDS.replace("s3cr3t", "[redacted:key]");
+    for kind in spoken(WORDS) {
+        let hashed = kept(Bodies::Hash, Bounds::USUAL, &kind);
+        assert!(hashed.contains(&bodies::mark(&masked)), "{hashed}");
+        assert!(!["quick", "s3cr3t", "redacted:key"].iter().any(|word| hashed.contains(word)), "{hashed}");
+        for bodies in [Bodies::Redacted, Bodies::Full] {
+            let text = kept(bodies, Bounds::USUAL, &kind);
+            assert!(text.contains(&masked) && !text.contains("s3cr3t"), "{text}");
+        }
+    }
+    // What is called and how it ended are names, where they are no more than that.
+    let call = kept(Bodies::Hash, Bounds::USUAL, &spoken("")[0]);
+    assert!(call.contains("\"tool\":\"bash\"") && call.contains("\"words\":\"\""), "{call}");
+}
+
+#[test]
+fn where_bodies_are_kept_their_bound_is_another_than_that_of_names() {
+    let long = format!("<{}>", "s3cr3t ".repeat(2000));
+    for kind in spoken(&long) {
+        let full = kept(Bodies::Full, Bounds::FULL, &kind);
+        assert!(full.contains("> ") || full.contains(">\""), "its end is kept");
+        assert!(full.matches("[redacted:key]").count() >= 2000 && !full.contains("s3cr3t"));
+        assert!(kept(Bodies::Redacted, Bounds::USUAL, &kind).contains("bytes more]"));
     }
 }

@@ -192,3 +192,30 @@ proptest! {
         }
     }
 }
+
+fn said(words: String) -> Kind {
+    let [speaker, form, standing] = ["user", "text", "new"].map(str::to_owned);
+    Kind::Said { speaker, form, tool: None, words, digest: String::new(), standing }
+}
+
+#[test]
+fn bodies_are_kept_whole_up_to_the_bounds_of_one_and_of_all() {
+    let mut redactor = Redactor::new();
+    redactor.keep(Bodies::Full);
+    let mut writer = Writer::new(&origin());
+    // What needs most room in a line is kept, too.
+    let body = "\"\\".repeat(MAX_BODY / 2);
+    let mut write = |body: &str| writer.append(&redactor, 1, Vec::new(), said(body.to_owned())).expect("written").1;
+    let line = write(&body);
+    assert!(!String::from_utf8_lossy(&line).contains("bytes more") && line.len() > 2 * MAX_BODY);
+    let whole = (1..MAX_BODIES / MAX_BODY + 2).filter(|_| write(&body).len() > 2 * MAX_BODY).count();
+    assert_eq!(1 + whole, MAX_BODIES / MAX_BODY);
+    assert!(write(&body).len() < 3 * Bounds::USUAL.body, "of what follows the beginning is kept");
+    let mut other = Writer::new(&origin());
+    let line = other.append(&redactor, 1, Vec::new(), said(body.clone() + "and more")).expect("written").1;
+    assert!(String::from_utf8_lossy(&line).contains("…[8 bytes more]"));
+    // Who goes on does not know what was kept.
+    let mut writer = Writer::after(Segment::Gate, writer.head());
+    let line = writer.append(&redactor, 1, Vec::new(), said(body)).expect("written").1;
+    assert!(line.len() < 3 * Bounds::USUAL.body);
+}

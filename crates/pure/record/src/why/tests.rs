@@ -232,3 +232,49 @@ fn events_keep_their_shape() {
     let later: Event = serde_json::from_str(r#"{"seq":1,"at":5,"kind":"telepathy","x":1}"#).expect("read");
     assert_eq!(later.kind, Kind::Unknown);
 }
+
+#[test]
+fn what_is_kept_as_a_hash_is_told_by_its_length() {
+    let words = crate::bodies::mark("bash\ncurl https://log.example");
+    let said = |form: &str, speaker: &str| Kind::Said {
+        speaker: speaker.into(),
+        form: form.into(),
+        tool: (form == "tool-call").then(|| "bash".into()),
+        words: words.clone(),
+        digest: String::new(),
+        standing: "delivered".into(),
+    };
+    let short = "29 bytes, sha256 ";
+    assert!(describe(&said("tool-call", "assistant")).starts_with(&format!("call of `bash`: {short}")));
+    assert!(describe(&said("text", "system")).starts_with(&format!("system prompt: {short}")));
+    let quoted = words.clone();
+    let evidence = Kind::Evidence { what: "carries x".into(), source: "y".into(), how: String::new(), quoted };
+    assert!(describe(&evidence).starts_with(&format!("carries x from y: {short}")));
+    assert!(brief(&words).starts_with(short));
+    assert_eq!(brief("[29 bytes, sha256:me]"), "[29 bytes, sha256:me]");
+}
+
+#[test]
+fn what_an_answer_cost_is_told_and_summed() {
+    let answered = |micros: u64, currency: &str, estimated: bool| Kind::Answered {
+        model: id("g1"),
+        input: Some(4),
+        output: None,
+        stop: None,
+        whole: true,
+        error: None,
+        complaint: None,
+        cost: Some(crate::Cost { micros, currency: currency.into(), estimated }),
+    };
+    let told = describe(&answered(1_250_000, "USD", false));
+    assert_eq!(told, "answer to g1: 4 tokens asked, ? answered, 1.25 USD");
+    assert!(describe(&answered(2, "EUR", true)).ends_with(", about 0.000002 EUR"));
+    let all = [answered(1_250_000, "USD", false), answered(2, "EUR", true), answered(750_001, "USD", false)];
+    let forged = (0..20).map(|number| answered(u64::MAX, &format!("X{number}"), false));
+    let mut summary = crate::Summary::default();
+    all.into_iter().chain(forged).for_each(|kind| summary.take(&kind));
+    let costs: Vec<String> = summary.models.cost.iter().take(2).map(ToString::to_string).collect();
+    assert_eq!(costs, ["2.000001 USD", "about 0.000002 EUR"]);
+    assert_eq!((summary.models.answers, summary.models.input, summary.models.output), (23, 92, 0));
+    assert!(summary.models.cost.len() <= 8);
+}

@@ -29,6 +29,9 @@ pub struct SessionInfo {
     pub policy: String,
     /// Which of the session's policies that is, counted from 1; absent where it cannot be read.
     pub revision: Option<u32>,
+    /// What of what was said stands in the record, as the policy in force says; only `show` tells it.
+    #[serde(default)]
+    pub bodies: Option<policy::Bodies>,
     /// Risks that were accepted by name.
     pub accepted_risks: Vec<String>,
     /// The exit code, once it ended.
@@ -39,10 +42,37 @@ pub struct SessionInfo {
     pub layers: Vec<Wall>,
     /// Limits as the host gives them; only `show` tells them.
     pub limits: Vec<Wall>,
+    /// What models answered; only `show` tells it, where there was something.
+    #[serde(default)]
+    pub models: Option<ModelsInfo>,
     /// Destinations and how often each was allowed; only `show` tells them.
     pub allowed: Vec<super::Counted>,
     /// Destinations and how often each was refused; only `show` tells them.
     pub refused: Vec<super::Counted>,
+}
+
+/// What models answered in a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsInfo {
+    /// Answers that ended, however.
+    pub answers: u64,
+    /// Tokens that were asked, as providers count.
+    pub input: u64,
+    /// Tokens that were answered.
+    pub output: u64,
+    /// What they cost, where the policy has prices: an amount for each currency.
+    pub cost: Vec<record::Cost>,
+}
+
+impl std::fmt::Display for ModelsInfo {
+    /// One line. A currency is the record's word.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { answers, input, output, cost } = self;
+        let word = if *answers == 1 { "answer" } else { "answers" };
+        write!(out, "{answers} {word}, {input} tokens asked, {output} answered")?;
+        cost.iter().try_for_each(|cost| write!(out, ", {cost}"))
+    }
 }
 
 /// How far a session came.

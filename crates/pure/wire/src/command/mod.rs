@@ -8,8 +8,8 @@ mod run;
 mod vault;
 
 pub use answer::{
-    ChangeInfo, Checked, DiffAnswer, DoctorAnswer, FileAnswer, LogLine, MergeAnswer, Probe, Remedy, SegmentCheck,
-    SessionInfo, SessionState, WhyAnswer,
+    ChangeInfo, Checked, DiffAnswer, DoctorAnswer, FileAnswer, LogLine, MergeAnswer, ModelsInfo, Probe, Remedy,
+    SegmentCheck, SessionInfo, SessionState, WhyAnswer,
 };
 pub use run::{Counted, Outcome, Run, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};

@@ -100,6 +100,9 @@ pub struct Outcome {
     pub allowed: Vec<Counted>,
     /// Names and destinations that were refused.
     pub refused: Vec<Counted>,
+    /// What models answered, where they did.
+    #[serde(default)]
+    pub models: Option<super::ModelsInfo>,
     /// Paths of the workspace that differ, relative to it; other trees' paths are absolute.
     pub changed: Vec<String>,
     /// How many paths were merged while the session ran, in a `live` workspace.

@@ -77,7 +77,7 @@ impl Assemble for Assembly {
         self.delivered.blocks = blocks.0;
         let Counts { fresh, cached, stored, output } = self.usage;
         let sum = |fresh: u64| fresh.saturating_add(cached.unwrap_or(0)).saturating_add(stored.unwrap_or(0));
-        self.delivered.usage = super::Usage { input: fresh.map(sum), output, cached };
+        self.delivered.usage = super::Usage { input: fresh.map(sum), output, cached, written: stored };
         Ok(self.delivered)
     }
 }

@@ -34,6 +34,8 @@ pub struct Usage {
     pub output: Option<u64>,
     /// Tokens of the request that came from a cache.
     pub cached: Option<u64>,
+    /// Tokens of the request that went into one.
+    pub written: Option<u64>,
 }
 
 /// An answer, normalised.

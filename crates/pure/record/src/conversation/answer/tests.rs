@@ -84,7 +84,7 @@ fn answers_that_come_whole() {
     ] {
         let delivered = whole(wire, &body);
         assert_eq!(texts(&delivered), want, "{wire:?}");
-        let Usage { input, output, cached } = delivered.usage;
+        let Usage { input, output, cached, .. } = delivered.usage;
         assert_eq!((input, output, cached), usage, "{wire:?}");
         assert!(delivered.whole && delivered.error.is_none(), "{wire:?}");
         assert_eq!(delivered.model.as_deref(), Some("m"), "{wire:?}");

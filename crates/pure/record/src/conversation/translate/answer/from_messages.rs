@@ -258,11 +258,11 @@ impl Answer {
 impl Counts {
     fn usage(&self) -> Usage {
         let sum = |fresh: u64| fresh.saturating_add(self.cached.unwrap_or(0)).saturating_add(self.stored.unwrap_or(0));
-        Usage { input: self.fresh.map(sum), output: self.output, cached: self.cached }
+        Usage { input: self.fresh.map(sum), output: self.output, cached: self.cached, written: self.stored }
     }
 
     fn cost(&self) -> Value {
-        let Usage { input, output, cached } = self.usage();
+        let Usage { input, output, cached, .. } = self.usage();
         let (input, output) = (input.unwrap_or(0), output.unwrap_or(0));
         let mut cost =
             json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input.saturating_add(output)});

@@ -1,0 +1,325 @@
+//! Calls of tools in what models answer: held until they are whole, and taken out where a flow rule keeps what they carry
+//! from them. Judged by what reached the program, and by the record.
+#![allow(clippy::unwrap_used)]
+
+mod fake;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+
+use fake::dns::address;
+use fake::server::{Handler, Server, ok, request, say};
+use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use policy::{
+    Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Sink, Target, ValuePattern, Vendor,
+};
+use serde_json::{Value, json};
+use wire::Labelled;
+
+const SECRET: &str = "hunter2-hunter2";
+/// Two calls: one carries what is labelled, in pieces where the wire has some.
+const CALLS: [(&str, &str); 2] = [("leak", "say hunter2-hunter2"), ("read", "notes.md")];
+
+/// Where their arguments are cut.
+const CUTS: [usize; 2] = [12, 3];
+
+fn provider(head: &str, body: &[u8]) -> Vec<u8> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let path = head.split(' ').nth(1).unwrap();
+    let streams = body["stream"] == true || path.contains("stream");
+    let (kind, text) = match path {
+        "/v1/messages" => messages(streams),
+        "/v1/chat/completions" => chat(streams),
+        "/v1/responses" => responses(streams),
+        "/api/chat" => ollama(streams),
+        _ => gemini(streams),
+    };
+    ok(kind, text.as_bytes())
+}
+
+fn events(list: &[Value]) -> String {
+    list.iter().map(|event| format!("data: {event}\n\n")).collect()
+}
+
+const EVENTS: &str = "text/event-stream";
+const JSON: &str = "application/json";
+
+fn messages(streams: bool) -> (&'static str, String) {
+    let call = |at: usize| json!({"type": "tool_use", "id": format!("c{at}"), "name": CALLS[at].0, "input": {"x": CALLS[at].1}});
+    if !streams {
+        let text = json!({"type": "text", "text": "both"});
+        let usage = json!({"input_tokens": 1, "output_tokens": 1});
+        return (JSON, json!({"type": "message", "role": "assistant", "model": "m", "content": [text, call(0), call(1)], "stop_reason": "tool_use", "usage": usage}).to_string());
+    }
+    let mut list = vec![
+        json!({"type": "message_start", "message": {"type": "message", "role": "assistant", "model": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 0}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "both"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+    ];
+    for (at, (name, words)) in CALLS.into_iter().enumerate() {
+        let input = json!({"x": words}).to_string();
+        let (first, second) = input.split_at(CUTS[at]);
+        list.push(json!({"type": "content_block_start", "index": at + 1, "content_block": {"type": "tool_use", "id": format!("c{at}"), "name": name, "input": {}}}));
+        for piece in [first, second] {
+            list.push(json!({"type": "content_block_delta", "index": at + 1, "delta": {"type": "input_json_delta", "partial_json": piece}}));
+        }
+        list.push(json!({"type": "content_block_stop", "index": at + 1}));
+    }
+    list.push(json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 1}}));
+    list.push(json!({"type": "message_stop"}));
+    (EVENTS, events(&list))
+}
+
+fn chat(streams: bool) -> (&'static str, String) {
+    let function = |at: usize| json!({"name": CALLS[at].0, "arguments": json!({"x": CALLS[at].1}).to_string()});
+    if !streams {
+        let call = |at: usize| json!({"id": format!("c{at}"), "type": "function", "function": function(at)});
+        let message = json!({"role": "assistant", "content": "both", "tool_calls": [call(0), call(1)]});
+        return (
+            JSON,
+            json!({"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+                .to_string(),
+        );
+    }
+    let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
+    let mut list = vec![delta(json!({"role": "assistant", "content": "both"}))];
+    for at in 0..2 {
+        let whole = function(at);
+        let arguments = whole["arguments"].as_str().unwrap();
+        let begun = json!({"name": whole["name"], "arguments": arguments[..CUTS[at]]});
+        list.push(delta(
+            json!({"tool_calls": [{"index": at, "id": format!("c{at}"), "type": "function", "function": begun}]}),
+        ));
+        list.push(delta(json!({"tool_calls": [{"index": at, "function": {"arguments": arguments[CUTS[at]..]}}]})));
+    }
+    list.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}));
+    (EVENTS, events(&list) + "data: [DONE]\n\n")
+}
+
+fn responses(streams: bool) -> (&'static str, String) {
+    let text = json!({"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": "both", "annotations": []}]});
+    let call = |at: usize, arguments: &str| json!({"type": "function_call", "id": format!("f{at}"), "call_id": format!("c{at}"), "name": CALLS[at].0, "arguments": arguments});
+    let whole = |at: usize| call(at, &json!({"x": CALLS[at].1}).to_string());
+    let response = json!({"model": "m", "status": "completed", "output": [text, whole(0), whole(1)], "usage": {"input_tokens": 1, "output_tokens": 1}});
+    if !streams {
+        return (JSON, response.to_string());
+    }
+    let mut list = vec![
+        json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "m", "role": "assistant", "content": []}}),
+        json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "both"}),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": text}),
+    ];
+    for at in 0..2 {
+        let index = at + 1;
+        list.push(json!({"type": "response.output_item.added", "output_index": index, "item": call(at, "")}));
+        list.push(json!({"type": "response.function_call_arguments.delta", "output_index": index, "delta": whole(at)["arguments"]}));
+        list.push(json!({"type": "response.output_item.done", "output_index": index, "item": whole(at)}));
+    }
+    list.push(json!({"type": "response.completed", "response": response}));
+    (EVENTS, events(&list))
+}
+
+fn gemini(streams: bool) -> (&'static str, String) {
+    let part = |at: usize| json!({"functionCall": {"name": CALLS[at].0, "args": {"x": CALLS[at].1}}});
+    let chunk = |parts: Value, stop: Value| json!({"modelVersion": "m", "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": stop}]});
+    let text = json!({"text": "both"});
+    if !streams {
+        return (JSON, chunk(json!([text, part(0), part(1)]), "STOP".into()).to_string());
+    }
+    let list = [chunk(json!([text]), Value::Null), chunk(json!([part(0), part(1)]), "STOP".into())];
+    (EVENTS, events(&list))
+}
+
+fn ollama(streams: bool) -> (&'static str, String) {
+    let call = |at: usize| json!({"function": {"name": CALLS[at].0, "arguments": {"x": CALLS[at].1}}});
+    let line = |message: Value, done: bool| json!({"model": "m", "message": message, "done": done, "done_reason": if done { "stop".into() } else { Value::Null }});
+    let calls = json!([call(0), call(1)]);
+    if !streams {
+        return (JSON, line(json!({"role": "assistant", "content": "both", "tool_calls": calls}), true).to_string());
+    }
+    let lines = [
+        line(json!({"role": "assistant", "content": "both"}), false),
+        line(json!({"role": "assistant", "content": "", "tool_calls": calls}), false),
+        line(json!({"role": "assistant", "content": ""}), true),
+    ];
+    ("application/x-ndjson", lines.map(|line| line.to_string() + "\n").concat())
+}
+
+struct Scene {
+    cell: Cell,
+    _gate: Gate,
+}
+
+fn scene(handler: Handler, to: &[Sink]) -> Scene {
+    let cell = Cell::new();
+    let server = Server::plain(handler);
+    at(cell, server.port, to)
+}
+
+fn at(cell: Cell, port: u16, to: &[Sink]) -> Scene {
+    let provided = |wire: Vendor| Provider {
+        name: wire.name().into(),
+        wire,
+        host: Host::parse(&format!("{}.example", wire.name())).unwrap(),
+        port,
+        tls: false,
+        base: String::new(),
+        credential: None,
+        login: None,
+    };
+    let route = |models: &str, wire: Vendor| Route {
+        models: vec![ValuePattern::parse(models).unwrap()],
+        provider: wire.name().into(),
+        model: None,
+        fallback: Vec::new(),
+    };
+    let mut policy = Policy { name: "test".into(), ..Policy::default() };
+    policy.inference = Inference {
+        providers: Vendor::ALL.map(provided).to_vec(),
+        routes: vec![
+            route("claude-*", Vendor::Anthropic),
+            route("gpt-*", Vendor::Openai),
+            route("gemini-*", Vendor::Gemini),
+            route("llama-*", Vendor::Ollama),
+            route("as-chat", Vendor::Openai),
+        ],
+        ..Inference::default()
+    };
+    policy.network.allow = policy.inference.rules();
+    policy.network.allow.push(Rule::to(Target::parse(&format!("{OUTSIDE}:{port}")).unwrap()));
+    let deny = LabelPattern::parse("secret:*").unwrap();
+    policy.flows = to.iter().map(|to| Flow { deny: deny.clone(), to: Some(*to) }).collect();
+    let mut leased = lease(&[]);
+    leased.policy = Conjunction::new(vec![policy]);
+    leased.hosts = Vendor::ALL.map(|wire| (format!("{}.example", wire.name()), OUTSIDE.into())).to_vec();
+    leased.labelled = vec![Labelled {
+        label: policy::Label::parse("secret:env").unwrap(),
+        source: "`TOKEN` in .env".into(),
+        text: SECRET.into(),
+        exact: true,
+    }];
+    let gate = cell.start(&leased, ORDINARY).ready();
+    Scene { cell, _gate: gate }
+}
+
+/// Path and body of a question in each wire.
+fn questions(streams: bool) -> Vec<(&'static str, Value)> {
+    let said = json!([{"role": "user", "content": "hi"}]);
+    let tool = |name: &str| json!({"name": name, "parameters": {"type": "object"}});
+    let gemini = if streams {
+        "/v1beta/models/gemini-2:streamGenerateContent?alt=sse"
+    } else {
+        "/v1beta/models/gemini-2:generateContent"
+    };
+    let functions = json!([{"type": "function", "function": tool("read")}]);
+    vec![
+        ("/v1/messages", json!({"model": "claude-9", "max_tokens": 9, "stream": streams, "messages": said})),
+        ("/v1/chat/completions", json!({"model": "gpt-5", "stream": streams, "messages": said, "tools": functions})),
+        ("/v1/responses", json!({"model": "gpt-5", "stream": streams, "input": "hi"})),
+        (gemini, json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]})),
+        ("/api/chat", json!({"model": "llama-4", "stream": streams, "messages": said})),
+        // In translation.
+        ("/v1/messages", json!({"model": "as-chat", "max_tokens": 9, "stream": streams, "messages": said})),
+    ]
+}
+
+fn asking(path: &str, body: &Value) -> Vec<u8> {
+    let said = request("POST", "inference.bastide", 80, path, "", &body.to_string());
+    String::from_utf8(said).unwrap().replace("inference.bastide:80", "inference.bastide").into_bytes()
+}
+
+impl Scene {
+    fn ask(&self, path: &str, body: &Value) -> String {
+        say(&self.cell, None, "inference.bastide", 80, &asking(path, body)).unwrap()
+    }
+}
+
+#[test]
+fn a_call_that_carries_what_may_not_go_into_one_never_reaches_the_program() {
+    let scene = scene(provider, &[Sink::Tool]);
+    for streams in [true, false] {
+        for (path, body) in questions(streams) {
+            let back = scene.ask(path, &body);
+            let what = format!("{path} {streams} {}: {back}", body["model"]);
+            assert!(back.starts_with("HTTP/1.1 200") && back.contains("both") && back.contains("notes.md"), "{what}");
+            assert!(!back.contains("\"leak\"") && !back.contains("hunter2"), "{what}");
+            assert!(
+                back.contains("bastide took a call of `leak` out of this answer: it carries `secret:env`"),
+                "{what}"
+            );
+            assert!(back.contains("bastide why g") && back.contains("read"), "{what}");
+        }
+    }
+    let record = scene.cell.wait_for("\"standing\":\"withheld\"");
+    assert_eq!(record.matches("\"standing\":\"withheld\"").count(), 12, "{record}");
+    assert_eq!(record.matches("a call of a tool was taken out of the answer: it carries").count(), 12, "{record}");
+    assert!(
+        record.contains("flows: {deny: \\\"secret:*\\\", to: \\\"tool\\\"}") && record.contains("carries secret:env")
+    );
+    assert!(!record.contains("hunter2"), "{record}");
+    // What the program had is what the session knows as delivered.
+    let delivered = record.lines().filter(|line| line.contains("\"standing\":\"delivered\""));
+    assert!(delivered.clone().any(|line| line.contains("took a call of")), "{record}");
+    assert!(!delivered.clone().any(|line| line.contains("\"tool\":\"leak\"")), "{record}");
+}
+
+#[test]
+fn where_no_rule_is_about_calls_answers_go_on_byte_for_byte() {
+    for to in [&[][..], &[Sink::Network]] {
+        let scene = scene(provider, to);
+        for streams in [true, false] {
+            for (path, body) in questions(streams).into_iter().take(5) {
+                let back = scene.ask(path, &body);
+                let head = format!("POST {path} HTTP/1.1");
+                let sent = provider(&head, body.to_string().as_bytes());
+                let said = String::from_utf8(sent).unwrap();
+                let carried = said.split_once("\r\n\r\n").unwrap().1;
+                assert!(back.ends_with(carried), "{path} {streams}: {back}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_go_on_while_a_call_behind_them_is_held() {
+    let cell = Cell::new();
+    let listener = TcpListener::bind((OUTSIDE, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (go, gone) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"}") {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece).unwrap();
+            asked.extend_from_slice(&piece[..length]);
+        }
+        let (_, text) = messages(true);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+        let held = text.find("input_json_delta").unwrap();
+        stream.write_all((head.to_owned() + &text[..held]).as_bytes()).unwrap();
+        // The rest is said only when the program has what was said before.
+        gone.recv().unwrap();
+        stream.write_all(&text.as_bytes()[held..]).unwrap();
+    });
+    let scene = at(cell, port, &[Sink::Tool]);
+    let said = asking("/v1/messages", &questions(true)[0].1);
+    let back = scene.cell.inside(move || {
+        let mut stream = TcpStream::connect((address("inference.bastide."), 80)).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream.write_all(&said).unwrap();
+        let (mut got, mut piece) = (Vec::new(), [0; 4096]);
+        while !String::from_utf8_lossy(&got).contains("\"both\"") {
+            let length = stream.read(&mut piece).unwrap();
+            assert!(length > 0, "{}", got.escape_ascii());
+            got.extend_from_slice(&piece[..length]);
+        }
+        assert!(!String::from_utf8_lossy(&got).contains("leak"));
+        go.send(()).unwrap();
+        stream.read_to_end(&mut got).unwrap();
+        String::from_utf8_lossy(&got).into_owned()
+    });
+    assert!(back.contains("notes.md") && !back.contains("hunter2") && back.contains("took a call of"), "{back}");
+}

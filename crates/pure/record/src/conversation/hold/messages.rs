@@ -1,0 +1,130 @@
+//! Anthropic's: a call is a block that begins, grows and ends.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Asks, Event, Hold, Stop, items};
+use crate::conversation::Speaker;
+use crate::conversation::messages::block;
+use crate::conversation::shape::count;
+
+#[derive(Default)]
+pub(super) struct Calls {
+    queue: Vec<Event>,
+    open: BTreeSet<u64>,
+    tally: Tally,
+}
+
+/// Calls that went on, and those that did not.
+#[derive(Default)]
+pub(super) struct Tally {
+    passed: usize,
+    taken: usize,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, taken: bool) {
+        *if taken { &mut self.taken } else { &mut self.passed } += 1;
+    }
+
+    /// An answer of which no call is left did not stop for one.
+    pub(super) const fn is_without_calls(&self) -> bool {
+        self.taken > 0 && self.passed == 0
+    }
+}
+
+fn is_call(block: &Value) -> bool {
+    block["type"] == "tool_use"
+}
+
+impl Hold for Calls {
+    fn event(&mut self, mut event: Event, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<bool, Stop> {
+        let (kind, index) = (event.value["type"].as_str().unwrap_or_default(), count(&event.value, "index"));
+        let begins = kind == "content_block_start" && is_call(&event.value["content_block"]);
+        let ends = kind == "content_block_stop";
+        if kind == "message_delta" && self.tally.is_without_calls() {
+            stopped(event.change().get_mut("delta"));
+        }
+        if let (true, Some(index)) = (begins, index) {
+            self.open.insert(index);
+        } else if self.queue.is_empty() {
+            out.push(event);
+            return Ok(false);
+        }
+        self.queue.push(event);
+        if let (true, Some(index)) = (ends, index) {
+            self.open.remove(&index);
+        }
+        if self.open.is_empty() {
+            self.settle(asks, out)?;
+        }
+        Ok(!self.queue.is_empty())
+    }
+
+    fn body(&mut self, body: &mut Value, asks: &mut Asks<'_>) -> Result<bool, Stop> {
+        for node in items(body, "content").filter(|node| is_call(node)) {
+            let instead = asks.ask(|blocks| block(blocks, Speaker::Assistant, node))?;
+            self.tally.count(instead.is_some());
+            if let Some(text) = instead {
+                *node = json!({"type": "text", "text": text});
+            }
+        }
+        if self.tally.is_without_calls() {
+            stopped(Some(body));
+        }
+        Ok(self.tally.taken > 0)
+    }
+}
+
+fn stopped(holder: Option<&mut Value>) {
+    if let Some(stop) = holder.and_then(|holder| holder.get_mut("stop_reason"))
+        && *stop == "tool_use"
+    {
+        *stop = "end_turn".into();
+    }
+}
+
+impl Calls {
+    fn settle(&mut self, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
+        let queue = std::mem::take(&mut self.queue);
+        let mut taken = BTreeSet::new();
+        for event in &queue {
+            let Some(index) = count(&event.value, "index") else { continue };
+            let is = |kind: &str| event.value["type"] == kind;
+            if is("content_block_start") && is_call(&event.value["content_block"]) {
+                let call = whole(&event.value["content_block"], index, &queue);
+                let instead = asks.ask(|blocks| block(blocks, Speaker::Assistant, &call))?;
+                self.tally.count(instead.is_some());
+                if let Some(text) = instead {
+                    taken.insert(index);
+                    let start = json!({"type": "text", "text": ""});
+                    let delta = json!({"type": "text_delta", "text": text});
+                    out.push(Event::new(
+                        json!({"type": "content_block_start", "index": index, "content_block": start}),
+                    ));
+                    out.push(Event::new(json!({"type": "content_block_delta", "index": index, "delta": delta})));
+                    continue;
+                }
+            }
+            if !taken.contains(&index) || is("content_block_stop") {
+                out.push(event.clone());
+            }
+        }
+        // What belongs to no block.
+        out.extend(queue.into_iter().filter(|event| count(&event.value, "index").is_none()));
+        Ok(())
+    }
+}
+
+/// A call as it is when all of it came.
+fn whole(start: &Value, index: u64, queue: &[Event]) -> Value {
+    let grown = queue.iter().filter(|event| count(&event.value, "index") == Some(index));
+    let input: String = grown.filter_map(|event| event.value["delta"]["partial_json"].as_str()).collect();
+    let mut call = start.clone();
+    if !input.is_empty() {
+        // What is no JSON is judged as the text that it is.
+        call["input"] = crate::conversation::bounded::json(&input).unwrap_or(Value::String(input));
+    }
+    call
+}

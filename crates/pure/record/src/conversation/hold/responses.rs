@@ -1,0 +1,141 @@
+//! `OpenAI`'s responses: items that begin, grow and end; and all of them once more when the response is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Asks, Block, Event, Hold, Stop};
+use crate::conversation::responses::item;
+use crate::conversation::shape::{Blocks, count};
+use crate::segment::Hash;
+
+#[derive(Default)]
+pub(super) struct Calls {
+    queue: Vec<Event>,
+    open: BTreeSet<u64>,
+    /// What stands in the place of each call that was judged, by what it means; none where it went on.
+    judged: BTreeMap<Hash, Option<String>>,
+}
+
+/// What the program itself is to carry out.
+fn is_call(item: &Value) -> bool {
+    const CALLS: [&str; 6] =
+        ["function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call"];
+    item["type"].as_str().is_some_and(|kind| CALLS.contains(&kind))
+}
+
+/// A text in the place of a call.
+fn message(call: &Value, text: &str) -> Value {
+    let part = json!({"type": "output_text", "text": text, "annotations": []});
+    json!({"type": "message", "id": call["id"], "role": "assistant", "status": "completed", "content": [part]})
+}
+
+impl Hold for Calls {
+    fn event(&mut self, mut event: Event, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<bool, Stop> {
+        let (kind, index) = (event.value["type"].as_str().unwrap_or_default(), count(&event.value, "output_index"));
+        let ends = kind == "response.output_item.done";
+        let begins = kind == "response.output_item.added" || ends;
+        if event.value["response"]["output"].is_array() {
+            let mut response = event.value["response"].take();
+            let changed = self.output(&mut response, asks)?;
+            event.value["response"] = response;
+            if changed {
+                event.change();
+            }
+        }
+        if let (true, Some(index)) = (begins && is_call(&event.value["item"]), index) {
+            self.open.insert(index);
+        } else if self.queue.is_empty() {
+            out.push(event);
+            return Ok(false);
+        }
+        self.queue.push(event);
+        if let (true, Some(index)) = (ends, index) {
+            self.open.remove(&index);
+        }
+        if self.open.is_empty() {
+            self.settle(asks, out)?;
+        }
+        Ok(!self.queue.is_empty())
+    }
+
+    fn body(&mut self, body: &mut Value, asks: &mut Asks<'_>) -> Result<bool, Stop> {
+        self.output(body, asks)
+    }
+}
+
+impl Calls {
+    /// The items of a response that is over.
+    fn output(&mut self, response: &mut Value, asks: &mut Asks<'_>) -> Result<bool, Stop> {
+        let mut changed = false;
+        for node in super::items(response, "output").filter(|node| is_call(node)) {
+            if let Some(instead) = self.judge(node, asks)? {
+                *node = instead;
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// What stands in the place of a call. It is told twice, and judged once.
+    fn judge(&mut self, call: &Value, asks: &mut Asks<'_>) -> Result<Option<Value>, Stop> {
+        let mut blocks = Blocks::default();
+        item(&mut blocks, call)?;
+        let Some(meant) = blocks.0.first().map(Block::digest) else { return Ok(None) };
+        let instead = match self.judged.get(&meant) {
+            Some(known) => known.clone(),
+            None => {
+                let instead = asks.ask(|blocks| item(blocks, call))?;
+                self.judged.entry(meant).or_insert(instead).clone()
+            }
+        };
+        Ok(instead.map(|text| message(call, &text)))
+    }
+
+    fn settle(&mut self, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
+        let queue = std::mem::take(&mut self.queue);
+        let mut instead = BTreeMap::new();
+        for event in &queue {
+            let (node, index) = (&event.value["item"], count(&event.value, "output_index"));
+            if let (Some(index), true) = (index, event.value["type"] == "response.output_item.done" && is_call(node)) {
+                // What the item is when it ended counts, whatever grew before.
+                if let Some(text) = self.judge(node, asks)? {
+                    instead.insert(index, text);
+                }
+            }
+        }
+        for event in queue {
+            let index = count(&event.value, "output_index");
+            match index.and_then(|index| Some((index, instead.get(&index)?))) {
+                None => out.push(event),
+                Some((index, item)) if event.value["type"] == "response.output_item.done" => {
+                    said(index, item, &event.value["sequence_number"], out);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All events of a text that is there at once.
+fn said(index: u64, item: &Value, number: &Value, out: &mut Vec<Event>) {
+    let (part, id) = (&item["content"][0], &item["id"]);
+    let begun = json!({"type": "message", "id": id, "role": "assistant", "status": "in_progress", "content": []});
+    let empty = json!({"type": "output_text", "text": "", "annotations": []});
+    let text = &part["text"];
+    for (kind, more) in [
+        ("response.output_item.added", json!({"item": begun})),
+        ("response.content_part.added", json!({"item_id": id, "content_index": 0, "part": empty})),
+        ("response.output_text.delta", json!({"item_id": id, "content_index": 0, "delta": text})),
+        ("response.output_text.done", json!({"item_id": id, "content_index": 0, "text": text})),
+        ("response.content_part.done", json!({"item_id": id, "content_index": 0, "part": part})),
+        ("response.output_item.done", json!({"item": item})),
+    ] {
+        let mut event = json!({"type": kind, "output_index": index, "sequence_number": number});
+        if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
+            event.extend(more);
+        }
+        out.push(Event::new(event));
+    }
+}
