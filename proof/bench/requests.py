@@ -158,19 +158,23 @@ def read(told):
 
 
 class Sides:
-    """Both sides in turn, under one load."""
+    """Both sides in turn, under one load: each in a cell of its own, since requests of one session come at a pace in the end."""
 
-    def __init__(self, cell, site):
-        self.cell, self.site = cell, site
+    def __init__(self, person, site):
+        self.person, self.site = person, site
 
     def compare(self, scheme, path, connections, more=""):
         """Microseconds and processor microseconds a request, and ms of the 99th percentile, of both."""
+        with Cell(self.person, self.site, POLICY) as cell:
+            return self.within(cell, scheme, path, connections, more)
+
+    def within(self, cell, scheme, path, connections, more):
         port, peer = (self.site.tls, self.site.proxy_tls) if scheme == "https" else (self.site.plain, self.site.proxy_plain)
-        ours = lambda: self.cell.run(wrk(connections, f"{scheme}://host.bastide:{port}{path}", more))
+        ours = lambda: cell.run(wrk(connections, f"{scheme}://host.bastide:{port}{path}", more))
         theirs = lambda: subprocess.run(
             wrk(connections, f"{scheme}://127.0.0.1:{peer}{path}", more + " -H 'Host: host.bastide'"),
             shell=True, capture_output=True, text=True, check=True).stdout
-        sides = {"ours": (ours, self.cell.gates), "theirs": (theirs, self.site.proxy_pids())}
+        sides = {"ours": (ours, cell.gates), "theirs": (theirs, self.site.proxy_pids())}
         took = {name: ([], [], []) for name in sides}
         for round in range(ROUNDS + 1):
             for name in list(sides)[:: 1 if round % 2 else -1]:
@@ -186,31 +190,43 @@ class Sides:
 
 def measure(host, rounds):
     person = host.people()[0]
-    with Site(host) as site, Cell(person, site, POLICY) as cell:
-        sides = Sides(cell, site)
-        yield Figure("2.18", "an idle gate", "MiB", [sum(pss(pid) for pid in cell.gates)], most=10)
-        peer = "nginx as reverse proxy"
-        for connections in (1, 16, 64):
-            (took, spent, slow), (peer_took, peer_spent, peer_slow) = sides.compare("http", "/s", connections)
-            yield Figure("2.16", f"128 B, {connections} at once", "us a request", took, peer_took, peer, times=1 / 0.6)
-            yield Figure("2.16", f"its processor time, {connections} at once", "us", spent, peer_spent, peer, times=2)
-            if connections == 16:
-                yield Figure("2.16", "99th percentile, 16 at once", "ms", slow, peer_slow, peer, more=0.5)
-        (took, _, _), (peer_took, _, _) = sides.compare("http", "/m", 16)
-        yield Figure("2.16", "1 MiB, 16 at once", "us a request", took, peer_took, peer, times=1 / 0.6)
-        (took, _, _), (peer_took, _, _) = sides.compare("http", "/s", 16, "-H 'Connection: close'")
-        yield Figure("2.16", "new connections, 16 at once", "us a request", took, peer_took, peer, times=1 / 0.6)
-        peer = "nginx, TLS to TLS"
-        for size, connections, times in [("128 B", 16, 1 / 0.6), ("1 MiB", 16, 1 / 0.7)]:
-            (took, _, _), (peer_took, _, _) = sides.compare("https", SIZES[size][0], connections)
-            yield Figure("2.17", f"{size} within TLS, {connections} at once", "us a request", took, peer_took, peer, times=times)
-        (took, _, _), (peer_took, _, _) = sides.compare("https", "/s", 16, "-H 'Connection: close'")
-        yield Figure("2.17", "new connections within TLS", "us a request", took, peer_took, peer, times=2)
-        before = sum(pss(pid) for pid in cell.gates)
-        cell.run(wrk(16, f"http://host.bastide:{site.plain}/s").replace(f"-d{SECONDS}s", "-d20s"))
-        yield Figure("2.18", "memory grown in 20 s of requests", "MiB", [sum(pss(pid) for pid in cell.gates) - before], most=1)
+    with Site(host) as site:
+        yield from kept(person, site)
+        yield from compared(Sides(person, site))
     yield from labelled(host, person)
     person.forget_sessions()
+
+
+def kept(person, site):
+    """Memory of a gate that has nothing to do, and after many requests."""
+    with Cell(person, site, POLICY) as cell:
+        before = sum(pss(pid) for pid in cell.gates)
+        yield Figure("2.18", "an idle gate", "MiB", [before], most=10)
+        long = lambda: cell.run(wrk(16, f"http://host.bastide:{site.plain}/s").replace(f"-d{SECONDS}s", "-d10s"))
+        long()
+        before = sum(pss(pid) for pid in cell.gates)
+        long()
+        yield Figure("2.18", "memory grown in 10 s of requests", "MiB", [sum(pss(pid) for pid in cell.gates) - before], most=1)
+
+
+def compared(sides):
+    peer = "nginx as reverse proxy"
+    for connections in (1, 16, 64):
+        (took, spent, slow), (peer_took, peer_spent, peer_slow) = sides.compare("http", "/s", connections)
+        yield Figure("2.16", f"128 B, {connections} at once", "us a request", took, peer_took, peer, times=1 / 0.6)
+        yield Figure("2.16", f"its processor time, {connections} at once", "us", spent, peer_spent, peer, times=2)
+        if connections == 16:
+            yield Figure("2.16", "99th percentile, 16 at once", "ms", slow, peer_slow, peer, more=0.5)
+    (took, _, _), (peer_took, _, _) = sides.compare("http", "/m", 16)
+    yield Figure("2.16", "1 MiB, 16 at once", "us a request", took, peer_took, peer, times=1 / 0.6)
+    (took, _, _), (peer_took, _, _) = sides.compare("http", "/s", 16, "-H 'Connection: close'")
+    yield Figure("2.16", "new connections, 16 at once", "us a request", took, peer_took, peer, times=1 / 0.6)
+    peer = "nginx, TLS to TLS"
+    for size, connections, times in [("128 B", 16, 1 / 0.6), ("1 MiB", 16, 1 / 0.7)]:
+        (took, _, _), (peer_took, _, _) = sides.compare("https", SIZES[size][0], connections)
+        yield Figure("2.17", f"{size} within TLS, {connections} at once", "us a request", took, peer_took, peer, times=times)
+    (took, _, _), (peer_took, _, _) = sides.compare("https", "/s", 16, "-H 'Connection: close'")
+    yield Figure("2.17", "new connections within TLS", "us a request", took, peer_took, peer, times=2)
 
 
 LABELLED = POLICY + """    - {{to: "host.bastide:1"}}

@@ -17,7 +17,7 @@ pub const PROGRAMS: Rate = Rate { burst: 8192.0, rate: 500.0 };
 /// What allowed connections may be made at; further ones wait.
 pub const CONNECTIONS: Rate = Rate { burst: 65_536.0, rate: 200.0 };
 /// What further requests on a connection may come at; beyond that they wait.
-pub const REQUESTS: Rate = Rate { burst: 262_144.0, rate: 1000.0 };
+pub const REQUESTS: Rate = Rate { burst: 1_048_576.0, rate: 2000.0 };
 /// Bytes of arguments that weigh as much as one event.
 const WEIGHT: usize = 512;
 
