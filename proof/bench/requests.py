@@ -11,6 +11,7 @@ from memory import beneath, parents, pss
 
 SECONDS = 2
 ROUNDS = 7
+WAITING = 20_000
 SIZES = {"128 B": ("/s", 128), "1 MiB": ("/m", 1 << 20)}
 POLICY = """bastide: 1
 name: bench
@@ -193,6 +194,7 @@ def measure(host, rounds):
     with Site(host) as site:
         yield from kept(person, site)
         yield from compared(Sides(person, site))
+        yield crowded(person, site)
     yield from labelled(host, person)
     person.forget_sessions()
 
@@ -207,6 +209,22 @@ def kept(person, site):
         before = sum(pss(pid) for pid in cell.gates)
         long()
         yield Figure("2.18", "memory grown in 10 s of requests", "MiB", [sum(pss(pid) for pid in cell.gates) - before], most=1)
+
+
+def crowded(person, site):
+    """New connections in a cell of many processes, and of many that are over but not forgotten."""
+    load = wrk(16, f"http://host.bastide:{site.plain}/s", "-H 'Connection: close'")
+    took = {"empty": [], "crowded": []}
+    for name, before in [("empty", "true"), ("crowded", "for n in $(seq 150); do sleep 1000 & done")]:
+        with Cell(person, site, POLICY) as cell:
+            cell.run(before)
+            waiting = "cat /proc/net/tcp /proc/net/tcp6 | grep -c ' 06 '"
+            while name == "crowded" and int(cell.run(waiting)) < WAITING:
+                cell.run(load)
+            took[name] = [1e6 / read(cell.run(load))[0] for _ in range(ROUNDS + 1)][1:]
+            note = f"{int(cell.run(waiting))} connections in TIME_WAIT"
+            cell.run("kill $(jobs -p)")
+    return Figure("2.16", "new connections, crowded", "us a request", took["crowded"], took["empty"], "an empty cell", times=1.1, note=note)
 
 
 def compared(sides):

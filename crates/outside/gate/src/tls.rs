@@ -13,7 +13,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{Acceptor, NoServerSessionStorage};
-use rustls::{AlertDescription, ClientConfig, RootCertStore, ServerConfig};
+use rustls::{AlertDescription, CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
@@ -85,7 +85,7 @@ impl Authority {
     pub fn new(lease: &wire::Tls) -> Result<Authority, String> {
         let key = KeyPair::from_pem(&lease.key).map_err(|error| error.to_string())?;
         let issuer = Issuer::new(authority(&lease.name), key);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(provider());
         let outside = connector(&provider, &lease.roots)?;
         let newer = with(&outside, NEWER);
         let key = KeyPair::generate().map_err(|error| error.to_string())?;
@@ -162,6 +162,7 @@ impl Authority {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(text)?.with_no_client_auth();
         let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(text)?;
+        config.ignore_client_order = true;
         config.alpn_protocols = vec![NEWER.to_vec(), PROTOCOL.to_vec()];
         // A cell could fill what is kept of its sessions, for every host: it keeps them itself, sealed by a key that is new
         // for each host and every few hours.
@@ -170,6 +171,13 @@ impl Authority {
         config.send_tls13_tickets = 1;
         Ok(config)
     }
+}
+
+/// What TLS is made of. A handshake hashes thirty times: SHA-256 comes first, which processors do themselves and SHA-384 not.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
 }
 
 /// Speaks TLS with a destination, by these roots and without an authority.
@@ -181,7 +189,7 @@ pub(crate) async fn outside(
     stream: TcpStream,
     host: &Host,
 ) -> Result<client::TlsStream<TcpStream>, String> {
-    let connector = connector(&Arc::new(rustls::crypto::ring::default_provider()), roots)?;
+    let connector = connector(&Arc::new(provider()), roots)?;
     connect(&connector, stream, host).await
 }
 

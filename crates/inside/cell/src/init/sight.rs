@@ -22,7 +22,7 @@ const PATH_BYTES: usize = 1024;
 
 /// The sighting of a connect; none where no TCP socket is meant. Without the socket's cookie nothing can be
 /// joined, so what cannot be read is none as well: the program is then unknown.
-pub(super) fn connect(call: &Call, processes: BorrowedFd<'_>) -> Option<Sighting> {
+pub(super) fn connect(call: &Call, processes: BorrowedFd<'_>, agent: u32) -> Option<Sighting> {
     let process = Process::of(call.thread).ok()?;
     // The descriptor is an int to the kernel too.
     let socket = process.descriptor(call.arguments[0] as i32).ok()?;
@@ -35,12 +35,12 @@ pub(super) fn connect(call: &Call, processes: BorrowedFd<'_>) -> Option<Sighting
     let cookie = sockopt::socket_cookie(&socket).ok()?;
     drop(socket);
     let ids = ids(&process, call.thread, processes);
-    Some(Sighting::Connect { cookie, pid: ids.process, chain: chain(ids, processes) })
+    Some(Sighting::Connect { cookie, pid: ids.process, chain: chain(ids, processes, agent) })
 }
 
-/// The executables from a process up to pid 1, which is left out. One that cannot be told within the bounds is
+/// The executables from a process up to pid 1, which is left out and whose child the agent is. One that cannot be told within the bounds is
 /// an empty name, which no rule names: a name that was cut could be another's.
-fn chain(ids: Ids, processes: BorrowedFd<'_>) -> Vec<String> {
+fn chain(ids: Ids, processes: BorrowedFd<'_>, agent: u32) -> Vec<String> {
     let mut chain = Vec::with_capacity(4);
     let mut room = CHAIN_BYTES;
     let mut at = ids;
@@ -51,6 +51,10 @@ fn chain(ids: Ids, processes: BorrowedFd<'_>) -> Vec<String> {
         chain.push(name);
         if at.parent <= 1 {
             break;
+        }
+        if at.parent == agent {
+            at = Ids { process: agent, parent: 1 };
+            continue;
         }
         at = match Process::of(at.parent) {
             Ok(process) => self::ids(&process, at.parent, processes),

@@ -61,7 +61,7 @@ impl Watcher {
     pub(super) fn announce(&mut self, processes: BorrowedFd<'_>) {
         let Ok(call) = Call::receive(self.listener.as_fd()) else { return };
         let sighting = if i64::from(call.number) == libc::SYS_connect {
-            sight::connect(&call, processes)
+            sight::connect(&call, processes, self.agent)
         } else {
             let by = (self.first && call.thread == self.agent).then_some("bastide-cell");
             self.first &= by.is_none();
