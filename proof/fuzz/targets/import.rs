@@ -14,7 +14,7 @@ fn shown(text: &str) {
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(source) = Source::from_bytes("dir/test.yaml", bytes, true) else { return };
-    is_foreign(&source.text);
+    let _ = is_foreign(&source.text);
     let found = match import(&source, None) {
         Ok(found) => found,
         Err(error) => {
