@@ -43,6 +43,11 @@ impl Hold for Calls {
         let (kind, index) = (event.value["type"].as_str().unwrap_or_default(), count(&event.value, "index"));
         let begins = kind == "content_block_start" && is_call(&event.value["content_block"]);
         let ends = kind == "content_block_stop";
+        // No block goes on behind the last of them, whether or not it was ended.
+        if matches!(kind, "message_delta" | "message_stop") && !self.queue.is_empty() {
+            self.open.clear();
+            self.settle(asks, out)?;
+        }
         if kind == "message_delta" && self.tally.is_without_calls() {
             stopped(event.change().get_mut("delta"));
         }
