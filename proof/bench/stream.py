@@ -89,7 +89,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def connect(host, port):
-    stream = socket.create_connection((host, port))
+    # Whatever does not come within that does not come.
+    stream = socket.create_connection((host, port), timeout=60)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 

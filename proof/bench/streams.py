@@ -38,8 +38,13 @@ class Running:
         self.process = person.start(argv, stderr=subprocess.PIPE, text=True, bufsize=1, **more)
 
     def gates(self):
-        known = parents()
-        return [pid for pid in beneath(self.process.pid, known) if known[pid][1] == "bastide-gate"]
+        """Its gates, once there are any."""
+        while self.process.poll() is None:
+            known = parents()
+            if gates := [pid for pid in beneath(self.process.pid, known) if known[pid][1] == "bastide-gate"]:
+                return gates
+            time.sleep(0.005)
+        raise RuntimeError(f"streams: {self.process.communicate()[1][-1500:]}")
 
     def line(self):
         line = self.process.stdout.readline()
@@ -62,9 +67,7 @@ class Watched:
     """The most memory that a gate had while something went on."""
 
     def __init__(self, running):
-        while not (gates := running.gates()):
-            time.sleep(0.005)
-        self.gates, self.seen, self.over = gates, [], False
+        self.gates, self.seen, self.over = running.gates(), [], False
         self.thread = threading.Thread(target=self.watch)
         self.thread.start()
 
@@ -120,8 +123,7 @@ def first(person, script, port, policy):
 
 def sockets(person, script, port, policy):
     with Running(person, script, ["sockets", port, SOCKETS], policy) as running:
-        while not (gates := running.gates()):
-            time.sleep(0.005)
+        gates = running.gates()
         before = sum(pss(pid) for pid in gates)
         running.line()
         idle = sum(pss(pid) for pid in gates)

@@ -101,7 +101,10 @@ impl<'a> Requests<'a> {
         let head = match &loan {
             Some(loan) => {
                 let head = loan.put(&head, &mut body).map_err(io::Error::other)?;
-                sent.provider.login.map_or(head.clone(), |login| loan.with_account(&head, login))
+                match sent.provider.login {
+                    Some(login) => loan.with_account(&head, login),
+                    None => head,
+                }
             }
             None => head,
         };

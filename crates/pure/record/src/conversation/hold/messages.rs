@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Asks, Event, Hold, Stop, items};
+use super::{Asks, Event, Held, Hold, Step, Stop, items};
 use crate::conversation::Speaker;
 use crate::conversation::messages::block;
 use crate::conversation::shape::count;
 
 #[derive(Default)]
 pub(super) struct Calls {
-    queue: Vec<Event>,
-    open: BTreeSet<u64>,
+    held: Held,
     tally: Tally,
 }
 
@@ -44,27 +43,19 @@ impl Hold for Calls {
         let begins = kind == "content_block_start" && is_call(&event.value["content_block"]);
         let ends = kind == "content_block_stop";
         // No block goes on behind the last of them, whether or not it was ended.
-        if matches!(kind, "message_delta" | "message_stop") && !self.queue.is_empty() {
-            self.open.clear();
-            self.settle(asks, out)?;
+        if matches!(kind, "message_delta" | "message_stop") {
+            let held = self.held.end();
+            self.settle(held, asks, out)?;
         }
         if kind == "message_delta" && self.tally.is_without_calls() {
             stopped(event.change().get_mut("delta"));
         }
-        if let (true, Some(index)) = (begins, index) {
-            self.open.insert(index);
-        } else if self.queue.is_empty() {
-            out.push(event);
-            return Ok(false);
+        match self.held.take(event, index, (begins, ends)) {
+            Step::Goes(event) => out.push(event),
+            Step::Over(held) => self.settle(held, asks, out)?,
+            Step::Waits => return Ok(true),
         }
-        self.queue.push(event);
-        if let (true, Some(index)) = (ends, index) {
-            self.open.remove(&index);
-        }
-        if self.open.is_empty() {
-            self.settle(asks, out)?;
-        }
-        Ok(!self.queue.is_empty())
+        Ok(false)
     }
 
     fn body(&mut self, body: &mut Value, asks: &mut Asks<'_>) -> Result<bool, Stop> {
@@ -91,8 +82,7 @@ fn stopped(holder: Option<&mut Value>) {
 }
 
 impl Calls {
-    fn settle(&mut self, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
-        let queue = std::mem::take(&mut self.queue);
+    fn settle(&mut self, queue: Vec<Event>, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
         let mut taken = BTreeSet::new();
         for event in &queue {
             let Some(index) = count(&event.value, "index") else { continue };

@@ -9,6 +9,8 @@ mod messages;
 mod ollama;
 mod responses;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::answer::{MAX_ANSWER, MAX_BODY};
@@ -60,6 +62,43 @@ enum Stop {
 impl From<Malformed> for Stop {
     fn from(why: Malformed) -> Stop {
         Stop::Malformed(why)
+    }
+}
+
+/// Events that wait until every call among them was ended.
+#[derive(Default)]
+struct Held {
+    queue: Vec<Event>,
+    open: BTreeSet<u64>,
+}
+
+/// What becomes of an event.
+enum Step {
+    Goes(Event),
+    Waits,
+    /// It and all that waited are to be judged.
+    Over(Vec<Event>),
+}
+
+impl Held {
+    /// Takes an event of the block with this number, which a call may begin or end with.
+    fn take(&mut self, event: Event, index: Option<u64>, (begins, ends): (bool, bool)) -> Step {
+        match index {
+            Some(index) if begins => drop(self.open.insert(index)),
+            _ if self.queue.is_empty() => return Step::Goes(event),
+            _ => {}
+        }
+        self.queue.push(event);
+        if let (true, Some(index)) = (ends, index) {
+            self.open.remove(&index);
+        }
+        if self.open.is_empty() { Step::Over(self.end()) } else { Step::Waits }
+    }
+
+    /// All that waits: nothing goes on with it.
+    fn end(&mut self) -> Vec<Event> {
+        self.open.clear();
+        std::mem::take(&mut self.queue)
     }
 }
 

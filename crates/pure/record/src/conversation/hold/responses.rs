@@ -1,18 +1,17 @@
 //! `OpenAI`'s responses: items that begin, grow and end; and all of them once more when the response is over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Asks, Block, Event, Hold, Stop};
+use super::{Asks, Block, Event, Held, Hold, Step, Stop};
 use crate::conversation::responses::item;
 use crate::conversation::shape::{Blocks, count};
 use crate::segment::Hash;
 
 #[derive(Default)]
 pub(super) struct Calls {
-    queue: Vec<Event>,
-    open: BTreeSet<u64>,
+    held: Held,
     /// What stands in the place of each call that was judged, by what it means; none where it went on.
     judged: BTreeMap<Hash, Option<String>>,
 }
@@ -43,20 +42,13 @@ impl Hold for Calls {
                 event.change();
             }
         }
-        if let (true, Some(index)) = (begins && is_call(&event.value["item"]), index) {
-            self.open.insert(index);
-        } else if self.queue.is_empty() {
-            out.push(event);
-            return Ok(false);
+        let begins = begins && is_call(&event.value["item"]);
+        match self.held.take(event, index, (begins, ends)) {
+            Step::Goes(event) => out.push(event),
+            Step::Over(held) => self.settle(held, asks, out)?,
+            Step::Waits => return Ok(true),
         }
-        self.queue.push(event);
-        if let (true, Some(index)) = (ends, index) {
-            self.open.remove(&index);
-        }
-        if self.open.is_empty() {
-            self.settle(asks, out)?;
-        }
-        Ok(!self.queue.is_empty())
+        Ok(false)
     }
 
     fn body(&mut self, body: &mut Value, asks: &mut Asks<'_>) -> Result<bool, Stop> {
@@ -92,8 +84,7 @@ impl Calls {
         Ok(instead.map(|text| message(call, &text)))
     }
 
-    fn settle(&mut self, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
-        let queue = std::mem::take(&mut self.queue);
+    fn settle(&mut self, queue: Vec<Event>, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
         let mut instead = BTreeMap::new();
         for event in &queue {
             let (node, index) = (&event.value["item"], count(&event.value, "output_index"));
