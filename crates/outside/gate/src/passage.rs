@@ -1,13 +1,15 @@
-//! The one way out. Transparent, CONNECT and forwarded requests all come through here: decide, record, connect to
-//! pinned addresses.
+//! The one way out. Transparent, CONNECT and forwarded requests all come through here: decide, record (`recorded`), connect
+//! to pinned addresses.
+
+mod recorded;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use policy::{Decision, Egress, Host, Permit, Refusal, Request, decide, special, suggest, suggest_address};
-use record::{Cause, EventId, Kind, Known, Verdict};
+use policy::{Decision, Egress, Host, Permit, Request, decide, special, suggest_address};
+use record::{Cause, EventId, Known, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
@@ -23,7 +25,7 @@ use crate::mcp::Servers;
 use crate::meters::{Meter, TooMuch};
 use crate::models::Models;
 use crate::naming::{NO_NAME, Naming};
-use crate::refusals::{PERIOD, Refusals};
+use crate::refusals::Refusals;
 use crate::resolver::Resolver;
 use crate::upstream::Upstream;
 
@@ -362,65 +364,6 @@ impl Passage {
         }
     }
 
-    /// Records the end of an allowed connection.
-    pub fn closed(&self, end: End, sent: u64, received: u64) {
-        self.ended(end, sent, received);
-    }
-
-    /// The same; gives the event.
-    pub(crate) fn ended(&self, end: End, sent: u64, received: u64) -> Option<EventId> {
-        let End { connect, address, note, broke, .. } = end;
-        let address = address.map(|address| address.to_string());
-        let broke = broke.map(|id| Cause { id, known: Known::Observed });
-        let kind = Kind::Close { connect, sent, received, address, note };
-        // The effect is over: if this is lost, the ledger refuses whatever comes next.
-        self.ledger.borrow_mut().write_after(broke, kind).ok()
-    }
-
-    /// Records a refusal that no policy had to decide; gives the event.
-    pub fn turn_away(&self, asked: &Asked, why: &str) -> Option<EventId> {
-        if self.admit(asked) { self.refused(asked, why.to_owned()) } else { None }
-    }
-
-    /// Records for ever, a period after each flood of refusals began, how many were only counted.
-    pub async fn settle_for_ever(&self) {
-        loop {
-            self.behind.notified().await;
-            tokio::time::sleep(PERIOD).await;
-            self.settle();
-        }
-    }
-
-    /// Records how many refusals were only counted.
-    pub fn settle(&self) {
-        let (told, others) = self.refusals.borrow_mut().settle(Instant::now());
-        for (asked, missed) in told {
-            self.refused(&asked, format!("refused {missed} more times, too fast to be recorded one by one"));
-        }
-        if others > 0 {
-            // No single destination: all of them.
-            let why = format!("{others} more connections were refused, too fast to be recorded one by one");
-            let kind = Kind::Resolve { name: "*".into(), verdict: Verdict::Refused, reason: Some(why) };
-            let _ = self.ledger.borrow_mut().write(kind);
-        }
-    }
-
-    /// Whether this refusal is recorded by itself.
-    pub(crate) fn admit(&self, asked: &Asked) -> bool {
-        let admitted = self.refusals.borrow_mut().admit(Instant::now(), asked);
-        if !admitted {
-            self.behind.notify_one();
-        }
-        admitted
-    }
-
-    fn refused(&self, asked: &Asked, why: String) -> Option<EventId> {
-        let mut kind = asked.event(Verdict::Refused);
-        because(&mut kind, why);
-        // Refused either way: an event that cannot be written changes nothing.
-        self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()
-    }
-
     /// A name that goes to a resolver is recorded first, even when the program never looked it up itself.
     fn name(&self, asked: &Asked) -> Result<(), Closed> {
         let Host::Name(name) = &asked.host else { return Ok(()) };
@@ -455,60 +398,13 @@ impl Passage {
             // A literal address was judged like any other, whoever connects to it.
             Ok(_) if proxied => Ok(Way::Proxied),
             Ok(pinned) => self.beyond(asked, pinned.addresses()).map(|()| Way::Direct(pinned.addresses().to_vec())),
-            Err(refusal) if !self.admit(asked) => Err(uncounted(&refusal)),
+            Err(refusal) if !self.admit(asked) => Err(recorded::uncounted(&refusal)),
             Err(refusal) => {
                 let smallest = resolved.iter().find(|address| special(**address).is_some());
                 let smallest = smallest.and_then(|&at| suggest_address(&self.now().policy, &asked.egress(), at));
                 Err(self.refuse_with(asked, Verdict::Refused, &refusal, smallest.map(|found| found.rule.to_string())))
             }
         }
-    }
-
-    /// Records what is allowed: the request, where it is one, and the connection for it.
-    fn allow(&self, asked: &Asked, way: &Way, allowing: String) -> Result<(Option<EventId>, EventId), Closed> {
-        let request = asked.asks.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
-        let mut kind = asked.connection(Verdict::Allowed);
-        if let Kind::Connect { address, rule, .. } = &mut kind {
-            if let Way::Direct(addresses) = way {
-                // The first; its end says so where another answered.
-                *address = addresses.first().map(ToString::to_string);
-            }
-            *rule = Some(allowing);
-        }
-        let causes = asked.causes().chain(request.map(|id| Cause { id, known: Known::Observed }));
-        let connect = self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)?;
-        Ok((request, connect))
-    }
-
-    fn allow_request(&self, asked: &Asked, allowing: String, on: Option<Cause>) -> Result<EventId, Closed> {
-        let mut kind = asked.event(Verdict::Allowed);
-        if let Kind::Request { rule, .. } | Kind::Mcp { rule, .. } = &mut kind {
-            *rule = Some(allowing);
-        }
-        let causes = asked.causes().chain(on);
-        self.ledger.borrow_mut().write_after(causes, kind).map_err(|_| UNRECORDED)
-    }
-
-    fn refuse(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal) -> Closed {
-        if !self.admit(asked) {
-            return uncounted(refusal);
-        }
-        let smallest = suggest(&self.now().policy, &asked.egress()).map(|smallest| smallest.rule.to_string());
-        self.refuse_with(asked, verdict, refusal, smallest)
-    }
-
-    fn refuse_with(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal, smallest: Option<String>) -> Closed {
-        let mut kind = asked.event(verdict);
-        if let Kind::Connect { rule, reason, suggestion, .. }
-        | Kind::Request { rule, reason, suggestion, .. }
-        | Kind::Mcp { rule, reason, suggestion, .. } = &mut kind
-        {
-            rule.clone_from(&refusal.rule);
-            *reason = Some(refusal.to_string());
-            suggestion.clone_from(&smallest);
-        }
-        let event = self.ledger.borrow_mut().write_after(asked.causes(), kind).ok();
-        Closed { why: Why::Refused { why: refusal.to_string(), suggestion: smallest }, event }
     }
 }
 
@@ -521,14 +417,3 @@ async fn paced(pace: &RefCell<Flood>, asked: &Asked) {
 
 /// Nothing can be recorded, so nothing is let out.
 const UNRECORDED: Closed = Closed { why: Why::Unrecorded, event: None };
-
-/// A refusal that is only counted.
-fn uncounted(refusal: &Refusal) -> Closed {
-    Closed { why: Why::Refused { why: refusal.to_string(), suggestion: None }, event: None }
-}
-
-fn because(kind: &mut Kind, why: String) {
-    if let Kind::Connect { reason, .. } | Kind::Request { reason, .. } | Kind::Mcp { reason, .. } = kind {
-        *reason = Some(why);
-    }
-}

@@ -1,9 +1,12 @@
 //! The one decision. A permit comes from here and from nowhere else.
 
-use std::fmt;
+mod refusal;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
+
+pub use refusal::{Reason, Refusal};
 
 use crate::index::Index;
 use crate::mcp::Message;
@@ -90,43 +93,6 @@ pub struct RuleId {
 pub struct Pinned {
     addresses: Vec<IpAddr>,
     port: u16,
-}
-
-/// Why a request was not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The kind of reason.
-    pub reason: Reason,
-    /// The policy that said so; empty when there was none.
-    pub policy: String,
-    /// The destination, `HOST:PORT`, after the request where it is about one.
-    pub destination: String,
-    /// The rule or range that decided, as written.
-    pub rule: Option<String>,
-}
-
-/// The kind of reason for a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// No policy at all.
-    NoPolicy,
-    /// A deny rule names the destination.
-    DeniedByRule,
-    /// No rule names it and the default is deny.
-    NotAllowed,
-    /// No rule names it and the default is ask.
-    AskFirst,
-    /// The name has no address.
-    NoAddress,
-    /// An address where requests are decided, or messages of MCP, by a name where none are.
-    ReadThere,
-    /// An address other than the one that was allowed.
-    OtherAddress,
-    /// An address in a special range that no rule names.
-    SpecialRange,
-    /// An address in a range that no rule can open.
-    Closed,
 }
 
 /// What one policy says.
@@ -506,49 +472,5 @@ impl Pinned {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
-    }
-}
-
-impl Refusal {
-    fn new(reason: Reason, policy: &str, egress: &Egress<'_>, rule: Option<String>) -> Refusal {
-        let mut destination = format!("{}:{}", egress.host, egress.port);
-        if let Some(request) = egress.request {
-            destination = format!("{request} at {destination}");
-        }
-        Refusal { reason, policy: policy.into(), destination, rule }
-    }
-
-    /// One for the range of an address.
-    fn at(address: IpAddr, policy: &str, egress: &Egress<'_>, found: Special) -> Refusal {
-        let text = format!("{address} ({})", found.range.name());
-        let reason = if found.range.is_closed() { Reason::Closed } else { Reason::SpecialRange };
-        Refusal::new(reason, policy, egress, Some(text))
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (to, policy, rule) = (&self.destination, &self.policy, self.rule.as_deref().unwrap_or(""));
-        match self.reason {
-            Reason::NoPolicy => write!(formatter, "`{to}`: no policy is in force"),
-            Reason::DeniedByRule => write!(formatter, "`{to}` is denied by `{rule}` of policy `{policy}`"),
-            Reason::NotAllowed => write!(formatter, "`{to}` is allowed by no rule of policy `{policy}`"),
-            Reason::AskFirst => {
-                write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked")
-            }
-            Reason::NoAddress => write!(formatter, "`{to}` has no address"),
-            Reason::ReadThere => write!(
-                formatter,
-                "`{to}` resolves to an address where requests are decided, by `{rule}` of policy `{policy}`; name it so, too"
-            ),
-            Reason::OtherAddress => write!(formatter, "`{to}` was allowed, not `{rule}`"),
-            Reason::SpecialRange => {
-                write!(formatter, "`{to}` resolves to {rule}, which policy `{policy}` does not name")
-            }
-            Reason::Closed => {
-                write!(formatter, "`{to}` resolves to {rule}, which no rule opens; ")?;
-                write!(formatter, "a port of the host's loopback is reached as `host.bastide:PORT`")
-            }
-        }
     }
 }
