@@ -1,4 +1,4 @@
-/* The least that a door can be: accept, SO_ORIGINAL_DST, connect, copy by poll, close. It stands where bastide-gate
+/* The least that a door can be: accept, getsockname, connect, copy by poll, close. It stands where bastide-gate
  * does, takes the same lease and descriptors from the plane, and drains the watcher as the gate must. It decides
  * nothing, records nothing, answers no name and confines nothing: what is measured is only how little a relay takes.
  * Every connection goes to the host's loopback, to the port that the program asked for. */
@@ -14,7 +14,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define ORIGINAL_DST 80 /* SO_ORIGINAL_DST */
 #define MOST 256        /* connections at once */
 #define CHUNK 16384
 
@@ -58,15 +57,16 @@ static void say_ready(int channel) {
     if (send(channel, frame, 4 + length, MSG_NOSIGNAL) < 0) exit(1);
 }
 
-static void serve(int listener, int level) {
+static void serve(int listener) {
     struct sockaddr_storage asked;
     socklen_t size = sizeof asked;
     int inner = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (inner < 0) return;
     int outer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (count == MOST || outer < 0 || getsockopt(inner, level, ORIGINAL_DST, &asked, &size)) goto refuse;
-    to.sin_port = level == SOL_IP ? ((struct sockaddr_in *)&asked)->sin_port : ((struct sockaddr_in6 *)&asked)->sin6_port;
+    if (count == MOST || outer < 0 || getsockname(inner, (struct sockaddr *)&asked, &size)) goto refuse;
+    /* Of both families: the port lies at the same place. */
+    to.sin_port = ((struct sockaddr_in *)&asked)->sin_port;
     if (connect(outer, (struct sockaddr *)&to, sizeof to)) goto refuse;
     fcntl(outer, F_SETFL, O_NONBLOCK);
     pairs[count].ends[0] = inner, pairs[count].ends[1] = outer;
@@ -109,8 +109,8 @@ int main(void) {
                 polled[4 + 2 * i + end] = (struct pollfd){pairs[i].open[end] ? pairs[i].ends[end] : -1, POLLIN, 0};
         if (poll(polled, 4 + 2 * (nfds_t)now, -1) < 0 && errno != EINTR) return 1;
         if (polled[0].revents) return 0;
-        if (polled[1].revents) serve(leased[TCP4], SOL_IP);
-        if (polled[2].revents) serve(leased[TCP6], SOL_IPV6);
+        if (polled[1].revents) serve(leased[TCP4]);
+        if (polled[2].revents) serve(leased[TCP6]);
         if (polled[3].revents && recv(leased[WATCHER], sighting, sizeof sighting, MSG_DONTWAIT) == 0) close(leased[WATCHER]), leased[WATCHER] = -1;
         for (int i = now - 1; i >= 0; i--) {
             int goes_on = 1;

@@ -1,9 +1,8 @@
-//! Where a captured connection was going before it was redirected to the door.
+//! Where a captured connection was going before it was led to the door.
 
 use std::io;
 use std::net::SocketAddr;
 
-use rustix::net::sockopt;
 use tokio::net::TcpStream;
 
 /// Tells a connection's original destination.
@@ -15,15 +14,12 @@ pub trait Original {
     fn of(&self, stream: &TcpStream, peer: SocketAddr) -> io::Result<SocketAddr>;
 }
 
-/// What the kernel's connection tracking remembers.
+/// A connection is captured with its addresses as they are: its own end is where it was going.
 #[derive(Debug, Clone, Copy)]
 pub struct Kernel;
 
 impl Original for Kernel {
-    fn of(&self, stream: &TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
-        Ok(match peer {
-            SocketAddr::V4(_) => sockopt::ip_original_dst(stream)?.into(),
-            SocketAddr::V6(_) => sockopt::ipv6_original_dst(stream)?.into(),
-        })
+    fn of(&self, stream: &TcpStream, _: SocketAddr) -> io::Result<SocketAddr> {
+        stream.local_addr()
     }
 }

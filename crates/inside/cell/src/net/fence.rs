@@ -1,5 +1,5 @@
-//! The redirect that leads every connection to the door, and the fence behind it: what is neither
-//! loopback's own, nor TCP to the door, nor DNS is refused.
+//! What leads every connection to the door, and the fence behind it: what is neither loopback's own, nor TCP to the
+//! door, nor DNS is refused.
 
 use super::netlink::{self, APPEND, Attributes, CREATE, Messages, REQUEST};
 use super::nft;
@@ -9,10 +9,10 @@ const TABLE: &[u8] = b"bastide\0";
 const REGISTER: u32 = 1;
 const VERDICT: u32 = 0;
 const ACCEPT: i32 = 1;
-const DROP: u32 = 0;
+const DROP: i32 = 0;
 const SUBSYSTEM: u16 = (libc::NFNL_SUBSYS_NFTABLES as u16) << 8;
 
-/// Installs redirect and fence for both families in one batch. Must run inside the cell's network namespace.
+/// Installs capture and fence for both families in one batch. Must run inside the cell's network namespace.
 ///
 /// # Errors
 /// The kernel's error on the first object that it refused.
@@ -53,57 +53,86 @@ impl Family {
     }
 }
 
-/// The two chains of one family.
+/// The chains of one family. TCP is led to the door where it arrives, with both its addresses as they are, so that
+/// nothing of a connection is tracked or translated; only what a datagram of DNS needs is.
 fn family(messages: &mut Messages, family: Family, door: &Door) {
     object(messages, libc::NFT_MSG_NEWTABLE, CREATE, family);
     messages.attribute(nft::TABLE_NAME, TABLE);
-    chain(messages, family, b"capture\0", b"nat\0", -100, ACCEPT as u32);
-    chain(messages, family, b"fence\0", b"filter\0", 0, DROP);
     let tcp = [libc::IPPROTO_TCP as u8];
     let udp = [libc::IPPROTO_UDP as u8];
     let dns = 53_u16.to_be_bytes();
-    let capture = [
-        family.to_loopback().verdict(ACCEPT),
-        Rule::default().protocol(&udp).destination_port(&dns).redirect(door.dns_port),
-        Rule::default().protocol(&tcp).destination_port(&dns).redirect(door.dns_port),
-        Rule::default().protocol(&tcp).redirect(door.tcp_port),
-    ];
-    // Only packets that the redirect already turned to loopback, loopback's own, and answers pass.
-    let fence = [
-        family.to_loopback().protocol(&tcp).verdict(ACCEPT),
-        family.to_loopback().protocol(&udp).verdict(ACCEPT),
-        Rule::default().established().verdict(ACCEPT),
-        Rule::default().protocol(&udp).reject(),
-    ];
-    for rule in capture {
-        add(messages, family, b"capture\0", rule);
-    }
-    for rule in fence {
-        add(messages, family, b"fence\0", rule);
+    let untracked = Chain { name: b"untracked\0", kind: b"filter\0", hook: libc::NF_INET_LOCAL_OUT, priority: -300 };
+    let names = Chain { name: b"names\0", kind: b"nat\0", hook: libc::NF_INET_LOCAL_OUT, priority: -100 };
+    let fence = Chain { name: b"fence\0", kind: b"filter\0", hook: libc::NF_INET_LOCAL_OUT, priority: 0 };
+    let capture = Chain { name: b"capture\0", kind: b"filter\0", hook: libc::NF_INET_PRE_ROUTING, priority: -150 };
+    untracked.add(messages, family, ACCEPT, [Rule::default().protocol(&tcp).untracked()]);
+    names.add(
+        messages,
+        family,
+        ACCEPT,
+        [
+            family.to_loopback().verdict(ACCEPT),
+            Rule::default().protocol(&udp).destination_port(&dns).redirect(door.dns_port),
+        ],
+    );
+    // Only TCP, which arrives at `capture`, packets that were turned to loopback, loopback's own, and answers pass.
+    fence.add(
+        messages,
+        family,
+        DROP,
+        [
+            Rule::default().protocol(&tcp).verdict(ACCEPT),
+            family.to_loopback().protocol(&udp).verdict(ACCEPT),
+            Rule::default().established().verdict(ACCEPT),
+            Rule::default().protocol(&udp).reject(),
+        ],
+    );
+    // A connection that finds no door does not begin: what no rule accepts is dropped.
+    capture.add(
+        messages,
+        family,
+        DROP,
+        [
+            Rule::default().other_protocol(&tcp).verdict(ACCEPT),
+            Rule::default().begun().verdict(ACCEPT),
+            family.to_loopback().verdict(ACCEPT),
+            Rule::default().destination_port(&dns).lead(family, door.dns_port).verdict(ACCEPT),
+            Rule::default().lead(family, door.tcp_port).verdict(ACCEPT),
+        ],
+    );
+}
+
+/// A chain of rules at a hook of the kernel.
+struct Chain {
+    name: &'static [u8],
+    kind: &'static [u8],
+    hook: i32,
+    priority: i32,
+}
+
+impl Chain {
+    /// Makes it, with what becomes of a packet that no rule decides.
+    fn add<const N: usize>(&self, messages: &mut Messages, family: Family, otherwise: i32, rules: [Rule; N]) {
+        object(messages, libc::NFT_MSG_NEWCHAIN, CREATE, family);
+        messages.attribute(nft::CHAIN_TABLE, TABLE);
+        messages.attribute(nft::CHAIN_NAME, self.name);
+        let hook = Attributes::default()
+            .with(nft::HOOK_NUMBER, &self.hook.to_be_bytes())
+            .with(nft::HOOK_PRIORITY, &self.priority.to_be_bytes());
+        messages.nested(nft::CHAIN_HOOK, &hook);
+        messages.attribute(nft::CHAIN_TYPE, self.kind);
+        messages.attribute(nft::CHAIN_POLICY, &otherwise.to_be_bytes());
+        for rule in rules {
+            object(messages, libc::NFT_MSG_NEWRULE, APPEND, family);
+            messages.attribute(nft::RULE_TABLE, TABLE);
+            messages.attribute(nft::RULE_CHAIN, self.name);
+            messages.nested(nft::RULE_EXPRESSIONS, &rule.0);
+        }
     }
 }
 
 fn object(messages: &mut Messages, kind: i32, flags: u16, family: Family) {
     messages.begin(SUBSYSTEM | kind as u16, REQUEST | flags, &[family.number(), 0, 0, 0]);
-}
-
-fn chain(messages: &mut Messages, family: Family, name: &[u8], kind: &[u8], priority: i32, policy: u32) {
-    object(messages, libc::NFT_MSG_NEWCHAIN, CREATE, family);
-    messages.attribute(nft::CHAIN_TABLE, TABLE);
-    messages.attribute(nft::CHAIN_NAME, name);
-    let hook = Attributes::default()
-        .with(nft::HOOK_NUMBER, &(libc::NF_INET_LOCAL_OUT as u32).to_be_bytes())
-        .with(nft::HOOK_PRIORITY, &priority.to_be_bytes());
-    messages.nested(nft::CHAIN_HOOK, &hook);
-    messages.attribute(nft::CHAIN_TYPE, kind);
-    messages.attribute(nft::CHAIN_POLICY, &policy.to_be_bytes());
-}
-
-fn add(messages: &mut Messages, family: Family, chain: &[u8], rule: Rule) {
-    object(messages, libc::NFT_MSG_NEWRULE, APPEND, family);
-    messages.attribute(nft::RULE_TABLE, TABLE);
-    messages.attribute(nft::RULE_CHAIN, chain);
-    messages.nested(nft::RULE_EXPRESSIONS, &rule.0);
 }
 
 /// The expressions of one rule, evaluated in order until one does not match.
@@ -134,10 +163,30 @@ impl Rule {
     }
 
     fn protocol(self, number: &[u8]) -> Self {
+        self.load_protocol().equals(number)
+    }
+
+    fn other_protocol(self, number: &[u8]) -> Self {
+        self.load_protocol().compare(libc::NFT_CMP_NEQ, number)
+    }
+
+    fn load_protocol(self) -> Self {
         let data = Attributes::default()
             .with(nft::LOAD_REGISTER, &REGISTER.to_be_bytes())
             .with(nft::LOAD_KEY, &(libc::NFT_META_L4PROTO as u32).to_be_bytes());
-        self.expression(b"meta\0", &data).equals(number)
+        self.expression(b"meta\0", &data)
+    }
+
+    /// A TCP packet that begins no connection: of its flags, not SYN alone of SYN and ACK.
+    fn begun(self) -> Self {
+        const SYN: u8 = 2;
+        const ACK: u8 = 16;
+        self.payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1).mask(&[SYN | ACK]).compare(libc::NFT_CMP_NEQ, &[SYN])
+    }
+
+    /// Leaves the packet out of connection tracking.
+    fn untracked(self) -> Self {
+        self.expression(b"notrack\0", &Attributes::default())
     }
 
     /// Answers on a connection that already passed: conntrack state "established" or "related".
@@ -184,6 +233,23 @@ impl Rule {
         let verdict = Attributes::default().with(nft::VERDICT_CODE, &(code as u32).to_be_bytes());
         let value = Attributes::default().with_nested(nft::DATA_VERDICT, &verdict);
         self.immediate(VERDICT, &value)
+    }
+
+    /// Hands the packet to the door's listener on loopback, addressed as it is. Without one the rule ends here.
+    fn lead(self, family: Family, port: u16) -> Self {
+        const ADDRESS: u32 = 2;
+        let value = |bytes: &[u8]| Attributes::default().with(nft::DATA_VALUE, bytes);
+        let data = Attributes::default()
+            .with(nft::TPROXY_FAMILY, &u32::from(family.number()).to_be_bytes())
+            .with(nft::TPROXY_ADDRESS_REGISTER, &ADDRESS.to_be_bytes())
+            .with(nft::TPROXY_PORT_REGISTER, &REGISTER.to_be_bytes());
+        let loopback = match family {
+            Family::V4 => value(&std::net::Ipv4Addr::LOCALHOST.octets()),
+            Family::V6 => value(&std::net::Ipv6Addr::LOCALHOST.octets()),
+        };
+        self.immediate(ADDRESS, &loopback)
+            .immediate(REGISTER, &value(&port.to_be_bytes()))
+            .expression(b"tproxy\0", &data)
     }
 
     fn redirect(self, port: u16) -> Self {

@@ -37,5 +37,8 @@ pub(crate) const LOAD_REGISTER: u16 = 1;
 /// Of both `meta` and `ct`.
 pub(crate) const LOAD_KEY: u16 = 2;
 pub(crate) const REDIRECT_PORT_REGISTER: u16 = 1;
+pub(crate) const TPROXY_FAMILY: u16 = 1;
+pub(crate) const TPROXY_ADDRESS_REGISTER: u16 = 2;
+pub(crate) const TPROXY_PORT_REGISTER: u16 = 3;
 pub(crate) const REJECT_TYPE: u16 = 1;
 pub(crate) const REJECT_CODE: u16 = 2;

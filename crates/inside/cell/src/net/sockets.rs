@@ -1,8 +1,9 @@
 //! The door's sockets: made inside the cell's network namespace, handed out, served by the gate.
 
 use super::netlink;
+use crate::confine::last_error;
 use plan::Door;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::net::{AddressFamily, Ipv4Addr, Ipv6Addr, SocketAddr, SocketFlags, SocketType, ipproto, sockopt};
 
 /// Connections that wait for the gate while it starts or is replaced.
@@ -38,9 +39,26 @@ fn bind(address: SocketAddr, port: u16, kind: SocketType) -> rustix::io::Result<
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
+    if kind == SocketType::STREAM {
+        transparent(&socket, family)?;
+    }
     rustix::net::bind(&socket, &address)?;
     if kind == SocketType::STREAM {
         rustix::net::listen(&socket, BACKLOG)?;
     }
     Ok(socket)
+}
+
+/// Lets a listener take connections to addresses that are not its own: each then says where it was going.
+fn transparent(socket: &OwnedFd, family: AddressFamily) -> rustix::io::Result<()> {
+    let (level, option) = match family {
+        AddressFamily::INET => (libc::SOL_IP, libc::IP_TRANSPARENT),
+        _ => (libc::SOL_IPV6, libc::IPV6_TRANSPARENT),
+    };
+    let on: libc::c_int = 1;
+    // SAFETY: the kernel reads one int that lives for the call.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), size_of_val(&on) as libc::socklen_t)
+    };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }

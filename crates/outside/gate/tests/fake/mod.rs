@@ -1,4 +1,4 @@
-//! A fake cell for the whole program: a network namespace of the test's own, with the redirect, its door, and a
+//! A fake cell for the whole program: a network namespace of the test's own, with its door and what leads there, and a
 //! watcher that the test speaks for.
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
@@ -266,7 +266,7 @@ fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[std::os::fd::BorrowedF
     (&*socket).write_all(&bytes[sent..]).unwrap();
 }
 
-/// Everything of `plan::Report::Door` but the watcher, behind the redirect.
+/// Everything of `plan::Report::Door` but the watcher, behind what leads to it.
 fn open() -> Vec<OwnedFd> {
     ip(&[
         "link set lo up",
@@ -276,10 +276,18 @@ fn open() -> Vec<OwnedFd> {
         "-6 route add local default dev lo",
     ]);
     let rules = format!(
-        "table inet t {{ chain c {{ type nat hook output priority -100;
+        "table inet t {{
+         chain u {{ type filter hook output priority -300; meta l4proto tcp notrack
+         }}
+         chain n {{ type nat hook output priority -100;
+         ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept; udp dport 53 redirect to :{DNS}
+         }}
+         chain c {{ type filter hook prerouting priority -150;
          ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept;
-         udp dport 53 redirect to :{DNS}; tcp dport 53 redirect to :{DNS};
-         meta l4proto tcp redirect to :{TCP};
+         tcp flags & (syn | ack) == syn tcp dport 53 tproxy ip to 127.0.0.1:{DNS} accept;
+         tcp flags & (syn | ack) == syn tcp dport 53 tproxy ip6 to [::1]:{DNS} accept;
+         tcp flags & (syn | ack) == syn tproxy ip to 127.0.0.1:{TCP} accept;
+         tcp flags & (syn | ack) == syn tproxy ip6 to [::1]:{TCP} accept
          }}
          }}"
     );

@@ -88,7 +88,7 @@ fn exhausted(host: &Host, layer: &str, cause: &str) -> Option<Remedy> {
 fn modules(cause: &str) -> Option<Remedy> {
     // No such file, protocol or operation.
     let absent = ["os error 2)", "os error 93)", "os error 95)"].iter().any(|error| cause.contains(error));
-    let hint = "sudo modprobe -a nf_tables nft_chain_nat nft_redir nft_ct nft_reject_ipv4 nft_reject_ipv6";
+    let hint = "sudo modprobe -a nf_tables nft_chain_nat nft_redir nft_tproxy nft_ct nft_reject_ipv4 nft_reject_ipv6";
     (absent && cause.contains("to the door")).then(|| remedy("modules of the kernel that lead the network", hint))
 }
 
