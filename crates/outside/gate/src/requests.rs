@@ -27,6 +27,9 @@ use crate::veil::Veil;
 /// How long a head may take to come, and a handshake.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What most heads fit into: they are read at once.
+const HEAD: usize = 1 << 10;
+
 /// What serving requests needs.
 #[derive(Debug)]
 pub(crate) struct Requests<'a> {
@@ -97,6 +100,7 @@ impl<'a> Requests<'a> {
     /// When the program's side fails, or its request is cut short: it is then reset.
     pub(crate) async fn serve(&self, inside: &mut TcpStream, mut bytes: Vec<u8>, asked: Asked) -> io::Result<()> {
         let mut course = Course { asked: self.passage.named(asked), tls: None, outside: None };
+        bytes.reserve(HEAD);
         if bytes.is_empty() && timeout(PATIENCE, inside.read_buf(&mut bytes)).await?? == 0 {
             return Ok(());
         }
@@ -163,6 +167,7 @@ impl<'a> Requests<'a> {
         loop {
             // A program may wait before a request, but not within one.
             if bytes.is_empty() {
+                bytes.reserve(HEAD);
                 let patience = if course.outside.is_none() { PATIENCE } else { self.idle };
                 match timeout(patience, inside.read_buf(&mut bytes)).await {
                     Ok(Ok(length)) if length > 0 => {}
@@ -353,9 +358,9 @@ impl<'a> Requests<'a> {
                 self.passage.closed(end.because(&why), 0, 0);
                 return Err(Closed { why: Why::Unreachable(why), event });
             }
-            None => Outer::Plain(stream),
+            None => Outer::plain(stream),
             Some(authority) => match timeout(self.patience(), authority.connect(stream, asked)).await {
-                Ok(Ok(stream)) => Outer::Tls(Box::new(stream)),
+                Ok(Ok(stream)) => Outer::tls(stream),
                 failed => {
                     let why = match failed {
                         Ok(Err(why)) => why,
@@ -370,7 +375,7 @@ impl<'a> Requests<'a> {
         let stream = match asked.is_newer() {
             false => stream,
             true => match Onward::begin(stream).await {
-                Ok(stream) => Outer::Newer(Box::new(stream)),
+                Ok(stream) => Outer::newer(stream),
                 Err(why) => {
                     let why = format!("no HTTP/2 with `{}`: {why}", asked.host);
                     let event = self.passage.ended(end.because(&why), 0, 0);

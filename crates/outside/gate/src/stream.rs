@@ -20,7 +20,14 @@ pub(crate) struct Again<'s, S = TcpStream> {
 
 /// A connection outside.
 #[derive(Debug)]
-pub(crate) enum Outer {
+pub(crate) struct Outer {
+    way: Way,
+    /// Something came that may not be acknowledged yet.
+    heard: bool,
+}
+
+#[derive(Debug)]
+enum Way {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     /// Within either, where HTTP/2 is spoken.
@@ -28,6 +35,23 @@ pub(crate) enum Outer {
 }
 
 impl Outer {
+    pub(crate) const fn plain(stream: TcpStream) -> Outer {
+        Outer { way: Way::Plain(stream), heard: false }
+    }
+
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Outer {
+        Outer { way: Way::Tls(Box::new(stream)), heard: false }
+    }
+
+    pub(crate) fn newer(stream: Onward) -> Outer {
+        Outer { way: Way::Newer(Box::new(stream)), heard: false }
+    }
+
+    /// What is said on it is not within TLS.
+    pub(crate) const fn is_plain(&self) -> bool {
+        matches!(self.way, Way::Plain(_))
+    }
+
     /// Whether the other side has ended it, or speaks out of turn.
     pub(crate) fn is_over(&mut self) -> bool {
         let mut byte = [0];
@@ -37,12 +61,15 @@ impl Outer {
 
     /// Tells the server at once that what it said has come. The kernel would wait 40 ms for something to say with it, and a
     /// server that says more only when the first was acknowledged would wait with it, at every piece of a stream.
-    fn acknowledge(&self) {
-        let socket = match self {
-            Outer::Plain(stream) => stream,
-            Outer::Tls(stream) => stream.get_ref().0,
+    fn acknowledge(&mut self) {
+        if !std::mem::take(&mut self.heard) {
+            return;
+        }
+        let socket = match &self.way {
+            Way::Plain(stream) => stream,
+            Way::Tls(stream) => stream.get_ref().0,
             // What is within it does.
-            Outer::Newer(_) => return,
+            Way::Newer(_) => return,
         };
         // Where that cannot be, it comes later.
         let _ = sockopt::set_tcp_quickack(socket, true);
@@ -91,11 +118,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Again<'_, S> {
 impl AsyncRead for Outer {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let read = match this {
-            Outer::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Outer::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Outer::Newer(stream) => Pin::new(stream).poll_read(context, buffer),
+        let before = buffer.filled().len();
+        let read = match &mut this.way {
+            Way::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Way::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Way::Newer(stream) => Pin::new(stream).poll_read(context, buffer),
         };
+        this.heard |= buffer.filled().len() > before;
         if read.is_pending() {
             this.acknowledge();
         }
@@ -105,26 +134,26 @@ impl AsyncRead for Outer {
 
 impl AsyncWrite for Outer {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Outer::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Outer::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Outer::Newer(stream) => Pin::new(stream).poll_write(context, bytes),
+        match &mut self.get_mut().way {
+            Way::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Way::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Way::Newer(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Outer::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Outer::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Outer::Newer(stream) => Pin::new(stream).poll_flush(context),
+        match &mut self.get_mut().way {
+            Way::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Way::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Way::Newer(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Outer::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Outer::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Outer::Newer(stream) => Pin::new(stream).poll_shutdown(context),
+        match &mut self.get_mut().way {
+            Way::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Way::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Way::Newer(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

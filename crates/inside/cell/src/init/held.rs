@@ -140,6 +140,40 @@ impl Process {
     }
 }
 
+/// Processes that connected of late, by their threads: a descriptor is dear to make.
+#[derive(Default)]
+pub(super) struct Processes {
+    kept: [Option<(u32, Process)>; Processes::KEPT],
+    next: usize,
+}
+
+impl Processes {
+    /// One program that connects often has a few threads.
+    const KEPT: usize = 8;
+
+    /// The process of a thread, and its ids. A number that was given to another thread meanwhile is noticed: the
+    /// descriptor answers for the first thread alone.
+    pub(super) fn of(&mut self, thread: u32) -> rustix::io::Result<(&Process, Option<Ids>)> {
+        let known = self.kept.iter().position(|kept| kept.as_ref().is_some_and(|(number, _)| *number == thread));
+        let told = known.and_then(|at| self.kept[at].as_ref()?.1.ids());
+        let at = match known {
+            Some(at) if told.is_some() => at,
+            _ => {
+                let at = known.unwrap_or(self.next);
+                self.next = (self.next + usize::from(known.is_none())) % Self::KEPT;
+                self.kept[at] = None;
+                at
+            }
+        };
+        let (_, process) = match &mut self.kept[at] {
+            Some(kept) => kept,
+            empty => empty.insert((thread, Process::of(thread)?)),
+        };
+        let ids = told.or_else(|| process.ids());
+        Ok((process, ids))
+    }
+}
+
 /// Reads memory of a process up to where it ends or cannot be read; how many bytes.
 pub(super) fn read_memory(thread: u32, address: u64, into: &mut [u8]) -> usize {
     const PAGE: u64 = 4096;

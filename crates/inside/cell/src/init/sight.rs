@@ -1,11 +1,11 @@
 //! What a held call means: which program reaches out, and what a process is about to execute. All of it is the
 //! agent's words or the kernel's facts about them, read under bounds; nothing here decides.
 
-use super::held::{Call, Ids, Process, read_memory};
+use super::held::{Call, Ids, Process, Processes, read_memory};
 use plan::Sighting;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{ipproto, sockopt};
 
 /// Programs in a chain.
 const LONGEST_CHAIN: usize = 16;
@@ -22,19 +22,17 @@ const PATH_BYTES: usize = 1024;
 
 /// The sighting of a connect; none where no TCP socket is meant. Without the socket's cookie nothing can be
 /// joined, so what cannot be read is none as well: the program is then unknown.
-pub(super) fn connect(call: &Call, processes: BorrowedFd<'_>, agent: u32) -> Option<Sighting> {
-    let process = Process::of(call.thread).ok()?;
+pub(super) fn connect(call: &Call, known: &mut Processes, processes: BorrowedFd<'_>, agent: u32) -> Option<Sighting> {
+    let (process, ids) = known.of(call.thread).ok()?;
     // The descriptor is an int to the kernel too.
     let socket = process.descriptor(call.arguments[0] as i32).ok()?;
-    let family = sockopt::socket_domain(&socket).ok()?;
-    if !matches!(family, AddressFamily::INET | AddressFamily::INET6)
-        || sockopt::socket_type(&socket).ok()? != SocketType::STREAM
-    {
+    // By one question: only streams of the internet's two families speak it.
+    if sockopt::socket_protocol(&socket).ok()? != Some(ipproto::TCP) {
         return None;
     }
     let cookie = sockopt::socket_cookie(&socket).ok()?;
     drop(socket);
-    let ids = ids(&process, call.thread, processes);
+    let ids = or_by_status(ids, call.thread, processes);
     Some(Sighting::Connect { cookie, pid: ids.process, chain: chain(ids, processes, agent) })
 }
 
@@ -132,7 +130,11 @@ fn link(path: &str, processes: BorrowedFd<'_>) -> String {
 
 /// A process's ids, from /proc where the kernel does not tell them by descriptor.
 fn ids(process: &Process, thread: u32, processes: BorrowedFd<'_>) -> Ids {
-    process.ids().or_else(|| ids_by_status(thread, processes)).unwrap_or(Ids { process: thread, parent: 0 })
+    or_by_status(process.ids(), thread, processes)
+}
+
+fn or_by_status(told: Option<Ids>, thread: u32, processes: BorrowedFd<'_>) -> Ids {
+    told.or_else(|| ids_by_status(thread, processes)).unwrap_or(Ids { process: thread, parent: 0 })
 }
 
 fn ids_by_status(thread: u32, processes: BorrowedFd<'_>) -> Option<Ids> {

@@ -4,7 +4,7 @@
 //! does not fit waits, and orders are obeyed meanwhile. What cannot be told in the end is not done. Nothing here
 //! judges an address or a program.
 
-use super::held::Call;
+use super::held::{Call, Processes};
 use super::sight;
 use crate::seccomp;
 use plan::{Frame, MAX_SIGHTING};
@@ -24,6 +24,7 @@ pub(super) struct Watcher {
     agent: u32,
     /// The agent's first execution was not seen yet: until then its program is ours.
     first: bool,
+    known: Processes,
     waiting: Option<Waiting>,
 }
 
@@ -39,7 +40,8 @@ impl Watcher {
     pub(super) fn new(listener: OwnedFd, gate: OwnedFd, agent: Pid) -> Watcher {
         // Kernels before 6.6 go without: a watched call costs twice as much there.
         let _ = seccomp::wake_up_in_sync(listener.as_fd());
-        Watcher { listener, gate, agent: agent.as_raw_nonzero().get().cast_unsigned(), first: true, waiting: None }
+        let agent = agent.as_raw_nonzero().get().cast_unsigned();
+        Watcher { listener, gate, agent, first: true, known: Processes::default(), waiting: None }
     }
 
     /// What to poll for reading: the listener, unless a sighting waits.
@@ -61,7 +63,7 @@ impl Watcher {
     pub(super) fn announce(&mut self, processes: BorrowedFd<'_>) {
         let Ok(call) = Call::receive(self.listener.as_fd()) else { return };
         let sighting = if i64::from(call.number) == libc::SYS_connect {
-            sight::connect(&call, processes, self.agent)
+            sight::connect(&call, &mut self.known, processes, self.agent)
         } else {
             let by = (self.first && call.thread == self.agent).then_some("bastide-cell");
             self.first &= by.is_none();

@@ -4,6 +4,7 @@ pub(crate) mod fence;
 pub(crate) mod netlink;
 mod nft;
 pub(crate) mod route;
+mod rule;
 pub(crate) mod sockets;
 
 use crate::channel;

@@ -32,11 +32,12 @@ pub(crate) const PAYLOAD_REGISTER: u16 = 1;
 pub(crate) const PAYLOAD_BASE: u16 = 2;
 pub(crate) const PAYLOAD_OFFSET: u16 = 3;
 pub(crate) const PAYLOAD_LENGTH: u16 = 4;
-/// Of both `meta` and `ct`.
-pub(crate) const LOAD_REGISTER: u16 = 1;
-/// Of both `meta` and `ct`.
-pub(crate) const LOAD_KEY: u16 = 2;
-pub(crate) const REDIRECT_PORT_REGISTER: u16 = 1;
+pub(crate) const PAYLOAD_SOURCE_REGISTER: u16 = 5;
+pub(crate) const PAYLOAD_SUM_TYPE: u16 = 6;
+pub(crate) const PAYLOAD_SUM_OFFSET: u16 = 7;
+pub(crate) const PAYLOAD_SUM_FLAGS: u16 = 8;
+pub(crate) const META_REGISTER: u16 = 1;
+pub(crate) const META_KEY: u16 = 2;
 pub(crate) const TPROXY_FAMILY: u16 = 1;
 pub(crate) const TPROXY_ADDRESS_REGISTER: u16 = 2;
 pub(crate) const TPROXY_PORT_REGISTER: u16 = 3;

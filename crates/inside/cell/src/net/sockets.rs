@@ -19,7 +19,12 @@ pub(crate) fn open(door: &Door, v6: bool) -> rustix::io::Result<Vec<OwnedFd>> {
     let second: SocketAddr = if v6 { (Ipv6Addr::LOCALHOST, 0).into() } else { v4 };
     let families = if v6 { [v4, second].to_vec() } else { [v4].to_vec() };
     let stream = |port: u16| families.iter().map(move |address| bind(*address, port, SocketType::STREAM));
-    let datagram = families.iter().map(|address| bind(*address, door.dns_port, SocketType::DGRAM));
+    // A datagram keeps the address that it was sent to.
+    let any = |address: &SocketAddr| {
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+    };
+    let datagram =
+        families.iter().map(|address| bind(SocketAddr::new(any(address), 0), door.dns_port, SocketType::DGRAM));
     let mut sockets = Vec::with_capacity(7);
     for made in stream(door.tcp_port).chain(datagram).chain(stream(door.dns_port)) {
         let made = made?;

@@ -13,7 +13,7 @@ fn in_namespace(body: impl FnOnce() + Send + 'static) {
         let made = unsafe { libc::unshare(libc::CLONE_NEWNET) };
         assert_eq!(made, 0, "needs CAP_SYS_ADMIN: {}", std::io::Error::last_os_error());
         route::capture_everything(true).expect("loopback answers for every address");
-        fence::raise(&DOOR, true).expect("redirect and fence");
+        fence::raise(&DOOR, true).expect("capture and fence");
         body();
     })
     .join()
@@ -60,18 +60,59 @@ fn udp_that_is_not_dns_is_refused_and_dns_is_captured() {
         let mut sockets = sockets::open(&DOOR, true).expect("sockets").into_iter().skip(2);
         let dns = UdpSocket::from(sockets.next().expect("DNS over UDP"));
         dns.set_nonblocking(false).expect("blocking");
-        let client = UdpSocket::bind("0.0.0.0:0").expect("binds");
-        client.send_to(b"q", "198.51.100.1:53").expect("sends");
+        let dns6 = UdpSocket::from(sockets.next().expect("the same of v6"));
+        dns6.set_nonblocking(false).expect("blocking");
         let mut byte = [0];
-        let (_, from) = dns.recv_from(&mut byte).expect("captured");
-        dns.send_to(b"a", from).expect("answers");
-        client.recv_from(&mut byte).expect("the answer comes back through the redirect");
-        assert_eq!(&byte, b"a");
+        for (dns, any, asked) in [(dns, "0.0.0.0:0", "198.51.100.1:53"), (dns6, "[::]:0", "[2001:db8::53]:53")] {
+            let client = UdpSocket::bind(any).expect("binds");
+            let soon = Some(std::time::Duration::from_secs(10));
+            dns.set_read_timeout(soon).expect("bounded");
+            client.set_read_timeout(soon).expect("bounded");
+            client.send_to(b"q", asked).expect("sends");
+            let (_, from) = dns.recv_from(&mut byte).expect("captured");
+            dns.send_to(b"a", from).expect("answers");
+            let (_, by) = client.recv_from(&mut byte).expect("the answer comes back");
+            assert_eq!((by.to_string().as_str(), &byte), (asked, b"a"), "from whom was asked");
+        }
 
-        let other = UdpSocket::bind("0.0.0.0:0").expect("binds");
-        other.connect("198.51.100.1:4433").expect("connects");
-        let refused = other.send(b"x").and_then(|_| other.recv(&mut byte)).expect_err("refused");
-        assert!(matches!(refused.raw_os_error(), Some(libc::ECONNREFUSED | libc::EPERM)), "{refused}");
+        for (any, to) in [("0.0.0.0:0", "198.51.100.1:4433"), ("[::]:0", "[2001:db8::1]:443")] {
+            let other = UdpSocket::bind(any).expect("binds");
+            other.connect(to).expect("connects");
+            other.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("bounded");
+            let refused = other.send(b"x").and_then(|_| other.recv(&mut byte)).expect_err("refused");
+            assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED), "{to}: {refused}");
+        }
+    });
+}
+
+/// What a socket of the cell's own is bound to does not stand before the door.
+#[test]
+fn nobody_listens_in_the_doors_place() {
+    in_namespace(|| {
+        let door = sockets::open(&DOOR, true).expect("sockets").remove(0);
+        let own = TcpListener::bind("203.0.113.9:443").expect("every address is local");
+        assert_eq!(first_byte(door, || TcpStream::connect("203.0.113.9:443").expect("connects")), b'x');
+        own.set_nonblocking(true).expect("waits for nothing");
+        assert_eq!(own.accept().expect_err("nothing came").kind(), std::io::ErrorKind::WouldBlock);
+    });
+}
+
+/// A connection says at both ends where it was going.
+#[test]
+fn a_connection_keeps_its_addresses() {
+    in_namespace(|| {
+        let door = TcpListener::from(sockets::open(&DOOR, true).expect("sockets").remove(0));
+        door.set_nonblocking(false).expect("blocking");
+        let client = TcpStream::connect("203.0.113.9:443").expect("connects");
+        let (served, peer) = door.accept().expect("captured");
+        assert_eq!(served.local_addr().expect("its end"), "203.0.113.9:443".parse().expect("an address"));
+        assert_eq!(peer, client.local_addr().expect("its end"));
+        drop(door);
+        let error = TcpStream::connect_timeout(
+            &"203.0.113.9:443".parse().expect("an address"),
+            std::time::Duration::from_millis(200),
+        );
+        assert!(error.is_err(), "without a door nothing begins");
     });
 }
 

@@ -66,7 +66,7 @@ impl Onward {
     /// # Errors
     /// Why not, in words.
     pub(crate) async fn begin(stream: Outer) -> Result<Onward, String> {
-        let scheme = if matches!(stream, Outer::Plain(_)) { "http" } else { "https" };
+        let scheme = if stream.is_plain() { "http" } else { "https" };
         let mut builder = Builder::new();
         builder
             .enable_push(false)

@@ -272,22 +272,19 @@ fn open() -> Vec<OwnedFd> {
         "link set lo up",
         "addr add 198.18.0.2/32 dev lo",
         "addr add fd62:6173:7469:6465::2/128 dev lo nodad",
-        "route add local default dev lo",
+        "route add local default dev lo src 198.18.0.2",
         "-6 route add local default dev lo",
     ]);
     let rules = format!(
-        "table inet t {{
-         chain u {{ type filter hook output priority -300; meta l4proto tcp notrack
+        "table inet t {{ chain c {{ type filter hook prerouting priority -150;
+         ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept; tcp flags & (syn | ack) != syn accept;
+         tcp dport 53 tproxy ip to 127.0.0.1:{DNS} accept; tcp dport 53 tproxy ip6 to [::1]:{DNS} accept;
+         meta l4proto tcp tproxy ip to 127.0.0.1:{TCP} accept; meta l4proto tcp tproxy ip6 to [::1]:{TCP} accept
          }}
-         chain n {{ type nat hook output priority -100;
-         ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept; udp dport 53 redirect to :{DNS}
          }}
-         chain c {{ type filter hook prerouting priority -150;
-         ip daddr 127.0.0.0/8 accept; ip6 daddr ::1 accept;
-         tcp flags & (syn | ack) == syn tcp dport 53 tproxy ip to 127.0.0.1:{DNS} accept;
-         tcp flags & (syn | ack) == syn tcp dport 53 tproxy ip6 to [::1]:{DNS} accept;
-         tcp flags & (syn | ack) == syn tproxy ip to 127.0.0.1:{TCP} accept;
-         tcp flags & (syn | ack) == syn tproxy ip6 to [::1]:{TCP} accept
+         table ip n {{ chain c {{ type filter hook prerouting priority -150;
+         udp dport 53 ip saddr set ip daddr udp dport set {DNS} accept;
+         udp sport {DNS} ip saddr set ip daddr ip daddr set 198.18.0.2 udp sport set 53 accept
          }}
          }}"
     );
@@ -297,6 +294,10 @@ fn open() -> Vec<OwnedFd> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let protocol = if kind == SocketType::STREAM { ipproto::TCP } else { ipproto::UDP };
         let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
+        if kind == SocketType::STREAM {
+            // Of both families.
+            socket2::SockRef::from(&socket).set_ip_transparent_v4(true).unwrap();
+        }
         rustix::net::bind(&socket, &address).unwrap();
         if kind == SocketType::STREAM {
             rustix::net::listen(&socket, 1024).unwrap();
@@ -306,7 +307,7 @@ fn open() -> Vec<OwnedFd> {
     let mut door = vec![
         bind((v4, TCP).into(), SocketType::STREAM),
         bind((v6, TCP).into(), SocketType::STREAM),
-        bind((v4, DNS).into(), SocketType::DGRAM),
+        bind((Ipv4Addr::UNSPECIFIED, DNS).into(), SocketType::DGRAM),
         bind((v6, DNS).into(), SocketType::DGRAM),
         bind((v4, DNS).into(), SocketType::STREAM),
         bind((v6, DNS).into(), SocketType::STREAM),
