@@ -286,6 +286,11 @@ fn open() -> Vec<OwnedFd> {
          udp dport 53 ip saddr set ip daddr udp dport set {DNS} accept;
          udp sport {DNS} ip saddr set ip daddr ip daddr set 198.18.0.2 udp sport set 53 accept
          }}
+         }}
+         table ip6 n {{ chain c {{ type filter hook prerouting priority -150;
+         udp dport 53 ip6 saddr set ip6 daddr udp dport set {DNS} accept;
+         udp sport {DNS} ip6 saddr set ip6 daddr ip6 daddr set fd62:6173:7469:6465::2 udp sport set 53 accept
+         }}
          }}"
     );
     assert!(Command::new("/usr/sbin/nft").arg(rules).status().unwrap().success());
@@ -294,6 +299,9 @@ fn open() -> Vec<OwnedFd> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let protocol = if kind == SocketType::STREAM { ipproto::TCP } else { ipproto::UDP };
         let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
+        if address.is_ipv6() {
+            rustix::net::sockopt::set_ipv6_v6only(&socket, true).unwrap();
+        }
         if kind == SocketType::STREAM {
             // Of both families.
             socket2::SockRef::from(&socket).set_ip_transparent_v4(true).unwrap();
@@ -308,7 +316,7 @@ fn open() -> Vec<OwnedFd> {
         bind((v4, TCP).into(), SocketType::STREAM),
         bind((v6, TCP).into(), SocketType::STREAM),
         bind((Ipv4Addr::UNSPECIFIED, DNS).into(), SocketType::DGRAM),
-        bind((v6, DNS).into(), SocketType::DGRAM),
+        bind((Ipv6Addr::UNSPECIFIED, DNS).into(), SocketType::DGRAM),
         bind((v4, DNS).into(), SocketType::STREAM),
         bind((v6, DNS).into(), SocketType::STREAM),
     ];
