@@ -42,6 +42,8 @@ pub enum Verb {
     Tour,
     /// Keep a cell ready for the next run, until ^C: it starts sooner
     Standby,
+    /// Serve the API of this state, and keep a cell ready, until ^C
+    Daemon,
     /// Show what a session changed
     Diff(Changes),
     /// Merge what a session changed into the workspace

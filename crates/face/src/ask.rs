@@ -61,6 +61,7 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
     Ok(match verb {
         Verb::Doctor(_) => Request::Doctor(Box::new(surrounded(directory))),
         Verb::Standby => Request::Standby,
+        Verb::Daemon => Request::Daemon,
         Verb::Diff(changes) => Request::Diff(changed(changes, directory)?),
         Verb::Apply(changes) => Request::Apply(changed(changes, directory)?),
         Verb::Discard(changes) => Request::Discard(changed(changes, directory)?),

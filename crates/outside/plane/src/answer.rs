@@ -5,7 +5,7 @@ use wire::command::{Reply, Request};
 use crate::channel::Client;
 use crate::problem::NOT_RUN;
 use crate::session::{self, Ahead};
-use crate::{verbs, waiting};
+use crate::{daemon, verbs, waiting};
 
 /// Answers one client, and says how `bastided` exits. A run begins with what was made ahead, where there is such.
 pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
@@ -22,6 +22,7 @@ pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
         }
         Request::Doctor(run) => session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer))),
         Request::Standby => waiting::keep(client),
+        Request::Daemon => daemon::keep(client),
         other => verbs::answer(client, other),
     };
     let exit = answered.as_ref().map_or_else(|problem| problem.exit, |_| 0);

@@ -347,6 +347,21 @@ pub const CODES: &[(&str, &str)] = &[
         "Somebody else put a policy in force between the moment that the one before was looked at and the moment that it was \
          to be replaced or taken back. Nothing was changed.",
     ),
+    (
+        "E-PLANE-097",
+        "`bastide daemon` serves the API of a state directory, and only one daemon can: it holds the lock of `daemon.lock` \
+         there, which the kernel lets go of however the daemon ends.",
+    ),
+    (
+        "E-PLANE-098",
+        "The daemon could not do its own part: start a plane that answers, or wait for its sockets. Sessions are not \
+         touched by that. Where too much is asked at once, ask again.",
+    ),
+    (
+        "E-PLANE-099",
+        "What was asked of the daemon is no request of its API: the path, the method, the query or the body is another. \
+         docs/reference/api.yaml describes all of it.",
+    ),
 ];
 
 /// The long text of a code.

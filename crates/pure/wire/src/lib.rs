@@ -1,7 +1,9 @@
-//! What the planes say to each other: frames, the operator's command, the lease of a gate, and a session's control.
+//! What the planes say to each other: frames, the operator's command and the same as an HTTP API, the lease of a gate, and a
+//! session's control.
 //!
 //! Values only: whoever holds the descriptor reads and writes.
 
+pub mod api;
 mod broker;
 pub mod command;
 pub mod control;

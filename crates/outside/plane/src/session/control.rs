@@ -9,7 +9,7 @@ mod ask;
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -176,7 +176,7 @@ const STRANGER: &str = "who asked is another user than the session's, or in anot
 const STRANGERS_HINT: &str = "ask as the user, and in the place, that the session was begun in";
 
 /// Whether a peer runs as this process does: as the same user, in the same user and pid namespaces.
-fn is_the_operators(peer: &OwnedFd) -> bool {
+pub(crate) fn is_the_operators(peer: impl AsFd) -> bool {
     let Ok(peer) = rustix::net::sockopt::socket_peercred(peer) else { return false };
     let lives_in = |process: &str, space: &str| fs::read_link(format!("/proc/{process}/ns/{space}")).ok();
     let pid = peer.pid.as_raw_nonzero().to_string();

@@ -1,21 +1,19 @@
 //! Keeps one plane waiting for the next client, as long as the one who asked for that stays.
 
-use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{WaitOptions, wait};
 use wire::command::{Problem, Reply};
 
 use super::{TAKEN, stamps};
 use crate::channel::Client;
+use crate::daemon::Post;
 use crate::problem::{NO, NOT_RUN, problem, quoted, state};
 use crate::verbs::Place;
 
@@ -23,8 +21,6 @@ use crate::verbs::Place;
 const MOMENT: Duration = Duration::from_millis(20);
 /// A plane that waited for less than this before it ended would be started again without end.
 const SHORTEST: Duration = Duration::from_millis(200);
-/// Clients that may wait to be taken.
-const BACKLOG: i32 = 64;
 
 /// Keeps a plane waiting until this client leaves.
 ///
@@ -33,7 +29,12 @@ const BACKLOG: i32 = 64;
 pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let place = Place::of_environment()?;
     let stamps = stamps().map_err(|error| state("look beside", Path::new("bastided"), &error))?;
-    let post = Post::take(wire::waiting::socket(place.store.root(), &stamps))?;
+    let path = wire::waiting::socket(place.store.root(), &stamps);
+    if Post::is_taken(&path) {
+        let cause = "a cell is kept ready already for runs with this state";
+        return Err(problem("E-PLANE-056", cause, "one is enough: it is made anew for each run", NO));
+    }
+    let post = Post::take(path.clone()).map_err(|error| state("listen at", &path, &error))?;
     let root = quoted(&place.store.root().to_string_lossy());
     client.reply(&Reply::Notice { text: format!("a cell is ready for the next run with its state in `{root}`") });
     let kept = keep_on(&post, &place.home, client);
@@ -41,61 +42,6 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
         let cause = format!("no plane stays ready: {error}");
         problem("E-PLANE-055", cause, "`bastide doctor` says what is missing", NOT_RUN)
     })
-}
-
-/// A place that clients know, and the socket that listens there.
-struct Post {
-    path: PathBuf,
-    inode: u64,
-    listener: OwnedFd,
-}
-
-impl Post {
-    /// Listens beside the place first, so that whoever connects there is heard.
-    fn take(path: PathBuf) -> Result<Post, Problem> {
-        if is_taken(&path) {
-            let cause = "a cell is kept ready already for runs with this state".to_owned();
-            return Err(problem("E-PLANE-056", cause, "one is enough: it is made anew for each run", NO));
-        }
-        let beside = path.with_extension(std::process::id().to_string());
-        let listening = listen(&beside).and_then(|listener| {
-            let inode = fs::symlink_metadata(&beside)?.ino();
-            fs::rename(&beside, &path)?;
-            Ok((listener, inode))
-        });
-        match listening {
-            Ok((listener, inode)) => Ok(Post { path, inode, listener }),
-            Err(error) => {
-                let _ = fs::remove_file(&beside);
-                Err(state("listen at", &path, &error))
-            }
-        }
-    }
-}
-
-impl Drop for Post {
-    /// Whoever took the place over meanwhile keeps it.
-    fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn is_taken(path: &Path) -> bool {
-    let connect = || {
-        let ours = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&ours, &SocketAddrUnix::new(path)?)
-    };
-    connect().is_ok()
-}
-
-fn listen(path: &Path) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let listener = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::bind(&listener, &SocketAddrUnix::new(path)?)?;
-    rustix::net::listen(&listener, BACKLOG)?;
-    Ok(listener)
 }
 
 /// Returns when the client is gone.
@@ -129,7 +75,7 @@ fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
 fn start(post: &Post, home: &Path) -> io::Result<(Child, OwnedFd)> {
     let (told, tells) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("wait").stdin(post.listener.try_clone()?).stdout(tells).stderr(Stdio::null());
+    command.arg("wait").stdin(post.as_fd().try_clone_to_owned()?).stdout(tells).stderr(Stdio::null());
     // Of the operator's variables it needs one; the others are no business of a session that another client begins.
     Ok((command.env_clear().env("HOME", home).spawn()?, told))
 }

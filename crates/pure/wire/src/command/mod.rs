@@ -27,6 +27,8 @@ pub enum Request {
     Doctor(Box<Run>),
     /// Keep a plane waiting for the next run, as long as this client stays.
     Standby,
+    /// Serve the API of this state directory, and keep a plane waiting, as long as this client stays.
+    Daemon,
     /// What a session changed.
     Diff(Select),
     /// Merge it.

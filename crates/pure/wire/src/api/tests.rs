@@ -1,0 +1,94 @@
+use super::*;
+
+fn once(method: &str, target: &str, body: &str) -> Request {
+    match read(method, target, body.as_bytes()).expect("understood") {
+        Asked::Once(request) => *request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn fails(method: &str, target: &str, body: &str) -> u16 {
+    read(method, target, body.as_bytes()).expect_err("refused").status()
+}
+
+#[test]
+fn paths_mean_what_the_command_asks() {
+    assert!(matches!(read("GET", "/v1/version", b""), Ok(Asked::Version)));
+    assert!(matches!(once("GET", "/v1/sessions", ""), Request::Ls));
+    assert!(
+        matches!(once("GET", "/v1/sessions/s1", ""), Request::Show(select) if select.session.as_deref() == Some("s1"))
+    );
+    assert!(matches!(once("GET", "/v1/sessions/s1/why", ""), Request::Why { event: None, .. }));
+    let why = once("GET", "/v1/sessions/s1/why/g12", "");
+    assert!(matches!(why, Request::Why { event: Some(event), .. } if event == "g12"));
+    let apply = once("POST", "/v1/sessions/s1/changes/apply", r#"{"paths": ["/w/a"]}"#);
+    assert!(matches!(apply, Request::Apply(select) if select.paths == [PathBuf::from("/w/a")]));
+    assert!(
+        matches!(once("POST", "/v1/sessions/s1/changes/discard", ""), Request::Discard(select) if select.paths.is_empty())
+    );
+    let policy = once("POST", "/v1/sessions/s1/policy", r#"{"file": "/p.yaml"}"#);
+    assert!(matches!(policy, Request::Policy(PolicyRequest::Apply { file, .. }) if file == Path::new("/p.yaml")));
+    let follow = read("GET", "/v1/sessions/s1/events?follow=true", b"");
+    assert!(
+        matches!(follow, Ok(Asked::Events { request, goes_on: true }) if matches!(*request, Request::Log { follow: true, .. }))
+    );
+    assert!(matches!(read("GET", "/v1/sessions/s1/events", b""), Ok(Asked::Events { goes_on: false, .. })));
+}
+
+#[test]
+fn what_is_none_of_it_is_refused_with_a_status() {
+    for path in [
+        "/",
+        "/v1",
+        "/v2/sessions",
+        "/v1/sessions/",
+        "/v1//sessions",
+        "/v1/sessions/a/b/c/d",
+        "/v1/sessions/..",
+        "/v1/sessions/%2e%2e",
+        "/v1/sessions/a%2Fb",
+        "/v1/sessions/.hidden",
+        "http://x/v1/sessions",
+        "*",
+    ] {
+        assert_eq!(fails("GET", path, ""), 404, "{path}");
+    }
+    assert_eq!(fails("DELETE", "/v1/sessions", ""), 405);
+    assert_eq!(fails("GET", "/v1/sessions/s1/changes/apply", ""), 405);
+    assert_eq!(fails("GET", "/v1/sessions?follow=true", ""), 400);
+    assert_eq!(fails("GET", "/v1/sessions/s1/events?follow=yes", ""), 400);
+    assert_eq!(fails("GET", "/v1/sessions", "{}"), 400);
+    assert_eq!(fails("POST", "/v1/sessions/s1/policy", ""), 400);
+    assert_eq!(fails("POST", "/v1/sessions/s1/policy", r#"{"file": "/p", "force": true}"#), 400);
+    assert_eq!(fails("POST", "/v1/sessions/s1/changes/apply", r#"{"paths": ["a"]}"#), 400);
+}
+
+#[test]
+fn each_route_is_reached_by_its_own_pattern_alone() {
+    for route in &ROUTES {
+        let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{code}", "E-PLANE-001");
+        let target = format!("/{VERSION}{path}");
+        let segments = segments(&target).expect("a path");
+        let meant: Vec<_> =
+            ROUTES.iter().filter(|other| other.method == route.method && other.means(&segments).is_some()).collect();
+        assert_eq!(meant, [route], "{target}");
+    }
+}
+
+/// What is written for others says every route and no other.
+#[test]
+fn the_reference_tells_every_route_and_no_other() {
+    let text = include_str!("../../../../../docs/reference/api.yaml");
+    let paths = text.split_once("\npaths:\n").and_then(|(_, rest)| rest.split_once("\ncomponents:\n")).expect("both").0;
+    let (mut told, mut path) = (Vec::new(), "");
+    for line in paths.lines() {
+        match line.strip_suffix(':') {
+            Some(line) if line.starts_with("  /") => path = &line[2..],
+            Some("    get") => told.push(("GET", path)),
+            Some("    post") => told.push(("POST", path)),
+            _ => {}
+        }
+    }
+    let known: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
+    assert_eq!(told, known);
+}

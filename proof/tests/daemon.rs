@@ -1,0 +1,189 @@
+//! `bastide daemon`: the API answers as the command does, runs begin in what it made ahead, and no session depends on it.
+
+mod whole;
+
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use whole::Operator;
+
+/// `bastide daemon` of an operator, ended with this value.
+struct Daemon<'a>(Child, &'a Operator);
+
+impl<'a> Daemon<'a> {
+    fn start(operator: &'a Operator) -> Daemon<'a> {
+        let child = operator.command(&["daemon"]).stderr(Stdio::null()).spawn().expect("starts");
+        let daemon = Daemon(child, operator);
+        assert!(until(|| daemon.try_ask("GET", "/v1/version", "").is_some()), "it does not answer");
+        daemon
+    }
+
+    /// Status and body, asked as the operator himself.
+    fn try_ask(&self, method: &str, target: &str, body: &str) -> Option<(u16, String)> {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "-m", "20", "-w", "\n%{http_code}", "-X", method, "--unix-socket"]);
+        curl.arg(self.1.room.join("state/bastide/api")).arg(format!("http://x{target}"));
+        if !body.is_empty() {
+            curl.args(["--data-binary", "@-"]);
+        }
+        self.1.surround(&mut curl);
+        curl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut curl = curl.spawn().expect("curl");
+        // One that is refused before it was said ends.
+        let _ = curl.stdin.take().expect("piped").write_all(body.as_bytes());
+        let told = String::from_utf8(curl.wait_with_output().ok()?.stdout).ok()?;
+        let (body, status) = told.rsplit_once('\n')?;
+        Some((status.parse().ok().filter(|status| *status > 0)?, body.to_owned()))
+    }
+
+    fn ask(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
+        let (status, text) = self.try_ask(method, target, body).expect("answers");
+        (status, serde_json::from_str(&text).expect("JSON"))
+    }
+
+    fn answer(&self, target: &str) -> Value {
+        let (status, mut value) = self.ask("GET", target, "");
+        assert_eq!(status, 200, "{target}: {value}");
+        value["answer"].take()
+    }
+
+    /// As nobody wants it to end.
+    fn kill(mut self) {
+        for pid in children(self.0.id()) {
+            let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        }
+        self.0.wait().expect("ended");
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(condition: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn it_answers_what_the_command_answers() {
+    for operator in Operator::each() {
+        operator.write("work/note", "old");
+        let ran = operator.run(&[], "echo new >note; curl -sS -m 5 http://example.com/");
+        assert_ne!(ran.exit, 0, "the door was open: {ran:?}");
+        let daemon = Daemon::start(&operator);
+        let socket = operator.room.join("state/bastide/api").metadata().expect("there");
+        assert_eq!(socket.mode() & 0o777, 0o600);
+
+        let sessions = daemon.answer("/v1/sessions");
+        let printed: Value = serde_json::from_str(&operator.bastide(&["ls", "--json"]).stdout).expect("JSON");
+        assert_eq!(sessions["sessions"], printed);
+        let id = sessions["sessions"][0]["id"].as_str().expect("an id").to_owned();
+        assert_eq!(daemon.answer(&format!("/v1/sessions/{id}"))["refused"][0]["what"], "example.com:80");
+        assert_eq!(daemon.answer(&format!("/v1/sessions/{id}/why"))["explanation"]["verdict"], "asked");
+        let broken = daemon.answer(&format!("/v1/sessions/{id}/verification"));
+        assert!(broken["segments"].as_array().expect("segments").iter().all(|one| one["broken"].is_null()), "{broken}");
+        let (status, events) = daemon.try_ask("GET", &format!("/v1/sessions/{id}/events"), "").expect("answers");
+        let first: Value = serde_json::from_str(events.lines().next().expect("a line")).expect("JSON");
+        assert_eq!((status, &first["kind"]), (200, &"session-start".into()));
+        let (_, streamed) =
+            daemon.try_ask("GET", &format!("/v1/sessions/{id}/events?follow=true"), "").expect("answers");
+        assert_eq!(streamed.matches("\ndata: ").count(), events.lines().count(), "{streamed}");
+
+        assert_eq!(daemon.answer(&format!("/v1/sessions/{id}/changes"))["changes"][0]["path"], "note");
+        let (status, merged) = daemon.ask("POST", &format!("/v1/sessions/{id}/changes/apply"), "");
+        assert_eq!((status, &merged["answer"]["done"][0]), (200, &"note".into()), "{merged}");
+        assert_eq!(std::fs::read_to_string(operator.work().join("note")).expect("there"), "new\n");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_a_status_a_code_and_a_hint() {
+    for operator in Operator::each() {
+        let daemon = Daemon::start(&operator);
+        for (method, target, body, status, code) in [
+            ("GET", "/v1/none", "", 404, "E-PLANE-099"),
+            ("GET", "/v1/sessions/nobody", "", 404, "E-PLANE-011"),
+            ("PUT", "/v1/sessions", "", 405, "E-PLANE-099"),
+            ("POST", "/v1/sessions/nobody/policy", "{", 400, "E-PLANE-099"),
+            ("GET", "/v1/sessions/nobody/events", "", 404, "E-PLANE-011"),
+        ] {
+            let (got, problem) = daemon.ask(method, target, body);
+            assert_eq!((got, &problem["code"]), (status, &code.into()), "{method} {target}: {problem}");
+            assert!(problem["hint"].is_string(), "{problem}");
+        }
+        let long = "x".repeat((1 << 20) + 1);
+        assert_eq!(daemon.ask("POST", "/v1/sessions/nobody/policy", &long).0, 413);
+        // A second one is refused, and the first goes on.
+        let second = operator.bastide(&["daemon"]);
+        assert!(second.exit == 1 && second.stderr.contains("E-PLANE-097"), "{second:?}");
+        assert!(daemon.try_ask("GET", "/v1/version", "").is_some());
+    }
+}
+
+/// Whatever becomes of the daemon, a session goes on, and the next daemon knows it.
+#[test]
+fn a_session_outlives_the_daemon_that_its_cell_was_made_ahead_by() {
+    for operator in Operator::each() {
+        let daemon = Daemon::start(&operator);
+        let waits = || {
+            let entries = std::fs::read_dir(operator.room.join("state/bastide")).expect("there").flatten();
+            entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("waiting-"))
+        };
+        assert!(until(waits), "no cell is kept ready");
+        let mut run = operator.command(&["run", "--", "sh", "-c", "echo ok; cat; echo more >late"]);
+        let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let mut word = [0; 3];
+        run.stdout.as_mut().expect("piped").read_exact(&mut word).expect("it began");
+        daemon.kill();
+        let next = Daemon::start(&operator);
+        let sessions = next.answer("/v1/sessions");
+        assert_eq!(sessions["sessions"][0]["state"], "running", "{sessions}");
+        let id = sessions["sessions"][0]["id"].as_str().expect("an id").to_owned();
+        // It is asked for another policy through the new one.
+        let (status, applied) = next.ask("POST", &format!("/v1/sessions/{id}/policy"), r#"{"file": "hardened"}"#);
+        assert_eq!(status, 200, "{applied}");
+        drop(run.stdin.take());
+        assert_eq!(run.wait().expect("ended").code(), Some(0));
+        assert!(until(|| next.answer(&format!("/v1/sessions/{id}"))["state"] == "ended"));
+        assert_eq!(next.answer(&format!("/v1/sessions/{id}/changes"))["changes"][0]["path"], "late");
+    }
+}
+
+/// Who is of another user, or comes from within a container, is told nothing.
+#[test]
+fn strangers_are_refused() {
+    for operator in Operator::each() {
+        let daemon = Daemon::start(&operator);
+        let socket = operator.room.join("state/bastide/api");
+        let ask =
+            format!("curl -s -o /dev/null -w '%{{http_code}}' --unix-socket {} http://x/v1/sessions", socket.display());
+        let mut own = Command::new("sh");
+        own.args(["-c", &ask]);
+        operator.surround(&mut own);
+        assert_eq!(own.output().expect("runs").stdout, b"200", "the operator's own");
+        let mut contained = Command::new("unshare");
+        contained.args(["--user", "--map-current-user", "--pid", "--fork", "sh", "-c", &ask]);
+        operator.surround(&mut contained);
+        assert_eq!(contained.output().expect("runs").stdout, b"403", "from another user namespace");
+        drop(daemon);
+    }
+}
