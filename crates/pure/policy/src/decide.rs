@@ -11,8 +11,8 @@ pub use refusal::{Reason, Refusal};
 use crate::index::Index;
 use crate::mcp::Message;
 use crate::{
-    Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls,
-    special,
+    Answers, Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special,
+    Tls, special,
 };
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
@@ -400,6 +400,16 @@ impl Permit<'_> {
             let bounds = of.policy.network.allow[position].bounds;
             bounds.is_some().then_some((RuleId { member, position }, bounds))
         })
+    }
+
+    /// What the answer may be: what the allowing rules of all policies let in; none where no rule bounds it.
+    #[must_use]
+    pub fn answers(&self) -> Option<Answers> {
+        let bounds = self.conjunction.members().iter().filter(|of| of.reads).filter_map(|of| {
+            let rule = of.allowance(&self.egress, self.egress.host)?;
+            Some(&rule.answers).filter(|answers| answers.is_some())
+        });
+        bounds.fold(None, |all: Option<Answers>, one| Some(all.map_or_else(|| one.clone(), |all| all.and(one))))
     }
 
     /// Spends the permit on the addresses that the name resolved to. One bad address refuses all: an answer
