@@ -297,6 +297,12 @@ fn open() -> Vec<OwnedFd> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let protocol = if kind == SocketType::STREAM { ipproto::TCP } else { ipproto::UDP };
         let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
+        // Only such a socket takes what is led to it, as the cell's own are.
+        let known = socket2::SockRef::from(&socket);
+        match address {
+            SocketAddr::V4(_) => known.set_ip_transparent_v4(true).unwrap(),
+            SocketAddr::V6(_) => known.set_ip_transparent_v6(true).unwrap(),
+        }
         rustix::net::bind(&socket, &address).unwrap();
         if kind == SocketType::STREAM {
             rustix::net::listen(&socket, 1024).unwrap();
