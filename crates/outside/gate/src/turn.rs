@@ -5,9 +5,8 @@ use record::conversation::hold::{Judge, Sieve};
 use record::conversation::translate::{Answering, Told, Way, problem};
 use record::conversation::{Usage, Wire};
 
+use crate::judges::Judges;
 use crate::look::{Turns, Unread, value};
-use crate::reply::Part;
-use crate::veil::Veil;
 
 /// Bytes of a provider's own error that are read.
 const MAX_PROBLEM: usize = 1 << 20;
@@ -143,15 +142,12 @@ impl Turns for Turn<'_> {
     fn pass(
         &mut self,
         carried: &[u8],
-        veil: Option<&mut Veil>,
+        judges: &mut Judges,
         hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
         end: bool,
     ) -> Result<Vec<u8>, Unread> {
         let said = self.turn(carried, end)?;
-        let said = match veil {
-            Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
-            None => said,
-        };
+        let said = judges.plain(said, end)?;
         if !said.is_empty() {
             hear(&said)?;
         }

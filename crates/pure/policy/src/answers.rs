@@ -25,12 +25,12 @@ pub struct MediaPattern(String);
 pub struct MediaError;
 
 /// What the head of an answer says of its body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnswerHead<'h> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerHead {
     /// Whether a body may follow: none does after 1xx, 204, 304 and HEAD, nor where its length is 0.
     pub has_body: bool,
     /// The value of `Content-Type`, of all lines of that name joined by commas.
-    pub kind: Option<&'h str>,
+    pub kind: Option<String>,
     /// The body's length, where the head tells it.
     pub length: Option<u64>,
     /// Whether the body is compressed.
@@ -173,7 +173,7 @@ impl Answers {
     ///
     /// # Errors
     /// [`Unfit`].
-    pub fn admits(&self, head: &AnswerHead<'_>) -> Result<(), Unfit> {
+    pub fn admits(&self, head: &AnswerHead) -> Result<(), Unfit> {
         if !head.has_body {
             return Ok(());
         }
@@ -182,7 +182,7 @@ impl Answers {
                 [] => "none that has a body".to_owned(),
                 types => types.iter().map(|one| format!("`{}`", one.0)).collect::<Vec<_>>().join(", "),
             };
-            let Some(kind) = head.kind.filter(|kind| !kind.trim().is_empty()) else {
+            let Some(kind) = head.kind.as_deref().filter(|kind| !kind.trim().is_empty()) else {
                 return Err(Unfit::Kindless(wanted()));
             };
             let taken = said(kind).is_some_and(|(kind, sub)| types.iter().any(|own| own.takes((&kind, &sub))));

@@ -15,8 +15,8 @@ fn answers(size: Option<u64>, types: Option<&[&str]>) -> Answers {
     Answers { size, types }
 }
 
-fn head(kind: Option<&str>) -> AnswerHead<'_> {
-    AnswerHead { has_body: true, kind, length: None, coded: false }
+fn head(kind: Option<&str>) -> AnswerHead {
+    AnswerHead { has_body: true, kind: kind.map(str::to_owned), length: None, coded: false }
 }
 
 #[test]

@@ -24,7 +24,6 @@ use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
 use crate::requests::{Course, Requests};
 use crate::turn::{Takes, Turn};
-use crate::veil::Veil;
 
 /// One attempt to have a model asked.
 pub(super) struct Attempt<'x, 'p> {
@@ -79,7 +78,7 @@ impl<'a> Requests<'a> {
             return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
         }
         let outer = outer(asked, planned, &sent, model)?;
-        let Leave { meter, loan, .. } = match self.let_out(&outer, course).await {
+        let leave = match self.let_out(&outer, course).await {
             Ok(leave) => leave,
             Err(closed) => {
                 passage.models.settle(taken, Ended::Unserved);
@@ -90,6 +89,8 @@ impl<'a> Requests<'a> {
                 return unreached(inside, wire, &closed).await.map(Came::Over);
             }
         };
+        let judges = leave.judges();
+        let Leave { meter, loan, .. } = leave;
         let head = sent.head(&whole.head, planned);
         let mut calls = passage.calls(asked, planned, &sent, model);
         let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: now() }));
@@ -116,9 +117,8 @@ impl<'a> Requests<'a> {
         let may = |bytes: usize, body: bool| meters.meters.take(meter.as_deref(), bytes, body);
         let mut hearing = Hearing::new(planned.endpoint, more);
         let (carried, found) = {
-            let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
             let turns = turn.as_mut().map(|turn| turn as &mut dyn Turns);
-            let look = Look::turning(veil, Some(&mut hearing), turns);
+            let look = Look::turning(judges, Some(&mut hearing), turns);
             let mut look = look.within(self.room.heard()).last(whole.last);
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
             let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
