@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use record::conversation::hold::{Judge, Ruling, Sieve};
+use record::conversation::hold::{Judge, Ruling, Sieve, Wants};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 
 const WIRES: [Wire; 5] = [Wire::Messages, Wire::Chat, Wire::Responses, Wire::Gemini, Wire::Ollama];
@@ -18,7 +18,7 @@ impl Judge for All {
 }
 
 fn through(wire: Wire, streams: bool, bytes: &[u8], step: usize, ruling: &Ruling) -> Result<String, Malformed> {
-    let (mut sieve, mut judge) = (Sieve::new(wire, streams), All(ruling.clone()));
+    let (mut sieve, mut judge) = (Sieve::new(wire, streams, Wants::CALLS), All(ruling.clone()));
     let mut out = String::new();
     for piece in bytes.chunks(step) {
         out += &sieve.push(piece, &mut judge)?;

@@ -4,7 +4,7 @@
 mod told;
 
 use proptest::prelude::*;
-use record::conversation::hold::{Judge, Ruling, Sieve};
+use record::conversation::hold::{Judge, Ruling, Sieve, Wants};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 use serde_json::{Value, json};
 use told::bytes;
@@ -40,7 +40,8 @@ fn through<'p>(
     pieces: impl Iterator<Item = &'p [u8]>,
     rule: impl Fn(&str) -> Ruling,
 ) -> Result<(String, Vec<String>), Malformed> {
-    let (mut sieve, mut judge, mut out) = (Sieve::new(wire, streams), By(rule, Vec::new()), String::new());
+    let (mut sieve, mut judge, mut out) =
+        (Sieve::new(wire, streams, Wants::CALLS), By(rule, Vec::new()), String::new());
     for piece in pieces {
         out += &sieve.push(piece, &mut judge)?;
     }
@@ -189,7 +190,8 @@ fn an_answer_that_is_refused_ends_with_an_error_and_has_no_call() {
 fn a_call_is_held_until_it_is_whole_and_what_is_before_it_is_not() {
     for (wire, name) in STREAMS {
         let stream = bytes(name);
-        let (mut sieve, mut judge, mut out) = (Sieve::new(wire, true), By(|_| Ruling::Pass, Vec::new()), String::new());
+        let (mut sieve, mut judge, mut out) =
+            (Sieve::new(wire, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new()), String::new());
         for (at, byte) in stream.iter().enumerate() {
             out += &sieve.push(&[*byte], &mut judge).expect("passed");
             // A call goes on only behind its judgement.
@@ -201,7 +203,7 @@ fn a_call_is_held_until_it_is_whole_and_what_is_before_it_is_not() {
         let text = String::from_utf8_lossy(&stream);
         let said = text.find("both").expect("words") + 4;
         let event = said + text[said..].find('\n').expect("an end") + 2;
-        let mut sieve = Sieve::new(wire, true);
+        let mut sieve = Sieve::new(wire, true, Wants::CALLS);
         let early = sieve.push(text[..event].as_bytes(), &mut judge).expect("passed");
         assert!(early.contains("both"), "{name}: {early}");
         // One that is cut off goes on in no part.
@@ -256,7 +258,7 @@ fn calls_are_found_wherever_a_wire_has_them() {
     let (out, judged) = taken(Wire::Responses, true, &event(custom));
     assert!(judged == ["patch x"] && out.contains(INSTEAD) && !out.contains("custom_tool_call"), "{out}");
     // Bounds hold: what is held has an end.
-    let mut sieve = Sieve::new(Wire::Messages, true);
+    let mut sieve = Sieve::new(Wire::Messages, true, Wants::CALLS);
     let mut judge = By(|_| Ruling::Pass, Vec::new());
     let start = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "1", "name": "x", "input": {}}});
     let more = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "x".repeat(1 << 20)}});

@@ -17,7 +17,7 @@ pub(super) struct Calls {
 }
 
 /// What the program itself is to carry out.
-fn is_call(item: &Value) -> bool {
+pub(super) fn is_call(item: &Value) -> bool {
     const CALLS: [&str; 6] =
         ["function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call"];
     item["type"].as_str().is_some_and(|kind| CALLS.contains(&kind))

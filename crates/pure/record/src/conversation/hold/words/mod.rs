@@ -1,0 +1,317 @@
+//! The words of an answer on their way: each place of a wire that holds some is judged as it grows, in a window that moves
+//! with it. Events go on as they come, with as much of their words as was let go; what is left when a block ends goes on in
+//! an event of its own.
+
+mod chat;
+mod gemini;
+mod messages;
+mod ollama;
+mod responses;
+mod window;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::judge::Judge;
+use super::{Event, Stop};
+use crate::conversation::Wire;
+use crate::conversation::shape::{MAX_BLOCKS, Malformed};
+use crate::segment::Hash;
+use window::Window;
+
+/// Which text grows: by its block or choice, its part, and its name in the wire.
+type Key = (u64, u64, String);
+
+/// One place in an event.
+enum Place {
+    /// The next piece of this text.
+    Piece(Key),
+    /// A text that is there at once, or is told once more.
+    Whole,
+}
+
+type Visit<'v> = dyn FnMut(Place, &mut String) + 'v;
+
+/// Where one wire has words.
+trait Places {
+    /// Visits each text of an event.
+    fn each(&self, event: &mut Value, at: &mut Visit<'_>);
+    /// The same of an answer that came whole.
+    fn body(&self, body: &mut Value, at: &mut Visit<'_>);
+    /// Whether nothing more of this text comes behind the event.
+    fn ends(&self, event: &Value, key: &Key) -> bool;
+    /// An event that holds a piece of this text and nothing else, made of one that does.
+    fn alone(&self, event: &Value, key: &Key) -> Value;
+    /// Whether texts are told once more when they are whole.
+    fn tells_twice(&self) -> bool {
+        false
+    }
+    /// Puts what one such event holds into another. Gives whether they may be one.
+    fn join(&self, _into: &mut Value, _other: &Value) -> bool {
+        false
+    }
+    /// Takes out what tells the same words in numbers. Gives whether anything was.
+    fn strip(&self, _event: &mut Value) -> bool {
+        false
+    }
+}
+
+/// All words of one answer.
+pub(super) struct Texts {
+    places: Box<dyn Places>,
+    growing: BTreeMap<Key, Growing>,
+    /// What went on of each text that ended, by a hash of all of it.
+    told: BTreeMap<Hash, String>,
+}
+
+struct Growing {
+    window: Window,
+    /// An event that can hold what is left.
+    alone: Value,
+    /// All that was said, and what went on, where it is told once more.
+    said: Sha256,
+    went: String,
+}
+
+impl Texts {
+    pub(super) fn new(wire: Wire) -> Texts {
+        let places: Box<dyn Places> = match wire {
+            Wire::Messages => Box::new(messages::Texts),
+            Wire::Chat | Wire::Embeddings => Box::new(chat::Texts),
+            Wire::Responses => Box::new(responses::Texts),
+            Wire::Gemini => Box::new(gemini::Texts),
+            Wire::Ollama => Box::new(ollama::Texts),
+        };
+        Texts { places, growing: BTreeMap::new(), told: BTreeMap::new() }
+    }
+
+    /// Takes one event, gives what goes on by now.
+    pub(super) fn event(&mut self, mut event: Event, judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
+        let mut changed = self.places.strip(&mut event.value);
+        let mut here: Vec<Key> = Vec::new();
+        self.places.each(&mut event.value, &mut |place, text| match place {
+            Place::Piece(key) if !text.is_empty() && !here.contains(&key) => here.push(key),
+            _ => {}
+        });
+        for key in &here {
+            if !self.growing.contains_key(key) {
+                if self.growing.len() >= MAX_BLOCKS {
+                    return Err(Malformed::TooMany.into());
+                }
+                let (window, alone) = (Window::default(), self.places.alone(&event.value, key));
+                let growing = Growing { window, alone, said: Sha256::new(), went: String::new() };
+                self.growing.insert(key.clone(), growing);
+            }
+        }
+        self.leave(&event.value, &here, judge, out)?;
+        let mut stopped = Ok(());
+        let ended: Vec<bool> = here.iter().map(|key| self.places.ends(&event.value, key)).collect();
+        let Texts { places, growing, told } = self;
+        places.each(&mut event.value, &mut |place, text| {
+            if stopped.is_err() || text.is_empty() {
+                return;
+            }
+            let said = match place {
+                Place::Whole => whole(told, text, judge),
+                Place::Piece(key) => {
+                    let at = here.iter().position(|other| *other == key);
+                    match (growing.get_mut(&key), at.is_some_and(|at| ended[at])) {
+                        (Some(growing), ended) => growing.grow(text, ended, places.tells_twice(), judge),
+                        (None, _) => Ok(std::mem::take(text)),
+                    }
+                }
+            };
+            match said {
+                Ok(said) => {
+                    changed |= said != *text;
+                    *text = said;
+                }
+                Err(why) => stopped = Err(why),
+            }
+        });
+        stopped?;
+        for (key, _) in here.iter().zip(ended).filter(|(_, ended)| *ended) {
+            self.end(key);
+        }
+        if changed {
+            event.change();
+        }
+        out.push(event);
+        Ok(())
+    }
+
+    /// What is left of texts that this event ends, or that another text of the same block follows, goes on before it.
+    fn leave(&mut self, event: &Value, here: &[Key], judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
+        let places = &self.places;
+        let over = |key: &Key| {
+            let follows = here.iter().any(|other| other.0 == key.0);
+            !here.contains(key) && (follows || places.ends(event, key))
+        };
+        let ended: Vec<Key> = self.growing.keys().filter(|key| over(key)).cloned().collect();
+        self.flush(&ended, judge, out)
+    }
+
+    /// Nothing more comes of any text.
+    pub(super) fn over(&mut self, judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
+        let all: Vec<Key> = self.growing.keys().cloned().collect();
+        self.flush(&all, judge, out)
+    }
+
+    /// Whether any of them waits.
+    pub(super) fn waits(&self) -> bool {
+        self.growing.values().any(|growing| growing.window.waits())
+    }
+
+    fn flush(&mut self, keys: &[Key], judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
+        let before = out.len();
+        for key in keys {
+            if let Some(alone) = self.rest(key, judge)? {
+                // The same thought by two names is read once only where both stand in one event.
+                let last = out[before..].last_mut().map(|last| &mut last.value);
+                if !last.is_some_and(|last| self.places.join(last, &alone)) {
+                    out.push(Event::new(alone));
+                }
+            }
+            self.end(key);
+        }
+        Ok(())
+    }
+
+    /// An event with what is left of a text.
+    fn rest(&mut self, key: &Key, judge: &mut dyn Judge) -> Result<Option<Value>, Stop> {
+        let Some(growing) = self.growing.get_mut(key).filter(|growing| growing.window.waits()) else { return Ok(None) };
+        let mut rest = growing.grow("", true, self.places.tells_twice(), judge)?;
+        let mut alone = growing.alone.clone();
+        self.places.each(&mut alone, &mut |place, text| match place {
+            Place::Piece(other) if other == *key => *text = std::mem::take(&mut rest),
+            _ => {}
+        });
+        if !rest.is_empty() {
+            return Err(Malformed::Shape { at: key.2.clone(), want: "a text of its own" }.into());
+        }
+        Ok(Some(alone))
+    }
+
+    fn end(&mut self, key: &Key) {
+        if let (true, Some(growing)) = (self.places.tells_twice(), self.growing.get_mut(key)) {
+            // More of the same name would be another text: all that is told of one is told by then.
+            let said = std::mem::take(&mut growing.said).finalize().into();
+            let went = std::mem::take(&mut growing.went);
+            if self.told.len() < MAX_BLOCKS {
+                self.told.entry(said).or_insert(went);
+            }
+        }
+    }
+
+    /// Changes an answer that came whole. Tells whether it did.
+    pub(super) fn body(&mut self, body: &mut Value, judge: &mut dyn Judge) -> Result<bool, Stop> {
+        let Texts { places, told, .. } = self;
+        let (mut changed, mut stopped) = (places.strip(body), Ok(()));
+        places.body(body, &mut |_, text| {
+            if stopped.is_err() || text.is_empty() {
+                return;
+            }
+            match whole(told, text, judge) {
+                Ok(said) => {
+                    changed |= said != *text;
+                    *text = said;
+                }
+                Err(why) => stopped = Err(why),
+            }
+        });
+        stopped.map(|()| changed)
+    }
+}
+
+impl Growing {
+    fn grow(&mut self, more: &str, ended: bool, twice: bool, judge: &mut dyn Judge) -> Result<String, Stop> {
+        let went = self.window.push(more, ended, judge)?;
+        if twice {
+            self.said.update(more);
+            self.went.push_str(&went);
+        }
+        Ok(went)
+    }
+}
+
+/// A text that is there at once: as it went on before, else judged now.
+fn whole(told: &BTreeMap<Hash, String>, text: &str, judge: &mut dyn Judge) -> Result<String, Stop> {
+    let known: Hash = if told.is_empty() { Hash::default() } else { Sha256::digest(text).into() };
+    match told.get(&known) {
+        Some(went) => Ok(went.clone()),
+        None => Window::default().push(text, true, judge),
+    }
+}
+
+/// What is no words, wherever it stands: names of things, numbers in letters, and what only its maker can read.
+const NO_WORDS: [&str; 23] = [
+    "type",
+    "id",
+    "role",
+    "index",
+    "status",
+    "tool_calls",
+    "function_call",
+    "tool_use_id",
+    "call_id",
+    "item_id",
+    "file_id",
+    "container_id",
+    "signature",
+    "data",
+    "encrypted_content",
+    "encrypted_index",
+    "encrypted_stdout",
+    "thoughtSignature",
+    "thought_signature",
+    "format",
+    "mimeType",
+    "media_type",
+    "images",
+];
+
+/// Visits every text in a value that is not told apart further, by its path.
+fn leaves(value: &mut Value, path: &str, at: &mut dyn FnMut(&str, &mut String)) {
+    match value {
+        Value::String(text) => at(path, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| leaves(item, &format!("{path}[]"), at)),
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut().filter(|(name, _)| !NO_WORDS.contains(&name.as_str())) {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(field, &path, at);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A text of a value, where it has one by this name.
+fn text<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut String> {
+    match value.get_mut(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Visits every text in a value as one that is there at once.
+fn at_once(value: &mut Value, at: &mut Visit<'_>) {
+    leaves(value, "", &mut |_, text| at(Place::Whole, text));
+}
+
+/// The first member of each list, without what its maker sealed.
+fn without_seals(mut value: Value) -> Value {
+    match &mut value {
+        Value::Array(items) => {
+            items.truncate(1);
+            items.iter_mut().for_each(|item| *item = without_seals(item.take()));
+        }
+        Value::Object(fields) => {
+            fields.retain(|name, _| !matches!(name.as_str(), "signature" | "data" | "encrypted_content"));
+            fields.values_mut().for_each(|field| *field = without_seals(field.take()));
+        }
+        _ => {}
+    }
+    value
+}
