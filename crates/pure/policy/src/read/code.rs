@@ -115,7 +115,7 @@ pub const CODES: &[(&str, &str)] = &[
         FLOW,
         "`data` gives files of the workspace a label such as `secret:clients`; `flows` says which label may not go where: \
                `{deny: \"secret:*\", to: \"*\"}`. The places are inference, network, tool, human, child and workspace; \
-               `*` is all of them but the model that the policy routes to, and calls of tools: these are meant by name.",
+               `*` is all of them but the model that the policy routes to, calls of tools, and people: these are meant by name.",
     ),
     (
         INFERENCE,

@@ -27,13 +27,15 @@ pub(super) struct Events {
     data: Option<String>,
     /// The last byte was a CR: an LF that follows ends no second line.
     after_return: bool,
+    /// Comments since they were asked for: a server says by them that it is still there.
+    comments: usize,
     /// No line has ended yet: this one may begin with a byte order mark.
     first: bool,
 }
 
 impl Events {
     pub(super) fn new(framing: Framing) -> Self {
-        Self { framing, line: Vec::new(), data: None, after_return: false, first: true }
+        Self { framing, line: Vec::new(), data: None, after_return: false, comments: 0, first: true }
     }
 
     /// Takes the next bytes and hands over the data of each event that is whole with them.
@@ -61,6 +63,11 @@ impl Events {
         Ok(())
     }
 
+    /// Whether comments came since this was asked.
+    pub(super) fn had_comments(&mut self) -> bool {
+        std::mem::take(&mut self.comments) > 0
+    }
+
     /// The stream is over. An event that lacks only its end is handed over; whether it is whole is for its JSON to show.
     pub(super) fn finish(mut self, take: &mut impl FnMut(&str) -> Result<(), Malformed>) -> Result<(), Malformed> {
         if !self.line.is_empty() {
@@ -84,6 +91,7 @@ impl Events {
     /// A comment has an empty name.
     fn field(&mut self, line: &str) -> Result<(), Malformed> {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        self.comments += usize::from(name.is_empty());
         if name != "data" {
             return Ok(());
         }

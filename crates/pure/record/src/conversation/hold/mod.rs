@@ -193,6 +193,10 @@ impl Sieve {
                     }
                     Ok(())
                 })?;
+                // Whoever waits for what is held hears that somebody is still there.
+                if events.had_comments() && out.is_empty() && !*over {
+                    out.push_str(":\n\n");
+                }
             }
         }
         Ok(out)
