@@ -31,6 +31,8 @@ pub(crate) struct Member {
     routes: bool,
     /// Whether any is about MCP.
     speaks: bool,
+    /// Whether any bounds answers.
+    answers: bool,
 }
 
 /// One connection out of the cell, or one request on it.
@@ -172,7 +174,8 @@ impl Member {
         let (reads, routes) = (policy.network.reads(), !policy.inference.routes.is_empty());
         let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
         let speaks = rules.any(|rule| rule.protocol == Protocol::Mcp);
-        Member { policy, allow, deny, reads, routes, speaks }
+        let answers = policy.network.allow.iter().any(|rule| rule.answers.is_some());
+        Member { policy, allow, deny, reads, routes, speaks, answers }
     }
 
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
@@ -405,7 +408,7 @@ impl Permit<'_> {
     /// What the answer may be: what the allowing rules of all policies let in; none where no rule bounds it.
     #[must_use]
     pub fn answers(&self) -> Option<Answers> {
-        let bounds = self.conjunction.members().iter().filter(|of| of.reads).filter_map(|of| {
+        let bounds = self.conjunction.members().iter().filter(|of| of.answers).filter_map(|of| {
             let rule = of.allowance(&self.egress, self.egress.host)?;
             Some(&rule.answers).filter(|answers| answers.is_some())
         });

@@ -61,6 +61,8 @@ impl Flows {
                 _ => return Err(stopped),
             };
             let place = piece.start + place.start..piece.start + place.end;
+            // Of what stands elsewhere it is no evidence.
+            let stopped = self.stops(&self.scan(&text[place.clone()]), sink).unwrap_or(stopped);
             // What stands there is no letter: what is left and right of it is still compared as if it were joined.
             text[place.clone()].fill(b'\n');
             found.push((place, stopped));
@@ -151,6 +153,7 @@ mod tests {
             .collect();
         let text = format!("see: {noise}\nand words go on");
         let parts = flows().places(text.as_bytes(), Sink::Human).expect("looked into");
+        assert!(!parts.is_empty());
         for (place, stopped) in &parts {
             assert!(place.start >= 4 && place.end <= 4 + 1 + noise.len() + 1, "{place:?}");
             assert!(stopped.reason.contains("cannot be looked into"), "{stopped:?}");
