@@ -317,10 +317,13 @@ fn what_a_rule_keeps_from_people_is_taken_out_of_words_where_it_stands() {
     assert!(!delivered.clone().any(|line| line.contains(NOTE)), "{record}");
 }
 
-/// What a program says again of a model is known by what it was told, marks and all, and signed thoughts go along.
+/// What a program says again of a model is known by what it was told, marks and all. A provider gets a thought back as it
+/// signed it.
 #[test]
 fn what_was_delivered_with_marks_is_known_again() {
-    let scene = scene(provider, &[Sink::Human]);
+    let cell = Cell::new();
+    let server = Server::plain(provider);
+    let scene = at(cell, server.port, &[Sink::Human], None);
     let (path, wire, body) = questions(true).remove(0);
     let back = say(&scene.cell, None, "inference.bastide", 80, &asking(path, &body)).unwrap();
     let delivered = read(wire, true, &whole(back.as_bytes(), true).unwrap().1);
@@ -338,6 +341,13 @@ fn what_was_delivered_with_marks_is_known_again() {
     let went = again(&said);
     assert!(went.starts_with("HTTP/1.1 200"), "{went}");
     assert!(!scene.cell.record().contains("unmatched"), "{}", scene.cell.record());
+    let got: Value = serde_json::from_str(&server.got().last().unwrap().1).unwrap();
+    let block = &got["messages"][1]["content"][0];
+    assert_eq!(
+        (block["thinking"].as_str(), block["signature"].as_str()),
+        (Some(thoughts().as_str()), Some("c2VhbGVk"))
+    );
+    assert_eq!(got["messages"][1]["content"][1]["text"], said);
     // What the model said before something was taken out, nobody was told.
     again(&said.replace("[bastide took", "[nobody took"));
     scene.cell.wait_for("unmatched");

@@ -300,3 +300,18 @@ proptest! {
         }
     }
 }
+
+/// A program that waits for a call hears that somebody is still there.
+#[test]
+fn pings_and_comments_go_on_while_a_call_is_held() {
+    let (mut sieve, mut judge) = (Sieve::new(Wire::Messages, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new()));
+    let event = |value: Value| format!("data: {value}\n\n");
+    let call = json!({"type": "tool_use", "id": "c", "name": "read", "input": {}});
+    let start = event(json!({"type": "content_block_start", "index": 0, "content_block": call}));
+    assert_eq!(sieve.push(start.as_bytes(), &mut judge), Ok(String::new()));
+    let ping = sieve.push(event(json!({"type": "ping"})).as_bytes(), &mut judge).expect("a ping");
+    assert_eq!(ping, "event: ping\ndata: {\"type\":\"ping\"}\n\n");
+    assert_eq!(sieve.push(b": still here\n\n", &mut judge).as_deref(), Ok(":\n\n"));
+    let out = sieve.push(event(json!({"type": "content_block_stop", "index": 0})).as_bytes(), &mut judge);
+    assert!(out.expect("judged").contains("\"read\"") && judge.1 == ["read {}"]);
+}

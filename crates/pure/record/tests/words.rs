@@ -4,7 +4,7 @@
 mod told;
 
 use proptest::prelude::*;
-use record::conversation::hold::{Cut, Judge, Ruling, Said, Sieve, Verdict, Wants};
+use record::conversation::hold::{Cut, Judge, Ruling, Said, Sieve, Signed, Verdict, Wants};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 use serde_json::{Value, json};
 use told::bytes;
@@ -14,9 +14,11 @@ const SECRET: &str = "hunter2-hunter3";
 const MARK: &str = "[out]";
 
 /// Takes a secret out of words, of which it lets wait what may be the beginning of one, or all.
+#[derive(Default)]
 struct Finds {
     waits: Option<usize>,
     asked: usize,
+    signed: Vec<Signed>,
 }
 
 impl Judge for Finds {
@@ -26,6 +28,10 @@ impl Judge for Finds {
 
     fn judge(&mut self, _: &Block) -> Ruling {
         Ruling::Pass
+    }
+
+    fn signed(&mut self, thought: Signed) {
+        self.signed.push(thought);
     }
 
     fn words(&mut self, said: &Said<'_>) -> Verdict {
@@ -40,7 +46,7 @@ impl Judge for Finds {
 }
 
 fn finds() -> Finds {
-    Finds { waits: Some(SECRET.len() - 1), asked: 0 }
+    Finds { waits: Some(SECRET.len() - 1), ..Finds::default() }
 }
 
 fn through<'p>(
@@ -242,6 +248,29 @@ fn what_a_judge_takes_out_stands_nowhere_and_the_rest_does() {
     }
 }
 
+/// A provider takes back only what it signed: whoever restores it is told what that was.
+#[test]
+fn a_signed_thought_that_is_changed_is_told_of() {
+    let thought = format!("I know {SECRET}, as it is");
+    let went = thought.replace(SECRET, MARK);
+    let signed = Signed { signature: "sealed".into(), said: thought.clone(), went };
+    let told = |thought: &str| {
+        let stream = stream(Wire::Messages, &pieces(thought, 5), &["words"]);
+        [(true, stream), (false, body(Wire::Messages, thought, "words"))]
+    };
+    for (streams, text) in told(&thought) {
+        let mut judge = finds();
+        let out = through(Wire::Messages, streams, text.as_bytes().chunks(7), &mut judge).expect("judged");
+        assert_eq!(judge.signed, [signed.clone()], "{out}");
+        assert!(out.contains("\"sealed\""), "{out}");
+    }
+    for (streams, text) in told("I know nothing") {
+        let mut judge = finds();
+        through(Wire::Messages, streams, text.as_bytes().chunks(7), &mut judge).expect("judged");
+        assert_eq!(judge.signed, [], "{text}");
+    }
+}
+
 /// What is told of a text when it ends is what went on of it, each time.
 #[test]
 fn a_text_that_is_told_again_is_told_the_same() {
@@ -280,7 +309,7 @@ fn no_more_waits_than_a_judge_wants() {
         let stream = stream(wire, &["t"], &pieces(&text, 5));
         // Where nobody asks about words, none waits.
         for (waits, most) in [(Some(14), 14 + 14 / 8 + 5), (Some(0), 0), (None, usize::MAX)] {
-            let mut judge = Finds { waits, asked: 0 };
+            let mut judge = Finds { waits, ..Finds::default() };
             let (mut sieve, mut came, mut went) = (Sieve::new(wire, true, judge.wants()), String::new(), String::new());
             for piece in stream.split_inclusive("\n\n") {
                 let lines: Vec<&str> =
@@ -340,7 +369,7 @@ fn a_judge_may_refuse_words_and_none_of_them_goes_on() {
         let stream = stream(wire, &["t"], &pieces(text, 4));
         let whole = body(wire, "t", text);
         for (streams, bytes) in [(true, stream.as_bytes()), (false, whole.as_bytes())] {
-            let mut judge = Finds { waits: None, asked: 0 };
+            let mut judge = Finds { waits: None, ..Finds::default() };
             let out = through(wire, streams, bytes.chunks(11), &mut judge).expect("judged");
             let after = read(wire, streams, &out);
             assert_eq!(after.error.as_deref(), Some("bastide refused these words"), "{wire:?} {streams}: {out}");
@@ -421,7 +450,7 @@ fn words_are_found_wherever_a_wire_has_them() {
 
 #[test]
 fn what_waits_has_an_end() {
-    let mut judge = Finds { waits: None, asked: 0 };
+    let mut judge = Finds { waits: None, ..Finds::default() };
     let mut sieve = Sieve::new(Wire::Chat, true, Wants::WORDS);
     let piece = event(&json!({"choices": [{"index": 0, "delta": {"content": "x".repeat(1 << 20)}}]}));
     let held = (0..20).map(|_| sieve.push(piece.as_bytes(), &mut judge)).find(Result::is_err);
@@ -454,7 +483,7 @@ proptest! {
             rest = after;
         }
         let stream = stream(wire, &["t"], &cut);
-        let mut judge = Finds { waits: Some(waits), asked: 0 };
+        let mut judge = Finds { waits: Some(waits), ..Finds::default() };
         let out = through(wire, true, std::iter::once(stream.as_bytes()), &mut judge).expect("judged");
         prop_assert_eq!(said(&read(wire, true, &out)).1, text.replace(SECRET, MARK), "{:?} {}", wire, out);
     }

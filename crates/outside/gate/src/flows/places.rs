@@ -148,14 +148,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_into_is_a_part_by_itself() {
-        let noise: String = (0..700_u32)
-            .map(|at| char::from(b"ABCDEFGHabcdefgh0123456789+/"[(at * at * 7919 + at * 104_729) as usize % 28]))
-            .collect();
+        let mut state = 7_u64;
+        let mut letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 58) as usize])
+        };
+        let noise: String = (0..1200).map(|_| letter()).collect();
         let text = format!("see: {noise}\nand words go on");
         let parts = flows().places(text.as_bytes(), Sink::Human).expect("looked into");
         assert!(!parts.is_empty());
         for (place, stopped) in &parts {
-            assert!(place.start >= 4 && place.end <= 4 + 1 + noise.len() + 1, "{place:?}");
+            // A word behind it may be more of the same.
+            assert!(place.start >= 4 && place.end <= 5 + noise.len() + 4, "{place:?}");
             assert!(stopped.reason.contains("cannot be looked into"), "{stopped:?}");
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use policy::Sink;
-use record::conversation::hold::{Cut, Judge, Ruling, Said, Verdict, Wants};
+use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
 use record::conversation::{Block, Content, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
@@ -80,6 +80,10 @@ impl Judge for Keeper<'_> {
             }
         }
         Verdict::Go { cuts, waits: WAITS }
+    }
+
+    fn signed(&mut self, thought: Signed) {
+        self.passage.models.thoughts.keep(thought);
     }
 }
 

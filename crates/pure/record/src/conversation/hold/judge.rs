@@ -71,6 +71,17 @@ impl Verdict {
     pub const PASS: Verdict = Verdict::Go { cuts: Vec::new(), waits: 0 };
 }
 
+/// A thought of which something was taken out, though its provider signed it as it was: changed, it would not take it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The signature, which goes on as it came.
+    pub signature: String,
+    /// The thought as it was signed.
+    pub said: String,
+    /// As it went on.
+    pub went: String,
+}
+
 /// Judges what a model says before anybody hears it.
 pub trait Judge {
     /// What it is asked about.
@@ -85,4 +96,7 @@ pub trait Judge {
     fn words(&mut self, _said: &Said<'_>) -> Verdict {
         Verdict::PASS
     }
+
+    /// It changed a thought that is signed: who puts the one in the other's place when a program says it again keeps it valid.
+    fn signed(&mut self, _thought: Signed) {}
 }

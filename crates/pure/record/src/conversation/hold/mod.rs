@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use super::answer::{MAX_ANSWER, MAX_BODY};
 use super::block::Block;
 use super::bounded::json as parse;
-use super::events::{Events, Framing};
+use super::events::{COMMENT, Events, Framing};
 use super::shape::{Blocks, Malformed};
 use super::{Speaker, Wire};
-pub use judge::{Cut, Judge, Ruling, Said, Verdict, Wants};
+pub use judge::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
 use words::Texts;
 
 /// One answer on its way.
@@ -155,7 +155,7 @@ impl Sieve {
     #[must_use]
     pub fn new(wire: Wire, streams: bool, wants: Wants) -> Self {
         let framing = if wire == Wire::Ollama { Framing::Lines } else { Framing::ServerSent };
-        let body = if streams { Body::Stream(Events::new(framing)) } else { Body::Whole(Vec::new()) };
+        let body = if streams { Body::Stream(Events::new(framing).with_comments()) } else { Body::Whole(Vec::new()) };
         let hold: Box<dyn Hold> = match wire {
             Wire::Messages => Box::<messages::Calls>::default(),
             Wire::Chat | Wire::Embeddings => Box::<chat::Calls>::default(),
@@ -193,10 +193,6 @@ impl Sieve {
                     }
                     Ok(())
                 })?;
-                // Whoever waits for what is held hears that somebody is still there.
-                if events.had_comments() && out.is_empty() && !*over {
-                    out.push_str(":\n\n");
-                }
             }
         }
         Ok(out)
@@ -260,6 +256,11 @@ impl Stages {
             }
             events.iter().for_each(|event| say(wire, event, out));
             out.push_str("data: [DONE]\n\n");
+            return Ok(());
+        }
+        // Whoever waits for what is held hears that somebody is still there.
+        if data == COMMENT && wire != Wire::Ollama {
+            out.push_str(":\n\n");
             return Ok(());
         }
         if data.trim().is_empty() {

@@ -69,6 +69,23 @@ impl Places for Texts {
         is(event, "message_delta") || is(event, "message_stop") || signed && self::key(event, "").0 == key.0
     }
 
+    fn signature<'e>(&self, event: &'e Value) -> Option<(Key, &'e str)> {
+        let signature = event["delta"]["signature"].as_str()?;
+        is(&event["delta"], "signature_delta").then(|| (key(event, "thinking"), signature))
+    }
+
+    fn signed(&self, body: &Value) -> Vec<(String, String)> {
+        let blocks = body["content"].as_array().into_iter().flatten();
+        let signed = blocks.filter(|block| is(block, "thinking")).filter_map(|block| {
+            Some((block["signature"].as_str()?.to_owned(), block["thinking"].as_str()?.to_owned()))
+        });
+        signed.collect()
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
     fn alone(&self, _event: &Value, (index, _, name): &Key) -> Value {
         let kind = GROWING.iter().find(|known| known.1 == name).map_or("text", |known| known.0);
         let delta = json!({"type": format!("{kind}_delta"), name.as_str(): ""});

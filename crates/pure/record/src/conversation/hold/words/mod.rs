@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::judge::Judge;
+use super::judge::{Judge, Signed};
 use super::{Event, Stop};
 use crate::conversation::Wire;
+use crate::conversation::answer::MAX_ANSWER;
 use crate::conversation::shape::{MAX_BLOCKS, Malformed};
 use crate::segment::Hash;
 use window::Window;
@@ -44,9 +45,17 @@ trait Places {
     fn ends(&self, event: &Value, key: &Key) -> bool;
     /// An event that holds a piece of this text and nothing else, made of one that does.
     fn alone(&self, event: &Value, key: &Key) -> Value;
-    /// Whether texts are told once more when they are whole.
-    fn tells_twice(&self) -> bool {
+    /// Whether what was said counts once more: it is told again when it is whole, or signed.
+    fn keeps(&self) -> bool {
         false
+    }
+    /// The text that a signature in this event is for, and the signature.
+    fn signature<'e>(&self, _event: &'e Value) -> Option<(Key, &'e str)> {
+        None
+    }
+    /// The signed thoughts of an answer that came whole: each signature, and what it signs.
+    fn signed(&self, _body: &Value) -> Vec<(String, String)> {
+        Vec::new()
     }
     /// Puts what one such event holds into another. Gives whether they may be one.
     fn join(&self, _into: &mut Value, _other: &Value) -> bool {
@@ -64,14 +73,16 @@ pub(super) struct Texts {
     growing: BTreeMap<Key, Growing>,
     /// What went on of each text that ended, by a hash of all of it.
     told: BTreeMap<Hash, String>,
+    /// Bytes of words that came.
+    came: usize,
 }
 
 struct Growing {
     window: Window,
     /// An event that can hold what is left.
     alone: Value,
-    /// All that was said, and what went on, where it is told once more.
-    said: Sha256,
+    /// All that was said, and what went on, where that counts once more.
+    said: String,
     went: String,
 }
 
@@ -84,31 +95,46 @@ impl Texts {
             Wire::Gemini => Box::new(gemini::Texts),
             Wire::Ollama => Box::new(ollama::Texts),
         };
-        Texts { places, growing: BTreeMap::new(), told: BTreeMap::new() }
+        Texts { places, growing: BTreeMap::new(), told: BTreeMap::new(), came: 0 }
     }
 
     /// Takes one event, gives what goes on by now.
     pub(super) fn event(&mut self, mut event: Event, judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
         let mut changed = self.places.strip(&mut event.value);
         let mut here: Vec<Key> = Vec::new();
-        self.places.each(&mut event.value, &mut |place, text| match place {
-            Place::Piece(key) if !text.is_empty() && !here.contains(&key) => here.push(key),
-            _ => {}
+        let mut came = 0;
+        self.places.each(&mut event.value, &mut |place, text| {
+            came += text.len();
+            match place {
+                Place::Piece(key) if !text.is_empty() && !here.contains(&key) => here.push(key),
+                _ => {}
+            }
         });
+        self.came += came;
+        // What is told once more comes at most four times.
+        if self.came > 5 * MAX_ANSWER {
+            return Err(Malformed::LongAnswer.into());
+        }
         for key in &here {
             if !self.growing.contains_key(key) {
                 if self.growing.len() >= MAX_BLOCKS {
                     return Err(Malformed::TooMany.into());
                 }
                 let (window, alone) = (Window::default(), self.places.alone(&event.value, key));
-                let growing = Growing { window, alone, said: Sha256::new(), went: String::new() };
+                let growing = Growing { window, alone, said: String::new(), went: String::new() };
                 self.growing.insert(key.clone(), growing);
             }
         }
         self.leave(&event.value, &here, judge, out)?;
+        if let Some((key, signature)) = self.places.signature(&event.value)
+            && let Some(growing) = self.growing.get(&key).filter(|growing| growing.said != growing.went)
+        {
+            let (said, went) = (growing.said.clone(), growing.went.clone());
+            judge.signed(Signed { signature: signature.to_owned(), said, went });
+        }
         let mut stopped = Ok(());
         let ended: Vec<bool> = here.iter().map(|key| self.places.ends(&event.value, key)).collect();
-        let Texts { places, growing, told } = self;
+        let Texts { places, growing, told, .. } = self;
         places.each(&mut event.value, &mut |place, text| {
             if stopped.is_err() || text.is_empty() {
                 return;
@@ -118,7 +144,7 @@ impl Texts {
                 Place::Piece(key) => {
                     let at = here.iter().position(|other| *other == key);
                     match (growing.get_mut(&key), at.is_some_and(|at| ended[at])) {
-                        (Some(growing), ended) => growing.grow(text, ended, places.tells_twice(), judge),
+                        (Some(growing), ended) => growing.grow(text, (ended, places.keeps()), judge),
                         (None, _) => Ok(std::mem::take(text)),
                     }
                 }
@@ -182,7 +208,7 @@ impl Texts {
     /// An event with what is left of a text.
     fn rest(&mut self, key: &Key, judge: &mut dyn Judge) -> Result<Option<Value>, Stop> {
         let Some(growing) = self.growing.get_mut(key).filter(|growing| growing.window.waits()) else { return Ok(None) };
-        let mut rest = growing.grow("", true, self.places.tells_twice(), judge)?;
+        let mut rest = growing.grow("", (true, self.places.keeps()), judge)?;
         let mut alone = growing.alone.clone();
         self.places.each(&mut alone, &mut |place, text| match place {
             Place::Piece(other) if other == *key => *text = std::mem::take(&mut rest),
@@ -195,13 +221,10 @@ impl Texts {
     }
 
     fn end(&mut self, key: &Key) {
-        if let (true, Some(growing)) = (self.places.tells_twice(), self.growing.get_mut(key)) {
-            // More of the same name would be another text: all that is told of one is told by then.
-            let said = std::mem::take(&mut growing.said).finalize().into();
-            let went = std::mem::take(&mut growing.went);
-            if self.told.len() < MAX_BLOCKS {
-                self.told.entry(said).or_insert(went);
-            }
+        if let (true, Some(growing)) = (self.places.keeps(), self.growing.get_mut(key))
+            && self.told.len() < MAX_BLOCKS
+        {
+            self.told.entry(Sha256::digest(&growing.said).into()).or_insert_with(|| growing.went.clone());
         }
     }
 
@@ -209,6 +232,7 @@ impl Texts {
     pub(super) fn body(&mut self, body: &mut Value, judge: &mut dyn Judge) -> Result<bool, Stop> {
         let Texts { places, told, .. } = self;
         let (mut changed, mut stopped) = (places.strip(body), Ok(()));
+        let signed = places.signed(body);
         places.body(body, &mut |_, text| {
             if stopped.is_err() || text.is_empty() {
                 return;
@@ -221,15 +245,20 @@ impl Texts {
                 Err(why) => stopped = Err(why),
             }
         });
-        stopped.map(|()| changed)
+        stopped?;
+        let went = places.signed(body).into_iter().map(|(_, went)| went);
+        for ((signature, said), went) in signed.into_iter().zip(went).filter(|((_, said), went)| said != went) {
+            judge.signed(Signed { signature, said, went });
+        }
+        Ok(changed)
     }
 }
 
 impl Growing {
-    fn grow(&mut self, more: &str, ended: bool, twice: bool, judge: &mut dyn Judge) -> Result<String, Stop> {
+    fn grow(&mut self, more: &str, (ended, keeps): (bool, bool), judge: &mut dyn Judge) -> Result<String, Stop> {
         let went = self.window.push(more, ended, judge)?;
-        if twice {
-            self.said.update(more);
+        if keeps {
+            self.said.push_str(more);
             self.went.push_str(&went);
         }
         Ok(went)

@@ -88,7 +88,7 @@ impl Places for Texts {
         alone
     }
 
-    fn tells_twice(&self) -> bool {
+    fn keeps(&self) -> bool {
         true
     }
 
