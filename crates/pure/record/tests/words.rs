@@ -261,7 +261,7 @@ fn a_signed_thought_that_is_changed_is_told_of() {
     for (streams, text) in told(&thought) {
         let mut judge = finds();
         let out = through(Wire::Messages, streams, text.as_bytes().chunks(7), &mut judge).expect("judged");
-        assert_eq!(judge.signed, [signed.clone()], "{out}");
+        assert_eq!(judge.signed, std::slice::from_ref(&signed), "{out}");
         assert!(out.contains("\"sealed\""), "{out}");
     }
     for (streams, text) in told("I know nothing") {
