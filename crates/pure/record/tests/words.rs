@@ -448,6 +448,33 @@ fn words_are_found_wherever_a_wire_has_them() {
     }
 }
 
+/// Parts that a reader takes for one text are judged as one, also where they end in the same event.
+#[test]
+fn a_secret_in_two_parts_of_one_event_is_found() {
+    let (one, two) = SECRET.split_at(7);
+    let part = |text: &str| json!({"text": text});
+    let candidate =
+        |stop: Value| json!({"candidates": [{"content": {"parts": [part(one), part(two)]}, "finishReason": stop}]});
+    let typed = |text: &str| json!({"type": "text", "text": text});
+    let content = json!([typed(one), typed(two)]);
+    for (wire, streams, value) in [
+        (Wire::Gemini, true, candidate("STOP".into())),
+        (Wire::Gemini, true, candidate(Value::Null)),
+        (Wire::Gemini, false, candidate("STOP".into())),
+        (Wire::Gemini, false, json!([candidate(Value::Null), candidate("STOP".into())])),
+        (Wire::Chat, true, json!({"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": "stop"}]})),
+        (
+            Wire::Chat,
+            false,
+            json!({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": "stop"}]}),
+        ),
+    ] {
+        let text = if streams { event(&value) } else { value.to_string() };
+        let out = through(wire, streams, std::iter::once(text.as_bytes()), &mut finds()).expect("judged");
+        assert!(!out.contains("hunter") && out.contains(MARK), "{wire:?} {streams}: {out}");
+    }
+}
+
 #[test]
 fn what_waits_has_an_end() {
     let mut judge = Finds { waits: None, ..Finds::default() };

@@ -24,9 +24,9 @@ impl Places for Texts {
     }
 
     fn body(&self, body: &mut Value, at: &mut Visit<'_>) {
-        for (_, choice) in choices(body) {
+        for (index, choice) in choices(body) {
             if let Some(message) = choice.get_mut("message") {
-                super::at_once(message, at);
+                leaves(message, "", &mut |path, text| at(Place::Piece((index, 0, path.to_owned())), text));
             }
         }
     }

@@ -42,17 +42,11 @@ impl Places for Texts {
         });
     }
 
+    /// Parts that follow one another are read as one text here, too.
     fn body(&self, body: &mut Value, at: &mut Visit<'_>) {
-        let mut whole = |chunk: &mut Value| {
-            visit(chunk, &mut |_, part| match kind(part) {
-                Some(_) => text(part, "text").into_iter().for_each(|text| at(Place::Whole, text)),
-                None if is_call(part) => {}
-                None => at_once(part, at),
-            });
-        };
         match body {
-            Value::Array(chunks) => chunks.iter_mut().for_each(whole),
-            one => whole(one),
+            Value::Array(chunks) => chunks.iter_mut().for_each(|chunk| self.each(chunk, at)),
+            one => self.each(one, at),
         }
     }
 

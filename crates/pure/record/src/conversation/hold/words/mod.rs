@@ -35,6 +35,9 @@ enum Place {
 
 type Visit<'v> = dyn FnMut(Place, &mut String) + 'v;
 
+/// Visits an event, or an answer that came whole.
+type Reach = fn(&dyn Places, &mut Value, &mut Visit<'_>);
+
 /// Where one wire has words.
 trait Places {
     /// Visits each text of an event.
@@ -100,13 +103,43 @@ impl Texts {
 
     /// Takes one event, gives what goes on by now.
     pub(super) fn event(&mut self, mut event: Event, judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
-        let mut changed = self.places.strip(&mut event.value);
-        let mut here: Vec<Key> = Vec::new();
-        let mut came = 0;
-        self.places.each(&mut event.value, &mut |place, text| {
+        let each: Reach = |places, value, at| places.each(value, at);
+        let stripped = self.places.strip(&mut event.value);
+        let here = self.meet(&mut event.value, each)?;
+        self.leave(&event.value, &here, judge, out)?;
+        self.sign(&event.value, judge);
+        let ended: Vec<Key> = here.keys().filter(|key| self.places.ends(&event.value, key)).cloned().collect();
+        let changed = self.grow(&mut event.value, each, (here, &ended), judge)?;
+        ended.iter().for_each(|key| self.end(key));
+        if stripped || changed {
+            event.change();
+        }
+        out.push(event);
+        Ok(())
+    }
+
+    /// Changes an answer that came whole. Tells whether it did.
+    pub(super) fn body(&mut self, body: &mut Value, judge: &mut dyn Judge) -> Result<bool, Stop> {
+        let each: Reach = |places, value, at| places.body(value, at);
+        let stripped = self.places.strip(body);
+        let signed = self.places.signed(body);
+        let here = self.meet(body, each)?;
+        let ended: Vec<Key> = here.keys().cloned().collect();
+        let changed = self.grow(body, each, (here, &ended), judge)?;
+        let went = self.places.signed(body).into_iter().map(|(_, went)| went);
+        for ((signature, said), went) in signed.into_iter().zip(went).filter(|((_, said), went)| said != went) {
+            judge.signed(Signed { signature, said, went });
+        }
+        Ok(stripped || changed)
+    }
+
+    /// The texts that grow here, and how many pieces of each there are.
+    fn meet(&mut self, value: &mut Value, each: Reach) -> Result<BTreeMap<Key, usize>, Stop> {
+        let (mut here, mut came) = (BTreeMap::new(), 0);
+        each(self.places.as_ref(), value, &mut |place, text| {
             came += text.len();
             match place {
-                Place::Piece(key) if !text.is_empty() && !here.contains(&key) => here.push(key),
+                Place::Piece(key) if !text.is_empty() => *here.entry(key).or_insert(0) += 1,
                 _ => {}
             }
         });
@@ -115,37 +148,41 @@ impl Texts {
         if self.came > 5 * MAX_ANSWER {
             return Err(Malformed::LongAnswer.into());
         }
-        for key in &here {
-            if !self.growing.contains_key(key) {
-                if self.growing.len() >= MAX_BLOCKS {
-                    return Err(Malformed::TooMany.into());
-                }
-                let (window, alone) = (Window::default(), self.places.alone(&event.value, key));
-                let growing = Growing { window, alone, said: String::new(), went: String::new() };
-                self.growing.insert(key.clone(), growing);
+        for key in here.keys().filter(|key| !self.growing.contains_key(key)).cloned().collect::<Vec<_>>() {
+            if self.growing.len() >= MAX_BLOCKS {
+                return Err(Malformed::TooMany.into());
             }
+            let (window, alone) = (Window::default(), self.places.alone(value, &key));
+            self.growing.insert(key, Growing { window, alone, said: String::new(), went: String::new() });
         }
-        self.leave(&event.value, &here, judge, out)?;
-        if let Some((key, signature)) = self.places.signature(&event.value)
-            && let Some(growing) = self.growing.get(&key).filter(|growing| growing.said != growing.went)
-        {
-            let (said, went) = (growing.said.clone(), growing.went.clone());
-            judge.signed(Signed { signature: signature.to_owned(), said, went });
-        }
-        let mut stopped = Ok(());
-        let ended: Vec<bool> = here.iter().map(|key| self.places.ends(&event.value, key)).collect();
+        Ok(here)
+    }
+
+    /// Puts what goes on in the place of what came. A text that ends does so with its last piece. Tells whether it changed.
+    fn grow(
+        &mut self,
+        value: &mut Value,
+        each: Reach,
+        (mut here, ended): (BTreeMap<Key, usize>, &[Key]),
+        judge: &mut dyn Judge,
+    ) -> Result<bool, Stop> {
+        let (mut changed, mut stopped) = (false, Ok(()));
         let Texts { places, growing, told, .. } = self;
-        places.each(&mut event.value, &mut |place, text| {
+        each(places.as_ref(), value, &mut |place, text| {
             if stopped.is_err() || text.is_empty() {
                 return;
             }
             let said = match place {
                 Place::Whole => whole(told, text, judge),
                 Place::Piece(key) => {
-                    let at = here.iter().position(|other| *other == key);
-                    match (growing.get_mut(&key), at.is_some_and(|at| ended[at])) {
-                        (Some(growing), ended) => growing.grow(text, (ended, places.keeps()), judge),
-                        (None, _) => Ok(std::mem::take(text)),
+                    let left = here.get_mut(&key).map_or(0, |left| {
+                        *left = left.saturating_sub(1);
+                        *left
+                    });
+                    let ends = left == 0 && ended.contains(&key);
+                    match growing.get_mut(&key) {
+                        Some(growing) => growing.grow(text, (ends, places.keeps()), judge),
+                        None => Err(Malformed::TooMany.into()),
                     }
                 }
             };
@@ -157,23 +194,30 @@ impl Texts {
                 Err(why) => stopped = Err(why),
             }
         });
-        stopped?;
-        for (key, _) in here.iter().zip(ended).filter(|(_, ended)| *ended) {
-            self.end(key);
+        stopped.map(|()| changed)
+    }
+
+    /// Tells of a thought that is signed here, if it went on in other words.
+    fn sign(&self, event: &Value, judge: &mut dyn Judge) {
+        let Some((key, signature)) = self.places.signature(event) else { return };
+        if let Some(Growing { said, went, .. }) = self.growing.get(&key).filter(|growing| growing.said != growing.went)
+        {
+            judge.signed(Signed { signature: signature.to_owned(), said: said.clone(), went: went.clone() });
         }
-        if changed {
-            event.change();
-        }
-        out.push(event);
-        Ok(())
     }
 
     /// What is left of texts that this event ends, or that another text of the same block follows, goes on before it.
-    fn leave(&mut self, event: &Value, here: &[Key], judge: &mut dyn Judge, out: &mut Vec<Event>) -> Result<(), Stop> {
+    fn leave(
+        &mut self,
+        event: &Value,
+        here: &BTreeMap<Key, usize>,
+        judge: &mut dyn Judge,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Stop> {
         let places = &self.places;
         let over = |key: &Key| {
-            let follows = here.iter().any(|other| other.0 == key.0);
-            !here.contains(key) && (follows || places.ends(event, key))
+            let follows = here.keys().any(|other| other.0 == key.0);
+            !here.contains_key(key) && (follows || places.ends(event, key))
         };
         let ended: Vec<Key> = self.growing.keys().filter(|key| over(key)).cloned().collect();
         self.flush(&ended, judge, out)
@@ -226,31 +270,6 @@ impl Texts {
         {
             self.told.entry(Sha256::digest(&growing.said).into()).or_insert_with(|| growing.went.clone());
         }
-    }
-
-    /// Changes an answer that came whole. Tells whether it did.
-    pub(super) fn body(&mut self, body: &mut Value, judge: &mut dyn Judge) -> Result<bool, Stop> {
-        let Texts { places, told, .. } = self;
-        let (mut changed, mut stopped) = (places.strip(body), Ok(()));
-        let signed = places.signed(body);
-        places.body(body, &mut |_, text| {
-            if stopped.is_err() || text.is_empty() {
-                return;
-            }
-            match whole(told, text, judge) {
-                Ok(said) => {
-                    changed |= said != *text;
-                    *text = said;
-                }
-                Err(why) => stopped = Err(why),
-            }
-        });
-        stopped?;
-        let went = places.signed(body).into_iter().map(|(_, went)| went);
-        for ((signature, said), went) in signed.into_iter().zip(went).filter(|((_, said), went)| said != went) {
-            judge.signed(Signed { signature, said, went });
-        }
-        Ok(changed)
     }
 }
 
