@@ -301,6 +301,24 @@ proptest! {
     }
 }
 
+/// A call that began and never ends takes nothing else with it when its response ends.
+#[test]
+fn what_did_not_end_goes_on_in_no_part_and_the_rest_does() {
+    let event = |value: Value| format!("data: {value}\n\n");
+    let call = json!({"type": "function_call", "call_id": "c", "name": "leak", "arguments": ""});
+    let text = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "words"}]});
+    let stream = [
+        event(json!({"type": "response.output_item.added", "output_index": 0, "item": call})),
+        event(json!({"type": "response.function_call_arguments.delta", "output_index": 0, "delta": "{}"})),
+        event(json!({"type": "response.output_item.done", "output_index": 1, "item": text})),
+        event(json!({"type": "response.completed", "response": {"status": "completed", "output": [text]}})),
+    ];
+    let (out, judged) =
+        through(Wire::Responses, true, stream.iter().map(|event| event.as_bytes()), |_| Ruling::Pass).expect("passed");
+    let after = read(Wire::Responses, true, &out);
+    assert!(after.whole && says(&after, "words") && judged.is_empty() && !out.contains("leak"), "{out}");
+}
+
 /// A program that waits for a call hears that somebody is still there.
 #[test]
 fn pings_and_comments_go_on_while_a_call_is_held() {

@@ -22,7 +22,7 @@ use super::answer::{MAX_ANSWER, MAX_BODY};
 use super::block::Block;
 use super::bounded::json as parse;
 use super::events::{COMMENT, Events, Framing};
-use super::shape::{Blocks, Malformed};
+use super::shape::{Blocks, Malformed, count};
 use super::{Speaker, Wire};
 pub use judge::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
 use words::Texts;
@@ -90,6 +90,13 @@ impl Held {
             self.open.remove(&index);
         }
         if self.open.is_empty() { Step::Over(self.end()) } else { Step::Waits }
+    }
+
+    /// All that waits but for what belongs to calls that did not end.
+    fn ended(&mut self) -> Vec<Event> {
+        let open = std::mem::take(&mut self.open);
+        let ended = |event: &Event| count(&event.value, "output_index").is_none_or(|index| !open.contains(&index));
+        self.end().into_iter().filter(ended).collect()
     }
 
     /// All that waits: nothing goes on with it.
