@@ -78,8 +78,14 @@ fuzz_target!(|data: &[u8]| {
     let calls_with = |step: usize, ruling: Ruling| through(wire, streams, bytes, step, &mut All(ruling));
     let passed = calls_with(usize::MAX, Ruling::Pass);
     assert_eq!(calls_with(step, Ruling::Pass), passed);
-    if let (Ok(before), Ok(out)) = (heard(wire, streams, bytes), &passed) {
-        let after = heard(wire, streams, out.as_bytes()).expect("what passed is read");
+    // An item of responses may be told again, and the first one be odd: without a second that does not end, it is read.
+    let read = |out: &String| match heard(wire, streams, out.as_bytes()) {
+        Err(_) if wire == Wire::Responses => None,
+        after => Some(after.expect("what passed is read")),
+    };
+    if let (Ok(before), Ok(out)) = (heard(wire, streams, bytes), &passed)
+        && let Some(after) = read(out)
+    {
         // A call that is never ended is never passed, nor what comes behind its beginning, wherever that stands in the end.
         let lacks = calls(&after) < calls(&before);
         assert!(!before.whole || before.blocks == after.blocks || lacks, "{out}");
