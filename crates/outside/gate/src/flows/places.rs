@@ -146,6 +146,43 @@ mod tests {
         assert_eq!(flows().places(SECRET.as_bytes(), Sink::Network), Ok(vec![]));
     }
 
+    /// Texts of many kinds of parts, in an order that a number makes: what is left holds none of it, and words stay.
+    #[test]
+    fn what_is_left_holds_nothing_more() {
+        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02X} ")).collect();
+        let percent: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let backwards: String = NOTE.chars().rev().collect();
+        let forms = [SECRET, &NOTE[10..70], &hex, &percent, &backwards, "aHVudGVyMi1odW50ZXIy", "HUNTER2-hunter2"];
+        let mut state = 11_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        for round in 0..60 {
+            let (mut text, mut words, mut kept) = (String::new(), 0, String::new());
+            for _ in 0..1 + next(12) {
+                for _ in 0..next(20) {
+                    words += 1;
+                    text += &format!("word {words}, ");
+                }
+                text += &format!("({}) ", forms[next(forms.len())]);
+            }
+            let flows = flows();
+            let mut parts = flows.places(text.as_bytes(), Sink::Human).expect("looked into");
+            parts.sort_by_key(|(place, _)| place.start);
+            let mut at = 0;
+            for (place, _) in parts {
+                kept += &text[at..place.start.max(at)];
+                kept += "[]";
+                at = place.end.max(at);
+            }
+            kept += &text[at..];
+            assert_eq!(flows.places(kept.as_bytes(), Sink::Human), Ok(vec![]), "{round}: {text}");
+            let stays = (1..=words).filter(|word| kept.contains(&format!("word {word},"))).count();
+            assert!(stays * 10 >= words * 9, "{round}: {stays} of {words}: {kept}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_looked_into_is_a_part_by_itself() {
         let mut state = 7_u64;
