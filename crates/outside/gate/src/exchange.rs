@@ -137,7 +137,9 @@ impl Exchange {
         look: &mut Look<'_>,
     ) -> Result<Left, Broken> {
         let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
-        let mut reply = Reply::new(head.starts_with(b"HEAD "), look.reads());
+        let bare = head.starts_with(b"HEAD ");
+        look.answers_head(bare);
+        let mut reply = Reply::new(bare, look.reads());
         let mut left = body::Left::new(body);
         // Not what was read from the program, but what reached the server: an answer may come before either is whole.
         let whole = Cell::new(false);

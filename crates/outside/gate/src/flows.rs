@@ -1,6 +1,8 @@
 //! What may not leave: labelled text is looked for in what a request says, whatever it is wrapped in, before the request
 //! goes out. What cannot be looked into is held back where something labelled might be in it.
 
+mod places;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
@@ -118,9 +120,9 @@ impl Flows {
         self.active.get()
     }
 
-    /// Whether a rule is about what models put into calls of tools.
-    pub(crate) fn guards_calls(&self) -> bool {
-        self.active.get() && self.rules.borrow().iter().any(|rule| rule.to == Some(Sink::Tool))
+    /// Whether a rule is about what goes there, by its name.
+    pub(crate) fn guards(&self, sink: Sink) -> bool {
+        self.active.get() && self.rules.borrow().iter().any(|rule| rule.to == Some(sink))
     }
 
     /// Labels what a conversation's system prompt says.
@@ -168,6 +170,13 @@ impl Flows {
             Some(_) => window.keep_end(&scan, &fresh),
         }
         stopped
+    }
+
+    /// The first of what was found that may not flow there.
+    fn refused<'f>(&self, found: &'f [Found], sink: Sink) -> Option<&'f Found> {
+        let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
+        let label = |found: &Found| labels.get(usize::from(found.label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
+        found.iter().find(|found| rules.iter().any(|rule| rule.refuses(label(found), sink)))
     }
 
     fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {

@@ -20,6 +20,7 @@ pub mod forward;
 pub mod generation;
 pub mod head;
 pub mod http2;
+mod judges;
 pub mod lease;
 pub mod ledger;
 pub mod lend;

@@ -4,10 +4,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use policy::{AnswerHead, Unfit};
+
 use crate::collect::Heard;
 use crate::http2::answer::Unsayable;
+use crate::judges::Judges;
 use crate::reply::{MAX_HEAD, Part, status};
-use crate::veil::Veil;
 
 /// Why an answer does not go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +22,8 @@ pub(crate) enum Unread {
     Odd,
     #[error("what the model answers cannot be read: {0}")]
     Answer(String),
+    #[error("{0}")]
+    Unfit(#[from] Unfit),
     #[error("{0}")]
     Unsayable(#[from] Unsayable),
     #[error("more is answered at once than is read")]
@@ -57,7 +61,7 @@ pub(crate) trait Turns {
     fn pass(
         &mut self,
         carried: &[u8],
-        veil: Option<&mut Veil>,
+        judges: &mut Judges,
         hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
         end: bool,
     ) -> Result<Vec<u8>, Unread>;
@@ -71,7 +75,8 @@ pub(crate) trait Turns {
 /// What looks at one answer.
 #[derive(Default)]
 pub(crate) struct Look<'l> {
-    veil: Option<Veil>,
+    /// What is asked before any of it goes on.
+    judges: Judges,
     listener: Option<&'l mut dyn Listen>,
     /// Gives it in another form.
     turn: Option<&'l mut dyn Turns>,
@@ -81,6 +86,8 @@ pub(crate) struct Look<'l> {
     before: Vec<u8>,
     parts: Vec<(Part, Range<usize>)>,
     headed: bool,
+    /// It answers HEAD.
+    bare: bool,
     /// The program's connection ends after it, which the server may not know.
     last: bool,
 }
@@ -89,17 +96,17 @@ pub(crate) struct Look<'l> {
 const ENDS: &[u8] = b"Connection: close\r\n\r\n";
 
 impl<'l> Look<'l> {
-    pub(crate) fn new(veil: Option<Veil>, listener: Option<&'l mut dyn Listen>) -> Look<'l> {
-        Look { veil, listener, ..Look::default() }
+    pub(crate) fn new(judges: Judges, listener: Option<&'l mut dyn Listen>) -> Look<'l> {
+        Look { judges, listener, ..Look::default() }
     }
 
     /// The same for an answer that may have to be turned into another wire.
     pub(crate) fn turning(
-        veil: Option<Veil>,
+        judges: Judges,
         listener: Option<&'l mut dyn Listen>,
         turn: Option<&'l mut dyn Turns>,
     ) -> Look<'l> {
-        Look { turn, ..Look::new(veil, listener) }
+        Look { turn, ..Look::new(judges, listener) }
     }
 
     /// The same within a room that all share.
@@ -112,9 +119,14 @@ impl<'l> Look<'l> {
         Look { last, ..self }
     }
 
+    /// It answers HEAD, so that no body follows whatever it says.
+    pub(crate) const fn answers_head(&mut self, bare: bool) {
+        self.bare = bare;
+    }
+
     /// Whether something is looked for in what the answer carries.
-    pub(crate) const fn reads(&self) -> bool {
-        self.veil.is_some() || self.listener.is_some() || self.turn.is_some()
+    pub(crate) fn reads(&self) -> bool {
+        self.judges.reads() || self.listener.is_some() || self.turn.is_some()
     }
 
     /// Whether the head of the answer itself was whole. Interim ones are none.
@@ -133,8 +145,8 @@ impl<'l> Look<'l> {
     }
 
     /// How many secrets came back.
-    pub(crate) fn found(&self) -> u64 {
-        self.veil.as_ref().map_or(0, |veil| veil.found)
+    pub(crate) fn found(&mut self) -> u64 {
+        self.judges.masked()
     }
 
     /// Takes a piece of the answer, gives what goes on.
@@ -148,6 +160,7 @@ impl<'l> Look<'l> {
         end: bool,
     ) -> Result<Cow<'b, [u8]>, Unread> {
         if self.headed && !self.reads() {
+            self.count(parts)?;
             return Ok(Cow::Borrowed(bytes));
         }
         let from = self.before.len();
@@ -164,17 +177,29 @@ impl<'l> Look<'l> {
         if self.room.as_mut().is_some_and(|room| !room.take(carried)) {
             return Err(Unread::Much);
         }
+        self.count(&parts)?;
         if self.turn.is_some() {
             return self.turned(&bytes, &parts, end).map(Cow::Owned);
         }
         if self.reads() {
             self.hear(&bytes, &parts)?;
         }
-        match &mut self.veil {
-            Some(veil) => out.extend(veil.pass(&bytes, &parts, end)),
-            None => out.extend(bytes),
+        match self.judges.reads() {
+            true => out.extend(self.judges.pass(&bytes, &parts, end)?),
+            false => out.extend(bytes),
         }
         Ok(Cow::Owned(out))
+    }
+
+    /// Tells how much came. Where that cannot be told, nothing can be judged.
+    fn count(&mut self, parts: &[(Part, Range<usize>)]) -> Result<(), Unread> {
+        if self.judges.is_empty() {
+            return Ok(());
+        }
+        if parts.iter().any(|(part, _)| *part == Part::Odd) {
+            return Err(Unread::Odd);
+        }
+        self.judges.comes(parts.iter().filter(|(part, _)| *part == Part::Body).map(|(_, range)| range.len()).sum())
     }
 
     fn hear(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)]) -> Result<(), Unread> {
@@ -190,14 +215,14 @@ impl<'l> Look<'l> {
 
     /// What the program gets instead.
     fn turned(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)], end: bool) -> Result<Vec<u8>, Unread> {
-        let Look { veil, listener, turn: Some(turn), .. } = self else { return Ok(Vec::new()) };
+        let Look { judges, listener, turn: Some(turn), .. } = self else { return Ok(Vec::new()) };
         if parts.iter().any(|(part, _)| *part == Part::Odd) {
             return Err(Unread::Odd);
         }
         let body = parts.iter().filter(|(part, _)| *part == Part::Body);
         let carried: Vec<u8> = body.flat_map(|(_, range)| &bytes[range.clone()]).copied().collect();
         let mut hear = |said: &[u8]| listener.as_mut().map_or(Ok(()), |listener| listener.hear(said));
-        turn.pass(&carried, veil.as_mut(), &mut hear, end)
+        turn.pass(&carried, judges, &mut hear, end)
     }
 
     /// Takes the first head, if it is whole. An interim one goes on by itself, since a program may wait for it; where
@@ -214,6 +239,9 @@ impl<'l> Look<'l> {
                 return Err(Unread::Coded);
             }
             let kind = value(head, "content-type").unwrap_or_default();
+            if !self.judges.is_empty() {
+                self.judges.begin(&of(head, status, self.bare))?;
+            }
             if let (Some(room), true) = (&mut self.room, kind.contains("event-stream") || kind.contains("ndjson")) {
                 room.streams();
             }
@@ -252,6 +280,13 @@ impl<'l> Look<'l> {
 /// Whether a line of a head has this name, in lower case.
 fn is_named(line: &[u8], name: &[u8]) -> bool {
     line.split(|byte| *byte == b':').next().is_some_and(|said| said.trim_ascii().eq_ignore_ascii_case(name))
+}
+
+/// What the head of an answer says of its body.
+fn of(head: &[u8], status: u16, bare: bool) -> AnswerHead {
+    let length = value(head, "content-length").and_then(|length| length.parse().ok());
+    let has_body = !bare && !matches!(status, 204 | 304) && length != Some(0);
+    AnswerHead { has_body, kind: value(head, "content-type"), length, coded: is_coded(head) }
 }
 
 fn is_coded(head: &[u8]) -> bool {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
 
-use policy::{Conjunction, Permit, RuleId};
+use policy::{Answers, Conjunction, Permit, RuleId};
 
 use crate::asked::Asks;
 use crate::flood::{Flood, Rate};
@@ -30,12 +30,19 @@ pub struct Meter {
     budgets: Vec<RuleId>,
     /// Bytes of its body.
     body: Cell<Option<u64>>,
+    /// What may be answered.
+    answers: Option<Answers>,
 }
 
 impl Meter {
     /// Bytes that one body may have.
     pub(crate) const fn most(&self) -> Option<u64> {
         self.body.get()
+    }
+
+    /// What may be answered.
+    pub(crate) const fn answers(&self) -> Option<&Answers> {
+        self.answers.as_ref()
     }
 }
 
@@ -76,11 +83,11 @@ impl Meters {
     /// # Errors
     /// [`TooMuch`] where that is less than it wants to.
     pub fn admit(&self, permit: &Permit<'_>, asks: Option<&Asks>) -> Result<Option<Box<Meter>>, TooMuch> {
-        let mut bounds = permit.bounds().peekable();
-        if bounds.peek().is_none() {
+        let (mut bounds, answers) = (permit.bounds().peekable(), permit.answers());
+        if bounds.peek().is_none() && answers.is_none() {
             return Ok(None);
         }
-        let mut meter = Box::<Meter>::default();
+        let mut meter = Box::new(Meter { answers, ..Meter::default() });
         let mut used = self.used.borrow_mut();
         for (id, bounds) in bounds {
             let used = used.entry(id).or_insert_with(|| Used::new(&bounds, self.fresh));

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use policy::{Decision, Egress, Host, Permit, Request, decide, special, suggest_address};
+use policy::{Answers, Decision, Egress, Host, Permit, Request, decide, special, suggest_address};
 use record::{Cause, EventId, Known, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
@@ -19,6 +19,7 @@ use crate::dns::Answer;
 use crate::flood::Flood;
 use crate::flows::Flows;
 use crate::generation::Generation;
+use crate::judges::{Bounded, Judges};
 use crate::ledger::Ledger;
 use crate::lend::Loan;
 use crate::mcp::Servers;
@@ -28,6 +29,7 @@ use crate::naming::{NO_NAME, Naming};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
 use crate::upstream::Upstream;
+use crate::veil::Veil;
 
 /// What a decision and its connection need.
 #[derive(Debug)]
@@ -163,6 +165,19 @@ pub struct End {
     last: Cell<Option<EventId>>,
     /// The request that it broke off with.
     broke: Option<EventId>,
+}
+
+impl Leave {
+    /// What may be answered.
+    pub(crate) fn answers(&self) -> Option<&Answers> {
+        self.meter.as_ref().and_then(|meter| meter.answers())
+    }
+
+    /// What judges the answer: the bounds of its rules, and what looks for the secret that went with its request.
+    pub(crate) fn judges(&self) -> Judges {
+        let bounded = self.answers().cloned().map(Bounded::by);
+        Judges::default().and(bounded).and(self.loan.as_ref().map(|loan| Veil::new(loan.spellings())))
+    }
 }
 
 impl End {

@@ -22,7 +22,6 @@ use crate::outside::{Outside, Pool};
 use crate::passage::{Allowed, Asked, Closed, Leave, Passage, Passed, Why};
 use crate::stream::{Again, Outer};
 use crate::tls::{Authority, Refused, is_newer};
-use crate::veil::Veil;
 
 /// How long a head may take to come, and a handshake.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -265,10 +264,12 @@ impl<'a> Requests<'a> {
         if let Some(closed) = taken.whole.as_ref().and_then(|whole| self.passage.keeps(&asked, &whole.body)) {
             return refuse(inside, &closed).await.map(|()| None);
         }
-        let Leave { meter, loan, .. } = match self.let_out(&asked, course).await {
+        let leave = match self.let_out(&asked, course).await {
             Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };
+        let (judges, plain) = (leave.judges(), leave.answers().is_some_and(|answers| answers.size.is_some()));
+        let Leave { meter, loan, .. } = leave;
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();
         let (head, body, rest) = match taken.with(&asked, loan.as_deref(), self.passage.holds_credentials()) {
@@ -278,12 +279,14 @@ impl<'a> Requests<'a> {
                 return refuse(inside, &closed).await.map(|()| None);
             }
         };
+        // How long a compressed answer is, nobody could tell.
+        let head = if plain { head::edit(&head, &head::Edit { plain, ..head::Edit::default() }) } else { head };
         let Some(outside) = &mut course.outside else { return Ok(None) };
         let exchange = Exchange::new(self.idle);
         let now = self.passage.now();
         let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
-        let mut look = Look::new(loan.as_ref().map(|loan| Veil::new(loan.spellings())), None).last(last);
+        let mut look = Look::new(judges, None).last(last);
         // On the heap: a connection that waits would carry its space about.
         let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;
         self.came_back(outside, loan.as_deref(), look.found());

@@ -75,18 +75,42 @@ impl Passage {
         &self,
         asked: &Asked,
         model: EventId,
-        mut kind: Kind,
+        kind: Kind,
         (call, stopped): (&Block, Stopped),
     ) -> io::Result<EventId> {
-        let Stopped { rule, reason, evidence } = stopped;
         let because = Cause { id: model, known: Known::Observed };
         let said = self.ledger.borrow_mut().write_after([because], withheld(call))?;
+        let causes = [Cause { id: said, known: Known::Observed }, because];
+        self.take_out(asked, &causes, kind, ("a call of a tool was taken out of the answer", stopped))
+    }
+
+    /// Takes words out of a model's answer, or ends it for them, and records why; `kind` is the event, `what` says which.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) fn silence(
+        &self,
+        asked: &Asked,
+        model: EventId,
+        kind: Kind,
+        (what, stopped): (&str, Stopped),
+    ) -> io::Result<EventId> {
+        self.take_out(asked, &[Cause { id: model, known: Known::Observed }], kind, (what, stopped))
+    }
+
+    fn take_out(
+        &self,
+        asked: &Asked,
+        because: &[Cause],
+        mut kind: Kind,
+        (what, Stopped { rule, reason, evidence }): (&str, Stopped),
+    ) -> io::Result<EventId> {
         let mut causes: Vec<Cause> = asked.exec().into_iter().collect();
-        causes.extend([Cause { id: said, known: Known::Observed }, because]);
+        causes.extend(because);
         causes.extend(evidence.iter().filter_map(|one| self.carries(one)));
         if let Kind::Model { rule: by, reason: why, .. } = &mut kind {
             *by = rule.map(|rule| format!("flows: {rule}"));
-            *why = Some(format!("a call of a tool was taken out of the answer: {reason}"));
+            *why = Some(format!("{what}: {reason}"));
         }
         self.ledger.borrow_mut().write_after(causes, kind)
     }

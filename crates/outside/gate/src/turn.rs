@@ -5,9 +5,8 @@ use record::conversation::hold::{Judge, Sieve};
 use record::conversation::translate::{Answering, Told, Way, problem};
 use record::conversation::{Usage, Wire};
 
+use crate::judges::Judges;
 use crate::look::{Turns, Unread, value};
-use crate::reply::Part;
-use crate::veil::Veil;
 
 /// Bytes of a provider's own error that are read.
 const MAX_PROBLEM: usize = 1 << 20;
@@ -25,14 +24,49 @@ pub(crate) struct Takes {
 pub(crate) struct Turn<'j> {
     /// Into which other wire.
     other: Option<(Way, Told)>,
-    /// What judges its calls, in the program's wire.
+    /// What judges it, in the program's wire.
     judge: Option<(Wire, &'j mut dyn Judge)>,
     sieve: Option<Sieve>,
     frame: Frame,
     status: u16,
     /// When to ask again, in seconds.
     wait: Option<u64>,
+    /// Lines of the provider's head that mean something to a program.
+    kept: Vec<String>,
     state: State,
+}
+
+/// Headers of providers that say which request it was, and how much may be asked.
+const USEFUL: [&str; 8] = [
+    "request-id",
+    "x-request-id",
+    "retry-after-ms",
+    "x-should-retry",
+    "openai-processing-ms",
+    "openai-version",
+    "openai-model",
+    "cf-ray",
+];
+/// The same by how they begin.
+const BEGIN: [&str; 4] = ["anthropic-ratelimit-", "x-ratelimit-", "ratelimit-", "x-codex-"];
+/// Most of them, and bytes of one.
+const MOST: (usize, usize) = (48, 512);
+
+/// Lines of a head that a program makes use of, each once.
+fn useful(head: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(head);
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for (name, value) in text.split("\r\n").skip(1).filter_map(|line| line.split_once(':')) {
+        let name = name.to_ascii_lowercase();
+        let known = USEFUL.contains(&name.as_str()) || BEGIN.iter().any(|begin| name.starts_with(begin));
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if known && plain && name.len() + value.len() <= MOST.1 && kept.iter().all(|(other, _)| *other != name) {
+            kept.push((name, value.trim().to_owned()));
+        }
+    }
+    kept.truncate(MOST.0);
+    kept.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
 enum State {
@@ -46,7 +80,16 @@ enum State {
 
 impl<'j> Turn<'j> {
     pub(crate) fn new(other: Option<(Way, Told)>, judge: Option<(Wire, &'j mut dyn Judge)>, takes: Takes) -> Turn<'j> {
-        Turn { other, judge, sieve: None, frame: Frame::new(takes), status: 0, wait: None, state: State::Before }
+        Turn {
+            other,
+            judge,
+            sieve: None,
+            frame: Frame::new(takes),
+            status: 0,
+            wait: None,
+            kept: Vec::new(),
+            state: State::Before,
+        }
     }
 
     /// What it cost, whether or not the program is told.
@@ -114,12 +157,14 @@ impl<'j> Turn<'j> {
         if !end && said.is_empty() {
             return Vec::new();
         }
-        let lines = vec![
-            format!("HTTP/1.1 {} {}", self.status, if self.status < 300 { "OK" } else { "Error" }),
-            format!("Content-Type: {}", self.kind()),
-        ];
-        let wait = self.wait.map(|seconds| format!("Retry-After: {seconds}"));
-        self.frame.put(|| lines.into_iter().chain(wait).collect(), said, end)
+        let (status, kind, wait, kept) = (self.status, self.kind(), self.wait, &mut self.kept);
+        let lines = || {
+            let first = format!("HTTP/1.1 {status} {}", if status < 300 { "OK" } else { "Error" });
+            let wait = wait.map(|seconds| format!("Retry-After: {seconds}"));
+            let lines = [first, format!("Content-Type: {kind}")].into_iter().chain(wait);
+            lines.chain(std::mem::take(kept)).collect()
+        };
+        self.frame.put(lines, said, end)
     }
 }
 
@@ -136,22 +181,22 @@ impl Turns for Turn<'_> {
             (_, Some((way, told))) if streams => State::Stream(Answering::new(way, true, told)),
             (_, Some((way, told))) => State::Whole(Answering::new(way, false, told)),
         };
-        self.sieve = self.judge.as_ref().map(|(wire, _)| Sieve::new(*wire, streams));
+        self.sieve = self.judge.as_ref().map(|(wire, judge)| Sieve::new(*wire, streams, judge.wants()));
+        // Those of another wire mean nothing in the program's.
+        self.kept = if self.other.is_none() { useful(head) } else { Vec::new() };
         Ok((self.status, self.kind()))
     }
 
     fn pass(
         &mut self,
         carried: &[u8],
-        veil: Option<&mut Veil>,
+        judges: &mut Judges,
         hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
         end: bool,
     ) -> Result<Vec<u8>, Unread> {
         let said = self.turn(carried, end)?;
-        let said = match veil {
-            Some(veil) => veil.pass(&said, &[(Part::Body, 0..said.len())], end),
-            None => said,
-        };
+        let said = judges.plain(said, end)?;
+        self.kept.retain(|line| !judges.knows(line.as_bytes()));
         if !said.is_empty() {
             hear(&said)?;
         }

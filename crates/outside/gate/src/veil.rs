@@ -1,56 +1,32 @@
 //! Takes secrets out of an answer before the program has it. Each byte of one becomes a star, so that whatever the answer
 //! says of its length stays true. Held back is only what may be the beginning of one.
 
-use crate::reply::Part;
+use crate::judges::Judge;
+use crate::look::Unread;
 
-/// What is looked for, and what of an answer was not passed on yet.
+/// What is looked for.
 #[derive(Debug)]
 pub(crate) struct Veil {
     /// Longest first: where one holds another, all of it goes.
     secrets: Vec<Vec<u8>>,
-    held: Vec<u8>,
-    /// Which bytes of `held` are what the answer carries, in order; the others frame it.
-    carried: Vec<usize>,
     /// Secrets that were found.
-    pub(crate) found: u64,
+    found: u64,
 }
 
 impl Veil {
     pub(crate) fn new(mut secrets: Vec<Vec<u8>>) -> Veil {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Veil { secrets, held: Vec::new(), carried: Vec::new(), found: 0 }
+        Veil { secrets, found: 0 }
     }
 
-    /// Takes a piece of an answer and gives what may be passed on, all of it at the end.
-    pub(crate) fn pass(&mut self, bytes: &[u8], parts: &[(Part, std::ops::Range<usize>)], end: bool) -> Vec<u8> {
-        let from = self.held.len();
-        self.held.extend_from_slice(bytes);
-        self.carried.extend(parts.iter().flat_map(|(_, range)| range.clone()).map(|at| from + at));
-        let mut text: Vec<u8> = self.carried.iter().map(|at| self.held[*at]).collect();
-        self.blank(&mut text);
-        let keep = if end { 0 } else { self.begun(&text) };
-        let out = match keep {
-            0 => self.held.len(),
-            keep => self.carried[self.carried.len() - keep],
-        };
-        let passed: Vec<u8> = self.held.drain(..out).collect();
-        self.carried = self.carried.split_off(self.carried.len() - keep).iter().map(|at| at - out).collect();
-        passed
-    }
-
-    /// Whether a text holds one of them.
-    pub(crate) fn holds(&self, text: &[u8]) -> bool {
-        self.secrets.iter().any(|secret| find(text, secret).is_some())
-    }
-
-    fn blank(&mut self, text: &mut [u8]) {
+    /// Puts stars in the place of each.
+    pub(crate) fn blank(&mut self, text: &mut [u8]) {
         for secret in &self.secrets {
             let mut from = 0;
             while let Some(at) = find(&text[from..], secret) {
                 let start = from + at;
                 let masked = start..start + secret.len();
-                text[masked.clone()].fill(b'*');
-                self.carried[masked].iter().for_each(|place| self.held[*place] = b'*');
+                text[masked].fill(b'*');
                 self.found += 1;
                 from = start + secret.len();
             }
@@ -64,6 +40,25 @@ impl Veil {
             self.secrets.iter().any(|secret| secret.len() > length && text.ends_with(&secret[..length]))
         };
         (1..=longest).rev().find(|&length| begins(length)).unwrap_or(0)
+    }
+}
+
+impl Judge for Veil {
+    fn reads(&self) -> bool {
+        true
+    }
+
+    fn judge(&mut self, text: &mut [u8]) -> Result<usize, Unread> {
+        self.blank(text);
+        Ok(self.begun(text))
+    }
+
+    fn knows(&self, line: &[u8]) -> bool {
+        self.secrets.iter().any(|secret| find(line, secret).is_some())
+    }
+
+    fn masked(&mut self) -> u64 {
+        std::mem::take(&mut self.found)
     }
 }
 
@@ -82,18 +77,22 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Reply;
+    use crate::judges::Judges;
+    use crate::reply::{Part, Reply};
+
+    fn veiled(secret: &[u8]) -> Judges {
+        Judges::default().and(Some(Veil::new(vec![secret.to_vec()])))
+    }
 
     /// What a program gets of an answer that comes in pieces of this size.
     fn through(answer: &[u8], size: usize) -> (Vec<u8>, u64) {
-        let (mut reply, mut veil, mut out) =
-            (Reply::new(false, true), Veil::new(vec![b"s3cret-value".to_vec()]), Vec::new());
+        let (mut reply, mut veil, mut out) = (Reply::new(false, true), veiled(b"s3cret-value"), Vec::new());
         for piece in answer.chunks(size) {
             let mut parts = Vec::new();
             let taken = reply.take_with(piece, &mut |part, range| parts.push((part, range)));
-            out.extend(veil.pass(&piece[..taken], &parts, reply.is_whole()));
+            out.extend(veil.pass(&piece[..taken], &parts, reply.is_whole()).unwrap_or_default());
         }
-        (out, veil.found)
+        (out, veil.masked())
     }
 
     #[test]
@@ -115,10 +114,10 @@ mod tests {
 
     #[test]
     fn no_more_is_held_than_may_be_one() {
-        let mut veil = Veil::new(vec![b"s3cret-value".to_vec()]);
+        let mut veil = veiled(b"s3cret-value");
         let body = |bytes: &[u8]| [(Part::Body, 0..bytes.len())];
-        assert_eq!(veil.pass(b"abc s3cr", &body(b"abc s3cr"), false), b"abc ");
-        assert_eq!(veil.pass(b"x", &body(b"x"), false), b"s3crx");
-        assert_eq!(veil.pass(b"s3", &body(b"s3"), true), b"s3");
+        assert_eq!(veil.pass(b"abc s3cr", &body(b"abc s3cr"), false), Ok(b"abc ".to_vec()));
+        assert_eq!(veil.pass(b"x", &body(b"x"), false), Ok(b"s3crx".to_vec()));
+        assert_eq!(veil.pass(b"s3", &body(b"s3"), true), Ok(b"s3".to_vec()));
     }
 }

@@ -291,6 +291,27 @@ fn a_message_that_is_looked_at_has_a_bound() {
 }
 
 #[test]
+fn a_message_of_the_server_is_as_long_as_its_rule_allows() {
+    let scene = scene(false, move |_, policy| policy.network.allow[0].answers.size = Some(10));
+    let mut program = scene.open("/ws/echo");
+    for said in ["ten bytes.", "again ten."] {
+        program.say(&text(said));
+        assert_eq!(program.hear().unwrap().1, said.as_bytes());
+    }
+    // Over two frames it is one message, of which the first part may have gone on.
+    program.say(&[frame(1, b"ten bytes.", true), frame(0x80, b"!", true)].concat());
+    let (code, why) = loop {
+        match program.hear().unwrap() {
+            (0x88, payload) => break (payload[..2].to_vec(), String::from_utf8_lossy(&payload[2..]).into_owned()),
+            (_, payload) => assert!(!payload.contains(&b'!')),
+        }
+    };
+    assert_eq!(code, 1009_u16.to_be_bytes());
+    assert!(why.contains("longer than the 10 bytes") && why.contains("bastide why g"), "{why}");
+    assert!(scene.cell.wait_for("WebSocket closed").contains("a message of the server is longer"));
+}
+
+#[test]
 fn bounds_count_what_is_said() {
     let bounded = |bounds: Bounds| scene(false, move |_, policy| policy.network.allow[0].bounds = bounds);
     let scene = bounded(Bounds { body: Some(10), ..Bounds::default() });

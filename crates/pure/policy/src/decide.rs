@@ -11,8 +11,8 @@ pub use refusal::{Reason, Refusal};
 use crate::index::Index;
 use crate::mcp::Message;
 use crate::{
-    Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special, Tls,
-    special,
+    Answers, Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special,
+    Tls, special,
 };
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
@@ -31,6 +31,8 @@ pub(crate) struct Member {
     routes: bool,
     /// Whether any is about MCP.
     speaks: bool,
+    /// Whether any bounds answers.
+    answers: bool,
 }
 
 /// One connection out of the cell, or one request on it.
@@ -172,7 +174,8 @@ impl Member {
         let (reads, routes) = (policy.network.reads(), !policy.inference.routes.is_empty());
         let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
         let speaks = rules.any(|rule| rule.protocol == Protocol::Mcp);
-        Member { policy, allow, deny, reads, routes, speaks }
+        let answers = policy.network.allow.iter().any(|rule| rule.answers.is_some());
+        Member { policy, allow, deny, reads, routes, speaks, answers }
     }
 
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
@@ -400,6 +403,16 @@ impl Permit<'_> {
             let bounds = of.policy.network.allow[position].bounds;
             bounds.is_some().then_some((RuleId { member, position }, bounds))
         })
+    }
+
+    /// What the answer may be: what the allowing rules of all policies let in; none where no rule bounds it.
+    #[must_use]
+    pub fn answers(&self) -> Option<Answers> {
+        let bounds = self.conjunction.members().iter().filter(|of| of.answers).filter_map(|of| {
+            let rule = of.allowance(&self.egress, self.egress.host)?;
+            Some(&rule.answers).filter(|answers| answers.is_some())
+        });
+        bounds.fold(None, |all: Option<Answers>, one| Some(all.map_or_else(|| one.clone(), |all| all.and(one))))
     }
 
     /// Spends the permit on the addresses that the name resolved to. One bad address refuses all: an answer

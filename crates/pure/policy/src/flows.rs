@@ -188,10 +188,10 @@ impl Sink {
 }
 
 impl Sink {
-    /// Whether only a rule that names it means it: the model that is routed to is told what the agent reads, and calls of
-    /// tools are carried out inside, where their effects are judged.
+    /// Whether only a rule that names it means it: the model that is routed to is told what the agent reads, calls of tools
+    /// are carried out inside, where their effects are judged, and words wait where a rule is about people.
     const fn is_named(self) -> bool {
-        matches!(self, Sink::Inference | Sink::Tool)
+        matches!(self, Sink::Inference | Sink::Tool | Sink::Human)
     }
 }
 
@@ -269,6 +269,8 @@ mod tests {
             !all.refuses("secret:env", Sink::Tool) && flow("*", Some(Sink::Tool)).refuses("secret:env", Sink::Tool)
         );
         assert!(!flow("*", None).covers(&flow("*", Some(Sink::Tool))));
+        assert!(!all.refuses("secret:env", Sink::Human) && !flow("*", None).covers(&flow("*", Some(Sink::Human))));
+        assert!(flow("*", Some(Sink::Human)).refuses("secret:env", Sink::Human));
         assert!(!flow("system-prompt", Some(Sink::Network)).refuses("system-prompt", Sink::Tool));
         assert!(flow("*", None).covers(&all) && !all.covers(&flow("*", None)));
         assert!(!all.covers(&flow("secret:env", Some(Sink::Inference))) && all.covers(&flow("secret:env", None)));

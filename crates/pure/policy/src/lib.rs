@@ -3,6 +3,7 @@
 //! Only [`decide`] makes a [`Permit`], and only a permit can be pinned to addresses. Nothing here does I/O
 //! or resolves a name: the caller brings the addresses, and [`Permit::pin`] judges them.
 
+mod answers;
 mod bodies;
 mod cidr;
 mod credential;
@@ -34,6 +35,7 @@ mod shape;
 mod special;
 mod suggest;
 
+pub use answers::{AnswerHead, Answers, MediaError, MediaPattern, Unfit};
 pub use bodies::Bodies;
 pub use cidr::Cidr;
 pub use credential::{Credential, PLACEHOLDER, Position, is_credential_name};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern,
+    Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern,
     ProgramPattern, Target, ValuePattern, print,
 };
 
@@ -215,6 +215,9 @@ pub struct Rule {
     /// How much may be asked by an allow rule.
     #[serde(default)]
     pub bounds: Bounds,
+    /// What the answers to what it allows may be.
+    #[serde(default)]
+    pub answers: Answers,
     /// What becomes of TLS.
     #[serde(default)]
     pub tls: Tls,
@@ -328,6 +331,7 @@ impl Rule {
                 grant: BTreeSet::new(),
             },
             bounds: Bounds { body: None, rate: None, budget: None },
+            answers: Answers { size: None, types: None },
             tls: Tls::Read,
             credential: None,
             inference: false,
@@ -393,7 +397,8 @@ impl Rule {
         // A WebSocket is allowed by what names it, and by nothing else. So is what is said where MCP is spoken.
         let own = |rule: &Rule| (rule.protocol == Protocol::Websocket, rule.protocol == Protocol::Mcp);
         let kind = own(self) == own(other) && self.mcp.covers(&other.mcp);
-        methods && paths && fields && self.bounds.covers(&other.bounds) && same && unread && kind
+        let bounds = self.bounds.covers(&other.bounds) && self.answers.covers(&other.answers);
+        methods && paths && fields && bounds && same && unread && kind
     }
 }
 
@@ -409,7 +414,8 @@ impl fmt::Display for Rule {
             let quoted: Vec<String> = self.addresses.iter().map(|network| format!("\"{network}\"")).collect();
             write!(formatter, ", addresses: [{}]", quoted.join(", "))?;
         }
-        let said = self.is_about_requests() || self.bounds.is_some() || self.credential.is_some();
+        let bounds = self.bounds.is_some() || self.answers.is_some();
+        let said = self.is_about_requests() || bounds || self.credential.is_some();
         if self.protocol == Protocol::Tcp {
             formatter.write_str(", protocol: tcp")?;
         }
@@ -448,6 +454,9 @@ impl fmt::Display for Rule {
             if let Some(value) = value {
                 write!(formatter, ", {key}: {value}")?;
             }
+        }
+        if self.answers.is_some() {
+            write!(formatter, ", answers: {}", self.answers)?;
         }
         if let Some(credential) = &self.credential {
             write!(formatter, ", credential: {credential}")?;

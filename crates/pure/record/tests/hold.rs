@@ -4,7 +4,7 @@
 mod told;
 
 use proptest::prelude::*;
-use record::conversation::hold::{Judge, Ruling, Sieve};
+use record::conversation::hold::{Judge, Ruling, Sieve, Wants};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 use serde_json::{Value, json};
 use told::bytes;
@@ -40,7 +40,8 @@ fn through<'p>(
     pieces: impl Iterator<Item = &'p [u8]>,
     rule: impl Fn(&str) -> Ruling,
 ) -> Result<(String, Vec<String>), Malformed> {
-    let (mut sieve, mut judge, mut out) = (Sieve::new(wire, streams), By(rule, Vec::new()), String::new());
+    let (mut sieve, mut judge, mut out) =
+        (Sieve::new(wire, streams, Wants::CALLS), By(rule, Vec::new()), String::new());
     for piece in pieces {
         out += &sieve.push(piece, &mut judge)?;
     }
@@ -189,7 +190,8 @@ fn an_answer_that_is_refused_ends_with_an_error_and_has_no_call() {
 fn a_call_is_held_until_it_is_whole_and_what_is_before_it_is_not() {
     for (wire, name) in STREAMS {
         let stream = bytes(name);
-        let (mut sieve, mut judge, mut out) = (Sieve::new(wire, true), By(|_| Ruling::Pass, Vec::new()), String::new());
+        let (mut sieve, mut judge, mut out) =
+            (Sieve::new(wire, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new()), String::new());
         for (at, byte) in stream.iter().enumerate() {
             out += &sieve.push(&[*byte], &mut judge).expect("passed");
             // A call goes on only behind its judgement.
@@ -201,7 +203,7 @@ fn a_call_is_held_until_it_is_whole_and_what_is_before_it_is_not() {
         let text = String::from_utf8_lossy(&stream);
         let said = text.find("both").expect("words") + 4;
         let event = said + text[said..].find('\n').expect("an end") + 2;
-        let mut sieve = Sieve::new(wire, true);
+        let mut sieve = Sieve::new(wire, true, Wants::CALLS);
         let early = sieve.push(text[..event].as_bytes(), &mut judge).expect("passed");
         assert!(early.contains("both"), "{name}: {early}");
         // One that is cut off goes on in no part.
@@ -256,7 +258,7 @@ fn calls_are_found_wherever_a_wire_has_them() {
     let (out, judged) = taken(Wire::Responses, true, &event(custom));
     assert!(judged == ["patch x"] && out.contains(INSTEAD) && !out.contains("custom_tool_call"), "{out}");
     // Bounds hold: what is held has an end.
-    let mut sieve = Sieve::new(Wire::Messages, true);
+    let mut sieve = Sieve::new(Wire::Messages, true, Wants::CALLS);
     let mut judge = By(|_| Ruling::Pass, Vec::new());
     let start = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "1", "name": "x", "input": {}}});
     let more = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "x".repeat(1 << 20)}});
@@ -297,4 +299,37 @@ proptest! {
             }
         }
     }
+}
+
+/// A call that began and never ends takes nothing else with it when its response ends.
+#[test]
+fn what_did_not_end_goes_on_in_no_part_and_the_rest_does() {
+    let event = |value: Value| format!("data: {value}\n\n");
+    let call = json!({"type": "function_call", "call_id": "c", "name": "leak", "arguments": ""});
+    let text = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "words"}]});
+    let stream = [
+        event(json!({"type": "response.output_item.added", "output_index": 0, "item": call})),
+        event(json!({"type": "response.function_call_arguments.delta", "output_index": 0, "delta": "{}"})),
+        event(json!({"type": "response.output_item.done", "output_index": 1, "item": text})),
+        event(json!({"type": "response.completed", "response": {"status": "completed", "output": [text]}})),
+    ];
+    let (out, judged) =
+        through(Wire::Responses, true, stream.iter().map(|event| event.as_bytes()), |_| Ruling::Pass).expect("passed");
+    let after = read(Wire::Responses, true, &out);
+    assert!(after.whole && says(&after, "words") && judged.is_empty() && !out.contains("leak"), "{out}");
+}
+
+/// A program that waits for a call hears that somebody is still there.
+#[test]
+fn pings_and_comments_go_on_while_a_call_is_held() {
+    let (mut sieve, mut judge) = (Sieve::new(Wire::Messages, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new()));
+    let event = |value: Value| format!("data: {value}\n\n");
+    let call = json!({"type": "tool_use", "id": "c", "name": "read", "input": {}});
+    let start = event(json!({"type": "content_block_start", "index": 0, "content_block": call}));
+    assert_eq!(sieve.push(start.as_bytes(), &mut judge), Ok(String::new()));
+    let ping = sieve.push(event(json!({"type": "ping"})).as_bytes(), &mut judge).expect("a ping");
+    assert_eq!(ping, "event: ping\ndata: {\"type\":\"ping\"}\n\n");
+    assert_eq!(sieve.push(b": still here\n\n", &mut judge).as_deref(), Ok(":\n\n"));
+    let out = sieve.push(event(json!({"type": "content_block_stop", "index": 0})).as_bytes(), &mut judge);
+    assert!(out.expect("judged").contains("\"read\"") && judge.1 == ["read {}"]);
 }

@@ -11,6 +11,8 @@ pub(crate) struct Edit<'e> {
     pub(crate) length: Option<usize>,
     /// The answer may not be compressed.
     pub(crate) readable: bool,
+    /// The same, though it may be of a part alone.
+    pub(crate) plain: bool,
     /// Another target in the request line, and another host, with its port where that is not the usual one.
     pub(crate) to: Option<(&'e str, &'e str)>,
 }
@@ -32,7 +34,7 @@ pub(crate) fn edit(head: &[u8], change: &Edit<'_>) -> Vec<u8> {
     if let Some(length) = change.length {
         put(&mut out, "Content-Length", &length.to_string());
     }
-    if change.readable {
+    if change.readable || change.plain {
         put(&mut out, "Accept-Encoding", "identity");
     }
     if let Some((name, value)) = change.with {
@@ -73,6 +75,7 @@ impl Edit<'_> {
         let is = |other: &str| super::fields::same(&String::from_utf8_lossy(name), other);
         let framing = self.length.is_some() && ["content-length", "transfer-encoding", "expect"].into_iter().any(is);
         let coding = self.readable && ["accept-encoding", "range", "if-range"].into_iter().any(is);
+        let coding = coding || self.plain && is("accept-encoding");
         framing || coding || self.without.iter().copied().any(is)
     }
 }

@@ -19,7 +19,6 @@ use crate::models::{answer, is_old};
 use crate::passage::{Closed, Leave, Why};
 use crate::requests::{Course, Requests, Taken};
 use crate::turn::Takes;
-use crate::veil::Veil;
 
 impl<'a> Requests<'a> {
     /// Carries a request where MCP is spoken. Gives what has come of the next one, unless there can be none.
@@ -47,10 +46,12 @@ impl<'a> Requests<'a> {
         if let Some(closed) = passage.keeps(&asked, body) {
             return closed_to(inside, id.as_ref(), closed).await;
         }
-        let Leave { meter, loan, request } = match self.let_out(&asked, course).await {
+        let leave = match self.let_out(&asked, course).await {
             Ok(leave) => leave,
             Err(closed) => return closed_to(inside, id.as_ref(), closed).await,
         };
+        let judges = leave.judges();
+        let Leave { meter, loan, request } = leave;
         let takes = Takes { old: is_old(&taken.head), last };
         taken.head = head::edit(&taken.head, &Edit { readable: true, ..Edit::default() });
         // As long as the body is held, so is its room.
@@ -70,8 +71,7 @@ impl<'a> Requests<'a> {
         let listens = head.starts_with(b"GET ");
         let mut hearing = Hearing::new(judge, (id.clone(), listens), takes, self.room.heard());
         let (carried, found) = {
-            let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
-            let mut look = Look::turning(veil, None, Some(&mut hearing));
+            let mut look = Look::turning(judges, None, Some(&mut hearing));
             let said = Said { head: &head, body, rest, only: false };
             // On the heap: a connection that waits would carry its space about.
             let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;

@@ -8,9 +8,9 @@ use super::events::{Event, Events, MAX_EVENT, Piece, one_line};
 use super::heard::Judge;
 use super::refusal::error;
 use crate::collect::Heard;
+use crate::judges::Judges;
 use crate::look::{Turns, Unread, value};
 use crate::turn::{Frame, Takes};
-use crate::veil::Veil;
 
 /// Bytes of what comes with an answer that is none.
 const MAX_PROBLEM: usize = 64 << 10;
@@ -225,19 +225,14 @@ impl Turns for Hearing<'_> {
     fn pass(
         &mut self,
         carried: &[u8],
-        mut veil: Option<&mut Veil>,
+        judges: &mut Judges,
         _: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
         end: bool,
     ) -> Result<Vec<u8>, Unread> {
         let said = self.take(carried, end)?.into_bytes();
         let end = end || self.over;
-        let said = match &mut veil {
-            Some(veil) => veil.pass(&said, &[(crate::reply::Part::Body, 0..said.len())], end),
-            None => said,
-        };
-        if let Some(veil) = veil {
-            self.kept.retain(|line| !veil.holds(line.as_bytes()));
-        }
+        let said = judges.plain(said, end)?;
+        self.kept.retain(|line| !judges.knows(line.as_bytes()));
         let lines = self.lines();
         Ok(self.frame.put(|| lines, &said, end))
     }

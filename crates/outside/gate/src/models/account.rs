@@ -9,6 +9,7 @@ use record::conversation::{Block, Content, Conversation, History, Speaker, Stand
 use record::{Cause, Cost, EventId, Kind, Known};
 use sha2::{Digest, Sha256};
 
+use super::thoughts::Thoughts;
 use super::{Ended, Failure, Heard, Purse, Taken};
 use crate::ledger::Ledger;
 
@@ -33,6 +34,8 @@ pub struct Models {
     requests: Cell<u64>,
     /// What was spent.
     pub(super) purse: Purse,
+    /// What was signed, of thoughts that a program has in other words.
+    pub(super) thoughts: Thoughts,
     /// What the operator really said, [normal].
     attested: RefCell<HashSet<String>>,
 }

@@ -45,6 +45,9 @@ impl<'a> Requests<'a> {
             Err((wire, failure)) => return self.unasked(inside, asked, None, (wire, failure)).await,
         };
         let wire = Some(planned.endpoint.wire);
+        if wire == Some(Wire::Messages) {
+            passage.models.thoughts.restore(&mut planned.read);
+        }
         if planned.endpoint.kind == Kind::Probe {
             // Whether its vendor is there is nothing that a program needs to ask the vendor.
             return answer(inside, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;

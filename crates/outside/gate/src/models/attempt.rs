@@ -1,19 +1,20 @@
 //! One provider is asked: recorded, judged once more as it is sent, carried, and its answer heard. Where nothing of an answer
 //! reached the program, the next provider may be asked; never otherwise.
 
+use std::collections::HashMap;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy::provider::Kind;
 use policy::{Request, Sink};
 use record::conversation::Usage;
-use record::conversation::hold::Judge;
+use record::conversation::hold::{Judge, Wants};
 use record::conversation::translate::Told;
 use record::{Cause, EventId, Known, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
-use super::calls::Calls;
+use super::calls::Keeper;
 use super::plan::form;
 use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
 use crate::asked::{Asked, Asks};
@@ -24,7 +25,6 @@ use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
 use crate::requests::{Course, Requests};
 use crate::turn::{Takes, Turn};
-use crate::veil::Veil;
 
 /// One attempt to have a model asked.
 pub(super) struct Attempt<'x, 'p> {
@@ -79,7 +79,7 @@ impl<'a> Requests<'a> {
             return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
         }
         let outer = outer(asked, planned, &sent, model)?;
-        let Leave { meter, loan, .. } = match self.let_out(&outer, course).await {
+        let leave = match self.let_out(&outer, course).await {
             Ok(leave) => leave,
             Err(closed) => {
                 passage.models.settle(taken, Ended::Unserved);
@@ -90,11 +90,13 @@ impl<'a> Requests<'a> {
                 return unreached(inside, wire, &closed).await.map(Came::Over);
             }
         };
+        let judges = leave.judges();
+        let Leave { meter, loan, .. } = leave;
         let head = sent.head(&whole.head, planned);
-        let mut calls = passage.calls(asked, planned, &sent, model);
+        let mut keeper = passage.keeper(asked, planned, &sent, model);
         let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: now() }));
-        let mut turn = (other.is_some() || calls.is_some()).then(|| {
-            let judge = calls.as_mut().map(|calls| (form(planned.endpoint.wire), calls as &mut dyn Judge));
+        let mut turn = (other.is_some() || keeper.is_some()).then(|| {
+            let judge = keeper.as_mut().map(|keeper| (form(planned.endpoint.wire), keeper as &mut dyn Judge));
             Turn::new(other, judge, Takes { old: is_old(&whole.head), last: whole.last })
         });
         let mut body = sent.body;
@@ -116,9 +118,8 @@ impl<'a> Requests<'a> {
         let may = |bytes: usize, body: bool| meters.meters.take(meter.as_deref(), bytes, body);
         let mut hearing = Hearing::new(planned.endpoint, more);
         let (carried, found) = {
-            let veil = loan.as_ref().map(|loan| Veil::new(loan.spellings()));
             let turns = turn.as_mut().map(|turn| turn as &mut dyn Turns);
-            let look = Look::turning(veil, Some(&mut hearing), turns);
+            let look = Look::turning(judges, Some(&mut hearing), turns);
             let mut look = look.within(self.room.heard()).last(whole.last);
             let said = Said { head: &head, body: Body::Length(length), rest: body, only: false };
             let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
@@ -193,20 +194,21 @@ fn now() -> u64 {
 }
 
 impl crate::passage::Passage {
-    /// What judges the calls of an answer, where a flow rule is about them.
-    fn calls<'c>(
+    /// What judges an answer, where a flow rule is about calls or words.
+    fn keeper<'c>(
         &'c self,
         asked: &'c Asked,
         planned: &Planned<'_>,
         sent: &Sent<'_>,
         model: EventId,
-    ) -> Option<Calls<'c>> {
-        if planned.endpoint.kind != Kind::Inference || !self.flows.guards_calls() {
+    ) -> Option<Keeper<'c>> {
+        let wants = Wants { calls: self.flows.guards(Sink::Tool), words: self.flows.guards(Sink::Human) };
+        if planned.endpoint.kind != Kind::Inference || !(wants.calls || wants.words) {
             return None;
         }
         let whom = Some((planned, sent.provider, sent.asked.as_str()));
         let refused = self.model(asked, whom, Verdict::Refused, None);
-        Some(Calls { passage: self, asked, model, refused })
+        Some(Keeper { passage: self, asked, model, refused, wants, told: HashMap::new() })
     }
 
     /// Records that a provider gave no answer.

@@ -10,6 +10,7 @@ mod plan;
 mod purse;
 mod refusal;
 mod sent;
+mod thoughts;
 mod unique;
 
 pub use account::Models;

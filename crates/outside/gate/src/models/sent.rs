@@ -116,7 +116,17 @@ impl Sent<'_> {
                 without.push("connection");
                 let length = (planned.endpoint.method == "POST").then_some(self.body.len());
                 let with = planned.with.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-                edit(head, &Edit { without: &without, with, length, readable: true, to: Some((&self.target, &host)) })
+                edit(
+                    head,
+                    &Edit {
+                        without: &without,
+                        with,
+                        length,
+                        readable: true,
+                        plain: false,
+                        to: Some((&self.target, &host)),
+                    },
+                )
             }
         };
         match provider.login.and_then(Login::header) {

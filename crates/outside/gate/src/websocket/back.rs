@@ -4,9 +4,11 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::carry::{Ended, PROTOCOL, Socket};
+use super::carry::{Ended, POLICY, PROTOCOL, Socket, TOO_LONG};
 use super::frame::{Frames, Kind, Piece, Side, head, whole};
 use crate::exchange::Broken;
+use crate::judges::Judges;
+use crate::look::Unread;
 use crate::reply::Part;
 use crate::veil::Veil;
 
@@ -21,17 +23,18 @@ impl Socket<'_> {
         mut to: impl AsyncWrite + Unpin,
         mut bytes: Vec<u8>,
     ) -> Result<(), Ended> {
-        let (mut frames, mut veil) = (Frames::new(Side::Server), self.spellings.clone().map(Veil::new));
+        let mut judges = Judges::default().and(self.spellings.clone().map(Veil::new));
+        let (mut frames, mut message, reads) = (Frames::new(Side::Server), 0, judges.reads());
         loop {
-            let mut out = Out { veil: veil.as_mut(), bytes: Vec::new(), parts: Vec::new(), ready: Vec::new() };
-            let taken = self.give(&mut frames, &mut bytes, &mut out);
-            let ready = out.end(false);
+            let mut out = Out::of(&mut judges);
+            let taken = self.give(&mut frames, (&mut bytes, &mut message), &mut out);
+            let between = out.between;
+            let ready = out.end(false).map_err(|why| self.stop(POLICY, &why.to_string()))?;
             self.to_program.set(false);
             self.say(&mut to, &ready, &self.received).await.map_err(|error| Ended::Broken(Broken::Program(error)))?;
-            let found = veil.as_mut().map_or(0, |veil| std::mem::take(&mut veil.found));
-            self.found.set(self.found.get() + found);
+            self.found.set(self.found.get() + judges.masked());
             // A message that may have begun a secret is held in part, within its frame.
-            self.to_program.set(if veil.is_some() { frames.is_at_rest() } else { frames.is_between() });
+            self.to_program.set(between || if reads { frames.is_at_rest() } else { frames.is_between() });
             if taken? {
                 self.to_program.set(false);
                 self.closing.set(self.closing.get().or(Some(Instant::now())));
@@ -48,7 +51,13 @@ impl Socket<'_> {
     }
 
     /// Gives whether the server closed.
-    fn give(&self, frames: &mut Frames, bytes: &mut [u8], out: &mut Out<'_>) -> Result<bool, Ended> {
+    fn give(
+        &self,
+        frames: &mut Frames,
+        (bytes, message): (&mut [u8], &mut u64),
+        out: &mut Out<'_>,
+    ) -> Result<bool, Ended> {
+        let most = self.most_answered();
         let mut at = 0;
         loop {
             let (taken, piece) = frames
@@ -58,13 +67,24 @@ impl Socket<'_> {
             at += taken;
             match piece {
                 None => return Ok(false),
-                Some(Piece::Begin { kind, length, last }) => out.bytes.extend(head(kind, last, length, None)),
+                Some(Piece::Begin { kind, length, last }) => {
+                    // What a frame says of its length is seen before any of it.
+                    let first = std::mem::replace(message, message.saturating_add(length)) == 0;
+                    if let Some(most) = most.filter(|most| *message > *most) {
+                        let why =
+                            format!("a message of the server is longer than the {most} bytes that its rule allows");
+                        out.between = first || !out.judges.reads();
+                        return Err(self.stop(TOO_LONG, &why));
+                    }
+                    out.bytes.extend(head(kind, last, length, None));
+                }
                 Some(Piece::Payload) => {
                     out.parts.push((Part::Body, out.bytes.len()..out.bytes.len() + some.len()));
                     out.bytes.extend_from_slice(some);
                 }
                 Some(Piece::End { last: true }) => {
-                    let ready = out.end(true);
+                    *message = 0;
+                    let ready = out.end(true).map_err(|why| self.stop(POLICY, &why.to_string()))?;
                     out.ready = ready;
                 }
                 Some(Piece::End { .. }) => {}
@@ -81,21 +101,27 @@ impl Socket<'_> {
 
 /// What goes to the program of one piece of what the server says.
 struct Out<'v> {
-    veil: Option<&'v mut Veil>,
+    judges: &'v mut Judges,
     bytes: Vec<u8>,
     parts: Vec<(Part, std::ops::Range<usize>)>,
     ready: Vec<u8>,
+    /// It ends before a frame of which nothing goes on.
+    between: bool,
 }
 
-impl Out<'_> {
+impl<'v> Out<'v> {
+    const fn of(judges: &'v mut Judges) -> Out<'v> {
+        Out { judges, bytes: Vec::new(), parts: Vec::new(), ready: Vec::new(), between: false }
+    }
+
     /// All that may go now; at the end of a message nothing is held.
-    fn end(&mut self, message: bool) -> Vec<u8> {
+    fn end(&mut self, message: bool) -> Result<Vec<u8>, Unread> {
         let (bytes, parts) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.parts));
         let mut ready = std::mem::take(&mut self.ready);
-        match &mut self.veil {
-            Some(veil) => ready.extend(veil.pass(&bytes, &parts, message)),
-            None => ready.extend(bytes),
+        match self.judges.reads() {
+            true => ready.extend(self.judges.pass(&bytes, &parts, message)?),
+            false => ready.extend(bytes),
         }
-        ready
+        Ok(ready)
     }
 }

@@ -18,9 +18,9 @@ use crate::collect::Room;
 use crate::exchange::Broken;
 use crate::forward::FAREWELL;
 use crate::generation::Generation;
+use crate::judges::Judge;
 use crate::meters::Meter;
 use crate::passage::Passage;
-use crate::reply::Part;
 use crate::requests::Requests;
 use crate::stream::Outer;
 use crate::veil::Veil;
@@ -173,6 +173,11 @@ impl<'s> Socket<'s> {
         self.leash.borrow().1.as_ref().and_then(|meter| meter.most())
     }
 
+    /// Most bytes of one message of the server.
+    pub(super) fn most_answered(&self) -> Option<u64> {
+        self.leash.borrow().1.as_ref().and_then(|meter| meter.answers()?.size)
+    }
+
     /// Ends it, and records why.
     pub(super) fn stop(&self, code: u16, why: &str) -> Ended {
         let event = self.passage.turn_away(self.asked, &format!("WebSocket closed: {why}"));
@@ -182,9 +187,9 @@ impl<'s> Socket<'s> {
     /// The same bytes without what was lent.
     pub(super) fn veiled(&self, bytes: &[u8]) -> Vec<u8> {
         let Some(spellings) = &self.spellings else { return bytes.to_vec() };
-        let mut veil = Veil::new(spellings.clone());
-        let veiled = veil.pass(bytes, &[(Part::Body, 0..bytes.len())], true);
-        self.found.set(self.found.get() + veil.found);
+        let (mut veil, mut veiled) = (Veil::new(spellings.clone()), bytes.to_vec());
+        veil.blank(&mut veiled);
+        self.found.set(self.found.get() + veil.masked());
         veiled
     }
 

@@ -22,7 +22,6 @@ use crate::passage::Leave;
 use crate::reply::{self, MAX_HEAD};
 use crate::requests::{Course, Requests};
 use crate::stream::{Again, Outer};
-use crate::veil::Veil;
 use carry::{Ended, Socket};
 
 /// What a server answers first: its head, and what came behind that.
@@ -81,11 +80,13 @@ impl<'a> Requests<'a> {
         inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         (head, said): (&[u8], Vec<u8>),
         asked: &Asked,
-        Leave { meter, loan, .. }: Leave,
+        leave: Leave,
         exchange: &Exchange,
         course: &mut Course<'a>,
     ) -> Result<(), Broken> {
         let (Some(outside), Some(asks)) = (&mut course.outside, asked.asks.as_deref()) else { return Ok(()) };
+        let judges = leave.judges();
+        let Leave { meter, loan, .. } = leave;
         let now = self.passage.now();
         if !now.meters.take(meter.as_deref(), head.len(), false) {
             return Err(Broken::TooMuch);
@@ -97,7 +98,7 @@ impl<'a> Requests<'a> {
         if reply::status(&answer.head) != Some(101) {
             let first = [answer.head, answer.rest].concat();
             let mut server = Again { first, stream: &mut outside.stream };
-            let mut look = Look::new(spellings.map(Veil::new), None);
+            let mut look = Look::new(judges, None);
             let said = Said { head: &[], body: Body::Length(0), rest: Vec::new(), only: true };
             // On the heap, as whatever a WebSocket that waits has no use for.
             let carried = Box::pin(exchange.run(inside, &mut server, said, &|_, _| true, &mut look)).await;

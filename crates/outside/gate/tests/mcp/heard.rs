@@ -332,3 +332,20 @@ fn a_stream_is_heard_byte_by_byte() {
     let back = ask("cut");
     assert!(messages(&back)[0]["result"]["tools"].is_array() && !back.ends_with("0\r\n\r\n"), "{back}");
 }
+
+#[test]
+fn what_a_server_answers_is_as_long_and_of_the_types_that_its_rule_allows() {
+    let types = vec![policy::MediaPattern::parse("application/json").unwrap()];
+    let answers = policy::Answers { size: Some(120), types: Some(types) };
+    let scene = scene_with(Mcp::default(), None, |_, policy, _| policy.network.allow[0].answers = answers);
+    assert!(call("json", 1, &scene)[0]["result"]["content"].is_array());
+    // What only tells something has an answer without a body, which needs no type.
+    let told = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert!(scene.post("json", &told.to_string()).starts_with("HTTP/1.1 202"));
+    let long = list("json", 2, &scene);
+    assert!(refused(&long).contains("longer than the 120 bytes that its rule allows"), "{long:?}");
+    let typed = call("other", 3, &scene);
+    assert!(refused(&typed).contains("it is said to be `text/event-stream`"), "{typed:?}");
+    assert!(typed[0]["id"] == 3 && refused(&typed).contains("bastide why g"), "{typed:?}");
+    assert!(scene.cell.wait_for("answer held back: it is longer").contains("answer held back: it is said to be"));
+}

@@ -68,7 +68,7 @@ pub const CODES: &[(&str, &str)] = &[
     (CHOICE, "The key takes one of a few words; the hint lists them."),
     (
         QUANTITY,
-        "A quantity is a whole number above 0 with its unit: KiB, MiB, GiB (none: bytes) for memory, disk, body and budget; \
+        "A quantity is a whole number above 0 with its unit: KiB, MiB, GiB (none: bytes) for memory, disk, body, budget and the size of answers; \
                 /s, /m, /h for rate; \
                 s, m, h (none: seconds) for time; m for thousandths of a processor (none: processors); none for pids.",
     ),
@@ -101,7 +101,7 @@ pub const CODES: &[(&str, &str)] = &[
         "A method is in capital letters, such as `GET`. A path is a pattern such as `/repos/acme/**`: `*` is any text \
                  within a segment, `**` any number of segments, and it holds no `.`, `..`, empty segment or `?`. `query` and \
                  `headers` name fields and patterns of their values; `body`, `rate` and `budget` bound what an allow \
-                 rule allows. All of them stand only where HTTP is spoken, so not beside `protocol: tcp`. `tls: pass` \
+                 rule allows, and `answers: {size: 10MiB, types: [application/json, \"text/*\"]}` what comes back. All of them stand only where HTTP is spoken, so not beside `protocol: tcp`. `tls: pass` \
                  lets TLS to one name through unread, so it stands beside none of them.",
     ),
     (
@@ -115,7 +115,7 @@ pub const CODES: &[(&str, &str)] = &[
         FLOW,
         "`data` gives files of the workspace a label such as `secret:clients`; `flows` says which label may not go where: \
                `{deny: \"secret:*\", to: \"*\"}`. The places are inference, network, tool, human, child and workspace; \
-               `*` is all of them but the model that the policy routes to, and calls of tools: these are meant by name.",
+               `*` is all of them but the model that the policy routes to, calls of tools, and people: these are meant by name.",
     ),
     (
         INFERENCE,

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_saphyr::Location as Mark;
+use serde_saphyr::{Location as Mark, Spanned};
 
-use super::raw::{RawPolicy, RawRule, Text};
+use super::raw::{RawAnswers, RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
 use super::{mcp, models};
 use crate::{
-    Bodies, Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, Policy, Protocol, Rule, Tls,
-    WorkspaceMode, print,
+    Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, MediaPattern, Policy,
+    Protocol, Rule, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -119,6 +119,10 @@ impl Layer {
                 let message = "a deny rule has no bounds and passes nothing: what it means is denied".into();
                 return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
             }
+            if let Some(answers) = &raw.answers {
+                let message = "a deny rule has no answers: what it means is denied".into();
+                return Err(scope.fail(answers.referenced, code::REQUEST, message, "bound what is allowed instead"));
+            }
             if raw.addresses.is_some() {
                 let message = "a deny rule is about a name or an address, not about where a name leads".into();
                 return Err(scope.fail(raw.to.referenced, code::REQUEST, message, "deny the addresses themselves"));
@@ -215,7 +219,8 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let (methods, paths) = (raw.methods.as_deref().unwrap_or_default(), raw.paths.as_deref().unwrap_or_default());
     let fields = raw.query.iter().chain(&raw.headers).flat_map(BTreeMap::values).next();
     let bounds = [&raw.body, &raw.rate, &raw.budget].into_iter().flatten().next();
-    let about = methods.first().or(paths.first()).or(fields).or(bounds);
+    let about = methods.first().or(paths.first()).or(fields).or(bounds).map(|text| text.referenced);
+    let about = about.or(raw.answers.as_ref().map(|answers| answers.referenced));
     let credential = raw.credential.as_ref().map(|text| scope.credential(text)).transpose()?;
     if let (Some(Protocol::Tcp), Some(text)) = (said, &raw.credential) {
         let message = "a credential goes with requests, and bytes that are not looked into are none".into();
@@ -223,7 +228,7 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     }
     if let (Some(Protocol::Tcp), Some(first)) = (said, about) {
         let message = "bytes that are not looked into are no requests".into();
-        return Err(scope.fail(first.referenced, code::REQUEST, message, "write `protocol: http`, or leave it out"));
+        return Err(scope.fail(first, code::REQUEST, message, "write `protocol: http`, or leave it out"));
     }
     let implied = match mcp::is_said(raw) {
         true => Protocol::Mcp,
@@ -258,8 +263,31 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
         |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();
     let rate = raw.rate.as_ref().map(|text| scope.rate(text)).transpose()?;
     let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
-    let requests = Rule { protocol, methods, paths, query, headers, mcp, bounds, ..Rule::to(to) };
+    let answers = raw.answers.as_ref().map(|raw| answers(scope, raw, protocol)).transpose()?.unwrap_or_default();
+    let requests = Rule { protocol, methods, paths, query, headers, mcp, bounds, answers, ..Rule::to(to) };
     Ok(Rule { programs, addresses, tls, credential, ..requests })
+}
+
+/// What answers may be.
+fn answers(scope: &Scope<'_>, raw: &Spanned<RawAnswers>, protocol: Protocol) -> Result<Answers, Diagnostic> {
+    let fail = |message: &str, hint: &str| Err(scope.fail(raw.referenced, code::REQUEST, message.into(), hint));
+    let RawAnswers { size, types } = &raw.value;
+    if size.is_none() && types.is_none() || types.as_ref().is_some_and(Vec::is_empty) {
+        let hint = "write for example `answers: {size: 10MiB, types: [application/json, \"text/*\"]}`";
+        return fail("`answers` bounds nothing: it says how long an answer may be, of which types, or both", hint);
+    }
+    if types.is_some() && protocol == Protocol::Websocket {
+        return fail("the messages of a WebSocket have no types", "leave `types` out, and write `size` alone");
+    }
+    let pattern = |text: &Text| {
+        MediaPattern::parse(&text.value).map_err(|error| {
+            let message = format!("bad type `{}`: {error}", print::visible(&text.value));
+            scope.fail(text.referenced, code::REQUEST, message, "write for example `application/json` or `text/*`")
+        })
+    };
+    let size = size.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose()?;
+    let types = types.as_ref().map(|types| types.iter().map(pattern).collect::<Result<_, _>>()).transpose()?;
+    Ok(Answers { size, types })
 }
 
 /// Where a name may lead; what no rule opens is named here neither.

@@ -125,8 +125,18 @@ pub(super) struct RawRule {
     pub(super) body: Option<Text>,
     pub(super) rate: Option<Text>,
     pub(super) budget: Option<Text>,
+    pub(super) answers: Option<Spanned<RawAnswers>>,
     pub(super) tls: Option<Text>,
     pub(super) credential: Option<Spanned<RawCredential>>,
+}
+
+/// What answers may be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAnswers {
+    pub(super) size: Option<Text>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) types: Option<Vec<Text>>,
 }
 
 /// A secret's name, alone or with its position.

@@ -8,6 +8,9 @@ use super::shape::Malformed;
 /// The most bytes of one event, and of one line.
 pub const MAX_EVENT: usize = 16 * 1024 * 1024;
 
+/// What stands for a comment, which says nothing.
+pub(super) const COMMENT: &str = ":";
+
 /// How events stand in the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -27,13 +30,15 @@ pub(super) struct Events {
     data: Option<String>,
     /// The last byte was a CR: an LF that follows ends no second line.
     after_return: bool,
+    /// Comments are handed over, too.
+    comments: bool,
     /// No line has ended yet: this one may begin with a byte order mark.
     first: bool,
 }
 
 impl Events {
     pub(super) fn new(framing: Framing) -> Self {
-        Self { framing, line: Vec::new(), data: None, after_return: false, first: true }
+        Self { framing, line: Vec::new(), data: None, after_return: false, comments: false, first: true }
     }
 
     /// Takes the next bytes and hands over the data of each event that is whole with them.
@@ -61,6 +66,13 @@ impl Events {
         Ok(())
     }
 
+    /// The same, and each comment between two events is handed over as [`COMMENT`]: a server says by it that it is still
+    /// there.
+    pub(super) const fn with_comments(mut self) -> Self {
+        self.comments = true;
+        self
+    }
+
     /// The stream is over. An event that lacks only its end is handed over; whether it is whole is for its JSON to show.
     pub(super) fn finish(mut self, take: &mut impl FnMut(&str) -> Result<(), Malformed>) -> Result<(), Malformed> {
         if !self.line.is_empty() {
@@ -77,6 +89,7 @@ impl Events {
             Framing::Lines if line.trim().is_empty() => Ok(()),
             Framing::Lines => take(line),
             Framing::ServerSent if line.is_empty() => self.data.take().map_or(Ok(()), |data| take(&data)),
+            Framing::ServerSent if line.starts_with(':') && self.comments && self.data.is_none() => take(COMMENT),
             Framing::ServerSent => self.field(line),
         }
     }
@@ -138,6 +151,22 @@ mod tests {
         }
         let lines = "\u{feff}{\"a\":1}\r\n\n  \n{\"b\":2}";
         assert_eq!(read(Framing::Lines, &[lines.as_bytes()]).expect("lines"), ["{\"a\":1}", "{\"b\":2}"]);
+    }
+
+    #[test]
+    fn comments_between_events_are_handed_over_where_they_are_wanted() {
+        let bytes = b": one\ndata: a\n:within\n\n:\n\ndata: b\n\n";
+        for size in [1, bytes.len()] {
+            let (mut seen, mut events) = (Vec::new(), Events::new(Framing::ServerSent).with_comments());
+            for piece in bytes.chunks(size) {
+                let pushed = events.push(piece, &mut |data| {
+                    seen.push(data.to_owned());
+                    Ok(())
+                });
+                assert_eq!(pushed, Ok(()));
+            }
+            assert_eq!(seen, [":", "a", ":", "b"]);
+        }
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl Hold for Calls {
         let (kind, index) = (event.value["type"].as_str().unwrap_or_default(), count(&event.value, "index"));
         let begins = kind == "content_block_start" && is_call(&event.value["content_block"]);
         let ends = kind == "content_block_stop";
+        // It says that somebody is still there, and belongs to no block.
+        if kind == "ping" {
+            out.push(event);
+            return Ok(!self.held.queue.is_empty());
+        }
         // No block goes on behind the last of them, whether or not it was ended.
         if matches!(kind, "message_delta" | "message_stop") {
             let held = self.held.end();

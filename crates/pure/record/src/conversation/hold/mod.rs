@@ -1,50 +1,47 @@
-//! Holds the calls of a model back until they are whole and judged: each goes on as it came, or a text in its place, or the
-//! whole answer ends with an error. Everything else goes on as soon as its event is whole, unless a held call stands before it.
+//! Holds back what a model says until it is judged. A call waits until it is whole, and goes on as it came, or a text in its
+//! place, or the whole answer ends with an error. Words wait as long as their judge wants, and go on with parts taken out.
+//! Everything else goes on as soon as its event is whole, unless a held call stands before it.
 //!
-//! Bytes come in cut anywhere, and go out in the same wire. Never here: what speaks against a call. That is the judge's.
+//! Bytes come in cut anywhere, and go out in the same wire. Never here: what speaks against a call or a word. That is the
+//! judge's.
 
 mod chat;
 mod gemini;
+mod judge;
 mod messages;
 mod ollama;
 mod responses;
+mod words;
+mod written;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::{MAX_ANSWER, MAX_BODY};
 use super::block::Block;
 use super::bounded::json as parse;
-use super::events::{Events, Framing};
-use super::shape::{Blocks, Malformed};
+use super::events::{COMMENT, Events, Framing};
+use super::shape::{Blocks, Malformed, count};
 use super::{Speaker, Wire};
-
-/// What becomes of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ruling {
-    /// It goes on as it came.
-    Pass,
-    /// This text goes on in its place.
-    Instead(String),
-    /// The answer ends here, with this error.
-    Refuse(String),
-}
-
-/// Judges a whole call before anybody can carry it out. Pure: what it knows was given to it.
-pub trait Judge {
-    /// What becomes of it.
-    fn judge(&mut self, call: &Block) -> Ruling;
-}
+pub use judge::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
+use words::Texts;
+use written::{error, say};
 
 /// One answer on its way.
 pub struct Sieve {
     wire: Wire,
     body: Body,
-    hold: Box<dyn Hold>,
+    stages: Stages,
+    over: bool,
+}
+
+/// What an event goes through: words first, so that what stands in the place of a call is nobody's words.
+struct Stages {
+    words: Option<Texts>,
+    calls: Option<Box<dyn Hold>>,
     /// Bytes of events that are held.
     held: usize,
-    over: bool,
 }
 
 enum Body {
@@ -93,6 +90,13 @@ impl Held {
             self.open.remove(&index);
         }
         if self.open.is_empty() { Step::Over(self.end()) } else { Step::Waits }
+    }
+
+    /// All that waits but for what belongs to calls that did not end.
+    fn ended(&mut self) -> Vec<Event> {
+        let open = std::mem::take(&mut self.open);
+        let ended = |event: &Event| count(&event.value, "output_index").is_none_or(|index| !open.contains(&index));
+        self.end().into_iter().filter(ended).collect()
     }
 
     /// All that waits: nothing goes on with it.
@@ -156,11 +160,11 @@ trait Hold {
 }
 
 impl Sieve {
-    /// Begins with an answer of this wire. `streams` by its content type.
+    /// Begins with an answer of this wire, of which a judge wants this. `streams` by its content type.
     #[must_use]
-    pub fn new(wire: Wire, streams: bool) -> Self {
+    pub fn new(wire: Wire, streams: bool, wants: Wants) -> Self {
         let framing = if wire == Wire::Ollama { Framing::Lines } else { Framing::ServerSent };
-        let body = if streams { Body::Stream(Events::new(framing)) } else { Body::Whole(Vec::new()) };
+        let body = if streams { Body::Stream(Events::new(framing).with_comments()) } else { Body::Whole(Vec::new()) };
         let hold: Box<dyn Hold> = match wire {
             Wire::Messages => Box::<messages::Calls>::default(),
             Wire::Chat | Wire::Embeddings => Box::<chat::Calls>::default(),
@@ -168,7 +172,9 @@ impl Sieve {
             Wire::Gemini => Box::<gemini::Calls>::default(),
             Wire::Ollama => Box::<ollama::Calls>::default(),
         };
-        Self { wire, body, hold, held: 0, over: false }
+        let stages =
+            Stages { words: wants.words.then(|| Texts::new(wire)), calls: Some(hold).filter(|_| wants.calls), held: 0 };
+        Self { wire, body, stages, over: false }
     }
 
     /// Whether the answer was ended.
@@ -183,16 +189,15 @@ impl Sieve {
     /// When an event is not what the wire prescribes, or more is held than [`MAX_ANSWER`].
     pub fn push(&mut self, bytes: &[u8], judge: &mut dyn Judge) -> Result<String, Malformed> {
         let mut out = String::new();
-        let Self { wire, body, hold, held, over } = self;
+        let Self { wire, body, stages, over } = self;
         match body {
             _ if *over => {}
             Body::Whole(body) if body.len() + bytes.len() > MAX_BODY => return Err(Malformed::LongAnswer),
             Body::Whole(body) => body.extend_from_slice(bytes),
             Body::Stream(events) => {
-                let mut asks = Asks { judge };
                 events.push(bytes, &mut |data| {
                     if !*over {
-                        let said = take(hold.as_mut(), *wire, data, (&mut asks, held), &mut out);
+                        let said = stages.take(*wire, data, judge, &mut out);
                         *over = settle(*wire, said, &mut out)?;
                     }
                     Ok(())
@@ -215,7 +220,7 @@ impl Sieve {
             Body::Whole(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let mut body = parse(text.strip_prefix('\u{feff}').unwrap_or(&text))?;
-                match self.hold.body(&mut body, &mut Asks { judge }) {
+                match self.stages.body(&mut body, judge) {
                     Ok(false) => out.push_str(&text),
                     Ok(true) => out.push_str(&body.to_string()),
                     Err(Stop::Malformed(why)) => return Err(why),
@@ -226,16 +231,19 @@ impl Sieve {
                 }
             }
             Body::Stream(events) => {
-                let Self { wire, hold, held, over, .. } = self;
-                let mut asks = Asks { judge };
+                let Self { wire, stages, over, .. } = self;
                 events.finish(&mut |data| {
                     // What was cut off is no JSON, and goes nowhere.
                     if is_end(data) || parse(data).is_ok() {
-                        let said = take(hold.as_mut(), *wire, data, (&mut asks, held), &mut out);
+                        let said = stages.take(*wire, data, judge, &mut out);
                         *over = settle(*wire, said, &mut out)?;
                     }
                     Ok(())
                 })?;
+                if !*over {
+                    let said = stages.over(*wire, judge, &mut out);
+                    *over = settle(*wire, said, &mut out)?;
+                }
             }
         }
         Ok(out)
@@ -246,35 +254,77 @@ fn is_end(data: &str) -> bool {
     data.trim() == "[DONE]"
 }
 
-/// One event's data.
-fn take(
-    hold: &mut dyn Hold,
-    wire: Wire,
-    data: &str,
-    (asks, held): (&mut Asks<'_>, &mut usize),
-    out: &mut String,
-) -> Result<(), Stop> {
-    let mut events = Vec::new();
-    if is_end(data) {
-        hold.ended(asks, &mut events)?;
-        events.iter().for_each(|event| say(wire, event, out));
-        out.push_str("data: [DONE]\n\n");
-        return Ok(());
-    }
-    if data.trim().is_empty() {
-        return Ok(());
-    }
-    let event = Event { value: parse(data)?, data: Some(data.to_owned()) };
-    if hold.event(event, asks, &mut events)? {
-        *held += data.len();
-        if *held > MAX_ANSWER {
-            return Err(Malformed::LongAnswer.into());
+impl Stages {
+    /// One event's data.
+    fn take(&mut self, wire: Wire, data: &str, judge: &mut dyn Judge, out: &mut String) -> Result<(), Stop> {
+        if is_end(data) {
+            self.over(wire, judge, out)?;
+            let mut events = Vec::new();
+            if let Some(calls) = &mut self.calls {
+                calls.ended(&mut Asks { judge }, &mut events)?;
+            }
+            events.iter().for_each(|event| say(wire, event, out));
+            out.push_str("data: [DONE]\n\n");
+            return Ok(());
         }
-    } else {
-        *held = 0;
+        // Whoever waits for what is held hears that somebody is still there.
+        if data == COMMENT && wire != Wire::Ollama {
+            out.push_str(":\n\n");
+            return Ok(());
+        }
+        if data.trim().is_empty() {
+            return Ok(());
+        }
+        let event = Event { value: parse(data)?, data: Some(data.to_owned()) };
+        let mut events = Vec::new();
+        match &mut self.words {
+            Some(words) => words.event(event, judge, &mut events)?,
+            None => events.push(event),
+        }
+        self.pass(wire, events, data.len(), judge, out)
     }
-    events.iter().for_each(|event| say(wire, event, out));
-    Ok(())
+
+    /// Words that still wait go on: nothing follows them.
+    fn over(&mut self, wire: Wire, judge: &mut dyn Judge, out: &mut String) -> Result<(), Stop> {
+        let mut events = Vec::new();
+        if let Some(words) = self.words.as_mut().filter(|words| words.waits()) {
+            words.over(judge, &mut events)?;
+        }
+        self.pass(wire, events, 0, judge, out)
+    }
+
+    fn pass(
+        &mut self,
+        wire: Wire,
+        events: Vec<Event>,
+        bytes: usize,
+        judge: &mut dyn Judge,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        let Some(calls) = &mut self.calls else {
+            events.iter().for_each(|event| say(wire, event, out));
+            return Ok(());
+        };
+        for event in events {
+            let mut passed = Vec::new();
+            match calls.event(event, &mut Asks { judge }, &mut passed)? {
+                true => self.held += bytes,
+                false => self.held = 0,
+            }
+            if self.held > MAX_ANSWER {
+                return Err(Malformed::LongAnswer.into());
+            }
+            passed.iter().for_each(|event| say(wire, event, out));
+        }
+        Ok(())
+    }
+
+    /// Changes an answer that came whole. Tells whether it did.
+    fn body(&mut self, body: &mut Value, judge: &mut dyn Judge) -> Result<bool, Stop> {
+        let words = self.words.as_mut().map_or(Ok(false), |words| words.body(body, judge))?;
+        let calls = self.calls.as_mut().map_or(Ok(false), |calls| calls.body(body, &mut Asks { judge }))?;
+        Ok(words || calls)
+    }
 }
 
 /// Whether an answer was ended; its error is said then.
@@ -285,41 +335,6 @@ fn settle(wire: Wire, said: Result<(), Stop>, out: &mut String) -> Result<bool, 
         Err(Stop::Refused(why)) => {
             say(wire, &Event::new(error(wire, &why)), out);
             Ok(true)
-        }
-    }
-}
-
-/// An event as it stands in the stream.
-fn say(wire: Wire, event: &Event, out: &mut String) {
-    let data = event.data.clone().unwrap_or_else(|| event.value.to_string());
-    if wire == Wire::Ollama {
-        out.push_str(&data);
-        out.push('\n');
-        return;
-    }
-    if let (Wire::Messages | Wire::Responses, Some(name)) = (wire, event.value["type"].as_str()) {
-        out.push_str("event: ");
-        out.extend(name.chars().filter(|letter| !letter.is_control()));
-        out.push('\n');
-    }
-    for line in data.split('\n') {
-        out.push_str("data: ");
-        out.push_str(line);
-        out.push('\n');
-    }
-    out.push('\n');
-}
-
-/// An error in the words of a wire.
-fn error(wire: Wire, why: &str) -> Value {
-    match wire {
-        Wire::Messages => json!({"type": "error", "error": {"type": "permission_error", "message": why}}),
-        Wire::Responses => json!({"type": "error", "code": "bastide", "message": why, "param": null,
-            "error": {"type": "permission_error", "code": "bastide", "message": why}}),
-        Wire::Gemini => json!({"error": {"code": 403, "message": why, "status": "PERMISSION_DENIED"}}),
-        Wire::Ollama => json!({"error": why}),
-        Wire::Chat | Wire::Embeddings => {
-            json!({"error": {"message": why, "type": "permission_error", "code": "bastide"}})
         }
     }
 }

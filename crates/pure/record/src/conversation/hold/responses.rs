@@ -17,7 +17,7 @@ pub(super) struct Calls {
 }
 
 /// What the program itself is to carry out.
-fn is_call(item: &Value) -> bool {
+pub(super) fn is_call(item: &Value) -> bool {
     const CALLS: [&str; 6] =
         ["function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call"];
     item["type"].as_str().is_some_and(|kind| CALLS.contains(&kind))
@@ -31,7 +31,9 @@ fn message(call: &Value, text: &str) -> Value {
 
 impl Hold for Calls {
     fn event(&mut self, mut event: Event, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<bool, Stop> {
-        let (kind, index) = (event.value["type"].as_str().unwrap_or_default(), count(&event.value, "output_index"));
+        let (kind, index) =
+            (event.value["type"].as_str().unwrap_or_default().to_owned(), count(&event.value, "output_index"));
+        let kind = kind.as_str();
         let ends = kind == "response.output_item.done";
         let begins = kind == "response.output_item.added" || ends;
         if event.value["response"]["output"].is_array() {
@@ -43,6 +45,11 @@ impl Hold for Calls {
             }
         }
         let begins = begins && is_call(&event.value["item"]);
+        // No item ends behind the response: what did not goes on in no part, and the rest is not lost with it.
+        if matches!(kind, "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled") {
+            let held = self.held.ended();
+            self.settle(held, asks, out)?;
+        }
         match self.held.take(event, index, (begins, ends)) {
             Step::Goes(event) => out.push(event),
             Step::Over(held) => self.settle(held, asks, out)?,
