@@ -40,7 +40,7 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
             (either(json, &*answer, changes::merged), code)
         }
         Reply::LogEnd => (String::new(), exit::DONE),
-        Reply::Verified { segments } => {
+        Reply::Verified { segments, .. } => {
             // No chain at all proves nothing.
             let broken = segments.is_empty() || segments.iter().any(|segment| segment.broken.is_some());
             (either(json, &segments, |all| record::verified(all)), if broken { exit::NO } else { exit::DONE })

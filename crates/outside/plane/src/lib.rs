@@ -4,6 +4,7 @@ pub mod answer;
 pub mod audit;
 pub mod channel;
 pub mod codes;
+pub mod ledger;
 pub mod named_file;
 pub mod policy_file;
 pub mod problem;

@@ -10,6 +10,7 @@ use rustix::fs::FlockOperation;
 
 use super::session::is_id;
 use super::{Events, Ledger, SessionDirectory, Store, cgroup, clear, now, remove_cgroup, running};
+use crate::ledger::{self, LedgerError};
 use crate::problem::quoted;
 use crate::verbs::changes;
 
@@ -85,6 +86,9 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> 
             return Ok(());
         }
     };
+    if ledger::finish_pruning(store, &session)? {
+        return Ok(());
+    }
     session.record.cgroups.iter().try_for_each(|group| remove_cgroup(group))?;
     session.mend();
     session.drop_draft()?;
@@ -95,7 +99,13 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> 
     for line in changes::recover(&session).map_err(|problem| io::Error::other(problem.to_string()))? {
         words.push(format!("session `{id}`: {line}"));
     }
-    end(session, words)
+    let session = end(session, words)?;
+    match ledger::merge(store, &session) {
+        // It will not be another the next time.
+        Err(error @ LedgerError::Strayed(_)) => words.push(format!("session `{id}`: {}", quoted(&error.to_string()))),
+        other => other?,
+    }
+    Ok(())
 }
 
 /// Only a home within the state directory is removed.
@@ -109,9 +119,9 @@ fn fresh_home(store: &Store, home: &Path) -> io::Result<()> {
 }
 
 /// Marks a session as ended, in its segment and then in its record.
-fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()> {
+fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<SessionDirectory> {
     if session.record.ended.is_some() {
-        return Ok(());
+        return Ok(session);
     }
     let id = session.record.id.clone();
     let Recorded { ended, policy } = recorded(&session)?;
@@ -127,7 +137,8 @@ fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()>
         }
     }
     session.save().map_err(|problem| io::Error::other(problem.to_string()))?;
-    session.settle()
+    session.settle()?;
+    Ok(session)
 }
 
 /// What the plane's segment says.
