@@ -18,6 +18,26 @@ curl -sS -m 5 http://evil.test/x; curl -sS -m 5 http://192.0.2.1:81/y; getent ho
 python3 -c 'print(1)'; echo new >made.txt; true
 """
 
+# Kinds that this run does not bring about. `log export` reads what stands there: it is `log verify` that proves.
+OTHERS = [
+    {"kind": "request", "pid": 7, "program": ["/usr/bin/curl", "/bin/sh"], "host": "a.example", "port": 443, "method": "POST",
+     "target": "/v1?x=1", "verdict": "refused", "rule": "network.allow[0]", "reason": "no rule", "suggestion": "{to: a.example}"},
+    {"kind": "request", "pid": None, "program": [], "host": "[2001:db8::1]", "port": 80, "method": "PROPFIND", "target": "*",
+     "verdict": "asked", "rule": None, "reason": None, "suggestion": None},
+    {"kind": "mcp", "pid": 7, "program": ["/a"], "host": "m.example", "port": 443, "target": "/mcp", "method": "tools/call",
+     "name": "send", "words": "{}", "verdict": "allowed", "rule": None, "reason": None, "suggestion": None},
+    {"kind": "model", "pid": 7, "program": ["/a"], "host": "api.example", "asked": "POST /v1/messages", "model": "m",
+     "provider": "anthropic", "verdict": "allowed", "rule": None, "reason": None},
+    {"kind": "answered", "model": "g4", "input": 3, "output": 4, "stop": "end_turn", "whole": True,
+     "cost": {"micros": 5, "currency": "USD"}},
+    {"kind": "evidence", "what": "secret:clients", "source": "notes/a.md", "how": "base64", "quoted": "the words"},
+    {"kind": "close", "connect": "g1", "sent": 1, "received": 2, "address": "192.0.2.1", "note": "the second address"},
+    {"kind": "connect", "pid": 9, "program": ["/usr/bin/nc"], "host": "b.example", "address": "192.0.2.2", "port": 22,
+     "verdict": "allowed", "rule": "network.allow[1]", "reason": None, "suggestion": None},
+    {"kind": "file-refused", "pid": 3, "program": "/bin/cat", "access": ["read_file"], "path": "/etc/shadow"},
+    {"kind": "said", "speaker": "user", "form": "text", "words": "w", "digest": "d", "standing": "attested"},
+]
+
 
 def bastide(*words):
     """What `bastide WORDS` prints; it has to end well."""
@@ -39,9 +59,11 @@ def ocsf(lines):
             seen[uid] = [Draft202012Validator(of_class), 0]
         seen[uid][1] += 1
         faults = [f"{'/'.join(map(str, fault.path))}: {fault.message[:300]}" for fault in seen[uid][0].iter_errors(event)]
+        assert any(seen[uid][0].iter_errors({**event, "time": "now"})), "whatever is written there is taken for OCSF"
         if faults:
             sys.exit(f"not OCSF: {line}\n" + "\n".join(faults))
     print("ocsf:", ", ".join(f"{count} of class {uid}" for uid, (_, count) in sorted(seen.items())))
+    return set(seen)
 
 
 def signed(note, key):
@@ -90,3 +112,10 @@ print("metrics:", sum(not line.startswith("#") for line in page.splitlines()), "
 note = bastide("log", "checkpoint")
 signed(note, bastide("log", "key"))
 root(note)
+newest = max((ROOM / "state/bastide/sessions").iterdir())
+with open(newest / "gate.segment", "ab") as segment:
+    for number, event in enumerate(OTHERS):
+        line = {"seq": 1000 + number, "at": 1_800_000_000_000_000 + number, "cause": [{"id": "p1", "known": "inferred"}], **event}
+        segment.write(b"0" * 64 + b" " + json.dumps(line).encode() + b"\n")
+classes = ocsf(bastide("log", "export", "--format", "ocsf").splitlines())
+assert classes == {0, 1001, 1007, 2004, 4001, 4002, 4003, 6002, 6003}, classes

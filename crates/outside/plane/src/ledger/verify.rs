@@ -160,7 +160,9 @@ fn strangers(
     let found = store::sessions(store)?;
     let unknown = found.sessions.iter().filter(|session| !book.sessions().contains_key(&session.record.id)).count();
     if unknown > 0 {
-        proof.notes.push(format!("{unknown} sessions are not in the ledger: they go on, or ended before it was kept"));
+        proof
+            .notes
+            .push(format!("sessions that are not in the ledger: {unknown}; they go on, or ended before it was kept"));
     }
     Ok(())
 }

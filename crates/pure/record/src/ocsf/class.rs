@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{actor, decision, destination, last, severity, source};
+use super::parts::{actor, decision, destination, hostname, last, severity, source};
 use super::{About, Class, rest};
 use crate::event::{EventId, Kind, Verdict};
 
@@ -81,19 +81,28 @@ fn network(about: &About, kind: &Kind) -> Class {
             .with("src_endpoint", source(about))
             .with("query", json!({"hostname": name})),
         Kind::Request { pid, program, host, port, method, target, verdict, rule, reason, .. } => {
-            let request = json!({
-                "http_method": method.to_ascii_uppercase(),
-                "url": {"hostname": host, "port": port, "path": target, "url_string": format!("{host}:{port}{target}")},
-            });
+            let mut request = Map::from_iter([("url".to_owned(), url(host, *port, target))]);
+            // The schema takes no other; the activity is named by it.
+            if !matches!(activity_of(method), (0 | OTHER, _)) {
+                request.insert("http_method".into(), method.clone().into());
+            }
             class(HTTP, activity_of(method), severity(*verdict))
                 .decided(decision(about, *verdict, rule.as_deref(), reason.as_deref()))
                 .with("actor", actor(about, *pid, program))
                 .with("src_endpoint", source(about))
                 .with("dst_endpoint", destination(host, Some(*port), None))
-                .with("http_request", request)
+                .with("http_request", request.into())
                 .beside(kind, &["suggestion", "websocket"])
         }
         other => base(other),
+    }
+}
+
+fn url(host: &str, port: u16, target: &str) -> Value {
+    let whole = format!("{host}:{port}{target}");
+    match hostname(host) {
+        Some(name) => json!({"hostname": name, "port": port, "path": target, "url_string": whole}),
+        None => json!({"port": port, "path": target, "url_string": whole}),
     }
 }
 

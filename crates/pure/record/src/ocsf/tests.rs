@@ -5,7 +5,7 @@ use crate::event::{Cause, Cost, Event, Known, Verdict, Wall};
 
 /// What each class and object asks for: `metaschema` of OCSF 1.5.0, attributes with the requirement `required` that no
 /// profile brings, and `constraints: at_least_one` (`|`). From https://schema.ocsf.io/1.5.0, as packaged in
-/// `ocsf-json-schema` 1.2.0; `proof/ocsf/check` validates against the whole schema.
+/// `ocsf-json-schema` 1.2.0; `proof/exports/check` validates against the whole schema.
 const REQUIRED: &[(u64, &[&str])] = &[
     (0, &[]),
     (1001, &["device", "actor", "file", "file.type_id", "file.name"]),
@@ -134,6 +134,9 @@ fn requests_programs_and_findings_have_their_classes() {
     for (method, activity) in [("GET", 3), ("POST", 6), ("PROPFIND", 99), ("", 0)] {
         let object = told(request(method));
         assert_eq!((object["class_uid"].as_u64(), object["activity_id"].as_u64()), (Some(4002), Some(activity)));
+        assert!(activity != 99 || object["activity_name"] == method);
+        // The schema knows no other methods than these.
+        assert_eq!(object["http_request"].get("http_method").is_some(), matches!(method, "GET" | "POST"));
         assert_eq!(object["http_request"]["url"]["path"], "/v1/x?y=[redacted:github]");
     }
     let arguments = vec!["curl".into(), "-d".into(), "x".into()];
