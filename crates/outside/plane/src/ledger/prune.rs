@@ -9,7 +9,7 @@ use record::Segment;
 use record::ledger::{Known, Leaf, Pruned};
 use wire::command::{Problem, PruneAnswer};
 
-use super::{Log, Snapshot, check, merge_after, refused};
+use super::{LedgerError, Log, Snapshot, check, merge_after, refused};
 use crate::problem::quoted;
 use crate::store::{self, SessionDirectory, Store, clear, now};
 use crate::verbs::changes;
@@ -118,11 +118,11 @@ fn remove(store: &Store, session: &SessionDirectory) -> io::Result<()> {
 ///
 /// # Errors
 /// When the ledger cannot be read, or the session not be removed.
-pub fn finish_pruning(store: &Store, session: &SessionDirectory) -> io::Result<bool> {
-    let snapshot = Snapshot::take(store, None).map_err(io::Error::from)?;
+pub fn finish_pruning(store: &Store, session: &SessionDirectory) -> Result<bool, LedgerError> {
+    let snapshot = Snapshot::take(store, None)?;
     let known = snapshot.book.sessions().get(&session.record.id);
     if known.is_none_or(|known| known.pruned.is_none()) {
         return Ok(false);
     }
-    remove(store, session).map(|()| true)
+    remove(store, session).map(|()| true).map_err(LedgerError::host("remove", &session.path))
 }
