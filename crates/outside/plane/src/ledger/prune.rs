@@ -59,18 +59,43 @@ fn some(store: &Store, sessions: Vec<SessionDirectory>, answer: &mut PruneAnswer
         }
     }
     let book = Snapshot::take(store, None).map_err(refused)?.book;
+    let (mut sound, mut leaves) = (Vec::new(), Vec::new());
     for session in taken {
-        let id = session.record.id.clone();
-        match one(store, &session, book.sessions().get(&id)) {
-            Ok(()) => answer.done.push(id),
-            Err(why) => {
-                // What stays is as it was.
-                let _ = session.leave();
-                answer.left.push((id, quoted(&why)));
+        let known = book.sessions().get(&session.record.id);
+        if known.is_some_and(|known| known.pruned.is_some()) {
+            // Told of already, by one that could not go on.
+            sound.push(session);
+            continue;
+        }
+        match leaf(store, &session, known) {
+            Ok(leaf) => {
+                leaves.push(leaf);
+                sound.push(session);
             }
+            Err(why) => leave(&session, &why, answer),
+        }
+    }
+    let told = if leaves.is_empty() { Ok(()) } else { Log::wait(store).and_then(|log| log.append(&leaves)) };
+    if let Err(error) = told {
+        // They stay marked: whether the entries came to the disk, the next start sees.
+        let why = quoted(&error.to_string());
+        answer.left.extend(sound.into_iter().map(|session| (session.record.id, why.clone())));
+        return Ok(());
+    }
+    for session in sound {
+        match remove(store, &session) {
+            Ok(()) => answer.done.push(session.record.id),
+            // It stays marked: the next start removes what is left of it.
+            Err(error) => answer.left.push((session.record.id, quoted(&error.to_string()))),
         }
     }
     Ok(())
+}
+
+/// What stays is as it was.
+fn leave(session: &SessionDirectory, why: &str, answer: &mut PruneAnswer) {
+    let _ = session.leave();
+    answer.left.push((session.record.id.clone(), quoted(why)));
 }
 
 /// Holds a session that nothing waits for, and marks it.
@@ -84,9 +109,8 @@ fn take(session: &mut SessionDirectory) -> Result<(), String> {
     session.enter().map_err(why)
 }
 
-/// Writes into the ledger that a session is pruned, and removes it. One that is not what the ledger says is evidence, and
-/// stays.
-fn one(store: &Store, session: &SessionDirectory, known: Option<&Known>) -> Result<(), String> {
+/// What the ledger is to hold of a pruned session. One that is not what the ledger says is evidence, and stays.
+fn leaf(store: &Store, session: &SessionDirectory, known: Option<&Known>) -> Result<Leaf, String> {
     // Up to its end, so that nothing of it goes without a trace.
     merge_after(store, session, known).map_err(|error| error.to_string())?;
     for segment in [Segment::Plane, Segment::Gate] {
@@ -100,10 +124,9 @@ fn one(store: &Store, session: &SessionDirectory, known: Option<&Known>) -> Resu
         }
     }
     let counts = store::counts(session).map_err(|error| error.to_string())?.counts;
-    let leaf = Leaf::Pruned(Box::new(Pruned { at: now(), session: session.record.id.clone(), counts }));
-    Log::wait(store).and_then(|log| log.append(&[leaf])).map_err(|error| error.to_string())?;
-    remove(store, session).map_err(|error| error.to_string())
+    Ok(Leaf::Pruned(Box::new(Pruned { at: now(), session: session.record.id.clone(), counts })))
 }
+
 /// Removes the session, its description first: what is half removed then counts as one that never began.
 fn remove(store: &Store, session: &SessionDirectory) -> io::Result<()> {
     match fs::remove_file(session.path.join("session.json")) {
