@@ -56,6 +56,8 @@ pub enum Verb {
     Show(Session),
     /// Print the record of a session, or verify it
     Log(Log),
+    /// Print counters of all sessions, for Prometheus
+    Metrics(Metrics),
     /// Explain a refusal, and name the smallest rule that would allow it
     Why(Why),
     /// Read, explain and compare policies
@@ -199,8 +201,68 @@ pub struct Log {
 /// `bastide log ...`.
 #[derive(Debug, Subcommand)]
 pub enum LogVerb {
-    /// Check the hash chain of a record
-    Verify(Session),
+    /// Check the hash chain of a record, or all against a checkpoint
+    Verify(Verify),
+    /// Print the newest checkpoint of all sessions, to be kept elsewhere
+    Checkpoint,
+    /// Print the public key that signs checkpoints
+    Key,
+    /// Remove the records of old sessions; the rest stays provable
+    Prune(Prune),
+    /// Print a record for other programs, one JSON object a line
+    Export(Export),
+}
+
+/// `bastide log verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Session [default: the newest of this directory; all with --checkpoint]
+    #[arg(value_parser = given::word())]
+    pub session: Option<String>,
+    /// Checkpoint that was kept elsewhere
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
+    pub checkpoint: Option<PathBuf>,
+    /// Public key that signed it [default: this machine's]
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
+    pub key: Option<PathBuf>,
+}
+
+/// `bastide log prune`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("old").args(["before", "keep"]).required(true)))]
+pub struct Prune {
+    /// Of sessions that ended before this day (UTC), or so long ago: 30d
+    #[arg(long, value_name = "DATE", value_parser = given::moment)]
+    pub before: Option<given::Moment>,
+    /// Of all but the newest N sessions
+    #[arg(long, value_name = "N")]
+    pub keep: Option<u64>,
+}
+
+/// `bastide log export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Session, by id or name [default: the newest of this directory]
+    #[arg(value_parser = given::word())]
+    pub session: Option<String>,
+    /// Schema
+    #[arg(long, value_enum)]
+    pub format: Format,
+}
+
+/// What a record is exported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Open Cybersecurity Schema Framework
+    Ocsf,
+}
+
+/// `bastide metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Write them to this file, for node_exporter: whole or not at all
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
+    pub textfile: Option<PathBuf>,
 }
 
 /// `bastide why`.

@@ -1,17 +1,21 @@
 //! Every verb but `run` and `help`: one request, and its answer on stdout.
 
-use crate::args::{Changes, Grant, LogVerb, Policy, Vault, Verb, Why};
+use crate::args::{Changes, Export, Format, Grant, LogVerb, Metrics, Policy, Vault, Verb, Verify, Why};
 use crate::errors::Error;
 use crate::first::{self, First};
+use crate::given::Moment;
 use crate::plane::Plane;
 use crate::sayable::absolute;
 use crate::session::asked::{named, surrounded, working_directory};
 use crate::show::{self, Shown};
 use crate::verbs::{Read, print};
-use crate::{exit, secret, words};
+use crate::{exit, kept, secret, words};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use wire::command::{Derives, PolicyRequest, Reply, Request, Select, SessionInfo, VaultRequest};
+use std::time::{SystemTime, UNIX_EPOCH};
+use wire::command::{
+    Derives, LedgerRequest, LedgerVerify, PolicyRequest, Reply, Request, Select, SessionInfo, VaultRequest,
+};
 
 /// Asks what `verb` says, shows the answer, and says how to exit.
 ///
@@ -20,8 +24,24 @@ use wire::command::{Derives, PolicyRequest, Reply, Request, Select, SessionInfo,
 pub(crate) fn ask(verb: Verb, json: bool) -> Result<u8, Error> {
     let limits = matches!(&verb, Verb::Doctor(doctor) if doctor.limits);
     let directory = working_directory()?;
+    if let Verb::Metrics(Metrics { textfile: Some(file) }) = &verb {
+        return collect(file);
+    }
     let code = tell_with(&request(verb, directory)?, &Shown { json, limits })?;
     Ok(code)
+}
+
+/// Writes the counters for who collects them.
+fn collect(file: &Path) -> Result<u8, Error> {
+    let mut plane = Plane::ask(&Request::Metrics)?;
+    loop {
+        match plane.reply()? {
+            Reply::Page { text } => return kept::write("--textfile", file, &text).map(|()| exit::DONE),
+            Reply::Refused(problem) => return Err(Error::Plane(problem)),
+            Reply::Notice { .. } => {}
+            _ => return Err(Error::Language),
+        }
+    }
 }
 
 /// Asks the plane one thing.
@@ -47,6 +67,11 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
                     return Ok(exit::DONE);
                 }
             }
+            Reply::Line { text } => {
+                if print(&show::line(&text))? == Read::Left {
+                    return Ok(exit::DONE);
+                }
+            }
             last if last.is_last() => {
                 let (text, code) = show::last(last, how).ok_or(Error::Language)?;
                 print(&text)?;
@@ -67,9 +92,10 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Discard(changes) => Request::Discard(changed(changes, directory)?),
         Verb::Show(asked) => Request::Show(select(asked.session, directory)),
         Verb::Log(asked) => match asked.verb {
-            Some(LogVerb::Verify(asked)) => Request::Verify(select(asked.session, directory)),
+            Some(verb) => log(verb, directory)?,
             None => Request::Log { select: select(asked.session, directory), follow: asked.follow },
         },
+        Verb::Metrics(_) => Request::Metrics,
         Verb::Why(asked) => why(asked, directory)?,
         Verb::Policy(asked) => Request::Policy(policy(asked, directory)?),
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
@@ -81,6 +107,34 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
 
 fn select(session: Option<String>, directory: PathBuf) -> Select {
     Select { session, directory, paths: Vec::new() }
+}
+
+fn log(verb: LogVerb, directory: PathBuf) -> Result<Request, Error> {
+    Ok(Request::Ledger(match verb {
+        LogVerb::Verify(Verify { session, checkpoint: None, key: None }) => {
+            return Ok(Request::Verify(select(session, directory)));
+        }
+        LogVerb::Verify(asked) => {
+            let text = |option, path: Option<PathBuf>| path.map(|path| kept::read(option, &path)).transpose();
+            let (checkpoint, key) = (text("--checkpoint", asked.checkpoint)?, text("--key", asked.key)?);
+            let select = asked.session.map(|session| select(Some(session), directory));
+            LedgerRequest::Verify(LedgerVerify { select, checkpoint, key })
+        }
+        LogVerb::Checkpoint => LedgerRequest::Checkpoint,
+        LogVerb::Key => LedgerRequest::Key,
+        LogVerb::Prune(asked) => LedgerRequest::Prune { before: asked.before.map(micros), keep: asked.keep },
+        LogVerb::Export(Export { session, format: Format::Ocsf }) => LedgerRequest::Export(select(session, directory)),
+    }))
+}
+
+/// Microseconds since the Unix epoch.
+fn micros(moment: Moment) -> u64 {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = match moment {
+        Moment::At(seconds) => seconds,
+        Moment::Ago(seconds) => now().saturating_sub(seconds),
+    };
+    seconds.saturating_mul(1_000_000)
 }
 
 fn changed(asked: Changes, directory: PathBuf) -> Result<Select, Error> {

@@ -79,6 +79,50 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// A moment of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The beginning of a day, in seconds since the Unix epoch.
+    At(u64),
+    /// So many seconds ago.
+    Ago(u64),
+}
+
+const DAY: u64 = 86_400;
+
+/// `YYYY-MM-DD`, or a number of days: `30d`.
+pub(crate) fn moment(text: &str) -> Result<Moment, String> {
+    let wrong = || "expected a day such as 2026-11-29, or an age such as 30d".to_owned();
+    let number = |digits: &str| {
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|_| plain)
+    };
+    if let Some(days) = text.strip_suffix('d') {
+        return number(days).and_then(|days| days.checked_mul(DAY)).map(Moment::Ago).ok_or_else(wrong);
+    }
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
+    if [year.len(), month.len(), day.len()] != [4, 2, 2] {
+        return Err(wrong());
+    }
+    let date = number(year).zip(number(month)).zip(number(day));
+    let days = date.and_then(|((year, month), day)| days(year, month, day)).ok_or_else(wrong)?;
+    Ok(Moment::At(days * DAY))
+}
+
+/// Days from the epoch to a day of the calendar; none before the epoch.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let months = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = usize::try_from(month).ok()?.checked_sub(1)?;
+    if year < 1970 || !(1..=*months.get(before)?).contains(&day) {
+        return None;
+    }
+    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
+    let years = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
+    Some(years + months[..before].iter().sum::<u64>() + day - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +151,29 @@ mod tests {
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
         for bad in ["0", "-1", "", "s", "1d", "1.5h", "99999999999999999999", "18446744073709551615h"] {
             assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (text, seconds) in [("1970-01-01", 0), ("2000-02-29", 951_782_400), ("2026-11-25", 1_795_564_800)] {
+            assert_eq!(moment(text), Ok(Moment::At(seconds)), "{text}");
+        }
+        assert_eq!(moment("30d"), Ok(Moment::Ago(30 * DAY)));
+        for bad in [
+            "",
+            "d",
+            "-1d",
+            "30",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-00-01",
+            "2026-1-1",
+            "1969-12-31",
+            "2026-11-25T",
+            "+1-01-01",
+        ] {
+            assert!(moment(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -6,6 +6,7 @@ pub mod errors;
 pub mod exit;
 mod first;
 mod given;
+mod kept;
 mod listen;
 mod login;
 pub mod plane;

@@ -18,6 +18,12 @@ const NO: &str = r#"{"reply":"refused","code":"E-PLANE-004","cause":"no session 
 const SOUND: &str = r#"{"reply":"verified","segments":[{"segment":"gate","events":3,"head":"00ff","broken":null}]}"#;
 const BROKEN: &str =
     r#"{"reply":"verified","segments":[{"segment":"gate","events":3,"head":"00ff","broken":"line 4: changed"}]}"#;
+const STANDS: &str = r#"{"reply":"verified","segments":[{"segment":"gate","events":3,"head":"00ff","broken":null}],"ledger":{"entries":2,"events":7,"faults":[]}}"#;
+const CHECKPOINT: &str = r#"{"reply":"checkpoint","note":"bastide/log/00ff\n3\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— bastide/log/00ff Az3grlgtzPICa5OS\n","origin":"bastide/log/00ff","size":3,"root":"0ac5","time":1795570747,"key_id":"0011aabb"}"#;
+const PROVED: &str = r#"{"reply":"proved","held":{"origin":"bastide/log/00ff","size":3,"time":1795570747,"key_id":"0011aabb","elsewhere":true},"entries":9,"sessions":4,"under":120,"after":7,"pruned":[{"at":1795570747000000,"sessions":3}],"faults":[],"notes":["sessions that are not in the ledger: 1; they go on, or ended before it was kept"]}"#;
+const FAULTY: &str = r#"{"reply":"proved","held":{"origin":"bastide/log/00ff","size":3,"time":null,"key_id":"0011aabb","elsewhere":false},"entries":2,"sessions":1,"under":1,"after":0,"pruned":[],"faults":["truncated: it covers 3 entries, the ledger holds 2","session `1k\u001b[2J` is missing: it was not pruned"],"notes":[]}"#;
+const PRUNED: &str = r#"{"reply":"pruned","done":["1k3x"],"left":[["1k3y","2 changed paths wait: `bastide apply` or `bastide discard` them first"]]}"#;
+const PAGE: &str = r##"{"reply":"page","text":"# HELP bastide_events_total Events of the record.\n# TYPE bastide_events_total counter\nbastide_events_total 3\n"}"##;
 const VAULT: &str = r#"{"reply":"vault","secrets":[{"name":"github","to":"api.github.com:443","paths":["/repos/acme/**","/user"],"since":1795570747,"damaged":null},{"name":"old","to":null,"paths":[],"since":null,"damaged":"it was changed, or encrypted under another key"},{"name":"x","to":"a.example","paths":[],"since":1795570747,"damaged":null}]}"#;
 const YES: &str = r#"{"reply":"policy","yes":true,"text":"understood","data":{"rules":1}}"#;
 const BUT: &str = r#"{"reply":"policy","yes":false,"text":"denied by `network.default`\n","data":null}"#;
@@ -47,6 +53,19 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("log-verify", &["log", "verify"], SOUND.into()),
         ("log-verify-broken", &["log", "verify"], BROKEN.into()),
         ("log-verify-json", &["log", "verify", "--json"], BROKEN.into()),
+        ("log-verify-ledger", &["log", "verify", "s1"], STANDS.into()),
+        ("log-verify-held", &["log", "verify", "--checkpoint", "/dev/null"], PROVED.into()),
+        ("log-verify-held-json", &["log", "verify", "--checkpoint", "/dev/null", "--json"], PROVED.into()),
+        ("log-verify-faults", &["log", "verify", "--key", "/dev/null"], FAULTY.into()),
+        ("log-checkpoint", &["log", "checkpoint"], CHECKPOINT.into()),
+        ("log-checkpoint-json", &["log", "checkpoint", "--json"], CHECKPOINT.into()),
+        ("log-prune", &["log", "prune", "--keep", "1"], PRUNED.into()),
+        (
+            "log-export",
+            &["log", "export", "--format", "ocsf", "s1"],
+            "{\"reply\":\"line\",\"text\":\"{\\\"class_uid\\\":4001}\"}\n{\"reply\":\"log-end\"}".into(),
+        ),
+        ("metrics", &["metrics"], PAGE.into()),
         ("why", &["why", "g12"], WHY.into()),
         ("why-flow", &["why"], FLOW.into()),
         ("why-json", &["why", "--json"], WHY.into()),

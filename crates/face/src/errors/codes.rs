@@ -141,4 +141,15 @@ was kept.
 hint: `bastide vault set NAME --to HOST < FILE`
 ",
     ),
+    (
+        "E-FACE-014",
+        "E-FACE-014: a file that an option names cannot be read or written
+
+`--checkpoint` and `--key` name what was kept elsewhere, at most 64 KiB of it;
+`--textfile` names what is to be written, whole or not at all, beside which a
+draft has room. Nothing else was done.
+
+hint: `ls -ld FILE` and the directory above it say who may do what
+",
+    ),
 ];

@@ -112,6 +112,18 @@ pub enum Error {
         /// Why.
         cause: std::io::Error,
     },
+    /// A file that an option names cannot be read or written.
+    #[error("`{option}` {path} cannot be {done}: {cause}")]
+    File {
+        /// The option.
+        option: &'static str,
+        /// The path, quoted.
+        path: String,
+        /// `read` or `written`.
+        done: &'static str,
+        /// Why not.
+        cause: std::io::Error,
+    },
     /// Something of the host that the command itself needs.
     #[error("cannot {what}: {cause}")]
     Host {
@@ -143,6 +155,7 @@ impl Error {
             Self::Answer { .. } => "E-FACE-011",
             Self::TwoMeanings { .. } => "E-FACE-012",
             Self::Value { .. } | Self::Interrupted { .. } => "E-FACE-013",
+            Self::File { .. } => "E-FACE-014",
             Self::Plane(problem) => &problem.code,
         }
     }
@@ -152,7 +165,7 @@ impl Error {
     pub fn exit(&self) -> u8 {
         match self {
             Self::UnknownTopic { .. } | Self::TwoMeanings { .. } | Self::Usage { run: false, .. } => exit::USAGE,
-            Self::Answer { .. } | Self::Value { .. } => exit::NO,
+            Self::Answer { .. } | Self::Value { .. } | Self::File { .. } => exit::NO,
             Self::Interrupted { signal } => exit::by_signal(*signal),
             Self::PlaneLost { started: true, .. } => exit::by_signal(KILLED),
             Self::Plane(problem) => problem.exit,
@@ -176,6 +189,10 @@ impl Error {
             }
             Self::Secrets { .. } => "leave all but one out",
             Self::Workspace { .. } => "name the directory to work on: `bastide run --workspace DIR -- …`",
+            Self::File { done: "read", .. } => {
+                "name the file that holds what `bastide log checkpoint` or `key` printed"
+            }
+            Self::File { .. } => "name a file in a directory that you can write to",
             Self::Outcome { .. } => "name a file in a directory that you can write to",
             _ => return Some(format!("`bastide help {}` says what to look at", self.code())),
         };

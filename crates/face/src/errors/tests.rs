@@ -18,6 +18,7 @@ fn every() -> Vec<Error> {
         Error::Secrets { count: 2 },
         Error::Workspace { path: "'/'".into(), what: "it is the root of everything" },
         Error::Outcome { path: "'/x'".into(), cause: cause() },
+        Error::File { option: "--key", path: "'/x'".into(), done: "read", cause: cause() },
         Error::Host { what: "read the current directory", cause: cause() },
     ]
 }

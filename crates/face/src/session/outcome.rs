@@ -22,18 +22,25 @@ impl OutcomeFile {
     /// # Errors
     /// When that is not possible, or `path` is a directory.
     pub fn prepare(path: &Path) -> Result<Self, Error> {
-        let refused = |cause| Error::Outcome { path: words::name(path), cause };
+        Self::draft(path, 0o600).map_err(|cause| Error::Outcome { path: words::name(path), cause })
+    }
+
+    /// The same for any file, which gets these permissions.
+    ///
+    /// # Errors
+    /// As [`OutcomeFile::prepare`], in the kernel's words.
+    pub(crate) fn draft(path: &Path, mode: u32) -> std::io::Result<Self> {
         if path.is_dir() {
-            return Err(refused(std::io::ErrorKind::IsADirectory.into()));
+            return Err(std::io::ErrorKind::IsADirectory.into());
         }
-        let name = path.file_name().ok_or_else(|| refused(std::io::ErrorKind::InvalidFilename.into()))?;
+        let name = path.file_name().ok_or(std::io::ErrorKind::InvalidFilename)?;
         let mut hidden = OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}", std::process::id()));
         let draft = path.with_file_name(hidden);
         // A draft of the same number is of a process that is gone, or a trap: neither is followed.
         let _ = std::fs::remove_file(&draft);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(refused)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
         Ok(Self { path: path.to_owned(), draft, file })
     }
 
@@ -41,9 +48,14 @@ impl OutcomeFile {
     ///
     /// # Errors
     /// When the disk is full, or the directory is gone.
-    pub fn write(mut self, text: &str) -> Result<(), Error> {
-        let done = self.file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&self.draft, &self.path));
-        done.map_err(|cause| Error::Outcome { path: words::name(&self.path), cause })
+    pub fn write(self, text: &str) -> Result<(), Error> {
+        let path = words::name(&self.path);
+        self.put(text).map_err(|cause| Error::Outcome { path, cause })
+    }
+
+    /// The same, in the kernel's words.
+    pub(crate) fn put(mut self, text: &str) -> std::io::Result<()> {
+        self.file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&self.draft, &self.path))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod boundary;
 mod changes;
+mod ledger;
 mod record;
 mod sessions;
 mod table;
@@ -12,7 +13,7 @@ mod vault;
 use crate::errors::wrap;
 use crate::{exit, words};
 use serde::Serialize;
-use wire::command::{LogLine, Reply};
+use wire::command::{LogLine, Reply, SegmentCheck, Standing};
 
 /// How answers are shown.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,18 @@ pub(crate) fn event(line: &LogLine, how: &Shown) -> String {
     if how.json { compact(line) } else { record::line(line) }
 }
 
+/// A line of JSON that the plane made.
+pub(crate) fn line(text: &str) -> String {
+    words::json(text) + "\n"
+}
+
+/// What `log verify` answers of one session.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verified {
+    pub(crate) segments: Vec<SegmentCheck>,
+    pub(crate) ledger: Option<Standing>,
+}
+
 /// The last reply and what it means; `None` for one that no such verb has.
 pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
     let json = how.json;
@@ -40,11 +53,24 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
             (either(json, &*answer, changes::merged), code)
         }
         Reply::LogEnd => (String::new(), exit::DONE),
-        Reply::Verified { segments } => {
+        Reply::Verified { segments, ledger } => {
             // No chain at all proves nothing.
             let broken = segments.is_empty() || segments.iter().any(|segment| segment.broken.is_some());
-            (either(json, &segments, |all| record::verified(all)), if broken { exit::NO } else { exit::DONE })
+            let broken = broken || ledger.as_ref().is_some_and(|standing| !standing.faults.is_empty());
+            let answer = Verified { segments, ledger };
+            (either(json, &answer, record::verified), if broken { exit::NO } else { exit::DONE })
         }
+        // What is kept elsewhere is kept byte by byte.
+        Reply::Checkpoint(answer) => (either(json, &*answer, |answer| lines(&answer.note)), exit::DONE),
+        Reply::Proved(proof) => {
+            let code = if proof.faults.is_empty() { exit::DONE } else { exit::NO };
+            (either(json, &*proof, ledger::proved), code)
+        }
+        Reply::Pruned(answer) => {
+            let code = if answer.left.is_empty() { exit::DONE } else { exit::NO };
+            (either(json, &*answer, ledger::pruned), code)
+        }
+        Reply::Page { text } => (if json { document(&text) } else { lines(&text) }, exit::DONE),
         Reply::Why(answer) => (either(json, &*answer, record::why), exit::DONE),
         Reply::File(answer) => (either(json, &answer, record::file), exit::DONE),
         Reply::Policy(checked) => {

@@ -1,12 +1,13 @@
 //! `log`, `log verify` and `why`.
 
+use super::Verified;
 use super::table::{table, time};
 use crate::errors::wrap;
 use crate::words;
 use record::why::{Because, Part};
 use record::{Known, Verdict};
 use std::fmt::Write as _;
-use wire::command::{FileAnswer, LogLine, SegmentCheck, WhyAnswer};
+use wire::command::{FileAnswer, LogLine, Standing, WhyAnswer};
 
 /// One event in one line.
 pub(super) fn line(line: &LogLine) -> String {
@@ -14,9 +15,9 @@ pub(super) fn line(line: &LogLine) -> String {
 }
 
 /// What the chains prove, and what they cannot.
-pub(super) fn verified(segments: &[SegmentCheck]) -> String {
+pub(super) fn verified(answer: &Verified) -> String {
     let mut text = String::new();
-    for one in segments {
+    for one in &answer.segments {
         let name = words::line(&one.segment, 24);
         match &one.broken {
             None => {
@@ -26,8 +27,14 @@ pub(super) fn verified(segments: &[SegmentCheck]) -> String {
             Some(broken) => text.push_str(&wrap(&format!("{name}: broken at {}", words::line(broken, 300)))),
         }
     }
+    if let Some(Standing { entries, events, faults }) = &answer.ledger {
+        for fault in faults {
+            text.push_str(&wrap(&format!("ledger: FAULT {}", words::line(fault, 300))));
+        }
+        text.push_str(&wrap(&format!("ledger: {events} events are under {entries} of its entries")));
+    }
     let proves = "a chain proves that nothing inside it was changed; that its end was not cut off and that it was not \
-                  rewritten as a whole is proved only by a head kept elsewhere";
+                  rewritten as a whole is proved only by what is kept elsewhere: `bastide log checkpoint`";
     text + &wrap(proves)
 }
 

@@ -57,7 +57,7 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-014",
         "The files of a session do not hold what they held when they were written. Other sessions are not touched by \
          it.\nIts record may still be read with `less`, and its changes lie in `changes/0/upper` of that directory. To \
-         give it up, remove the directory.",
+         give it up, remove the directory: `bastide log verify --checkpoint` then tells of it as missing.",
     ),
     (
         "E-PLANE-015",
@@ -361,6 +361,36 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-099",
         "What was asked of the daemon is no request of its API: the path, the method, the query or the body is another. \
          docs/reference/api.yaml describes all of it.",
+    ),
+    (
+        "E-PLANE-110",
+        "The ledger's log is not what its newest checkpoint covers: an entry was changed, moved or taken away, or the disk \
+         lost it. Nothing further is signed, since a signature over it would cover that up; sessions still run, stay marked, \
+         and are told to the ledger when it is whole again.\nRestore `ledger` of the state directory from a backup, all of it. \
+         Where there is none, keep what is there for whoever is to find out what happened (`bastide log verify --checkpoint \
+         FILE` says which sessions are still what they were), move the directory away, and the next session begins another \
+         ledger under another key.",
+    ),
+    (
+        "E-PLANE-111",
+        "The ledger's key is gone, was damaged, or may be read by others than its operator (0600, in `ledger/key` of the state \
+         directory). Without it nothing can be signed, and a new one is not made by itself: it would hide that the old one is \
+         lost.\nRestore it from a backup, or close it with `chmod 600` where only that is wrong and nobody else can have read \
+         it. Else move the directory `ledger` away: the next session begins another, under another key; what was signed \
+         before can still be verified with the old public key.",
+    ),
+    (
+        "E-PLANE-112",
+        "A checkpoint is made when a session ends, and once a minute while one goes on. None was made yet.",
+    ),
+    (
+        "E-PLANE-113",
+        "What was given as a checkpoint is no signed note (https://c2sp.org/tlog-checkpoint): a text of three lines, a blank \
+         one, and signatures. It has to be kept byte by byte, with every line's end.",
+    ),
+    (
+        "E-PLANE-114",
+        "What was given as a key is none: one line, `NAME+ID+KEY`, as `bastide log key` printed it on the machine that signed.",
     ),
 ];
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod channel;
 pub mod codes;
 pub mod daemon;
+pub mod ledger;
 pub mod named_file;
 pub mod policy_file;
 pub mod problem;

@@ -11,7 +11,10 @@
 mod bodies;
 pub mod conversation;
 pub mod event;
+pub mod ledger;
 pub mod lineage;
+pub mod metrics;
+pub mod ocsf;
 pub mod read;
 pub mod redact;
 pub mod segment;

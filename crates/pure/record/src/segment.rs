@@ -19,6 +19,40 @@ const PREFIX: usize = 65;
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
+/// A hash in lower-case hexadecimal.
+#[must_use]
+pub fn hex(hash: &Hash) -> String {
+    hex_bytes(hash).iter().map(|&byte| char::from(byte)).collect()
+}
+
+fn hex_bytes(hash: &Hash) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = [0; 64];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(hash) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    out
+}
+
+/// The hash that such a text says: 64 of `0` to `9` and `a` to `f`.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Hash> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut hash = [0; 32];
+    if text.len() != 2 * hash.len() {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(hash)
+}
+
 /// Whose segment it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -50,17 +84,7 @@ pub struct Head {
 impl Head {
     /// The hash in lower-case hexadecimal.
     pub fn hex(&self) -> String {
-        self.hex_bytes().iter().map(|&byte| char::from(byte)).collect()
-    }
-
-    fn hex_bytes(&self) -> [u8; 64] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut out = [0; 64];
-        for (pair, byte) in out.chunks_exact_mut(2).zip(self.hash) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        out
+        hex(&self.hash)
     }
 
     fn next(&self, json: &[u8]) -> Self {
@@ -131,7 +155,7 @@ impl Writer {
             self.room = self.room.saturating_sub(event.kind.body().map_or(0, str::len));
         }
         self.head = self.head.next(&line[PREFIX..]);
-        line[..PREFIX - 1].copy_from_slice(&self.head.hex_bytes());
+        line[..PREFIX - 1].copy_from_slice(&hex_bytes(&self.head.hash));
         line.push(b'\n');
         Ok((EventId { segment: self.segment, seq }, line))
     }
@@ -200,7 +224,7 @@ impl Verifier {
     pub fn line(&mut self, line: &[u8]) -> Result<(), Broken> {
         let (hash, json) = split(line).map_err(|cause| self.broken(cause))?;
         let next = self.head.next(json);
-        if next.hex_bytes() != hash {
+        if hex_bytes(&next.hash) != hash {
             return Err(self.broken(Fault::Mismatch));
         }
         // A writer that was taken over chains whatever it likes: what is no event, or claims another's name, is no
@@ -211,6 +235,12 @@ impl Verifier {
         }
         self.head = next;
         Ok(())
+    }
+
+    /// The end of what was proved so far.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        self.head
     }
 
     /// What was proved.

@@ -8,6 +8,7 @@ use record::Kind;
 use wire::command::Problem;
 
 use super::serve::End;
+use crate::ledger::Merging;
 use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup};
 use crate::verbs::changes;
 
@@ -19,6 +20,7 @@ const EVENT: usize = 100;
 pub struct Afterwards {
     session: SessionDirectory,
     ledger: Ledger,
+    merging: Merging,
     mounts: Vec<OwnedFd>,
 }
 
@@ -27,16 +29,28 @@ impl Afterwards {
         &self.session
     }
 
-    /// Takes away what was made for the cell, makes durable what was written, and lets the session leave the list of
-    /// those that may need repair. Where something fails it stays there, and the next start tries again and tells.
-    pub fn settle(mut self) {
+    /// Takes away what was made for the cell, makes durable what was written, tells the ledger of it, and lets the session
+    /// leave the list of those that may need repair. Where something fails it stays there, and the next start tries again
+    /// and tells.
+    pub fn settle(self) {
+        self.carry_out(true);
+    }
+
+    /// The same for a session that is thrown away: the ledger hears nothing of it.
+    pub(super) fn settle_untold(self) {
+        self.carry_out(false);
+    }
+
+    fn carry_out(mut self, told: bool) {
         drop(self.mounts);
         let record = &self.session.record;
         let groups = record.cgroups.iter().all(|group| remove_cgroup(group).is_ok());
         let home = record.fresh_home.as_deref().is_none_or(|home| clear(home).is_ok());
         leave_no_closed_directory(&self.session);
         let durable = self.ledger.checkpoint().is_ok() && self.session.settle().is_ok();
-        if groups && home && durable {
+        // Only what is on disk is signed.
+        let merged = durable && (!told || self.merging.finish(&self.session.store()).is_ok());
+        if groups && home && merged {
             let _ = self.session.leave();
         }
     }
@@ -46,7 +60,7 @@ impl Afterwards {
 /// until then takes what one within the last second of a program takes.
 pub(super) fn finish(
     mut session: SessionDirectory,
-    mut ledger: Ledger,
+    (mut ledger, merging): (Ledger, Merging),
     mounts: Vec<OwnedFd>,
     end: &mut End,
 ) -> (Vec<String>, Afterwards) {
@@ -60,7 +74,7 @@ pub(super) fn finish(
     if let Err(problem) = session.save() {
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
-    (changed, Afterwards { session, ledger, mounts })
+    (changed, Afterwards { session, ledger, merging, mounts })
 }
 
 /// What the kernel leaves of an overlay's scratch is closed to everybody, so that `rm -r` of a session would stop at

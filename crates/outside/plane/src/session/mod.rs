@@ -40,6 +40,7 @@ use wire::command::{DoctorAnswer, Outcome, Problem, Reply, Run};
 
 use crate::audit::Watch;
 use crate::channel::Client;
+use crate::ledger::{Merging, Pace};
 use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, Store, repair};
 pub use early::Ahead;
@@ -175,14 +176,16 @@ fn carry_out(
         audit,
         generations: Generations::begin(&session),
         renewal,
+        merging: Merging::of(&session, Pace::default()),
+        store,
     };
-    let (mut end, ledger, mounts) = running.serve();
+    let (mut end, records, mounts) = running.serve();
     reap();
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
     }
-    let (changed, afterwards) = ending::finish(session, ledger, mounts, &mut end);
+    let (changed, afterwards) = ending::finish(session, records, mounts, &mut end);
     let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
     Ok(Ended { outcome, afterwards })
 }

@@ -1,5 +1,6 @@
 //! A running session: one loop over the client, the cell and the gate, until the cell is gone.
 
+mod durable;
 mod generations;
 mod renewal;
 mod succession;
@@ -22,8 +23,9 @@ use super::gate::{Door, Gate};
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
 use crate::channel::{self, Client};
+use crate::ledger::Merging;
 use crate::problem::NOT_RUN;
-use crate::store::Ledger;
+use crate::store::{Ledger, Store};
 
 pub(super) use generations::Generations;
 pub(super) use renewal::Renewal;
@@ -54,6 +56,9 @@ pub(super) struct Session<'c> {
     pub(super) audit: Option<Watch>,
     pub(super) generations: Generations<'c>,
     pub(super) renewal: Renewal,
+    /// Both segments on their way into the ledger of all sessions.
+    pub(super) merging: Merging,
+    pub(super) store: &'c Store,
 }
 
 /// How a session ended.
@@ -91,8 +96,9 @@ struct Course {
 }
 
 impl Session<'_> {
-    /// Serves until the cell is gone; gives its end, the record to end with it, and its mounts.
-    pub(super) fn serve(mut self) -> (End, Ledger, Vec<OwnedFd>) {
+    /// Serves until the cell is gone; gives its end, the record to end with it and on its way into the ledger, and its
+    /// mounts.
+    pub(super) fn serve(mut self) -> (End, (Ledger, Merging), Vec<OwnedFd>) {
         let mut course = Course {
             end: End {
                 exit: 137,
@@ -138,7 +144,7 @@ impl Session<'_> {
         if let Some(gate) = self.gate.take() {
             gate.finish();
         }
-        (course.end, self.ledger, course.mounts)
+        (course.end, (self.ledger, self.merging), course.mounts)
     }
 
     /// Which of client, cell, gate and control have something to say.
@@ -155,7 +161,8 @@ impl Session<'_> {
         }
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
         let due = [Some(course.checkpoint), course.deadline, course.kill_at, self.chores.due(), self.generations.due()];
-        let next = due.into_iter().flatten().min();
+        let at_once = self.merging.is_behind().then(Instant::now);
+        let next = due.into_iter().flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut wanted, Some(&wait)) {
@@ -269,11 +276,7 @@ impl Session<'_> {
             }
             self.record(course, event);
         }
-        for warning in round.warnings {
-            if !course.end.warnings.contains(&warning) {
-                course.end.warnings.push(warning);
-            }
-        }
+        round.warnings.into_iter().for_each(|warning| course.warn(warning));
         if let Some(bytes) = round.too_much
             && course.kill_at.is_none()
         {
@@ -347,16 +350,9 @@ impl Session<'_> {
         }
         if course.checkpoint <= now {
             course.checkpoint = now + CHECKPOINT;
-            let durable = self.ledger.checkpoint().and_then(|()| self.door.checkpoint(course.synced));
-            match durable {
-                Ok(synced) => course.synced = synced,
-                Err(error) => {
-                    let warning = format!("the record could not be made durable: {error}");
-                    if !course.end.warnings.contains(&warning) {
-                        course.end.warnings.push(warning);
-                    }
-                }
-            }
+            self.make_durable(course);
+        } else if self.merging.is_behind() {
+            self.merge(course);
         }
     }
 }

@@ -7,18 +7,21 @@
 //!             reviewed.json    digests of what `diff` showed
 //!             plane.segment    the plane's part of the record
 //!             gate.segment     the gate's part
+//!             counts.json      what a session that ended came to, counted (`counts`)
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
 //! running/ID                   a session that began and did not leave yet: all that a repair looks at
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
 //! trust.json                   files of workspaces that the operator trusted, by hash
+//! ledger/                      every session's segments in one order, signed: `ledger` draws it
 //! vault/key, vault/NAME.age    secrets, each encrypted under that key; the crate `vault` alone reads and writes them
 //! waiting-HASH                 the socket of a plane that waits for the next client, by its programs
 //! ```
 
 mod cgroup;
 mod clear;
+mod counts;
 mod events;
 mod find;
 mod ledger;
@@ -32,6 +35,7 @@ mod trust;
 
 pub use cgroup::{name as cgroup_name, remove as remove_cgroup};
 pub use clear::clear;
+pub use counts::{Counted, counts};
 pub use events::{Events, Line, Lines};
 pub use find::{Found, select, sessions};
 pub use ledger::{Ledger, now};
@@ -135,11 +139,25 @@ impl Store {
         self.root.join("trust.json")
     }
 
+    /// Where the ledger lies.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger")
+    }
+
     /// Where secrets lie.
     #[must_use]
     pub fn vault(&self) -> PathBuf {
         self.root.join("vault")
     }
+}
+
+/// Takes a session off the list of those that may need repair: to be called when nothing is left of it.
+///
+/// # Errors
+/// The kernel's error.
+pub fn unmark(store: &Store, id: &str) -> std::io::Result<()> {
+    running::unmark(store.root(), id)
 }
 
 /// Makes a directory that only its owner enters; one that is there already serves.

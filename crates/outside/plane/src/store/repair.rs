@@ -10,6 +10,7 @@ use rustix::fs::FlockOperation;
 
 use super::session::is_id;
 use super::{Events, Ledger, SessionDirectory, Store, cgroup, clear, now, remove_cgroup, running};
+use crate::ledger::{self, LedgerError};
 use crate::problem::quoted;
 use crate::verbs::changes;
 
@@ -24,17 +25,49 @@ pub fn repair(store: &Store) -> Vec<String> {
         Ok(lost) => lost,
         Err(error) => return vec![format!("cannot look for lost sessions: {error}")],
     };
-    let mut words = Vec::new();
+    let (mut words, mut untold) = (Vec::new(), Untold::default());
     for (id, lock) in lost {
-        let done = one(store, &id, lock, &mut words);
-        match done.and_then(|()| running::unmark(store.root(), &id)) {
+        let done = one(store, &id, lock, &mut words, &mut untold);
+        match done.and_then(|told| if told { running::unmark(store.root(), &id) } else { Ok(()) }) {
             Ok(()) => {}
             Err(error) => {
                 words.push(format!("lost session `{id}` is not in order yet: {}", quoted(&error.to_string())))
             }
         }
     }
+    words.extend(untold.words());
     words
+}
+
+/// Sessions of which the ledger could not be told: they stay marked, and are told of in one line, however many they are.
+#[derive(Default)]
+struct Untold {
+    why: Option<String>,
+    sessions: u64,
+}
+
+impl Untold {
+    /// Tells the ledger of a session, and says whether that is done. What failed once is not tried for each.
+    fn tell(&mut self, store: &Store, session: &SessionDirectory, words: &mut Vec<String>) -> bool {
+        if self.why.is_none() {
+            match ledger::merge(store, session) {
+                Ok(()) => return true,
+                // It will not be another the next time.
+                Err(error @ LedgerError::Strayed(_)) => {
+                    words.push(format!("session `{}`: {}", session.record.id, quoted(&error.to_string())));
+                    return true;
+                }
+                Err(error) => self.why = Some(error.to_string()),
+            }
+        }
+        self.sessions += 1;
+        false
+    }
+
+    fn words(&self) -> Option<String> {
+        let why = self.why.as_ref()?;
+        Some(format!("the ledger could not be told of {} sessions yet: {}", self.sessions, quoted(why)))
+    }
 }
 
 /// Marked sessions that nobody holds, each with its lock now held by us.
@@ -70,21 +103,30 @@ fn marks(store: &Store) -> io::Result<bool> {
     }
 }
 
-fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> io::Result<()> {
+/// Puts one in order, and says whether it is, all of it.
+fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, untold: &mut Untold) -> io::Result<bool> {
     let path = store.sessions().join(id);
     // The record is kept before anything is started: without one, nothing ran. Control groups may have been made.
     let began = fs::symlink_metadata(path.join("session.json")).is_ok();
     let Some(lock) = lock.filter(|_| began) else {
         cgroup::of_session(id).iter().try_for_each(|group| remove_cgroup(group))?;
-        return clear(&path);
+        return clear(&path).map(|()| true);
     };
     let session = match SessionDirectory::open(&path) {
         Ok(session) => session.held_by(lock),
         Err(problem) => {
             words.push(quoted(&problem.cause));
-            return Ok(());
+            return Ok(true);
         }
     };
+    if untold.why.is_none() {
+        match ledger::finish_pruning(store, &session) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error @ LedgerError::Host { .. }) => return Err(error.into()),
+            Err(error) => untold.why = Some(error.to_string()),
+        }
+    }
     session.record.cgroups.iter().try_for_each(|group| remove_cgroup(group))?;
     session.mend();
     session.drop_draft()?;
@@ -95,7 +137,8 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>) -> 
     for line in changes::recover(&session).map_err(|problem| io::Error::other(problem.to_string()))? {
         words.push(format!("session `{id}`: {line}"));
     }
-    end(session, words)
+    let session = end(session, words)?;
+    Ok(untold.tell(store, &session, words))
 }
 
 /// Only a home within the state directory is removed.
@@ -109,9 +152,9 @@ fn fresh_home(store: &Store, home: &Path) -> io::Result<()> {
 }
 
 /// Marks a session as ended, in its segment and then in its record.
-fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()> {
+fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<SessionDirectory> {
     if session.record.ended.is_some() {
-        return Ok(());
+        return Ok(session);
     }
     let id = session.record.id.clone();
     let Recorded { ended, policy } = recorded(&session)?;
@@ -127,7 +170,8 @@ fn end(mut session: SessionDirectory, words: &mut Vec<String>) -> io::Result<()>
         }
     }
     session.save().map_err(|problem| io::Error::other(problem.to_string()))?;
-    session.settle()
+    session.settle()?;
+    Ok(session)
 }
 
 /// What the plane's segment says.

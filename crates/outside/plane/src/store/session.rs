@@ -216,7 +216,7 @@ impl SessionDirectory {
     }
 
     /// The state directory that it lies in.
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store { root: self.path.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned() }
     }
 

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use record::{Segment, Verifier, describe};
+use record::ledger::Known;
+use record::{Segment, describe};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use wire::command::{LogLine, Problem, Reply, SegmentCheck, Select, SessionState};
+use wire::command::{LogLine, Problem, Reply, Select, SessionState, Standing};
 
 use crate::channel::Client;
+use crate::ledger::{Snapshot, check};
 use crate::problem::{quoted, state};
-use crate::store::{self, Events, Line, Lines, SessionDirectory, Store};
+use crate::store::{self, Events, SessionDirectory, Store};
 
 /// How long a follower waits before it looks again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -57,52 +59,35 @@ fn left(client: &Client) -> bool {
     polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
 }
 
-/// Verifies both chains.
+/// Verifies both chains, and that the session is what the ledger knows of it.
 pub(super) fn verify(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let in_order = session.state() == SessionState::Ended;
+    let snapshot = Snapshot::take(store, None);
+    let known = snapshot.as_ref().ok().and_then(|snapshot| snapshot.book.sessions().get(&session.record.id));
     let mut segments = Vec::new();
-    for (segment, name) in [(Segment::Plane, "plane"), (Segment::Gate, "gate")] {
-        let path = session.segment(segment);
-        if std::fs::symlink_metadata(&path).is_err() && segment == Segment::Gate {
+    for segment in [Segment::Plane, Segment::Gate] {
+        if std::fs::symlink_metadata(session.segment(segment)).is_err() && segment == Segment::Gate {
             // A cell without a network has no gate.
             continue;
         }
-        let (check, torn) = check(&session, segment, name, in_order)?;
+        let (check, torn) = check(&session, segment, known.map(|known| known.following(segment)), in_order)?;
         if torn {
-            let text = format!("the {name} segment ends in half a line: its writer is at it, or was killed");
+            let text = format!("the {} segment ends in half a line: its writer is at it, or was killed", check.segment);
             client.reply(&Reply::Notice { text });
         }
         segments.push(check);
     }
-    Ok(Reply::Verified { segments })
+    let ledger = match &snapshot {
+        Ok(snapshot) => known.map(|known| standing(known, snapshot)),
+        // What it says of the session is not known.
+        Err(error) => Some(Standing { faults: vec![quoted(&error.to_string())], ..Standing::default() }),
+    };
+    Ok(Reply::Verified { segments, ledger })
 }
 
-/// Proves one chain, line by line. Says also whether its end is torn where that is no break.
-fn check(
-    session: &SessionDirectory,
-    segment: Segment,
-    name: &str,
-    in_order: bool,
-) -> Result<(SegmentCheck, bool), Problem> {
-    let path = session.segment(segment);
-    let failed = |error: &std::io::Error| state("read", &path, error);
-    let (mut lines, mut verifier) = (Lines::new(path.clone()), Verifier::new(&session.origin(segment)));
-    let mut broken = std::fs::symlink_metadata(&path).err().map(|error| format!("it cannot be read: {error}"));
-    while broken.is_none() {
-        broken = match lines.next_line().map_err(|error| failed(&error))? {
-            None => break,
-            Some(Line::Whole(line)) => verifier.line(line).err().map(|broken| broken.to_string()),
-            Some(Line::TooLong) => {
-                Some(format!("line {}: longer than any event", verifier.clone().finish().events + 1))
-            }
-        };
-    }
-    let proved = verifier.finish();
-    let torn = broken.is_none() && lines.is_torn();
-    if torn && in_order {
-        broken = Some(format!("line {}: the last line is incomplete", proved.events + 1));
-    }
-    let check = SegmentCheck { segment: name.into(), events: proved.events, head: proved.head.hex(), broken };
-    Ok((check, torn && !in_order))
+fn standing(known: &Known, snapshot: &Snapshot) -> Standing {
+    let events = [Segment::Plane, Segment::Gate].map(|segment| known.following(segment).under(u64::MAX));
+    let faults = snapshot.bad.iter().cloned().chain(snapshot.strayed()).collect();
+    Standing { entries: known.cuts.len() as u64, events: events.iter().sum(), faults }
 }

@@ -5,7 +5,9 @@ mod explain;
 mod file;
 mod generation;
 pub mod import;
+mod ledger;
 mod log;
+pub mod metrics;
 mod policy;
 mod sessions;
 mod trust;
@@ -69,6 +71,8 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Show(select) => sessions::show(store, client, &select),
         Request::Log { select, follow } => log::log(store, client, &select, follow),
         Request::Verify(select) => log::verify(store, client, &select),
+        Request::Ledger(request) => ledger::answer(store, client, request),
+        Request::Metrics => metrics::metrics(store),
         Request::Why { select, event } => why::why(store, client, &select, event.as_deref()),
         Request::WhyFile { select, path } => file::why_file(place, &select, &path),
         Request::Diff(select) => changes::diff(store, client, &select),

@@ -242,7 +242,7 @@ fn a_plane_that_was_killed_meanwhile_is_repaired() {
         assert_eq!(left, expected);
         let session = SessionDirectory::open(&path).unwrap();
         assert_eq!(session.revision(), Some(in_force));
-        let Reply::Verified { segments } = room.yes(Request::Verify(select(&id))) else { panic!() };
+        let Reply::Verified { segments, .. } = room.yes(Request::Verify(select(&id))) else { panic!() };
         assert_eq!(segments[0].broken, None);
     }
 }

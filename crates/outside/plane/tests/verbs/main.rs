@@ -3,8 +3,10 @@
 
 mod generations;
 mod imports;
+mod ledgers;
 mod merging;
 mod policies;
+mod pruning;
 mod record;
 mod repairing;
 mod room;

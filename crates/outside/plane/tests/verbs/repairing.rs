@@ -50,7 +50,7 @@ fn a_lost_session_is_ended_and_a_running_one_is_not() {
     let after = SessionDirectory::open(&room.store().sessions().join(&id)).unwrap();
     assert!(after.record.ended.is_some() && after.state() == SessionState::Lost);
     assert_eq!(last_reason(&room, &id).as_deref(), Some("lost: its plane was killed"));
-    let Reply::Verified { segments } = room.yes(Request::Verify(select(&id))) else { panic!() };
+    let Reply::Verified { segments, .. } = room.yes(Request::Verify(select(&id))) else { panic!() };
     assert_eq!((segments[0].events, &segments[0].broken), (2, &None));
     assert_eq!(SessionDirectory::open(&running.path).unwrap().state(), SessionState::Running);
     assert_eq!(last_reason(&room, &running.record.id), None);
@@ -222,7 +222,7 @@ fn a_line_that_a_full_disk_tore_is_cut_off_at_the_end_and_by_a_repair() {
         } else {
             session.leave().unwrap();
         }
-        let Reply::Verified { segments } = room.yes(Request::Verify(select(&id))) else { panic!() };
+        let Reply::Verified { segments, .. } = room.yes(Request::Verify(select(&id))) else { panic!() };
         let told: Vec<_> = segments.iter().map(|segment| (segment.events, segment.broken.is_none())).collect();
         assert_eq!((told, marks(&room)), (vec![(2, true), (1, true)], 0));
     }
@@ -293,7 +293,7 @@ fn kill_9_at_random_moments_leaves_nothing_that_the_next_start_does_not_repair()
     let Ok(Reply::Sessions { sessions }) = last else { panic!() };
     assert!(!sessions.is_empty());
     for session in sessions {
-        let Reply::Verified { segments } = room.yes(Request::Verify(select(&session.id))) else { panic!() };
+        let Reply::Verified { segments, .. } = room.yes(Request::Verify(select(&session.id))) else { panic!() };
         assert_eq!(segments[0].broken, None);
         assert_ne!(session.state, SessionState::Running);
     }

@@ -76,6 +76,14 @@ impl Room {
         self.directory.path().canonicalize().unwrap().join(path)
     }
 
+    /// When a session begins: where processes follow each other, no id comes twice.
+    fn moment(&self) -> u64 {
+        match self.directory {
+            Directory::Own(_) => BEGAN,
+            Directory::Other(_) => plane::store::now(),
+        }
+    }
+
     /// A session that is being held: on `work`, with the policy `hardened` unless another is given.
     pub(crate) fn begin(&self, work: &str, policy: Option<Policy>) -> SessionDirectory {
         let workspace = self.path(work);
@@ -83,7 +91,7 @@ impl Room {
         let record = SessionRecord {
             id: String::new(),
             name: None,
-            started: BEGAN,
+            started: self.moment(),
             ended: None,
             exit: None,
             command: vec!["agent".into(), "do it".into()],

@@ -4,6 +4,7 @@
 //! While a session runs, the client also sends [`Order`]s.
 
 mod answer;
+mod ledger;
 mod run;
 mod vault;
 
@@ -11,6 +12,7 @@ pub use answer::{
     ChangeInfo, Checked, DiffAnswer, DoctorAnswer, FileAnswer, LogLine, MergeAnswer, ModelsInfo, Probe, Remedy,
     SegmentCheck, SessionInfo, SessionState, WhyAnswer,
 };
+pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use run::{Counted, Outcome, Run, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
 
@@ -48,6 +50,10 @@ pub enum Request {
     },
     /// Verify the chains of one session.
     Verify(Select),
+    /// Of the ledger of all sessions.
+    Ledger(LedgerRequest),
+    /// Counters of all sessions, for Prometheus; answered by [`Reply::Page`].
+    Metrics,
     /// Why an event came out as it did.
     Why {
         /// Which session.
@@ -211,6 +217,25 @@ pub enum Reply {
     Verified {
         /// One for each segment.
         segments: Vec<SegmentCheck>,
+        /// What the ledger knows of the session, where it knows it.
+        #[serde(default)]
+        ledger: Option<Standing>,
+    },
+    /// The newest checkpoint of the ledger.
+    Checkpoint(Box<CheckpointInfo>),
+    /// What the ledger proves.
+    Proved(Box<LedgerProof>),
+    /// Sessions whose segments were removed.
+    Pruned(Box<PruneAnswer>),
+    /// A line for a program; more may follow, and [`Reply::LogEnd`] in the end.
+    Line {
+        /// JSON, without its end.
+        text: String,
+    },
+    /// Lines for a program, as they are.
+    Page {
+        /// Each with its end.
+        text: String,
     },
     /// Why an event came out as it did.
     Why(Box<WhyAnswer>),
@@ -243,6 +268,7 @@ impl Reply {
                 | Reply::Started { .. }
                 | Reply::Stopped { .. }
                 | Reply::Event(_)
+                | Reply::Line { .. }
         )
     }
 }

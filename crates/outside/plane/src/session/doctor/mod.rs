@@ -77,7 +77,7 @@ fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
     let ended = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, (Vec::new(), store));
     let output = printed(ours);
     let outcome = ended.and_then(|ended| {
-        ended.afterwards.settle();
+        ended.afterwards.settle_untold();
         ended.outcome
     });
     // Nothing of a throwaway session is of use later.

@@ -8,8 +8,9 @@ use super::answers::bounded;
 use super::paths::{Wanted, choose};
 use super::review::Review;
 use super::tree::{ChangedTree, Done, failed};
-use super::{guards, ledger, recover};
+use super::{guards, recover};
 use crate::channel::Client;
+use crate::ledger::{self, LedgerError};
 use crate::store::{self, SessionDirectory, Store};
 use crate::workspace::{Change, Conflict, Flag, Node, Workspace, flags};
 
@@ -33,7 +34,7 @@ pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Selec
         Ok((done, left))
     };
     each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
-    leave(&session)?;
+    leave(store, &session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
 
@@ -48,7 +49,7 @@ pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Sel
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
     each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
-    leave(&session)?;
+    leave(store, &session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
 
@@ -73,13 +74,13 @@ fn discard_all(store: &Store, client: &mut Client, select: &Select) -> Result<Re
             Ok((changes, tree)) => changes.iter().map(|change| tree.name(&change.path)).collect(),
             Err(_) => vec![tree.path.to_string_lossy().into_owned()],
         };
-        let mut record = ledger(&session)?;
+        let mut record = super::ledger(&session)?;
         record.note(names.clone(), "discarding")?;
         Workspace::empty(&tree.changes).map_err(|error| failed(&error))?;
         record.note(names.clone(), "discarded")?;
         answer.done.extend(names);
     }
-    leave(&session)?;
+    leave(store, &session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
 
@@ -113,12 +114,20 @@ fn take(
 }
 
 /// A session that was lost stays marked: the next start has more to put in order than its merge.
-fn leave(session: &SessionDirectory) -> Result<(), Problem> {
+fn leave(store: &Store, session: &SessionDirectory) -> Result<(), Problem> {
     for tree in &session.record.trees {
         // What is left there is nobody's: it is in the way of who removes the directory, and of nothing else.
         let _ = Workspace::tidy(&tree.changes);
     }
-    if session.record.ended.is_some() { session.leave() } else { Ok(()) }
+    if session.record.ended.is_none() {
+        return Ok(());
+    }
+    match ledger::merge(store, session) {
+        // `bastide log verify` tells; the changes are the operator's all the same.
+        Ok(()) | Err(LedgerError::Strayed(_)) => session.leave(),
+        // The next start tries again.
+        Err(error) => Err(ledger::refused(error)),
+    }
 }
 
 /// Does the same to each tree that is meant. What cannot be recorded is not done.
@@ -137,7 +146,7 @@ fn each_tree(
         if meant.is_empty() {
             continue;
         }
-        let mut record = ledger(session)?;
+        let mut record = super::ledger(session)?;
         record.note(meant.iter().map(|change| tree.name(&change.path)).collect(), before)?;
         match act(&mut tree, &changes, wanted) {
             Ok((done, left)) => {

@@ -35,7 +35,7 @@ pub fn list(session: &SessionDirectory) -> Result<Vec<ChangeInfo>, Problem> {
 }
 
 /// How many paths wait for `apply` or `discard`.
-pub(super) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
+pub(crate) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
     let mut count = 0;
     for tree in ChangedTree::all(session)? {
         count += u64::try_from(tree.count()?).unwrap_or(u64::MAX);
