@@ -12,6 +12,7 @@ use wire::command::Problem;
 use super::asked::Begun;
 use super::cell::Cell;
 use super::gate::{self, Gate};
+use super::gates::Gates;
 use super::identity::{self, Who};
 use super::program;
 use crate::policy_file;
@@ -30,7 +31,7 @@ pub(super) struct Early {
     pub(super) who: Who,
     /// None where the cell keeps the host's network.
     pub(super) gate: Option<Gate>,
-    pub(super) gates: PathBuf,
+    pub(super) gates: Gates,
     /// As in [`Ahead`].
     pub(super) policy: Option<(PathBuf, Policy)>,
 }
@@ -48,8 +49,7 @@ pub struct Ahead {
 #[derive(Debug)]
 struct Parked {
     gate: Gate,
-    /// The uid that the gate has, where the plane is root.
-    uid: Option<u32>,
+    gates: Gates,
 }
 
 impl Ahead {
@@ -70,10 +70,10 @@ impl Ahead {
     pub fn park(home: &Path) -> Result<Ahead, Problem> {
         let ahead = Ahead::start()?;
         ahead.cell.found(&foundation(LayerSet::default())).map_err(unstarted)?;
-        let uid = identity::gate(std::process::id())?;
-        let gate = gate::start(&program("bastide-gate")?, uid, 1).map_err(unstarted)?;
+        let gates = Gates::open(identity::gate(std::process::id())?)?;
+        let gate = gate::start(&gates, 1).map_err(unstarted)?;
         let policy = Some((home.to_owned(), policy_file::look_at_policy(None, home)?));
-        Ok(Ahead { parked: Some(Parked { gate, uid }), policy, ..ahead })
+        Ok(Ahead { parked: Some(Parked { gate, gates }), policy, ..ahead })
     }
 
     /// Where its parts are heard; each ends with its part.
@@ -84,7 +84,7 @@ impl Ahead {
 
     /// Whether a session without these layers, whose gate has this uid, can begin with it.
     fn serves(&self, without: LayerSet, uid: Option<u32>) -> bool {
-        self.parked.as_ref().is_none_or(|parked| without == LayerSet::default() && parked.uid == uid)
+        self.parked.as_ref().is_none_or(|parked| without == LayerSet::default() && parked.gates.uid() == uid)
     }
 }
 
@@ -97,14 +97,14 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let who = identity::choose(std::process::id(), &begun.workspace, begun.variable("USER"), hostname)?;
     let without = begun.accepted.without;
     let foundation = foundation(without);
-    let gates = program("bastide-gate")?;
     let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
-    let gate = if let Some(parked) = parked {
-        Some(parked.gate)
+    let (gate, gates) = if let Some(Parked { gate, gates }) = parked {
+        (Some(gate), gates)
     } else {
         cell.found(&foundation).map_err(unstarted)?;
+        let gates = Gates::open(who.gate)?;
         let networked = !without.contains(Layer::NetworkNamespace);
-        networked.then(|| gate::start(&gates, who.gate, 1)).transpose().map_err(unstarted)?
+        (networked.then(|| gate::start(&gates, 1)).transpose().map_err(unstarted)?, gates)
     };
     Ok(Early { cell, foundation, who, gate, gates, policy })
 }

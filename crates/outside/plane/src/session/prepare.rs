@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use plan::{Command, Foundation, Layer, Plan, Stdio, Stream, WindowSize};
+use plan::{Command, Layer, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
 use record::Wall;
 use wire::command::{Problem, Run, Stream as Seen};
@@ -10,6 +10,8 @@ use wire::command::{Problem, Run, Stream as Seen};
 use super::asked::Asked;
 use super::authority::Authority;
 use super::derive::Way;
+use super::early::Early;
+use super::gates::Gates;
 use super::identity::Who;
 use super::layout::{Layout, Named, text};
 use super::libraries::Loader;
@@ -43,8 +45,9 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// Why nothing is run.
-pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foundation) -> Result<Prepared, Problem> {
-    let way = way(asked, who);
+pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Prepared, Problem> {
+    let Early { who, foundation, gates, .. } = early;
+    let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
     let labelled = labels::find(&asked.policy, &asked.workspace)?;
     let (command, located) = command(asked)?;
@@ -95,8 +98,9 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
 }
 
 /// How a broker of this operator's reaches an endpoint.
-pub(super) fn way(asked: &Asked, who: &Who) -> Way {
-    Way { roots: asked.variable("SSL_CERT_FILE").map(str::to_owned), proxy: asked.upstream.clone(), uid: who.gate }
+pub(super) fn way(asked: &Asked, gates: &Gates) -> Way {
+    let roots = asked.variable("SSL_CERT_FILE").map(str::to_owned);
+    Way { roots, proxy: asked.upstream.clone(), gates: Some(gates.clone()) }
 }
 
 /// A limit that must be enforced and is not.
