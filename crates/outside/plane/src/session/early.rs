@@ -1,5 +1,5 @@
-//! What is started before the policy is read, or before there is a request at all: a cell that has left the host's
-//! namespaces and a gate. Neither knows anything of a session; what is not needed ends by the end of its socket.
+//! What is started before the policy is read: a cell that has left the host's namespaces; and a gate, where that is
+//! before there is a request at all. Neither knows anything of a session; what is not needed ends by the end of its socket.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,7 +29,7 @@ pub(super) struct Early {
     pub(super) cell: Cell,
     pub(super) foundation: Foundation,
     pub(super) who: Who,
-    /// None where the cell keeps the host's network.
+    /// One that was started ahead.
     pub(super) gate: Option<Gate>,
     pub(super) gates: Gates,
     /// As in [`Ahead`].
@@ -102,11 +102,23 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
         (Some(gate), gates)
     } else {
         cell.found(&foundation).map_err(unstarted)?;
-        let gates = Gates::open(who.gate)?;
-        let networked = !without.contains(Layer::NetworkNamespace);
-        (networked.then(|| gate::start(&gates, 1)).transpose().map_err(unstarted)?, gates)
+        (None, Gates::open(who.gate)?)
     };
     Ok(Early { cell, foundation, who, gate, gates, policy })
+}
+
+impl Early {
+    /// The gate, started where none was ahead: when the plan is told, since the cell then takes longer to build than the
+    /// gate to start. None where the cell keeps the host's network.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn gate(&mut self) -> Result<Option<Gate>, Problem> {
+        if self.gate.is_none() && !self.foundation.without.contains(Layer::NetworkNamespace) {
+            return gate::start(&self.gates, 1).map(Some).map_err(unstarted);
+        }
+        Ok(self.gate.take())
+    }
 }
 
 fn foundation(without: LayerSet) -> Foundation {

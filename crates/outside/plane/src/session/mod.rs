@@ -24,6 +24,7 @@ mod limits;
 mod locate;
 mod mounts;
 mod outcome;
+mod paths;
 mod prepare;
 mod risks;
 mod roots;
@@ -126,13 +127,14 @@ fn carry_out(
     client: &mut Client,
     asked: &Asked,
     prepared: Prepared,
-    early: early::Early,
+    mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
     early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
     drop((plan, stdio));
+    let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });
     }
@@ -168,7 +170,7 @@ fn carry_out(
         id: session.record.id.clone(),
         streams: asked.run.streams,
         door,
-        gate: early.gate,
+        gate,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
         chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
