@@ -51,3 +51,27 @@ impl Gates {
         command.args(word).stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).env_clear().spawn()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_program_that_is_installed_meanwhile_does_not_take_over() {
+        let room = tempfile::tempdir().expect("a directory");
+        let name = room.path().join("gate");
+        fs::copy("/bin/true", &name).expect("copied");
+        let gates = Gates { program: Arc::new(File::open(&name).expect("there")), name: name.clone(), uid: None };
+        let ends_well = || {
+            let (_ours, theirs) = crate::channel::pair().expect("a pair");
+            gates.start(theirs, None).expect("starts").wait().expect("ends").success()
+        };
+        assert!(ends_well());
+        fs::copy("/bin/false", room.path().join("new")).expect("copied");
+        fs::rename(room.path().join("new"), &name).expect("replaced");
+        assert!(ends_well());
+        fs::remove_file(&name).expect("removed");
+        assert!(ends_well());
+    }
+}
