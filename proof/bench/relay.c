@@ -6,10 +6,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -92,7 +94,16 @@ static int copy(int pair, int from) {
     return send(ends[!from], bytes, (size_t)got, MSG_NOSIGNAL) == got;
 }
 
-int main(void) {
+/* Becomes the user that the plane names, as the gate does, and has its name. */
+static void become(int count, char **words) {
+    prctl(PR_SET_NAME, "bastide-gate");
+    if (count < 3 || strcmp(words[1], "--user")) return;
+    unsigned id = (unsigned)strtoul(words[2], NULL, 10);
+    if (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id)) exit(1);
+}
+
+int main(int count_of_words, char **words) {
+    become(count_of_words, words);
     int leased[LEASED];
     static struct pollfd polled[4 + 2 * MOST];
     static char sighting[8192];

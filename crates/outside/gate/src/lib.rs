@@ -48,5 +48,6 @@ mod stream;
 pub mod tls;
 mod turn;
 pub mod upstream;
+pub mod user;
 mod veil;
 pub mod websocket;

@@ -1,15 +1,14 @@
 //! What Landlock refused, as the kernel's audit tells it. Only listens, and only where audit is on already: never turns
 //! it on, sets a rule, or takes the audit daemon's place, and decides nothing.
 //!
-//! The records go to a multicast group that any number may hear (`AUDIT_NLGRP_READLOG`). Hearing takes CAP_AUDIT_READ,
-//! asking whether audit is on takes CAP_AUDIT_CONTROL, both in the first user namespace: in practice this is root's.
+//! The records go to a multicast group that any number may hear (`AUDIT_NLGRP_READLOG`). That takes CAP_AUDIT_READ in the
+//! first user namespace: in practice this is root's.
 
 mod census;
 mod join;
 mod line;
 mod once;
 mod socket;
-mod status;
 mod watch;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -59,14 +58,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens, if audit is there, on, and may be heard by this process.
+    /// Listens, if audit is there and may be heard by this process. Where it is off there is nothing to hear; to ask
+    /// would make the kernel start a thread for its answer, which a start would wait for.
     #[must_use]
     pub fn open() -> Option<Self> {
-        // First the group, so that nothing is missed between the answer and the first look.
         let socket = socket::open(READ_LOG).ok()?;
-        if !status::is_on() {
-            return None;
-        }
         let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, BACKLOG);
         if forced.is_err() {
             // The host's bound then holds, and a loss is said.

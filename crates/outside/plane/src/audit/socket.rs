@@ -10,8 +10,6 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvf
 pub(super) const HEADER: usize = 16;
 /// The longest message: the kernel's own bound for one of audit is 8,970 bytes.
 pub(super) const LONGEST: usize = 16_384;
-/// The type of a message that says what went wrong.
-pub(super) const ERROR: u16 = 2;
 
 /// A socket that hears these groups of records.
 pub(super) fn open(groups: u32) -> io::Result<OwnedFd> {

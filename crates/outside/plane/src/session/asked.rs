@@ -1,6 +1,5 @@
 //! What the operator asked, checked and completed: one policy, one workspace, one home, one command.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use policy::{CanonicalPath, Policy, Rule, Target, WorkspaceMode};
@@ -9,6 +8,7 @@ use wire::command::{Problem, Run};
 use wire::{Proxy, Secret};
 
 use super::locate::plain;
+use super::paths::Paths;
 use super::risks::{self, Accepted};
 use super::{credentials, host};
 use crate::policy_file;
@@ -39,6 +39,8 @@ pub(super) struct Asked {
     pub(super) secrets: Vec<Secret>,
     /// The proxy that this host goes out through.
     pub(super) upstream: Option<Proxy>,
+    /// Where paths lead.
+    pub(super) paths: Paths,
     /// Lines for the operator.
     pub(super) notices: Vec<String>,
 }
@@ -76,6 +78,7 @@ pub(super) struct Begun {
     pub(super) accepted: Accepted,
     pub(super) workspace: PathBuf,
     home: PathBuf,
+    paths: Paths,
 }
 
 /// Checks what needs no policy.
@@ -84,8 +87,9 @@ pub(super) fn begin(run: Run, store: &Store) -> Result<Begun, Problem> {
     // Without a home of his own the operator's is nowhere; inside there must be one.
     let home = variable(&run, "HOME").filter(|home| home.len() > 1 && home.starts_with('/'));
     let home = home.map_or_else(|| PathBuf::from(NO_HOME), |home| plain(Path::new(home)));
-    let workspace = workspace(&run, &home, store)?;
-    Ok(Begun { run, accepted, workspace, home })
+    let paths = Paths::default();
+    let workspace = workspace(&run, &home, store, &paths)?;
+    Ok(Begun { run, accepted, workspace, home, paths })
 }
 
 impl Begun {
@@ -98,7 +102,7 @@ impl Begun {
 /// Checks the rest, and completes it by the policy; `read` is that of who names none, for a home, where it was read
 /// already.
 pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Policy)>) -> Result<Asked, Problem> {
-    let Begun { run, accepted, workspace, home } = begun;
+    let Begun { run, accepted, workspace, home, paths } = begun;
     let mut policy = match read {
         Some((of, policy)) if run.policy.is_none() && of == home => policy,
         _ => policy_file::read_policy_beside(run.policy.as_deref(), &home, store, &[&workspace])?,
@@ -116,8 +120,8 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
     policy.files.workspace = mode;
     let named = policy.files.read.iter().chain(&policy.files.write).map(|path| Path::new(path.as_str()));
     let trees = std::iter::once(workspace.as_path()).chain(named);
-    let hidden = credentials::keep_out(&run, &accepted, &home, trees)?;
-    keeps_off_the_state(&policy, store)?;
+    let hidden = credentials::keep_out(&run, &accepted, (&home, &paths), trees)?;
+    keeps_off_the_state(&policy, store, &paths)?;
     let secret = |(name, value): &&(String, String)| wire::looks_secret(name, value);
     let secrets = run.environment.iter().filter(secret);
     let secrets = secrets.map(|(name, value)| Secret { name: name.clone(), value: value.clone() }).collect();
@@ -140,6 +144,7 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         hidden,
         secrets,
         upstream,
+        paths,
         notices,
         run,
     })
@@ -154,13 +159,13 @@ fn options(run: &Run) -> Result<Options, Problem> {
 }
 
 /// What an agent could change of the plane's state would change what the plane does.
-fn keeps_off_the_state(policy: &Policy, store: &Store) -> Result<(), Problem> {
-    let root = fs::canonicalize(store.root()).unwrap_or_else(|_| store.root().to_owned());
+fn keeps_off_the_state(policy: &Policy, store: &Store, paths: &Paths) -> Result<(), Problem> {
+    let root = paths.real_or_same(store.root());
     let touches = |path: &Path| {
-        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let real = paths.real_or_same(path);
         real.starts_with(&root) || root.starts_with(&real)
     };
-    let inside = |path: &Path| fs::canonicalize(path).is_ok_and(|real| real.starts_with(&root));
+    let inside = |path: &Path| paths.real(path).is_some_and(|real| real.starts_with(&root));
     let write = policy.files.write.iter().map(|path| Path::new(path.as_str())).find(|path| touches(path));
     let read = policy.files.read.iter().map(|path| Path::new(path.as_str())).find(|path| inside(path));
     match write.or(read) {
@@ -198,9 +203,9 @@ fn wider(asked: WorkspaceMode, policy: &Policy) -> Problem {
 }
 
 /// The workspace's real path. What holds everything, or the plane's own state, is no workspace.
-fn workspace(run: &Run, home: &Path, store: &Store) -> Result<PathBuf, Problem> {
+fn workspace(run: &Run, home: &Path, store: &Store, paths: &Paths) -> Result<PathBuf, Problem> {
     let asked = run.workspace.as_ref().map_or_else(|| run.directory.clone(), |path| run.directory.join(path));
-    let found = fs::canonicalize(&asked).ok().filter(|path| path.is_dir());
+    let found = paths.real(&asked).filter(|path| path.is_dir());
     let path = found.ok_or_else(|| {
         let cause = format!("the workspace `{}` is no directory", asked.display());
         problem("E-PLANE-045", cause, "name a directory: `--workspace DIR`", NOT_RUN)
@@ -209,7 +214,7 @@ fn workspace(run: &Run, home: &Path, store: &Store) -> Result<PathBuf, Problem> 
         let cause = format!("the workspace `{}` may not be entered: {}", path.display(), std::io::Error::from(error));
         return Err(problem("E-PLANE-045", cause, "work in a directory of your own: `--workspace DIR`", NOT_RUN));
     }
-    let home = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+    let home = paths.real_or_same(home);
     let named = if path == Path::new("/") {
         Some("the whole host")
     } else if home.starts_with(&path) && home != Path::new("/") {
@@ -240,6 +245,7 @@ fn workspace(run: &Run, home: &Path, store: &Store) -> Result<PathBuf, Problem> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_workspace_in_a_place_of_credentials_is_refused_as_a_tree_that_is_read_is() {

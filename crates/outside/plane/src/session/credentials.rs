@@ -1,11 +1,11 @@
 //! What is known to hold an operator's credentials: never visible inside, unless that one was accepted by name.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use wire::command::{Problem, Run};
 
+use super::paths::Paths;
 use super::risks::{Accepted, Credential};
 use crate::problem::{NOT_RUN, problem, quoted};
 
@@ -63,15 +63,13 @@ struct Place {
     paths: Vec<PathBuf>,
 }
 
-fn places(home: &Path) -> impl Iterator<Item = Place> {
-    let real = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+fn places(home: &Path, known: &Paths) -> impl Iterator<Item = Place> {
+    let real = known.real_or_same(home);
     IN_HOME.iter().map(move |place| {
         let written = home.join(place);
         let mut paths = vec![written.clone(), real.join(place)];
         // Most are not there, and lead nowhere.
-        if fs::symlink_metadata(&paths[1]).is_ok() {
-            paths.extend(fs::canonicalize(&written));
-        }
+        paths.extend(known.real(&written));
         paths.sort_unstable();
         paths.dedup();
         Place { name: written.to_string_lossy().into_owned(), paths }
@@ -86,17 +84,17 @@ fn places(home: &Path) -> impl Iterator<Item = Place> {
 pub(super) fn keep_out<'t>(
     run: &Run,
     accepted: &Accepted,
-    home: &Path,
+    (home, paths): (&Path, &Paths),
     trees: impl Iterator<Item = &'t Path>,
 ) -> Result<Vec<PathBuf>, Problem> {
     let variables = run.environment.iter().filter(|(name, value)| wire::looks_secret(name, value));
     let mut found: Vec<String> = variables.map(|(name, _)| name.clone()).collect();
-    let places: Vec<Place> = places(home).collect();
+    let places: Vec<Place> = places(home, paths).collect();
     // By what stands above each tree, since there are many trees and many places.
     let known: HashMap<&Path, &Place> =
         places.iter().flat_map(|place| place.paths.iter().map(move |path| (path.as_path(), place))).collect();
     for tree in trees {
-        let real = fs::canonicalize(tree).unwrap_or_else(|_| tree.to_owned());
+        let real = paths.real_or_same(tree);
         let holding = tree.ancestors().chain(real.ancestors()).filter_map(|above| known.get(above));
         found.extend(holding.map(|place| place.name.clone()));
     }
@@ -128,10 +126,11 @@ fn named(found: &str, name: &str, home: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn kept_out(home: &Path, trees: &[&Path], risk: &str) -> Result<Vec<PathBuf>, Problem> {
         let accepted = super::super::risks::accept(&[risk.to_owned()]).expect("a risk");
-        keep_out(&Run::default(), &accepted, home, trees.iter().copied())
+        keep_out(&Run::default(), &accepted, (home, &Paths::default()), trees.iter().copied())
     }
 
     const NONE: &str = "credential-inside=NONE";

@@ -3,8 +3,6 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use policy::{Host, HostPattern, Target};
@@ -13,7 +11,8 @@ use wire::command::{Derives, Grant, Problem, SecretText};
 use wire::{Proxy, TokenAnswer, TokenRequest};
 use zeroize::Zeroizing;
 
-use super::{host, program, roots};
+use super::gates::Gates;
+use super::{host, roots};
 use crate::problem::{NOT_RUN, problem, quoted};
 
 /// How long a broker may take: more than it gives its endpoint.
@@ -26,8 +25,8 @@ pub(crate) struct Way {
     pub(crate) roots: Option<String>,
     /// The proxy that connections go through.
     pub(crate) proxy: Option<Proxy>,
-    /// The uid of gates, where the plane is root.
-    pub(crate) uid: Option<u32>,
+    /// Where brokers come from. None where nothing is lent.
+    pub(crate) gates: Option<Gates>,
 }
 
 /// A token, and for how many seconds it holds.
@@ -47,7 +46,7 @@ pub(super) fn token(way: &Way, vault: &Vault, entry: &Entry, derives: &Derives) 
         problem("E-PLANE-089", cause, &hint, NOT_RUN)
     };
     let request = request(way, entry, derives).map_err(failed)?;
-    match ask(way.uid, &request).map_err(|error| failed(error.to_string()))? {
+    match ask(way, &request).map_err(|error| failed(error.to_string()))? {
         TokenAnswer::Failed { why } => Err(failed(quoted(&why))),
         TokenAnswer::Token { access, refresh, expires } => {
             if let Some(refresh) = refresh.filter(|refresh| refresh.expose() != entry.value().expose()) {
@@ -101,18 +100,11 @@ fn endpoint(url: &str) -> Option<(bool, Target, String)> {
     Some((tls, Target { host, port }, path.to_owned()))
 }
 
-fn ask(uid: Option<u32>, request: &TokenRequest) -> io::Result<TokenAnswer> {
-    let program = program("bastide-gate").map_err(|problem| io::Error::other(problem.cause))?;
+fn ask(way: &Way, request: &TokenRequest) -> io::Result<TokenAnswer> {
+    let gates = way.gates.as_ref().ok_or_else(|| io::Error::other("there is no program for a broker"))?;
     let (mut ours, theirs) = UnixStream::pair()?;
     ours.set_read_timeout(Some(PATIENCE))?;
-    let mut command = Command::new(program);
-    command.arg("broker").stdin(std::os::fd::OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-    command.env_clear();
-    if let Some(uid) = uid {
-        command.uid(uid).gid(uid);
-    }
-    let mut child = command.spawn()?;
-    drop(command);
+    let mut child = gates.start(theirs.into(), Some("broker"))?;
     let answered = (|| {
         ours.write_all(&Zeroizing::new(wire::encode(request).map_err(io::Error::other)?))?;
         hear(&mut ours)

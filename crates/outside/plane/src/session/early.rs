@@ -1,5 +1,5 @@
-//! What is started before the policy is read, or before there is a request at all: a cell that has left the host's
-//! namespaces and a gate. Neither knows anything of a session; what is not needed ends by the end of its socket.
+//! What is started before the policy is read: a cell that has left the host's namespaces; and a gate, where that is
+//! before there is a request at all. Neither knows anything of a session; what is not needed ends by the end of its socket.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,6 +12,7 @@ use wire::command::Problem;
 use super::asked::Begun;
 use super::cell::Cell;
 use super::gate::{self, Gate};
+use super::gates::Gates;
 use super::identity::{self, Who};
 use super::program;
 use crate::policy_file;
@@ -28,9 +29,9 @@ pub(super) struct Early {
     pub(super) cell: Cell,
     pub(super) foundation: Foundation,
     pub(super) who: Who,
-    /// None where the cell keeps the host's network.
+    /// One that was started ahead.
     pub(super) gate: Option<Gate>,
-    pub(super) gates: PathBuf,
+    pub(super) gates: Gates,
     /// As in [`Ahead`].
     pub(super) policy: Option<(PathBuf, Policy)>,
 }
@@ -48,8 +49,7 @@ pub struct Ahead {
 #[derive(Debug)]
 struct Parked {
     gate: Gate,
-    /// The uid that the gate has, where the plane is root.
-    uid: Option<u32>,
+    gates: Gates,
 }
 
 impl Ahead {
@@ -70,10 +70,10 @@ impl Ahead {
     pub fn park(home: &Path) -> Result<Ahead, Problem> {
         let ahead = Ahead::start()?;
         ahead.cell.found(&foundation(LayerSet::default())).map_err(unstarted)?;
-        let uid = identity::gate(std::process::id())?;
-        let gate = gate::start(&program("bastide-gate")?, uid, 1).map_err(unstarted)?;
+        let gates = Gates::open(identity::gate(std::process::id())?)?;
+        let gate = gate::start(&gates, 1).map_err(unstarted)?;
         let policy = Some((home.to_owned(), policy_file::look_at_policy(None, home)?));
-        Ok(Ahead { parked: Some(Parked { gate, uid }), policy, ..ahead })
+        Ok(Ahead { parked: Some(Parked { gate, gates }), policy, ..ahead })
     }
 
     /// Where its parts are heard; each ends with its part.
@@ -84,7 +84,7 @@ impl Ahead {
 
     /// Whether a session without these layers, whose gate has this uid, can begin with it.
     fn serves(&self, without: LayerSet, uid: Option<u32>) -> bool {
-        self.parked.as_ref().is_none_or(|parked| without == LayerSet::default() && parked.uid == uid)
+        self.parked.as_ref().is_none_or(|parked| without == LayerSet::default() && parked.gates.uid() == uid)
     }
 }
 
@@ -97,16 +97,28 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let who = identity::choose(std::process::id(), &begun.workspace, begun.variable("USER"), hostname)?;
     let without = begun.accepted.without;
     let foundation = foundation(without);
-    let gates = program("bastide-gate")?;
     let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
-    let gate = if let Some(parked) = parked {
-        Some(parked.gate)
+    let (gate, gates) = if let Some(Parked { gate, gates }) = parked {
+        (Some(gate), gates)
     } else {
         cell.found(&foundation).map_err(unstarted)?;
-        let networked = !without.contains(Layer::NetworkNamespace);
-        networked.then(|| gate::start(&gates, who.gate, 1)).transpose().map_err(unstarted)?
+        (None, Gates::open(who.gate)?)
     };
     Ok(Early { cell, foundation, who, gate, gates, policy })
+}
+
+impl Early {
+    /// The gate, started where none was ahead: when the plan is told, since the cell then takes longer to build than the
+    /// gate to start. None where the cell keeps the host's network.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn gate(&mut self) -> Result<Option<Gate>, Problem> {
+        if self.gate.is_none() && !self.foundation.without.contains(Layer::NetworkNamespace) {
+            return gate::start(&self.gates, 1).map(Some).map_err(unstarted);
+        }
+        Ok(self.gate.take())
+    }
 }
 
 fn foundation(without: LayerSet) -> Foundation {

@@ -6,9 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use policy::Conjunction;
@@ -20,6 +18,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 use zeroize::Zeroize;
 
+use super::gates::Gates;
 use super::host;
 use crate::channel;
 use crate::store::{Line, Lines};
@@ -40,7 +39,7 @@ type Before = (Option<(u64, String)>, Vec<String>);
 /// What every gate of a session is told.
 #[derive(Debug)]
 pub(super) struct Door {
-    pub(super) program: PathBuf,
+    pub(super) gates: Gates,
     pub(super) origin: Origin,
     pub(super) policy: Conjunction,
     pub(super) segment: PathBuf,
@@ -50,8 +49,6 @@ pub(super) struct Door {
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
     pub(super) intent: Vec<String>,
-    /// The uid of gates, where the plane is root.
-    pub(super) uid: Option<u32>,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -85,14 +82,9 @@ pub(super) enum Said {
 ///
 /// # Errors
 /// When it cannot be started.
-pub(super) fn start(program: &Path, uid: Option<u32>, incarnation: u32) -> io::Result<Gate> {
+pub(super) fn start(gates: &Gates, incarnation: u32) -> io::Result<Gate> {
     let (ours, theirs) = channel::pair()?;
-    let mut command = Command::new(program);
-    command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
-    if let Some(uid) = uid {
-        command.uid(uid).gid(uid);
-    }
-    let pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
+    let pid = i32::try_from(gates.start(theirs, None)?.id()).ok().and_then(Pid::from_raw);
     Ok(Gate { socket: ours, answer: wire::Decoder::new(), serves: false, outbox: Vec::new(), pid, incarnation })
 }
 
@@ -105,7 +97,7 @@ impl Door {
         if incarnation > MOST {
             return Err(io::Error::other(format!("{MOST} gates ended before")));
         }
-        start(&self.program, self.uid, incarnation)
+        start(&self.gates, incarnation)
     }
 
     /// Gives a started gate the cell's door.

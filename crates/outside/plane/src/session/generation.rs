@@ -6,6 +6,7 @@ use wire::control::Replacement;
 use wire::{Labelled, Lent};
 
 use super::derive::Way;
+use super::gates::Gates;
 use super::{host, identity, labels, lend};
 use crate::problem::{NO, problem, quoted};
 use crate::store::{SessionDirectory, Store};
@@ -30,7 +31,8 @@ fn way(policy: &Policy) -> Result<Way, Problem> {
     }
     let variable = |name: &str| std::env::var(name).ok();
     let proxy = host::upstream(variable)?.map(|(proxy, _)| proxy);
-    Ok(Way { roots: variable("SSL_CERT_FILE"), proxy, uid: identity::gate(std::process::id())? })
+    let gates = Gates::open(identity::gate(std::process::id())?)?;
+    Ok(Way { roots: variable("SSL_CERT_FILE"), proxy, gates: Some(gates) })
 }
 
 /// Whether a cell that runs takes another policy.

@@ -10,6 +10,7 @@ use plan::{Access, Owner, PathRule, Step};
 use wire::command::Problem;
 
 use super::identity;
+use super::paths::Paths;
 use crate::problem::{NOT_RUN, problem};
 
 /// Longest file that is copied, in bytes.
@@ -20,6 +21,7 @@ const MOST_COPIED: u64 = 16 * 1024;
 pub(super) struct Layout {
     pub(super) steps: Vec<Step>,
     pub(super) rules: Vec<PathRule>,
+    paths: Paths,
     /// Trees and files that are visible inside.
     granted: HashSet<PathBuf>,
     /// Whether the cell is started by root, so that files need an owner inside.
@@ -38,9 +40,9 @@ pub(super) enum Named {
 }
 
 impl Layout {
-    /// An empty root; `privileged` as in [`plan::Identity`], `hosts_root` where the host's own is kept.
-    pub(super) fn new(privileged: bool, hosts_root: bool) -> Layout {
-        Layout { privileged, hosts_root, ..Layout::default() }
+    /// An empty root of what `paths` lead to; `privileged` as in [`plan::Identity`], `hosts_root` where the host's own is kept.
+    pub(super) fn new(paths: Paths, privileged: bool, hosts_root: bool) -> Layout {
+        Layout { paths, privileged, hosts_root, ..Layout::default() }
     }
 
     /// Whether a path is visible inside by what was granted so far.
@@ -62,7 +64,7 @@ impl Layout {
         if meta.is_symlink() {
             return self.link(path, named);
         }
-        let real = fs::canonicalize(path).map_err(|_| missing(path))?;
+        let real = self.paths.real(path).ok_or_else(|| missing(path))?;
         if real != path {
             self.read(&real, named)?;
             return self.alias(path, &real);
@@ -134,8 +136,8 @@ impl Layout {
     fn link(&mut self, path: &Path, named: Named) -> Result<(), Problem> {
         let target = fs::read_link(path).map_err(|_| missing(path))?;
         self.alias(path, &target)?;
-        match fs::canonicalize(path) {
-            Ok(real) if named == Named::Expressly => self.read(&real, named),
+        match self.paths.real(path) {
+            Some(real) if named == Named::Expressly => self.read(&real, named),
             _ => Ok(()),
         }
     }
@@ -266,7 +268,7 @@ mod tests {
     fn a_small_file_of_the_system_is_copied_unless_the_operator_named_it() {
         let path = Path::new("/etc/group");
         let step = |named| {
-            let mut layout = Layout::new(false, false);
+            let mut layout = Layout::new(Paths::default(), false, false);
             layout.read(path, named).expect("there on every host");
             layout.steps.pop()
         };
@@ -274,7 +276,7 @@ mod tests {
         let copied = Step::File { at: "/etc/group".into(), content, mode: 0o644 };
         assert_eq!(step(Named::Generally), Some(copied));
         assert!(matches!(step(Named::Expressly), Some(Step::Bind { .. })));
-        let mut layout = Layout::new(false, false);
+        let mut layout = Layout::new(Paths::default(), false, false);
         layout.read(Path::new("/etc/shadow"), Named::Generally).expect("there on every host");
         assert!(matches!(layout.steps.pop(), Some(Step::Bind { .. })), "not everybody may read it");
     }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::locate::plain;
+use super::paths::Paths;
 
 /// Libraries of one program that are looked for. The rest is left to the loader.
 const MOST_LIBRARIES: usize = 256;
@@ -75,6 +76,8 @@ pub(super) struct Loader<'s> {
     pub(super) given: &'s str,
     /// The working directory.
     pub(super) directory: &'s Path,
+    /// Where paths lead.
+    pub(super) paths: &'s Paths,
     /// Whether a path is visible inside.
     pub(super) shows: &'s dyn Fn(&Path) -> bool,
 }
@@ -133,7 +136,7 @@ impl Loader<'_> {
             let Some(left) = search.looks.checked_sub(1) else { return Found::Nowhere };
             search.looks = left;
             let path = place.join(name);
-            let Ok(real) = fs::canonicalize(&path) else { continue };
+            let Some(real) = self.paths.real(&path) else { continue };
             let shown = (self.shows)(&path) && (self.shows)(&real);
             if shown && SYSTEM.iter().any(|place| real.starts_with(place)) {
                 return Found::System;
@@ -317,7 +320,7 @@ mod tests {
     fn out_of_reach(program: &Path, given: &str, shown: &[PathBuf]) -> Vec<PathBuf> {
         let system = ["/usr", "/lib", "/lib64"].map(PathBuf::from);
         let shows = |path: &Path| system.iter().chain(shown).any(|tree| path.starts_with(tree));
-        Loader { given, directory: Path::new("/"), shows: &shows }.out_of_reach(program)
+        Loader { given, directory: Path::new("/"), paths: &Paths::default(), shows: &shows }.out_of_reach(program)
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use wire::command::Problem;
 
+use super::paths::Paths;
 use crate::problem::{NOT_FOUND, NOT_RUN, problem};
 
 /// The agents that are looked for when no command is given, first found first.
@@ -49,7 +50,7 @@ pub(super) fn default_command(search: &[PathBuf], shell: Option<&str>) -> Vec<Ve
 ///
 /// # Errors
 /// When no such program exists, it cannot be executed, or an interpreter that it asks for is not there.
-pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf]) -> Result<Located, Problem> {
+pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf], paths: &Paths) -> Result<Located, Problem> {
     let found = if name.contains('/') { Some(from.join(name)) } else { on_path(name, search) };
     let missing = || {
         problem(
@@ -70,16 +71,21 @@ pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf]) -> Result<Loca
         ));
     }
     let mut located = Located { program: program.clone(), ..Located::default() };
-    follow(&mut located, &program, name, search)?;
+    follow(&mut located, (&program, name), search, paths)?;
     Ok(located)
 }
 
 /// Follows the links to a program, and the interpreters behind it.
-fn follow(located: &mut Located, program: &Path, name: &str, search: &[PathBuf]) -> Result<(), Problem> {
+fn follow(
+    located: &mut Located,
+    (program, name): (&Path, &str),
+    search: &[PathBuf],
+    paths: &Paths,
+) -> Result<(), Problem> {
     let mut next = Some((program.to_owned(), name.to_owned()));
     for _ in 0..MAX_STEPS {
         let Some((path, of)) = next.take() else { return Ok(()) };
-        let real = links(located, &path)?;
+        let real = links(located, &path, paths)?;
         located.files.push(real.clone());
         let tree = package(&real);
         let reason = if tree == real { format!("`{of}`") } else { format!("package of `{of}`") };
@@ -97,11 +103,11 @@ fn follow(located: &mut Located, program: &Path, name: &str, search: &[PathBuf])
 }
 
 /// Records each link from `path` to the real file, and gives that.
-fn links(located: &mut Located, path: &Path) -> Result<PathBuf, Problem> {
+fn links(located: &mut Located, path: &Path, paths: &Paths) -> Result<PathBuf, Problem> {
     let mut at = path.to_owned();
     for _ in 0..MAX_STEPS {
         let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { return Ok(at) };
-        let real_parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned());
+        let real_parent = paths.real_or_same(parent);
         if real_parent != parent {
             located.links.push((parent.to_owned(), real_parent.clone()));
             at = real_parent.join(name);
@@ -229,7 +235,7 @@ mod tests {
         fs::create_dir_all(at("v24/lib/node_modules/tool/dist")).expect("made");
         program(&at("v24/lib/node_modules/tool/dist/cli.js"), "#!/usr/bin/env node\n");
         symlink("../lib/node_modules/tool/dist/cli.js", at("v24/bin/tool")).expect("linked");
-        let found = locate("tool", home.path(), &[at("v24/bin")]).expect("found");
+        let found = locate("tool", home.path(), &[at("v24/bin")], &Paths::default()).expect("found");
         assert_eq!(found.program, at("v24/bin/tool"));
         let needs: Vec<_> = found.needs.iter().map(|need| need.path.clone()).collect();
         assert_eq!(needs, [at("v24/lib/node_modules"), at("v24")]);
@@ -240,11 +246,17 @@ mod tests {
     fn a_lone_program_brings_itself_and_what_is_missing_is_127() {
         let home = tempfile::tempdir().expect("a directory");
         program(&home.path().join("bin/tool"), "ELF");
-        let found = locate("./bin/tool", home.path(), &[]).expect("found");
+        let found = locate("./bin/tool", home.path(), &[], &Paths::default()).expect("found");
         assert_eq!(found.needs[0].path, home.path().join("bin/tool"));
-        assert_eq!(locate("nothing", home.path(), &[]).map_err(|problem| problem.exit).err(), Some(NOT_FOUND));
+        assert_eq!(
+            locate("nothing", home.path(), &[], &Paths::default()).map_err(|problem| problem.exit).err(),
+            Some(NOT_FOUND)
+        );
         fs::write(home.path().join("text"), "x").expect("written");
-        assert_eq!(locate("./text", home.path(), &[]).map_err(|problem| problem.exit).err(), Some(126));
+        assert_eq!(
+            locate("./text", home.path(), &[], &Paths::default()).map_err(|problem| problem.exit).err(),
+            Some(126)
+        );
     }
 
     #[test]
@@ -252,7 +264,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         for line in ["#!/nowhere/interpreter", "#!/usr/bin/env nothing"] {
             program(&home.path().join("script"), line);
-            let refused = locate("./script", home.path(), &[]).expect_err("missing");
+            let refused = locate("./script", home.path(), &[], &Paths::default()).expect_err("missing");
             assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
         }
     }
@@ -268,7 +280,7 @@ mod tests {
         broken[at..at + 4].copy_from_slice(b"/no/");
         fs::write(home.path().join("tool"), broken).expect("written");
         fs::set_permissions(home.path().join("tool"), fs::Permissions::from_mode(0o755)).expect("executable");
-        let refused = locate("./tool", home.path(), &[]).expect_err("missing");
+        let refused = locate("./tool", home.path(), &[], &Paths::default()).expect_err("missing");
         assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
         for cut in [0, 5, 40, 64, 100, 300] {
             assert!(loader(&fs::read("/bin/true").expect("a program")[..cut]).is_none(), "{cut}");
@@ -280,6 +292,9 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("me");
         program(&path, &format!("#!{}\n", path.display()));
-        assert_eq!(locate("./me", home.path(), &[]).map_err(|problem| problem.code).err(), Some("E-PLANE-032".into()));
+        assert_eq!(
+            locate("./me", home.path(), &[], &Paths::default()).map_err(|problem| problem.code).err(),
+            Some("E-PLANE-032".into())
+        );
     }
 }

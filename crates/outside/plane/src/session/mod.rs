@@ -11,6 +11,7 @@ mod early;
 mod ending;
 mod environment;
 mod gate;
+mod gates;
 pub(crate) mod generation;
 mod homes;
 mod host;
@@ -23,6 +24,7 @@ mod limits;
 mod locate;
 mod mounts;
 mod outcome;
+mod paths;
 mod prepare;
 mod risks;
 mod roots;
@@ -96,7 +98,7 @@ fn begin_and_carry_out(
     let mut early = early::begin(&begun, ahead)?;
     let asked = asked::complete(begun, &store, early.policy.take())?;
     let stdio = stdio(&asked, descriptors)?;
-    let prepared = prepare::prepare(&asked, &store, &early.who, &early.foundation)?;
+    let prepared = prepare::prepare(&asked, &store, &early)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
@@ -126,13 +128,14 @@ fn carry_out(
     client: &mut Client,
     asked: &Asked,
     prepared: Prepared,
-    early: early::Early,
+    mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
     early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
     drop((plan, stdio));
+    let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });
     }
@@ -145,7 +148,7 @@ fn carry_out(
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
     early.cell.order(Order::Begin);
     let door = Door {
-        program: early.gates,
+        gates: early.gates.clone(),
         origin: session.origin(Segment::Gate),
         policy: identity::conjunction(&asked.policy),
         segment,
@@ -156,10 +159,9 @@ fn carry_out(
         labelled,
         // Each argument is something that the operator said: which of them is the task, only the program knows.
         intent: session.record.command.iter().skip(1).cloned().collect(),
-        uid: early.who.gate,
     };
     let renewal = {
-        let (store, way) = (store.clone(), prepare::way(asked, &early.who));
+        let (store, way) = (store.clone(), prepare::way(asked, &early.gates));
         Renewal::begin(&door.credentials, Box::new(move |policy| lend::lend(policy, &store, &way)))
     };
     let running = Session {
@@ -169,7 +171,7 @@ fn carry_out(
         id: session.record.id.clone(),
         streams: asked.run.streams,
         door,
-        gate: early.gate,
+        gate,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
         chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
@@ -220,12 +222,17 @@ fn program(name: &str) -> Result<PathBuf, Problem> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(problem(
+    Err(absent(&path))
+}
+
+/// The problem of a program of ours that is not there.
+fn absent(path: &Path) -> Problem {
+    problem(
         "E-PLANE-061",
         format!("`{}` is missing", path.display()),
         "all four programs lie in one directory: install them together",
         NOT_RUN,
-    ))
+    )
 }
 
 /// Measures the boundary in a throwaway cell.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use plan::{Command, Foundation, Layer, Plan, Stdio, Stream, WindowSize};
+use plan::{Command, Layer, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
 use record::Wall;
 use wire::command::{Problem, Run, Stream as Seen};
@@ -10,6 +10,8 @@ use wire::command::{Problem, Run, Stream as Seen};
 use super::asked::Asked;
 use super::authority::Authority;
 use super::derive::Way;
+use super::early::Early;
+use super::gates::Gates;
 use super::identity::Who;
 use super::layout::{Layout, Named, text};
 use super::libraries::Loader;
@@ -43,8 +45,9 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// Why nothing is run.
-pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foundation) -> Result<Prepared, Problem> {
-    let way = way(asked, who);
+pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Prepared, Problem> {
+    let Early { who, foundation, gates, .. } = early;
+    let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
     let labelled = labels::find(&asked.policy, &asked.workspace)?;
     let (command, located) = command(asked)?;
@@ -52,7 +55,8 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
     let trees = trees(asked, &session.path)?;
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
-    let mut layout = Layout::new(who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
+    let mut layout =
+        Layout::new(asked.paths.clone(), who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
     let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
     // With neither of the two layers the whole host is visible.
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
@@ -95,8 +99,9 @@ pub(super) fn prepare(asked: &Asked, store: &Store, who: &Who, foundation: &Foun
 }
 
 /// How a broker of this operator's reaches an endpoint.
-pub(super) fn way(asked: &Asked, who: &Who) -> Way {
-    Way { roots: asked.variable("SSL_CERT_FILE").map(str::to_owned), proxy: asked.upstream.clone(), uid: who.gate }
+pub(super) fn way(asked: &Asked, gates: &Gates) -> Way {
+    let roots = asked.variable("SSL_CERT_FILE").map(str::to_owned);
+    Way { roots, proxy: asked.upstream.clone(), gates: Some(gates.clone()) }
 }
 
 /// A limit that must be enforced and is not.
@@ -122,7 +127,7 @@ fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
         asked.run.command.clone()
     };
     let name = String::from_utf8_lossy(&command[0]).into_owned();
-    let located = locate::locate(&name, &asked.run.directory, &search)?;
+    let located = locate::locate(&name, &asked.run.directory, &search, &asked.paths)?;
     Ok((command, located))
 }
 
@@ -204,7 +209,8 @@ fn lay_out(
     let reads: Vec<PathBuf> = asked.policy.files.read.iter().map(|path| PathBuf::from(path.as_str())).collect();
     let trees = session.record.trees.iter().map(|tree| tree.path.as_path());
     let needs = located.needs.iter().map(|need| need.path.as_path());
-    let there = reads.iter().map(PathBuf::as_path).filter(|path| path.symlink_metadata().is_ok());
+    let there =
+        reads.iter().map(PathBuf::as_path).filter(|path| system::shares(path) && path.symlink_metadata().is_ok());
     let all: Vec<&Path> = trees.chain(needs).chain(there).chain([asked.home.as_path()]).collect();
     system::kernel(layout, asked.policy.limits.memory, &all);
     let named = |path: &PathBuf| {
@@ -251,13 +257,14 @@ fn libraries_come_in(layout: &Layout, asked: &Asked, located: &Located) -> Resul
     const NAME: &str = "LD_LIBRARY_PATH";
     let asked_for = asked.run.environment.iter().rev().find(|(name, _)| name == NAME).map(|(_, value)| value);
     let given = asked_for.or_else(|| asked.policy.environment.get(NAME)).map_or("", String::as_str);
-    let loader = Loader { given, directory: &asked.workdir, shows: &|path| layout.shows(path) };
+    let shows = |path: &Path| layout.shows(path);
+    let loader = Loader { given, directory: &asked.workdir, paths: &asked.paths, shows: &shows };
     let missing: Vec<PathBuf> = located.files.iter().flat_map(|file| loader.out_of_reach(file)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let mut reads: Vec<String> = Vec::new();
     for library in &missing {
         // Where it is found, and where a link there leads.
-        let real = std::fs::canonicalize(library).unwrap_or_else(|_| library.clone());
+        let real = asked.paths.real_or_same(library);
         for path in [library, &real].into_iter().filter(|path| !layout.shows(path)) {
             let directory = path.parent().unwrap_or(path);
             // A home, or what holds one, is never worth a library.

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn without_roots_of_his_own_nothing_changes() {
-        let mut layout = Layout::new(false, false);
+        let mut layout = Layout::new(super::super::paths::Paths::default(), false, false);
         for named in [None, Some(""), Some(BUNDLES[0])] {
             let roots = bring_in(&mut layout, Path::new("/nowhere"), named, None).expect("nothing to do");
             assert!(roots.variables.is_empty() && roots.trusted.is_empty());

@@ -84,7 +84,7 @@ struct Course {
     /// When the program is to be asked to end, and then ended.
     deadline: Option<Instant>,
     kill_at: Option<Instant>,
-    /// The cell's mounts and what they were made of: to be let go of when nobody waits for it.
+    /// The cell's mounts and what they were made of, and in the end its door: to be let go of when nobody waits for it.
     mounts: Vec<OwnedFd>,
     /// Pid 1, a child of ours that is waited for only after this loop: the number is its own as long as this runs.
     pid_1: Option<Pid>,
@@ -144,6 +144,7 @@ impl Session<'_> {
         if let Some(gate) = self.gate.take() {
             gate.finish();
         }
+        course.mounts.append(&mut self.sockets);
         (course.end, (self.ledger, self.merging), course.mounts)
     }
 

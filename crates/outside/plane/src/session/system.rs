@@ -20,6 +20,14 @@ const INODES: u64 = 1 << 18;
 /// The address that /etc/resolv.conf names: any would do, all are led to the door.
 const RESOLVER: &str = "198.18.0.1";
 
+/// Places that are links to /tmp, unless something comes in beneath them.
+const SHARED: [&str; 2] = ["/var/tmp", "/run"];
+
+/// Whether a path lies in one of them.
+pub(super) fn shares(path: &Path) -> bool {
+    SHARED.iter().any(|at| path.starts_with(at))
+}
+
 /// Adds devices, processes and memory; `named` are the paths that come in later.
 pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>, named: &[&Path]) {
     layout.steps.extend(DEVICES.map(|device| bind(device, true, Owner::Everybody)));
@@ -39,7 +47,7 @@ pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>, named: &[&Path]) 
     }
     // One tree in memory serves all that is temporary, since each costs the start 60 µs; a place in which something
     // else has to come in cannot be a link.
-    for at in ["/var/tmp", "/run"] {
+    for at in SHARED {
         if named.iter().any(|path| path.starts_with(at)) {
             layout.scratch(at, bytes, INODES);
         } else {

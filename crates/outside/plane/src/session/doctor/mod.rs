@@ -71,7 +71,7 @@ fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
     let begun = asked::begin(run, store)?;
     let early = early::begin(&begun, Ahead::start()?)?;
     let asked = asked::complete(begun, store, None)?;
-    let prepared = prepare::prepare(&asked, store, &early.who, &early.foundation)?;
+    let prepared = prepare::prepare(&asked, store, &early)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
     let ended = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, (Vec::new(), store));

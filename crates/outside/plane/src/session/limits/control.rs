@@ -66,16 +66,16 @@ pub(super) fn make(id: &str, limits: &[(&str, u64)]) -> Vec<Group> {
     if limits.is_empty() {
         return Vec::new();
     }
-    if let Some(group) = version_2(&name, limits) {
+    let Ok(own) = fs::read_to_string("/proc/self/cgroup") else { return Vec::new() };
+    if let Some(group) = version_2(&own, &name, limits) {
         return vec![group];
     }
-    limits.iter().filter_map(|&(controller, value)| version_1(&name, controller, value)).collect()
+    limits.iter().filter_map(|&(controller, value)| version_1(&own, &name, controller, value)).collect()
 }
 
 /// The highest group above us that may be written and passes the controllers on; a group with processes of its own
 /// may not.
-fn version_2(name: &str, limits: &[(&str, u64)]) -> Option<Group> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+fn version_2(own: &str, name: &str, limits: &[(&str, u64)]) -> Option<Group> {
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let leaf = Path::new(MOUNT).join(own);
     let mut above: Vec<&Path> = leaf.ancestors().take_while(|path| path.starts_with(MOUNT)).collect();
@@ -104,8 +104,7 @@ fn child(parent: &Path, name: &str, limits: &[(&str, u64)]) -> Option<Group> {
 }
 
 /// One hierarchy for each controller; a group beneath our own where that may be written.
-fn version_1(name: &str, controller: &str, value: u64) -> Option<Group> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+fn version_1(own: &str, name: &str, controller: &str, value: u64) -> Option<Group> {
     let own = own.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let controllers = parts.next()?;
