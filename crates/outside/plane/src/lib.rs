@@ -5,6 +5,7 @@ pub mod audit;
 pub mod channel;
 pub mod codes;
 pub mod named_file;
+pub mod peer;
 pub mod policy_file;
 pub mod problem;
 pub mod session;

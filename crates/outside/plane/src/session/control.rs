@@ -7,7 +7,6 @@
 
 mod ask;
 
-use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -21,6 +20,7 @@ use wire::command::Problem;
 use wire::control::{Answer, Ask, NAME, Order, VERSION};
 use zeroize::Zeroize;
 
+use crate::peer::{self, Stranger};
 use crate::problem::{NO, problem};
 
 pub(crate) use ask::ask;
@@ -89,10 +89,11 @@ impl Control {
         for _ in self.peers.len()..MOST {
             let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
             let Ok(socket) = accepted else { break };
-            if is_the_operators(&socket) {
-                self.peers.push(Peer { socket, until: now + PATIENCE, said: wire::Decoder::new(), asked: None });
-            } else {
-                Asking(socket).refuse(problem("E-PLANE-095", STRANGER, STRANGERS_HINT, NO));
+            match peer::operator(&socket) {
+                Ok(_) => {
+                    self.peers.push(Peer { socket, until: now + PATIENCE, said: wire::Decoder::new(), asked: None });
+                }
+                Err(stranger) => Asking(socket).refuse(problem("E-PLANE-095", stranger, Stranger::HINT, NO)),
             }
         }
         self.peers = std::mem::take(&mut self.peers).into_iter().filter_map(|peer| peer.hear(now)).collect();
@@ -170,18 +171,6 @@ impl Asking {
     pub(super) fn refuse(self, problem: Problem) {
         self.answer(&Answer::Refused(Box::new(problem)));
     }
-}
-
-const STRANGER: &str = "who asked is another user than the session's, or in another container";
-const STRANGERS_HINT: &str = "ask as the user, and in the place, that the session was begun in";
-
-/// Whether a peer runs as this process does: as the same user, in the same user and pid namespaces.
-fn is_the_operators(peer: &OwnedFd) -> bool {
-    let Ok(peer) = rustix::net::sockopt::socket_peercred(peer) else { return false };
-    let lives_in = |process: &str, space: &str| fs::read_link(format!("/proc/{process}/ns/{space}")).ok();
-    let pid = peer.pid.as_raw_nonzero().to_string();
-    let alike = |space| lives_in(&pid, space).is_some_and(|theirs| lives_in("self", space) == Some(theirs));
-    peer.uid == rustix::process::geteuid() && alike("user") && alike("pid")
 }
 
 fn directory(session: &Path) -> io::Result<OwnedFd> {

@@ -1,3 +1,4 @@
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
@@ -143,6 +144,6 @@ fn who_comes_from_other_namespaces_is_refused() {
     }
     let output = ended.join().expect("ended");
     if output.status.success() {
-        assert!(String::from_utf8_lossy(&output.stdout).contains("another container"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("another user namespace"), "{output:?}");
     }
 }
