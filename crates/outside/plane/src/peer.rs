@@ -25,6 +25,15 @@ pub struct Operator {
     pub pid: i32,
     /// The name of its program, as the kernel keeps it: at most 15 bytes, and its own word.
     pub program: String,
+    process: OwnedFd,
+}
+
+impl Operator {
+    /// Whether that process still is: what was read of its number before this was read of it.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        !is_over(&self.process)
+    }
 }
 
 /// Why a peer is not taken for the operator.
@@ -98,11 +107,9 @@ pub fn operator(socket: impl AsFd) -> Result<Operator, Stranger> {
         judge_marks(*marks, Marks::of(&peer).map_err(|error| unseen(&error))?)?;
     }
     let program = fs::read_to_string(format!("/proc/{peer}/comm")).unwrap_or_default().trim_end().to_owned();
-    // It lives: all of this was read of it, and not of another process that was given its number meanwhile.
-    if is_over(&process) {
-        return Err(unseen(&"it has ended"));
-    }
-    Ok(Operator { uid: credentials.uid(), pid, program })
+    let operator = Operator { uid: credentials.uid(), pid, program, process };
+    // All of this was read of it, and not of another process that was given its number meanwhile.
+    if operator.lives() { Ok(operator) } else { Err(unseen(&"it has ended")) }
 }
 
 /// Whether the peer's mounts are ours.

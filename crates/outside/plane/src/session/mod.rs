@@ -10,6 +10,7 @@ mod doctor;
 mod early;
 mod ending;
 mod environment;
+mod freezer;
 mod gate;
 pub(crate) mod generation;
 mod homes;

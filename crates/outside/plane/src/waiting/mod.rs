@@ -20,6 +20,7 @@ use rustix::net::{SendFlags, SocketFlags};
 use wire::waiting::{PROGRAMS, Stamp, WELCOME};
 
 use crate::channel::Client;
+use crate::peer;
 use crate::problem::NOT_RUN;
 use crate::session::Ahead;
 use likeness::Likeness;
@@ -87,6 +88,7 @@ fn next(listener: &OwnedFd, keeper: &OwnedFd, ahead: &Ahead, own: &Likeness) -> 
 }
 
 fn is(client: &OwnedFd, own: &Likeness) -> io::Result<bool> {
-    let peer = rustix::net::sockopt::socket_peercred(client)?;
-    Ok(Likeness::of(&peer.pid.as_raw_nonzero().to_string())? == *own)
+    let operator = peer::operator(client).map_err(io::Error::other)?;
+    let alike = Likeness::of(&operator.pid.to_string())? == *own;
+    Ok(alike && operator.lives())
 }

@@ -8,6 +8,7 @@ mod policies;
 mod record;
 mod repairing;
 mod room;
+mod running;
 mod sessions;
 mod vaults;
 
