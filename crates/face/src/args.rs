@@ -54,6 +54,12 @@ pub enum Verb {
     Ls,
     /// Show one session: policy, layers, changes, refusals
     Show(Session),
+    /// Ask the program of a session to end, and end all of it after a while
+    Stop(Stop),
+    /// Let nothing in a session go on, until it is resumed
+    Pause(Running),
+    /// Let a paused session go on
+    Resume(Running),
     /// Print the record of a session, or verify it
     Log(Log),
     /// Print counters of all sessions, for Prometheus
@@ -181,6 +187,25 @@ pub struct Session {
     /// Session, by id or name [default: the newest of this directory]
     #[arg(value_parser = given::word())]
     pub session: Option<String>,
+}
+
+/// `bastide stop`.
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// Session, by id or name
+    #[arg(value_parser = given::word())]
+    pub session: String,
+    /// How long the program has, such as 90s, 10m or 2h, at most a day
+    #[arg(long, value_name = "T", default_value = "10s", allow_negative_numbers = true, value_parser = given::duration)]
+    pub timeout: std::time::Duration,
+}
+
+/// A session that runs: one is always named, since the newest may not be the one that is meant.
+#[derive(Debug, Args)]
+pub struct Running {
+    /// Session, by id or name
+    #[arg(value_parser = given::word())]
+    pub session: String,
 }
 
 /// `bastide log`.

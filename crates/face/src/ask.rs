@@ -91,6 +91,12 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Apply(changes) => Request::Apply(changed(changes, directory)?),
         Verb::Discard(changes) => Request::Discard(changed(changes, directory)?),
         Verb::Show(asked) => Request::Show(select(asked.session, directory)),
+        Verb::Stop(asked) => Request::Stop {
+            select: select(Some(asked.session), directory),
+            grace: u64::try_from(asked.timeout.as_millis()).unwrap_or(u64::MAX),
+        },
+        Verb::Pause(asked) => Request::Pause(select(Some(asked.session), directory)),
+        Verb::Resume(asked) => Request::Resume(select(Some(asked.session), directory)),
         Verb::Log(asked) => match asked.verb {
             Some(verb) => log(verb, directory)?,
             None => Request::Log { select: select(asked.session, directory), follow: asked.follow },

@@ -65,6 +65,7 @@ mod tests {
             limits: Vec::new(),
             allowed: Vec::new(),
             refused: Vec::new(),
+            live: None,
             bodies: None,
             models: None,
         }

@@ -31,6 +31,10 @@ const APPLIED: &str = r#"{"reply":"policy","yes":true,"text":"session s1: policy
 const FIXED: &str = r#"{"reply":"refused","code":"E-PLANE-091","cause":"policy `mine` differs from what the running cell was made from: files.read, env.CI","hint":"leave these keys as they are, or begin a session under it: `bastide run --policy FILE -- CMD`","exit":1}"#;
 const FILE: &str = r#"{"reply":"file","path":"/etc/shadow","access":"absent","rule":null,"policy":"hardened","option":"--read /etc/shadow"}"#;
 
+const PAUSED: &str = r#"{"id":"20261125-a1b2","name":"fix","state":"running","started":1795570747000000,"ended":null,"command":["claude"],"workspace":"/w","mode":"review","policy":"hardened","revision":1,"accepted_risks":[],"exit":null,"pending":null,"layers":[],"limits":[],"allowed":[],"refused":[],"live":{"pid":4242,"cell":4250,"paused":"signal","ending":false,"asks":2}}"#;
+const HELD: &str = r#""session 20261125-a1b2 is paused by SIGSTOP\n`bastide resume 20261125-a1b2` lets it go on\n""#;
+const UNSTOPPED: &str = r#"{"reply":"refused","code":"E-PLANE-101","cause":"session `x` does not run, so it cannot be stopped","hint":"`bastide ls` shows which run","exit":1}"#;
+
 /// Name, arguments, replies.
 fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
     let sessions = format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#);
@@ -43,6 +47,16 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("ls-none", &["ls"], r#"{"reply":"sessions","sessions":[]}"#.into()),
         ("show", &["show", "fix"], session.clone()),
         ("show-json", &["show", "--json"], session),
+        ("ls-paused", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{PAUSED}]}}"#)),
+        ("show-paused", &["show", "fix"], PAUSED.replacen('{', r#"{"reply":"session","#, 1)),
+        ("pause", &["pause", "fix"], format!(r#"{{"reply":"controlled","text":{HELD},"session":{PAUSED}}}"#)),
+        ("resume-none", &["resume"], "die-at-once".into()),
+        (
+            "stop-json",
+            &["stop", "fix", "--json"],
+            format!(r#"{{"reply":"controlled","text":"x","session":{SESSION}}}"#),
+        ),
+        ("stop-refused", &["stop", "fix", "--timeout", "2m"], UNSTOPPED.into()),
         ("diff", &["diff", "s1"], DIFF.into()),
         ("diff-json", &["diff", "--json"], DIFF.into()),
         ("apply", &["apply", "s1", "b"], MERGED.into()),
@@ -163,6 +177,12 @@ fn paths_are_absolute_and_sessions_are_told_apart() {
     let (beside, request) = asked(&["policy", "import", "npm.yaml", "--name", "own"], YES);
     let Request::Policy(PolicyRequest::Import { file, name }) = request else { panic!("{request:?}") };
     assert_eq!((file, name.as_deref()), (beside.directory.path().join("work/npm.yaml"), Some("own")));
+    let (_, request) = asked(&["stop", "s1", "--timeout", "2m"], UNSTOPPED);
+    assert!(matches!(request, Request::Stop { select, grace: 120_000 } if select.session.as_deref() == Some("s1")));
+    let (_, request) = asked(&["stop", "s1"], UNSTOPPED);
+    assert!(matches!(request, Request::Stop { grace: 10_000, .. }));
+    let (_, request) = asked(&["resume", "s1"], UNSTOPPED);
+    assert!(matches!(request, Request::Resume(select) if select.session.as_deref() == Some("s1")));
     let (_, request) = asked(&["log", "--follow"], "{\"reply\":\"log-end\"}");
     assert!(matches!(request, Request::Log { follow: true, select } if select.session.is_none()));
 }

@@ -47,6 +47,7 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
     let answered = match reply {
         Reply::Sessions { sessions } => (either(json, &sessions, |all| sessions::list(all)), exit::DONE),
         Reply::Session(session) => (either(json, &*session, sessions::one), exit::DONE),
+        Reply::Controlled(answer) => (either(json, &*answer, |answer| lines(&answer.text)), exit::DONE),
         Reply::Diff(answer) => (either(json, &*answer, changes::diff), exit::DONE),
         Reply::Merged(answer) => {
             let code = if answer.left.is_empty() { exit::DONE } else { exit::NO };

@@ -15,7 +15,7 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
         vec![
             words::line(&session.id, 24),
             session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
-            state(session.state).to_owned(),
+            state(session).to_owned(),
             minute(session.started),
             session.exit.map_or_else(|| "-".to_owned(), |exit| exit.to_string()),
             words::line(&session.command.join(" "), 60),
@@ -32,13 +32,16 @@ pub(super) fn one(session: &SessionInfo) -> String {
     if let Some(name) = &session.name {
         row("name", words::line(name, 64));
     }
-    row("state", state(session.state).to_owned());
+    row("state", stands(session));
     row("started", time(session.started));
     if let Some(ended) = session.ended {
         row("ended", time(ended));
     }
     if let Some(exit) = session.exit {
         row("exit", exit.to_string());
+    }
+    if let Some(asks) = session.live.as_ref().map(|live| live.asks).filter(|asks| *asks > 0) {
+        row("asks", format!("{asks} wait for an answer"));
     }
     row("command", words::line(&session.command.join(" "), 64));
     row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
@@ -69,12 +72,23 @@ fn pending_line(pending: u64) -> String {
     if pending == 0 { "nothing".to_owned() } else { format!("{pending} paths; `bastide diff`, then apply or discard") }
 }
 
-fn state(state: SessionState) -> &'static str {
-    match state {
+/// In one word.
+fn state(session: &SessionInfo) -> &'static str {
+    let live = session.live.as_ref();
+    match session.state {
+        SessionState::Running if live.is_some_and(|live| live.ending) => "ending",
+        SessionState::Running if live.is_some_and(|live| live.paused.is_some()) => "paused",
         SessionState::Running => "running",
         SessionState::Ended => "ended",
         SessionState::Lost => "lost",
     }
+}
+
+/// The same, with what its process says.
+fn stands(session: &SessionInfo) -> String {
+    let Some(live) = &session.live else { return state(session).to_owned() };
+    let by = live.paused.map(|means| format!(" {means}")).unwrap_or_default();
+    format!("{}{by}, held by process {}", state(session), live.pid)
 }
 
 /// A table of layers or limits, with a heading; nothing where there are none.

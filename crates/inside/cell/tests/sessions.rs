@@ -42,6 +42,67 @@ fn a_command_that_is_no_shell_stops_and_goes_on() {
     }
 }
 
+/// The state of each process of the cell but pid 1, as /proc says it.
+fn states(cell: &Cell) -> Vec<char> {
+    let all = descendants(cell.pid_1());
+    let state =
+        |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?.rsplit(") ").next()?.chars().next();
+    all.iter().filter_map(state).collect()
+}
+
+/// Stopped, ended and not reaped, or in a `vfork` whose child is stopped.
+fn is_still(state: &char) -> bool {
+    matches!(state, 'T' | 'Z' | 'D')
+}
+
+/// In sessions, groups and pipelines of their own, and while they fork: none goes on, and none is made.
+#[test]
+fn a_pause_stops_every_process_and_the_client_is_not_told() {
+    let script = "(setsid sh -c 'while :; do sleep 0.001; done' & ); \
+                  sh -c 'trap \"\" TSTP TERM; while :; do (:); done' & \
+                  while :; do echo x; sleep 0.002; done";
+    for privileged in ways() {
+        let cell = start(&plan_for(privileged, script), &[]).expect("starts");
+        let mut out = std::fs::File::from(cell.stdio[1].try_clone().expect("stdout"));
+        let mut read = [0; 2];
+        out.read_exact(&mut read).expect("it runs");
+        cell.order(Order::Pause);
+        assert_eq!(cell.next(), Report::Paused(true));
+        // What it was in when it was told ends at once.
+        let since = Instant::now();
+        while !states(&cell).iter().all(is_still) {
+            assert!(since.elapsed() < Duration::from_secs(10), "{:?}", states(&cell));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let before = descendants(cell.pid_1());
+        // A shell that continues the client does not continue the cell.
+        cell.order(Order::Signal(libc::SIGCONT as u8));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(before.len() >= 3 && states(&cell).iter().all(is_still), "{:?}", states(&cell));
+        assert_eq!(descendants(cell.pid_1()), before);
+        cell.order(Order::Resume);
+        while states(&cell).contains(&'T') {
+            assert!(since.elapsed() < Duration::from_secs(20), "{:?}", states(&cell));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Neither its stop nor its going on was told: the next report is its end.
+        cell.order(Order::Pause);
+        assert_eq!(cell.next(), Report::Paused(true));
+        cell.order(Order::Signal(libc::SIGKILL as u8));
+        assert_eq!(cell.next(), Report::Ended(Ending::Signalled(9)));
+    }
+}
+
+#[test]
+fn without_a_pid_namespace_nobody_is_stopped() {
+    let mut plan = plan_for(true, "sleep 100");
+    plan.without.insert(plan::Layer::PidNamespace);
+    let cell = start(&plan, &[]).expect("starts");
+    cell.order(Order::Pause);
+    assert_eq!(cell.next(), Report::Paused(false));
+    cell.order(Order::Kill);
+}
+
 #[test]
 fn signals_reach_the_whole_process_group() {
     for privileged in ways() {

@@ -363,6 +363,18 @@ pub const CODES: &[(&str, &str)] = &[
          docs/reference/api.yaml describes all of it.",
     ),
     (
+        "E-PLANE-100",
+        "A session goes on with the programs that it began with, also after others were installed. What was asked is in words that it does not know: of another version, or an order that its version has not. Nothing was done.\nAsk with the programs that it was begun with; or end the program inside, and begin a session anew.",
+    ),
+    (
+        "E-PLANE-101",
+        "A session is paused, resumed and stopped while its program runs. This one ended, its plane was killed, or the cell cannot be made to do what was asked; the message says which.\nWithout the layer `pid-namespace` a cell is paused only where it has a control group of version 2. A stop works in any case.",
+    ),
+    (
+        "E-PLANE-102",
+        "A session tells a few connections what happens in it, and has room for no more. Who only wants to know how it stands can ask that: `bastide show SESSION`.",
+    ),
+    (
         "E-PLANE-110",
         "The ledger's log is not what its newest checkpoint covers: an entry was changed, moved or taken away, or the disk \
          lost it. Nothing further is signed, since a signature over it would cover that up; sessions still run, stay marked, \

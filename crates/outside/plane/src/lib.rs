@@ -7,6 +7,7 @@ pub mod codes;
 pub mod daemon;
 pub mod ledger;
 pub mod named_file;
+pub mod peer;
 pub mod policy_file;
 pub mod problem;
 pub mod session;

@@ -16,7 +16,7 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
 /// of the session and of who the agent will be, and grants nothing: what follows, perhaps much later, is the whole
@@ -192,6 +192,9 @@ pub enum Report {
     Failed(Failure),
     /// The command ended (the cell ends every other process right after).
     Ended(Ending),
+    /// What [`Order::Pause`] came to: whether every process was told to stop. One without a pid namespace cannot tell its
+    /// processes from others.
+    Paused(bool),
 }
 
 /// A layer as measured from inside the cell.
@@ -236,6 +239,10 @@ pub enum Order {
     Signal(u8),
     /// End everything at once.
     Kill,
+    /// Stop every process of the cell but pid 1; [`Report::Paused`] answers.
+    Pause,
+    /// Let them go on.
+    Resume,
 }
 
 /// What the connect watcher (pid 1) tells the gate, one `SOCK_SEQPACKET` message each, postcard without a

@@ -444,6 +444,13 @@ pub enum Kind {
         /// Why not.
         reason: String,
     },
+    /// The operator asked something of the session while it ran.
+    Ordered {
+        /// `pause`, `resume` or `stop`.
+        order: String,
+        /// Who asked: his uid, and the process that he did it by.
+        who: String,
+    },
     /// A path of the workspace differs from the original.
     WorkspaceChange {
         /// The path, relative to the workspace.

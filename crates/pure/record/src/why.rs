@@ -300,6 +300,7 @@ pub fn describe(kind: &Kind) -> String {
         Kind::PolicyNotTaken { revision, reason } => {
             format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
         }
+        Kind::Ordered { order, who } => format!("the operator's {}, by {}", word(order), word(who)),
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),
         Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),

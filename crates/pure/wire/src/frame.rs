@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// Longest body, in bytes.
 pub const MAX_FRAME: usize = 8 * 1024 * 1024;
@@ -13,8 +14,8 @@ const PREFIX: usize = 4;
 /// Why a frame cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// The body is longer than [`MAX_FRAME`].
-    #[error("the frame's body has {0} bytes, more than {MAX_FRAME}")]
+    /// The body is longer than [`MAX_FRAME`], or than is taken there.
+    #[error("the frame's body has {0} bytes, more than are taken")]
     TooLong(usize),
     /// The bytes end before the frame does.
     #[error("the frame is cut short")]
@@ -54,9 +55,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
 
 /// Where the first frame ends, or nothing when it is not whole yet.
 fn end_of(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
+    end_within(bytes, MAX_FRAME)
+}
+
+fn end_within(bytes: &[u8], most: usize) -> Result<Option<usize>, FrameError> {
     let Some(prefix) = bytes.first_chunk::<PREFIX>() else { return Ok(None) };
     let length = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
-    if length > MAX_FRAME {
+    if length > most {
         return Err(FrameError::TooLong(length));
     }
     Ok(Some(PREFIX + length).filter(|&end| end <= bytes.len()))
@@ -101,6 +106,39 @@ impl<T: DeserializeOwned> Decoder<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
+    }
+}
+
+/// Takes bytes as they come and gives the bodies of whole frames, unread. What it held is wiped.
+#[derive(Default)]
+pub(crate) struct Bodies {
+    pending: Zeroizing<Vec<u8>>,
+}
+
+impl Bodies {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// The next body, of at most that length; none when no whole one is there.
+    pub(crate) fn next_body(&mut self, most: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
+        let Some(end) = end_within(&self.pending, most)? else { return Ok(None) };
+        let rest = Zeroizing::new(self.pending[end..].to_vec());
+        let mut body = std::mem::replace(&mut self.pending, rest);
+        body.truncate(end);
+        body.drain(..PREFIX);
+        Ok(Some(body))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Bodies {
+    /// Without the bytes.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Bodies").finish_non_exhaustive()
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) fn start(
         release()?;
     }
     let alone = without.contains(Layer::PidNamespace);
-    Ok(Serving { agent, status: Some(status), signals, watcher, processes: root.processes, alone })
+    Ok(Serving { agent, status: Some(status), signals, watcher, processes: root.processes, alone, paused: false })
 }
 
 /// Waits until the plane has recorded the session.

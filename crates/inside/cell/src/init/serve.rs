@@ -28,6 +28,8 @@ pub(super) struct Serving {
     pub(super) processes: OwnedFd,
     /// There is no pid namespace whose end would end every process.
     pub(super) alone: bool,
+    /// Every process but this one was told to stop.
+    pub(super) paused: bool,
 }
 
 /// What woke pid 1.
@@ -134,9 +136,20 @@ impl Serving {
     }
 
     /// Carries out one order; false when the cell is to end.
-    fn obey(&self) -> bool {
+    fn obey(&mut self) -> bool {
         match channel::receive(stdin()) {
+            // The operator's shell continues his client, which passes that on; the cell goes on when it is told to.
+            Ok(Some(Order::Signal(number))) if self.paused && i32::from(number) == libc::SIGCONT => {}
             Ok(Some(Order::Signal(number))) => self.signal(number),
+            Ok(Some(Order::Pause)) => {
+                self.paused = !self.alone && everyone(Signal::STOP);
+                let _ = channel::send(stdin(), &Report::Paused(self.paused), &[]);
+            }
+            Ok(Some(Order::Resume)) => {
+                if std::mem::take(&mut self.paused) {
+                    everyone(Signal::CONT);
+                }
+            }
             // What comes twice or not at all is no order.
             Ok(Some(Order::Kill | Order::Begin)) | Ok(None) | Err(_) => return false,
         }
@@ -164,6 +177,8 @@ impl Serving {
                 continue;
             }
             match status.stopping_signal() {
+                // It did not stop by itself: the client is not to stop with it.
+                Some(_) if status.stopped() && self.paused => {}
                 Some(signal) if status.stopped() => {
                     let stopped = Report::Stopped(u8::try_from(signal).unwrap_or(19));
                     let _ = channel::send(stdin(), &stopped, &[]);
@@ -173,6 +188,12 @@ impl Serving {
         }
         None
     }
+}
+
+/// Signals every process of our pid namespace but ourselves, at once: none is made meanwhile. Only for a pid 1.
+fn everyone(signal: Signal) -> bool {
+    // The group of number 1 is the kernel's way to say all: `kill(-1)`. Elsewhere that would be the host's.
+    rustix::process::getpid() == Pid::INIT && rustix::process::kill_process_group(Pid::INIT, signal).is_ok()
 }
 
 fn ending(status: WaitStatus) -> Ending {

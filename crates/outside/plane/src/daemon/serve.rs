@@ -26,8 +26,8 @@ use wire::command::{LogLine, Problem, Reply};
 
 use super::post::Post;
 use super::verb::Verb;
+use crate::peer::{self, Stranger};
 use crate::problem::{NO, NOT_RUN, problem};
-use crate::session::control::is_the_operators;
 
 /// Connections at once.
 const CONNECTIONS: usize = 64;
@@ -85,13 +85,18 @@ pub(super) async fn serve(post: &Post, end: BorrowedFd<'_>) -> io::Result<()> {
 
 async fn connection(stream: UnixStream, verbs: Arc<Semaphore>) {
     // Before one byte of it is read.
-    let known = is_the_operators(&stream);
+    let known = peer::operator(&stream).map(drop).map_err(|stranger| stranger.to_string());
     let service = service_fn(|request| {
-        let verbs = Arc::clone(&verbs);
-        async move { Ok::<_, Infallible>(if known { answer(request, &verbs).await } else { stranger() }) }
+        let (verbs, known) = (Arc::clone(&verbs), known.clone());
+        async move {
+            Ok::<_, Infallible>(match known {
+                Ok(_) => answer(request, &verbs).await,
+                Err(why) => refused(403, &problem("E-PLANE-095", why, Stranger::HINT, NO)),
+            })
+        }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD).keep_alive(known);
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD).keep_alive(known.is_ok());
     // A connection that breaks is its client's loss.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
@@ -223,9 +228,4 @@ fn refused(status: u16, problem: &Problem) -> Response<Body> {
 
 fn unasked(cause: &str) -> Problem {
     problem("E-PLANE-099", cause, "docs/reference/api.yaml tells what can be asked", NO)
-}
-
-fn stranger() -> Response<Body> {
-    let cause = "who asked is another user than the daemon's, or in another container";
-    refused(403, &problem("E-PLANE-095", cause, "ask as the user, and in the place, that the daemon was begun in", NO))
 }

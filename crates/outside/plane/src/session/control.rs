@@ -1,38 +1,37 @@
-//! The control socket of a running session, in its directory: there another plane of the operator asks for another
-//! policy.
+//! The control socket of a running session, in its directory: there others of the operator ask how it stands, for another
+//! policy, for a pause, or for its end.
 //!
 //! The session's loop hears it, so nothing here ever waits: sockets that do not block, a few peers at once, each with a
-//! time to say all that it has to say. A cell does not see the state directory; who comes from another user or other
-//! namespaces all the same is refused.
+//! time to say what it began to say. A connection stays for further orders. A cell does not see the state directory; who
+//! comes from within one, or is another user, is refused all the same.
 
-mod ask;
+mod dial;
+mod peers;
 
-use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use wire::command::Problem;
-use wire::control::{Answer, Ask, NAME, Order, VERSION};
-use zeroize::Zeroize;
+use wire::control::{Greeting, Happened, NAME, Order};
 
+use crate::peer::{self, Stranger};
 use crate::problem::{NO, problem};
 
-pub(crate) use ask::ask;
+pub(crate) use dial::{Dialled, Unanswered, ask};
+pub(super) use peers::Asking;
+use peers::Peer;
 
 /// Peers that are heard at once; others wait to be accepted.
-const MOST: usize = 4;
-/// Peers that may wait so.
+const MOST: usize = 8;
+/// Peers that may be told what happens: two places are left for who asks.
+const MOST_FOLLOW: usize = MOST - 2;
+/// Peers that may wait to be accepted.
 const BACKLOG: i32 = 16;
-/// How long a peer may take to say what it asks.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes that are taken from one peer in one turn of the loop.
-const PIECE: usize = 64 * 1024;
 
 /// The socket, and who came. Dropped, it is gone from the directory.
 #[derive(Debug)]
@@ -41,18 +40,6 @@ pub(super) struct Control {
     listener: OwnedFd,
     peers: Vec<Peer>,
 }
-
-struct Peer {
-    socket: OwnedFd,
-    until: Instant,
-    said: wire::Decoder<Ask>,
-    /// All that it had to say.
-    asked: Option<Order>,
-}
-
-/// Who waits for the answer to an order.
-#[derive(Debug)]
-pub(super) struct Asking(OwnedFd);
 
 impl Control {
     /// Listens in a session's directory.
@@ -74,39 +61,58 @@ impl Control {
     /// What the loop is to wait for.
     pub(super) fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {
         let listener = (self.peers.len() < MOST).then(|| PollFd::new(&self.listener, PollFlags::IN));
-        // Of one that said all only its end counts.
-        let flags = |peer: &Peer| if peer.asked.is_none() { PollFlags::IN } else { PollFlags::RDHUP };
-        listener.into_iter().chain(self.peers.iter().map(move |peer| PollFd::new(&peer.socket, flags(peer))))
+        listener.into_iter().chain(self.peers.iter().map(Peer::wanted))
     }
 
     /// When the first of the peers has had its time.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.peers.iter().filter(|peer| peer.asked.is_none()).map(|peer| peer.until).min()
+        self.peers.iter().filter_map(Peer::due).min()
     }
 
-    /// Accepts and hears, as far as there is anything.
+    /// Accepts, hears and tells, as far as there is anything.
     pub(super) fn turn(&mut self, now: Instant) {
         for _ in self.peers.len()..MOST {
             let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
             let Ok(socket) = accepted else { break };
-            if is_the_operators(&socket) {
-                self.peers.push(Peer { socket, until: now + PATIENCE, said: wire::Decoder::new(), asked: None });
-            } else {
-                Asking(socket).refuse(problem("E-PLANE-095", STRANGER, STRANGERS_HINT, NO));
+            match peer::operator(&socket) {
+                Ok(operator) => self.peers.push(Peer::new(socket, &operator, now)),
+                Err(stranger) => refuse(&socket, problem("E-PLANE-095", stranger, Stranger::HINT, NO)),
             }
         }
-        self.peers = std::mem::take(&mut self.peers).into_iter().filter_map(|peer| peer.hear(now)).collect();
+        self.peers.retain_mut(|peer| peer.turn(now));
     }
 
-    /// The next order of a peer that still waits for its answer.
-    pub(super) fn next(&mut self) -> Option<(Order, Asking)> {
-        while let Some(at) = self.peers.iter().position(|peer| peer.asked.is_some()) {
-            let peer = self.peers.remove(at);
-            if let (false, Some(order)) = (peer.is_gone(), peer.asked) {
-                return Some((order, Asking(peer.socket)));
-            }
+    /// The next order that can be carried out now, of a peer that still waits for its answer. Who had one comes last.
+    pub(super) fn next(&mut self, now: impl Fn(&Order) -> bool) -> Option<(Order, Asking)> {
+        self.peers.retain(|peer| !peer.is_gone());
+        let at = self.peers.iter().position(|peer| peer.first().is_some_and(&now))?;
+        let mut peer = self.peers.remove(at);
+        let next = peer.take();
+        self.peers.push(peer);
+        next
+    }
+
+    /// Tells who asked for it what happens, from now on.
+    ///
+    /// # Errors
+    /// When too many are told already.
+    pub(super) fn follow(&mut self, asking: &Asking) -> Result<(), Problem> {
+        if self.peers.iter().filter(|peer| peer.follows()).count() >= MOST_FOLLOW {
+            let cause = format!("{MOST_FOLLOW} connections are told already what happens in this session");
+            return Err(problem("E-PLANE-102", cause, "end one of them, or ask how it stands now and then", NO));
         }
-        None
+        asking.follow();
+        Ok(())
+    }
+
+    /// Whether anybody is told what happens.
+    pub(super) fn is_followed(&self) -> bool {
+        self.peers.iter().any(Peer::follows)
+    }
+
+    /// Tells what happened.
+    pub(super) fn tell(&mut self, happened: &Happened) {
+        self.peers.iter_mut().filter(|peer| peer.follows()).for_each(|peer| peer.tell(happened));
     }
 }
 
@@ -116,72 +122,11 @@ impl Drop for Control {
     }
 }
 
-impl Peer {
-    /// Hears what it says. One that has ended, or had its time, is let go.
-    fn hear(mut self, now: Instant) -> Option<Peer> {
-        if self.asked.is_some() {
-            return (!self.is_gone()).then_some(self);
-        }
-        let mut piece = [0; PIECE];
-        let said = match rustix::net::recv(&self.socket, &mut piece[..], RecvFlags::DONTWAIT) {
-            Err(Errno::AGAIN | Errno::INTR) => return (now < self.until).then_some(self),
-            Ok((_, 0)) | Err(_) => return None,
-            Ok((_, length)) => self.said.push(&piece[..length]),
-        };
-        // It may have held a secret.
-        piece.zeroize();
-        match said.map(|mut all| (all.pop(), all.is_empty() && self.said.is_empty())) {
-            Ok((None, _)) => return (now < self.until).then_some(self),
-            Ok((Some(Ask { version: VERSION, order }), true)) => {
-                self.asked = Some(order);
-                return Some(self);
-            }
-            _ => {}
-        }
-        let cause = "what was asked is of another version than the plane of the session";
-        let hint = "end the session and begin it anew, or ask with the programs that it was begun with";
-        Asking(self.socket).refuse(problem("E-PLANE-095", cause, hint, NO));
-        None
+/// Refuses one who is not heard at all: it fits into the socket's buffer, and he may read it when he has said his.
+fn refuse(socket: &OwnedFd, problem: Problem) {
+    if let Ok(frame) = wire::encode(&Greeting::Refused(Box::new(problem))) {
+        let _ = rustix::net::send(socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }
-
-    /// Nothing is done for one that no longer waits: it was told that nobody answered.
-    fn is_gone(&self) -> bool {
-        let peeked = rustix::net::recv(&self.socket, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        !matches!(peeked, Err(Errno::AGAIN | Errno::INTR))
-    }
-}
-
-impl std::fmt::Debug for Peer {
-    /// Without what it says.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Peer").field("socket", &self.socket).finish_non_exhaustive()
-    }
-}
-
-impl Asking {
-    /// Answers. It fits into the socket's buffer; who does not take it goes without.
-    pub(super) fn answer(self, answer: &Answer) {
-        if let Ok(frame) = wire::encode(answer) {
-            let _ = rustix::net::send(&self.0, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-        }
-    }
-
-    /// Answers that nothing was changed.
-    pub(super) fn refuse(self, problem: Problem) {
-        self.answer(&Answer::Refused(Box::new(problem)));
-    }
-}
-
-const STRANGER: &str = "who asked is another user than the session's, or in another container";
-const STRANGERS_HINT: &str = "ask as the user, and in the place, that the session was begun in";
-
-/// Whether a peer runs as this process does: as the same user, in the same user and pid namespaces.
-pub(crate) fn is_the_operators(peer: impl AsFd) -> bool {
-    let Ok(peer) = rustix::net::sockopt::socket_peercred(peer) else { return false };
-    let lives_in = |process: &str, space: &str| fs::read_link(format!("/proc/{process}/ns/{space}")).ok();
-    let pid = peer.pid.as_raw_nonzero().to_string();
-    let alike = |space| lives_in(&pid, space).is_some_and(|theirs| lives_in("self", space) == Some(theirs));
-    peer.uid == rustix::process::geteuid() && alike("user") && alike("pid")
 }
 
 fn directory(session: &Path) -> io::Result<OwnedFd> {

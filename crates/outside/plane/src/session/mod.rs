@@ -10,6 +10,7 @@ mod doctor;
 mod early;
 mod ending;
 mod environment;
+mod freezer;
 mod gate;
 mod gates;
 pub(crate) mod generation;

@@ -2,6 +2,8 @@
 
 mod durable;
 mod generations;
+mod orders;
+mod pausing;
 mod renewal;
 mod succession;
 
@@ -16,6 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use wire::GateOrder;
 use wire::command::{Order as Asked, Reply, Stream};
+use wire::control::Happened;
 
 use super::cell::Cell;
 use super::control::Control;
@@ -28,6 +31,8 @@ use crate::problem::NOT_RUN;
 use crate::store::{Ledger, Store};
 
 pub(super) use generations::Generations;
+use orders::Reckoning;
+use pausing::Pause;
 pub(super) use renewal::Renewal;
 
 /// How often the record is made durable.
@@ -90,6 +95,8 @@ struct Course {
     pid_1: Option<Pid>,
     /// It was told to end everything.
     killed: bool,
+    pause: Pause,
+    reckoning: Reckoning,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -117,6 +124,8 @@ impl Session<'_> {
             mounts: Vec::new(),
             pid_1: None,
             killed: false,
+            pause: Pause::No,
+            reckoning: Reckoning::of(self.generations.directory()),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -161,9 +170,10 @@ impl Session<'_> {
             wanted.push(PollFd::new(audit, PollFlags::IN));
         }
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
-        let due = [Some(course.checkpoint), course.deadline, course.kill_at, self.chores.due(), self.generations.due()];
+        let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
+        let due = due.into_iter().chain([Some(course.checkpoint)]);
         let at_once = self.merging.is_behind().then(Instant::now);
-        let next = due.into_iter().flatten().chain(at_once).min();
+        let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut wanted, Some(&wait)) {
@@ -236,7 +246,8 @@ impl Session<'_> {
             Report::Started { .. } => {
                 course.started = true;
                 self.client.reply(&Reply::Started { session: self.id.clone() });
-                self.next_policy(course);
+                self.tell(&Happened::Started);
+                self.next_order(course);
             }
             Report::Stopped(signal) => self.client.reply(&Reply::Stopped { signal }),
             Report::Failed(failure) if !course.started => {
@@ -254,6 +265,10 @@ impl Session<'_> {
                 (course.end.exit, course.end.reason) = said(ending, course.kill_at.is_some(), &course.end.reason);
             }
             Report::Ended(_) => {}
+            Report::Paused(done) => {
+                self.paused(course, done);
+                self.next_order(course);
+            }
         }
     }
 
@@ -281,7 +296,7 @@ impl Session<'_> {
         if let Some(bytes) = round.too_much
             && course.kill_at.is_none()
         {
-            self.end_soon(course, TERMINATE, &format!("the disk limit was passed: {bytes} bytes were written"));
+            self.end_soon(course, TERMINATE, GRACE, &format!("the disk limit was passed: {bytes} bytes were written"));
         }
     }
 
@@ -299,7 +314,7 @@ impl Session<'_> {
             }
             _ => {
                 course.client_open = false;
-                self.end_soon(course, HANG_UP, "the operator's client is gone");
+                self.end_soon(course, HANG_UP, GRACE, "the operator's client is gone");
             }
         }
     }
@@ -314,15 +329,18 @@ impl Session<'_> {
         }
     }
 
-    fn end_soon(&mut self, course: &mut Course, signal: u8, reason: &str) {
+    /// Asks the program to end, and ends all after a while. What is paused goes on: it could not end.
+    fn end_soon(&mut self, course: &mut Course, signal: u8, grace: Duration, reason: &str) {
         course.end.reason = reason.into();
         course.deadline = None;
-        course.kill_at = Some(Instant::now() + GRACE);
+        course.kill_at = Some(Instant::now() + grace);
+        self.let_go_on(course);
         self.cell.order(Order::Signal(signal));
     }
 
     /// Ends everything in the cell at once.
     fn kill(&self, course: &mut Course) {
+        self.let_go_on(course);
         self.cell.order(Order::Kill);
         // Pid 1 may itself be held up, in closing a socket that lingers for one: then it is killed too.
         if let (true, Some(pid_1)) = (course.killed, course.pid_1) {
@@ -335,12 +353,13 @@ impl Session<'_> {
     fn watch_the_clock(&mut self, course: &mut Course) {
         let now = Instant::now();
         if course.deadline.is_some_and(|deadline| deadline <= now) {
-            self.end_soon(course, TERMINATE, "the time limit was reached");
+            self.end_soon(course, TERMINATE, GRACE, "the time limit was reached");
         }
         if course.kill_at.is_some_and(|kill_at| kill_at <= now) {
             self.kill(course);
         }
         self.watch_the_gate(course, now);
+        self.watch_the_pause(course, now);
         self.renew(course, now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
@@ -351,6 +370,7 @@ impl Session<'_> {
         }
         if course.checkpoint <= now {
             course.checkpoint = now + CHECKPOINT;
+            self.tell_counts(course);
             self.make_durable(course);
         } else if self.merging.is_behind() {
             self.merge(course);

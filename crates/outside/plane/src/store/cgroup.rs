@@ -24,6 +24,12 @@ pub fn name(id: &str) -> String {
     format!("bastide-{id}")
 }
 
+/// The session whose control group bears this name.
+#[must_use]
+pub(crate) fn session(name: &str) -> Option<&str> {
+    name.strip_prefix("bastide-").filter(|id| super::session::is_id(id))
+}
+
 /// The control groups that bear a session's name, wherever they lie: for one whose record does not say, since its plane
 /// was killed between making them and keeping it. Looks at every group of the host; that costs nothing where none was
 /// killed so.

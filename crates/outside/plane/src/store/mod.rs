@@ -33,6 +33,7 @@ mod tally;
 mod trees;
 mod trust;
 
+pub(crate) use cgroup::session as cgroup_session;
 pub use cgroup::{name as cgroup_name, remove as remove_cgroup};
 pub use clear::clear;
 pub use counts::{Counted, counts};

@@ -11,7 +11,8 @@ use wire::control::{Answer, Order, Replacement};
 use super::Place;
 use crate::policy_file::read_policy_beside;
 use crate::problem::{NO, problem, quoted};
-use crate::session::{control, generation};
+use crate::session::control::{self, Unanswered};
+use crate::session::generation;
 use crate::store::{self, InForce, SessionDirectory};
 
 /// How often a policy is compared anew with one that others put in force meanwhile.
@@ -86,9 +87,11 @@ fn put(session: &SessionDirectory, now: &InForce, replacement: &Replacement) -> 
         Ok(Answer::InForce { revision }) => Ok(Some(told(session, &replacement, revision, &changes))),
         Ok(Answer::Overtaken { .. }) => Ok(None),
         Ok(Answer::Refused(problem)) => Err(*problem),
-        Err(error) => {
+        Err(Unanswered::Refused(problem)) => Err(*problem),
+        other => {
             let id = &session.record.id;
-            let cause = format!("the plane of session `{id}` gave no answer: {error}");
+            let why = other.map_or_else(|error| error.to_string(), |_| "it answered something else".into());
+            let cause = format!("the plane of session `{id}` gave no answer: {why}");
             Err(problem("E-PLANE-095", cause, &format!("`bastide show {id}` tells which policy is in force"), NO))
         }
     }

@@ -9,6 +9,7 @@ mod ledger;
 mod log;
 pub mod metrics;
 mod policy;
+mod running;
 mod sessions;
 mod trust;
 mod vault;
@@ -69,6 +70,9 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
     match request {
         Request::Ls => sessions::ls(store, client),
         Request::Show(select) => sessions::show(store, client, &select),
+        Request::Stop { select, grace } => running::stop(store, &select, grace),
+        Request::Pause(select) => running::pause(store, &select),
+        Request::Resume(select) => running::resume(store, &select),
         Request::Log { select, follow } => log::log(store, client, &select, follow),
         Request::Verify(select) => log::verify(store, client, &select),
         Request::Ledger(request) => ledger::answer(store, client, request),

@@ -1,8 +1,10 @@
 //! `ls` and `show`.
 
+use std::time::{Duration, Instant};
+
 use wire::command::{Problem, Reply, Select, SessionInfo};
 
-use super::changes;
+use super::{changes, running};
 use crate::channel::Client;
 use crate::problem::{quoted, state};
 use crate::store::{self, SessionDirectory, Store};
@@ -23,7 +25,13 @@ pub(super) fn ls(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
         room = room.saturating_sub(words + 1000);
         room > 0
     };
-    let sessions: Vec<_> = found.sessions.iter().take_while(fits).map(info).collect();
+    let mut sessions: Vec<_> = found.sessions.iter().take_while(fits).map(info).collect();
+    let until = Instant::now() + MOST_ASKED;
+    for (session, info) in found.sessions.iter().zip(&mut sessions) {
+        if Instant::now() < until {
+            info.live = running::live(session, info.state);
+        }
+    }
     if sessions.len() < all {
         let text = format!("{} older sessions are not listed", all - sessions.len());
         client.reply(&Reply::Notice { text });
@@ -34,6 +42,9 @@ pub(super) fn ls(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
 /// Bytes of sessions in one answer, which is one frame; escaping makes a byte six at worst.
 const MOST_BYTES: usize = wire::MAX_FRAME / 6;
 
+/// How long running sessions are asked for a list, all together.
+const MOST_ASKED: Duration = Duration::from_secs(1);
+
 /// One session, with its counts.
 pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
@@ -43,6 +54,7 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
         client.reply(&Reply::Notice { text });
     }
     let mut shown = info(&session);
+    shown.live = running::live(&session, shown.state);
     shown.pending = match changes::pending(&session) {
         Ok(count) => Some(count),
         Err(problem) => {
@@ -82,5 +94,6 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         models: None,
         allowed: Vec::new(),
         refused: Vec::new(),
+        live: None,
     }
 }

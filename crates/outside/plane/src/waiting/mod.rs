@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags};
 use wire::waiting::{PROGRAMS, Stamp, WELCOME};
@@ -80,10 +80,23 @@ fn next(listener: &OwnedFd, keeper: &OwnedFd, ahead: &Ahead, own: &Likeness) -> 
             return None;
         }
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { continue };
-        if is(&socket, own).unwrap_or(false) && rustix::net::send(&socket, &[WELCOME], SendFlags::NOSIGNAL).is_ok() {
+        if !is(&socket, own).unwrap_or(false) {
+            continue;
+        }
+        // What was made ahead may have ended while the client was looked at: not told, it starts a plane of its own.
+        if has_ended(ahead) {
+            return None;
+        }
+        if rustix::net::send(&socket, &[WELCOME], SendFlags::NOSIGNAL).is_ok() {
             return Some(Client::new(socket));
         }
     }
+}
+
+fn has_ended(ahead: &Ahead) -> bool {
+    let parts = ahead.sockets().map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::RDHUP));
+    let mut parts: Vec<PollFd<'_>> = parts.collect();
+    !matches!(poll(&mut parts, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0))
 }
 
 fn is(client: &OwnedFd, own: &Likeness) -> io::Result<bool> {

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use ::record::{Kind, Segment};
-use plane::channel::receive;
 use plane::store::{InForce, SessionDirectory, repair};
 use policy::{CanonicalPath, Conjunction, Policy};
 use wire::command::{Checked, PolicyRequest, Problem, Reply, Request, SecretText, VaultRequest};
-use wire::control::{Answer, Ask, NAME, Order, Replacement, VERSION};
+use wire::control::{Answer, NAME, Order, Replacement};
 
-use crate::room::{Room, select, started, text, write};
+use crate::room::{Room, scripted, select, started, text, write};
 
 fn file(room: &Room, extra: &str) -> PathBuf {
     let path = room.path("home/mine.yaml");
@@ -30,27 +29,13 @@ fn undo(session: &SessionDirectory) -> Request {
 
 /// A plane that gives these answers, and what it was asked.
 fn plane(session: &SessionDirectory, answers: Vec<Answer>) -> JoinHandle<Vec<Replacement>> {
-    let socket = session.path.join(NAME);
-    let listener = UnixListener::bind(&socket).unwrap();
+    let asked = scripted(session, answers.into_iter().map(|answer| vec![answer]).collect());
     std::thread::spawn(move || {
-        let asked = answers.iter().map(|answer| {
-            let (stream, _) = listener.accept().unwrap();
-            let (mut decoder, mut bytes) = (wire::Decoder::<Ask>::new(), Vec::new());
-            let ask = loop {
-                bytes.clear();
-                assert!(receive(&stream, &mut bytes, &mut Vec::new()).unwrap());
-                if let Some(ask) = decoder.push(&bytes).unwrap().pop() {
-                    break ask;
-                }
-            };
-            assert_eq!(ask.version, VERSION);
-            std::io::Write::write_all(&mut &stream, &wire::encode(answer).unwrap()).unwrap();
-            let Order::Replace(replacement) = ask.order;
-            *replacement
-        });
-        let asked = asked.collect();
-        fs::remove_file(socket).unwrap();
-        asked
+        let replacement = |order| match order {
+            Order::Replace(replacement) => *replacement,
+            other => panic!("{}", other.name()),
+        };
+        asked.join().unwrap().into_iter().map(replacement).collect()
     })
 }
 

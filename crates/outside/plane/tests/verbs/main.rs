@@ -10,6 +10,7 @@ mod pruning;
 mod record;
 mod repairing;
 mod room;
+mod running;
 mod sessions;
 mod vaults;
 

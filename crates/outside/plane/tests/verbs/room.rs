@@ -1,16 +1,19 @@
 //! A state directory of its own, sessions in it, and a client that asks.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 
-use plane::channel::{Client, pair};
+use plane::channel::{Client, pair, receive};
 use plane::store::{Options, SessionDirectory, SessionRecord, Store, TreeRecord};
 use plane::verbs::{Place, answer_in};
 use policy::{Policy, WorkspaceMode};
 use record::{Kind, Origin, Redactor, Segment, Verdict, Writer};
 use wire::command::{Problem, Reply, Request, Select};
+use wire::control::{Answer, Greeting, Happened, Heard, NAME, Order, Reader, Told};
 
 /// Between its fork and its exec a child holds every lock of this process. So nobody has a room meanwhile, but for who
 /// starts children.
@@ -216,4 +219,37 @@ pub(crate) fn exec(pid: u32, parent: u32, claimed: &str) -> Kind {
 pub(crate) fn file_refused(path: &str, untold: u64) -> Kind {
     let (program, access) = (Some("/usr/bin/curl".into()), vec!["write_file".into()]);
     Kind::FileRefused { pid: Some(7), program, access, path: Some(path.into()), untold }
+}
+
+/// A process that holds a session: greets each that comes, and gives it these answers. What it was asked.
+pub(crate) fn scripted(session: &SessionDirectory, connections: Vec<Vec<Answer>>) -> JoinHandle<Vec<Order>> {
+    let socket = session.path.join(NAME);
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for answers in connections {
+            let (stream, _) = listener.accept().unwrap();
+            let (mut reader, mut bytes) = (Reader::default(), Vec::new());
+            let mut hear = || loop {
+                if let Some(heard) = reader.next_message().unwrap() {
+                    break heard;
+                }
+                bytes.clear();
+                assert!(receive(&stream, &mut bytes, &mut Vec::new()).unwrap());
+                reader.push(&bytes);
+            };
+            let Heard::Hello(version) = hear() else { panic!("no greeting") };
+            let say = |frame: Vec<u8>| std::io::Write::write_all(&mut &stream, &frame).unwrap();
+            say(wire::encode(&Greeting::Hello { version, build: "1".into() }).unwrap());
+            for answer in answers {
+                let Heard::Ask(ask) = hear() else { panic!("no order") };
+                // What happens meanwhile stands between.
+                say(wire::encode(&Told::Event { event: Happened::Started }).unwrap());
+                say(wire::encode(&Told::Answer { number: ask.number, answer }).unwrap());
+                asked.push(ask.order);
+            }
+        }
+        fs::remove_file(socket).unwrap();
+        asked
+    })
 }

@@ -149,6 +149,7 @@ impl Redactor {
                 Kind::Policy { revision, name: text(name), changes: list(changes), undoes }
             }
             &Kind::PolicyNotTaken { revision, ref reason } => Kind::PolicyNotTaken { revision, reason: text(reason) },
+            Kind::Ordered { order, who } => Kind::Ordered { order: text(order), who: text(who) },
             Kind::Unknown => Kind::Unknown,
         }
     }

@@ -78,6 +78,7 @@ fn no_word_forges_a_line() {
     let merge = Kind::Merge { paths: list(), state: bad.into() };
     let policy = Kind::Policy { revision: 2, name: bad.into(), changes: list(), undoes: None };
     let untaken = Kind::PolicyNotTaken { revision: 2, reason: bad.into() };
+    let ordered = Kind::Ordered { order: bad.into(), who: bad.into() };
     let mcp = |server| Kind::Mcp {
         pid: None,
         program: list(),
@@ -114,6 +115,7 @@ fn no_word_forges_a_line() {
         (merge, 4),
         (policy, 6),
         (untaken, 0),
+        (ordered, 0),
     ];
     for (kind, marks) in marks {
         let line = describe(&kind);
@@ -188,6 +190,8 @@ fn a_policy_is_told_with_what_it_changes() {
     let rule = "+ network.allow: {to: \"a.example\"} (widens)";
     assert_eq!(describe(&policy(&[rule], None)), format!("policy `mine`, revision 3: `{rule}`"));
     assert_eq!(describe(&policy(&[], Some(2))), "policy `mine`, revision 3, which undoes revision 2: no other rules");
+    let ordered = Kind::Ordered { order: "pause".into(), who: "uid 7 with bastided (process 9)".into() };
+    assert_eq!(describe(&ordered), "the operator's pause, by uid 7 with bastided (process 9)");
     let untaken = Kind::PolicyNotTaken { revision: 3, reason: "the gate was lost".into() };
     assert_eq!(describe(&untaken), "policy revision 3 not taken, the one before stays: the gate was lost");
     let answer = why(&[entry("p4", &[], untaken)], id("p4")).expect("held");

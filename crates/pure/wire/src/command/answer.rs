@@ -49,6 +49,35 @@ pub struct SessionInfo {
     pub allowed: Vec<super::Counted>,
     /// Destinations and how often each was refused; only `show` tells them.
     pub refused: Vec<super::Counted>,
+    /// What the process that holds it says, where it runs and answers.
+    #[serde(default)]
+    pub live: Option<LiveInfo>,
+}
+
+/// What the process that holds a running session says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveInfo {
+    /// That process.
+    pub pid: u32,
+    /// Pid 1 of its cell, as the host numbers it.
+    pub cell: Option<u32>,
+    /// By what it is paused, where it is.
+    pub paused: Option<crate::control::Means>,
+    /// It is to end soon.
+    pub ending: bool,
+    /// Questions that wait for the operator.
+    pub asks: u32,
+}
+
+/// What a session that ran was made to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlAnswer {
+    /// It in words.
+    pub text: String,
+    /// How it stands now.
+    pub session: SessionInfo,
 }
 
 /// What models answered in a session.

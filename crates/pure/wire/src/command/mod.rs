@@ -9,8 +9,8 @@ mod run;
 mod vault;
 
 pub use answer::{
-    ChangeInfo, Checked, DiffAnswer, DoctorAnswer, FileAnswer, LogLine, MergeAnswer, ModelsInfo, Probe, Remedy,
-    SegmentCheck, SessionInfo, SessionState, WhyAnswer,
+    ChangeInfo, Checked, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine, MergeAnswer,
+    ModelsInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState, WhyAnswer,
 };
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use run::{Counted, Outcome, Run, Stream, Terminal};
@@ -41,6 +41,18 @@ pub enum Request {
     Ls,
     /// One session.
     Show(Select),
+    /// Ask the program of a running session to end, and end all of it after a while; answered by [`Reply::Controlled`] when
+    /// it has ended.
+    Stop {
+        /// Which.
+        select: Select,
+        /// Milliseconds until all is ended.
+        grace: u64,
+    },
+    /// Let nothing in a running session go on.
+    Pause(Select),
+    /// Let it go on.
+    Resume(Select),
     /// The events of one session.
     Log {
         /// Which.
@@ -205,6 +217,8 @@ pub enum Reply {
     },
     /// One session.
     Session(Box<SessionInfo>),
+    /// What a session that ran was made to do.
+    Controlled(Box<ControlAnswer>),
     /// Changes.
     Diff(Box<DiffAnswer>),
     /// A merge, or a throwing away.

@@ -1,11 +1,17 @@
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use policy::Policy;
-use wire::control::Replacement;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wire::control::{Answer, Ask, Counts, Hello, MAX_OPEN, Replacement, Told};
 
 use super::*;
+
+const LONG: Duration = Duration::from_secs(5);
 
 /// Somewhere no address of 108 bytes reaches.
 fn deep() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -15,41 +21,68 @@ fn deep() -> (tempfile::TempDir, std::path::PathBuf) {
     (room, deep)
 }
 
-fn order(name: &str) -> Order {
+fn replace(name: &str) -> Order {
     let policy = Policy { name: name.into(), ..Policy::default() };
-    Order::Replace(Box::new(Replacement {
-        policy,
-        credentials: Vec::new(),
-        labelled: Vec::new(),
-        changes: Vec::new(),
-        replaces: 1,
-        undoes: false,
-    }))
+    let (credentials, labelled, changes) = (Vec::new(), Vec::new(), Vec::new());
+    Order::Replace(Box::new(Replacement { policy, credentials, labelled, changes, replaces: 1, undoes: false }))
 }
 
-fn frame(version: u32) -> Vec<u8> {
-    wire::encode(&Ask { version, order: order("mine") }).expect("a frame")
+/// One who asks, message by message.
+struct Asker(UnixStream);
+
+impl Asker {
+    fn silent(deep: &Path) -> Asker {
+        let directory = directory(deep).expect("a directory");
+        let stream = UnixStream::connect(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd())).expect("connected");
+        stream.set_read_timeout(Some(LONG)).expect("set");
+        Asker(stream)
+    }
+
+    /// With its greeting.
+    fn greeted(deep: &Path, control: &mut Control) -> Asker {
+        let mut asker = Asker::silent(deep);
+        asker.say(&Hello::OURS);
+        control.turn(Instant::now());
+        assert!(matches!(asker.hear(), Some(Greeting::Hello { version: 2, .. })));
+        asker
+    }
+
+    fn say<T: Serialize>(&mut self, message: &T) {
+        self.0.write_all(&wire::encode(message).expect("a frame")).expect("said");
+    }
+
+    fn ask(&mut self, number: u32, order: Order) {
+        self.say(&Ask { number, order });
+    }
+
+    /// The next message; none where it was let go.
+    fn hear<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let mut prefix = [0; 4];
+        self.0.read_exact(&mut prefix).ok()?;
+        let mut frame = vec![0; 4 + u32::from_le_bytes(prefix) as usize];
+        frame[..4].copy_from_slice(&prefix);
+        self.0.read_exact(&mut frame[4..]).ok()?;
+        Some(wire::decode(&frame).expect("a message"))
+    }
+
+    fn answer(&mut self) -> Option<(u32, Answer)> {
+        self.hear().map(|told| match told {
+            Told::Answer { number, answer } => (number, answer),
+            Told::Event { .. } => panic!("{told:?}"),
+        })
+    }
+
+    /// The code of a refusal in the place of a greeting.
+    fn code(&mut self) -> Option<(String, String)> {
+        self.hear().map(|greeting| match greeting {
+            Greeting::Refused(problem) => (problem.code, problem.cause),
+            Greeting::Hello { .. } => panic!("{greeting:?}"),
+        })
+    }
 }
 
-fn connect(deep: &Path) -> UnixStream {
-    let directory = directory(deep).expect("a directory");
-    let stream = UnixStream::connect(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd())).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
-    stream
-}
-
-/// What it was answered: none where it was only let go.
-fn answered(mut stream: UnixStream) -> Option<Answer> {
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes);
-    wire::decode(&bytes).ok()
-}
-
-fn code(stream: UnixStream) -> Option<String> {
-    answered(stream).map(|answer| match answer {
-        Answer::Refused(problem) => problem.code,
-        other => panic!("{other:?}"),
-    })
+fn any(_: &Order) -> bool {
+    true
 }
 
 #[test]
@@ -60,24 +93,74 @@ fn an_order_is_heard_in_a_long_path_and_answered() {
     assert!(meta.file_type().is_socket() && meta.permissions().mode() & 0o777 == 0o600);
     let asked = std::thread::spawn({
         let deep = deep.clone();
-        move || ask(&deep, order("mine"))
+        move || ask(&deep, replace("mine"))
     });
-    let until = Instant::now() + Duration::from_secs(5);
-    let (Order::Replace(heard), asking) = loop {
+    let until = Instant::now() + LONG;
+    let (order, asking) = loop {
         control.turn(Instant::now());
-        if let Some(next) = control.next() {
+        if let Some(next) = control.next(any) {
             break next;
         }
         assert!(Instant::now() < until, "nothing was asked");
         std::thread::sleep(Duration::from_millis(1));
     };
+    let Order::Replace(heard) = order else { panic!("{}", order.name()) };
     assert_eq!(heard.policy.name, "mine");
+    let own = format!("uid {} with ", rustix::process::geteuid().as_raw());
+    assert!(asking.who().starts_with(&own) && asking.who().contains(&format!("(process {})", std::process::id())));
     asking.answer(&Answer::InForce { revision: 2 });
     let answer = asked.join().expect("asked").expect("answered");
     assert_eq!(answer, Answer::InForce { revision: 2 });
     drop(control);
     assert!(!deep.join(NAME).exists());
-    assert!(ask(&deep, order("mine")).is_err(), "nobody listens");
+    assert!(ask(&deep, replace("mine")).is_err(), "nobody listens");
+}
+
+/// One that takes long does not hold the others up, and each answer says whose it is.
+#[test]
+fn a_connection_stays_for_several_orders_and_answers_come_as_they_are_ready() {
+    let (_room, deep) = deep();
+    let mut control = Control::open(&deep).expect("it listens");
+    let mut asker = Asker::greeted(&deep, &mut control);
+    asker.ask(7, replace("slow"));
+    asker.ask(8, Order::State);
+    control.turn(Instant::now());
+    let (_, slow) = control.next(any).expect("the first");
+    let (order, quick) = control.next(any).expect("the second, though the first is not answered");
+    assert_eq!(order.name(), "state");
+    quick.answer(&Answer::Done);
+    slow.answer(&Answer::InForce { revision: 2 });
+    assert_eq!(asker.answer(), Some((8, Answer::Done)));
+    assert_eq!(asker.answer(), Some((7, Answer::InForce { revision: 2 })));
+    asker.ask(9, Order::Pause);
+    control.turn(Instant::now());
+    assert!(control.next(|order| order.name() != "pause").is_none(), "it waits until it can be carried out");
+    assert_eq!(control.next(any).map(|(order, _)| order.name()), Some("pause"));
+}
+
+#[test]
+fn whoever_has_asked_too_much_is_not_heard_until_it_is_answered() {
+    let (_room, deep) = deep();
+    let mut control = Control::open(&deep).expect("it listens");
+    let mut asker = Asker::greeted(&deep, &mut control);
+    let mut other = Asker::greeted(&deep, &mut control);
+    for number in 0..20 {
+        asker.ask(number, Order::State);
+    }
+    other.ask(1, Order::Pause);
+    control.turn(Instant::now());
+    let mut open = Vec::new();
+    while let Some(next) = control.next(any) {
+        open.push(next);
+        control.turn(Instant::now());
+    }
+    assert_eq!(open.len(), MAX_OPEN + 1, "of both, and of the first no more than that");
+    assert_eq!(open[1].0.name(), "pause", "who had one comes last");
+    for (_, asking) in open {
+        asking.answer(&Answer::Done);
+    }
+    control.turn(Instant::now());
+    assert!(control.next(any).is_some(), "it is heard again");
 }
 
 /// However slow or odd they are, the loop goes on, and who comes after them is heard.
@@ -86,40 +169,114 @@ fn peers_that_say_nothing_half_of_it_or_too_much_are_let_go() {
     let (_room, deep) = deep();
     let mut control = Control::open(&deep).expect("it listens");
     let now = Instant::now();
-    let silent = connect(&deep);
-    let mut half = connect(&deep);
-    half.write_all(&frame(VERSION)[..20]).expect("said");
-    let mut endless = connect(&deep);
-    endless.write_all(&u32::MAX.to_le_bytes()).expect("said");
-    let mut twice = connect(&deep);
-    twice.write_all(&[frame(VERSION), frame(VERSION)].concat()).expect("said");
-    let mut fifth = connect(&deep);
-    fifth.write_all(&frame(VERSION)).expect("said");
+    let mut silent = Asker::silent(&deep);
+    let mut half = Asker::silent(&deep);
+    half.0.write_all(&wire::encode(&Hello::OURS).expect("a frame")[..9]).expect("said");
+    let mut endless = Asker::silent(&deep);
+    endless.0.write_all(&u32::MAX.to_le_bytes()).expect("said");
+    let mut nonsense = Asker::silent(&deep);
+    nonsense.say(&"hello");
+    let mut twice = Asker::silent(&deep);
+    twice.say(&Hello::OURS);
+    twice.say(&Hello::OURS);
     control.turn(now);
     assert_eq!(control.peers.len(), 2, "two may still say something");
-    assert_eq!((code(endless).as_deref(), code(twice).as_deref()), (Some("E-PLANE-095"), Some("E-PLANE-095")));
-    assert_eq!(control.due(), Some(now + PATIENCE));
-    control.turn(now + PATIENCE);
-    assert_eq!((answered(silent), answered(half)), (None, None));
-    let (_, asking) = control.next().expect("the fifth was heard");
-    asking.refuse(problem("E-PLANE-091", "no", "", NO));
-    assert_eq!(code(fifth).as_deref(), Some("E-PLANE-091"));
+    for asker in [&mut endless, &mut nonsense] {
+        assert_eq!(asker.code().expect("told").0, "E-PLANE-100");
+    }
+    assert!(matches!(twice.hear(), Some(Greeting::Hello { .. })));
+    assert_eq!(twice.code().expect("told").0, "E-PLANE-100");
+    let due = control.due().expect("they have their time");
+    assert!(due > now && due <= Instant::now() + Duration::from_secs(2));
+    control.turn(due);
+    assert_eq!((silent.code(), half.code()), (None, None));
     assert!(control.peers.is_empty() && control.due().is_none());
 }
 
+/// Eight that want nothing must not shut the ninth out for good.
 #[test]
-fn another_version_is_refused_and_who_left_is_forgotten() {
+fn one_that_wants_nothing_is_let_go_after_a_while_and_one_that_is_told_stays() {
     let (_room, deep) = deep();
     let mut control = Control::open(&deep).expect("it listens");
-    let mut other = connect(&deep);
-    other.write_all(&frame(VERSION + 1)).expect("said");
-    let mut left = connect(&deep);
-    left.write_all(&frame(VERSION)).expect("said");
+    let mut follower = Asker::greeted(&deep, &mut control);
+    follower.ask(1, Order::Events);
+    let mut idle = Asker::greeted(&deep, &mut control);
     control.turn(Instant::now());
-    assert_eq!(code(other).as_deref(), Some("E-PLANE-095"));
+    let (_, asking) = control.next(any).expect("asked");
+    control.follow(&asking).expect("there is room");
+    asking.answer(&Answer::Done);
+    assert_eq!(follower.answer(), Some((1, Answer::Done)));
+    control.turn(Instant::now() + Duration::from_secs(60));
+    assert_eq!(control.peers.len(), 1);
+    assert_eq!(idle.hear::<Told>(), None);
+    control.tell(&Happened::Started);
+    assert_eq!(follower.hear(), Some(Told::Event { event: Happened::Started }));
+    let mut others: Vec<Asker> = (1..MOST_FOLLOW).map(|_| Asker::greeted(&deep, &mut control)).collect();
+    let mut late = Asker::greeted(&deep, &mut control);
+    others.iter_mut().chain([&mut late]).for_each(|asker| asker.ask(1, Order::Events));
+    control.turn(Instant::now());
+    let mut told = Vec::new();
+    while let Some((_, asking)) = control.next(any) {
+        told.push(control.follow(&asking));
+    }
+    assert_eq!(told.iter().filter(|told| told.is_ok()).count(), MOST_FOLLOW - 1);
+    assert_eq!(told.last().expect("there").as_ref().expect_err("one too many").code, "E-PLANE-102");
+}
+
+#[test]
+fn one_that_does_not_read_what_it_is_told_is_let_go() {
+    let (_room, deep) = deep();
+    let mut control = Control::open(&deep).expect("it listens");
+    let mut asker = Asker::greeted(&deep, &mut control);
+    asker.ask(1, Order::Events);
+    control.turn(Instant::now());
+    let (_, asking) = control.next(any).expect("asked");
+    control.follow(&asking).expect("there is room");
+    asking.answer(&Answer::Done);
+    for allowed in 0..100_000 {
+        control.tell(&Happened::Counted(Counts { allowed, refused: 0, behind: false }));
+    }
+    control.turn(Instant::now());
+    assert!(control.peers.is_empty());
+    // What it did get is whole, and in order.
+    assert_eq!(asker.answer(), Some((1, Answer::Done)));
+    for expected in 0..100 {
+        let Some(Told::Event { event: Happened::Counted(counts) }) = asker.hear() else { panic!("cut") };
+        assert_eq!(counts.allowed, expected);
+    }
+}
+
+#[test]
+fn other_versions_are_refused_in_words_and_who_left_is_forgotten() {
+    let (_room, deep) = deep();
+    let mut control = Control::open(&deep).expect("it listens");
+    let mut first = Asker::silent(&deep);
+    first.say(&serde_json::json!({"version": 1, "order": {"order": "replace"}}));
+    let mut later = Asker::silent(&deep);
+    later.say(&Hello { least: 3, most: 5 });
+    let mut left = Asker::greeted(&deep, &mut control);
+    left.ask(1, replace("mine"));
+    control.turn(Instant::now());
+    for (asker, versions) in [(&mut first, "1 to 1"), (&mut later, "3 to 5")] {
+        let (code, cause) = asker.code().expect("told");
+        assert!(code == "E-PLANE-100" && cause.ends_with(versions), "{cause}");
+    }
     assert_eq!(control.wanted().count(), 2);
     drop(left);
-    assert!(control.next().is_none(), "it no longer waits");
+    assert!(control.next(any).is_none(), "it no longer waits");
+}
+
+#[test]
+fn an_unknown_order_is_answered_and_the_connection_goes_on() {
+    let (_room, deep) = deep();
+    let mut control = Control::open(&deep).expect("it listens");
+    let mut asker = Asker::greeted(&deep, &mut control);
+    asker.say(&serde_json::json!({"number": 5, "order": {"order": "spawn\u{1b}", "task": "x"}}));
+    asker.ask(6, Order::State);
+    control.turn(Instant::now());
+    let Some((5, Answer::Refused(problem))) = asker.answer() else { panic!("not answered") };
+    assert!(problem.code == "E-PLANE-100" && !problem.cause.contains('\u{1b}'), "{problem}");
+    assert!(control.next(any).is_some_and(|(order, _)| order.name() == "state"));
 }
 
 /// The same user in other namespaces may be the agent. Where none can be made, nothing is shown.
@@ -143,6 +300,6 @@ fn who_comes_from_other_namespaces_is_refused() {
     }
     let output = ended.join().expect("ended");
     if output.status.success() {
-        assert!(String::from_utf8_lossy(&output.stdout).contains("another container"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("another user namespace"), "{output:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use policy::{Conjunction, Policy};
 use record::Kind;
 use wire::command::Problem;
-use wire::control::{Answer, Order, Replacement};
+use wire::control::{Answer, Happened, Replacement};
 use wire::{GateOrder, Labelled, Lent};
 
 use super::{Course, Session};
@@ -58,6 +58,20 @@ impl<'c> Generations<'c> {
         self.control.as_ref()
     }
 
+    pub(super) const fn control_mut(&mut self) -> Option<&mut Control> {
+        self.control.as_mut()
+    }
+
+    /// The session's directory.
+    pub(super) const fn directory(&self) -> &'c SessionDirectory {
+        self.directory
+    }
+
+    /// Which is in force.
+    pub(super) const fn revision(&self) -> u32 {
+        self.revision
+    }
+
     /// Whether the gate was told of a policy that it did not answer for yet.
     pub(super) const fn is_swapping(&self) -> bool {
         self.swap.is_some()
@@ -83,31 +97,19 @@ impl<'c> Generations<'c> {
 }
 
 impl Session<'_> {
-    /// Hears who asks for another policy.
-    pub(super) fn hear_control(&mut self, course: &mut Course) {
-        if let Some(control) = &mut self.generations.control {
-            control.turn(Instant::now());
-        }
-        self.next_policy(course);
-    }
-
-    /// Begins with the next policy that is asked for, unless one is under way or the program does not run yet.
-    pub(super) fn next_policy(&mut self, course: &mut Course) {
-        while course.started && self.generations.swap.is_none() {
-            let Some(control) = &mut self.generations.control else { return };
-            let Some((Order::Replace(asked), asking)) = control.next() else { return };
-            let revision = self.generations.revision;
-            if asked.replaces != revision {
-                asking.answer(&Answer::Overtaken { revision });
-            } else if let Err((asking, problem)) = self.swap(course, *asked, asking) {
-                asking.refuse(problem);
-            }
+    /// Begins with another policy, unless it was meant to take the place of one that is no longer in force.
+    pub(super) fn begin_policy(&mut self, course: &mut Course, asked: Replacement, asking: Asking) {
+        let revision = self.generations.revision;
+        if asked.replaces != revision {
+            asking.answer(&Answer::Overtaken { revision });
+        } else if let Err((asking, problem)) = self.swap(course, asked, asking) {
+            asking.refuse(problem);
         }
     }
 
     /// Records what is asked for and tells the gate, where nothing speaks against it.
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
-        let told = self.judge(course, &mut asked).and_then(|judged| self.tell(course, &mut asked, judged));
+        let told = self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, judged));
         let (next, draft, labelled) = match told {
             Ok(told) => told,
             Err(problem) => return Err((asking, problem)),
@@ -136,7 +138,7 @@ impl Session<'_> {
     }
 
     /// Keeps it beside the one in force, records it, and tells the gate, in this order.
-    fn tell(&mut self, course: &mut Course, asked: &mut Replacement, judged: Judged) -> Result<Told, Problem> {
+    fn tell_gate(&mut self, course: &mut Course, asked: &mut Replacement, judged: Judged) -> Result<Told, Problem> {
         lend::leave_no_core();
         let Judged { earlier, labelled } = judged;
         let revision = self.generations.last + 1;
@@ -187,7 +189,8 @@ impl Session<'_> {
         self.door.credentials = credentials;
         self.door.labelled = labelled;
         asking.answer(&Answer::InForce { revision });
-        self.next_policy(course);
+        self.tell(&Happened::Replaced { revision });
+        self.next_order(course);
         Ok(())
     }
 
@@ -209,9 +212,10 @@ impl Session<'_> {
         if course.ended { self.leave_policy(course, &why) } else { self.lose_the_gate(course, &why) }
     }
 
-    /// Nobody is heard any more, and the socket is gone.
+    /// Nobody is heard any more, and the socket is gone. Who is told what happens is told that last.
     pub(super) fn close_control(&mut self, course: &mut Course) {
         self.leave_policy(course, "the session ended before the gate answered");
+        self.tell(&Happened::Ended { exit: course.end.exit, reason: course.end.reason.clone() });
         self.generations.control = None;
     }
 }

@@ -41,7 +41,7 @@ impl Session<'_> {
                 Said::Unable(why) => {
                     self.close(course, &why);
                     self.leave_policy(course, "the gate could not serve");
-                    return self.next_policy(course);
+                    return self.next_order(course);
                 }
                 Said::Lost => return self.lose_the_gate(course, "the gate was lost"),
             }
@@ -53,7 +53,7 @@ impl Session<'_> {
         self.record(course, Kind::GateLost);
         self.replace(course);
         self.leave_policy(course, why);
-        self.next_policy(course);
+        self.next_order(course);
     }
 
     /// Puts another gate behind the door, once the last one is gone.
