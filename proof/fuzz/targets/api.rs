@@ -31,7 +31,11 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(method, "POST");
             plain(&select);
         }
-        Request::Ls | Request::Explain { .. } => {}
+        Request::Stop { select, .. } | Request::Pause(select) | Request::Resume(select) => {
+            assert_eq!(method, "POST");
+            plain(&select);
+        }
+        Request::Ls | Request::Explain { .. } | Request::Ledger(_) | Request::Metrics => {}
         other => panic!("no request of the API: {other:?}"),
     }
 });

@@ -63,6 +63,11 @@ pub fn explain(conjunction: &Conjunction, egress: &Egress<'_>) -> Explanation {
                 let what = if egress.request.is_none() { "request" } else { "message" };
                 (Outcome::Read, Some(rule), format!("each {what} is decided by itself; {rule} allows some"))
             }
+            Verdict::Allowed(rule)
+                if member.granted(egress, egress.host).is_some_and(|grant| std::ptr::eq(grant, rule)) =>
+            {
+                (Outcome::Allow, Some(rule), format!("the operator granted {rule}"))
+            }
             Verdict::Allowed(rule) => (Outcome::Allow, Some(rule), format!("allowed by {rule}")),
             Verdict::Unnamed(Default::Deny) => (Outcome::Deny, None, "no rule matches; the default is deny".into()),
             Verdict::Unnamed(Default::Ask) => (Outcome::Ask, None, "no rule matches; the default is ask".into()),

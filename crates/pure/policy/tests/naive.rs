@@ -313,6 +313,54 @@ fn decide_agrees_with_the_naive_matcher() {
     assert!(seen.iter().all(|&count| count > 1000), "each outcome was met: {seen:?}");
 }
 
+/// What the operator grants is looked at only where he is to be asked; all else is as it was before. A request's leave is
+/// no connection's.
+#[test]
+fn a_grant_changes_only_what_would_be_asked() {
+    let mut lifted = 0;
+    let counted = std::cell::RefCell::new(&mut lifted);
+    let members = prop::collection::vec(member(), 1..3);
+    let strategy =
+        (members, prop::collection::vec(rule(), 0..6), request(), prop::option::of(any::<prop::sample::Index>()));
+    runner(20_000)
+        .run(&strategy, |(members, grants, asked, aim)| {
+            let (name, port, program, request) = aimed(&[(grants.clone(), Vec::new(), false)], asked, aim);
+            let policies = members.iter().map(|(allow, deny, ask)| compile(allow, deny, *ask)).collect();
+            let before = Conjunction::new(policies);
+            let after = before.granting(&compile(&grants, &[], false).network.allow);
+            let host = Host::parse(&name).expect("a host");
+            let whole = said(request.as_ref());
+            let egress = Egress { host: &host, port, program: program.as_deref(), request: whole.as_ref() };
+            let text = see(&name).expect("a host");
+            let first = program.as_ref().and_then(|chain| chain.first()).map(String::as_str);
+            let fits = grants.iter().filter(|rule| request.is_some() || rule.3.is_none()).cloned().collect();
+            let granted = naive(&(fits, Vec::new(), false), &text, port, first, request.as_ref()) == 3;
+            let judge = |member| match naive(member, &text, port, first, request.as_ref()) {
+                1 if granted => 3,
+                rank => rank,
+            };
+            let mut rank = members.iter().map(judge).min().expect("a member");
+            if rank == 3 && request.is_none() && members.iter().any(|member| reads(member, &text, port)) {
+                rank = 2;
+            }
+            let (was, is) = (outcome(&before, &egress), outcome(&after, &egress));
+            prop_assert_eq!(is, RANK[rank]);
+            prop_assert_eq!(explain(&after, &egress).outcome, is);
+            if was != Outcome::Ask {
+                prop_assert_eq!(was, is);
+            } else if is != was {
+                **counted.borrow_mut() += 1;
+            }
+            // It goes nowhere with the policies, and is gone when there is none.
+            let travelled: Conjunction = Vec::<Policy>::from(after.clone()).into();
+            prop_assert_eq!(outcome(&travelled, &egress), was);
+            prop_assert_eq!(outcome(&after.granting(&[]), &egress), was);
+            Ok(())
+        })
+        .expect("only that");
+    assert!(lifted > 500, "grants were met: {lifted}");
+}
+
 /// Any text at all: both take it for the same host, or both refuse it.
 #[test]
 fn both_read_the_same_hosts() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{PolicyRequest, Problem, Reply, Request, Select};
+use crate::command::{LedgerRequest, PolicyRequest, Problem, Reply, Request, Select};
 
 /// Bytes of the longest body.
 pub const MAX_BODY: usize = 1 << 20;
@@ -41,10 +41,16 @@ enum Asks {
     PolicyApply,
     PolicyUndo,
     Explain,
+    Stop,
+    Pause,
+    Resume,
+    Checkpoint,
+    Key,
+    Metrics,
 }
 
 /// Every route.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 19] = [
     Route { method: "GET", path: "/version", asks: Asks::Version },
     Route { method: "GET", path: "/codes/{code}", asks: Asks::Explain },
     Route { method: "GET", path: "/sessions", asks: Asks::Ls },
@@ -58,6 +64,12 @@ pub const ROUTES: [Route; 13] = [
     Route { method: "POST", path: "/sessions/{session}/changes/discard", asks: Asks::Discard },
     Route { method: "POST", path: "/sessions/{session}/policy", asks: Asks::PolicyApply },
     Route { method: "POST", path: "/sessions/{session}/policy/undo", asks: Asks::PolicyUndo },
+    Route { method: "POST", path: "/sessions/{session}/pause", asks: Asks::Pause },
+    Route { method: "POST", path: "/sessions/{session}/resume", asks: Asks::Resume },
+    Route { method: "POST", path: "/sessions/{session}/stop", asks: Asks::Stop },
+    Route { method: "GET", path: "/ledger/checkpoint", asks: Asks::Checkpoint },
+    Route { method: "GET", path: "/ledger/key", asks: Asks::Key },
+    Route { method: "GET", path: "/metrics", asks: Asks::Metrics },
 ];
 
 /// What was asked.
@@ -118,6 +130,18 @@ struct File {
     /// Absolute, or the name of a blueprint or preset.
     file: PathBuf,
 }
+
+/// The body of a request to end a session.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grace {
+    /// Milliseconds until all is ended.
+    grace: u64,
+}
+
+/// How long a session that is asked to end has where nothing else is said, and at most: milliseconds.
+const GRACE: u64 = 10_000;
+const LONGEST_GRACE: u64 = 24 * 60 * 60 * 1000;
 
 /// What answers a request that was answered.
 #[derive(Debug, Serialize)]
@@ -202,12 +226,18 @@ impl Asks {
             Asks::Apply => Request::Apply(select(paths(body)?)),
             Asks::Discard => Request::Discard(select(paths(body)?)),
             Asks::PolicyUndo => Request::Policy(PolicyRequest::Undo(one())),
+            Asks::Pause => Request::Pause(one()),
+            Asks::Resume => Request::Resume(one()),
+            Asks::Stop => Request::Stop { select: one(), grace: grace(body)? },
+            Asks::Checkpoint => Request::Ledger(LedgerRequest::Checkpoint),
+            Asks::Key => Request::Ledger(LedgerRequest::Key),
+            Asks::Metrics => Request::Metrics,
             Asks::PolicyApply => {
                 let File { file } = json(body)?;
                 Request::Policy(PolicyRequest::Apply { select: one(), file })
             }
         };
-        if !matches!(self, Asks::Apply | Asks::Discard | Asks::PolicyApply) {
+        if !matches!(self, Asks::Apply | Asks::Discard | Asks::PolicyApply | Asks::Stop) {
             empty(body)?;
         }
         let request = Box::new(request);
@@ -221,6 +251,11 @@ fn empty(body: &[u8]) -> Result<(), Unread> {
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unread> {
     serde_json::from_slice(body).map_err(|error| Unread::Body(error.to_string()))
+}
+
+fn grace(body: &[u8]) -> Result<u64, Unread> {
+    let Grace { grace } = if body.is_empty() { Grace { grace: GRACE } } else { json(body)? };
+    if grace <= LONGEST_GRACE { Ok(grace) } else { Err(Unread::Body("`grace` is longer than a day".into())) }
 }
 
 /// Paths are absolute: the daemon has no directory in which another would mean something.

@@ -42,6 +42,9 @@ const EVENTS: usize = 64;
 /// How long accepting rests when the kernel has no descriptor or memory left for one more.
 const REST: Duration = Duration::from_millis(50);
 
+/// Of lines for a program: what Prometheus wants to hear, and true of any text.
+const PAGE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Serves until the client at `end` leaves.
@@ -147,6 +150,7 @@ async fn once(mut verb: Verb) -> io::Result<Response<Body>> {
         match verb.reply().await? {
             Reply::Notice { text } => notices.push(text),
             Reply::Refused(problem) => return Ok(refused(api::status(&Reply::Refused(problem.clone())), &problem)),
+            Reply::Page { text } => return Ok(said(200, PAGE, UnsyncBoxBody::new(Full::new(text.into())))),
             answer if answer.is_last() => return Ok(json(200, &Answer { notices: &notices, answer: &answer })),
             _ => {}
         }

@@ -26,6 +26,11 @@ fn paths_mean_what_the_command_asks() {
     assert!(
         matches!(once("POST", "/v1/sessions/s1/changes/discard", ""), Request::Discard(select) if select.paths.is_empty())
     );
+    let stop = |body| once("POST", "/v1/sessions/s1/stop", body);
+    assert!(matches!(stop(""), Request::Stop { grace: 10_000, .. }));
+    assert!(matches!(stop(r#"{"grace": 0}"#), Request::Stop { grace: 0, .. }));
+    assert!(matches!(once("POST", "/v1/sessions/s1/pause", ""), Request::Pause(_)));
+    assert!(matches!(once("GET", "/v1/metrics", ""), Request::Metrics));
     let policy = once("POST", "/v1/sessions/s1/policy", r#"{"file": "/p.yaml"}"#);
     assert!(matches!(policy, Request::Policy(PolicyRequest::Apply { file, .. }) if file == Path::new("/p.yaml")));
     let follow = read("GET", "/v1/sessions/s1/events?follow=true", b"");
@@ -58,6 +63,7 @@ fn what_is_none_of_it_is_refused_with_a_status() {
     assert_eq!(fails("GET", "/v1/sessions?follow=true", ""), 400);
     assert_eq!(fails("GET", "/v1/sessions/s1/events?follow=yes", ""), 400);
     assert_eq!(fails("GET", "/v1/sessions", "{}"), 400);
+    assert_eq!(fails("POST", "/v1/sessions/s1/stop", r#"{"grace": 86400001}"#), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", ""), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", r#"{"file": "/p", "force": true}"#), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/changes/apply", r#"{"paths": ["a"]}"#), 400);
