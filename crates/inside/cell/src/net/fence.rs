@@ -68,8 +68,9 @@ fn rules(family: Family, door: &Door) -> [Rule; 8] {
         // Where no listener takes it, the rule ends here, and the packet is dropped in the end.
         tcp().port_is(Port::Target, DNS).lead_to(door.dns_port).accept(),
         tcp().lead_to(door.tcp_port).accept(),
-        // A question carries, as where it comes from, whom it asks. The answer goes there, and is turned back here.
-        udp().port_is(Port::Target, DNS).comes_from_target().set_port(Port::Target, door.dns_port).accept(),
+        // A question carries, as where it comes from, whom it asks. The answer goes there, and is turned back here. Where
+        // nobody answers, it is refused below, as it came.
+        udp().port_is(Port::Target, DNS).lead_to(door.dns_port).comes_from_target().accept(),
         udp()
             .port_is(Port::Source, door.dns_port)
             .comes_from_target()

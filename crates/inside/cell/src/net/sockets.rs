@@ -44,9 +44,7 @@ fn bind(address: SocketAddr, port: u16, kind: SocketType) -> rustix::io::Result<
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    if kind == SocketType::STREAM {
-        transparent(&socket, family)?;
-    }
+    transparent(&socket, family)?;
     rustix::net::bind(&socket, &address)?;
     if kind == SocketType::STREAM {
         rustix::net::listen(&socket, BACKLOG)?;
@@ -54,7 +52,7 @@ fn bind(address: SocketAddr, port: u16, kind: SocketType) -> rustix::io::Result<
     Ok(socket)
 }
 
-/// Lets a listener take connections to addresses that are not its own: each then says where it was going.
+/// Lets a socket take what is not addressed to it: a connection then says where it was going.
 fn transparent(socket: &OwnedFd, family: AddressFamily) -> rustix::io::Result<()> {
     let (level, option) = match family {
         AddressFamily::INET => (libc::SOL_IP, libc::IP_TRANSPARENT),
