@@ -1,5 +1,5 @@
 //! What a connection through the door costs: connect, 128 bytes there and back, close. The peer is the least relay
-//! that could stand in the gate's place, written in C, behind the same redirect, in a cell with the same filter and
+//! that could stand in the gate's place, written in C, behind the same capture, in a cell with the same filter and
 //! watcher; both take turns in one run. Two more without any watcher tell what it costs that the program is known.
 //!
 //! `cargo bench -p bastide-gate` as root, with `bastide-cell` built beside the gate. `-- ROUNDS` for another number

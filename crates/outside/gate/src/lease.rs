@@ -20,11 +20,11 @@ const MAX_NAMESERVERS: usize = 64;
 pub struct Descriptors {
     /// The segment, write-only.
     pub segment: File,
-    /// Listeners that the cell's connections are redirected to, v4 and v6.
+    /// Listeners that the cell's connections are led to, v4 and v6.
     pub tcp: [OwnedFd; 2],
-    /// Sockets that the cell's DNS datagrams are redirected to, v4 and v6.
+    /// Sockets that the cell's DNS datagrams are led to, v4 and v6.
     pub dns_udp: [OwnedFd; 2],
-    /// Listeners that the cell's DNS connections are redirected to, v4 and v6.
+    /// Listeners that the cell's DNS connections are led to, v4 and v6.
     pub dns_tcp: [OwnedFd; 2],
     /// A sock_diag socket made in the cell's network namespace.
     pub diag: OwnedFd,

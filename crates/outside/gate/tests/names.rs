@@ -1,4 +1,4 @@
-//! Which names exist for a cell. The redirect needs root to be made.
+//! Which names exist for a cell. What captures them needs root to be made.
 #![allow(clippy::unwrap_used)]
 
 mod fake;

@@ -1,4 +1,4 @@
-//! What a cell reaches through the whole program. The redirect needs root to be made; the gate itself runs as root and
+//! What a cell reaches through the whole program. What captures needs root to be made; the gate itself runs as root and
 //! as an ordinary user.
 #![allow(clippy::unwrap_used)]
 

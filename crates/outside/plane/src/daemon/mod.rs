@@ -47,7 +47,7 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| cannot(&error))?;
     let served = tokio::task::LocalSet::new().block_on(&runtime, async {
         // Kept ready as long as it can be; runs depend on it in nothing.
-        let ready = verb::Verb::ask(&Request::Standby);
+        let ready = verb::Verb::ask(&Request::Standby).await;
         let served = serve::serve(&post, client.as_fd()).await;
         drop(ready);
         served

@@ -132,7 +132,7 @@ async fn answer(request: Request<Incoming>, verbs: &Arc<Semaphore>) -> Response<
     let Ok(place) = Arc::clone(verbs).try_acquire_owned() else {
         return refused(503, &problem("E-PLANE-098", "too much is asked at once", "ask again in a moment", NO));
     };
-    let answered = match Verb::ask(request) {
+    let answered = match Verb::ask(request).await {
         Ok(verb) => match &asked {
             Asked::Events { goes_on, .. } => events(verb, *goes_on, place).await,
             _ => once(verb).await,

@@ -30,18 +30,17 @@ impl Verb {
     ///
     /// # Errors
     /// When it cannot be started, or the request cannot be said.
-    pub(super) fn ask(request: &Request) -> io::Result<Verb> {
+    pub(super) async fn ask(request: &Request) -> io::Result<Verb> {
         let (ours, theirs) = channel::pair()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let plane = command.spawn()?;
         let frame = wire::encode(request).map_err(io::Error::other)?;
-        // A request of the API is small beside the socket's buffer.
-        channel::send(&ours, &frame, &[])?;
         let ours = Socket::from(ours);
         ours.set_nonblocking(true)?;
-        let (decoder, heard) = (Decoder::new(), VecDeque::new());
-        Ok(Verb { socket: UnixStream::from_std(ours)?, decoder, heard, _plane: plane })
+        let mut socket = UnixStream::from_std(ours)?;
+        socket.write_all(&frame).await?;
+        Ok(Verb { socket, decoder: Decoder::new(), heard: VecDeque::new(), _plane: plane })
     }
 
     /// The next reply.
