@@ -1,18 +1,20 @@
 //! The one decision. A permit comes from here and from nowhere else.
 
+mod grants;
 mod refusal;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+use grants::Granted;
 pub use refusal::{Reason, Refusal};
 
 use crate::index::Index;
 use crate::mcp::Message;
 use crate::{
-    Answers, Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Network, Policy, Protocol, Request, Rule,
-    Special, Tls, special,
+    Answers, Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special,
+    Tls, special,
 };
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
@@ -35,14 +37,6 @@ pub(crate) struct Member {
     answers: bool,
     /// What the operator granted where this policy wants him asked.
     granted: Option<Box<Granted>>,
-}
-
-/// Grants, as policies that allow nothing else.
-#[derive(Debug, Clone)]
-struct Granted {
-    /// Leave for a request is none for a connection, on which nobody would read what is said.
-    connections: Member,
-    requests: Member,
 }
 
 /// One connection out of the cell, or one request on it.
@@ -131,21 +125,6 @@ impl Conjunction {
         self.0.iter().map(|member| &member.policy)
     }
 
-    /// The same with what the operator granted, in place of what was granted before. A grant is looked at only where a
-    /// policy wants the operator asked for want of a rule: what is denied or closed it does not lift, what a rule allows
-    /// it does not change. It does not travel with the policies.
-    #[must_use]
-    pub fn granting(&self, rules: &[Rule]) -> Conjunction {
-        let connections = rules.iter().filter(|rule| !rule.is_about_requests() && !rule.protocol.reads());
-        let (connections, requests) = (Member::granting(connections.cloned()), Member::granting(rules.iter().cloned()));
-        let grant = |member: &Member| {
-            let asks = member.policy.network.default == Default::Ask && !rules.is_empty();
-            let granted = || Box::new(Granted { connections: connections.clone(), requests: requests.clone() });
-            Member { granted: asks.then(granted), ..member.clone() }
-        };
-        Conjunction(self.0.iter().map(grant).collect())
-    }
-
     /// Every allow rule that has bounds.
     pub fn bounded(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
         self.0.iter().enumerate().flat_map(|(member, of)| {
@@ -203,11 +182,6 @@ impl Member {
         Member { policy, allow, deny, reads, routes, speaks, answers, granted: None }
     }
 
-    fn granting(rules: impl Iterator<Item = Rule>) -> Member {
-        let network = Network { allow: rules.collect(), ..Network::default() };
-        Member::new(Policy { network, ..Policy::default() })
-    }
-
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
         let network = &self.policy.network;
         if let Some(rule) = self.denial(egress.host, egress.port, egress.request) {
@@ -230,16 +204,6 @@ impl Member {
     fn allowance(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
         let own = self.allowing(egress, host).map(|position| &self.policy.network.allow[position]);
         own.or_else(|| self.granted(egress, host))
-    }
-
-    /// What was granted.
-    pub(crate) fn granted(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
-        let granted = self.granted.as_deref()?;
-        let member = if egress.request.is_none() { &granted.connections } else { &granted.requests };
-        let rule = member.allowance(egress, host)?;
-        // A network that is too wide to name the address grants nothing there.
-        let found = if let Host::Address(address) = host { special(*address) } else { None };
-        found.is_none_or(|found| names(rule, found)).then_some(rule)
     }
 
     /// Where that rule stands.

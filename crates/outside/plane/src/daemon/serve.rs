@@ -45,7 +45,7 @@ const REST: Duration = Duration::from_millis(50);
 /// Of lines for a program: what Prometheus wants to hear, and true of any text.
 const PAGE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Serves until the client at `end` leaves.
 ///
@@ -150,7 +150,7 @@ async fn once(mut verb: Verb) -> io::Result<Response<Body>> {
         match verb.reply().await? {
             Reply::Notice { text } => notices.push(text),
             Reply::Refused(problem) => return Ok(refused(api::status(&Reply::Refused(problem.clone())), &problem)),
-            Reply::Page { text } => return Ok(said(200, PAGE, UnsyncBoxBody::new(Full::new(text.into())))),
+            Reply::Page { text } => return Ok(said(200, PAGE, whole(text.into()))),
             answer if answer.is_last() => return Ok(json(200, &Answer { notices: &notices, answer: &answer })),
             _ => {}
         }
@@ -174,15 +174,21 @@ async fn events(mut verb: Verb, goes_on: bool, place: OwnedSemaphorePermit) -> i
                     () = says.closed() => break,
                 },
             };
-            let Ok(Some(piece)) = said.map(|reply| piece(&reply, goes_on)) else { break };
-            if says.send(piece).await.is_err() {
+            // A plane that ended early breaks the stream off: a part must not pass for the whole.
+            let (piece, broken) = match said {
+                Ok(reply) => (piece(&reply, goes_on).map(Ok), false),
+                Err(error) => (Some(Err(error)), true),
+            };
+            let Some(piece) = piece else { break };
+            if says.send(piece).await.is_err() || broken {
                 break;
             }
         }
         verb.leave().await;
         drop(place);
     });
-    let stream = poll_fn(move |context| heard.poll_recv(context).map(|piece| piece.map(Frame::data).map(Ok)));
+    let stream =
+        poll_fn(move |context| heard.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data))));
     let kind = if goes_on { "text/event-stream" } else { "application/x-ndjson" };
     Ok(said(200, kind, UnsyncBoxBody::new(StreamBody::new(stream))))
 }
@@ -215,7 +221,11 @@ struct Versions<'a> {
 
 fn json(status: u16, value: &impl Serialize) -> Response<Body> {
     let text = serde_json::to_vec(value).unwrap_or_default();
-    said(status, "application/json", UnsyncBoxBody::new(Full::new(text.into())))
+    said(status, "application/json", whole(text.into()))
+}
+
+fn whole(bytes: Bytes) -> Body {
+    UnsyncBoxBody::new(Full::new(bytes).map_err(|never: Infallible| match never {}))
 }
 
 fn said(status: u16, kind: &'static str, body: Body) -> Response<Body> {
