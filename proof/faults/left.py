@@ -44,6 +44,18 @@ def status(pid):
         return {}
 
 
+def told():
+    """Each process below, and what it waits in: for a case that does not end."""
+    lines = []
+    for pid in descendants(os.getpid()):
+        about, waits = status(pid), "?"
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+            waits = file.read()
+        named = about.get("Name", "?"), about.get("State", "?")[0], about.get("PPid", "?")
+        lines.append(f"  {pid} {' '.join(named)} {waits}")
+    return "\n".join(lines)
+
+
 def reap():
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:

@@ -4,6 +4,7 @@
 import argparse
 import fnmatch
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,12 +19,20 @@ from case import CASES, Fails, Stage  # noqa: E402
 from person import ORDINARY  # noqa: E402
 import cases  # noqa: E402,F401
 
+SECONDS_EACH = 400
 BUILT = os.path.join(HOUSE, "target/x86_64-unknown-linux-gnu/debug/bastide")
+
+
+def overdue(_number, frame):
+    where = "".join(traceback.format_stack(frame)[-4:])
+    raise Fails(f"still at it after {SECONDS_EACH} s, at:\n{where}{left.told()}")
 
 
 def attempt(name, uid, options, groups):
     """Runs one case. Gives what went wrong, or nothing, and what it measured."""
     stage = Stage(uid, options.bastide, options.rounds, groups)
+    signal.signal(signal.SIGALRM, overdue)
+    signal.alarm(SECONDS_EACH)
     try:
         return None, CASES[name][0](stage)
     except Fails as failure:
@@ -31,6 +40,7 @@ def attempt(name, uid, options, groups):
     except Exception:  # A case that breaks has shown nothing.
         return traceback.format_exc(), None
     finally:
+        signal.alarm(0)
         left.survivors(2)
         groups.clear()
         stage.remove()
