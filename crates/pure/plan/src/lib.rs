@@ -2,7 +2,8 @@
 //!
 //! Everything here is already compiled: no name is left to interpret, no default left to choose. The cell
 //! executes a [`Plan`] step by step and reports in [`Report`]s; the plane speaks [`Order`]s afterwards. Before the plan
-//! it is told its [`Foundation`], which is known before any policy is read, so that both work side by side.
+//! it is told its [`Foundation`], which is known before any policy is read, so that both work side by side; one that is
+//! made ahead of its session also gets the [`Ground`] that most sessions stand on.
 //! One message is one frame: a little-endian `u32` length, then that many bytes of postcard.
 
 mod frame;
@@ -16,7 +17,7 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
 /// of the session and of who the agent will be, and grants nothing: what follows, perhaps much later, is the whole
@@ -32,6 +33,31 @@ pub struct Foundation {
     pub without: LayerSet,
     /// As in [`Plan`].
     pub door: Door,
+    /// What is made at once; none where the whole plan comes soon.
+    pub ground: Option<Ground>,
+}
+
+/// The part of a root that does not depend on the session, made before there is one: where a cell has such, the plan's
+/// root and Landlock rules begin with these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// The first steps of [`Plan::root`].
+    pub steps: Vec<Step>,
+    /// The first of [`Plan::landlock`].
+    pub rules: Vec<PathRule>,
+    /// Where the launcher is root: ids that the session most likely gets. One that gets others is served as well, later.
+    pub likely: Option<Likely>,
+}
+
+/// What maps are made of before the session is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likely {
+    /// The uid and gid that the agent sees.
+    pub inside: (u32, u32),
+    /// Those that it has to the kernel.
+    pub host: (u32, u32),
+    /// Uid and gid of who owns the workspace and the private home.
+    pub owner: (u32, u32),
 }
 
 /// Everything a cell is told before its command starts.
@@ -58,12 +84,26 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The foundation that this plan stands on. A cell that was told another one refuses the plan.
+    /// The foundation that this plan stands on, where nothing was made ahead.
     #[must_use]
     pub fn foundation(&self) -> Foundation {
         let Plan { version, identity, without, door, .. } = self;
         let inside = (!identity.privileged).then_some((identity.inside_uid, identity.inside_gid));
-        Foundation { version: *version, inside, without: *without, door: door.clone() }
+        Foundation { version: *version, inside, without: *without, door: door.clone(), ground: None }
+    }
+
+    /// Whether it stands on this foundation: a cell that was told another one refuses the plan.
+    #[must_use]
+    pub fn stands_on(&self, foundation: &Foundation) -> bool {
+        let ground = foundation.ground.clone();
+        let begun = ground.as_ref().is_none_or(|ground| self.begins_with(ground));
+        begun && Foundation { ground, ..self.foundation() } == *foundation
+    }
+
+    /// Whether it goes on from what was made ahead.
+    #[must_use]
+    pub fn begins_with(&self, ground: &Ground) -> bool {
+        self.root.starts_with(&ground.steps) && self.landlock.starts_with(&ground.rules)
     }
 }
 

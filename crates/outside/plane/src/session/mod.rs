@@ -14,6 +14,7 @@ mod freezer;
 mod gate;
 mod gates;
 pub(crate) mod generation;
+mod ground;
 mod homes;
 mod host;
 mod identity;
@@ -132,9 +133,9 @@ fn carry_out(
     mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
+    let Prepared { session, plan, seen, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
-    early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
+    early.build(&plan, &seen, &stdio)?;
     drop((plan, stdio));
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use plan::{Command, Layer, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
 use record::Wall;
-use wire::command::{Problem, Run, Stream as Seen};
+use wire::command::{Problem, Run, Stream as Given};
 
 use super::asked::Asked;
 use super::authority::Authority;
 use super::derive::Way;
 use super::early::Early;
 use super::gates::Gates;
+use super::ground::{self, Reads};
 use super::identity::Who;
-use super::layout::{Layout, Named, text};
+use super::layout::{Layout, Named, Seen, text};
 use super::libraries::Loader;
 use super::limits::{self, Held};
 use super::locate::{self, Located};
@@ -28,6 +29,8 @@ use crate::workspace::Workspace;
 pub(super) struct Prepared {
     pub(super) session: SessionDirectory,
     pub(super) plan: Plan,
+    /// What its root was laid out from, in order.
+    pub(super) seen: Vec<Seen>,
     pub(super) held: Held,
     /// The private home, on the host.
     pub(super) home: PathBuf,
@@ -95,7 +98,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Pre
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, held, home, tls, credentials, labelled, notices })
+    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, labelled, notices })
 }
 
 /// How a broker of this operator's reaches an endpoint.
@@ -205,25 +208,13 @@ fn lay_out(
     located: &Located,
 ) -> Result<Vec<String>, Problem> {
     let inside = asked.home.to_string_lossy().into_owned();
-    let under_home = |path: &Path| path.starts_with(&asked.home) && asked.home != Path::new("/");
-    let reads: Vec<PathBuf> = asked.policy.files.read.iter().map(|path| PathBuf::from(path.as_str())).collect();
     let trees = session.record.trees.iter().map(|tree| tree.path.as_path());
     let needs = located.needs.iter().map(|need| need.path.as_path());
-    let there =
-        reads.iter().map(PathBuf::as_path).filter(|path| system::shares(path) && path.symlink_metadata().is_ok());
-    let all: Vec<&Path> = trees.chain(needs).chain(there).chain([asked.home.as_path()]).collect();
-    system::kernel(layout, asked.policy.limits.memory, &all);
-    let named = |path: &PathBuf| {
-        if asked.expressly.contains(path) { Named::Expressly } else { Named::Generally }
-    };
-    for path in reads.iter().filter(|path| !under_home(path)) {
-        layout.read(path, named(path))?;
-    }
+    let reads = Reads { policy: &asked.policy, home: &asked.home, expressly: &asked.expressly };
+    ground::lay(layout, reads, trees.chain(needs))?;
     system::files(layout, who, &inside);
     layout.own(home, &asked.home)?;
-    for path in reads.iter().filter(|path| under_home(path)) {
-        layout.read(path, named(path))?;
-    }
+    reads.under_home(layout)?;
     let notices = bring_in(layout, located, &session.record.trees)?;
     for tree in &session.record.trees {
         let changes = (asked.mode != WorkspaceMode::ReadOnly).then_some(tree.changes.as_path());
@@ -289,7 +280,7 @@ fn libraries_come_in(layout: &Layout, asked: &Asked, located: &Located) -> Resul
 }
 
 fn stdio(run: &Run) -> Stdio {
-    let stream = |seen: Seen| if seen == Seen::Terminal { Stream::Terminal } else { Stream::Pipe };
+    let stream = |given: Given| if given == Given::Terminal { Stream::Terminal } else { Stream::Pipe };
     let size = run.terminal.map_or(WindowSize::default(), |size| WindowSize { rows: size.rows, columns: size.columns });
     Stdio { streams: run.streams.map(stream), size }
 }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 use wire::command::{Problem, Reply};
 
-use super::{TAKEN, stamps};
+use super::{STALE, TAKEN, stamps};
 use crate::channel::Client;
 use crate::daemon::Post;
 use crate::problem::{NO, NOT_RUN, problem, quoted, state};
@@ -19,6 +19,8 @@ use crate::verbs::Place;
 
 /// How long a session that was just taken has the machine for itself, before the next plane is started.
 const MOMENT: Duration = Duration::from_millis(20);
+/// How long the host is left alone whose mounts just changed: more changes often follow.
+const QUIET: Duration = Duration::from_millis(500);
 /// A plane that waited for less than this before it ended would be started again without end.
 const SHORTEST: Duration = Duration::from_millis(200);
 
@@ -60,15 +62,24 @@ fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
             return Ok(());
         }
         let mut word = [0];
-        if rustix::io::read(&told, &mut word) == Ok(1) && word == [TAKEN] {
+        let said = rustix::io::read(&told, &mut word) == Ok(1);
+        if said && word == [TAKEN] {
             // Its end is heard as well.
-            let moment = Timespec::try_from(MOMENT).map_err(io::Error::other)?;
-            let _ = poll(&mut [PollFd::new(&told, PollFlags::IN)], Some(&moment));
+            rest(&told, MOMENT)?;
+        } else if said && word == [STALE] {
+            rest(client, QUIET)?;
         } else if started.elapsed() < SHORTEST {
             return Err(io::Error::other("a plane that was to wait ended at once"));
         }
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
     }
+}
+
+/// Waits for so long, or until somebody says something or leaves.
+fn rest(somebody: impl AsFd, moment: Duration) -> io::Result<()> {
+    let moment = Timespec::try_from(moment).map_err(io::Error::other)?;
+    let _ = poll(&mut [PollFd::new(&somebody, PollFlags::IN)], Some(&moment));
+    Ok(())
 }
 
 /// A plane that waits, and the end of a pipe on which it says that it took a client.

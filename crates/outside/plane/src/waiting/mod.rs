@@ -28,6 +28,8 @@ pub use keeper::keep;
 
 /// What a waiting plane tells its keeper when it took a client.
 const TAKEN: u8 = 1;
+/// What it tells when it ends since the host is no longer as it was made for.
+const STALE: u8 = 2;
 
 /// Of the programs that lie beside this one.
 fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
@@ -72,11 +74,17 @@ fn next(listener: &OwnedFd, keeper: &OwnedFd, ahead: &Ahead, own: &Likeness) -> 
         let mut ready = vec![PollFd::new(listener, PollFlags::IN), PollFd::new(keeper, PollFlags::empty())];
         // What they say waits; only their end counts.
         ready.extend(ahead.sockets().map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)));
+        let parts = ready.len();
+        ready.extend(ahead.host().map(|host| PollFd::from_borrowed_fd(host, PollFlags::PRI)));
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
-        if ready[1..].iter().any(|one| !one.revents().is_empty()) {
+        if ready[parts..].iter().any(|one| !one.revents().is_empty()) {
+            let _ = rustix::io::write(keeper, &[STALE]);
+            return None;
+        }
+        if ready[1..parts].iter().any(|one| !one.revents().is_empty()) {
             return None;
         }
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { continue };
