@@ -60,7 +60,7 @@ fn start(launch: Launch) -> Result<Option<serve::Serving>, Failure> {
             (plan, passed, root, None)
         }
         Task::Ground(foundation) => {
-            let Some((plan, passed, root, rules)) = wait_on_ground(&foundation, &mut owners)? else { return Ok(None) };
+            let Some((plan, passed, root, rules)) = wait_on_ground(foundation, &mut owners)? else { return Ok(None) };
             (plan, passed, root, Some(rules))
         }
     };
@@ -80,22 +80,25 @@ type Awaited = (Plan, Vec<OwnedFd>, Root, (Rules, usize));
 
 /// Makes the ground, waits for the plan, and joins its control groups; none where no plan comes. Nothing of a session is
 /// known before, and whoever waits here serves one session.
-fn wait_on_ground(foundation: &Foundation, owners: &mut Owners) -> Result<Option<Awaited>, Failure> {
-    let Some(ground) = &foundation.ground else { return Ok(None) };
+fn wait_on_ground(mut foundation: Foundation, owners: &mut Owners) -> Result<Option<Awaited>, Failure> {
+    let Some(ground) = foundation.ground.take() else { return Ok(None) };
     let mut root = Root::begin(foundation.without).map_err(unrooted)?;
     root.build(&ground.steps, foundation.without, owners).map_err(unrooted)?;
     let mut rules = Rules::begin(root.place(), true).map_err(agent::unruled)?;
     rules.add(&ground.rules).map_err(agent::unruled)?;
     let told = channel::receive_with::<Plan>(stdin()).map_err(|errno| failed("read the plan", errno))?;
-    let Some((plan, passed)) = told else { return Ok(None) };
-    launch::stands(&plan, foundation)?;
+    let Some((mut plan, passed)) = told else { return Ok(None) };
+    launch::stands(&plan, &foundation)?;
     for group in &plan.limits.join {
         root.write_on_host(group, b"0").map_err(|errno| launch::cannot_join(group, errno))?;
     }
     namespaces::leave_groups(plan.without)?;
+    // What stands already needed no owner of its own.
     owners.complete(&plan, root.processes()).map_err(launch::unmapped)?;
     root.skip(ground.steps.len());
-    Ok(Some((plan, passed, root, (rules, ground.rules.len()))))
+    let ruled = ground.rules.len();
+    ground.complete(&mut plan);
+    Ok(Some((plan, passed, root, (rules, ruled))))
 }
 
 fn unrooted(error: crate::root::RootError) -> Failure {
@@ -109,12 +112,7 @@ fn follow_the_plane() -> Result<(), Failure> {
 }
 
 /// Builds every wall that is pid 1's own. Gives what is left of the root and the agent's side of stdio.
-fn build(
-    plan: &Plan,
-    passed: Vec<OwnedFd>,
-    owners: &Owners,
-    root: Root,
-) -> Result<(Entered, [OwnedFd; 3]), Failure> {
+fn build(plan: &Plan, passed: Vec<OwnedFd>, owners: &Owners, root: Root) -> Result<(Entered, [OwnedFd; 3]), Failure> {
     let off = |layer| plan.without.contains(layer);
     if !off(Layer::UtsNamespace) {
         rustix::system::sethostname(plan.identity.hostname.as_bytes())

@@ -79,7 +79,11 @@ fn launch() -> Result<u8, Failure> {
 
 /// Refuses a plan for another cell than this one.
 pub(crate) fn stands(plan: &Plan, on: &Foundation) -> Result<(), Failure> {
-    if plan.stands_on(on) { Ok(()) } else { Err(failed("read the plan: it stands on another foundation", Errno::PROTO)) }
+    if plan.stands_on(on) {
+        Ok(())
+    } else {
+        Err(failed("read the plan: it stands on another foundation", Errno::PROTO))
+    }
 }
 
 /// Leaves the host, and leads the network to the door: all that needs no policy.

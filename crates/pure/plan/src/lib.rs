@@ -37,8 +37,8 @@ pub struct Foundation {
     pub ground: Option<Ground>,
 }
 
-/// The part of a root that does not depend on the session, made before there is one: where a cell has such, the plan's
-/// root and Landlock rules begin with these.
+/// The part of a root that does not depend on the session, made before there is one: where a cell has such, the plan that
+/// it is told goes on from there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {
     /// The first steps of [`Plan::root`].
@@ -47,6 +47,25 @@ pub struct Ground {
     pub rules: Vec<PathRule>,
     /// Where the launcher is root: ids that the session most likely gets. One that gets others is served as well, later.
     pub likely: Option<Likely>,
+}
+
+impl Ground {
+    /// Leaves out of a plan what was made ahead. False, and the plan as it was, where it begins with something else.
+    #[must_use]
+    pub fn leave_out_of(&self, plan: &mut Plan) -> bool {
+        let begins = plan.root.starts_with(&self.steps) && plan.landlock.starts_with(&self.rules);
+        if begins {
+            plan.root.drain(..self.steps.len());
+            plan.landlock.drain(..self.rules.len());
+        }
+        begins
+    }
+
+    /// Puts it back: the plan is whole again.
+    pub fn complete(self, plan: &mut Plan) {
+        plan.root.splice(..0, self.steps);
+        plan.landlock.splice(..0, self.rules);
+    }
 }
 
 /// What maps are made of before the session is known.
@@ -69,9 +88,9 @@ pub struct Plan {
     pub identity: Identity,
     /// Boundary layers that the operator switched off by name (`--accept-risk`).
     pub without: LayerSet,
-    /// The private root, built in this order.
+    /// The private root, built in this order. To a cell with ground, what comes after it.
     pub root: Vec<Step>,
-    /// What Landlock grants, by path inside; everything else is refused.
+    /// What Landlock grants, by path inside; everything else is refused. With ground as `root`.
     pub landlock: Vec<PathRule>,
     /// Where the door's sockets are bound inside the cell's network namespace.
     pub door: Door,
@@ -95,15 +114,9 @@ impl Plan {
     /// Whether it stands on this foundation: a cell that was told another one refuses the plan.
     #[must_use]
     pub fn stands_on(&self, foundation: &Foundation) -> bool {
-        let ground = foundation.ground.clone();
-        let begun = ground.as_ref().is_none_or(|ground| self.begins_with(ground));
-        begun && Foundation { ground, ..self.foundation() } == *foundation
-    }
-
-    /// Whether it goes on from what was made ahead.
-    #[must_use]
-    pub fn begins_with(&self, ground: &Ground) -> bool {
-        self.root.starts_with(&ground.steps) && self.landlock.starts_with(&ground.rules)
+        let Foundation { version, inside, without, door, ground: _ } = self.foundation();
+        let same = version == foundation.version && inside == foundation.inside && without == foundation.without;
+        same && door == foundation.door
     }
 }
 

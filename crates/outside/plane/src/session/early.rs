@@ -19,6 +19,7 @@ use super::layout::Seen;
 use super::program;
 use crate::policy_file;
 use crate::problem::{NOT_RUN, problem};
+use crate::store::{DirectoryAhead, Store};
 
 /// Where the door's sockets are bound inside.
 const DOOR: Door = Door { tcp_port: 61_001, dns_port: 61_053 };
@@ -38,6 +39,8 @@ pub(super) struct Early {
     pub(super) policy: Option<(PathBuf, Policy)>,
     /// What the cell has made already.
     ground: Option<Laid>,
+    /// What becomes the session's directory.
+    pub(super) directory: Option<DirectoryAhead>,
 }
 
 /// What was started before anything is known of the session.
@@ -55,6 +58,7 @@ struct Parked {
     gate: Gate,
     gates: Gates,
     ground: Laid,
+    directory: Option<DirectoryAhead>,
 }
 
 impl Ahead {
@@ -72,7 +76,7 @@ impl Ahead {
     ///
     /// # Errors
     /// When something cannot be started or read.
-    pub fn park(home: &Path) -> Result<Ahead, Problem> {
+    pub fn park(home: &Path, store: &Store) -> Result<Ahead, Problem> {
         let ahead = Ahead::start()?;
         let gates = Gates::open(identity::gate(std::process::id())?)?;
         let policy = policy_file::look_at_policy(None, home)?;
@@ -80,7 +84,13 @@ impl Ahead {
         let founded = Foundation { ground: Some(ground.ground.clone()), ..foundation(LayerSet::default()) };
         ahead.cell.found(&founded).map_err(unstarted)?;
         let gate = gate::start(&gates, 1).map_err(unstarted)?;
-        Ok(Ahead { parked: Some(Parked { gate, gates, ground }), policy: Some((home.to_owned(), policy)), ..ahead })
+        // Without it a session makes its own.
+        let directory = DirectoryAhead::make(store).ok();
+        Ok(Ahead {
+            parked: Some(Parked { gate, gates, ground, directory }),
+            policy: Some((home.to_owned(), policy)),
+            ..ahead
+        })
     }
 
     /// Where its parts are heard; each ends with its part.
@@ -110,13 +120,13 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let without = begun.accepted.without;
     let foundation = foundation(without);
     let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
-    let (gate, gates, ground) = if let Some(Parked { gate, gates, ground }) = parked {
-        (Some(gate), gates, Some(ground))
-    } else {
+    let Some(Parked { gate, gates, ground, directory }) = parked else {
         cell.found(&foundation).map_err(unstarted)?;
-        (None, Gates::open(who.gate)?, None)
+        let gates = Gates::open(who.gate)?;
+        return Ok(Early { cell, foundation, who, gate: None, gates, policy, ground: None, directory: None });
     };
-    Ok(Early { cell, foundation, who, gate, gates, policy, ground })
+    let (gate, ground) = (Some(gate), Some(ground));
+    Ok(Early { cell, foundation, who, gate, gates, policy, ground, directory })
 }
 
 impl Early {
@@ -125,12 +135,12 @@ impl Early {
     ///
     /// # Errors
     /// When it cannot be started or told.
-    pub(super) fn build(&mut self, plan: &Plan, seen: &[Seen], stdio: &[OwnedFd]) -> Result<(), Problem> {
-        if self.ground.take().is_some_and(|ground| !ground.serves(plan, seen)) {
+    pub(super) fn build(&mut self, mut plan: Plan, seen: &[Seen], stdio: &[OwnedFd]) -> Result<(), Problem> {
+        if self.ground.take().is_some_and(|ground| !ground.serves(&mut plan, seen)) {
             self.cell = Ahead::start()?.cell;
             self.cell.found(&self.foundation).map_err(unstarted)?;
         }
-        self.cell.build(plan, stdio).map_err(unstarted)
+        self.cell.build(&plan, stdio).map_err(unstarted)
     }
 
     /// The gate, started where none was ahead: when the plan is told, since the cell then takes longer to build than the

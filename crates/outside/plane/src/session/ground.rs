@@ -83,9 +83,10 @@ impl Laid {
         Ok(Laid { ground: Ground { steps, rules, likely }, seen, mounts })
     }
 
-    /// Whether a plan that was laid out from what was `seen` can stand on it.
-    pub(super) fn serves(&self, plan: &Plan, seen: &[Seen]) -> bool {
-        plan.begins_with(&self.ground) && seen.starts_with(&self.seen) && !self.mounts.changed()
+    /// Leaves what stands already out of a plan that was laid out from what was `seen`; false where the plan cannot stand
+    /// on it.
+    pub(super) fn serves(&self, plan: &mut Plan, seen: &[Seen]) -> bool {
+        seen.starts_with(&self.seen) && !self.mounts.changed() && self.ground.leave_out_of(plan)
     }
 }
 

@@ -100,7 +100,7 @@ fn begin_and_carry_out(
     let mut early = early::begin(&begun, ahead)?;
     let asked = asked::complete(begun, &store, early.policy.take())?;
     let stdio = stdio(&asked, descriptors)?;
-    let prepared = prepare::prepare(&asked, &store, &early)?;
+    let prepared = prepare::prepare(&asked, &store, &mut early)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
@@ -135,8 +135,8 @@ fn carry_out(
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, seen, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
-    early.build(&plan, &seen, &stdio)?;
-    drop((plan, stdio));
+    early.build(plan, &seen, &stdio)?;
+    drop(stdio);
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });

@@ -21,7 +21,7 @@ use super::locate::{self, Located};
 use super::roots::{self, Roots};
 use super::{environment, generation, homes, labels, lend, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
-use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
+use crate::store::{DirectoryAhead, SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::Workspace;
 
 /// A session that is ready to start.
@@ -48,13 +48,14 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// Why nothing is run.
-pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Prepared, Problem> {
+pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result<Prepared, Problem> {
+    let ahead = early.directory.take();
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
     let labelled = labels::find(&asked.policy, &asked.workspace)?;
     let (command, located) = command(asked)?;
-    let mut session = directory(asked, store, &command)?;
+    let mut session = directory(asked, store, &command, ahead)?;
     let trees = trees(asked, &session.path)?;
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
@@ -134,24 +135,27 @@ fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
     Ok((command, located))
 }
 
-fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<SessionDirectory, Problem> {
-    SessionDirectory::create(
-        store,
-        SessionRecord {
-            id: String::new(),
-            name: asked.run.name.clone(),
-            started: now(),
-            ended: None,
-            exit: None,
-            command: command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
-            mode: asked.mode,
-            accepted_risks: asked.accepted.names.clone(),
-            trees: Vec::new(),
-            cgroups: Vec::new(),
-            fresh_home: None,
-            options: asked.options.clone(),
-        },
-    )
+fn directory(
+    asked: &Asked,
+    store: &Store,
+    command: &[Vec<u8>],
+    ahead: Option<DirectoryAhead>,
+) -> Result<SessionDirectory, Problem> {
+    let record = SessionRecord {
+        id: String::new(),
+        name: asked.run.name.clone(),
+        started: now(),
+        ended: None,
+        exit: None,
+        command: command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
+        mode: asked.mode,
+        accepted_risks: asked.accepted.names.clone(),
+        trees: Vec::new(),
+        cgroups: Vec::new(),
+        fresh_home: None,
+        options: asked.options.clone(),
+    };
+    SessionDirectory::create_from(store, record, ahead)
 }
 
 /// The trees whose changes are reviewed: the workspace, then what the policy lets be written.

@@ -39,7 +39,7 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let post = Post::take(path.clone()).map_err(|error| state("listen at", &path, &error))?;
     let root = quoted(&place.store.root().to_string_lossy());
     client.reply(&Reply::Notice { text: format!("a cell is ready for the next run with its state in `{root}`") });
-    let kept = keep_on(&post, &place.home, client);
+    let kept = keep_on(&post, &place, client);
     kept.map(|()| Reply::Text { text: String::new() }).map_err(|error| {
         let cause = format!("no plane stays ready: {error}");
         problem("E-PLANE-055", cause, "`bastide doctor` says what is missing", NOT_RUN)
@@ -47,10 +47,10 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
 }
 
 /// Returns when the client is gone.
-fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
+fn keep_on(post: &Post, place: &Place, client: &Client) -> io::Result<()> {
     loop {
         let started = Instant::now();
-        let (_waiting, told) = start(post, home)?;
+        let (_waiting, told) = start(post, place)?;
         let mut ready = [PollFd::new(&told, PollFlags::IN), PollFd::new(client, PollFlags::IN)];
         while let Err(error) = poll(&mut ready, None) {
             if error != Errno::INTR {
@@ -83,10 +83,11 @@ fn rest(somebody: impl AsFd, moment: Duration) -> io::Result<()> {
 }
 
 /// A plane that waits, and the end of a pipe on which it says that it took a client.
-fn start(post: &Post, home: &Path) -> io::Result<(Child, OwnedFd)> {
+fn start(post: &Post, place: &Place) -> io::Result<(Child, OwnedFd)> {
     let (told, tells) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("wait").stdin(post.as_fd().try_clone_to_owned()?).stdout(tells).stderr(Stdio::null());
-    // Of the operator's variables it needs one; the others are no business of a session that another client begins.
-    Ok((command.env_clear().env("HOME", home).spawn()?, told))
+    // Where the operator's home and state are; his other variables are no business of a session that another client begins.
+    let state = place.store.root().parent().unwrap_or(Path::new("/"));
+    Ok((command.env_clear().env("HOME", &place.home).env("XDG_STATE_HOME", state).spawn()?, told))
 }

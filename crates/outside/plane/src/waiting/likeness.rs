@@ -1,8 +1,8 @@
 //! Whether a client is what a waiting plane is itself: a session gets from its plane whatever a process passes on to
 //! those it starts, so a plane serves only who would have passed on the same.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -35,17 +35,25 @@ impl Likeness {
     pub(super) fn of(process: &str) -> io::Result<Likeness> {
         let at = |file: &str| format!("/proc/{process}/{file}");
         let root = fs::metadata(at("root"))?;
-        let status = fs::read_to_string(at("status"))?;
-        let stat = fs::read_to_string(at("stat"))?;
+        let text = |file: &str| read(&at(file)).and_then(|told| String::from_utf8(told).map_err(io::Error::other));
+        let (status, stat) = (text("status")?, text("stat")?);
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         Ok(Likeness {
             root: (root.dev(), root.ino()),
             namespaces: NAMESPACES.map(|one| fs::read_link(at(&format!("ns/{one}"))).ok()).to_vec(),
-            files: FILES.map(|file| fs::read(at(file)).ok()).to_vec(),
+            files: FILES.map(|file| read(&at(file)).ok()).to_vec(),
             status: status.lines().filter(|line| passed_on(line)).map(str::to_owned).collect(),
             scheduling: SCHEDULING.map(|at| fields.get(at).copied().unwrap_or_default().to_owned()).to_vec(),
         })
     }
+}
+
+/// What a file of /proc says, with room for the whole at once: no size is told for it.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    const ROOM: u64 = 16 * 1024;
+    let mut told = Vec::with_capacity(ROOM as usize);
+    File::open(path)?.take(ROOM).read_to_end(&mut told)?;
+    Ok(told)
 }
 
 fn passed_on(line: &str) -> bool {

@@ -12,7 +12,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -22,6 +21,7 @@ use wire::waiting::{PROGRAMS, Stamp, WELCOME};
 use crate::channel::Client;
 use crate::problem::NOT_RUN;
 use crate::session::Ahead;
+use crate::verbs::Place;
 use likeness::Likeness;
 
 pub use keeper::keep;
@@ -48,8 +48,8 @@ pub fn wait() -> u8 {
     // It must not end with the terminal of the one who asked for it.
     let _ = rustix::process::setsid();
     let Ok((listener, keeper)) = standard() else { return NOT_RUN };
-    let home = std::env::var_os("HOME").unwrap_or_default();
-    let Ok(ahead) = Ahead::park(Path::new(&home)) else { return NOT_RUN };
+    let Ok(place) = Place::of_environment() else { return NOT_RUN };
+    let Ok(ahead) = Ahead::park(&place.home, &place.store) else { return NOT_RUN };
     let Ok(own) = Likeness::of("self") else { return NOT_RUN };
     let Some(mut client) = next(&listener, &keeper, &ahead, &own) else { return NOT_RUN };
     // A keeper that is gone starts no other; this session is none of its business.
