@@ -32,7 +32,7 @@ const TAKEN: u8 = 1;
 const STALE: u8 = 2;
 
 /// Of the programs that lie beside this one.
-fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
+pub(crate) fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
     let own = std::env::current_exe()?;
     let mut stamps = [Stamp { device: 0, inode: 0, changed: (0, 0) }; PROGRAMS.len()];
     for (stamp, program) in stamps.iter_mut().zip(PROGRAMS) {
