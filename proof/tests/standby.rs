@@ -150,6 +150,53 @@ fn who_would_pass_on_something_else_gets_a_plane_of_his_own() {
     }
 }
 
+/// What stands before the session is known is the same for all of them; what is a session's own comes later.
+#[test]
+fn a_cell_that_was_made_ahead_becomes_whoever_the_session_is() {
+    for operator in Operator::each() {
+        let standby = Standby::start(&operator);
+        let privileged = operator.uid == 0 && rustix::process::geteuid().is_root();
+        let owner = if privileged { 4321 } else { operator.uid };
+        if privileged {
+            std::os::unix::fs::chown(operator.work(), Some(owner), Some(owner)).expect("given");
+        }
+        let options = ["run", "--name", "another", "--env", "OWN=x", "--read", "/proc/version", "--", "sh", "-c"];
+        let look = "echo ok; cat; hostname; id -u; echo $OWN; cat /etc/hostname; stat -c %u .; echo new >note";
+        let (mut run, own) = holds(operator.command(&[&options[..], &[look]].concat()));
+        assert!(!own, "it started a plane of its own");
+        drop(run.stdin.take());
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut run.stdout.take().expect("piped"), &mut said).expect("read");
+        assert_eq!(run.wait().expect("ended").code(), Some(0));
+        assert_eq!(said, format!("another\n{owner}\nx\nanother\n{owner}\n"));
+        assert_eq!(operator.bastide(&["apply"]).exit, 0);
+        let note = fs::metadata(operator.work().join("note")).expect("merged");
+        assert_eq!(std::os::unix::fs::MetadataExt::uid(&note), owner);
+        standby.end();
+    }
+}
+
+/// What was made ahead shows the host as it was then: when the host's mounts change, it is thrown away.
+#[test]
+fn what_the_host_mounts_meanwhile_is_inside() {
+    for operator in Operator::each().into_iter().filter(|operator| operator.uid == 0) {
+        // A host of its own, as far as mounts go.
+        let script = "set -e; $BASTIDE standby 2>/dev/null & keeper=$!; trap 'kill $keeper' EXIT; \
+                      waits() { for _ in $(seq 400); do [ -n \"$(ls $XDG_STATE_HOME/bastide/ahead 2>/dev/null)\" ] && return; sleep 0.05; done; exit 3; }; \
+                      waits; $BASTIDE run -- sh -c 'ls /usr/local/games; echo before'; waits; \
+                      mount -t tmpfs none /usr/local/games; touch /usr/local/games/later; \
+                      $BASTIDE run -- ls /usr/local/games; waits; \
+                      sleep 1; waits; $BASTIDE run -- ls /usr/local/games; \
+                      umount /usr/local/games; $BASTIDE run -- sh -c 'ls /usr/local/games; echo after'";
+        let mut shell = Command::new("unshare");
+        shell.args(["--mount", "--propagation", "private", "bash", "-c", script]);
+        let bastide = operator.command(&["run"]).get_program().to_owned();
+        operator.surround(&mut shell);
+        let ran = shell.env("BASTIDE", bastide).stderr(Stdio::null()).output().expect("runs");
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "before\nlater\nlater\nafter\n");
+    }
+}
+
 /// Whatever of it is killed, the next run takes place.
 #[test]
 fn a_run_never_depends_on_what_was_made_ahead() {

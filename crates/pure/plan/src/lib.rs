@@ -6,10 +6,12 @@
 //! made ahead of its session also gets the [`Ground`] that most sessions stand on.
 //! One message is one frame: a little-endian `u32` length, then that many bytes of postcard.
 
+mod foundation;
 mod frame;
 mod layer;
 mod root;
 
+pub use foundation::{Foundation, Ground, Likely};
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use layer::{Layer, LayerSet};
 pub use root::{Access, Owner, PathRule, Step};
@@ -18,66 +20,6 @@ use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
 pub const VERSION: u32 = 7;
-
-/// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
-/// of the session and of who the agent will be, and grants nothing: what follows, perhaps much later, is the whole
-/// [`Plan`], or the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Foundation {
-    /// Always [`VERSION`].
-    pub version: u32,
-    /// The uid and gid that the agent sees, where the launcher is an ordinary user, who maps himself at once; none where it
-    /// is root, as in [`Identity`].
-    pub inside: Option<(u32, u32)>,
-    /// As in [`Plan`].
-    pub without: LayerSet,
-    /// As in [`Plan`].
-    pub door: Door,
-    /// What is made at once; none where the whole plan comes soon.
-    pub ground: Option<Ground>,
-}
-
-/// The part of a root that does not depend on the session, made before there is one: where a cell has such, the plan that
-/// it is told goes on from there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ground {
-    /// The first steps of [`Plan::root`].
-    pub steps: Vec<Step>,
-    /// The first of [`Plan::landlock`].
-    pub rules: Vec<PathRule>,
-    /// Where the launcher is root: ids that the session most likely gets. One that gets others is served as well, later.
-    pub likely: Option<Likely>,
-}
-
-impl Ground {
-    /// Leaves out of a plan what was made ahead. False, and the plan as it was, where it begins with something else.
-    #[must_use]
-    pub fn leave_out_of(&self, plan: &mut Plan) -> bool {
-        let begins = plan.root.starts_with(&self.steps) && plan.landlock.starts_with(&self.rules);
-        if begins {
-            plan.root.drain(..self.steps.len());
-            plan.landlock.drain(..self.rules.len());
-        }
-        begins
-    }
-
-    /// Puts it back: the plan is whole again.
-    pub fn complete(self, plan: &mut Plan) {
-        plan.root.splice(..0, self.steps);
-        plan.landlock.splice(..0, self.rules);
-    }
-}
-
-/// What maps are made of before the session is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Likely {
-    /// The uid and gid that the agent sees.
-    pub inside: (u32, u32),
-    /// Those that it has to the kernel.
-    pub host: (u32, u32),
-    /// Uid and gid of who owns the workspace and the private home.
-    pub owner: (u32, u32),
-}
 
 /// Everything a cell is told before its command starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -77,7 +77,7 @@ impl Ahead {
     /// # Errors
     /// When something cannot be started or read.
     pub fn park(home: &Path, store: &Store) -> Result<Ahead, Problem> {
-        let ahead = Ahead::start()?;
+        let mut ahead = Ahead::start()?;
         let gates = Gates::open(identity::gate(std::process::id())?)?;
         let policy = policy_file::look_at_policy(None, home)?;
         let ground = Laid::out(&policy, home, identity::cell(std::process::id())?)?;
@@ -86,6 +86,7 @@ impl Ahead {
         let gate = gate::start(&gates, 1).map_err(unstarted)?;
         // Without it a session makes its own.
         let directory = DirectoryAhead::make(store).ok();
+        ahead.cell.wait_for_launcher();
         Ok(Ahead {
             parked: Some(Parked { gate, gates, ground, directory }),
             policy: Some((home.to_owned(), policy)),
