@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 use wire::command::{Problem, Reply};
 
+use super::likeness::is_confined;
 use super::{STALE, TAKEN, stamps};
 use crate::channel::Client;
 use crate::daemon::Post;
@@ -31,6 +32,11 @@ const SHORTEST: Duration = Duration::from_millis(200);
 pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let place = Place::of_environment()?;
     let stamps = stamps().map_err(|error| state("look beside", Path::new("bastided"), &error))?;
+    if is_confined() {
+        let cause = "this process is confined, by what nobody else's can be compared with: no cell is kept ready";
+        let hint = "start it outside of what sets `no new privileges` or a filter of system calls";
+        return Err(problem("E-PLANE-160", cause, hint, NO));
+    }
     let path = wire::waiting::socket(place.store.root(), &stamps);
     if Post::is_taken(&path) {
         let cause = "a cell is kept ready already for runs with this state";

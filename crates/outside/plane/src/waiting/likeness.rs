@@ -48,6 +48,32 @@ impl Likeness {
     }
 }
 
+/// Whether this process is bound by what /proc does not tell whole, so that nobody can be said to be like it: a Landlock
+/// domain, which is taken with `no new privileges` (or by who has all power anyway), or filters of which only the number is
+/// told. Those that the first process has are everybody's here, as in a container.
+pub(super) fn is_confined() -> bool {
+    let told = |process: &str| -> Option<Vec<String>> {
+        let text = String::from_utf8(read(&format!("/proc/{process}/status")).ok()?).ok()?;
+        Some(
+            text.lines()
+                .filter(|line| line.starts_with("NoNewPrivs:") || line.starts_with("Seccomp"))
+                .map(str::to_owned)
+                .collect(),
+        )
+    };
+    told("self").is_none_or(|own| confines(&own, told("1").as_deref()))
+}
+
+fn confines(own: &[String], first: Option<&[String]>) -> bool {
+    let says = |line: &str| own.iter().any(|own| own == line);
+    let free = says("Seccomp:\t0");
+    // A kernel that does not count filters tells nothing.
+    let counted = own.iter().any(|line| line.starts_with("Seccomp_filters:"));
+    let filters =
+        |lines: &[String]| lines.iter().filter(|line| line.starts_with("Seccomp")).cloned().collect::<Vec<_>>();
+    !says("NoNewPrivs:\t0") || !(free || counted && first.is_some_and(|first| filters(first) == filters(own)))
+}
+
 /// What a file of /proc says, with room for the whole at once: no size is told for it.
 fn read(path: &str) -> io::Result<Vec<u8>> {
     const ROOM: u64 = 16 * 1024;
@@ -111,6 +137,20 @@ mod tests {
         ] {
             assert_ne!(Other::start(words).likeness(), own, "{words:?}");
         }
+    }
+
+    #[test]
+    fn who_is_bound_by_what_is_not_told_is_like_nobody() {
+        let lines = |text: &str| text.split(' ').map(|line| line.replace('=', ":\t")).collect::<Vec<_>>();
+        let judged = |own: &str, first: &str| confines(&lines(own), Some(&lines(first)));
+        let (free, contained) =
+            ("NoNewPrivs=0 Seccomp=0 Seccomp_filters=0", "NoNewPrivs=0 Seccomp=2 Seccomp_filters=1");
+        assert!(!judged(free, free) && !judged(contained, contained) && !judged(free, contained));
+        assert!(judged(contained, free), "its own filter");
+        assert!(judged("NoNewPrivs=0 Seccomp=2 Seccomp_filters=2", contained), "one more than everybody's");
+        assert!(judged("NoNewPrivs=1 Seccomp=0 Seccomp_filters=0", free), "perhaps a Landlock domain");
+        assert!(judged("NoNewPrivs=0 Seccomp=2", "NoNewPrivs=0 Seccomp=2"), "not counted");
+        assert!(confines(&lines(contained), None) && confines(&[], None));
     }
 
     #[test]
