@@ -83,16 +83,24 @@ type Awaited = (Plan, Vec<OwnedFd>, Root, (Rules, usize));
 fn wait_on_ground(mut foundation: Foundation, owners: &mut Owners) -> Result<Option<Awaited>, Failure> {
     let Some(ground) = foundation.ground.take() else { return Ok(None) };
     let mut root = Root::begin(foundation.without).map_err(unrooted)?;
+    let join = |root: &Root, groups: &[String]| {
+        groups
+            .iter()
+            .try_for_each(|group| root.write_on_host(group, b"0").map_err(|errno| launch::cannot_join(group, errno)))
+    };
+    join(&root, &ground.join)?;
+    namespaces::leave_groups(foundation.without)?;
     root.build(&ground.steps, foundation.without, owners).map_err(unrooted)?;
     let mut rules = Rules::begin(root.place(), true).map_err(agent::unruled)?;
     rules.add(&ground.rules).map_err(agent::unruled)?;
     let told = channel::receive_with::<Plan>(stdin()).map_err(|errno| failed("read the plan", errno))?;
     let Some((mut plan, passed)) = told else { return Ok(None) };
     launch::stands(&plan, &foundation)?;
-    for group in &plan.limits.join {
-        root.write_on_host(group, b"0").map_err(|errno| launch::cannot_join(group, errno))?;
+    if !plan.limits.join.is_empty() {
+        // Others than those that were made ahead: they are the root of what is seen then.
+        join(&root, &plan.limits.join)?;
+        namespaces::leave_groups(plan.without)?;
     }
-    namespaces::leave_groups(plan.without)?;
     // What stands already needed no owner of its own.
     owners.complete(&plan, root.processes()).map_err(launch::unmapped)?;
     root.skip(ground.steps.len());

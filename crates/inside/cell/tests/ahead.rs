@@ -12,7 +12,7 @@ use std::process::Child;
 fn ground(plan: &Plan) -> Ground {
     let host = (plan.identity.host_uid, plan.identity.host_gid);
     let likely = plan.identity.privileged.then_some(Likely { inside: (1000, 1000), host, owner: (0, 0) });
-    Ground { steps: plan.root[..6].to_vec(), rules: plan.landlock[..2].to_vec(), likely }
+    Ground { steps: plan.root[..6].to_vec(), rules: plan.landlock[..2].to_vec(), join: Vec::new(), likely }
 }
 
 /// One that waits, with the door that it handed out.

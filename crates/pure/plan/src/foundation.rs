@@ -29,6 +29,8 @@ pub struct Ground {
     pub steps: Vec<Step>,
     /// The first of [`Plan::landlock`].
     pub rules: Vec<PathRule>,
+    /// Control groups that are joined at once, as in [`Limits`](crate::Limits).
+    pub join: Vec<String>,
     /// Where the launcher is root: ids that the session most likely gets. One that gets others is served as well, later.
     pub likely: Option<Likely>,
 }
@@ -41,6 +43,9 @@ impl Ground {
         if begins {
             plan.root.drain(..self.steps.len());
             plan.landlock.drain(..self.rules.len());
+            if plan.limits.join == self.join {
+                plan.limits.join.clear();
+            }
         }
         begins
     }
@@ -99,7 +104,12 @@ mod tests {
     fn what_was_left_out_of_a_plan_completes_it() {
         let whole = plan();
         for steps in 0..=3 {
-            let ground = Ground { steps: whole.root[..steps].to_vec(), rules: whole.landlock.clone(), likely: None };
+            let ground = Ground {
+                steps: whole.root[..steps].to_vec(),
+                rules: whole.landlock.clone(),
+                join: Vec::new(),
+                likely: None,
+            };
             let mut plan = whole.clone();
             assert!(ground.leave_out_of(&mut plan));
             assert_eq!((plan.root.len(), plan.landlock.len()), (3 - steps, 0));
@@ -112,11 +122,17 @@ mod tests {
     fn a_plan_that_begins_otherwise_stays_as_it_is() {
         let whole = plan();
         let others = [
-            Ground { steps: whole.root[1..2].to_vec(), rules: Vec::new(), likely: None },
-            Ground { steps: [&whole.root[..], &whole.root[..1]].concat(), rules: Vec::new(), likely: None },
+            Ground { steps: whole.root[1..2].to_vec(), rules: Vec::new(), join: Vec::new(), likely: None },
+            Ground {
+                steps: [&whole.root[..], &whole.root[..1]].concat(),
+                rules: Vec::new(),
+                join: Vec::new(),
+                likely: None,
+            },
             Ground {
                 steps: whole.root[..1].to_vec(),
                 rules: vec![PathRule { at: "/a".into(), access: Access::Write }],
+                join: Vec::new(),
                 likely: None,
             },
         ];

@@ -16,7 +16,7 @@ use super::gates::Gates;
 use super::ground::Laid;
 use super::identity::{self, Who};
 use super::layout::Seen;
-use super::program;
+use super::{limits, program};
 use crate::policy_file;
 use crate::problem::{NOT_RUN, problem};
 use crate::store::{DirectoryAhead, Store};
@@ -41,6 +41,8 @@ pub(super) struct Early {
     ground: Option<Laid>,
     /// What becomes the session's directory.
     pub(super) directory: Option<DirectoryAhead>,
+    /// What the cell has joined.
+    pub(super) limits: Option<limits::Ahead>,
 }
 
 /// What was started before anything is known of the session.
@@ -58,6 +60,7 @@ struct Parked {
     gate: Gate,
     gates: Gates,
     ground: Laid,
+    limits: Option<limits::Ahead>,
     directory: Option<DirectoryAhead>,
 }
 
@@ -80,15 +83,17 @@ impl Ahead {
         let mut ahead = Ahead::start()?;
         let gates = Gates::open(identity::gate(std::process::id())?)?;
         let policy = policy_file::look_at_policy(None, home)?;
-        let ground = Laid::out(&policy, home, identity::cell(std::process::id())?)?;
+        // Without it a session makes its own.
+        let directory = DirectoryAhead::make(store).ok();
+        let limits = directory.as_ref().map(|directory| limits::Ahead::make(directory.id(), &policy.limits));
+        let mut ground = Laid::out(&policy, home, identity::cell(std::process::id())?)?;
+        ground.ground.join = limits.as_ref().map(limits::Ahead::join).unwrap_or_default();
         let founded = Foundation { ground: Some(ground.ground.clone()), ..foundation(LayerSet::default()) };
         ahead.cell.found(&founded).map_err(unstarted)?;
         let gate = gate::start(&gates, 1).map_err(unstarted)?;
-        // Without it a session makes its own.
-        let directory = DirectoryAhead::make(store).ok();
         ahead.cell.wait_for_launcher();
         Ok(Ahead {
-            parked: Some(Parked { gate, gates, ground, directory }),
+            parked: Some(Parked { gate, gates, ground, limits, directory }),
             policy: Some((home.to_owned(), policy)),
             ..ahead
         })
@@ -121,13 +126,23 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let without = begun.accepted.without;
     let foundation = foundation(without);
     let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
-    let Some(Parked { gate, gates, ground, directory }) = parked else {
+    let Some(Parked { gate, gates, ground, limits, directory }) = parked else {
         cell.found(&foundation).map_err(unstarted)?;
         let gates = Gates::open(who.gate)?;
-        return Ok(Early { cell, foundation, who, gate: None, gates, policy, ground: None, directory: None });
+        return Ok(Early {
+            cell,
+            foundation,
+            who,
+            gate: None,
+            gates,
+            policy,
+            ground: None,
+            directory: None,
+            limits: None,
+        });
     };
     let (gate, ground) = (Some(gate), Some(ground));
-    Ok(Early { cell, foundation, who, gate, gates, policy, ground, directory })
+    Ok(Early { cell, foundation, who, gate, gates, policy, ground, directory, limits })
 }
 
 impl Early {

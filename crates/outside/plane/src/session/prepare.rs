@@ -49,7 +49,7 @@ pub(super) struct Prepared {
 /// # Errors
 /// Why nothing is run.
 pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result<Prepared, Problem> {
-    let ahead = early.directory.take();
+    let (ahead, limits_ahead) = (early.directory.take(), early.limits.take());
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
@@ -73,7 +73,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"), certificate)?;
     let tls = authority.map(|Authority { name, key, .. }| wire::Tls { name, key, roots: trusted });
     layout.hide(store.root());
-    let held = limits::hold(&session.record.id, &asked.policy.limits);
+    let held = limits::hold_from(limits_ahead, &session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
     if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
         let refused = unenforced(wall, &asked.policy.name);

@@ -10,7 +10,7 @@
 //!             counts.json      what a session that ended came to, counted (`counts`)
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
-//! ahead/PID                    a directory for the next session, of a plane that waits (`ahead`)
+//! ahead/ID                     a directory for the next session, of a plane that waits (`ahead`)
 //! running/ID                   a session that began and did not leave yet: all that a repair looks at
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace

@@ -343,6 +343,11 @@ fn id(moment: u64) -> String {
         .collect()
 }
 
+/// One for what is made ahead, which no session ever has: their moments do not come that far.
+pub(super) fn id_ahead(moment: u64) -> String {
+    id(moment | 1 << (5 * ID_LENGTH - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
