@@ -80,7 +80,7 @@ impl Laid {
         let inside = identity::inside();
         let likely = cell.map(|cell| Likely { inside, host: (cell, cell), owner: (0, 0) });
         let Layout { steps, rules, seen, .. } = layout;
-        Ok(Laid { ground: Ground { steps, rules, likely }, seen, mounts })
+        Ok(Laid { ground: Ground { steps, rules, join: Vec::new(), likely }, seen, mounts })
     }
 
     /// Leaves what stands already out of a plan that was laid out from what was `seen`; false where the plan cannot stand
