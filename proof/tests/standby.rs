@@ -92,6 +92,26 @@ fn posts(operator: &Operator) -> Vec<PathBuf> {
     paths.filter(|path| path.to_string_lossy().contains("/waiting-")).collect()
 }
 
+/// Control groups of the host that bear one of these names.
+fn groups(names: &[String]) -> Vec<PathBuf> {
+    let (mut found, mut todo) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
+    while let Some(at) = todo.pop() {
+        let below = fs::read_dir(&at).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
+        let below = below.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        todo.extend(below.map(|entry| entry.path()));
+        if names.iter().any(|name| at.ends_with(format!("bastide-{name}"))) {
+            found.push(at);
+        }
+    }
+    found
+}
+
+/// What is made ahead in this state, by name.
+fn ahead(operator: &Operator) -> Vec<String> {
+    let entries = fs::read_dir(operator.room.join("state/bastide/ahead")).map(|all| all.flatten().collect::<Vec<_>>());
+    entries.unwrap_or_default().iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// A run that goes on until its input ends, and whether a plane of its own was started for it.
 fn holds(mut command: Command) -> (Child, bool) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
@@ -108,10 +128,13 @@ fn a_run_begins_in_what_was_made_ahead_and_another_is_made() {
     for operator in Operator::each() {
         let standby = Standby::start(&operator);
         let first = standby.waiting().expect("waits");
+        let mut made = ahead(&operator);
+        assert_eq!(made.len(), 1);
         let (mut run, own) = holds(operator.command(&HOLD));
         assert!(!own, "it started a plane of its own");
         assert!(until(|| standby.waiting().is_some_and(|next| next != first)), "no other plane waits");
         // A second session beside the first, in the next one.
+        made.extend(ahead(&operator));
         operator.write("work/note", "old");
         let ran = operator.run(&[], "cat note; echo new >note; exit 7");
         assert_eq!((ran.exit, ran.stdout.as_str()), (7, "old"), "{ran:?}");
@@ -120,8 +143,10 @@ fn a_run_begins_in_what_was_made_ahead_and_another_is_made() {
         assert_eq!(operator.bastide(&["apply"]).exit, 0);
         assert_eq!(fs::read_to_string(operator.work().join("note")).expect("there"), "new\n");
         assert_eq!(operator.bastide(&["log", "verify"]).exit, 0);
+        made.extend(ahead(&operator));
         standby.end();
-        assert!(posts(&operator).is_empty());
+        assert!(posts(&operator).is_empty() && ahead(&operator).is_empty());
+        assert!(until(|| groups(&made).is_empty()), "{:?}", groups(&made));
         assert_eq!(fs::read_dir(operator.room.join("state/bastide/running")).expect("there").count(), 0);
     }
 }
