@@ -25,7 +25,8 @@ impl Standby {
         let keeper = *children(self.0.id()).first()?;
         let waiting = children(keeper).into_iter().filter(|pid| command_line(*pid).ends_with("bastided wait "));
         // Those of sessions are called the same, and are older.
-        waiting.into_iter().rfind(|pid| part(*pid, "bastide-cell").is_some() && part(*pid, "bastide-gate").is_some())
+        let made = |pid: &u32| part(*pid, "bastide-cell").is_some() && part(*pid, "bastide-gate").is_some();
+        waiting.into_iter().rfind(|pid| made(pid) && listens(*pid))
     }
 
     /// Every process beneath it.
@@ -76,8 +77,14 @@ fn command_line(pid: u32) -> String {
 }
 
 /// A part that a plane started.
+/// The cell's is its pid 1, which is made by a launcher that bears the same name for a moment.
 fn part(plane: u32, name: &str) -> Option<u32> {
-    children(plane).into_iter().find(|pid| command_line(*pid).contains(name))
+    children(plane).into_iter().rfind(|pid| command_line(*pid).contains(name))
+}
+
+/// Whether it has made what it makes ahead, and waits for whoever comes.
+fn listens(plane: u32) -> bool {
+    fs::read_to_string(format!("/proc/{plane}/wchan")).is_ok_and(|place| place.contains("poll"))
 }
 
 fn gone(pid: u32) -> bool {
@@ -185,7 +192,7 @@ fn a_cell_that_was_made_ahead_becomes_whoever_the_session_is() {
         if privileged {
             std::os::unix::fs::chown(operator.work(), Some(owner), Some(owner)).expect("given");
         }
-        let options = ["run", "--name", "another", "--env", "OWN=x", "--read", "/proc/version", "--", "sh", "-c"];
+        let options = ["run", "--name", "another", "--env", "OWN=x", "--read", "/etc/shells", "--", "sh", "-c"];
         let look = "echo ok; cat; hostname; id -u; echo $OWN; cat /etc/hostname; stat -c %u .; echo new >note";
         let (mut run, own) = holds(operator.command(&[&options[..], &[look]].concat()));
         assert!(!own, "it started a plane of its own");
