@@ -56,6 +56,8 @@ where
 pub(crate) struct Rules {
     created: RulesetCreated,
     root: OwnedFd,
+    /// Of what was not there.
+    missed: Vec<PathRule>,
 }
 
 impl Rules {
@@ -77,7 +79,8 @@ impl Rules {
             Some(place) => rustix::io::fcntl_dupfd_cloexec(place, 3),
             None => rustix::fs::open("/", flags, Mode::empty()),
         };
-        let mut rules = Rules { created, root: root.map_err(|_| DomainError::Missing)? };
+        let root = root.map_err(|_| DomainError::Missing)?;
+        let mut rules = Rules { created, root, missed: Vec::new() };
         if listable {
             let root = rustix::io::fcntl_dupfd_cloexec(&rules.root, 3).map_err(|_| DomainError::Missing)?;
             (&mut rules.created).add_rule(PathBeneath::new(root, AccessFs::ReadDir))?;
@@ -92,10 +95,23 @@ impl Rules {
     pub(crate) fn add(&mut self, rules: &[PathRule]) -> Result<(), DomainError> {
         for rule in rules {
             let (flags, within) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::IN_ROOT);
-            let Ok(beneath) = rustix::fs::openat2(&self.root, &rule.at, flags, Mode::empty(), within) else { continue };
-            (&mut self.created).add_rule(PathBeneath::new(beneath, granted(rule.access)))?;
+            match rustix::fs::openat2(&self.root, &rule.at, flags, Mode::empty(), within) {
+                Ok(beneath) => {
+                    (&mut self.created).add_rule(PathBeneath::new(beneath, granted(rule.access)))?;
+                }
+                Err(_) => self.missed.push(rule.clone()),
+            }
         }
         Ok(())
+    }
+
+    /// Grants what was not there before, now that all of the root is.
+    ///
+    /// # Errors
+    /// As [`Rules::add`].
+    pub(crate) fn add_missed(&mut self) -> Result<(), DomainError> {
+        let missed = std::mem::take(&mut self.missed);
+        self.add(&missed)
     }
 
     /// The whole.

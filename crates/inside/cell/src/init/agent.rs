@@ -132,7 +132,10 @@ fn prepare(
 /// What Landlock grants, in a ruleset that was begun ahead or anew.
 fn domain(plan: &Plan, begun: Option<(Rules, usize)>) -> Result<Domain, DomainError> {
     let (mut rules, added) = match begun {
-        Some(begun) => begun,
+        Some((mut rules, added)) => {
+            rules.add_missed()?;
+            (rules, added)
+        }
         None => (Rules::begin(None, !plan.without.contains(Layer::PrivateRoot))?, 0),
     };
     rules.add(plan.landlock.get(added..).unwrap_or_default())?;
