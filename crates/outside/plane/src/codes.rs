@@ -404,6 +404,12 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-114",
         "What was given as a key is none: one line, `NAME+ID+KEY`, as `bastide log key` printed it on the machine that signed.",
     ),
+    (
+        "E-PLANE-160",
+        "A cell that is kept ready serves only who is like the process that asked for it. Under `no new privileges` a \
+         process may be in a Landlock domain, and of filters of system calls the kernel tells only the number: nobody can be \
+         compared with such a process, so none is kept ready there. Runs start as ever.",
+    ),
 ];
 
 /// The long text of a code.

@@ -14,6 +14,7 @@ mod freezer;
 mod gate;
 mod gates;
 pub(crate) mod generation;
+mod ground;
 mod homes;
 mod host;
 mod identity;
@@ -99,7 +100,7 @@ fn begin_and_carry_out(
     let mut early = early::begin(&begun, ahead)?;
     let asked = asked::complete(begun, &store, early.policy.take())?;
     let stdio = stdio(&asked, descriptors)?;
-    let prepared = prepare::prepare(&asked, &store, &early)?;
+    let prepared = prepare::prepare(&asked, &store, &mut early)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
@@ -132,10 +133,10 @@ fn carry_out(
     mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
+    let Prepared { session, plan, seen, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
-    early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
-    drop((plan, stdio));
+    early.build(plan, &seen, &stdio)?;
+    drop(stdio);
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });
