@@ -64,6 +64,7 @@ pub fn asked(flags: &args::Run) -> Result<Run, Error> {
         workdir: flags.workdir.as_ref().map(absolute).transpose()?,
         timeout: flags.timeout.map(|time| time.as_secs()),
         fresh_home: flags.fresh_home,
+        answers: flags.answers.as_ref().map(absolute).transpose()?,
         ..surrounded(directory)
     })
 }

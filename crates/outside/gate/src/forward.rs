@@ -58,7 +58,10 @@ impl Forward<'_> {
             }
         };
         let rest = bytes.split_off(head.length);
-        let asked = Asked { host: head.host.clone(), port: head.port, who, asks: None };
+        let mut asked = Asked { host: head.host.clone(), port: head.port, who, asks: None, consent: None };
+        if let Err(closed) = self.requests.passage.consent(&mut asked).await {
+            return refuse(inside, &closed).await;
+        }
         if self.requests.passage.reads(&asked) {
             match &head.want {
                 Want::Tunnel => {
@@ -173,7 +176,7 @@ pub(crate) async fn read_head<H>(
 
 fn itself(who: Option<Seen>) -> io::Result<Asked> {
     let name = DnsName::parse(PROXY_BASTIDE).map_err(io::Error::other)?;
-    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
+    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None, consent: None })
 }
 
 pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), closed: &Closed) -> io::Result<()> {

@@ -70,6 +70,15 @@ impl Passage {
         self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()
     }
 
+    /// Records what lacked an answer of the operator's, or was denied by it, in words that the program may have.
+    pub(crate) fn not_let(&self, asked: &Asked, verdict: Verdict, why: &str) -> Closed {
+        let mut kind = asked.event(verdict);
+        because(&mut kind, why.to_owned());
+        let admitted = self.admit(asked);
+        let event = admitted.then(|| self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()).flatten();
+        Closed { why: Why::Refused { why: why.to_owned(), suggestion: None }, event }
+    }
+
     /// Records what is allowed: the request, where it is one, and the connection for it.
     pub(super) fn allow(
         &self,

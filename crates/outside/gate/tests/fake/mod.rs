@@ -175,6 +175,11 @@ impl Gate {
         self
     }
 
+    /// What it says, to be heard frame by frame.
+    pub fn channel(&self) -> UnixStream {
+        self.channel.as_ref().unwrap().try_clone().unwrap()
+    }
+
     /// Ends the channel and gives the exit code.
     pub fn end(&mut self) -> Option<i32> {
         self.channel = None;
@@ -217,6 +222,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         credentials: Vec::new(),
         labelled: Vec::new(),
         intent: Vec::new(),
+        granted: Vec::new(),
         bounds: Bounds::default(),
     }
 }

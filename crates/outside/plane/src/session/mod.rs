@@ -53,7 +53,7 @@ use asked::Asked;
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Renewal, Session};
+use serve::{Generations, Questions, Renewal, Session};
 use tend::Chores;
 
 /// Standard input, output and error.
@@ -160,6 +160,7 @@ fn carry_out(
         labelled,
         // Each argument is something that the operator said: which of them is the task, only the program knows.
         intent: session.record.command.iter().skip(1).cloned().collect(),
+        granted: Vec::new(),
     };
     let renewal = {
         let (store, way) = (store.clone(), prepare::way(asked, &early.gates));
@@ -179,6 +180,7 @@ fn carry_out(
         audit,
         generations: Generations::begin(&session),
         renewal,
+        questions: Questions::begin(asked.answers.clone()),
         merging: Merging::of(&session, Pace::default()),
         store,
     };

@@ -23,6 +23,7 @@ fn state(paused: Option<Means>) -> Answer {
         policy: "hardened".into(),
         revision: 1,
         asks: 0,
+        asks_hour: 0,
         counts: Counts::default(),
     }))
 }
