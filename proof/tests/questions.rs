@@ -264,6 +264,55 @@ fn answers_that_were_written_down_allow_what_they_name_and_nothing_else() {
     }
 }
 
+/// At a terminal: one card after the other, a key for each. What is typed before a card stands there answers nothing.
+#[test]
+fn cards_are_answered_by_single_keys_at_a_terminal() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "");
+        let script = format!("{FETCH} f one.example & f two.example & wait");
+        let mut running = Running::start(&operator, "keys", outside.port, &["--policy", &file], &script);
+        let until = Instant::now() + LONG;
+        while running.cards().len() < 2 {
+            assert!(Instant::now() < until, "{:?}", running.cards());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let bastide = operator.command(&["approve"]).get_program().to_string_lossy().into_owned();
+        let mut command = Command::new("script");
+        operator.surround(&mut command);
+        command.args(["-qefc", &format!("{bastide} approve"), "/dev/null"]);
+        let mut terminal = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let (mut keys, mut screen) = (terminal.stdin.take().expect("piped"), terminal.stdout.take().expect("piped"));
+        let mut shown = String::new();
+        let mut read_to = |what: &str, shown: &mut String| {
+            while !shown.contains(what) {
+                let mut piece = [0; 4096];
+                let length = screen.read(&mut piece).expect("read");
+                assert!(length > 0, "`{what}` never came: {shown}");
+                shown.push_str(&String::from_utf8_lossy(&piece[..length]));
+            }
+        };
+        // Typed ahead, before any card stands there.
+        keys.write_all(b"dddd").expect("typed");
+        read_to("q quit: ", &mut shown);
+        std::thread::sleep(Duration::from_millis(600));
+        assert_eq!(running.cards().len(), 2, "what was typed before has answered: {shown}");
+        // A key that means nothing does nothing.
+        keys.write_all(b"xo").expect("typed");
+        read_to("allowed once", &mut shown);
+        let mut rest = String::new();
+        read_to("q quit: ", &mut rest);
+        std::thread::sleep(Duration::from_millis(600));
+        keys.write_all(b"d").expect("typed");
+        read_to("that was all", &mut rest);
+        assert!(rest.contains("denied, 1 waited"), "{rest}");
+        assert!(terminal.wait().expect("waited").success());
+        let mut printed = running.ended();
+        printed.sort_by_key(|line| line.ends_with("000"));
+        assert!(printed[0].ends_with(" 200") && printed[1].ends_with(" 000"), "{printed:?}");
+    }
+}
+
 /// Processes of a session's plane that run this program.
 fn children(plane: u64, program: &str) -> Vec<u64> {
     let all = fs::read_dir("/proc").expect("/proc").flatten();

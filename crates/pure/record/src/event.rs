@@ -178,7 +178,7 @@ impl Event {
                 | Kind::Request { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Mcp { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Model { verdict: Verdict::Refused | Verdict::Asked, .. }
-                | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Resolve { verdict: Verdict::Refused, .. }
                 | Kind::FileRefused { path: Some(_), .. }
         )
     }
