@@ -87,7 +87,7 @@ def sessions(person):
 def answer(person, policy, port, by_command):
     """How long each answer took in one session, in ms."""
     before = sessions(person)
-    argv = [person.host.bastide, "run", "--policy", policy, "--", "python3", "-c", ASKS, str(port), str(EACH)]
+    argv = [person.host.bastide, "run", "--patience", "60s", "--policy", policy, "--", "python3", "-c", ASKS, str(port), str(EACH)]
     process = person.start(argv, stderr=subprocess.PIPE, text=True)
     while not (new := sessions(person) - before):
         if process.poll() is not None:

@@ -116,6 +116,9 @@ pub struct Run {
     /// End the session after this time, such as 90s, 10m or 2h
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
     pub timeout: Option<std::time::Duration>,
+    /// How long what the policy asks waits for you [default: 1m at a terminal]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
+    pub patience: Option<std::time::Duration>,
     /// Answer what the policy asks by this file; what it does not name: no
     #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub answers: Option<PathBuf>,

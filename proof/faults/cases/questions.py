@@ -79,7 +79,7 @@ def attempt(stage, part, outside, policy):
     asked, taken, over = collections.defaultdict(set), collections.Counter(), threading.Event()
     before = outside.came.copy()
     env = {"https_proxy": f"http://127.0.0.1:{outside.port}"}
-    argv = [stage.bastide, "run", "--policy", policy, "--", "/bin/bash", "-c", WORK]
+    argv = [stage.bastide, "run", "--patience", "60s", "--policy", policy, "--", "/bin/bash", "-c", WORK]
     process = stage.spawn(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     started = time.monotonic()
     operator = threading.Thread(target=answers, args=[stage, asked, taken, over])

@@ -39,11 +39,25 @@ pub struct Consent {
     policy: Conjunction,
 }
 
+/// What an agent is told that asked by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inquired {
+    /// It may do it once, within five minutes.
+    Once(Rule),
+    /// Something changed: whether it may is decided again.
+    Again,
+    /// It may not, and why.
+    Refused(String),
+}
+
 /// What came of waiting.
 enum Outcome {
     Once(Rule),
     Again,
-    Refused { why: String, denied: bool },
+    Refused {
+        why: String,
+        denied: bool,
+    },
     /// There is nobody to ask, or no room to wait.
     Unheld(&'static str),
 }
@@ -99,7 +113,23 @@ impl Held {
         }
     }
 
+    /// Asks what an agent asks by itself, before it does it, and waits for the answer. One of `once` is kept for when it does:
+    /// this one has left by then.
+    pub async fn inquire(&self, wanted: Wanted) -> Inquired {
+        match self.wait_for(wanted, Instant::now() + self.patience, false).await {
+            Outcome::Once(rule) => Inquired::Once(rule),
+            Outcome::Again => Inquired::Again,
+            Outcome::Refused { why, .. } => Inquired::Refused(why),
+            Outcome::Unheld(why) => Inquired::Refused(why.to_owned()),
+        }
+    }
+
     async fn wait(&self, wanted: Wanted, until: Instant) -> Outcome {
+        self.wait_for(wanted, until, true).await
+    }
+
+    /// `uses`: what is let through once goes out now.
+    async fn wait_for(&self, wanted: Wanted, until: Instant, uses: bool) -> Outcome {
         if self.waiting.borrow().len() >= self.most {
             return Outcome::Unheld("as much waits for the operator as may");
         }
@@ -116,7 +146,7 @@ impl Held {
             match timeout_at(until, heard.recv()).await {
                 Ok(Some(Ruling::Waits { question })) => known = Some(question),
                 Ok(Some(Ruling::Once { rule, .. })) => {
-                    place.told = true;
+                    place.told = uses;
                     return Outcome::Once(*rule);
                 }
                 Ok(Some(Ruling::Again) | None) => {
@@ -166,12 +196,22 @@ impl Generation {
 }
 
 impl Passage {
-    /// Waits for the operator where the policy wants him asked. What he lets through once goes with it from here on.
+    /// What the operator would be asked about this, with what the agent says to it; nothing where he need not be asked, or no
+    /// answer of his could allow it.
+    #[must_use]
+    pub fn wanted(&self, asked: &Asked, words: &str) -> Option<Wanted> {
+        let (now, named) = (self.now(), self.named(asked.clone()));
+        let asks = matches!(decide(now.by(&named), &named.egress()), Decision::Ask(_));
+        let wanted = if asks { wanted(&now, &named)? } else { return None };
+        Some(Wanted { words: words.chars().take(MOST_WORDS / 4).collect(), ..wanted })
+    }
+
+    /// Waits for the operator where the policy wants him asked, and somebody may be there. What he lets through once goes with it from here on.
     ///
     /// # Errors
     /// [`Closed`], when he did not let it through; it is recorded.
     pub(crate) async fn consent(&self, asked: &mut Asked) -> Result<(), Closed> {
-        if !self.now().asks {
+        if !self.now().asks || self.held.patience.is_zero() {
             return Ok(());
         }
         let until = Instant::now() + self.held.patience;
@@ -191,8 +231,9 @@ impl Passage {
                 _ => return Ok(()),
             };
             let Some(wanted) = wanted(&now, &named) else {
-                return Err(self.not_let(&named, Verdict::Asked, &format!("{refusal}; no answer of his could allow it")));
+                return Err(self.not_let(&named, Verdict::Asked, (&refusal, "no answer of his could allow it"), None));
             };
+            let rule = wanted.rule.to_string();
             match self.held.wait(wanted, until).await {
                 Outcome::Once(rule) if self.now().serial == now.serial => {
                     let policy = now.granting(&rule);
@@ -202,10 +243,10 @@ impl Passage {
                 Outcome::Once(_) | Outcome::Again => {}
                 Outcome::Refused { why, denied } => {
                     let verdict = if denied { Verdict::Refused } else { Verdict::Asked };
-                    return Err(self.not_let(&named, verdict, &why));
+                    return Err(self.not_let(&named, verdict, (&refusal, &why), Some(rule)));
                 }
                 Outcome::Unheld(why) => {
-                    return Err(self.not_let(&named, Verdict::Asked, &format!("{refusal}; {why}")));
+                    return Err(self.not_let(&named, Verdict::Asked, (&refusal, why), Some(rule)));
                 }
             }
         }

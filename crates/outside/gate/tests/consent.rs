@@ -118,7 +118,10 @@ fn what_is_held_goes_on_when_it_is_ruled_so_and_only_that() {
         let [first, second] = [0, 1].map(|_| says(&cell, "web.example.", 7777));
         let (one, wanted) = heard.held();
         let (other, same) = heard.held();
-        assert_eq!((wanted.host.to_string().as_str(), wanted.port, wanted.rule == same.rule), ("web.example", 7777, true));
+        assert_eq!(
+            (wanted.host.to_string().as_str(), wanted.port, wanted.rule == same.rule),
+            ("web.example", 7777, true)
+        );
         assert_ne!(one, other);
         assert!(!cell.record().contains("\"connect\""), "nothing is decided yet: {}", cell.record());
         rule(&mut gate, one, Ruling::Waits { question: "0123456789abcdef".into() });
@@ -133,7 +136,13 @@ fn what_is_held_goes_on_when_it_is_ruled_so_and_only_that() {
         let record = cell.wait_for("denied it");
         assert!(record.contains("\"verdict\":\"refused\""), "{record}");
         // What is denied by a rule is never asked about.
-        assert_eq!(cell.inside(|| fake::dns::ask("198.18.0.1:53", "never.example.", hickory_proto::rr::RecordType::A, false).answers.len()), 0);
+        assert_eq!(
+            cell.inside(|| fake::dns::ask("198.18.0.1:53", "never.example.", hickory_proto::rr::RecordType::A, false)
+                .answers
+                .len()),
+            0
+        );
+        drop(heard);
         assert_eq!(gate.end(), Some(0));
     }
 }
@@ -201,7 +210,10 @@ fn who_waited_long_enough_is_told_so_and_may_ask_again() {
     let (number, _) = heard.held();
     rule(&mut gate, number, Ruling::Waits { question: "0123456789abcdef".into() });
     let reply = waits.join().unwrap();
-    assert!(reply.starts_with("HTTP/1.1 403 ") && reply.contains("(01234567)") && reply.contains("try again"), "{reply}");
+    assert!(
+        reply.starts_with("HTTP/1.1 403 ") && reply.contains("(01234567)") && reply.contains("try again"),
+        "{reply}"
+    );
     assert_eq!(heard.next(), GateReport::Left { number });
     assert!(cell.record().contains("\"verdict\":\"asked\""), "{}", cell.record());
 }

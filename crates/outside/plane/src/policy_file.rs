@@ -6,10 +6,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use policy::{Policy, Written};
-use policy::read::read_answers;
 use policy::import::{Imported, Note, import, is_foreign};
+use policy::read::read_answers;
 use policy::read::{Diagnostic, MAX_BYTES, Source, blueprint, preset};
+use policy::{Policy, Written};
 use wire::command::Problem;
 
 use crate::named_file::{self, NamedFile};

@@ -10,7 +10,10 @@ fn read(text: &str) -> Result<Vec<Written>, String> {
 }
 
 fn lines(lines: &[&str]) -> Vec<Written> {
-    let text = format!("bastide-answers: 1\nanswers:\n{}", lines.iter().map(|line| format!("  - {line}\n")).collect::<String>());
+    let text = format!(
+        "bastide-answers: 1\nanswers:\n{}",
+        lines.iter().map(|line| format!("  - {line}\n")).collect::<String>()
+    );
     read(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -75,7 +78,8 @@ fn what_is_not_understood_is_refused_with_its_place() {
     ] {
         assert_eq!(read(&text).expect_err("refused"), place, "{text}");
     }
-    let many = format!("bastide-answers: 1\nanswers:\n{}", "  - {to: a.example, answer: once}\n".repeat(MAX_ANSWERS + 1));
+    let many =
+        format!("bastide-answers: 1\nanswers:\n{}", "  - {to: a.example, answer: once}\n".repeat(MAX_ANSWERS + 1));
     assert!(read(&many).expect_err("too many").starts_with("E-POLICY-001:"));
     assert_eq!(read("bastide-answers: 1\nanswers: []\n"), Ok(Vec::new()));
 }

@@ -304,7 +304,8 @@ pub fn describe(kind: &Kind) -> String {
         Kind::Question { question, program, host, port, does, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let at = word(&Target::new(host, Some(*port)).to_string());
-            let what = does.as_ref().map_or_else(|| "connection".into(), |does| format!("`{}`", word(&beginning(does))));
+            let what =
+                does.as_ref().map_or_else(|| "connection".into(), |does| format!("`{}`", word(&beginning(does))));
             format!("question {}: {what}{by} to `{at}`?", called(question))
         }
         Kind::Ruled { question, answer, who, rule, seconds, waiting } => {

@@ -215,7 +215,8 @@ pub struct Bounds {
     pub idle: u32,
     /// Connections and requests that wait for the operator at once.
     pub held: u32,
-    /// Seconds for which each of them waits, until its program is told that it may ask again.
+    /// Seconds for which each of them waits, until its program is told that it may ask again; none waits where nobody is there
+    /// to be asked.
     pub patience: u32,
 }
 

@@ -99,3 +99,16 @@ fn another_policy_has_all_that_waits_decided_again() {
     assert!(matches!(both(held.wait(wanted(), far()), rules), Outcome::Again));
     assert!(told.try_recv().is_err());
 }
+
+#[test]
+fn an_answer_to_what_an_agent_asks_by_itself_is_kept_for_when_it_does_it() {
+    let (held, mut told) = Held::new(2, Duration::from_secs(60));
+    let rules = async {
+        let Some(GateReport::Held { number: 1, .. }) = told.recv().await else { panic!("not told") };
+        held.rule(1, once());
+    };
+    assert_eq!(both(held.inquire(wanted()), rules), Inquired::Once(rule()));
+    assert!(matches!(told.try_recv(), Ok(GateReport::Left { number: 1 })));
+    drop(told);
+    assert!(matches!(both(held.inquire(wanted()), async {}), Inquired::Refused(_)));
+}

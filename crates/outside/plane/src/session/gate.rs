@@ -50,6 +50,8 @@ pub(super) struct Door {
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
     pub(super) intent: Vec<String>,
+    /// Seconds for which what he is asked about waits.
+    pub(super) patience: u32,
     /// What the operator granted for the session.
     pub(super) granted: Vec<Rule>,
 }
@@ -133,7 +135,7 @@ impl Door {
             labelled: self.labelled.clone(),
             intent: self.intent.clone(),
             granted: self.granted.clone(),
-            bounds: Bounds::default(),
+            bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
         let descriptors: Vec<BorrowedFd<'_>> =

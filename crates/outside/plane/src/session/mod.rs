@@ -160,6 +160,7 @@ fn carry_out(
         labelled,
         // Each argument is something that the operator said: which of them is the task, only the program knows.
         intent: session.record.command.iter().skip(1).cloned().collect(),
+        patience: patience(asked),
         granted: Vec::new(),
     };
     let renewal = {
@@ -193,6 +194,12 @@ fn carry_out(
     let (changed, afterwards) = ending::finish(session, records, mounts, &mut end);
     let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
     Ok(Ended { outcome, afterwards })
+}
+
+/// How long what the policy asks waits: for a file of answers, which is there at once, as for anybody.
+fn patience(asked: &Asked) -> u32 {
+    let written = asked.answers.as_ref().map(|_| wire::Bounds::default().patience);
+    asked.run.patience.or(written).unwrap_or(0)
 }
 
 /// Names that are held back from merging.

@@ -42,7 +42,12 @@ pub(super) fn answer(store: &Store, question: &str, say: Say) -> Result<Reply, P
         (None, _) => return Err(unknown(question)),
         (Some(_), Some(_)) => {
             let cause = format!("several questions begin with `{}`", quoted(question));
-            return Err(problem("E-PLANE-120", cause, "write more of it: `bastide approve --json` tells all of it", NO));
+            return Err(problem(
+                "E-PLANE-120",
+                cause,
+                "write more of it: `bastide approve --json` tells all of it",
+                NO,
+            ));
         }
     };
     let order = Order::Answer { question: card.id.clone(), revision: card.revision, say };
@@ -76,7 +81,11 @@ fn all(store: &Store) -> Result<Asked, Problem> {
             continue;
         }
         let late = Instant::now() >= until;
-        let told = if late { None } else { Dialled::dial(&session.path, GLANCE).and_then(|mut one| one.ask(Order::Questions)).ok() };
+        let told = if late {
+            None
+        } else {
+            Dialled::dial(&session.path, GLANCE).and_then(|mut one| one.ask(Order::Questions)).ok()
+        };
         match told {
             Some(Answer::Questions { cards }) => asked.by_session.push((session, cards.into())),
             // Its programs know no questions: it was begun by an earlier build.

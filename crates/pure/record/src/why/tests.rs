@@ -221,7 +221,8 @@ fn a_policy_is_told_with_what_it_changes() {
         seconds,
         waiting: 3,
     };
-    let told = "question 3fa9c1d2: session for 600 s, uid 7 with bastided (process 9); 3 waited, by `{to: \"a.example:443\"}`";
+    let told =
+        "question 3fa9c1d2: session for 600 s, uid 7 with bastided (process 9); 3 waited, by `{to: \"a.example:443\"}`";
     assert_eq!(describe(&ruled("session", Some(600))), told);
     let untaken = Kind::PolicyNotTaken { revision: 3, reason: "the gate was lost".into() };
     assert_eq!(describe(&untaken), "policy revision 3 not taken, the one before stays: the gate was lost");

@@ -72,7 +72,9 @@ fn what_is_none_of_it_is_refused_with_a_status() {
     assert_eq!(fails("GET", "/v1/sessions", "{}"), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/stop", r#"{"grace": 86400001}"#), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", ""), 400);
-    for body in ["", "{}", r#"{"say": "all"}"#, r#"{"say": "session", "for": -1}"#, r#"{"say": "session", "rule": "x"}"#] {
+    for body in
+        ["", "{}", r#"{"say": "all"}"#, r#"{"say": "session", "for": -1}"#, r#"{"say": "session", "rule": "x"}"#]
+    {
         assert_eq!(fails("POST", "/v1/questions/3fa9c1d2/answer", body), 400, "{body}");
     }
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", r#"{"file": "/p", "force": true}"#), 400);
@@ -82,7 +84,12 @@ fn what_is_none_of_it_is_refused_with_a_status() {
 #[test]
 fn each_route_is_reached_by_its_own_pattern_alone() {
     for route in &ROUTES {
-        let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{question}", "3fa9").replace("{code}", "E-PLANE-001");
+        let path = route
+            .path
+            .replace("{session}", "s1")
+            .replace("{event}", "g1")
+            .replace("{question}", "3fa9")
+            .replace("{code}", "E-PLANE-001");
         let target = format!("/{VERSION}{path}");
         let segments = segments(&target).expect("a path");
         let meant: Vec<_> =

@@ -14,7 +14,7 @@ use policy::{Egress, Host, Request, Rule};
 use serde::{Deserialize, Serialize};
 
 pub use card::{Card, Choice};
-pub use offer::{Offer, Risk, Stand, offer};
+pub use offer::{Offer, Risk, Stand, lets, offer};
 pub use queue::{Answered, Expired, Joined, Question, Queue, Unanswered};
 
 /// Longest target of a request that is asked about, in bytes: the operator is to see all of it.

@@ -116,7 +116,8 @@ pub fn offer(wanted: &Wanted, stand: &Stand<'_>) -> Option<Offer> {
 }
 
 /// Whether a policy lets it through, as far as it is known. What is said where MCP is spoken is left to the gate.
-fn lets(policy: &Conjunction, wanted: &Wanted) -> bool {
+#[must_use]
+pub fn lets(policy: &Conjunction, wanted: &Wanted) -> bool {
     let says = wanted.request.as_ref().is_some_and(|line| line.message.is_some());
     let allows = wanted.decide_by(|egress| match decide(policy, egress) {
         Decision::Allow(_) => true,

@@ -345,7 +345,8 @@ impl Ruling {
     /// What waits for a question that nobody answered.
     #[must_use]
     pub fn expired(id: &str) -> Ruling {
-        let why = format!("the operator was asked ({}) and did not answer; ask for it again, or go on without", short(id));
+        let why =
+            format!("the operator was asked ({}) and did not answer; ask for it again, or go on without", short(id));
         Ruling::Refused { why, denied: false }
     }
 

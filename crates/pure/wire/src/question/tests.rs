@@ -316,7 +316,8 @@ fn a_flood_is_bounded_by_the_minute_and_in_all() {
     assert_eq!(new(&mut queue, 0, 0..1000), MOST_NEW);
     assert_eq!(queue.flooded(), 1000 - MOST_NEW as u64);
     assert!(matches!(queue.ask(1, 5000, wanted("h3.example:443")), Joined::Waits(_)));
-    let more: usize = (1..10).map(|minute| new(&mut queue, minute * 60_000 / 2, minute * 1000..minute * 1000 + 50)).sum();
+    let more: usize =
+        (1..10).map(|minute| new(&mut queue, minute * 60_000 / 2, minute * 1000..minute * 1000 + 50)).sum();
     assert_eq!(more + MOST_NEW, MOST_OPEN.min(MOST_NEW * 5));
     let Joined::Flood(Ruling::Refused { why, denied: false }) = queue.ask(270_001, 1, wanted("z.example:443")) else {
         panic!("not too many")

@@ -8,9 +8,7 @@ use record::Kind;
 use wire::GateOrder;
 use wire::command::Problem;
 use wire::control::{Answer, Happened, Replacement};
-use wire::question::{
-    Card, Choice, Joined, MOST_SECONDS, Offer, Queue, Ruling, Say, Stand, Wanted, offer,
-};
+use wire::question::{Card, Choice, Joined, MOST_SECONDS, Offer, Queue, Ruling, Say, Stand, Wanted, lets, offer};
 
 use super::{Course, Session};
 use crate::problem::{NO, problem, quoted};
@@ -88,25 +86,30 @@ impl Session<'_> {
         if !wanted.fits() {
             return Ruling::unaskable("it is too long to be shown");
         }
-        let Some(offer) = self.offer(course, &wanted) else {
-            return Ruling::unaskable("no answer would let it through");
-        };
+        // What may be answered is worked out for what is new alone: however often a program repeats itself, that is cheap.
         match course.questions.queue.ask(course.questions.now(), number, wanted.clone()) {
-            Joined::New(question) => {
-                let event = asked(&question, &wanted, course.questions.queue.revision(), &offer);
-                if let Err(error) = self.ledger.write(event) {
-                    course.questions.queue.withdraw(&question);
-                    self.unrecorded(course, &error);
-                    return Ruling::unaskable("the record cannot be written");
-                }
-                if let Some(card) = self.card(course, &question) {
-                    self.tell(&Happened::Asked { card: Box::new(card) });
-                }
-                Ruling::Waits { question }
-            }
+            Joined::New(question) => self.begin(course, question, &wanted),
             Joined::Waits(question) => Ruling::Waits { question },
             Joined::Ruled(ruling) | Joined::Flood(ruling) => ruling,
         }
+    }
+
+    /// Records a new question, and shows it.
+    fn begin(&mut self, course: &mut Course, question: String, wanted: &Wanted) -> Ruling {
+        let Some(offer) = self.offer(course, wanted) else {
+            course.questions.queue.withdraw(&question);
+            return Ruling::unaskable("no answer would let it through");
+        };
+        let event = asked(&question, wanted, course.questions.queue.revision(), &offer);
+        if let Err(error) = self.ledger.write(event) {
+            course.questions.queue.withdraw(&question);
+            self.unrecorded(course, &error);
+            return Ruling::unaskable("the record cannot be written");
+        }
+        if let Some(card) = self.card(course, &question) {
+            self.tell(&Happened::Asked { card: Box::new(card) });
+        }
+        Ruling::Waits { question }
     }
 
     /// What may be answered to something that is wanted.
@@ -197,7 +200,27 @@ impl Session<'_> {
             self.rule(number, answered.ruling.clone());
         }
         self.tell(&Happened::Ruled { question: id.to_owned(), answer: say.name().into() });
+        if let Say::Session { .. } = say {
+            self.settle(course, who);
+        }
         Ok(None)
+    }
+
+    /// What a grant lets through waits no more, whichever question it was.
+    fn settle(&mut self, course: &mut Course, who: &str) {
+        let (policy, granted) = (&self.door.policy, &self.door.granted);
+        let granting = policy.granting(granted);
+        let open = course.questions.queue.open();
+        let settled: Vec<_> = open.filter(|one| lets(&granting, &one.wanted)).map(|one| one.id.clone()).collect();
+        for id in settled {
+            let (now, revision) = (course.questions.now(), course.questions.queue.revision());
+            let say = Say::Session { seconds: None, wide: false };
+            let Ok(answered) = course.questions.queue.answer(now, &id, revision, say) else { continue };
+            self.end(course, &id, (say.name(), &format!("by what was granted to another; {who}")), answered.told.len());
+            for number in answered.told {
+                self.rule(number, answered.ruling.clone());
+            }
+        }
     }
 
     /// The rule that an answer grants.
@@ -233,7 +256,7 @@ impl Session<'_> {
                 policy::Say::Session => Say::Session { seconds: None, wide: false },
                 policy::Say::Deny => Say::Deny,
             };
-            let who = format!("the answers in `{}`", quoted(&file));
+            let who = format!("the answers in {}", quoted(&file));
             let revision = course.questions.queue.revision();
             // A grant that would let through what was denied before is none.
             if self.take(course, (&id, revision, say), &who).is_err() {
