@@ -116,10 +116,10 @@ pub struct Run {
     /// End the session after this time, such as 90s, 10m or 2h
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
     pub timeout: Option<std::time::Duration>,
-    /// How long what the policy asks waits for you [default: 1m at a terminal]
+    /// Time to answer what the policy asks [at a terminal: 1m]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
     pub patience: Option<std::time::Duration>,
-    /// Answer what the policy asks by this file; what it does not name: no
+    /// Answer what the policy asks by this file, else deny it
     #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub answers: Option<PathBuf>,
     /// Start with an empty home, and keep none of it
@@ -212,7 +212,7 @@ pub struct Stop {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("answer").args(["once", "session", "lasts", "always", "deny"])))]
 pub struct Approve {
-    /// Question, by its id or the beginning of it [default: all, in turn]
+    /// Question, by the beginning of its id [default: all]
     #[arg(value_name = "ID", value_parser = given::word())]
     pub question: Option<String>,
     /// Allow what waits, or the next one like it
@@ -221,13 +221,13 @@ pub struct Approve {
     /// Allow all like it until the session ends
     #[arg(long, requires = "question")]
     pub session: bool,
-    /// Allow all like it for a time, such as 90s, 10m or 2h, at most a day
+    /// Allow all like it for a time such as 10m, at most a day
     #[arg(long = "for", value_name = "T", requires = "question", value_parser = given::duration)]
     pub lasts: Option<std::time::Duration>,
     /// With --session or --for: also what lies beside it
     #[arg(long, requires = "question", conflicts_with_all = ["once", "always", "deny"])]
     pub wide: bool,
-    /// Make it a rule of the session's policy; `policy undo` takes it back
+    /// Make it a rule of the policy; `policy undo` undoes it
     #[arg(long, requires = "question")]
     pub always: bool,
     /// Deny all like it for five minutes

@@ -10,7 +10,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use policy::{Egress, Host, Request, Rule};
+use policy::{Egress, Host, HostPattern, Request, Rule, Target, Tls};
 use serde::{Deserialize, Serialize};
 
 pub use card::{Card, Choice};
@@ -82,6 +82,20 @@ impl Wanted {
             && self.causes.len() <= MOST_CHAIN
             && self.causes.iter().all(|cause| cause.len() <= 24)
             && self.words.len() <= MOST_WORDS
+    }
+
+    /// Whether the rule is about what is shown, and nothing else: what a card says is what is granted.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let host = match &self.host {
+            Host::Name(name) => HostPattern::Exact(name.clone()),
+            Host::Address(address) => HostPattern::Address(address.to_canonical()),
+        };
+        let Rule { to, programs, addresses, bounds, tls, credential, inference, .. } = &self.rule;
+        let shown = programs.iter().all(|path| self.program.first().is_some_and(|own| path.takes(own)));
+        let plain = addresses.is_empty() && !bounds.is_some() && *tls == Tls::Read && credential.is_none() && !inference;
+        let about = self.request.is_some() || !self.rule.is_about_requests();
+        *to == Target { host, port: Some(self.port) } && shown && plain && about
     }
 
     /// `POST /a/b`, where it is a request.

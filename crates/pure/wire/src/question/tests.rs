@@ -418,6 +418,28 @@ fn a_card_offers_what_may_be_answered_and_its_words_come_last() {
 }
 
 #[test]
+fn a_rule_that_is_about_something_else_than_is_shown_is_no_question() {
+    let post = request("POST", "/a");
+    assert!(wanted("a.example:443").is_sound() && wanted("[2620:fe::fe]:443").is_sound() && post.is_sound());
+    let curl = |path: &str| vec![policy::ProgramPattern::parse(path).expect("a program")];
+    let own = |rule: Rule| Wanted { rule, ..wanted("a.example:443") };
+    assert!(own(Rule { programs: curl("/usr/bin/curl"), ..rule("a.example:443") }).is_sound());
+    for odd in [
+        rule("b.example:443"),
+        rule("*.example:443"),
+        rule("a.example"),
+        rule("a.example:80"),
+        Rule { programs: curl("/usr/bin/git"), ..rule("a.example:443") },
+        Rule { tls: policy::Tls::Pass, ..rule("a.example:443") },
+        Rule { inference: true, ..rule("a.example:443") },
+        Rule { addresses: vec![policy::Cidr::new([10, 0, 0, 0].into(), 8).expect("a network")], ..rule("a.example:443") },
+        post.rule,
+    ] {
+        assert!(!own(odd.clone()).is_sound(), "{odd}");
+    }
+}
+
+#[test]
 fn what_is_too_long_to_be_shown_is_not_asked_about() {
     assert!(request("POST", "/a").fits());
     let long = "x".repeat(MOST_TARGET + 1);
