@@ -123,9 +123,9 @@ fn wrapped(label: &str, value: &str) -> String {
     let letters: Vec<char> = value.chars().collect();
     let mut lines = letters.chunks(WIDTH - INDENT).map(|line| line.iter().collect::<String>());
     let first = lines.next().unwrap_or_default();
-    let mut text = format!("{:<INDENT$}{first}\n", format!("  {label}"));
+    let mut text = format!("{:<INDENT$}{}\n", format!("  {label}"), first.trim_end());
     for line in lines {
-        text.push_str(&format!("{:INDENT$}{line}\n", ""));
+        text.push_str(&format!("{:INDENT$}{}\n", "", line.trim_end()));
     }
     text
 }
