@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
 
 pub mod dns;
+pub mod held;
 pub mod http2;
 pub mod script;
 pub mod server;

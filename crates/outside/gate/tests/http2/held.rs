@@ -1,12 +1,10 @@
 //! What the operator is asked about, stream by stream: held before its body is read, and judged like any other afterwards.
 
-use std::io::{Read, Write};
-use std::time::Duration;
-
 use policy::{Conjunction, Default, Flow, Label, LabelPattern, Policy};
 use wire::question::{Ruling, Wanted};
-use wire::{Decoder, GateOrder, GateReport, Labelled, Lease};
+use wire::{Labelled, Lease};
 
+use super::fake::held::{once, rule};
 use super::fake::http2::say;
 use super::fake::server::Server;
 use super::{Scene, echo};
@@ -20,28 +18,6 @@ fn asking(leased: &mut Lease) {
     leased.policy = Conjunction::new(policies);
     let label = Label::parse("secret:file").unwrap();
     leased.labelled = vec![Labelled { label, source: ".env".into(), text: SECRET.into(), exact: true }];
-}
-
-/// Rules each question as it comes, until so many came; gives what they were.
-fn rule(scene: &Scene, count: usize, by: impl Fn(&Wanted) -> Ruling) -> Vec<String> {
-    let mut channel = scene.gate.channel();
-    channel.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let (mut decoder, mut bytes, mut asked) = (Decoder::<GateReport>::new(), [0; 4096], Vec::new());
-    while asked.len() < count {
-        let length = channel.read(&mut bytes).unwrap();
-        for report in decoder.push(&bytes[..length]).unwrap() {
-            let GateReport::Held { number, wanted } = report else { continue };
-            asked.push(wanted.does().unwrap());
-            let order = GateOrder::Ruled { number, ruling: by(&wanted) };
-            channel.write_all(&wire::encode(&order).unwrap()).unwrap();
-        }
-    }
-    asked.sort();
-    asked
-}
-
-fn once(wanted: &Wanted) -> Ruling {
-    Ruling::Once { question: "0123456789abcdef".into(), rule: Box::new(wanted.rule.clone()) }
 }
 
 fn scene() -> (Scene, Server) {
@@ -60,11 +36,13 @@ fn streams_wait_each_for_itself_and_others_go_on() {
             Some("DELETE /a/x") => once(wanted),
             _ => Ruling::Refused { why: "the operator denied it".into(), denied: true },
         };
-        let questions = rule(&scene, 2, by);
+        let questions = rule(&scene.gate, 2, by);
         (said.join().unwrap(), questions)
     });
     // What a rule denies is no question.
-    assert_eq!(questions, ["DELETE /a/x", "PUT /a/z"]);
+    let mut asked: Vec<_> = questions.iter().map(|wanted| wanted.does().unwrap()).collect();
+    asked.sort();
+    assert_eq!(asked, ["DELETE /a/x", "PUT /a/z"]);
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [200, 200, 403, 403], "{answers:?}");
@@ -84,7 +62,7 @@ fn what_was_let_through_is_looked_at_like_any_other() {
         ["no secret", SECRET].map(|body| to.ask("PUT", "/a/x").body(body.as_bytes().to_vec()).unwrap()).to_vec();
     let answers = std::thread::scope(|threads| {
         let said = threads.spawn(|| say(&scene.cell, &to, asked));
-        rule(&scene, 2, once);
+        rule(&scene.gate, 2, once);
         said.join().unwrap()
     });
     let statuses: Vec<u16> = answers.into_iter().map(|answer| answer.unwrap().status).collect();

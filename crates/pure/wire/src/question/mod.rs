@@ -93,7 +93,8 @@ impl Wanted {
         };
         let Rule { to, programs, addresses, bounds, tls, credential, inference, .. } = &self.rule;
         let shown = programs.iter().all(|path| self.program.first().is_some_and(|own| path.takes(own)));
-        let plain = addresses.is_empty() && !bounds.is_some() && *tls == Tls::Read && credential.is_none() && !inference;
+        let plain =
+            addresses.is_empty() && !bounds.is_some() && *tls == Tls::Read && credential.is_none() && !inference;
         let about = self.request.is_some() || !self.rule.is_about_requests();
         *to == Target { host, port: Some(self.port) } && shown && plain && about
     }

@@ -432,7 +432,10 @@ fn a_rule_that_is_about_something_else_than_is_shown_is_no_question() {
         Rule { programs: curl("/usr/bin/git"), ..rule("a.example:443") },
         Rule { tls: policy::Tls::Pass, ..rule("a.example:443") },
         Rule { inference: true, ..rule("a.example:443") },
-        Rule { addresses: vec![policy::Cidr::new([10, 0, 0, 0].into(), 8).expect("a network")], ..rule("a.example:443") },
+        Rule {
+            addresses: vec![policy::Cidr::new([10, 0, 0, 0].into(), 8).expect("a network")],
+            ..rule("a.example:443")
+        },
         post.rule,
     ] {
         assert!(!own(odd.clone()).is_sound(), "{odd}");
