@@ -10,16 +10,25 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
     if sessions.is_empty() {
         return "no sessions; `bastide run -- CMD` begins one\n".to_owned();
     }
-    let head = ["SESSION", "NAME", "STATE", "STARTED", "EXIT", "COMMAND"].map(String::from).to_vec();
+    let mut head = ["SESSION", "NAME", "STATE", "STARTED", "EXIT", "COMMAND"].map(String::from).to_vec();
+    // A column that most operators never need.
+    let asked = sessions.iter().any(|session| !asks(session).is_empty());
+    if asked {
+        head.insert(3, "ASKS".to_owned());
+    }
     let rows = sessions.iter().map(|session| {
-        vec![
+        let mut row = vec![
             words::line(&session.id, 24),
             session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
             state(session).to_owned(),
             minute(session.started),
             session.exit.map_or_else(|| "-".to_owned(), |exit| exit.to_string()),
             words::line(&session.command.join(" "), 60),
-        ]
+        ];
+        if asked {
+            row.insert(3, asks(session));
+        }
+        row
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
@@ -41,7 +50,7 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("exit", exit.to_string());
     }
     if let Some(asks) = session.live.as_ref().map(|live| live.asks).filter(|asks| *asks > 0) {
-        row("asks", format!("{asks} wait for an answer"));
+        row("asks", format!("{asks} wait for an answer; `bastide approve` shows them"));
     }
     row("command", words::line(&session.command.join(" "), 64));
     row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
@@ -66,6 +75,15 @@ pub(super) fn one(session: &SessionInfo) -> String {
     text.push_str(&counts("allowed", &session.allowed));
     text.push_str(&counts("refused", &session.refused));
     text
+}
+
+/// Questions that wait, and how many were asked in the last hour.
+fn asks(session: &SessionInfo) -> String {
+    match &session.live {
+        Some(live) if live.asks > 0 => format!("{} wait, {}/h", live.asks, live.asks_hour),
+        Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
+        _ => String::new(),
+    }
 }
 
 fn pending_line(pending: u64) -> String {

@@ -59,7 +59,10 @@ impl Forward<'_> {
             }
         };
         let rest = bytes.split_off(head.length);
-        let asked = Asked { host: head.host.clone(), port: head.port, who, asks: None };
+        let mut asked = Asked { host: head.host.clone(), port: head.port, who, asks: None, consent: None };
+        if let Err(closed) = self.requests.passage.consent(&mut asked).await {
+            return refuse(inside, &closed).await;
+        }
         if self.requests.passage.reads(&asked) {
             match &head.want {
                 Want::Tunnel => {
@@ -174,7 +177,7 @@ pub(crate) async fn read_head<H>(
 
 fn itself(who: Option<Seen>) -> io::Result<Asked> {
     let name = DnsName::parse(PROXY_BASTIDE).map_err(io::Error::other)?;
-    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
+    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None, consent: None })
 }
 
 pub(crate) async fn refuse(inside: &mut impl Inside, closed: &Closed) -> io::Result<()> {

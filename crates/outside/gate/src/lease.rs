@@ -169,6 +169,7 @@ mod tests {
             tls: None,
             credentials: Vec::new(),
             labelled: Vec::new(),
+            granted: Vec::new(),
             intent: Vec::new(),
             bounds: wire::Bounds::default(),
         }

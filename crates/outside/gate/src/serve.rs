@@ -14,12 +14,13 @@ use record::segment::Head;
 use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use wire::{GateOrder, GateReport, Labelled, Lease, Lent, Secret};
 
 use crate::answers;
 use crate::collect::Room;
 use crate::confine::{ceiling, confine, prepare};
+use crate::consent::Held;
 use crate::diag::Diag;
 use crate::door::Door;
 use crate::flood::{CONNECTIONS, Flood, REQUESTS};
@@ -100,6 +101,7 @@ struct Gate {
     dns_udp: Vec<UdpSocket>,
     dns_tcp: Vec<TcpListener>,
     channel: tokio::net::UnixStream,
+    reports: mpsc::UnboundedReceiver<GateReport>,
 }
 
 fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
@@ -125,7 +127,8 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let programs = programs.map_err(Failure::of("watch"))?;
     let idle = Duration::from_secs(lease.bounds.idle.max(1).into());
     let authority = lease.tls.as_ref().map(Authority::new).transpose().map_err(Failure::of("tls"))?;
-    let passage = passage(lease, segment, connections)?;
+    let (held, reports) = Held::new(lease.bounds.held, Duration::from_secs(lease.bounds.patience.into()));
+    let passage = passage(lease, segment, connections, held)?;
     drop(inside);
     confine(&walls, EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
@@ -142,10 +145,10 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
         pool: Pool::default(),
         idle,
     });
-    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })
+    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited, reports })
 }
 
-fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Passage, Failure> {
+fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -> Result<Passage, Failure> {
     let earlier: Result<Vec<DnsName>, _> = lease.names.iter().map(|name| DnsName::parse(name)).collect();
     let earlier = earlier.map_err(Failure::of("restore names"))?;
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
@@ -155,8 +158,9 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     ledger.keep(lease.policy.bodies());
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
-    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1);
+    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted);
     Ok(Passage {
+        held,
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
         generation: RefCell::new(Rc::new(generation)),
         replaced: Notify::new(),
@@ -206,7 +210,7 @@ fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
 
 impl Gate {
     fn serve(self) -> Result<(), Failure> {
-        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel } = self;
+        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel, reports } = self;
         let tasks = tokio::task::LocalSet::new();
         for listener in tcp {
             tasks.spawn_local(Rc::clone(&door).serve(listener));
@@ -229,7 +233,7 @@ impl Gate {
         tasks.spawn_local(async move { kept.pool.expire_for_ever(&kept.passage).await });
         let ended = tasks.block_on(&runtime, async {
             tokio::select! {
-                ended = heard(channel, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
+                ended = heard(channel, reports, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
                 // Programs wait then, with what they would do, for a gate that can record it.
                 () = door.unrecorded() => Err(Failure { what: "record", why: "a started program could not be".into() }),
             }
@@ -259,27 +263,28 @@ impl<O> Door<O> {
     }
 }
 
-/// Hears the plane until it closes the channel.
-async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io::Result<()> {
+/// Hears the plane until it closes the channel, and tells it what is held.
+async fn heard<O>(
+    mut channel: tokio::net::UnixStream,
+    mut reports: mpsc::UnboundedReceiver<GateReport>,
+    door: Rc<Door<O>>,
+) -> io::Result<()> {
     let mut orders = wire::Decoder::new();
     let mut buffer = [0; 4096];
     loop {
-        match channel.read(&mut buffer).await {
+        let read = tokio::select! {
+            read = channel.read(&mut buffer) => read,
+            Some(report) = reports.recv() => {
+                say(&mut channel, &report).await?;
+                continue;
+            }
+        };
+        match read {
             Ok(0) => return Ok(()),
             Ok(length) => {
                 for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
-                    match order {
-                        GateOrder::Attested { words } => door.passage.models.attest(&words),
-                        GateOrder::Lend { credentials } => {
-                            hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &[]);
-                            door.passage.lend(credentials);
-                        }
-                        GateOrder::Replace { revision, policy, credentials, labelled } => {
-                            hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &labelled);
-                            door.passage.replace(policy, credentials, &labelled);
-                            let done = wire::encode(&GateReport::Replaced { revision }).map_err(io::Error::other)?;
-                            channel.write_all(&done).await?;
-                        }
+                    if let Some(report) = carry_out(&door.passage, order) {
+                        say(&mut channel, &report).await?;
                     }
                 }
             }
@@ -288,4 +293,27 @@ async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io:
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Carries an order out; gives what it is answered.
+fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
+    match order {
+        GateOrder::Attested { words } => passage.models.attest(&words),
+        GateOrder::Lend { credentials } => {
+            hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &[]);
+            passage.lend(credentials);
+        }
+        GateOrder::Replace { revision, policy, credentials, labelled } => {
+            hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &labelled);
+            passage.replace(policy, credentials, &labelled);
+            return Some(GateReport::Replaced { revision });
+        }
+        GateOrder::Grant { rules } => passage.grant(rules),
+        GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
+    }
+    None
+}
+
+async fn say(channel: &mut tokio::net::UnixStream, report: &GateReport) -> io::Result<()> {
+    channel.write_all(&wire::encode(report).map_err(io::Error::other)?).await
 }

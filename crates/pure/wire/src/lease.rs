@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::{Conjunction, Label, PathPattern, Target};
+use policy::{Conjunction, Label, PathPattern, Rule, Target};
 use serde::{Deserialize, Serialize};
+
+use crate::question::{Ruling, Wanted};
 
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
@@ -52,6 +54,9 @@ pub struct Lease {
     /// What the operator said: the command line.
     #[serde(default)]
     pub intent: Vec<String>,
+    /// What the operator granted so far, beside the policies.
+    #[serde(default)]
+    pub granted: Vec<Rule>,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -80,6 +85,18 @@ pub enum GateOrder {
         credentials: Vec<Lent>,
         /// Texts that carry a label, beside those that did.
         labelled: Vec<Labelled>,
+    },
+    /// What the operator granted, in place of what he had before.
+    Grant {
+        /// Looked at only where a policy wants him asked.
+        rules: Vec<Rule>,
+    },
+    /// What becomes of something that it holds; more than once, where it waits first.
+    Ruled {
+        /// The number that it was told under.
+        number: u64,
+        /// It.
+        ruling: Ruling,
     },
 }
 
@@ -196,11 +213,16 @@ pub struct Bounds {
     pub names: u32,
     /// Seconds after which a connection that carries nothing is closed.
     pub idle: u32,
+    /// Connections and requests that wait for the operator at once.
+    pub held: u32,
+    /// Seconds for which each of them waits, until its program is told that it may ask again; none waits where nobody is there
+    /// to be asked.
+    pub patience: u32,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { connections: 2560, names: 16 * 1024, idle: 3600 }
+        Bounds { connections: 2560, names: 16 * 1024, idle: 3600, held: 256, patience: 60 }
     }
 }
 
@@ -225,7 +247,7 @@ impl Lease {
     }
 }
 
-/// What a gate answers: to its lease, once, and to each [`GateOrder::Replace`].
+/// What a gate answers: to its lease, once, and to each [`GateOrder::Replace`]; and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "report", deny_unknown_fields)]
 pub enum GateReport {
@@ -235,6 +257,18 @@ pub enum GateReport {
     Replaced {
         /// Which.
         revision: u32,
+    },
+    /// It holds something that its policies want the operator asked about; answered by [`GateOrder::Ruled`].
+    Held {
+        /// Counts up in one gate.
+        number: u64,
+        /// What.
+        wanted: Box<Wanted>,
+    },
+    /// It holds that no longer, and nobody need be told what becomes of it.
+    Left {
+        /// Its number.
+        number: u64,
     },
     /// It does not, and ends.
     Failed {
@@ -277,6 +311,7 @@ mod tests {
                 exact: true,
             }],
             intent: vec!["do it".into()],
+            granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
             bounds: Bounds::default(),
         }
     }

@@ -9,6 +9,7 @@ pub mod command;
 pub mod control;
 mod frame;
 mod lease;
+pub mod question;
 mod secret;
 pub mod waiting;
 

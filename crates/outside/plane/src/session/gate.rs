@@ -9,12 +9,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::Conjunction;
+use policy::{Conjunction, Rule};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use wire::question::Wanted;
 use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 use zeroize::Zeroize;
 
@@ -49,6 +50,10 @@ pub(super) struct Door {
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
     pub(super) intent: Vec<String>,
+    /// Seconds for which what he is asked about waits.
+    pub(super) patience: u32,
+    /// What the operator granted for the session.
+    pub(super) granted: Vec<Rule>,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -72,6 +77,10 @@ pub(super) enum Said {
     Ready,
     /// It decides by this revision of the policy.
     Replaced(u32),
+    /// It holds something that the operator is to be asked about.
+    Held(u64, Box<Wanted>),
+    /// It holds that no longer.
+    Left(u64),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -125,7 +134,8 @@ impl Door {
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),
             intent: self.intent.clone(),
-            bounds: Bounds::default(),
+            granted: self.granted.clone(),
+            bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
         let descriptors: Vec<BorrowedFd<'_>> =
@@ -191,6 +201,8 @@ impl Gate {
         let said = said.into_iter().map(|report| match report {
             GateReport::Ready => Said::Ready,
             GateReport::Replaced { revision } => Said::Replaced(revision),
+            GateReport::Held { number, wanted } => Said::Held(number, wanted),
+            GateReport::Left { number } => Said::Left(number),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });
         said.collect()

@@ -54,7 +54,7 @@ use asked::Asked;
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Renewal, Session};
+use serve::{Generations, Questions, Renewal, Session};
 use tend::Chores;
 
 /// Standard input, output and error.
@@ -161,6 +161,8 @@ fn carry_out(
         labelled,
         // Each argument is something that the operator said: which of them is the task, only the program knows.
         intent: session.record.command.iter().skip(1).cloned().collect(),
+        patience: patience(asked),
+        granted: Vec::new(),
     };
     let renewal = {
         let (store, way) = (store.clone(), prepare::way(asked, &early.gates));
@@ -180,6 +182,7 @@ fn carry_out(
         audit,
         generations: Generations::begin(&session),
         renewal,
+        questions: Questions::begin(asked.answers.clone()),
         merging: Merging::of(&session, Pace::default()),
         store,
     };
@@ -192,6 +195,12 @@ fn carry_out(
     let (changed, afterwards) = ending::finish(session, records, mounts, &mut end);
     let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
     Ok(Ended { outcome, afterwards })
+}
+
+/// How long what the policy asks waits: for a file of answers, which is there at once, as for anybody.
+fn patience(asked: &Asked) -> u32 {
+    let written = asked.answers.as_ref().map(|_| wire::Bounds::default().patience);
+    asked.run.patience.or(written).unwrap_or(0)
 }
 
 /// Names that are held back from merging.

@@ -4,6 +4,7 @@ mod durable;
 mod generations;
 mod orders;
 mod pausing;
+mod questions;
 mod renewal;
 mod succession;
 
@@ -33,6 +34,7 @@ use crate::store::{Ledger, Store};
 pub(super) use generations::Generations;
 use orders::Reckoning;
 use pausing::Pause;
+pub(super) use questions::Questions;
 pub(super) use renewal::Renewal;
 
 /// How often the record is made durable.
@@ -61,6 +63,7 @@ pub(super) struct Session<'c> {
     pub(super) audit: Option<Watch>,
     pub(super) generations: Generations<'c>,
     pub(super) renewal: Renewal,
+    pub(super) questions: Questions,
     /// Both segments on their way into the ledger of all sessions.
     pub(super) merging: Merging,
     pub(super) store: &'c Store,
@@ -97,6 +100,7 @@ struct Course {
     killed: bool,
     pause: Pause,
     reckoning: Reckoning,
+    questions: Questions,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -126,6 +130,7 @@ impl Session<'_> {
             killed: false,
             pause: Pause::No,
             reckoning: Reckoning::of(self.generations.directory()),
+            questions: std::mem::take(&mut self.questions),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -171,7 +176,7 @@ impl Session<'_> {
         }
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
-        let due = due.into_iter().chain([Some(course.checkpoint)]);
+        let due = due.into_iter().chain([Some(course.checkpoint), course.questions.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
@@ -361,6 +366,7 @@ impl Session<'_> {
         self.watch_the_gate(course, now);
         self.watch_the_pause(course, now);
         self.renew(course, now);
+        self.watch_questions(course, now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
         }

@@ -150,6 +150,25 @@ impl Redactor {
             }
             &Kind::PolicyNotTaken { revision, ref reason } => Kind::PolicyNotTaken { revision, reason: text(reason) },
             Kind::Ordered { order, who } => Kind::Ordered { order: text(order), who: text(who) },
+            Kind::Question { question, pid, program, host, port, does, rule, revision, reasons } => Kind::Question {
+                question: text(question),
+                pid: *pid,
+                program: list(program),
+                host: text(host),
+                port: *port,
+                does: maybe(does),
+                rule: text(rule),
+                revision: *revision,
+                reasons: list(reasons),
+            },
+            Kind::Ruled { question, answer, who, rule, seconds, waiting } => Kind::Ruled {
+                question: text(question),
+                answer: text(answer),
+                who: text(who),
+                rule: maybe(rule),
+                seconds: *seconds,
+                waiting: *waiting,
+            },
             Kind::Unknown => Kind::Unknown,
         }
     }
