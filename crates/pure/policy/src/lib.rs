@@ -3,6 +3,7 @@
 //! Only [`decide`] makes a [`Permit`], and only a permit can be pinned to addresses. Nothing here does I/O
 //! or resolves a name: the caller brings the addresses, and [`Permit::pin`] judges them.
 
+pub mod agents;
 mod answers;
 mod bodies;
 mod cidr;
@@ -35,6 +36,7 @@ mod shape;
 mod special;
 mod suggest;
 
+pub use agents::{Agents, Amounts, Good};
 pub use answers::{AnswerHead, Answers, MediaError, MediaPattern, Unfit};
 pub use bodies::Bodies;
 pub use cidr::Cidr;

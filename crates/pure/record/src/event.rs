@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use policy::Amounts;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Who writes a segment.
@@ -450,6 +451,50 @@ pub enum Kind {
         order: String,
         /// Who asked: his uid, and the process that he did it by.
         who: String,
+    },
+    /// The session is a sub-agent of another one, whose program asked for it. It is the first event after the beginning.
+    ChildOf {
+        /// The parent's session.
+        session: String,
+        /// Which of its children this is.
+        child: u32,
+        /// The parent's [`Kind::ChildReserved`] of it.
+        event: EventId,
+        /// What it is to do: the parent's words.
+        task: String,
+        /// What the parent may have read, and these words with it.
+        labels: Vec<String>,
+    },
+    /// So much of what the session may use up is a sub-agent's from here on, until [`Kind::ChildEnded`].
+    ChildReserved {
+        /// Its number among the session's children.
+        child: u32,
+        /// What it is to do: the agent's words.
+        task: String,
+        /// What it may use up.
+        budget: Amounts,
+        /// What it was asked for with and does not get.
+        cut: Vec<String>,
+    },
+    /// A sub-agent has a session.
+    ChildBegan {
+        /// Which.
+        child: u32,
+        /// Its session.
+        session: String,
+    },
+    /// A sub-agent is gone, or never was: what it did not use up is the session's again.
+    ChildEnded {
+        /// Which.
+        child: u32,
+        /// Its session, where it had one.
+        session: Option<String>,
+        /// Its exit code, where it ended in order.
+        exit: Option<i32>,
+        /// What ended it.
+        reason: String,
+        /// What it used up.
+        used: Amounts,
     },
     /// A path of the workspace differs from the original.
     WorkspaceChange {

@@ -126,7 +126,7 @@ impl Explanation {
                 self.program = program.iter().map(|name| shown(&word(name))).collect();
             }
             Kind::Exec { by, claimed, .. } => self.program = vec![shown(&word(claimed)), shown(&word(by))],
-            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } => self.reason = Some(shown(reason)),
+            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } | Kind::ChildEnded { reason, .. } => self.reason = Some(shown(reason)),
             _ => {}
         }
     }
@@ -301,6 +301,17 @@ pub fn describe(kind: &Kind) -> String {
             format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
         }
         Kind::Ordered { order, who } => format!("the operator's {}, by {}", word(order), word(who)),
+        Kind::ChildOf { session, child, event, task, .. } => {
+            format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
+        }
+        Kind::ChildReserved { child, task, budget, cut } => {
+            let cut = if cut.is_empty() { String::new() } else { format!("; not given: {}", some(cut)) };
+            format!("sub-agent {child} may use up {budget}{cut}; its task: {}", quote(task))
+        }
+        Kind::ChildBegan { child, session } => format!("sub-agent {child} is session {}", word(session)),
+        Kind::ChildEnded { child, reason, used, .. } => {
+            format!("sub-agent {child} ended, and used up {used}: {}", word(reason))
+        }
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),
         Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),

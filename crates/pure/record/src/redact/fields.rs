@@ -150,6 +150,16 @@ impl Redactor {
             }
             &Kind::PolicyNotTaken { revision, ref reason } => Kind::PolicyNotTaken { revision, reason: text(reason) },
             Kind::Ordered { order, who } => Kind::Ordered { order: text(order), who: text(who) },
+            &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {
+                Kind::ChildOf { session: text(session), child, event, task: body(task), labels: list(labels) }
+            }
+            &Kind::ChildReserved { child, ref task, budget, ref cut } => {
+                Kind::ChildReserved { child, task: body(task), budget, cut: list(cut) }
+            }
+            &Kind::ChildBegan { child, ref session } => Kind::ChildBegan { child, session: text(session) },
+            &Kind::ChildEnded { child, ref session, exit, ref reason, used } => {
+                Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used }
+            }
             Kind::Unknown => Kind::Unknown,
         }
     }
