@@ -274,6 +274,8 @@ async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io:
                             hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &[]);
                             door.passage.lend(credentials);
                         }
+                        // It asked nothing yet.
+                        GateOrder::Petitioned { .. } => {}
                         GateOrder::Replace { revision, policy, credentials, labelled } => {
                             hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &labelled);
                             door.passage.replace(policy, credentials, &labelled);

@@ -5,11 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use policy::{Conjunction, Label, PathPattern, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::petition;
+
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
@@ -80,6 +82,13 @@ pub enum GateOrder {
         credentials: Vec<Lent>,
         /// Texts that carry a label, beside those that did.
         labelled: Vec<Labelled>,
+    },
+    /// What came of a [`GateReport::Petition`].
+    Petitioned {
+        /// Its number.
+        number: u64,
+        /// What.
+        answer: petition::Answer,
     },
 }
 
@@ -225,7 +234,7 @@ impl Lease {
     }
 }
 
-/// What a gate answers: to its lease, once, and to each [`GateOrder::Replace`].
+/// What a gate says: to its lease, once; to each [`GateOrder::Replace`]; and what is asked inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "report", deny_unknown_fields)]
 pub enum GateReport {
@@ -236,6 +245,8 @@ pub enum GateReport {
         /// Which.
         revision: u32,
     },
+    /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
+    Petition(Box<petition::Petitioned>),
     /// It does not, and ends.
     Failed {
         /// What it could not do.

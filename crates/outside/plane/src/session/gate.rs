@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use wire::petition::Petitioned;
 use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 use zeroize::Zeroize;
 
@@ -72,6 +73,8 @@ pub(super) enum Said {
     Ready,
     /// It decides by this revision of the policy.
     Replaced(u32),
+    /// Whoever is inside asks for something.
+    Petition(Box<Petitioned>),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -191,6 +194,7 @@ impl Gate {
         let said = said.into_iter().map(|report| match report {
             GateReport::Ready => Said::Ready,
             GateReport::Replaced { revision } => Said::Replaced(revision),
+            GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });
         said.collect()

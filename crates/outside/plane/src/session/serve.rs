@@ -4,6 +4,7 @@ mod durable;
 mod generations;
 mod orders;
 mod pausing;
+mod petitions;
 mod renewal;
 mod succession;
 

@@ -33,6 +33,7 @@ impl Session<'_> {
                         return self.lose_the_gate(course, &why);
                     }
                 }
+                Said::Petition(petitioned) => self.petition(*petitioned),
                 // It was asked to.
                 Said::Lost if course.ended => {
                     self.leave_policy(course, "the program ended before the gate answered");
