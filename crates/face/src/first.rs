@@ -66,6 +66,8 @@ mod tests {
             allowed: Vec::new(),
             refused: Vec::new(),
             live: None,
+            parent: None,
+            children: Vec::new(),
             bodies: None,
             models: None,
         }

@@ -3,7 +3,7 @@
 use super::table::{minute, table, time};
 use crate::words;
 use record::Wall;
-use wire::command::{Counted, SessionInfo, SessionState};
+use wire::command::{ChildInfo, Counted, SessionInfo, SessionState};
 
 /// One line for each session.
 pub(super) fn list(sessions: &[SessionInfo]) -> String {
@@ -11,9 +11,9 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
         return "no sessions; `bastide run -- CMD` begins one\n".to_owned();
     }
     let head = ["SESSION", "NAME", "STATE", "STARTED", "EXIT", "COMMAND"].map(String::from).to_vec();
-    let rows = sessions.iter().map(|session| {
+    let rows = tree(sessions).into_iter().map(|(session, depth)| {
         vec![
-            words::line(&session.id, 24),
+            format!("{}{}", "  ".repeat(depth), words::line(&session.id, 24)),
             session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
             state(session).to_owned(),
             minute(session.started),
@@ -22,6 +22,24 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
         ]
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+/// Each session with those below it, and how deep it is. Those whose parent is not listed stand for themselves.
+fn tree(sessions: &[SessionInfo]) -> Vec<(&SessionInfo, usize)> {
+    let listed = |id: &str| sessions.iter().any(|session| session.id == id);
+    let of =
+        |session: &SessionInfo| session.parent.as_ref().map(|parent| parent.session.clone()).filter(|id| listed(id));
+    let mut open: Vec<(&SessionInfo, usize)> =
+        sessions.iter().rev().filter(|session| of(session).is_none()).map(|session| (session, 0)).collect();
+    let mut told = Vec::new();
+    while let Some((session, depth)) = open.pop() {
+        told.push((session, depth));
+        // The first that was asked for stands first.
+        let mut below: Vec<_> = sessions.iter().filter(|one| of(one).as_ref() == Some(&session.id)).collect();
+        below.sort_by_key(|one| std::cmp::Reverse(one.parent.as_ref().map(|parent| parent.child)));
+        open.extend(below.into_iter().map(|one| (one, depth + 1)));
+    }
+    told
 }
 
 /// All that is known of one.
@@ -43,6 +61,9 @@ pub(super) fn one(session: &SessionInfo) -> String {
     if let Some(asks) = session.live.as_ref().map(|live| live.asks).filter(|asks| *asks > 0) {
         row("asks", format!("{asks} wait for an answer"));
     }
+    if let Some(parent) = &session.parent {
+        row("parent", format!("sub-agent {} of {}", parent.child, words::line(&parent.session, 40)));
+    }
     row("command", words::line(&session.command.join(" "), 64));
     row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
     row("mode", words::line(&session.mode, 64));
@@ -61,11 +82,29 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("risk accepted", words::line(risk, 60));
     }
     let mut text = table(&rows);
+    text.push_str(&children(&session.children));
     text.push_str(&walls("layers", &session.layers, "does not hold"));
     text.push_str(&walls("limits", &session.limits, "in part"));
     text.push_str(&counts("allowed", &session.allowed));
     text.push_str(&counts("refused", &session.refused));
     text
+}
+
+/// A table of sub-agents; nothing where there are none.
+fn children(children: &[ChildInfo]) -> String {
+    if children.is_empty() {
+        return String::new();
+    }
+    let rows = children.iter().map(|one| {
+        let of = match (&one.used, &one.session) {
+            (Some(used), _) => format!("ended; used up {used} of {}", one.budget),
+            (None, Some(_)) => format!("may use up {}", one.budget),
+            (None, None) => format!("begins; may use up {}", one.budget),
+        };
+        let session = one.session.as_deref().map_or_else(|| "-".to_owned(), |session| words::line(session, 24));
+        vec![format!("  {}", one.child), session, words::line(&of, 100)]
+    });
+    format!("\nsub-agents\n{}", table(&rows.collect::<Vec<_>>()))
 }
 
 fn pending_line(pending: u64) -> String {

@@ -170,6 +170,7 @@ mod tests {
             credentials: Vec::new(),
             labelled: Vec::new(),
             intent: Vec::new(),
+            held: policy::Amounts::default(),
             bounds: wire::Bounds::default(),
         }
     }

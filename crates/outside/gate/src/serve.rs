@@ -155,6 +155,8 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     ledger.keep(lease.policy.bodies());
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
+    let models = Models::new(&lease.intent, lease.incarnation == 1);
+    models.hold(&lease.held, &lease.policy);
     let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1);
     Ok(Passage {
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
@@ -166,7 +168,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         refusals: RefCell::new(Refusals::new(Instant::now())),
         flows,
         servers: Servers::default(),
-        models: Models::new(&lease.intent, lease.incarnation == 1),
+        models,
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),
@@ -273,6 +275,15 @@ async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io:
                         GateOrder::Lend { credentials } => {
                             hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &[]);
                             door.passage.lend(credentials);
+                        }
+                        GateOrder::Hold { held } => {
+                            let fits = door.passage.models.hold(&held, &door.passage.now().policy);
+                            let done = wire::encode(&GateReport::Held { held, fits }).map_err(io::Error::other)?;
+                            channel.write_all(&done).await?;
+                        }
+                        GateOrder::Label { labelled } => {
+                            hide(&mut door.passage.ledger.borrow_mut(), &[], &[], &labelled);
+                            door.passage.flows.replace(&door.passage.now().policy, &labelled);
                         }
                         // It asked nothing yet.
                         GateOrder::Petitioned { .. } => {}

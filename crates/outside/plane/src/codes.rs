@@ -404,6 +404,21 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-114",
         "What was given as a key is none: one line, `NAME+ID+KEY`, as `bastide log key` printed it on the machine that signed.",
     ),
+    (
+        "E-PLANE-135",
+        "A sub-agent is begun by the plane of its parent alone, which hands it every policy that the parent is under. Without \
+         them nothing is run.",
+    ),
+    (
+        "E-PLANE-136",
+        "A sub-agent sees a copy of the files that it was granted: at most 200,000 entries and 4 GiB. Fewer directories, or \
+         those without what was built, are enough for most tasks.",
+    ),
+    (
+        "E-PLANE-137",
+        "A sub-agent's program is looked for among what its parent sees of the host, and in the workspace. Whether anything \
+         else is there is not told.",
+    ),
 ];
 
 /// The long text of a code.

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Agents, CanonicalPath, Data, Flow, Good, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule, print,
+    Agents, CanonicalPath, Data, Flow, Good, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule,
+    print,
 };
 
 /// One difference.
@@ -281,7 +282,8 @@ mod tests {
     #[test]
     fn more_children_and_less_of_a_bound_widen() {
         let with = |edit: fn(&mut Agents)| {
-            let mut agents = Agents { most: crate::Amounts { tokens: Some(5), ..Default::default() }, ..Agents::default() };
+            let mut agents =
+                Agents { most: crate::Amounts { tokens: Some(5), ..Default::default() }, ..Agents::default() };
             edit(&mut agents);
             Policy { agents: Some(agents), ..Policy::default() }
         };

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern,
-    ProgramPattern, Target, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method,
+    PathPattern, ProgramPattern, Target, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.

@@ -58,7 +58,8 @@ fn what_a_child_may_do_its_parent_may() {
             }
             let to: Lists = (wished.clone(), Vec::new(), false);
             let (name, port, program, request) = aimed(std::slice::from_ref(&to), asked, Some(aim));
-            let policies = members.iter().map(|(allow, deny, ask)| lending(compile(allow, deny, *ask), every)).collect();
+            let policies =
+                members.iter().map(|(allow, deny, ask)| lending(compile(allow, deny, *ask), every)).collect();
             let parent = Conjunction::new(policies);
             let network = targets(&wished);
             let credentials: &[&str] = if keyed { &["key"] } else { &[] };
@@ -142,7 +143,8 @@ fn nor_does_any_generation_widen() {
                 for (name, port, program, request) in &asked {
                     let host = Host::parse(name).expect("a host");
                     let whole = said(request.as_ref());
-                    let egress = Egress { host: &host, port: *port, program: program.as_deref(), request: whole.as_ref() };
+                    let egress =
+                        Egress { host: &host, port: *port, program: program.as_deref(), request: whole.as_ref() };
                     let (may, above) = (outcome(&child, &egress), outcome(&parent, &egress));
                     prop_assert!(may <= above);
                     **counted.borrow_mut() += usize::from(may != Outcome::Deny);

@@ -5,7 +5,9 @@ mod naive_host;
 mod naive_rules;
 
 use naive_host::see;
-use naive_rules::{RANK, address, aimed, closed, compile, member, naive, name, outcome, reads, request, rule, runner, said, spellings};
+use naive_rules::{
+    RANK, address, aimed, closed, compile, member, naive, name, outcome, reads, request, rule, runner, said, spellings,
+};
 use policy::{Conjunction, Egress, Host, Outcome, Policy, explain, suggest};
 use proptest::prelude::*;
 

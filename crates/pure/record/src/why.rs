@@ -126,7 +126,9 @@ impl Explanation {
                 self.program = program.iter().map(|name| shown(&word(name))).collect();
             }
             Kind::Exec { by, claimed, .. } => self.program = vec![shown(&word(claimed)), shown(&word(by))],
-            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } | Kind::ChildEnded { reason, .. } => self.reason = Some(shown(reason)),
+            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } | Kind::ChildEnded { reason, .. } => {
+                self.reason = Some(shown(reason))
+            }
             _ => {}
         }
     }

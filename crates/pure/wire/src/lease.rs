@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::{Conjunction, Label, PathPattern, Target};
+use policy::{Amounts, Conjunction, Label, PathPattern, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::petition;
@@ -54,6 +54,9 @@ pub struct Lease {
     /// What the operator said: the command line.
     #[serde(default)]
     pub intent: Vec<String>,
+    /// What of the session's budgets is its children's.
+    #[serde(default)]
+    pub held: Amounts,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -81,6 +84,17 @@ pub enum GateOrder {
         /// Secrets of the vault that its rules lend.
         credentials: Vec<Lent>,
         /// Texts that carry a label, beside those that did.
+        labelled: Vec<Labelled>,
+    },
+    /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
+    /// [`GateReport::Held`].
+    Hold {
+        /// How much.
+        held: Amounts,
+    },
+    /// Texts that carry a label, beside those that did.
+    Label {
+        /// The texts.
         labelled: Vec<Labelled>,
     },
     /// What came of a [`GateReport::Petition`].
@@ -245,6 +259,13 @@ pub enum GateReport {
         /// Which.
         revision: u32,
     },
+    /// So much is its children's.
+    Held {
+        /// As it was told.
+        held: Amounts,
+        /// Whether the session had not used it up itself. It counts all the same until another amount is told.
+        fits: bool,
+    },
     /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
     Petition(Box<petition::Petitioned>),
     /// It does not, and ends.
@@ -288,6 +309,7 @@ mod tests {
                 exact: true,
             }],
             intent: vec!["do it".into()],
+            held: Amounts::default(),
             bounds: Bounds::default(),
         }
     }

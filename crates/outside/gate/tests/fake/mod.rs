@@ -217,6 +217,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         credentials: Vec::new(),
         labelled: Vec::new(),
         intent: Vec::new(),
+        held: policy::Amounts::default(),
         bounds: Bounds::default(),
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::Conjunction;
+use policy::{Amounts, Conjunction};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -50,6 +50,8 @@ pub(super) struct Door {
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
     pub(super) intent: Vec<String>,
+    /// What of its budgets is its children's.
+    pub(super) held: Amounts,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -73,6 +75,8 @@ pub(super) enum Said {
     Ready,
     /// It decides by this revision of the policy.
     Replaced(u32),
+    /// Whether what it was told is its children's was still its own.
+    Held(Amounts, bool),
     /// Whoever is inside asks for something.
     Petition(Box<Petitioned>),
     /// It cannot serve, and says why: another one could not either.
@@ -128,6 +132,7 @@ impl Door {
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),
             intent: self.intent.clone(),
+            held: self.held,
             bounds: Bounds::default(),
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
@@ -194,6 +199,7 @@ impl Gate {
         let said = said.into_iter().map(|report| match report {
             GateReport::Ready => Said::Ready,
             GateReport::Replaced { revision } => Said::Replaced(revision),
+            GateReport::Held { held, fits } => Said::Held(held, fits),
             GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });

@@ -122,6 +122,19 @@ impl Amounts {
         }
     }
 
+    /// What is said here, and what the other says of the rest.
+    #[must_use]
+    pub fn or(self, other: Amounts) -> Amounts {
+        Amounts {
+            tokens: self.tokens.or(other.tokens),
+            requests: self.requests.or(other.requests),
+            money: self.money.or(other.money),
+            time: self.time.or(other.time),
+            memory: self.memory.or(other.memory),
+            pids: self.pids.or(other.pids),
+        }
+    }
+
     /// What a policy itself bounds.
     #[must_use]
     pub fn of(policy: &Policy) -> Amounts {

@@ -39,13 +39,7 @@ pub struct Agents {
 impl Default for Agents {
     /// What `agents: {}` says.
     fn default() -> Agents {
-        Agents {
-            depth: 1,
-            children: 4,
-            total: 32,
-            rate: Rate { count: 12, seconds: 60 },
-            most: Amounts::default(),
-        }
+        Agents { depth: 1, children: 4, total: 32, rate: Rate { count: 12, seconds: 60 }, most: Amounts::default() }
     }
 }
 

@@ -101,13 +101,9 @@ fn is_unseen(one: &Target, two: &Target) -> bool {
 }
 
 /// The parent's own rules for one destination, and what of it no policy or not every one gives.
-fn rules(
-    parent: &Conjunction,
-    own: &Policy,
-    target: &Target,
-    wish: &Wish<'_>,
-) -> Result<(Vec<Rule>, Vec<Left>), Left> {
-    let left = |why: &str, by: &Policy| Left { what: format!("network {target}"), why: why.into(), by: by.name.clone() };
+fn rules(parent: &Conjunction, own: &Policy, target: &Target, wish: &Wish<'_>) -> Result<(Vec<Rule>, Vec<Left>), Left> {
+    let left =
+        |why: &str, by: &Policy| Left { what: format!("network {target}"), why: why.into(), by: by.name.clone() };
     let mut rules: Vec<Rule> = Vec::new();
     for rule in own.network.allow.iter().filter(|rule| !rule.inference) {
         if let Some(to) = meet(target, &rule.to) {
@@ -144,7 +140,9 @@ fn rules(
     });
     let mut less: Vec<Left> = less.collect();
     let unseen = |rule: &&Rule| !rule.inference && is_unseen(&rule.to, target);
-    less.extend(own.network.allow.iter().filter(unseen).map(|rule| left(&format!("what of it is also of {}", rule.to), own)));
+    less.extend(
+        own.network.allow.iter().filter(unseen).map(|rule| left(&format!("what of it is also of {}", rule.to), own)),
+    );
     Ok((rules, less))
 }
 
@@ -250,11 +248,8 @@ fn credentials(parent: &Conjunction, wish: &Wish<'_>, narrowed: &mut Narrowed) {
             .filter_map(|rule| Some((rule, rule.credential.as_ref()?)))
             .filter(|(_, credential)| credential.name == *name)
             .collect();
-        let left = |why: &str, by: &Policy| Left {
-            what: format!("credential {name}"),
-            why: why.into(),
-            by: by.name.clone(),
-        };
+        let left =
+            |why: &str, by: &Policy| Left { what: format!("credential {name}"), why: why.into(), by: by.name.clone() };
         let lends = |policy: &Policy| {
             let same = |other: &Rule, credential: &Credential| other.credential.as_ref() == Some(credential);
             lent.iter().any(|(rule, credential)| {

@@ -22,20 +22,12 @@ impl Said {
     /// This over what came before.
     pub(super) fn over(self, base: Option<Agents>) -> Agents {
         let base = base.unwrap_or_default();
-        let mut most = self.most;
-        for good in Good::ALL.into_iter().filter(|good| most.get(*good).is_none()) {
-            most = if good == Good::Money {
-                Amounts { money: base.most.money, ..most }
-            } else {
-                most.with(good, base.most.get(good))
-            };
-        }
         Agents {
             depth: self.depth.unwrap_or(base.depth),
             children: self.children.unwrap_or(base.children),
             total: self.total.unwrap_or(base.total),
             rate: self.rate.unwrap_or(base.rate),
-            most,
+            most: self.most.or(base.most),
         }
     }
 }
@@ -48,11 +40,8 @@ pub(super) fn said(
 ) -> Result<Option<Said>, Diagnostic> {
     let Some(raw) = raw else { return Ok(None) };
     let (at, raw) = (raw.referenced, &raw.value);
-    let counts = [
-        ("depth", &raw.depth, MAX_DEPTH),
-        ("children", &raw.children, MAX_CHILDREN),
-        ("total", &raw.total, MAX_TOTAL),
-    ];
+    let counts =
+        [("depth", &raw.depth, MAX_DEPTH), ("children", &raw.children, MAX_CHILDREN), ("total", &raw.total, MAX_TOTAL)];
     let mut values = [None; 3];
     for ((key, text, most), value) in counts.into_iter().zip(&mut values) {
         let Some(text) = text else { continue };
@@ -80,8 +69,7 @@ fn amounts(
     places: &mut Vec<(String, String, Mark)>,
 ) -> Result<Amounts, Diagnostic> {
     const MANY: &[(&str, u64)] = &[("k", 1000), ("M", 1_000_000), ("", 1)];
-    let quantity =
-        |text: &Option<Text>, units| text.as_ref().map(|text| scope.quantity(text, units)).transpose();
+    let quantity = |text: &Option<Text>, units| text.as_ref().map(|text| scope.quantity(text, units)).transpose();
     let money = raw.money.as_ref().map(|text| scope.money(text)).transpose()?;
     if let (Some(text), Some(0)) = (&raw.money, money.map(|money| money.micros)) {
         return Err(scope.fail(text.referenced, code::MONEY, "nothing may be spent".into(), "write more than 0"));

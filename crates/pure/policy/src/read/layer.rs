@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::{Location as Mark, Spanned};
 
+use super::agents::{self, Said};
 use super::raw::{RawAnswers, RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
-use super::agents::{self, Said};
 use super::{mcp, models};
 use crate::{
     Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, MediaPattern, Policy,

@@ -2,8 +2,8 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use policy::{
-    Conjunction, Decision, Default, Egress, Method, Network, Outcome, PathPattern, Policy, Protocol, Request, Rule, Target,
-    decide,
+    Conjunction, Decision, Default, Egress, Method, Network, Outcome, PathPattern, Policy, Protocol, Request, Rule,
+    Target, decide,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -140,7 +140,13 @@ pub fn reads((allow, deny, _): &Lists, host: &Seen, port: u16) -> bool {
     allow.iter().any(|rule| of(rule, true)) || deny.iter().any(|rule| of(rule, false))
 }
 
-pub fn naive(member: &Lists, host: &Seen, port: u16, program: Option<&str>, request: Option<&(String, String)>) -> usize {
+pub fn naive(
+    member: &Lists,
+    host: &Seen,
+    port: u16,
+    program: Option<&str>,
+    request: Option<&(String, String)>,
+) -> usize {
     let (allow, deny, ask) = member;
     let loopback = *host == Seen::Name("host.bastide".into());
     let denies = |rule: &Written| match (request, &rule.3) {
@@ -277,4 +283,3 @@ pub fn outcome(conjunction: &Conjunction, egress: &Egress<'_>) -> Outcome {
 pub fn runner(cases: u32) -> TestRunner {
     TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() })
 }
-

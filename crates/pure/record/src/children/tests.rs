@@ -36,7 +36,10 @@ fn what_is_used_stays_gone_and_what_was_held_comes_back() {
     for used in [amounts(25, 9), amounts(0, 0)] {
         children.take(&at(0, ended(1, used)));
     }
-    assert_eq!((children.left(&agents.most, Good::Tokens), children.left(&agents.most, Good::Memory)), (Some(75), Some(10)));
+    assert_eq!(
+        (children.left(&agents.most, Good::Tokens), children.left(&agents.most, Good::Memory)),
+        (Some(75), Some(10))
+    );
     assert_eq!(children.fits(&agents, &Amounts::default(), 0), Err(Full::Unbounded(Good::Tokens)));
 }
 

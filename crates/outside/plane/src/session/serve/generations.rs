@@ -124,6 +124,9 @@ impl Session<'_> {
         if course.ended {
             return Err(not_taken("the program has ended"));
         }
+        if self.children.accounts.alive() > 0 {
+            return Err(not_taken("sub-agents live under the one before: `bastide stop` ends them"));
+        }
         let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
         generation::taken(now, &asked.policy)?;
         if self.door.tls.is_none() {
@@ -142,7 +145,11 @@ impl Session<'_> {
         lend::leave_no_core();
         let Judged { earlier, labelled } = judged;
         let revision = self.generations.last + 1;
-        let policies = Conjunction::new(vec![asked.policy.clone()]);
+        // Of a sub-agent only its own: those above stay.
+        let mut policies: Vec<Policy> = self.door.policy.clone().into();
+        policies.pop();
+        policies.push(asked.policy.clone());
+        let policies = Conjunction::new(policies);
         let order = GateOrder::Replace {
             revision,
             policy: policies.clone(),

@@ -1,17 +1,25 @@
 //! What whoever is inside asks for, and what he is answered.
 
-use wire::GateOrder;
-use wire::petition::{Answer, Denial, Petitioned, Reason};
+use wire::petition::{Answer, Denial, Petition, Petitioned, Reason};
 
-use super::Session;
+use super::{Course, Session};
 
 impl Session<'_> {
     /// Answers one petition.
-    pub(super) fn petition(&mut self, Petitioned { number, petition, .. }: Petitioned) {
-        let why = format!("nobody answers `{}` in this session", petition.verb().name());
-        let answer = Answer::Denied(Denial::new(Reason::NotGranted, why, "go on without it"));
-        if let Some(gate) = &mut self.gate {
-            gate.tell(&GateOrder::Petitioned { number, answer });
+    pub(super) fn petition(&mut self, course: &mut Course, asked: Petitioned) {
+        match &asked.petition {
+            Petition::Spawn(_) | Petition::Wait(_) | Petition::Send(_) | Petition::Result(_) | Petition::Cancel(_) => {
+                self.ask_of_children(course, asked);
+            }
+            Petition::Report(report) => {
+                self.report_up(report.words.as_str(), report.result, &asked.labels);
+                self.answer(asked.number, Answer::Done);
+            }
+            other => {
+                let why = format!("nobody answers `{}` in this session", other.verb().name());
+                let answer = Answer::Denied(Denial::new(Reason::NotGranted, why, "go on without it"));
+                self.answer(asked.number, answer);
+            }
         }
     }
 }
