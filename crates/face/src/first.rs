@@ -68,6 +68,7 @@ mod tests {
             live: None,
             bodies: None,
             models: None,
+            reported: None,
         }
     }
 

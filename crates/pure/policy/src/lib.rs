@@ -34,6 +34,7 @@ mod resolve;
 mod shape;
 mod special;
 mod suggest;
+mod whoami;
 
 pub use answers::{AnswerHead, Answers, MediaError, MediaPattern, Unfit};
 pub use bodies::Bodies;
@@ -58,3 +59,4 @@ pub use resolve::may_resolve;
 pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
+pub use whoami::{Given, Whoami, whoami};
