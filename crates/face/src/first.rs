@@ -70,6 +70,7 @@ mod tests {
             children: Vec::new(),
             bodies: None,
             models: None,
+            reported: None,
         }
     }
 

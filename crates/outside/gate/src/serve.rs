@@ -33,6 +33,7 @@ use crate::naming::Naming;
 use crate::original::Kernel;
 use crate::outside::{self, Pool};
 use crate::passage::Passage;
+use crate::petition::Desk;
 use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
 use crate::relay::Buffers;
@@ -169,6 +170,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
         flows,
         servers: Servers::default(),
         models,
+        desk: Desk::new(lease.incarnation),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),
@@ -263,6 +265,29 @@ impl<O> Door<O> {
 
 /// Hears the plane until it closes the channel.
 async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io::Result<()> {
+    let (hears, says) = channel.split();
+    tokio::select! {
+        ended = orders(hears, &door) => ended,
+        failed = tell(says, &door) => failed,
+    }
+}
+
+/// Tells the plane what there is to tell, one after the other.
+async fn tell<O>(mut channel: tokio::net::unix::WriteHalf<'_>, door: &Door<O>) -> io::Result<()> {
+    loop {
+        let frame = door.passage.desk.told().await;
+        match channel.write_all(&frame).await {
+            Ok(()) => {}
+            // It was killed.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) -> io::Result<()> {
     let mut orders = wire::Decoder::new();
     let mut buffer = [0; 4096];
     loop {
@@ -279,19 +304,14 @@ async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io:
                         GateOrder::Hold { held } => {
                             let fits = door.passage.models.hold(&held, &door.passage.now().policy);
                             let done = wire::encode(&GateReport::Held { held, fits }).map_err(io::Error::other)?;
-                            channel.write_all(&done).await?;
+                            door.passage.desk.tell(done);
                         }
-                        GateOrder::Label { labelled } => {
-                            hide(&mut door.passage.ledger.borrow_mut(), &[], &[], &labelled);
-                            door.passage.flows.replace(&door.passage.now().policy, &labelled);
-                        }
-                        // It asked nothing yet.
-                        GateOrder::Petitioned { .. } => {}
+                        GateOrder::Petitioned { number, answer } => door.passage.desk.answer(number, answer),
                         GateOrder::Replace { revision, policy, credentials, labelled } => {
                             hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &labelled);
                             door.passage.replace(policy, credentials, &labelled);
                             let done = wire::encode(&GateReport::Replaced { revision }).map_err(io::Error::other)?;
-                            channel.write_all(&done).await?;
+                            door.passage.desk.tell(done);
                         }
                     }
                 }

@@ -35,6 +35,7 @@ mod resolve;
 mod shape;
 mod special;
 mod suggest;
+mod whoami;
 
 pub use agents::{Agents, Amounts, Good};
 pub use answers::{AnswerHead, Answers, MediaError, MediaPattern, Unfit};
@@ -60,3 +61,4 @@ pub use resolve::may_resolve;
 pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
+pub use whoami::{Given, Whoami, whoami};

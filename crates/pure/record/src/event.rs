@@ -179,6 +179,8 @@ impl Event {
                 | Kind::Request { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Mcp { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Model { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Petition { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::PetitionAnswered { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::FileRefused { path: Some(_), .. }
         )
@@ -316,6 +318,37 @@ pub enum Kind {
         reason: Option<String>,
         /// The smallest rule that would allow it.
         suggestion: Option<String>,
+    },
+    /// Whoever is inside asked the planes outside for something, at `bastide.internal`.
+    Petition {
+        /// The process, when the watcher knew it.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// What it asked for: `spawn`, `report`…; empty where that could not be read.
+        verb: String,
+        /// The beginning of what it said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
+        /// What those words may carry, as far as is known: all that was read inside.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<String>,
+        /// Refused here, or handed on.
+        verdict: Verdict,
+        /// The flow rule that refused it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Why it was refused.
+        reason: Option<String>,
+    },
+    /// A petition that was handed on was answered by something else than that it was done.
+    PetitionAnswered {
+        /// Its [`Kind::Petition`].
+        petition: EventId,
+        /// Refused, or still asked.
+        verdict: Verdict,
+        /// In words.
+        reason: String,
     },
     /// Something was said in a conversation with a model, or by a server of tools, for the first time as far as this record
     /// knows.
@@ -526,7 +559,7 @@ impl Kind {
     /// What was said, where it tells that.
     pub(crate) fn body(&self) -> Option<&str> {
         match self {
-            Self::Said { words, .. } => Some(words),
+            Self::Said { words, .. } | Self::Petition { words, .. } => Some(words),
             Self::Evidence { quoted, .. } => Some(quoted),
             Self::Answered { complaint, .. } => complaint.as_deref(),
             _ => None,

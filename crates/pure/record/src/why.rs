@@ -108,7 +108,8 @@ impl Explanation {
                 self.suggestion = suggestion.as_deref().map(shown);
                 self.program = program.iter().take(MAX_CAUSES).map(|name| shown(&word(name))).collect();
             }
-            Kind::Model { verdict, rule, reason, program, .. } => {
+            Kind::Model { verdict, rule, reason, program, .. }
+            | Kind::Petition { verdict, rule, reason, program, .. } => {
                 self.verdict = Some(*verdict);
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
@@ -117,6 +118,10 @@ impl Explanation {
             Kind::Resolve { verdict, reason, .. } => {
                 self.verdict = Some(*verdict);
                 self.reason = reason.as_deref().map(shown);
+            }
+            Kind::PetitionAnswered { verdict, reason, .. } => {
+                self.verdict = Some(*verdict);
+                self.reason = Some(shown(reason));
             }
             Kind::FileRefused { path: Some(_), program, .. } => {
                 self.verdict = Some(Verdict::Refused);
@@ -202,6 +207,7 @@ fn opened(kind: &Kind) -> Option<crate::event::Cause> {
     match kind {
         Kind::Answered { model, .. } => Some(crate::event::Cause { id: *model, known: Known::Observed }),
         Kind::Close { connect, .. } => Some(crate::event::Cause { id: *connect, known: Known::Observed }),
+        Kind::PetitionAnswered { petition, .. } => Some(crate::event::Cause { id: *petition, known: Known::Observed }),
         _ => None,
     }
 }
@@ -246,6 +252,16 @@ pub fn describe(kind: &Kind) -> String {
                 true => format!("{what}{name} by `{at}`{by} {verdict}"),
                 false => format!("{what}{name}{with}{by} to `{at}` {verdict}"),
             }
+        }
+        Kind::Petition { verb, words, verdict, program, .. } => {
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+            let what = if verb.is_empty() { String::new() } else { format!(" `{}`", word(verb)) };
+            // The agent's words come last.
+            let with = if words.is_empty() { String::new() } else { format!(": {}", quote(&beginning(words))) };
+            format!("petition{what}{by} {verdict}{with}")
+        }
+        Kind::PetitionAnswered { petition, verdict, reason } => {
+            format!("answer to petition {petition}: {verdict}, {}", word(reason))
         }
         Kind::Said { speaker, form, tool, words, standing, .. } => {
             let who = match (speaker.as_str(), form.as_str()) {

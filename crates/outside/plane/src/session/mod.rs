@@ -27,6 +27,7 @@ mod locate;
 mod mounts;
 mod outcome;
 mod paths;
+mod petition;
 mod prepare;
 mod risks;
 mod roots;
@@ -219,6 +220,7 @@ fn carry_out(
         audit,
         generations: Generations::begin(&session),
         renewal,
+        petitions: petition::Desk::default(),
         merging: Merging::of(&session, Pace::default()),
         store,
         children: Children::of(house),

@@ -26,6 +26,7 @@ use super::cell::Cell;
 use super::children::{Children, Outlet};
 use super::control::Control;
 use super::gate::{Door, Gate};
+use super::petition::Desk;
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
 use crate::channel::{self, Client};
@@ -64,6 +65,8 @@ pub(super) struct Session<'c> {
     pub(super) audit: Option<Watch>,
     pub(super) generations: Generations<'c>,
     pub(super) renewal: Renewal,
+    /// What is asked inside.
+    pub(super) petitions: Desk,
     /// Both segments on their way into the ledger of all sessions.
     pub(super) merging: Merging,
     pub(super) store: &'c Store,
@@ -179,7 +182,7 @@ impl Session<'_> {
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
         wanted.extend(self.children.wanted());
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
-        let due = due.into_iter().chain([Some(course.checkpoint), self.children.due()]);
+        let due = due.into_iter().chain([Some(course.checkpoint), self.petitions.due(), self.children.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
@@ -386,6 +389,7 @@ impl Session<'_> {
         }
         self.watch_the_pause(course, now);
         self.renew(course, now);
+        self.answer_petitions(now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
         }

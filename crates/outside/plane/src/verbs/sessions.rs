@@ -66,6 +66,7 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
     shown.layers = tally.layers;
     shown.limits = tally.limits;
     shown.models = tally.models;
+    shown.reported = tally.reported;
     shown.allowed = tally.allowed;
     shown.refused = tally.refused;
     shown.children = family::children(&session).map_err(|error| state("read", &session.path, &error))?;
@@ -93,6 +94,7 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         layers: Vec::new(),
         limits: Vec::new(),
         models: None,
+        reported: None,
         allowed: Vec::new(),
         refused: Vec::new(),
         live: None,

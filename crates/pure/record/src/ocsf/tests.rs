@@ -189,6 +189,17 @@ fn every_event_has_what_its_class_asks_for() {
         Kind::Resolve { name: "a.example".into(), verdict: Verdict::Refused, reason: Some("x".into()) },
         mcp(false),
         mcp(true),
+        Kind::Petition {
+            pid: Some(1),
+            program: vec!["/a".into()],
+            verb: "spawn".into(),
+            words: "{}".into(),
+            labels: vec!["secret:a".into()],
+            verdict: Verdict::Allowed,
+            rule: None,
+            reason: None,
+        },
+        Kind::PetitionAnswered { petition: id, verdict: Verdict::Refused, reason: "no children".into() },
         Kind::Said {
             speaker: "user".into(),
             form: "text".into(),
@@ -234,6 +245,7 @@ fn every_event_has_what_its_class_asks_for() {
         Kind::Unknown,
     ];
     let classes: Vec<u64> = kinds.into_iter().map(|kind| told(kind)["class_uid"].as_u64().expect("a class")).collect();
-    let expected = [6002, 0, 0, 4003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 1001, 0, 6002, 0];
+    let expected =
+        [6002, 0, 0, 4003, 6003, 6003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 1001, 0, 6002, 0];
     assert_eq!(classes, expected);
 }

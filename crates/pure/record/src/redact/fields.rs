@@ -102,6 +102,19 @@ impl Redactor {
                 reason: maybe(reason),
                 suggestion: maybe(suggestion),
             },
+            Kind::Petition { pid, program, verb, words, labels, verdict, rule, reason } => Kind::Petition {
+                pid: *pid,
+                program: list(program),
+                verb: text(verb),
+                words: body(words),
+                labels: list(labels),
+                verdict: *verdict,
+                rule: maybe(rule),
+                reason: maybe(reason),
+            },
+            &Kind::PetitionAnswered { petition, verdict, ref reason } => {
+                Kind::PetitionAnswered { petition, verdict, reason: text(reason) }
+            }
             Kind::Said { speaker, form, tool, words, digest, standing } => Kind::Said {
                 speaker: text(speaker),
                 form: name(form),

@@ -96,6 +96,17 @@ fn no_word_forges_a_line() {
         reason: None,
         suggestion: None,
     };
+    let petition = Kind::Petition {
+        pid: None,
+        program: list(),
+        verb: bad.into(),
+        words: bad.into(),
+        labels: list(),
+        verdict: Verdict::Refused,
+        rule: None,
+        reason: Some(bad.into()),
+    };
+    let denied = Kind::PetitionAnswered { petition: id("g1"), verdict: Verdict::Refused, reason: bad.into() };
     let described = Kind::Said {
         speaker: "server".into(),
         form: "description".into(),
@@ -108,6 +119,8 @@ fn no_word_forges_a_line() {
         (mcp(false), 10),
         (mcp(true), 8),
         (described, 4),
+        (petition, 6),
+        (denied, 0),
         (exec, 4),
         (start, 4),
         (reached, 4),

@@ -49,6 +49,9 @@ pub struct SessionInfo {
     pub allowed: Vec<super::Counted>,
     /// Destinations and how often each was refused; only `show` tells them.
     pub refused: Vec<super::Counted>,
+    /// The last that whoever is inside reported, in his own words; only `show` tells it.
+    #[serde(default)]
+    pub reported: Option<String>,
     /// What the process that holds it says, where it runs and answers.
     #[serde(default)]
     pub live: Option<LiveInfo>,
