@@ -156,7 +156,7 @@ fn a_child_sees_what_it_was_granted_and_gives_back_words_and_a_patch() {
         assert!(listed.contains(&format!("\n  {id}")), "{listed}");
         let parent = children[0]["parent"]["session"].as_str().expect("a parent").to_owned();
         assert_eq!(family.show(&parent)["children"][0]["session"], id.as_str());
-        let why = family.operator.bastide(&["why", &id, "p2"]);
+        let why = family.operator.bastide(&["why", "p2", &id]);
         assert!(why.stdout.contains(&parent) && why.stdout.contains("add a line"), "{why:?}");
     }
 }
@@ -337,7 +337,7 @@ fn a_pause_and_a_stop_are_of_the_whole_tree() {
         let resumed = family.operator.bastide(&["resume", &parent]);
         assert_eq!(resumed.exit, 0, "{resumed:?}");
         moves(before);
-        let stopped = family.operator.bastide(&["stop", &parent, "--timeout", "0s"]);
+        let stopped = family.operator.bastide(&["stop", &parent, "--timeout", "1s"]);
         assert_eq!(stopped.exit, 0, "{stopped:?}");
         running.until("it is gone", || (!is_alive(cell)).then_some(()));
         running.until("it ended", || (family.show(&id)["state"] == "ended").then_some(()));

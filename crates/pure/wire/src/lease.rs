@@ -92,11 +92,6 @@ pub enum GateOrder {
         /// How much.
         held: Amounts,
     },
-    /// Texts that carry a label, beside those that did.
-    Label {
-        /// The texts.
-        labelled: Vec<Labelled>,
-    },
     /// What came of a [`GateReport::Petition`].
     Petitioned {
         /// Its number.

@@ -48,7 +48,6 @@ pub struct Narrowed {
 pub fn narrow(parent: &Conjunction, wish: &Wish<'_>) -> Narrowed {
     let Some(own) = parent.policies().last() else { return Narrowed::default() };
     let mut narrowed = Narrowed::default();
-    narrowed.network.default = own.network.default;
     narrowed.network.deny.clone_from(&own.network.deny);
     for target in wish.network {
         match rules(parent, own, target, wish) {

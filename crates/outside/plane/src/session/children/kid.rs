@@ -145,14 +145,21 @@ impl Kid {
         }
     }
 
-    /// Lets go of a plane that is gone, or is to be: with it goes all that it holds.
-    pub(in crate::session) fn release(&mut self) {
+    /// Lets go of a plane that said its last, or broke the rules: then it is ended, and with it all that it holds. Gives
+    /// it where it is to be waited for.
+    pub(in crate::session) fn release(&mut self) -> Option<Pid> {
         self.socket = None;
-        let Some(pid) = self.pid.take() else { return };
-        // It said its last, or broke the rules: what it still does, nobody hears.
-        let ended = || matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(Some(_)) | Err(_));
-        if !ended() && !matches!(self.stage, Stage::Over(_)) {
-            let _ = kill_process(pid, Signal::KILL);
+        let pid = self.pid.take()?;
+        if matches!(self.stage, Stage::Over(_)) {
+            return is_there(pid).then_some(pid);
         }
+        let _ = kill_process(pid, Signal::KILL);
+        let _ = waitpid(Some(pid), WaitOptions::empty());
+        None
     }
+}
+
+/// Whether a child process of ours did not end yet.
+pub(in crate::session) fn is_there(pid: Pid) -> bool {
+    matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None))
 }

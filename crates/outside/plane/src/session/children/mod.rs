@@ -11,21 +11,24 @@ mod outlet;
 pub(super) mod split;
 mod within;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use policy::Label;
 use rustix::event::PollFd;
+use rustix::process::Pid;
 use wire::petition::{Child, Message, Wait};
 
 pub(super) use adopt::Adopted;
 pub(super) use draft::{Asks, Drafted, draft};
 pub(super) use end::{tell, used};
-pub(super) use kid::{Kid, Stage};
+pub(super) use kid::{Kid, Stage, is_there};
 pub(super) use outlet::Outlet;
 pub(super) use within::Within;
 
+/// Children that ended whose results are kept.
+const MOST_RESULTS: usize = 64;
 /// Most messages that wait for a session's agent.
 const MOST_MESSAGES: usize = 64;
 
@@ -35,9 +38,9 @@ pub(super) struct Children {
     /// What they may use up, and did.
     pub(super) accounts: record::Children,
     pub(super) kids: BTreeMap<u32, Kid>,
-    /// Petitions to begin one that was begun already.
-    pub(super) keys: HashMap<String, u32>,
     pub(super) waiting: Vec<Waiting>,
+    /// Planes that said their last and bring their sessions to disk.
+    pub(super) leaving: Vec<Pid>,
     /// Words for whoever is inside.
     pub(super) inbox: VecDeque<Message>,
     pub(super) house: House,
@@ -113,12 +116,19 @@ impl Children {
         self.kids.values().for_each(Kid::dismiss);
     }
 
-    /// Forgets who asked: the gate through which they did is gone.
-    pub(super) fn forget_who_asked(&mut self) {
-        self.waiting.clear();
-        for kid in self.kids.values_mut() {
-            kid.asked = None;
+    /// Keeps what the last of those that ended gave back; of the others only how they ended.
+    pub(super) fn forget_old_results(&mut self) {
+        let over = self.kids.values_mut().rev().filter(|kid| kid.is_over() && kid.end.is_some());
+        for kid in over.skip(MOST_RESULTS) {
+            kid.end = None;
+            kid.cut = Vec::new();
         }
+        self.leaving.retain(|pid| is_there(*pid));
+    }
+
+    /// Forgets who waits: the gate through which they do is gone, and what they would be told would be lost.
+    pub(super) fn forget_who_waits(&mut self) {
+        self.waiting.clear();
     }
 }
 

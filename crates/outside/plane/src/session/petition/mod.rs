@@ -35,6 +35,15 @@ pub(in crate::session) struct Desk {
 }
 
 impl Desk {
+    /// Looks at the key of a petition that is answered elsewhere: none where it is to be done.
+    pub(in crate::session) fn begin(&mut self, petitioned: &Petitioned) -> Option<Vec<(u64, Answer)>> {
+        match self.keys.take(petitioned) {
+            Taken::First => None,
+            Taken::Later => Some(Vec::new()),
+            Taken::Again(answer) => Some(vec![(petitioned.number, answer)]),
+        }
+    }
+
     /// Takes a petition; gives the answers that there are by now.
     pub(in crate::session) fn take(&mut self, petitioned: Petitioned) -> Vec<(u64, Answer)> {
         let number = petitioned.number;
@@ -67,7 +76,7 @@ impl Desk {
     }
 
     /// The answer for whoever asked it, and for all who asked the same meanwhile.
-    fn answered(&mut self, number: u64, answer: Answer) -> Vec<(u64, Answer)> {
+    pub(in crate::session) fn answered(&mut self, number: u64, answer: Answer) -> Vec<(u64, Answer)> {
         self.keys.answered(number, answer)
     }
 }

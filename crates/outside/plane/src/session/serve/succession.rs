@@ -61,7 +61,7 @@ impl Session<'_> {
     /// Puts another gate behind the door, once the last one is gone.
     fn replace(&mut self, course: &mut Course) {
         self.leave_who_reserved(course);
-        self.children.forget_who_asked();
+        self.children.forget_who_waits();
         let next = self.gate.take().map_or(1, |gate| {
             let next = gate.incarnation() + 1;
             gate.kill();

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use policy::{Amounts, Label};
 use record::Kind;
-use wire::GateOrder;
 use wire::command::{ChildWord, Reply};
 use wire::petition::{
     self, Answer, Budget, Child, Cut, Denial, Message, Petition, Petitioned, Reason, Sender, Spawned, Standing,
@@ -44,13 +43,6 @@ impl Session<'_> {
         }
     }
 
-    /// Answers a petition. Words of a child in it carry labels, which this session's gates know from here on.
-    pub(super) fn answer(&mut self, number: u64, answer: Answer) {
-        if let Some(gate) = &mut self.gate {
-            gate.tell(&GateOrder::Petitioned { number, answer });
-        }
-    }
-
     /// A child is gone: it is recorded, and what it did not use up is this session's again.
     fn over(&mut self, course: &mut Course, child: u32, (exit, reason): (u8, &str), used: Amounts) {
         let Some(kid) = self.children.kids.get_mut(&child) else { return };
@@ -59,7 +51,9 @@ impl Session<'_> {
         }
         let session = kid.session.clone();
         kid.stage = Stage::Over(Standing::Ended { exit, reason: reason.to_owned() });
-        kid.release();
+        let leaving = kid.release();
+        self.children.leaving.extend(leaving);
+        self.children.forget_old_results();
         let event = Kind::ChildEnded { child, session, exit: Some(exit.into()), reason: reason.to_owned(), used };
         if let Err(error) = self.note_of_child(event) {
             self.unrecorded(course, &error);
@@ -86,6 +80,7 @@ impl Session<'_> {
             self.children.kids.iter().filter(|(_, kid)| kid.is_late(now)).map(|(number, _)| *number).collect()
         };
         for child in late {
+            let _ = self.children.kids.get_mut(&child).and_then(Kid::release);
             self.not_begun(course, child, Denial::new(Reason::NotNow, "it took too long to begin", "ask again later"));
         }
         self.tell_news();
@@ -149,7 +144,7 @@ impl Session<'_> {
     fn lost(&mut self, course: &mut Course, child: u32) {
         let Some(kid) = self.children.kids.get_mut(&child) else { return };
         if kid.is_over() {
-            return kid.release();
+            return;
         }
         let record = kid.session.as_ref().and_then(|id| session(self.store, id).ok());
         let spent = record.map_or(kid.budget, |session| used(&session, &kid.budget, false));
@@ -182,9 +177,7 @@ impl Session<'_> {
         let numbers: Vec<u32> = self.children.kids.keys().copied().collect();
         for child in numbers {
             let budget = self.children.kids.get(&child).map_or_else(Amounts::default, |kid| kid.budget);
-            if let Some(kid) = self.children.kids.get_mut(&child) {
-                kid.release();
-            }
+            let _ = self.children.kids.get_mut(&child).and_then(Kid::release);
             self.over(course, child, (137, "it did not end with its parent, and was killed"), budget);
         }
     }

@@ -10,7 +10,6 @@ use wire::command::{ChildRun, Run, Stream, View};
 use wire::petition::{Answer, Cut, Denial, Reason, Spawn};
 
 use super::super::{Course, Pause, Session};
-use super::spawned;
 use crate::session::children::split::{self, Split};
 use crate::session::children::{Asks, Drafted, Kid, Stage, draft};
 use crate::store::now;
@@ -18,26 +17,10 @@ use crate::store::now;
 impl Session<'_> {
     /// Reserves what a child may use up; it begins when the gate says that so much is no longer this session's.
     pub(super) fn spawn(&mut self, course: &mut Course, number: u64, wish: &Spawn, read: &[Label]) -> Option<Answer> {
-        if let Some(child) = wish.key.as_ref().and_then(|key| self.children.keys.get(key.as_str())) {
-            return self.again(number, *child);
-        }
         match self.reserve(course, number, wish, read) {
             Ok(()) => None,
             Err(denial) => Some(Answer::Denied(denial)),
         }
-    }
-
-    /// Said twice, it is one child.
-    pub(super) fn again(&mut self, number: u64, child: u32) -> Option<Answer> {
-        let kid = self.children.kids.get_mut(&child)?;
-        if matches!(kid.stage, Stage::Reserving | Stage::Starting) {
-            // Who asked first hears no more of it: it asked once more, or its gate is gone.
-            let before = kid.asked.replace(number)?;
-            let denial = Denial::new(Reason::NotNow, "the same was asked once more", "that answer tells");
-            self.answer(before, Answer::Denied(denial));
-            return None;
-        }
-        Some(spawned(child, kid, true))
     }
 
     pub(super) fn reserve(
@@ -106,9 +89,6 @@ impl Session<'_> {
             },
             within: house.within.shown.clone(),
         };
-        if let Some(key) = &wish.key {
-            self.children.keys.insert(key.as_str().to_owned(), child);
-        }
         self.bind_what_is_left();
         self.children.kids.insert(child, Kid::new(Box::new(run), drafted.budget, drafted.cut, number));
         self.tell_what_is_held();
@@ -232,6 +212,5 @@ impl Session<'_> {
             self.answer(number, Answer::Denied(denial));
         }
         self.over(course, child, (125, &why), Amounts::default());
-        self.children.keys.retain(|_, number| *number != child);
     }
 }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use policy::Label;
-use wire::GateOrder;
 use wire::command::{ChildWord, Order, Reply};
 use wire::petition::{Answer, Child, ChildResult, ChildState, Denial, Message, Reason, Sender, Wait};
 
@@ -86,9 +85,7 @@ impl Session<'_> {
             return;
         }
         join(&mut self.children.house.labels, found.iter().map(|one| one.label.clone()).collect());
-        if let (Some(gate), Ok(frame)) = (&mut self.gate, wire::encode(&GateOrder::Label { labelled: found.clone() })) {
-            gate.tell_all(&frame);
-        }
+        // The gate that carries the answer takes them from it; one that succeeds it has them in its lease.
         self.door.labelled.extend(found);
     }
 
