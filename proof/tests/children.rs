@@ -359,3 +359,24 @@ fn no_label_is_lost_through_two_children() {
         }
     }
 }
+
+#[test]
+fn words_go_both_ways_and_a_report_is_the_result() {
+    for family in Family::each("agents: {}") {
+        let child = r#"{"task": "t", "command": ["sh", "-c", "python3 ask.py wait \"{}\"; python3 ask.py send \"$1\"; python3 ask.py report \"$2\"", "x", "{\"words\": \"from below\"}", "{\"words\": \"all done\", \"result\": true}"], "files": [{"path": "ask.py", "access": "read"}], "key": "one"}"#;
+        let ran = family.run(&format!(
+            "ask a spawn '{child}'; ask again spawn '{child}'; ask s send '{{\"child\": 1, \"words\": \"from above\"}}'; ask m wait '{{\"seconds\": 60}}'; ask w wait '{{\"child\": 1}}'; ask r result '{{\"child\": 1}}'; ask up send '{{\"words\": \"to nobody\"}}'; cat \"$HOME\"/none"
+        ));
+        let again = answer(&ran, "again");
+        assert_eq!((&again["child"], &again["again"]), (&1.into(), &true.into()), "{ran:?}");
+        let message = &answer(&ran, "m")["messages"][0];
+        assert_eq!(message["words"], "from below", "{ran:?}");
+        let result = answer(&ran, "r");
+        assert_eq!(result["words"], "all done", "{ran:?}");
+        assert_eq!(answer(&ran, "up")["reason"], "no-such", "{ran:?}");
+        // What it printed is kept with its session.
+        let id = family.children()[0]["id"].as_str().expect("an id").to_owned();
+        let kept = family.operator.room.join("state/bastide/sessions").join(id).join("stdout");
+        assert!(fs::read_to_string(kept).expect("kept").contains("from above"));
+    }
+}

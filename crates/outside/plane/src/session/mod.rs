@@ -114,7 +114,9 @@ fn begin_and_carry_out(
 ) -> Result<Ended, Unrun> {
     let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
-    for line in repair(&store) {
+    // What it says is for the operator, and no sub-agent's parent is.
+    let lost = if adopted.is_none() { repair(&store) } else { Vec::new() };
+    for line in lost {
         client.reply(&Reply::Notice { text: line });
     }
     let begun = asked::begin(run, &store)?;
@@ -125,6 +127,7 @@ fn begin_and_carry_out(
         None => early.policy.take(),
     };
     let mut asked = asked::complete(begun, &store, policy)?;
+    asked.secrets.extend(adopted.iter().flat_map(|adopted| adopted.secrets.iter().cloned()));
     asked.adopted = adopted;
     let stdio = stdio(&asked, descriptors)?;
     let prepared = prepare::prepare(&asked, &store, &early)?;
@@ -179,7 +182,7 @@ fn carry_out(
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(&policies)?;
     session.save()?;
-    let ledger = begin(&session, asked, &held)?;
+    let ledger = begin(&session, asked, &held, &labelled)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
@@ -267,9 +270,19 @@ fn guards(asked: &Asked) -> Vec<PathBuf> {
 }
 
 /// Begins the record: nothing runs before it says that it does.
-fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Result<Ledger, Problem> {
+fn begin(
+    session: &SessionDirectory,
+    asked: &Asked,
+    held: &limits::Held,
+    labelled: &[wire::Labelled],
+) -> Result<Ledger, Problem> {
+    let mut redactor = asked.redactor();
+    // A task may hold what a file of secrets does.
+    for one in labelled.iter().filter(|one| one.exact) {
+        let _ = redactor.add(one.label.as_str(), &one.text);
+    }
     let path = session.segment(Segment::Plane);
-    let begun = Ledger::begin(&path, &session.origin(Segment::Plane), asked.redactor()).and_then(|mut ledger| {
+    let begun = Ledger::begin(&path, &session.origin(Segment::Plane), redactor).and_then(|mut ledger| {
         ledger.write(Kind::SessionStart {
             session: session.record.id.clone(),
             command: session.record.command.clone(),

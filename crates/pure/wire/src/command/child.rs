@@ -7,8 +7,8 @@ use record::EventId;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use crate::Labelled;
 use crate::petition::{Access, Changed};
+use crate::{Labelled, Secret};
 
 /// What to run, under what, and for whom.
 #[derive(Clone, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct ChildRun {
     pub labels: Vec<Label>,
     /// Texts that carry a label in the parent's session.
     pub labelled: Vec<Labelled>,
+    /// What its parent knows and the record may not: it may stand in the parent's words.
+    pub secrets: Vec<Secret>,
     /// What the operator said to the first of the line.
     pub intent: Vec<String>,
     /// The parent's workspace, and what of it is granted.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use policy::{Amounts, Label, Policy};
-use wire::Labelled;
 use wire::command::{ChildRun, Problem, Run, View as Parts};
 use wire::petition::Access;
+use wire::{Labelled, Secret};
 
 use super::Within;
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, quoted, state};
@@ -29,6 +29,7 @@ pub(in crate::session) struct Adopted {
     pub(in crate::session) labels: Vec<Label>,
     pub(in crate::session) intent: Vec<String>,
     pub(in crate::session) within: Within,
+    pub(in crate::session) secrets: Vec<Secret>,
     labelled: Vec<Labelled>,
     parts: Parts,
 }
@@ -39,8 +40,21 @@ impl Adopted {
     /// # Errors
     /// When it holds no policy: nothing runs under none.
     pub(in crate::session) fn of(child: ChildRun) -> Result<(Run, Adopted), Problem> {
-        let ChildRun { run, parent, child, event, task, context, policies, labels, labelled, intent, view, within } =
-            child;
+        let ChildRun {
+            run,
+            parent,
+            child,
+            event,
+            task,
+            context,
+            policies,
+            labels,
+            labelled,
+            secrets,
+            intent,
+            view,
+            within,
+        } = child;
         let mut above: Vec<Policy> = policies.into();
         let Some(own) = above.pop().filter(|_| !above.is_empty()) else {
             let cause = "a sub-agent was asked for without its parent's policies";
@@ -51,8 +65,21 @@ impl Adopted {
         let budget = Amounts::of(&own);
         let within = Within { shown: within, hidden };
         let parts = view;
-        let adopted =
-            Adopted { parent, event, above, own, budget, task, context, labels, intent, within, labelled, parts };
+        let adopted = Adopted {
+            parent,
+            event,
+            above,
+            own,
+            budget,
+            task,
+            context,
+            labels,
+            intent,
+            within,
+            secrets,
+            labelled,
+            parts,
+        };
         Ok((run, adopted))
     }
 

@@ -12,7 +12,7 @@ use crate::verbs::changes;
 /// Longest patch that the parent hears, in bytes.
 const PATCH: usize = 96 * 1024;
 /// Changed paths that it hears of.
-const CHANGED: usize = 500;
+const CHANGED: usize = 200;
 
 /// Tells the parent what its child came to.
 pub(in crate::session) fn tell(

@@ -125,15 +125,12 @@ impl Session<'_> {
             }
             Reply::Refused(problem) => {
                 // What it says of the host is the operator's to read.
-                let words = match problem.code.as_str() {
-                    "E-PLANE-136" | "E-PLANE-137" => problem.cause.clone(),
-                    code => format!("nothing was run ({code}); the operator can tell why"),
+                let (why, hint) = match problem.code.as_str() {
+                    "E-PLANE-136" => ("its files are more than is copied, or could not be".into(), "grant fewer files"),
+                    "E-PLANE-137" => (problem.cause, "name a program that its parent could start"),
+                    code => (format!("nothing was run ({code}); the operator can tell why"), "go on without it"),
                 };
-                let denial = Denial::new(Reason::Unfit, words, problem.hint.unwrap_or_else(|| "ask otherwise".into()));
-                let denial = match problem.code.as_str() {
-                    "E-PLANE-136" | "E-PLANE-137" => denial,
-                    _ => Denial { hint: "go on without it".into(), ..denial },
-                };
+                let denial = Denial::new(Reason::Unfit, why, hint);
                 self.not_begun(course, child, denial);
             }
             _ => {}

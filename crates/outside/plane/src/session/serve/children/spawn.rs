@@ -80,6 +80,7 @@ impl Session<'_> {
             policies: policy::Conjunction::new(drafted.policies),
             labels,
             labelled: self.door.labelled.clone(),
+            secrets: self.door.secrets.clone(),
             intent: self.door.intent.clone(),
             view: View {
                 lower: house.lower.clone(),
