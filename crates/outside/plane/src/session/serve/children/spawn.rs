@@ -176,15 +176,12 @@ impl Session<'_> {
         }
         let reserving: Vec<u32> =
             self.children.kids.iter().filter(|(_, kid)| kid.stage == Stage::Reserving).map(|(n, _)| *n).collect();
-        // The last is the one that does not fit.
-        let last = reserving.last().copied();
-        for child in reserving {
-            if !fits && Some(child) == last {
-                let why = "so much is not left of what the session itself may use up";
-                self.not_begun(course, child, Denial::new(Reason::TooMuch, why, "ask for less, or do it yourself"));
-                return;
-            }
-            self.begin_child(course, child);
+        if fits {
+            reserving.into_iter().for_each(|child| self.begin_child(course, child));
+        } else if let Some(last) = reserving.last() {
+            // Without it the gate is asked again, for those before it.
+            let why = "so much is not left of what the session itself may use up";
+            self.not_begun(course, *last, Denial::new(Reason::TooMuch, why, "ask for less, or do it yourself"));
         }
     }
 
