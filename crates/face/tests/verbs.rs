@@ -35,6 +35,20 @@ const PAUSED: &str = r#"{"id":"20261125-a1b2","name":"fix","state":"running","st
 const HELD: &str = r#""session 20261125-a1b2 is paused by SIGSTOP\n`bastide resume 20261125-a1b2` lets it go on\n""#;
 const UNSTOPPED: &str = r#"{"reply":"refused","code":"E-PLANE-101","cause":"session `x` does not run, so it cannot be stopped","hint":"`bastide ls` shows which run","exit":1}"#;
 
+/// A session that is a sub-agent of [`PAUSED`].
+fn child() -> String {
+    let parent = r#""parent":{"session":"20261125-a1b2","child":1},"live":null"#;
+    let child = PAUSED.replace("20261125-a1b2", "20261125-c3d4").replace(r#""name":"fix""#, r#""name":null"#);
+    let (start, _) = child.split_once(r#""live":"#).expect("it runs");
+    format!("{start}{parent}}}")
+}
+
+/// [`PAUSED`] with two of them.
+fn parent() -> String {
+    let children = r#""children":[{"child":1,"session":"20261125-c3d4","budget":{"tokens":500,"memory":1048576},"used":null},{"child":2,"session":null,"budget":{"tokens":7},"used":{"tokens":0}}],"live""#;
+    PAUSED.replacen(r#""live""#, children, 1)
+}
+
 /// Name, arguments, replies.
 fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
     let sessions = format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#);
@@ -49,6 +63,10 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("show-json", &["show", "--json"], session),
         ("ls-paused", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{PAUSED}]}}"#)),
         ("show-paused", &["show", "fix"], PAUSED.replacen('{', r#"{"reply":"session","#, 1)),
+        ("ls-tree", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{},{PAUSED}]}}"#, child())),
+        ("show-parent", &["show", "fix"], parent().replacen('{', r#"{"reply":"session","#, 1)),
+        ("show-child", &["show", "20261125-c3d4"], child().replacen('{', r#"{"reply":"session","#, 1)),
+        ("why-child", &["why", "g12"], WHY.replacen(r#""running":true"#, r#""running":true,"above":[{"session":"20261125-a1b2","event":"p7","what":"sub-agent 1 may use up 500 tokens; its task: `look\u001b[2J around`"}]"#, 1)),
         ("pause", &["pause", "fix"], format!(r#"{{"reply":"controlled","text":{HELD},"session":{PAUSED}}}"#)),
         ("resume-none", &["resume"], "die-at-once".into()),
         (
