@@ -40,6 +40,9 @@ pub struct Given {
     pub flows: Vec<String>,
     /// What may be used up.
     pub bounds: Vec<String>,
+    /// What sub-agents may come to; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<String>,
 }
 
 /// What whoever is inside may do.
@@ -74,6 +77,7 @@ impl Given {
             models: some(models.map(|model| String::from(model.clone()))),
             flows: some(policy.flows.iter().map(ToString::to_string)),
             bounds: bounds(policy),
+            agents: policy.agents.map(|agents| agents.to_string()),
         }
     }
 
@@ -111,6 +115,10 @@ impl Given {
         }
         if !flows.is_empty() {
             let _ = writeln!(words, "- data: {}.", flows.join(", "));
+        }
+        match &self.agents {
+            Some(agents) => drop(writeln!(words, "- sub-agents: you may `spawn` some, within {agents}.")),
+            None => drop(writeln!(words, "- sub-agents: none.")),
         }
         if !bounds.is_empty() {
             let _ = writeln!(words, "- bounds: {}.", bounds.join(", "));
