@@ -261,6 +261,7 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
         labels: asked.adopted.as_ref().map(|adopted| adopted.labels.clone()).unwrap_or_default(),
         groups: groups.to_vec(),
         is_child: asked.adopted.is_some(),
+        budget: asked.adopted.as_ref().map(|adopted| adopted.budget),
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use policy::Label;
+use policy::{Amounts, Label};
 use rustix::event::PollFd;
 use rustix::process::Pid;
 use wire::petition::{Child, Message, Wait};
@@ -67,6 +67,8 @@ pub(super) struct House {
     pub(super) groups: Vec<PathBuf>,
     /// Whether it is a sub-agent itself.
     pub(super) is_child: bool,
+    /// Then what was reserved for it.
+    pub(super) budget: Option<Amounts>,
 }
 
 /// A petition that waits for news.

@@ -109,6 +109,7 @@ impl Session<'_> {
 
     /// Records what is asked for and tells the gate, where nothing speaks against it.
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
+        self.keep_within(&mut asked.policy);
         let told = self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, judged));
         let (next, draft, labelled) = match told {
             Ok(told) => told,
@@ -117,6 +118,14 @@ impl Session<'_> {
         let (until, credentials) = (Instant::now() + PATIENCE, asked.credentials);
         self.generations.swap = Some(Swap { asking, until, next, draft: Some(draft), credentials, labelled });
         Ok(())
+    }
+
+    /// Another policy gives a sub-agent no more budget than was reserved for it, nor more levels below.
+    fn keep_within(&self, policy: &mut Policy) {
+        let Some(budget) = self.children.house.budget else { return };
+        budget.bound(policy);
+        let now = self.door.policy.policies().last().and_then(|now| now.agents);
+        policy.agents = policy.agents.zip(now).map(|(next, now)| next.and(now));
     }
 
     /// Whether it can be put in force here and now, and what comes with it.
