@@ -380,3 +380,60 @@ fn words_go_both_ways_and_a_report_is_the_result() {
         assert!(fs::read_to_string(kept).expect("kept").contains("from above"));
     }
 }
+
+/// A server on the host's loopback, and what was said to it.
+fn server() -> (u16, std::sync::Arc<std::sync::Mutex<String>>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let all = heard.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+            let mut bytes = [0; 8192];
+            while let Ok(read @ 1..) = stream.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                all.lock().expect("whole").push_str(&text);
+                if text.ends_with("-end") {
+                    break;
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        }
+    });
+    (port, heard)
+}
+
+/// A child reads what is secret and tells it turned round; its parent can say that nowhere, nor have another child say it.
+#[test]
+fn what_a_child_said_in_other_letters_may_not_leave() {
+    let (port, heard) = server();
+    let policy = format!(
+        "agents: {{}}\nnetwork: {{allow: [{{to: \"host.bastide:{port}\"}}]}}\ndata: [{{label: \"secret:clients\", files: [private/**]}}]\nflows: [{{deny: \"secret:*\", to: network}}]"
+    );
+    let tell = format!(
+        "import sys, urllib.request\nwords = sys.stdin.read().strip()\ntry:\n    print(urllib.request.urlopen(\"http://host.bastide:{port}/\", data=(words + \"-end\").encode(), timeout=10).status)\nexcept Exception as no:\n    print(\"no\", no)\n"
+    );
+    for family in Family::each(&policy) {
+        family.operator.write("work/tell.py", &tell);
+        family.operator.write(
+            "work/private/b",
+            "Ardent Kestrel pays ninety four thousand for the orchard beside the river in June\n",
+        );
+        let first = r#"{"task": "read", "command": ["sh", "-c", "rev private/b"], "files": [{"path": "private", "access": "read"}]}"#;
+        let second = r#"{\"task\": \"$words\", \"command\": [\"python3\", \"tell.py\"], \"files\": [{\"path\": \"tell.py\", \"access\": \"read\"}], \"network\": [\"host.bastide:PORT\"]}"#
+            .replace("PORT", &port.to_string());
+        let script = format!(
+            "printf 'open '; echo nothing special | python3 tell.py; ask a spawn '{first}'; ask w wait '{{}}'; python3 ask.py result '{{\"child\": 1}}' > r.json; words=$(python3 -c 'import json; print(json.load(open(\"r.json\"))[\"words\"])'); printf 'kept '; echo \"$words\" | python3 tell.py; ask b spawn \"{second}\"; ask w2 wait '{{\"child\": 2}}'; ask r2 result '{{\"child\": 2}}'"
+        );
+        let ran = family.run(&script);
+        let line = |word: &str| ran.stdout.lines().find(|line| line.starts_with(word)).unwrap_or_default().to_owned();
+        assert_eq!(line("open "), "open 200", "{ran:?}");
+        assert!(line("kept ").contains("no HTTP Error 403"), "{ran:?}");
+        // Whether the task is refused or the child cannot tell it: it does not leave.
+        let told = heard.lock().expect("whole").clone();
+        assert!(told.contains("nothing special") && !told.contains("tnedrA") && !told.contains("lertseK"), "{told}");
+    }
+}
