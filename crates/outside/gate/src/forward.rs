@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use policy::{DnsName, Host};
 use record::EventId;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use record::{Cause, Kind, Known};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;

@@ -4,7 +4,6 @@ use std::io;
 
 use policy::mcp::{Id, Message, Odd, Said as Told, What, without_capabilities};
 use policy::{Decision, decide};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::heard::Judge;
 use super::hearing::{Hearing, SILENT};

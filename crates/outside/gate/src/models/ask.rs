@@ -5,7 +5,7 @@ use std::io;
 use policy::Provider;
 use policy::provider::{Kind, Wire};
 use record::{Cause, EventId, Known, Verdict};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::attempt::{Attempt, Came};

@@ -11,7 +11,6 @@ use record::conversation::Usage;
 use record::conversation::hold::{Judge, Wants};
 use record::conversation::translate::Told;
 use record::{Cause, EventId, Known, Verdict};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
 use super::calls::Keeper;
