@@ -14,10 +14,10 @@ REFUSED = "this session's policy grants no children"
 # How each is told of the server, and that it has no helpers of its own. pi speaks no MCP.
 TOLD = {
     "claude": ["--mcp-config", json.dumps({"mcpServers": {"bastide": {"type": "http", "url": URL}}}), "--strict-mcp-config",
-               "--allowedTools", "mcp__bastide__report,mcp__bastide__spawn", "--disallowedTools", "Task,Agent"],
+               "--allowedTools", "mcp__bastide__report,mcp__bastide__spawn", "--disallowedTools", "Task,Agent,Workflow"],
     "codex": ["-c", f'mcp_servers.bastide.url="{URL}"', "--disable", "multi_agent"],
 }
-OWN = {"task", "agent", "spawn_agent"}
+OWN = {"task", "agent", "workflow", "spawn_agent"}
 
 
 class Ask(Step):
@@ -41,17 +41,27 @@ class Asking(Turn):
                        Ask(REFUSED, "spawn", task="help me", command=["/bin/true"])])
 
     def asks(self):
-        script = self.script()
-        with Model(script) as model:
-            argv, env, files = self.prepare(f"http://host.bastide:{model.port}")
-            argv = [*argv[:-1], *TOLD[self.name], argv[-1]] if self.name == "codex" else [*argv, *TOLD[self.name]]
-            done = self.run((argv, env, files), ["--allow", f"host.bastide:{model.port}", "--name", "asking"])
-        faults = turn_faults(done, script) + summary_faults(done.err)
-        declared = {name.lower() for request in script.seen["requests"] for name in request["tools"]}
-        faults += [f"it has helpers of its own: {sorted(OWN & declared)}"] if OWN & declared else []
+        done, script = self.told(super().script(), [])
+        # The control: without the flags it has helpers of its own, in the same cell.
+        faults = turn_faults(done, script) + ([] if OWN & declared(script) else ["it has no helpers of its own to take away"])
+        done, script = self.told(self.script(), TOLD[self.name], "--name", "asking")
+        faults += turn_faults(done, script) + summary_faults(done.err)
+        faults += [f"it has helpers of its own: {sorted(OWN & declared(script))}"] if OWN & declared(script) else []
         shown = self.bastide(["show", "asking"])
         told = f"so far {self.expected}" in shown.out.rstrip().splitlines()[-1]
         faults += [] if told else [f"the report is not the last of the card: {shown.tail(600)}"]
         log = self.bastide(["log", "asking"])
         faults += [] if "petition `spawn`" in log.out and "grants no children" in log.out else [f"log: {log.tail(600)}"]
         return faults, done
+
+    def told(self, script, words, *flags):
+        """One run with these words on the agent's command line."""
+        with Model(script) as model:
+            argv, env, files = self.prepare(f"http://host.bastide:{model.port}")
+            argv = [*argv[:-1], *words, argv[-1]] if self.name == "codex" else [*argv, *words]
+            return self.run((argv, env, files), ["--allow", f"host.bastide:{model.port}", *flags]), script
+
+
+def declared(script):
+    """Names of all tools that the model was told of."""
+    return {name.lower() for request in script.seen["requests"] for name in request["tools"]}

@@ -89,7 +89,7 @@ pub(super) fn one(session: &SessionInfo) -> String {
     text.push_str(&counts("refused", &session.refused));
     // Last, so that it cannot pass for what is said above.
     if let Some(words) = &session.reported {
-        text.push_str(&format!("\nreported, in the agent's own words\n  {}\n", words::quoted(words.as_bytes(), 300)));
+        text.push_str(&format!("\nreported, in the agent's own words\n  \"{}\"\n", words::line(words, 300)));
     }
     text
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::petition::{Answer, Denial, MAX_PETITION, Reason, Verb};
@@ -18,7 +18,7 @@ use crate::head::{self, Body, Direct, HANDSHAKE, HeadError, Place};
 use crate::passage::{Closed, Why};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
-use crate::stream::Again;
+use crate::stream::{Again, Inside};
 
 /// How long a program may take to read its answer.
 const READING: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Requests<'_> {
     /// When the program's side fails: it is then reset.
     pub(crate) async fn petitions(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         mut bytes: Vec<u8>,
         who: Option<&Seen>,
     ) -> io::Result<()> {
@@ -101,7 +101,7 @@ impl Requests<'_> {
     /// When the program's side fails.
     pub(crate) async fn no_petition(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         who: Option<&Seen>,
         why: HeadError,
     ) -> io::Result<()> {
@@ -116,7 +116,7 @@ impl Requests<'_> {
     /// When the program's side fails.
     pub(crate) async fn one_petition(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         Direct { asks, head, last, .. }: Direct,
         rest: Vec<u8>,
         who: Option<&Seen>,
@@ -274,11 +274,10 @@ const fn status(what: &What) -> &'static str {
 }
 
 /// Says it. Gives whether the connection goes on.
-async fn say(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    reply: &Reply,
-    last: bool,
-) -> io::Result<Option<Vec<u8>>> {
+async fn say(inside: &mut impl Inside, reply: &Reply, last: bool) -> io::Result<Option<Vec<u8>>> {
+    if last {
+        inside.ends();
+    }
     // A program that does not read must not hold its place.
     let said = async {
         inside.write_all(&reply.bytes(last)).await?;
