@@ -79,7 +79,7 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
         row("after", &format!("{} earlier events", causes.len() - SHOWN));
     }
     for above in answer.above.iter().take(SHOWN) {
-        row("asked for", &format!("{} of {}: {}", above.event, above.session, words::line(&above.what, 200)));
+        row("above", &format!("{} of {}: {}", above.event, above.session, words::line(&above.what, 200)));
     }
     if told.verdict != Some(Verdict::Allowed) {
         text.push_str(&remedy(told.suggestion.as_deref(), answer.option.as_deref()));
