@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -84,9 +85,7 @@ impl Kid {
         let Some(run) = self.run.take() else { return Err(io::Error::other("it was begun already")) };
         let (ours, theirs) = channel::pair()?;
         let frame = zeroize::Zeroizing::new(wire::encode(&Request::Child(run)).map_err(io::Error::other)?);
-        let mut command = Command::new("/proc/self/exe");
-        // Its own name, by which it finds the programs that lie beside it.
-        command.arg0(std::env::current_exe()?);
+        let mut command = Command::new(own_program()?);
         command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
         self.pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
         self.stage = Stage::Starting;
@@ -157,6 +156,14 @@ impl Kid {
         let _ = waitpid(Some(pid), WaitOptions::empty());
         None
     }
+}
+
+/// The program of this process: by its name, unless another one lies there since.
+fn own_program() -> io::Result<PathBuf> {
+    let (link, named) = (Path::new("/proc/self/exe"), std::env::current_exe()?);
+    let file = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    let same = file(&named).is_ok_and(|there| file(link).is_ok_and(|own| own == there));
+    Ok(if same { named } else { link.to_owned() })
 }
 
 /// Whether a child process of ours did not end yet.
