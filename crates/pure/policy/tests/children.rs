@@ -130,7 +130,11 @@ fn nor_does_any_generation_widen() {
                 let network = targets(&wished);
                 let narrowed = narrow(&parent, &Wish { network: &network, ..Wish::default() });
                 let budget = agents.most.and(Amounts { tokens, ..Amounts::default() });
-                let mut own = Policy { network: narrowed.network, agents: agents.below(budget), ..Policy::default() };
+                let mut own = Policy {
+                    network: narrowed.network,
+                    agents: agents.below(budget, agents.total / 2),
+                    ..Policy::default()
+                };
                 budget.bound(&mut own);
                 let above = parent.policies().cloned();
                 let child = Conjunction::new(above.chain([own]).collect());

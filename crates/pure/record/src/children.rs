@@ -25,6 +25,8 @@ pub struct Child {
     pub reserved: Amounts,
     /// What it did, once it ended.
     pub used: Option<Amounts>,
+    /// How many it may begin below itself in all; once it ended, how many it did.
+    pub below: u32,
 }
 
 /// Why another child cannot begin.
@@ -34,7 +36,7 @@ pub enum Full {
     #[error("{0} sub-agents run already, the most at once")]
     Width(u32),
     /// So many were begun.
-    #[error("{0} sub-agents were begun already, the most in one session")]
+    #[error("{0} sub-agents were begun or are kept for those that run, the most in one session")]
     Total(u32),
     /// Too many in a short time.
     #[error("sub-agents begin no faster than {0}")]
@@ -58,8 +60,8 @@ impl Children {
     /// Takes an event of the session's segment.
     pub fn take(&mut self, event: &Event) {
         match &event.kind {
-            Kind::ChildReserved { child, budget, .. } => {
-                let made = Child { session: None, reserved: *budget, used: None };
+            Kind::ChildReserved { child, budget, below, .. } => {
+                let made = Child { session: None, reserved: *budget, used: None, below: *below };
                 self.all.entry(*child).or_insert(made);
                 self.lately.push_back(event.at);
                 // No rate counts more.
@@ -73,9 +75,10 @@ impl Children {
                 }
             }
             // It comes back once, whatever is told twice.
-            Kind::ChildEnded { child, used, .. } => {
-                if let Some(child) = self.all.get_mut(child) {
-                    child.used.get_or_insert(*used);
+            Kind::ChildEnded { child, used, below, .. } => {
+                if let Some(child) = self.all.get_mut(child).filter(|child| child.used.is_none()) {
+                    child.used = Some(*used);
+                    child.below = *below;
                 }
             }
             _ => {}
@@ -97,6 +100,19 @@ impl Children {
     #[must_use]
     pub fn alive(&self) -> u32 {
         u32::try_from(self.all.values().filter(|child| child.used.is_none()).count()).unwrap_or(u32::MAX)
+    }
+
+    /// How many were begun, and may be below them: each counts for every session above it.
+    #[must_use]
+    pub fn begun(&self) -> u32 {
+        self.all.values().fold(0, |sum: u32, child| sum.saturating_add(1).saturating_add(child.below))
+    }
+
+    /// How many the next one may begin below itself: an equal share of what is left, so that a tree has no more than its root
+    /// allows.
+    #[must_use]
+    pub fn share_below(&self, agents: &Agents) -> u32 {
+        agents.total.saturating_sub(self.begun()).saturating_sub(1) / agents.children.max(1)
     }
 
     /// How much is gone of one kind: what those who live may use up, and what the others did.
@@ -124,7 +140,7 @@ impl Children {
         if self.alive() >= agents.children {
             return Err(Full::Width(agents.children));
         }
-        if self.all.len() >= usize::try_from(agents.total).unwrap_or(usize::MAX) {
+        if self.begun() >= agents.total {
             return Err(Full::Total(agents.total));
         }
         let window = agents.rate.seconds.saturating_mul(1_000_000);

@@ -506,6 +506,9 @@ pub enum Kind {
         task: String,
         /// What it may use up.
         budget: Amounts,
+        /// How many it may begin below itself, in all.
+        #[serde(default, skip_serializing_if = "few")]
+        below: u32,
         /// What it was asked for with and does not get.
         cut: Vec<String>,
     },
@@ -528,6 +531,9 @@ pub enum Kind {
         reason: String,
         /// What it used up.
         used: Amounts,
+        /// How many were begun below it, in all.
+        #[serde(default, skip_serializing_if = "few")]
+        below: u32,
     },
     /// A path of the workspace differs from the original.
     WorkspaceChange {
@@ -571,6 +577,12 @@ impl Kind {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn no(is: &bool) -> bool {
     !*is
+}
+
+/// Serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn few(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Serde hands over a reference.

@@ -322,7 +322,7 @@ pub fn describe(kind: &Kind) -> String {
         Kind::ChildOf { session, child, event, task, .. } => {
             format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
         }
-        Kind::ChildReserved { child, task, budget, cut } => {
+        Kind::ChildReserved { child, task, budget, cut, .. } => {
             let cut = if cut.is_empty() { String::new() } else { format!("; not given: {}", some(cut)) };
             format!("sub-agent {child} may use up {budget}{cut}; its task: {}", quote(task))
         }

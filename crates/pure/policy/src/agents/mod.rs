@@ -28,7 +28,7 @@ pub struct Agents {
     pub depth: u32,
     /// Children that live at once.
     pub children: u32,
-    /// Children in all, as long as the session runs.
+    /// Children in all, as long as the session runs, and those below them.
     pub total: u32,
     /// How fast they may begin.
     pub rate: Rate,
@@ -56,11 +56,12 @@ impl Agents {
         }
     }
 
-    /// What is left of it one level below, for a child that may use up so much; none where that is the last one.
+    /// What is left of it one level below, for a child that may use up so much and begin so many; none where that is the last
+    /// level, or it may begin none.
     #[must_use]
-    pub fn below(self, budget: Amounts) -> Option<Agents> {
-        let depth = self.depth.checked_sub(1).filter(|depth| *depth > 0)?;
-        Some(Agents { depth, most: self.most.and(budget), ..self })
+    pub fn below(self, budget: Amounts, total: u32) -> Option<Agents> {
+        let depth = self.depth.checked_sub(1).filter(|depth| *depth > 0 && total > 0)?;
+        Some(Agents { depth, total: self.total.min(total), most: self.most.and(budget), ..self })
     }
 }
 
@@ -136,8 +137,8 @@ mod tests {
     #[test]
     fn depth_ends_and_a_childs_own_budget_bounds_its_children() {
         let two = agents(2, Some(50), (1, 1));
-        let one = two.below(Amounts { tokens: Some(7), ..Amounts::default() }).expect("one more level");
-        assert_eq!((one.depth, one.most.tokens), (1, Some(7)));
-        assert_eq!(one.below(Amounts::default()), None);
+        let one = two.below(Amounts { tokens: Some(7), ..Amounts::default() }, 9).expect("one more level");
+        assert_eq!((one.depth, one.total, one.most.tokens), (1, 9, Some(7)));
+        assert_eq!((one.below(Amounts::default(), 9), two.below(Amounts::default(), 0)), (None, None));
     }
 }

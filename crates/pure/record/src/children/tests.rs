@@ -8,11 +8,11 @@ fn at(at: u64, kind: Kind) -> Event {
 }
 
 fn reserved(child: u32, budget: Amounts) -> Kind {
-    Kind::ChildReserved { child, task: String::new(), budget, cut: Vec::new() }
+    Kind::ChildReserved { child, task: String::new(), budget, below: 0, cut: Vec::new() }
 }
 
 fn ended(child: u32, used: Amounts) -> Kind {
-    Kind::ChildEnded { child, session: None, exit: None, reason: String::new(), used }
+    Kind::ChildEnded { child, session: None, exit: None, reason: String::new(), used, below: 0 }
 }
 
 fn amounts(tokens: u64, memory: u64) -> Amounts {
@@ -58,6 +58,57 @@ fn width_total_and_rate_are_kept() {
     assert_eq!(children.room(&agents, 9 * minute), Err(Full::Width(3)));
     children.take(&at(0, ended(2, amounts(0, 0))));
     assert_eq!(children.room(&agents, 9 * minute), Err(Full::Total(3)));
+}
+
+/// A tree of any shape has no more sessions below its root than that allows, whoever begins and ends when.
+#[test]
+fn a_tree_has_no_more_than_its_root_allows() {
+    let root =
+        Agents { depth: 3, children: 3, total: 20, rate: Rate { count: 1000, seconds: 1 }, most: Amounts::default() };
+    let moves = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..200);
+    let mut most = 0;
+    let counted = std::cell::RefCell::new(&mut most);
+    let config = ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() };
+    proptest::test_runner::TestRunner::new(config)
+        .run(&moves, |moves| {
+            // Each session: what it may begin, its children, its parent and number, whether it runs.
+            let mut all = vec![(Some(root), Children::default(), None::<(usize, u32)>, true)];
+            for (which, ends) in moves {
+                let at = which.index(all.len());
+                let running = all[at].3 && all.iter().all(|one| one.2.is_none_or(|(up, _)| up != at) || !one.3);
+                if let (true, true, Some((up, number))) = (ends, running, all[at].2) {
+                    let below = all[at].1.begun();
+                    let used = Amounts::default();
+                    let end = Kind::ChildEnded {
+                        child: number,
+                        session: None,
+                        exit: None,
+                        reason: String::new(),
+                        used,
+                        below,
+                    };
+                    all[up].1.take(&self::at(0, end));
+                    all[at].3 = false;
+                } else if let (true, Some(agents)) = (all[at].3, all[at].0) {
+                    if all[at].1.room(&agents, u64::MAX).is_err() {
+                        continue;
+                    }
+                    let child = agents.below(Amounts::default(), all[at].1.share_below(&agents));
+                    let (number, budget) = (all[at].1.next(), Amounts::default());
+                    let below = child.map_or(0, |child| child.total);
+                    let reserved =
+                        Kind::ChildReserved { child: number, task: String::new(), budget, below, cut: Vec::new() };
+                    all[at].1.take(&self::at(0, reserved));
+                    all.push((child, Children::default(), Some((at, number)), true));
+                }
+                prop_assert!(all.len() <= 21, "{} sessions", all.len());
+            }
+            let mut counted = counted.borrow_mut();
+            **counted = (**counted).max(all.len());
+            Ok(())
+        })
+        .expect("bounded");
+    assert!(most > 15, "the bound was met: {most}");
 }
 
 /// What one of those who take part does next.

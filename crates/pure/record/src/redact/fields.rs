@@ -166,12 +166,12 @@ impl Redactor {
             &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {
                 Kind::ChildOf { session: text(session), child, event, task: body(task), labels: list(labels) }
             }
-            &Kind::ChildReserved { child, ref task, budget, ref cut } => {
-                Kind::ChildReserved { child, task: body(task), budget, cut: list(cut) }
+            &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
+                Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
             }
             &Kind::ChildBegan { child, ref session } => Kind::ChildBegan { child, session: text(session) },
-            &Kind::ChildEnded { child, ref session, exit, ref reason, used } => {
-                Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used }
+            &Kind::ChildEnded { child, ref session, exit, ref reason, used, below } => {
+                Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used, below }
             }
             Kind::Unknown => Kind::Unknown,
         }

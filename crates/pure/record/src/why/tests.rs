@@ -79,7 +79,8 @@ fn no_word_forges_a_line() {
     let policy = Kind::Policy { revision: 2, name: bad.into(), changes: list(), undoes: None };
     let untaken = Kind::PolicyNotTaken { revision: 2, reason: bad.into() };
     let ordered = Kind::Ordered { order: bad.into(), who: bad.into() };
-    let reserved = Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), cut: list() };
+    let reserved =
+        Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
     let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
     let mcp = |server| Kind::Mcp {
         pid: None,

@@ -69,6 +69,8 @@ pub struct View {
 pub struct ChildEnd {
     /// What it used up.
     pub used: Amounts,
+    /// How many were begun below it.
+    pub below: u32,
     /// The end of what it printed.
     pub words: Option<String>,
     /// What it changed where it may.

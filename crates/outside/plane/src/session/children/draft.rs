@@ -39,6 +39,8 @@ pub(in crate::session) struct Drafted {
     /// The ceiling, the parent's, and what was asked for.
     pub(in crate::session) policies: Vec<Policy>,
     pub(in crate::session) budget: Amounts,
+    /// How many it may begin below itself.
+    pub(in crate::session) below: u32,
     pub(in crate::session) cut: Vec<Cut>,
     pub(in crate::session) granted: Vec<(PathBuf, Access)>,
     /// Hidden from the parent, or guarded.
@@ -67,6 +69,7 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
     let narrowed = narrow(asks.parent, &asked);
     cut.extend(narrowed.left.into_iter().map(|left| Cut { what: left.what, why: left.why, by: left.by }));
     let writes = granted.iter().any(|(_, access)| *access == Access::Write);
+    let below = agents.below(budget, asks.accounts.share_below(&agents));
     let mut policy = Policy {
         name: format!("sub-agent {}", asks.accounts.next()),
         files: Files {
@@ -81,14 +84,15 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         data: own.data.clone(),
         flows: own.flows.clone(),
         bodies: own.bodies,
-        agents: agents.below(budget),
+        agents: below,
         tests: Vec::new(),
     };
     budget.bound(&mut policy);
     // The ceiling stands first, once for the whole line.
     let first = (!asks.house.is_child).then_some(above);
     let policies = first.into_iter().chain(asks.parent.policies().cloned()).chain([policy]).collect();
-    Ok(Drafted { policies, budget, cut, granted, left_out, command })
+    let below = below.map_or(0, |below| below.total);
+    Ok(Drafted { policies, budget, below, cut, granted, left_out, command })
 }
 
 /// What it may use up. What is not asked for is a share; what is more than is left, is cut.

@@ -30,12 +30,17 @@ pub(in crate::session) fn tell(
         }
     }
     let words = outlet.and_then(Outlet::words);
-    let used = used(session, &adopted.budget, true);
-    client.reply(&Reply::ChildEnd(Box::new(ChildEnd { used, words, changed, patch, labels })));
+    let below = adopted.own.agents.map_or(0, |agents| agents.total);
+    let (used, below) = used(session, (adopted.budget, below), true);
+    client.reply(&Reply::ChildEnd(Box::new(ChildEnd { used, below, words, changed, patch, labels })));
 }
 
-/// What a session used up of its budget, by its record. Where that does not tell, all of it.
-pub(in crate::session) fn used(session: &SessionDirectory, budget: &Amounts, ended: bool) -> Amounts {
+/// What a session used up of its budget, by its record, and how many were begun below it. Where that does not tell, all of it.
+pub(in crate::session) fn used(
+    session: &SessionDirectory,
+    (budget, most): (Amounts, u32),
+    ended: bool,
+) -> (Amounts, u32) {
     let (mut summary, mut below) = (Summary::default(), record::Children::default());
     let (mut asked, mut answered, mut last) = (0u64, 0u64, session.record.started);
     let mut events = Events::of(session);
@@ -57,7 +62,7 @@ pub(in crate::session) fn used(session: &SessionDirectory, budget: &Amounts, end
     };
     // What was being answered when its gate was killed may have been answered in full.
     if !whole || (!ended && asked > answered) {
-        return *budget;
+        return (budget, most);
     }
     let models = &summary.models;
     let money = budget.money.map(|Money { currency, .. }| {
@@ -69,12 +74,13 @@ pub(in crate::session) fn used(session: &SessionDirectory, budget: &Amounts, end
     // What its own children used up is gone from it, too; they ran while it did.
     let told = |good: Good, value: u64| budget.get(good).map(|_| value);
     let both = |good: Good, value: u64| told(good, value.saturating_add(below.gone(good)));
-    Amounts {
+    let used = Amounts {
         tokens: both(Good::Tokens, models.input.saturating_add(models.output)),
         requests: both(Good::Requests, asked),
         money,
         time: told(Good::Time, seconds),
         memory: None,
         pids: None,
-    }
+    };
+    (used, below.begun())
 }

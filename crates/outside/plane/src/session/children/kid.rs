@@ -41,6 +41,8 @@ pub(in crate::session) struct Kid {
     /// The petition that waits to hear that it began, by the number that its gate gave.
     pub(in crate::session) asked: Option<u64>,
     pub(in crate::session) budget: Amounts,
+    /// How many it may begin below itself.
+    pub(in crate::session) below: u32,
     pub(in crate::session) cut: Vec<Cut>,
     pub(in crate::session) session: Option<String>,
     /// Its last report, and whether that was its result.
@@ -58,13 +60,19 @@ pub(in crate::session) struct Kid {
 
 impl Kid {
     /// One that is to begin when there is room for it.
-    pub(in crate::session) fn new(run: Box<ChildRun>, budget: Amounts, cut: Vec<Cut>, asked: u64) -> Kid {
+    pub(in crate::session) fn new(
+        run: Box<ChildRun>,
+        (budget, below): (Amounts, u32),
+        cut: Vec<Cut>,
+        asked: u64,
+    ) -> Kid {
         Kid {
             stage: Stage::Reserving,
             labels: run.labels.clone(),
             run: Some(run),
             asked: Some(asked),
             budget,
+            below,
             cut,
             session: None,
             report: None,

@@ -44,7 +44,7 @@ impl Session<'_> {
     }
 
     /// A child is gone: it is recorded, and what it did not use up is this session's again.
-    fn over(&mut self, course: &mut Course, child: u32, (exit, reason): (u8, &str), used: Amounts) {
+    fn over(&mut self, course: &mut Course, child: u32, (exit, reason): (u8, &str), (used, below): (Amounts, u32)) {
         let Some(kid) = self.children.kids.get_mut(&child) else { return };
         if kid.is_over() {
             return;
@@ -54,7 +54,8 @@ impl Session<'_> {
         let leaving = kid.release();
         self.children.leaving.extend(leaving);
         self.children.forget_old_results();
-        let event = Kind::ChildEnded { child, session, exit: Some(exit.into()), reason: reason.to_owned(), used };
+        let event =
+            Kind::ChildEnded { child, session, exit: Some(exit.into()), reason: reason.to_owned(), used, below };
         if let Err(error) = self.note_of_child(event) {
             self.unrecorded(course, &error);
         }
@@ -120,7 +121,7 @@ impl Session<'_> {
                 kid.end = Some(*end);
             }
             Reply::Ended(outcome) => {
-                let used = kid.end.as_ref().map_or(kid.budget, |end| end.used);
+                let used = kid.end.as_ref().map_or((kid.budget, kid.below), |end| (end.used, end.below));
                 self.over(course, child, (outcome.exit, &outcome.reason), used);
             }
             Reply::Refused(problem) => {
@@ -144,7 +145,8 @@ impl Session<'_> {
             return;
         }
         let record = kid.session.as_ref().and_then(|id| session(self.store, id).ok());
-        let spent = record.map_or(kid.budget, |session| used(&session, &kid.budget, false));
+        let all = (kid.budget, kid.below);
+        let spent = record.map_or(all, |session| used(&session, all, false));
         if kid.asked.is_some() {
             let denial = Denial::new(Reason::NotNow, "its plane was lost while it began", "ask again");
             return self.not_begun(course, child, denial);
@@ -173,9 +175,9 @@ impl Session<'_> {
         // What does not end is ended.
         let numbers: Vec<u32> = self.children.kids.keys().copied().collect();
         for child in numbers {
-            let budget = self.children.kids.get(&child).map_or_else(Amounts::default, |kid| kid.budget);
+            let all = self.children.kids.get(&child).map(|kid| (kid.budget, kid.below)).unwrap_or_default();
             let _ = self.children.kids.get_mut(&child).and_then(Kid::release);
-            self.over(course, child, (137, "it did not end with its parent, and was killed"), budget);
+            self.over(course, child, (137, "it did not end with its parent, and was killed"), all);
         }
     }
 }

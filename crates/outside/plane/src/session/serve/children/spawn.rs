@@ -54,7 +54,8 @@ impl Session<'_> {
         let child = self.children.accounts.next();
         let cut = drafted.cut.iter().map(|cut| format!("{}: {} ({})", cut.what, cut.why, cut.by)).collect();
         let task = wish.task.as_str().to_owned();
-        let event = Kind::ChildReserved { child, task: task.clone(), budget: drafted.budget, cut };
+        let event =
+            Kind::ChildReserved { child, task: task.clone(), budget: drafted.budget, below: drafted.below, cut };
         let Ok(event) = self.note_of_child(event) else {
             self.unrecorded(course, &std::io::Error::other("a sub-agent could not be recorded"));
             return Err(not_now("the record cannot be written"));
@@ -91,7 +92,7 @@ impl Session<'_> {
             within: house.within.shown.clone(),
         };
         self.bind_what_is_left();
-        self.children.kids.insert(child, Kid::new(Box::new(run), drafted.budget, drafted.cut, number));
+        self.children.kids.insert(child, Kid::new(Box::new(run), (drafted.budget, drafted.below), drafted.cut, number));
         self.tell_what_is_held();
         Ok(())
     }
@@ -209,6 +210,6 @@ impl Session<'_> {
         {
             self.answer(number, Answer::Denied(denial));
         }
-        self.over(course, child, (125, &why), Amounts::default());
+        self.over(course, child, (125, &why), (Amounts::default(), 0));
     }
 }
