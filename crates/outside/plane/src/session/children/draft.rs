@@ -188,7 +188,7 @@ fn changeable(house: &House, path: &Path) -> bool {
     let Some(granted) = &house.granted else { return true };
     let above = granted.iter().filter(|(one, _)| path.starts_with(one)).max_by_key(|(one, _)| one.components().count());
     let below = granted.iter().filter(|(one, _)| one.starts_with(path));
-    above.is_some_and(|(_, write)| *write) && below.map(|(_, write)| *write).all(|write| write)
+    above.is_some_and(|(_, write)| *write) && below.into_iter().all(|(_, write)| *write)
 }
 
 fn command(run: &Run) -> Result<Vec<Vec<u8>>, Denial> {
