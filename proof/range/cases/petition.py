@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 
 from case import case
@@ -103,3 +104,60 @@ def claims(way: str, story: str, others) -> None:
 
 for key, (about, others) in WAYS.items():
     claims(key, about, others)
+
+
+FAMILY = {"host": "family-secret", "args": "--policy {policies}/family.yaml", "alone": True,
+          "control": "--policy {policies}/family.yaml --read {home}/kept"}
+
+
+def told(verb: str, body: dict) -> str:
+    one = http.client.HTTPConnection("bastide.internal", timeout=90)
+    one.request("POST", verb, json.dumps(body), {"Content-Type": "application/json"})
+    return one.getresponse().read().decode(errors="replace")
+
+
+def born(**wish) -> str:
+    """What a sub-agent that is asked for so comes to."""
+    answer = told("/spawn", {"task": "t", **wish})
+    child = json.loads(answer).get("child")
+    if child is None:
+        return answer
+    told("/wait", {"child": child, "seconds": 60})
+    return answer + told("/result", {"child": child})
+
+
+def by_files(host) -> str:
+    """What a sub-agent sees where it is granted the file, in every way of saying so."""
+    place, name = os.path.split(host.secret)
+    for link, to in (("way", place), ("file", host.secret), ("root", "/")):
+        os.symlink(to, link)
+    grants = [host.secret, "." * 2 + host.secret, "../../.." + host.secret, "way", "file", "root", f"way/{name}",
+              "root" + host.secret, "./way", "way/../way", "way/", "."]
+    script = f"cat {host.secret} way/{name} file root{host.secret} /proc/1/root{host.secret}"
+    answers = "".join(born(command=["sh", "-c", script], files=[{"path": path, "access": "write"}]) for path in grants)
+    return answers + born(command=["sh", "-c", script], files=[{"path": path, "access": "read"} for path in ("way", ".")])
+
+
+def by_program(host) -> str:
+    """What a sub-agent prints whose program is the file, or is found in its directory."""
+    place, name = os.path.split(host.secret)
+    wishes = [[host.secret], [f"/proc/self/root{host.secret}"], [f"../../..{host.secret}"], [name], ["cat", host.secret],
+              ["/usr/bin/env", "cat", host.secret], ["sh", "-c", f"cd {place} && cat {name}"]]
+    return "".join(born(command=wish) for wish in wishes)
+
+
+def by_grandchild(host) -> str:
+    """What a sub-agent of a sub-agent sees, asked for with more than the first has."""
+    inner = {"task": "t", "command": ["cat", host.secret], "files": [{"path": ".", "access": "write"}],
+             "network": ["host.bastide:1", "example.com"], "credentials": ["github"]}
+    script = ("import http.client, json\n"
+              "def told(verb, body):\n"
+              "    one = http.client.HTTPConnection('bastide.internal', timeout=60)\n"
+              "    one.request('POST', verb, json.dumps(body), {'Content-Type': 'application/json'})\n"
+              "    return one.getresponse().read().decode()\n"
+              f"print(told('/spawn', {inner!r}), told('/wait', {{}}), told('/result', {{'child': 1}}))\n")
+    return born(command=["python3", "-c", script], files=[{"path": ".", "access": "read"}])
+
+
+for key, attempt in (("files", by_files), ("program", by_program), ("grandchild", by_grandchild)):
+    case(name=f"petition-spawn-{key}", **FAMILY)(attempt)
