@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(HOUSE, "proof"))
 
 from agents import AGENTS  # noqa: E402
+from asking import TOLD, Asking  # noqa: E402
 from person import ORDINARY, Person, place  # noqa: E402
 from routed import FORMS, Inside, Routed, Translated  # noqa: E402
 from turn import Turn  # noqa: E402
@@ -25,6 +26,7 @@ CASES = {
     "cell": (Turn, Turn.in_a_cell),
     "terminal": (Turn, Turn.on_a_terminal),
     "unnamed": (Turn, Turn.unnamed),
+    "asks": (Asking, Asking.asks),
     "vendor": (Routed, Routed.works),
     "inside": (Inside, Inside.works),
     "translated": (Translated, Translated.works),
@@ -52,6 +54,8 @@ def main():
             for name in options.agent or AGENTS:
                 for case in ["native"] if options.native else options.case or CASES:
                     kind, judge = CASES[case]
+                    if kind is Asking and name not in TOLD:
+                        continue
                     faults, done = judge(kind(name, person, options, case))
                     passed, failed = passed + (not faults), failed + bool(faults)
                     verdict = "FAIL" if faults else "PASS"

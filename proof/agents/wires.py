@@ -102,10 +102,15 @@ class Responses:
     KEY = "authorization", "Bearer "
 
     @classmethod
-    def tools(cls, body):
-        """Tools stand at the request's top, or within the conversation; some in a namespace."""
+    def declared(cls, body):
+        """Tools stand at the request's top, or within the conversation."""
         later = [tool for item in cls.items(body) if item.get("type") == "additional_tools" for tool in item["tools"]]
-        declared = [*(body.get("tools") or []), *later]
+        return [*(body.get("tools") or []), *later]
+
+    @classmethod
+    def tools(cls, body):
+        """Some of them in a namespace."""
+        declared = cls.declared(body)
         inner = [tool for space in declared if space.get("type") == "namespace" for tool in space["tools"]]
         # A tool that takes plain text has no schema.
         return [(tool.get("name") or tool.get("type", ""), tool.get("parameters")) for tool in [*declared, *inner]]
@@ -124,10 +129,14 @@ class Responses:
         results = [item for item in cls.items(body) if str(item.get("type", "")).endswith("_call_output")]
         return [text_of(item.get("output")) for item in results]
 
-    @staticmethod
-    def called(answer):
+    @classmethod
+    def called(cls, body, answer):
         """The item that calls a tool, and what its events are named after."""
         call = {"call_id": f"call_{answer.number}", "name": answer.call[0], "status": "completed"}
+        spaces = [space["name"] for space in cls.declared(body) if space.get("type") == "namespace"
+                  and any(tool.get("name") == answer.call[0] for tool in space["tools"])]
+        if spaces:
+            call["namespace"] = spaces[0]
         if isinstance(answer.call[1], str):
             return {**call, "type": "custom_tool_call", "id": f"ctc_{answer.number}", "input": answer.arguments()}
         return {**call, "type": "function_call", "id": f"fc_{answer.number}", "arguments": answer.arguments()}
@@ -141,7 +150,7 @@ class Responses:
         part = {"type": "output_text", "text": answer.words, "annotations": []}
         items.append({"type": "message", "id": f"msg_{answer.number}", "role": "assistant", "status": "completed",
                       "content": [part]})
-        items += [cls.called(answer)] if answer.call else []
+        items += [cls.called(body, answer)] if answer.call else []
         asked, answered = TOKENS["asked"], TOKENS["answered"]
         usage = {"input_tokens": asked, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": answered,
                  "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": asked + answered}

@@ -131,6 +131,14 @@ network:
 """)
 
 
+def petition(case):
+    """The official client asks the planes outside; the policy says nothing of it."""
+    package = os.path.join(AGENTS, "mcp-2.3.0")
+    case.script("petition.py", os.path.join(package, "bin", "python"))
+    case.env = {"INSIDE": "yes" if case.inside else "no"}
+    case.read = [package]
+
+
 def files(case):
     python(case, "files.py")
     case.person.write(os.path.join(case.workspace, "given.txt"), "given\n")
@@ -161,6 +169,7 @@ CASES = {
     "localhost": lambda case: python(case, "localhost.py"),
     "node": node,
     "mcp": mcp,
+    "petition": petition,
     "chromium": chromium,
     "gdb": lambda case: shell(case, "gdb.sh"),
     "inotify": lambda case: python(case, "inotify.py"),

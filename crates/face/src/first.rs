@@ -66,8 +66,11 @@ mod tests {
             allowed: Vec::new(),
             refused: Vec::new(),
             live: None,
+            parent: None,
+            children: Vec::new(),
             bodies: None,
             models: None,
+            reported: None,
         }
     }
 

@@ -78,6 +78,9 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
     if causes.len() > SHOWN {
         row("after", &format!("{} earlier events", causes.len() - SHOWN));
     }
+    for above in answer.above.iter().take(SHOWN) {
+        row("above", &format!("{} of {}: {}", above.event, above.session, words::line(&above.what, 200)));
+    }
     if told.verdict != Some(Verdict::Allowed) {
         text.push_str(&remedy(told.suggestion.as_deref(), answer.option.as_deref()));
         if answer.running {

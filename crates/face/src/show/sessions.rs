@@ -3,7 +3,7 @@
 use super::table::{minute, table, time};
 use crate::words;
 use record::Wall;
-use wire::command::{Counted, SessionInfo, SessionState};
+use wire::command::{ChildInfo, Counted, SessionInfo, SessionState};
 
 /// One line for each session.
 pub(super) fn list(sessions: &[SessionInfo]) -> String {
@@ -16,9 +16,9 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
     if asked {
         head.insert(3, "ASKS".to_owned());
     }
-    let rows = sessions.iter().map(|session| {
+    let rows = tree(sessions).into_iter().map(|(session, depth)| {
         let mut row = vec![
-            words::line(&session.id, 24),
+            format!("{}{}", "  ".repeat(depth), words::line(&session.id, 24)),
             session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
             state(session).to_owned(),
             minute(session.started),
@@ -31,6 +31,24 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
         row
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+/// Each session with those below it, and how deep it is. Those whose parent is not listed stand for themselves.
+fn tree(sessions: &[SessionInfo]) -> Vec<(&SessionInfo, usize)> {
+    let listed = |id: &str| sessions.iter().any(|session| session.id == id);
+    let of =
+        |session: &SessionInfo| session.parent.as_ref().map(|parent| parent.session.clone()).filter(|id| listed(id));
+    let mut open: Vec<(&SessionInfo, usize)> =
+        sessions.iter().rev().filter(|session| of(session).is_none()).map(|session| (session, 0)).collect();
+    let mut told = Vec::new();
+    while let Some((session, depth)) = open.pop() {
+        told.push((session, depth));
+        // The first that was asked for stands first.
+        let mut below: Vec<_> = sessions.iter().filter(|one| of(one).as_ref() == Some(&session.id)).collect();
+        below.sort_by_key(|one| std::cmp::Reverse(one.parent.as_ref().map(|parent| parent.child)));
+        open.extend(below.into_iter().map(|one| (one, depth + 1)));
+    }
+    told
 }
 
 /// All that is known of one.
@@ -52,6 +70,9 @@ pub(super) fn one(session: &SessionInfo) -> String {
     if let Some(asks) = session.live.as_ref().map(|live| live.asks).filter(|asks| *asks > 0) {
         row("asks", format!("{asks} wait for an answer; `bastide approve` shows them"));
     }
+    if let Some(parent) = &session.parent {
+        row("parent", format!("sub-agent {} of {}", parent.child, words::line(&parent.session, 40)));
+    }
     row("command", words::line(&session.command.join(" "), 64));
     row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
     row("mode", words::line(&session.mode, 64));
@@ -70,10 +91,15 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("risk accepted", words::line(risk, 60));
     }
     let mut text = table(&rows);
+    text.push_str(&children(&session.children));
     text.push_str(&walls("layers", &session.layers, "does not hold"));
     text.push_str(&walls("limits", &session.limits, "in part"));
     text.push_str(&counts("allowed", &session.allowed));
     text.push_str(&counts("refused", &session.refused));
+    // Last, so that it cannot pass for what is said above.
+    if let Some(words) = &session.reported {
+        text.push_str(&format!("\nreported, in the agent's own words\n  \"{}\"\n", words::line(words, 300)));
+    }
     text
 }
 
@@ -84,6 +110,23 @@ fn asks(session: &SessionInfo) -> String {
         Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
         _ => String::new(),
     }
+}
+
+/// A table of sub-agents; nothing where there are none.
+fn children(children: &[ChildInfo]) -> String {
+    if children.is_empty() {
+        return String::new();
+    }
+    let rows = children.iter().map(|one| {
+        let of = match (&one.used, &one.session) {
+            (Some(used), _) => format!("ended; used up {used} of {}", one.budget),
+            (None, Some(_)) => format!("may use up {}", one.budget),
+            (None, None) => format!("begins; may use up {}", one.budget),
+        };
+        let session = one.session.as_deref().map_or_else(|| "-".to_owned(), |session| words::line(session, 24));
+        vec![format!("  {}", one.child), session, words::line(&of, 100)]
+    });
+    format!("\nsub-agents\n{}", table(&rows.collect::<Vec<_>>()))
 }
 
 fn pending_line(pending: u64) -> String {

@@ -14,10 +14,11 @@ use tokio::time::timeout;
 
 use crate::collect::Room;
 use crate::forward::{self, Forward};
-use crate::naming::{NO_NAME, PROXY_BASTIDE};
+use crate::naming::{BASTIDE_INTERNAL, NO_NAME, PROXY_BASTIDE};
 use crate::original::Original;
 use crate::outside::Pool;
 use crate::passage::{Asked, Passage, Passed};
+use crate::petition;
 use crate::programs::Programs;
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
@@ -54,6 +55,10 @@ pub struct Door<O> {
 enum Leads {
     Out(Host),
     Proxy,
+    /// Petitions, or the port at which some expect them.
+    Own {
+        right: bool,
+    },
     Nowhere(&'static str),
 }
 
@@ -98,6 +103,14 @@ impl<O: Original + 'static> Door<O> {
                 let served = Box::pin(forward.serve(&mut inside.stream, who)).await;
                 inside.well = served.is_ok();
             }
+            Leads::Own { right } => {
+                let requests = self.requests();
+                let served = match right {
+                    true => Box::pin(requests.petitions(&mut inside.stream, Vec::new(), who.as_ref())).await,
+                    false => Box::pin(requests.not_within_tls(&mut inside.stream, who.as_ref())).await,
+                };
+                inside.well = served.is_ok();
+            }
             Leads::Nowhere(why) => self.nowhere(original, who, why),
         }
     }
@@ -117,6 +130,11 @@ impl<O: Original + 'static> Door<O> {
             Some(Host::Name(name)) if name.as_str() == PROXY_BASTIDE => match original.port() {
                 forward::PORT => Leads::Proxy,
                 _ => Leads::Nowhere("the proxy listens on port 3128 only"),
+            },
+            Some(Host::Name(name)) if name.as_str() == BASTIDE_INTERNAL => match original.port() {
+                petition::PORT => Leads::Own { right: true },
+                443 => Leads::Own { right: false },
+                _ => Leads::Nowhere(petition::OTHER_PORT),
             },
             Some(host) => Leads::Out(host),
         }

@@ -136,6 +136,20 @@ impl Flows {
         }
     }
 
+    /// Labels that there are in this session.
+    pub(crate) fn known(&self) -> Vec<Label> {
+        self.labels.borrow().clone()
+    }
+
+    /// Labels what came in as a message.
+    pub(crate) fn told(&self, label: &Label, text: &[u8], name: &str, event: EventId) {
+        if self.rules.borrow().is_empty() {
+            return;
+        }
+        self.active.set(true);
+        self.add(label, text, false, Source { name: name.to_owned(), event: Some(event) });
+    }
+
     fn add(&self, label: &Label, text: &[u8], exact: bool, source: Source) {
         let mut labels = self.labels.borrow_mut();
         let known = labels.iter().position(|other| other == label).unwrap_or_else(|| {

@@ -15,6 +15,7 @@ use crate::head::{self, Direct, HeadError, Want};
 use crate::look::Look;
 use crate::naming::PROXY_BASTIDE;
 use crate::passage::{Asked, Closed, End, Passed, Why};
+use crate::petition;
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
@@ -60,6 +61,9 @@ impl Forward<'_> {
         };
         let rest = bytes.split_off(head.length);
         let mut asked = Asked { host: head.host.clone(), port: head.port, who, asks: None, consent: None };
+        if self.requests.passage.is_own(&head.host) {
+            return Box::pin(self.petition(inside, head, rest, &asked)).await;
+        }
         if let Err(closed) = self.requests.passage.consent(&mut asked).await {
             return refuse(inside, &closed).await;
         }
@@ -107,6 +111,31 @@ impl Forward<'_> {
         };
         self.requests.passage.closed(end.of(&result), sent, received);
         result
+    }
+
+    /// What is said to the planes outside goes nowhere else, however it is said.
+    async fn petition(&self, inside: &mut TcpStream, head: head::Head, rest: Vec<u8>, asked: &Asked) -> io::Result<()> {
+        let who = asked.who.as_ref();
+        if head.port != petition::PORT {
+            return refuse(inside, &self.requests.passage.closed_to(asked, petition::OTHER_PORT.into())).await;
+        }
+        match head.want {
+            Want::Tunnel => {
+                inside.write_all(ESTABLISHED).await?;
+                self.requests.petitions(inside, rest, who).await
+            }
+            // Its Host would be the address that stands for the name.
+            Want::Forward { .. } if head.host != petition::own() => {
+                self.requests.no_petition(inside, who, HeadError::OtherHost).await
+            }
+            Want::Forward { asks, head: said, .. } => match *asks {
+                Ok(asks) => {
+                    let direct = Direct { asks, head: said, length: head.length, last: true };
+                    self.requests.one_petition(inside, direct, rest, who).await.map(drop)
+                }
+                Err(why) => self.requests.no_petition(inside, who, why).await,
+            },
+        }
     }
 
     async fn carry(

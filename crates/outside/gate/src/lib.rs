@@ -35,6 +35,7 @@ pub mod original;
 pub mod outside;
 mod own;
 pub mod passage;
+pub mod petition;
 pub mod programs;
 pub mod refusals;
 pub mod relay;

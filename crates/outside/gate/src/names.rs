@@ -16,6 +16,10 @@ const CAPACITY: u32 = (1 << 17) - V4_FIRST - 1;
 /// The v6 pool, fd62:6173:7469:6465::/64.
 const V6_BASE: u128 = 0xfd62_6173_7469_6465_u128 << 64;
 
+/// The addresses of `bastide.internal`, among the door's own.
+pub const INTERNAL: Synthetic =
+    Synthetic { v4: Ipv4Addr::new(198, 18, 0, 3), v6: Ipv6Addr::new(0xfd62, 0x6173, 0x7469, 0x6465, 0, 0, 0, 3) };
+
 /// The two addresses of one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Synthetic {
@@ -83,6 +87,15 @@ pub fn is_pool(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => u32::from(v4) & V4_MASK == V4_BASE,
         IpAddr::V6(v6) => u128::from(v6) >> 64 == V6_BASE >> 64,
+    }
+}
+
+/// Whether an address is one of `bastide.internal`.
+#[must_use]
+pub fn is_internal(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4 == INTERNAL.v4,
+        IpAddr::V6(v6) => v6 == INTERNAL.v6,
     }
 }
 

@@ -8,10 +8,13 @@ use record::{Kind, Verdict};
 
 use crate::dns::Answer;
 use crate::ledger::Ledger;
-use crate::names::{Full, Names, Synthetic, is_pool};
+use crate::names::{Full, INTERNAL, Names, Synthetic, is_internal, is_pool};
 
 /// The name under which a program finds the explicit proxy.
 pub const PROXY_BASTIDE: &str = "proxy.bastide";
+
+/// The name under which it asks the planes outside for something.
+pub const BASTIDE_INTERNAL: &str = "bastide.internal";
 
 /// Why an address of the pool that no name has leads nowhere.
 pub(crate) const NO_NAME: &str = "no name was given this address";
@@ -48,6 +51,7 @@ impl Naming {
     #[must_use]
     pub fn means(&self, host: &Host) -> Option<Host> {
         match host {
+            Host::Address(address) if is_internal(*address) => Some(crate::petition::own()),
             Host::Address(address) if is_pool(*address) => self.names.name(*address).cloned().map(Host::Name),
             Host::Address(address) => Some(Host::Address(address.to_canonical())),
             Host::Name(_) => Some(host.clone()),
@@ -56,6 +60,10 @@ impl Naming {
 
     /// What becomes of a name; recorded the first time.
     pub fn answer(&mut self, policy: &Conjunction, ledger: &RefCell<Ledger>, name: &DnsName) -> Answer {
+        // It is there whatever a policy says and however many names were looked up. What is asked there is recorded.
+        if name.as_str() == BASTIDE_INTERNAL {
+            return Answer::Addresses(INTERNAL);
+        }
         if !ledger.borrow().is_whole() {
             return Answer::Unable;
         }

@@ -27,6 +27,7 @@ use crate::mcp::Servers;
 use crate::meters::{Meter, TooMuch};
 use crate::models::Models;
 use crate::naming::{NO_NAME, Naming};
+use crate::petition::{self, Desk};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
 use crate::upstream::Upstream;
@@ -53,6 +54,8 @@ pub struct Passage {
     pub models: Models,
     /// What is known of servers that speak MCP.
     pub servers: Servers,
+    /// What is asked of the planes outside.
+    pub desk: Desk,
     /// How fast allowed connections are made in the long run.
     pub pace: RefCell<Flood>,
     /// The same for further requests on a connection.
@@ -239,6 +242,10 @@ impl Passage {
             let event = self.turn_away(&asked, NO_NAME);
             return Err(Closed { why: Why::Refused { why: NO_NAME.into(), suggestion: None }, event });
         };
+        if host == petition::own() {
+            // Whoever decides on connections has nothing to decide here: it is served, or it is not.
+            return Err(self.closed_to(&asked, petition::OTHER_PORT.into()));
+        }
         asked.host = host;
         let asked = &asked;
         let now = self.now();

@@ -34,6 +34,7 @@ use crate::naming::Naming;
 use crate::original::Kernel;
 use crate::outside::{self, Pool};
 use crate::passage::Passage;
+use crate::petition::Desk;
 use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
 use crate::relay::Buffers;
@@ -158,6 +159,8 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -
     ledger.keep(lease.policy.bodies());
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
+    let models = Models::new(&lease.intent, lease.incarnation == 1);
+    models.hold(&lease.held, &lease.policy);
     let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted);
     Ok(Passage {
         held,
@@ -170,7 +173,8 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -
         refusals: RefCell::new(Refusals::new(Instant::now())),
         flows,
         servers: Servers::default(),
-        models: Models::new(&lease.intent, lease.incarnation == 1),
+        models,
+        desk: Desk::new(lease.incarnation),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         behind: Notify::new(),
@@ -263,28 +267,51 @@ impl<O> Door<O> {
     }
 }
 
-/// Hears the plane until it closes the channel, and tells it what is held.
+/// Hears the plane until it closes the channel.
 async fn heard<O>(
     mut channel: tokio::net::UnixStream,
-    mut reports: mpsc::UnboundedReceiver<GateReport>,
+    reports: mpsc::UnboundedReceiver<GateReport>,
     door: Rc<Door<O>>,
 ) -> io::Result<()> {
+    let (hears, says) = channel.split();
+    tokio::select! {
+        ended = orders(hears, &door) => ended,
+        failed = tell(says, reports, &door) => failed,
+    }
+}
+
+/// Tells the plane what there is to tell, one after the other.
+async fn tell<O>(
+    mut channel: tokio::net::unix::WriteHalf<'_>,
+    mut reports: mpsc::UnboundedReceiver<GateReport>,
+    door: &Door<O>,
+) -> io::Result<()> {
+    loop {
+        let frame = tokio::select! {
+            frame = door.passage.desk.told() => frame,
+            Some(report) = reports.recv() => wire::encode(&report).map_err(io::Error::other)?,
+        };
+        match channel.write_all(&frame).await {
+            Ok(()) => {}
+            // It was killed.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) -> io::Result<()> {
     let mut orders = wire::Decoder::new();
     let mut buffer = [0; 4096];
     loop {
-        let read = tokio::select! {
-            read = channel.read(&mut buffer) => read,
-            Some(report) = reports.recv() => {
-                say(&mut channel, &report).await?;
-                continue;
-            }
-        };
-        match read {
+        match channel.read(&mut buffer).await {
             Ok(0) => return Ok(()),
             Ok(length) => {
                 for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
                     if let Some(report) = carry_out(&door.passage, order) {
-                        say(&mut channel, &report).await?;
+                        door.passage.desk.tell(wire::encode(&report).map_err(io::Error::other)?);
                     }
                 }
             }
@@ -308,12 +335,13 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             passage.replace(policy, credentials, &labelled);
             return Some(GateReport::Replaced { revision });
         }
+        GateOrder::Hold { held } => {
+            let fits = passage.models.hold(&held, &passage.now().policy);
+            return Some(GateReport::Split { held, fits });
+        }
+        GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
         GateOrder::Grant { rules } => passage.grant(rules),
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
     }
     None
-}
-
-async fn say(channel: &mut tokio::net::UnixStream, report: &GateReport) -> io::Result<()> {
-    channel.write_all(&wire::encode(report).map_err(io::Error::other)?).await
 }

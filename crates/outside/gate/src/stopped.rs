@@ -115,7 +115,7 @@ impl Passage {
         self.ledger.borrow_mut().write_after(causes, kind)
     }
 
-    fn carries(&self, one: &Carried) -> Option<Cause> {
+    pub(crate) fn carries(&self, one: &Carried) -> Option<Cause> {
         let kind = Kind::Evidence {
             what: format!("carries {}", one.label),
             source: one.event.map_or_else(|| one.source.clone(), |id| format!("{}, {id}", one.source)),

@@ -20,6 +20,11 @@ pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
             afterwards = remains;
             outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
         }
+        Request::Child(child) => {
+            let (outcome, remains) = session::run_child(client, *child, ahead);
+            afterwards = remains;
+            outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
+        }
         Request::Doctor(run) => session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer))),
         Request::Standby => waiting::keep(client),
         Request::Daemon => daemon::keep(client),

@@ -421,6 +421,21 @@ pub const CODES: &[(&str, &str)] = &[
          most.",
     ),
     (
+        "E-PLANE-135",
+        "A sub-agent is begun by the plane of its parent alone, which hands it every policy that the parent is under. Without \
+         them nothing is run.",
+    ),
+    (
+        "E-PLANE-136",
+        "A sub-agent sees a copy of the files that it was granted: at most 200,000 entries and 4 GiB. Fewer directories, or \
+         those without what was built, are enough for most tasks.",
+    ),
+    (
+        "E-PLANE-137",
+        "A sub-agent's program is looked for among what its parent sees of the host, and in the workspace. Whether anything \
+         else is there is not told.",
+    ),
+    (
         "E-PLANE-160",
         "A cell that is kept ready serves only who is like the process that asked for it. Under `no new privileges` a \
          process may be in a Landlock domain, and of filters of system calls the kernel tells only the number: nobody can be \

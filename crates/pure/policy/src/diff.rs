@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CanonicalPath, Data, Flow, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule, print,
+    Agents, CanonicalPath, Data, Flow, Good, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule,
+    print,
 };
 
 /// One difference.
@@ -62,6 +63,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.inference(&before.inference, &after.inference);
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
+    found.agents(before.agents.as_ref(), after.agents.as_ref());
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
     for change in &mut found.0 {
@@ -183,6 +185,36 @@ impl Found {
         }
     }
 
+    /// Children at all are more than none; a bound is less than no bound.
+    fn agents(&mut self, before: Option<&Agents>, after: Option<&Agents>) {
+        let (Some(old), Some(new)) = (before, after) else {
+            if before != after {
+                let shown = |agents: Option<&Agents>| agents.map(ToString::to_string);
+                self.push("agents", shown(before), shown(after), after.is_some(), after.is_none());
+            }
+            return;
+        };
+        let counts = [
+            ("agents.depth", old.depth, new.depth),
+            ("agents.children", old.children, new.children),
+            ("agents.total", old.total, new.total),
+        ];
+        for (key, old, new) in counts {
+            self.scalar(key, (old, &old.to_string()), (new, &new.to_string()));
+        }
+        if old.rate != new.rate {
+            let (widens, narrows) = (old.rate.and(new.rate) != new.rate, old.rate.and(new.rate) != old.rate);
+            self.push("agents.rate", Some(old.rate.to_string()), Some(new.rate.to_string()), widens, narrows);
+        }
+        for good in Good::ALL {
+            let (from, to) = (old.most.shown(good), new.most.shown(good));
+            if from != to {
+                let both = old.most.and(new.most).shown(good);
+                self.push(&format!("agents.{}", good.name()), from.clone(), to.clone(), both != to, both != from);
+            }
+        }
+    }
+
     fn limits(&mut self, before: &Limits, after: &Limits) {
         for limit in Limit::ALL {
             let (old, new) = (before.get(limit), after.get(limit));
@@ -217,7 +249,7 @@ mod tests {
     #[test]
     fn every_key_is_compared_both_ways() {
         type Edit = fn(&mut Policy);
-        let table: [(&str, Edit, bool); 15] = [
+        let table: [(&str, Edit, bool); 16] = [
             ("files.workspace", |policy| policy.files.workspace = crate::WorkspaceMode::Live, true),
             ("files.read", |policy| policy.files.read.push(path("/usr")), true),
             ("files.write", |policy| policy.files.write.push(path("/usr")), true),
@@ -231,6 +263,7 @@ mod tests {
             ("network.allow", |policy| policy.network.allow.push(rule("a.com")), true),
             ("network.deny", |policy| policy.network.deny.push(rule("a.com")), false),
             ("inference.budget.money", |policy| policy.inference.money = "5 USD".parse().ok(), false),
+            ("agents", |policy| policy.agents = Some(Agents::default()), true),
             ("record.bodies", |policy| policy.bodies = crate::Bodies::Full, true),
             ("record.bodies", |policy| policy.bodies = crate::Bodies::Hash, false),
         ];
@@ -244,6 +277,32 @@ mod tests {
             assert_eq!((back.widens, back.narrows), (!widens, widens), "{key} back");
         }
         assert!(diff(&Policy::default(), &Policy::default()).is_empty());
+    }
+
+    #[test]
+    fn more_children_and_less_of_a_bound_widen() {
+        let with = |edit: fn(&mut Agents)| {
+            let mut agents =
+                Agents { most: crate::Amounts { tokens: Some(5), ..Default::default() }, ..Agents::default() };
+            edit(&mut agents);
+            Policy { agents: Some(agents), ..Policy::default() }
+        };
+        let before = with(|_| {});
+        let table: [(&str, fn(&mut Agents), bool); 6] = [
+            ("agents.depth", |agents| agents.depth = 2, true),
+            ("agents.total", |agents| agents.total = 1, false),
+            ("agents.rate", |agents| agents.rate.count = 99, true),
+            ("agents.tokens", |agents| agents.most.tokens = Some(6), true),
+            ("agents.tokens", |agents| agents.most.tokens = None, true),
+            ("agents.pids", |agents| agents.most.pids = Some(9), false),
+        ];
+        for (key, edit, widens) in table {
+            for (from, to, widens) in [(&before, &with(edit), widens), (&with(edit), &before, !widens)] {
+                let changes = diff(from, to);
+                assert_eq!((changes.len(), changes[0].key.as_str()), (1, key));
+                assert_eq!((changes[0].widens, changes[0].narrows), (widens, !widens), "{key}");
+            }
+        }
     }
 
     /// A rule about requests narrows what another one lets pass unread, whichever of the two came first.

@@ -383,6 +383,17 @@ impl ValuePattern {
         wild(&self.pieces, value, |piece| *piece == Piece::Any, |piece, byte| piece.byte() == Some(*byte))
     }
 
+    /// Whether it takes every value that the other one takes; not seen where it takes more than a look.
+    pub(crate) fn covers(&self, other: &ValuePattern) -> bool {
+        let bytes: Option<Vec<u8>> = other.pieces.iter().map(|piece| piece.byte()).collect();
+        let literal = bytes.is_some_and(|bytes| self.takes(&bytes));
+        let begins = self.pieces.split_last().is_some_and(|(last, start)| {
+            // `claude-*` and `claude-opus-*`: what begins so and goes on as it likes.
+            *last == Piece::Any && start.iter().all(|piece| piece.byte().is_some()) && other.pieces.starts_with(start)
+        });
+        self == other || literal || begins
+    }
+
     /// Whether it takes the one value there is, or any of several.
     fn takes_of<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>, every: bool) -> bool {
         if !every {

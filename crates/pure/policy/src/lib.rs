@@ -3,6 +3,7 @@
 //! Only [`decide`] makes a [`Permit`], and only a permit can be pinned to addresses. Nothing here does I/O
 //! or resolves a name: the caller brings the addresses, and [`Permit::pin`] judges them.
 
+pub mod agents;
 mod answers;
 mod bodies;
 mod cidr;
@@ -34,8 +35,10 @@ mod resolve;
 mod shape;
 mod special;
 mod suggest;
+mod whoami;
 mod written;
 
+pub use agents::{Agents, Amounts, Good};
 pub use answers::{AnswerHead, Answers, MediaError, MediaPattern, Unfit};
 pub use bodies::Bodies;
 pub use cidr::Cidr;
@@ -59,4 +62,5 @@ pub use resolve::may_resolve;
 pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
+pub use whoami::{Given, Whoami, whoami};
 pub use written::{Say, Written, written};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method, PathPattern,
-    ProgramPattern, Target, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method,
+    PathPattern, ProgramPattern, Target, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -36,6 +36,9 @@ pub struct Policy {
     /// How much of what was said stands in the record.
     #[serde(default)]
     pub bodies: Bodies,
+    /// What sub-agents may come to; none lets there be none.
+    #[serde(default)]
+    pub agents: Option<Agents>,
     /// What the policy itself says must come out, see [`crate::run_tests`].
     #[serde(default)]
     pub tests: Vec<Example>,
@@ -271,6 +274,14 @@ impl Bounds {
     fn covers(&self, other: &Bounds) -> bool {
         let body = self.body.is_none_or(|own| other.body.is_some_and(|other| own >= other));
         body && self.rate.is_none() && self.budget.is_none()
+    }
+}
+
+impl Rate {
+    /// No faster than either, and no more at once.
+    #[must_use]
+    pub fn and(self, other: Rate) -> Rate {
+        Rate { count: self.count.min(other.count), seconds: self.seconds.max(other.seconds) }
     }
 }
 

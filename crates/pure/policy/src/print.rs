@@ -31,6 +31,9 @@ impl Policy {
         if self.bodies != Bodies::default() {
             text += &format!("record: {{bodies: {}}}\n", self.bodies.name());
         }
+        if let Some(agents) = &self.agents {
+            let _ = writeln!(text, "agents: {agents}");
+        }
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text
     }

@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use policy::read::{Source, blueprint, read};
 use policy::{
-    Access, CanonicalPath, Cidr, Conjunction, Decision, Default, Egress, Example, ExamplePath, Files, Host,
-    HostPattern, Limit, Limits, Network, Observed, Outcome, Place, Policy, ProgramPattern, Reading, Request, Rule,
-    Stead, Target, WorkspaceMode, Writing, decide, diff, file, run_tests, suggest_policy,
+    Access, Agents, Amounts, CanonicalPath, Cidr, Conjunction, Decision, Default, Egress, Example, ExamplePath, Files,
+    Host, HostPattern, Limit, Limits, Money, Network, Observed, Outcome, Place, Policy, ProgramPattern, Rate, Reading,
+    Request, Rule, Stead, Target, WorkspaceMode, Writing, decide, diff, file, run_tests, suggest_policy,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -78,6 +78,29 @@ fn limits() -> impl Strategy<Value = Limits> {
         .prop_map(|(memory, pids, cpu, time, disk, required)| Limits { memory, pids, cpu, time, disk, required })
 }
 
+fn agents() -> impl Strategy<Value = Agents> {
+    let value = || prop::option::of(prop_oneof![1..5000u64, Just(u64::MAX)]);
+    let rate =
+        (1..500u64, prop::sample::select(vec![1, 60, 3600])).prop_map(|(count, seconds)| Rate { count, seconds });
+    let money =
+        prop::option::of((1..9_999_999u64).prop_map(|micros| Money { micros, currency: "EUR".parse().expect("one") }));
+    let most = (value(), value(), money, limits()).prop_map(|(tokens, requests, money, limits)| Amounts {
+        tokens,
+        requests,
+        money,
+        time: limits.time,
+        memory: limits.memory,
+        pids: limits.pids,
+    });
+    (1..=8u32, 1..=256u32, 1..=1_000_000u32, rate, most).prop_map(|(depth, children, total, rate, most)| Agents {
+        depth,
+        children,
+        total,
+        rate,
+        most,
+    })
+}
+
 fn example() -> impl Strategy<Value = Example> {
     let place = || {
         prop_oneof![
@@ -110,13 +133,15 @@ fn policies() -> impl Strategy<Value = Policy> {
     let network = (default, rules(2), rules(0)).prop_map(|(default, allow, deny)| Network { default, allow, deny });
     let name =
         "[a-z#:'\"\\\\ä*&!~-][ a-z#:'\"\\\\ä*&!~-]{0,9}".prop_filter("not blank", |name| !name.trim().is_empty());
-    (name, files, environment, limits(), network, prop::collection::vec(example(), 0..3)).prop_map(
-        |(name, files, environment, limits, network, tests)| Policy {
+    let tests = prop::collection::vec(example(), 0..3);
+    (name, files, environment, limits(), network, tests, prop::option::of(agents())).prop_map(
+        |(name, files, environment, limits, network, tests, agents)| Policy {
             name,
             files,
             environment,
             limits,
             network,
+            agents,
             tests,
             ..Policy::default()
         },

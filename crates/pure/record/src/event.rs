@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use policy::Amounts;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Who writes a segment.
@@ -178,6 +179,8 @@ impl Event {
                 | Kind::Request { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Mcp { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Model { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Petition { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::PetitionAnswered { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Resolve { verdict: Verdict::Refused, .. }
                 | Kind::FileRefused { path: Some(_), .. }
         )
@@ -316,6 +319,37 @@ pub enum Kind {
         /// The smallest rule that would allow it.
         suggestion: Option<String>,
     },
+    /// Whoever is inside asked the planes outside for something, at `bastide.internal`.
+    Petition {
+        /// The process, when the watcher knew it.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// What it asked for: `spawn`, `report`…; empty where that could not be read.
+        verb: String,
+        /// The beginning of what it said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
+        /// What those words may carry, as far as is known: all that was read inside.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<String>,
+        /// Refused here, or handed on.
+        verdict: Verdict,
+        /// The flow rule that refused it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Why it was refused.
+        reason: Option<String>,
+    },
+    /// A petition that was handed on was answered by something else than that it was done.
+    PetitionAnswered {
+        /// Its [`Kind::Petition`].
+        petition: EventId,
+        /// Refused, or still asked.
+        verdict: Verdict,
+        /// In words.
+        reason: String,
+    },
     /// Something was said in a conversation with a model, or by a server of tools, for the first time as far as this record
     /// knows.
     Said {
@@ -451,6 +485,56 @@ pub enum Kind {
         /// Who asked: his uid, and the process that he did it by.
         who: String,
     },
+    /// The session is a sub-agent of another one, whose program asked for it. It is the first event after the beginning.
+    ChildOf {
+        /// The parent's session.
+        session: String,
+        /// Which of its children this is.
+        child: u32,
+        /// The parent's [`Kind::ChildReserved`] of it.
+        event: EventId,
+        /// What it is to do: the parent's words.
+        task: String,
+        /// What the parent may have read, and these words with it.
+        labels: Vec<String>,
+    },
+    /// So much of what the session may use up is a sub-agent's from here on, until [`Kind::ChildEnded`].
+    ChildReserved {
+        /// Its number among the session's children.
+        child: u32,
+        /// What it is to do: the agent's words.
+        task: String,
+        /// What it may use up.
+        budget: Amounts,
+        /// How many it may begin below itself, in all.
+        #[serde(default, skip_serializing_if = "few")]
+        below: u32,
+        /// What it was asked for with and does not get.
+        cut: Vec<String>,
+    },
+    /// A sub-agent has a session.
+    ChildBegan {
+        /// Which.
+        child: u32,
+        /// Its session.
+        session: String,
+    },
+    /// A sub-agent is gone, or never was: what it did not use up is the session's again.
+    ChildEnded {
+        /// Which.
+        child: u32,
+        /// Its session, where it had one.
+        session: Option<String>,
+        /// Its exit code, where it ended in order.
+        exit: Option<i32>,
+        /// What ended it.
+        reason: String,
+        /// What it used up.
+        used: Amounts,
+        /// How many were begun below it, in all.
+        #[serde(default, skip_serializing_if = "few")]
+        below: u32,
+    },
     /// The operator is asked about something that a gate holds.
     Question {
         /// What the question is called.
@@ -521,7 +605,7 @@ impl Kind {
     /// What was said, where it tells that.
     pub(crate) fn body(&self) -> Option<&str> {
         match self {
-            Self::Said { words, .. } => Some(words),
+            Self::Said { words, .. } | Self::Petition { words, .. } => Some(words),
             Self::Evidence { quoted, .. } => Some(quoted),
             Self::Answered { complaint, .. } => complaint.as_deref(),
             _ => None,
@@ -533,6 +617,12 @@ impl Kind {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn no(is: &bool) -> bool {
     !*is
+}
+
+/// Serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn few(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Serde hands over a reference.

@@ -9,6 +9,7 @@
 //! it was not rewritten as a whole: that takes a head kept elsewhere (see [`Verified::head`]).
 
 mod bodies;
+pub mod children;
 pub mod conversation;
 pub mod event;
 pub mod ledger;
@@ -22,6 +23,7 @@ pub mod summary;
 pub mod why;
 
 pub use bodies::{Bodies, MAX_BODIES, MAX_BODY};
+pub use children::{Child, Children, Full};
 pub use event::{Cause, Cost, Event, EventId, Kind, Known, Segment, Verdict, Wall};
 pub use lineage::{Asking, Lineage};
 pub use read::{Entry, decode};

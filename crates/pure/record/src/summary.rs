@@ -13,6 +13,8 @@ pub const MAX_TOLD: usize = 1000;
 /// Currencies that are told apart: a session has one for each policy at most.
 const MAX_CURRENCIES: usize = 8;
 
+/// Characters of a report that are told.
+const MAX_REPORTED: usize = 300;
 /// Characters of a path that are told.
 const MAX_PATH: usize = 4096;
 /// Characters of a destination that are told. Every real name is shorter.
@@ -69,6 +71,9 @@ pub struct Summary {
     pub received: u64,
     /// What models answered.
     pub models: Answers,
+    /// The last that whoever is inside reported: its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported: Option<String>,
     /// How often the gate died.
     pub gates_lost: u64,
     /// The exit code, once the session ended.
@@ -124,6 +129,13 @@ impl Summary {
             }
             Kind::Mcp { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
                 self.count(host, Some(*port), *verdict);
+            }
+            Kind::Petition { verb, words, verdict: Verdict::Allowed, .. } if verb == "report" => {
+                self.reported = Some(crate::why::brief(words).chars().take(MAX_REPORTED).collect());
+            }
+            Kind::Petition { verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. }
+            | Kind::PetitionAnswered { verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
+                self.count("bastide.internal", Some(80), *verdict);
             }
             Kind::Model { host, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
                 self.count(host, None, *verdict);

@@ -108,7 +108,8 @@ impl Explanation {
                 self.suggestion = suggestion.as_deref().map(shown);
                 self.program = program.iter().take(MAX_CAUSES).map(|name| shown(&word(name))).collect();
             }
-            Kind::Model { verdict, rule, reason, program, .. } => {
+            Kind::Model { verdict, rule, reason, program, .. }
+            | Kind::Petition { verdict, rule, reason, program, .. } => {
                 self.verdict = Some(*verdict);
                 self.rule = rule.as_deref().map(shown);
                 self.reason = reason.as_deref().map(shown);
@@ -118,6 +119,10 @@ impl Explanation {
                 self.verdict = Some(*verdict);
                 self.reason = reason.as_deref().map(shown);
             }
+            Kind::PetitionAnswered { verdict, reason, .. } => {
+                self.verdict = Some(*verdict);
+                self.reason = Some(shown(reason));
+            }
             Kind::FileRefused { path: Some(_), program, .. } => {
                 self.verdict = Some(Verdict::Refused);
                 self.rule = Some(file::LAYER.into());
@@ -126,7 +131,9 @@ impl Explanation {
                 self.program = program.iter().map(|name| shown(&word(name))).collect();
             }
             Kind::Exec { by, claimed, .. } => self.program = vec![shown(&word(claimed)), shown(&word(by))],
-            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } => self.reason = Some(shown(reason)),
+            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } | Kind::ChildEnded { reason, .. } => {
+                self.reason = Some(shown(reason))
+            }
             _ => {}
         }
     }
@@ -200,6 +207,7 @@ fn opened(kind: &Kind) -> Option<crate::event::Cause> {
     match kind {
         Kind::Answered { model, .. } => Some(crate::event::Cause { id: *model, known: Known::Observed }),
         Kind::Close { connect, .. } => Some(crate::event::Cause { id: *connect, known: Known::Observed }),
+        Kind::PetitionAnswered { petition, .. } => Some(crate::event::Cause { id: *petition, known: Known::Observed }),
         _ => None,
     }
 }
@@ -244,6 +252,16 @@ pub fn describe(kind: &Kind) -> String {
                 true => format!("{what}{name} by `{at}`{by} {verdict}"),
                 false => format!("{what}{name}{with}{by} to `{at}` {verdict}"),
             }
+        }
+        Kind::Petition { verb, words, verdict, program, .. } => {
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+            let what = if verb.is_empty() { String::new() } else { format!(" `{}`", word(verb)) };
+            // The agent's words come last.
+            let with = if words.is_empty() { String::new() } else { format!(": {}", quote(&beginning(words))) };
+            format!("petition{what}{by} {verdict}{with}")
+        }
+        Kind::PetitionAnswered { petition, verdict, reason } => {
+            format!("answer to petition {petition}: {verdict}, {}", word(reason))
         }
         Kind::Said { speaker, form, tool, words, standing, .. } => {
             let who = match (speaker.as_str(), form.as_str()) {
@@ -312,6 +330,17 @@ pub fn describe(kind: &Kind) -> String {
             let rule = rule.as_ref().map(|rule| format!(", by `{}`", word(rule))).unwrap_or_default();
             let lasts = seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
             format!("question {}: {}{lasts}, {}; {waiting} waited{rule}", called(question), word(answer), word(who))
+        }
+        Kind::ChildOf { session, child, event, task, .. } => {
+            format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
+        }
+        Kind::ChildReserved { child, task, budget, cut, .. } => {
+            let cut = if cut.is_empty() { String::new() } else { format!("; not given: {}", some(cut)) };
+            format!("sub-agent {child} may use up {budget}{cut}; its task: {}", quote(task))
+        }
+        Kind::ChildBegan { child, session } => format!("sub-agent {child} is session {}", word(session)),
+        Kind::ChildEnded { child, reason, used, .. } => {
+            format!("sub-agent {child} ended, and used up {used}: {}", word(reason))
         }
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),

@@ -312,6 +312,17 @@ pub enum Happened {
         /// Who asked for it.
         who: String,
     },
+    /// Whoever is inside said how it goes.
+    Reported {
+        /// In his words, bounded.
+        words: String,
+        /// They are what the task came to.
+        result: bool,
+        /// What they may carry: all that was read inside.
+        labels: Vec<policy::Label>,
+        /// The event that tells of it.
+        petition: record::EventId,
+    },
     /// The cell is gone; nothing follows.
     Ended {
         /// The exit code.

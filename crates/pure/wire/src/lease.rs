@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::{Conjunction, Label, PathPattern, Rule, Target};
+use policy::{Amounts, Conjunction, Label, PathPattern, Rule, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::petition;
 use crate::question::{Ruling, Wanted};
 
 /// How many descriptors ride with a lease.
@@ -57,6 +58,9 @@ pub struct Lease {
     /// What the operator granted so far, beside the policies.
     #[serde(default)]
     pub granted: Vec<Rule>,
+    /// What of the session's budgets is its children's.
+    #[serde(default)]
+    pub held: Amounts,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -97,6 +101,19 @@ pub enum GateOrder {
         number: u64,
         /// It.
         ruling: Ruling,
+    },
+    /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
+    /// [`GateReport::Split`].
+    Hold {
+        /// How much.
+        held: Amounts,
+    },
+    /// What came of a [`GateReport::Petition`].
+    Petitioned {
+        /// Its number.
+        number: u64,
+        /// What.
+        answer: petition::Answer,
     },
 }
 
@@ -247,7 +264,8 @@ impl Lease {
     }
 }
 
-/// What a gate answers: to its lease, once, and to each [`GateOrder::Replace`]; and what it holds.
+/// What a gate says: to its lease, once; to each [`GateOrder::Replace`] and [`GateOrder::Hold`]; what it holds, and what is asked
+/// inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "report", deny_unknown_fields)]
 pub enum GateReport {
@@ -270,6 +288,15 @@ pub enum GateReport {
         /// Its number.
         number: u64,
     },
+    /// So much is its children's.
+    Split {
+        /// As it was told.
+        held: Amounts,
+        /// Whether the session had not used it up itself. It counts all the same until another amount is told.
+        fits: bool,
+    },
+    /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
+    Petition(Box<petition::Petitioned>),
     /// It does not, and ends.
     Failed {
         /// What it could not do.
@@ -312,6 +339,7 @@ mod tests {
             }],
             intent: vec!["do it".into()],
             granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
+            held: Amounts::default(),
             bounds: Bounds::default(),
         }
     }

@@ -1,5 +1,5 @@
-//! What the planes say to each other: frames, the operator's command and the same as an HTTP API, the lease of a gate, and a
-//! session's control.
+//! What the planes say to each other: frames, the operator's command and the same as an HTTP API, the lease of a gate, a
+//! session's control, and the agent's petition.
 //!
 //! Values only: whoever holds the descriptor reads and writes.
 
@@ -9,6 +9,7 @@ pub mod command;
 pub mod control;
 mod frame;
 mod lease;
+pub mod petition;
 pub mod question;
 mod secret;
 pub mod waiting;

@@ -167,7 +167,7 @@ impl<'a> Requests<'a> {
 }
 
 /// Whether a body is said to be JSON, as it is.
-fn is_json(request: &policy::Request) -> bool {
+pub(crate) fn is_json(request: &policy::Request) -> bool {
     let named = |name: &str| {
         request.headers().filter(move |(other, _)| *other == name).map(|(_, value)| value).collect::<Vec<_>>()
     };

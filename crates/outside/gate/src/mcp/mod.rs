@@ -9,6 +9,7 @@ mod hearing;
 mod refusal;
 mod servers;
 
+pub(crate) use ask::is_json;
 pub use servers::Servers;
 
 /// Reads the JSON of a message: one value, of bounded size and depth, in which no name stands twice.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use policy::provider::Held;
+use policy::{Amounts, Conjunction};
 use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, plain};
 use record::{Cause, Cost, EventId, Kind, Known};
 use sha2::{Digest, Sha256};
@@ -32,6 +33,8 @@ pub struct Models {
     spent: bool,
     tokens: Cell<u64>,
     requests: Cell<u64>,
+    /// What is the session's children's: tokens and requests.
+    held: Cell<(u64, u64)>,
     /// What was spent.
     pub(super) purse: Purse,
     /// What was signed, of thoughts that a program has in other words.
@@ -75,6 +78,19 @@ impl Models {
         block.speaker == Speaker::User && self.attested.borrow().contains(&normal(text))
     }
 
+    /// Leaves so much to the session's children; gives whether it was still there, of what the policies allow.
+    pub(crate) fn hold(&self, held: &Amounts, policy: &Conjunction) -> bool {
+        let (tokens, requests) = (held.tokens.unwrap_or(0), held.requests.unwrap_or(0));
+        self.held.set((tokens, requests));
+        let fits = |held: u64, used: u64, limit: Option<u64>| {
+            held == 0 || limit.is_none_or(|limit| !self.spent && used.saturating_add(held) <= limit)
+        };
+        let (most, asked) = policy.model_budget();
+        let money = policy.policies().filter_map(|policy| policy.inference.money).min_by_key(|money| money.micros);
+        let money = self.purse.hold(held.money, money);
+        fits(tokens, self.tokens.get(), most) && fits(requests, self.requests.get(), asked) && money
+    }
+
     /// Counts one request, if the policy leaves room for it.
     ///
     /// # Errors
@@ -84,10 +100,12 @@ impl Models {
             let why = format!("the session's budget of {limit} {what} is used up");
             Err(Failure { status: "429 Too Many Requests", why })
         };
-        if let Some(limit) = tokens.filter(|limit| self.spent || self.tokens.get() >= *limit) {
+        let (held, asked) = self.held.get();
+        if let Some(limit) = tokens.filter(|limit| self.spent || self.tokens.get().saturating_add(held) >= *limit) {
             return spent("tokens", limit);
         }
-        if let Some(limit) = requests.filter(|limit| self.spent || self.requests.get() >= *limit) {
+        if let Some(limit) = requests.filter(|limit| self.spent || self.requests.get().saturating_add(asked) >= *limit)
+        {
             return spent("requests", limit);
         }
         self.requests.set(self.requests.get() + 1);

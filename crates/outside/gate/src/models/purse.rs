@@ -1,7 +1,7 @@
 //! What a session spent on models. What a request is likely to cost, with the longest answer that it asks for, is taken out
 //! before it goes out, and set right when its answer ended: many that run side by side spend no more than one after the other.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use policy::{Currency, Money, Price, Tariff, Used};
@@ -15,6 +15,8 @@ use super::Failure;
 pub(crate) struct Purse {
     /// Millionths, by currency.
     spent: RefCell<BTreeMap<Currency, u64>>,
+    /// What is the session's children's to spend.
+    held: Cell<Option<Money>>,
     /// What an earlier gate spent is not known: all counts as spent.
     empty: bool,
 }
@@ -52,6 +54,19 @@ impl Purse {
         Purse { empty: !first, ..Purse::default() }
     }
 
+    /// Leaves so much to the session's children; gives whether it was still there, of what may be spent.
+    pub(crate) fn hold(&self, held: Option<Money>, limit: Option<Money>) -> bool {
+        self.held.set(held);
+        let (Some(held), Some(limit)) = (held.filter(|held| held.micros > 0), limit) else { return true };
+        let spent = self.spent.borrow().get(&limit.currency).copied().unwrap_or(0);
+        !self.empty && held.currency == limit.currency && spent.saturating_add(held.micros) <= limit.micros
+    }
+
+    /// How much is not the session's own.
+    fn held(&self, currency: Currency) -> u64 {
+        self.held.get().filter(|held| held.currency == currency).map_or(0, |held| held.micros)
+    }
+
     /// Takes out what a request is likely to cost; nothing where no price is known.
     ///
     /// # Errors
@@ -62,15 +77,17 @@ impl Purse {
         let mut all = self.spent.borrow_mut();
         let spent = all.entry(tariff.currency).or_default();
         let after = spent.saturating_add(micros);
+        // What is its children's, counts as spent.
+        let held = self.held(tariff.currency);
         if let Some(limit) = tariff.limit {
             let shown = |micros: u64| Money { micros, currency: tariff.currency };
             let refuse = |why: String| Err(Failure { status: "429 Too Many Requests", why });
             // What costs nothing is asked whatever was spent.
-            if micros > 0 && (self.empty || *spent >= limit) {
+            if micros > 0 && (self.empty || spent.saturating_add(held) >= limit) {
                 return refuse(format!("the session's budget of {} is used up", shown(limit)));
             }
-            if after > limit {
-                let (left, most) = (shown(limit - *spent), shown(micros));
+            if after.saturating_add(held) > limit {
+                let (left, most) = (shown(limit.saturating_sub(*spent).saturating_sub(held)), shown(micros));
                 return refuse(format!(
                     "this may cost {most}, and {left} of the session's budget of {} are left; hint: say less, or ask for fewer tokens",
                     shown(limit)
@@ -149,6 +166,21 @@ mod tests {
         assert!(left.contains("may cost 0.003 USD, and 0.0011 USD of the session's budget of 0.006 USD"), "{left}");
         purse.settle(second, Ended::Told(usage(1000, 0)));
         assert!(take(2 * LIKELY).is_ok());
+    }
+
+    #[test]
+    fn what_is_its_childrens_is_not_its_own() {
+        let purse = Purse::new(true);
+        let money = |micros| Some(Money { micros, currency: "USD".parse().unwrap() });
+        assert!(purse.take(tariff(Some(3 * LIKELY)), ASKING).is_ok());
+        assert!(purse.hold(money(2 * LIKELY), money(3 * LIKELY)));
+        assert!(purse.take(tariff(Some(3 * LIKELY)), ASKING).is_err());
+        assert!(!purse.hold(money(2 * LIKELY + 1), money(3 * LIKELY)));
+        // What comes back is its own again.
+        assert!(purse.hold(money(0), money(3 * LIKELY)));
+        assert!(purse.take(tariff(Some(3 * LIKELY)), ASKING).is_ok());
+        // A gate that does not know what was spent has nothing to give.
+        assert!(!Purse::new(false).hold(money(1), money(9)) && Purse::new(false).hold(money(1), None));
     }
 
     #[test]

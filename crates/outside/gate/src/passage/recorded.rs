@@ -100,6 +100,7 @@ impl Passage {
         allowing: String,
     ) -> Result<(Option<EventId>, EventId), Closed> {
         let request = asked.asks.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
+        self.desk.venture();
         let mut kind = asked.connection(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
             if let Way::Direct(addresses) = way {

@@ -166,6 +166,28 @@ impl Gate {
         }
     }
 
+    /// Answers its petitions as the session's process does, for as long as it lives.
+    pub fn answering(
+        &self,
+        answer: impl Fn(wire::petition::Petitioned) -> Option<wire::petition::Answer> + Send + 'static,
+    ) {
+        let mut channel = self.channel.as_ref().unwrap().try_clone().unwrap();
+        channel.set_read_timeout(None).unwrap();
+        std::thread::spawn(move || {
+            let (mut decoder, mut bytes) = (wire::Decoder::new(), [0; 4096]);
+            while let Ok(length @ 1..) = channel.read(&mut bytes) {
+                for report in decoder.push(&bytes[..length]).unwrap() {
+                    let GateReport::Petition(petitioned) = report else { panic!("{report:?}") };
+                    let number = petitioned.number;
+                    if let Some(answer) = answer(*petitioned) {
+                        let order = wire::GateOrder::Petitioned { number, answer };
+                        channel.write_all(&wire::encode(&order).unwrap()).unwrap();
+                    }
+                }
+            }
+        });
+    }
+
     /// Says something to it, as the plane does.
     pub fn order(&mut self, order: &wire::GateOrder) {
         self.channel.as_mut().unwrap().write_all(&wire::encode(order).unwrap()).unwrap();
@@ -224,6 +246,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         labelled: Vec::new(),
         intent: Vec::new(),
         granted: Vec::new(),
+        held: policy::Amounts::default(),
         bounds: Bounds::default(),
     }
 }

@@ -7,6 +7,7 @@ use record::Redactor;
 use wire::command::{Problem, Run};
 use wire::{Proxy, Secret};
 
+use super::children::Adopted;
 use super::locate::plain;
 use super::paths::Paths;
 use super::risks::{self, Accepted};
@@ -45,6 +46,8 @@ pub(super) struct Asked {
     pub(super) answers: Option<(Vec<policy::Written>, String)>,
     /// Lines for the operator.
     pub(super) notices: Vec<String>,
+    /// Of a sub-agent: what its parent's plane gave it.
+    pub(super) adopted: Option<Box<Adopted>>,
 }
 
 impl Asked {
@@ -61,6 +64,12 @@ impl Asked {
     /// A variable of the operator's.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         variable(&self.run, name)
+    }
+
+    /// Every policy that must allow, ceiling first.
+    pub(super) fn policies(&self) -> Vec<Policy> {
+        let above = self.adopted.iter().flat_map(|adopted| adopted.above.iter().cloned());
+        above.chain([self.policy.clone()]).collect()
     }
 }
 
@@ -79,7 +88,7 @@ pub(super) struct Begun {
     pub(super) run: Run,
     pub(super) accepted: Accepted,
     pub(super) workspace: PathBuf,
-    home: PathBuf,
+    pub(super) home: PathBuf,
     paths: Paths,
 }
 
@@ -151,6 +160,7 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         paths,
         notices,
         run,
+        adopted: None,
     })
 }
 

@@ -9,12 +9,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::{Conjunction, Rule};
+use policy::{Amounts, Conjunction, Rule};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use wire::petition::Petitioned;
 use wire::question::Wanted;
 use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 use zeroize::Zeroize;
@@ -54,6 +55,8 @@ pub(super) struct Door {
     pub(super) patience: u32,
     /// What the operator granted for the session.
     pub(super) granted: Vec<Rule>,
+    /// What of its budgets is its children's.
+    pub(super) held: Amounts,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -81,6 +84,10 @@ pub(super) enum Said {
     Held(u64, Box<Wanted>),
     /// It holds that no longer.
     Left(u64),
+    /// Whether what it was told is its children's was still its own.
+    Split(Amounts, bool),
+    /// Whoever is inside asks for something.
+    Petition(Box<Petitioned>),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -135,6 +142,7 @@ impl Door {
             labelled: self.labelled.clone(),
             intent: self.intent.clone(),
             granted: self.granted.clone(),
+            held: self.held,
             bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
@@ -203,6 +211,8 @@ impl Gate {
             GateReport::Replaced { revision } => Said::Replaced(revision),
             GateReport::Held { number, wanted } => Said::Held(number, wanted),
             GateReport::Left { number } => Said::Left(number),
+            GateReport::Split { held, fits } => Said::Split(held, fits),
+            GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });
         said.collect()

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use plan::{Identity, Owner};
-use policy::{Conjunction, Policy};
 use wire::command::Problem;
 
 use crate::problem::{NOT_RUN, problem};
@@ -184,11 +183,6 @@ pub(super) fn owner(path: &Path) -> Owner {
         Ok(meta) => Owner::Agent { uid: meta.uid(), gid: meta.gid() },
         Err(_) => Owner::Everybody,
     }
-}
-
-/// The policies that must all allow: today the operator's one.
-pub(super) fn conjunction(policy: &Policy) -> Conjunction {
-    Conjunction::new(vec![policy.clone()])
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use plan::{Access, Owner, PathRule, Step};
 use wire::command::Problem;
 
+use super::children::Within;
 use super::identity;
 use super::paths::Paths;
 use crate::problem::{NOT_RUN, problem};
+use crate::store::TreeRecord;
 
 /// Longest file that is copied, in bytes.
 const MOST_COPIED: u64 = 16 * 1024;
@@ -30,6 +32,8 @@ pub(super) struct Layout {
     privileged: bool,
     /// The private root was left out: places of our own making then are the host's, and are not granted.
     hosts_root: bool,
+    /// Of a sub-agent: what its parent sees, and no more than that comes in.
+    pub(super) within: Option<Within>,
 }
 
 /// Which file or directory it is, and whose: device, inode, uid, gid.
@@ -60,7 +64,7 @@ impl Layout {
     /// # Errors
     /// When the operator named it and it does not exist, or is no file or directory.
     pub(super) fn read(&mut self, path: &Path, named: Named) -> Result<(), Problem> {
-        if self.shows(path) {
+        if self.shows(path) || self.within.as_ref().is_some_and(|within| !within.allows(path)) {
             return Ok(());
         }
         let Ok(meta) = fs::symlink_metadata(path) else {
@@ -160,8 +164,9 @@ impl Layout {
         Ok(())
     }
 
-    /// A host tree seen copy-on-write, its changes kept in `changes`.
-    pub(super) fn reviewed(&mut self, path: &Path, changes: Option<&Path>) -> Result<(), Problem> {
+    /// A tree of the host, or a copy of one, seen copy-on-write, its changes kept in `changes`.
+    pub(super) fn reviewed(&mut self, source: &Path, path: &Path, changes: Option<&Path>) -> Result<(), Problem> {
+        let Some(from) = text(source) else { return Err(odd(source)) };
         let (Some(at), Some(changes)) = (text(path), changes.map_or(Some(None), |path| text(path).map(Some))) else {
             return Err(odd(path));
         };
@@ -170,7 +175,7 @@ impl Layout {
         // Also where a wider rule covers it: a look for rights ends at the first one, and else goes on over the mount.
         self.rules.push(PathRule { at: at.clone(), access });
         self.granted.insert(path.to_owned());
-        self.steps.push(Step::Overlay { source: at.clone(), at, changes, owner: self.owner(path) });
+        self.steps.push(Step::Overlay { source: from, at, changes, owner: self.owner(source) });
         Ok(())
     }
 
@@ -225,6 +230,12 @@ impl Layout {
         if let (true, Some(at)) = (self.shows(path) && fs::symlink_metadata(path).is_ok(), text(path)) {
             self.steps.push(Step::Hide { at });
         }
+    }
+
+    /// What of the host is seen, but for trees that may be changed.
+    pub(super) fn seen(&self, trees: &[TreeRecord], hidden: Vec<PathBuf>) -> Within {
+        let own = |path: &&PathBuf| !trees.iter().any(|tree| path.starts_with(&tree.path));
+        Within { shown: self.granted.iter().filter(own).cloned().collect(), hidden }
     }
 
     fn grant(&mut self, path: &Path, access: Access) {

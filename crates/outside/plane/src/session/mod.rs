@@ -3,6 +3,7 @@
 mod asked;
 mod authority;
 mod cell;
+mod children;
 pub(crate) mod control;
 mod credentials;
 mod derive;
@@ -27,6 +28,7 @@ mod locate;
 mod mounts;
 mod outcome;
 mod paths;
+mod petition;
 mod prepare;
 mod risks;
 mod roots;
@@ -38,9 +40,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use plan::{Layer, Order};
+use policy::Conjunction;
 use record::{Kind, Segment};
 use rustix::process::{WaitOptions, wait};
-use wire::command::{DoctorAnswer, Outcome, Problem, Reply, Run};
+use wire::command::{ChildRun, ChildWord, DoctorAnswer, Outcome, Problem, Reply, Run};
 
 use crate::audit::Watch;
 use crate::channel::Client;
@@ -51,6 +54,7 @@ pub use early::Ahead;
 pub use ending::Afterwards;
 
 use asked::Asked;
+use children::{Adopted, Children, House, Outlet, Within};
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
@@ -69,7 +73,25 @@ pub fn run(
     descriptors: Vec<OwnedFd>,
     ahead: Option<Ahead>,
 ) -> (Result<Outcome, Problem>, Option<Afterwards>) {
-    let ended = begin_and_carry_out(client, run, descriptors, ahead);
+    let ended = begin_and_carry_out(client, (run, None), descriptors, ahead);
+    conclude(ended)
+}
+
+/// Runs a sub-agent, whose parent's plane is the client.
+///
+/// Gives as [`run`] does.
+pub fn run_child(
+    client: &mut Client,
+    child: ChildRun,
+    ahead: Option<Ahead>,
+) -> (Result<Outcome, Problem>, Option<Afterwards>) {
+    match Adopted::of(child) {
+        Ok((run, adopted)) => conclude(begin_and_carry_out(client, (run, Some(Box::new(adopted))), Vec::new(), ahead)),
+        Err(problem) => (Err(problem), None),
+    }
+}
+
+fn conclude(ended: Result<Ended, Unrun>) -> (Result<Outcome, Problem>, Option<Afterwards>) {
     // What was started for a request that was refused has lost its socket by now.
     reap();
     match ended {
@@ -87,18 +109,27 @@ struct Ended {
 
 fn begin_and_carry_out(
     client: &mut Client,
-    run: Run,
+    (run, adopted): (Run, Option<Box<Adopted>>),
     descriptors: Vec<OwnedFd>,
     ahead: Option<Ahead>,
 ) -> Result<Ended, Unrun> {
     let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
-    for line in repair(&store) {
+    // What it says is for the operator, and no sub-agent's parent is.
+    let lost = if adopted.is_none() { repair(&store) } else { Vec::new() };
+    for line in lost {
         client.reply(&Reply::Notice { text: line });
     }
     let begun = asked::begin(run, &store)?;
     let mut early = early::begin(&begun, ahead)?;
-    let asked = asked::complete(begun, &store, early.policy.take())?;
+    // A sub-agent's policy is given, and read nowhere.
+    let policy = match &adopted {
+        Some(adopted) => Some((begun.home.clone(), adopted.own.clone())),
+        None => early.policy.take(),
+    };
+    let mut asked = asked::complete(begun, &store, policy)?;
+    asked.secrets.extend(adopted.iter().flat_map(|adopted| adopted.secrets.iter().cloned()));
+    asked.adopted = adopted;
     let stdio = stdio(&asked, descriptors)?;
     let prepared = prepare::prepare(&asked, &store, &mut early)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
@@ -133,7 +164,15 @@ fn carry_out(
     mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, seen, held, home, tls, credentials, labelled, .. } = prepared;
+    let Prepared { session, plan, seen, within, held, home, tls, credentials, labelled, copied, .. } = prepared;
+    let outlet = asked.adopted.as_ref().map(|adopted| {
+        if !copied.missing.is_empty() {
+            client.reply(&Reply::Child(ChildWord::Missing { paths: copied.missing.clone() }));
+        }
+        Outlet::new(&session.path, &adopted.task, adopted.context.as_deref())
+    });
+    let house = house(asked, &session, within, &held.groups);
+    let policies = asked.policies();
     // First, since the walls take longer than the record, which the program waits for.
     early.build(plan, &seen, &stdio)?;
     drop(stdio);
@@ -142,9 +181,9 @@ fn carry_out(
         client.reply(&Reply::Notice { text });
     }
     // A session without a record never began: the next start clears it, so the record comes last.
-    session.save_policy(std::slice::from_ref(&asked.policy))?;
+    session.save_policy(&policies)?;
     session.save()?;
-    let ledger = begin(&session, asked, &held)?;
+    let ledger = begin(&session, asked, &held, &labelled)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
@@ -152,15 +191,20 @@ fn carry_out(
     let door = Door {
         gates: early.gates.clone(),
         origin: session.origin(Segment::Gate),
-        policy: identity::conjunction(&asked.policy),
+        policy: Conjunction::new(policies),
         segment,
         proxy: asked.upstream.clone(),
         secrets: asked.secrets.clone(),
         tls,
         credentials,
         labelled,
-        // Each argument is something that the operator said: which of them is the task, only the program knows.
-        intent: session.record.command.iter().skip(1).cloned().collect(),
+        intent: match &asked.adopted {
+            // Its task is its parent's words, which are nobody's intent.
+            Some(adopted) => adopted.intent.clone(),
+            // Each argument is something that the operator said: which of them is the task, only the program knows.
+            None => session.record.command.iter().skip(1).cloned().collect(),
+        },
+        held: policy::Amounts::default(),
         patience: patience(asked),
         granted: Vec::new(),
     };
@@ -183,16 +227,23 @@ fn carry_out(
         generations: Generations::begin(&session),
         renewal,
         questions: Questions::begin(asked.answers.clone()),
+        petitions: petition::Desk::default(),
         merging: Merging::of(&session, Pace::default()),
         store,
+        children: Children::of(house),
+        outlet,
     };
-    let (mut end, records, mounts) = running.serve();
+    let labelled = running.door.labelled.clone();
+    let (mut end, records, mounts, mut outlet) = running.serve();
     reap();
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
     }
     let (changed, afterwards) = ending::finish(session, records, mounts, &mut end);
+    if let Some(adopted) = &asked.adopted {
+        children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &labelled);
+    }
     let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
     Ok(Ended { outcome, afterwards })
 }
@@ -203,15 +254,46 @@ fn patience(asked: &Asked) -> u32 {
     asked.run.patience.or(written).unwrap_or(0)
 }
 
+/// What its own children would be made from.
+fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[PathBuf]) -> House {
+    let tree = session.record.trees.first();
+    let view = tree.and_then(|tree| tree.view.as_ref());
+    // What relays a sub-agent's stdio is of our making, whatever the operator handed on to the first of the line.
+    let kept = |name: &&String| !name.contains(Layer::RelayedStdio.name());
+    House {
+        surroundings: asked.run.surroundings.clone(),
+        accepted: asked.accepted.names.iter().filter(kept).cloned().collect(),
+        workspace: asked.workspace.clone(),
+        lower: view.map_or_else(|| asked.workspace.clone(), |view| view.at.clone()),
+        upper: tree.filter(|_| asked.mode != policy::WorkspaceMode::ReadOnly).map(|tree| tree.changes.join("upper")),
+        granted: view.map(|view| view.granted.clone()),
+        within,
+        labels: asked.adopted.as_ref().map(|adopted| adopted.labels.clone()).unwrap_or_default(),
+        groups: groups.to_vec(),
+        is_child: asked.adopted.is_some(),
+        budget: asked.adopted.as_ref().map(|adopted| adopted.budget),
+    }
+}
+
 /// Names that are held back from merging.
 fn guards(asked: &Asked) -> Vec<PathBuf> {
     asked.policy.files.guard.iter().map(PathBuf::from).collect()
 }
 
 /// Begins the record: nothing runs before it says that it does.
-fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Result<Ledger, Problem> {
+fn begin(
+    session: &SessionDirectory,
+    asked: &Asked,
+    held: &limits::Held,
+    labelled: &[wire::Labelled],
+) -> Result<Ledger, Problem> {
+    let mut redactor = asked.redactor();
+    // A task may hold what a file of secrets does.
+    for one in labelled.iter().filter(|one| one.exact) {
+        let _ = redactor.add(one.label.as_str(), &one.text);
+    }
     let path = session.segment(Segment::Plane);
-    let begun = Ledger::begin(&path, &session.origin(Segment::Plane), asked.redactor()).and_then(|mut ledger| {
+    let begun = Ledger::begin(&path, &session.origin(Segment::Plane), redactor).and_then(|mut ledger| {
         ledger.write(Kind::SessionStart {
             session: session.record.id.clone(),
             command: session.record.command.clone(),
@@ -220,6 +302,15 @@ fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held) -> Resu
             policy: asked.policy.name.clone(),
             accepted_risks: asked.accepted.names.clone(),
         })?;
+        if let Some(adopted) = &asked.adopted {
+            ledger.write(Kind::ChildOf {
+                session: adopted.parent.session.clone(),
+                child: adopted.parent.child,
+                event: adopted.event,
+                task: adopted.task.clone(),
+                labels: adopted.labels.iter().map(|label| label.as_str().to_owned()).collect(),
+            })?;
+        }
         ledger.write(Kind::Limits { limits: held.walls.clone() })?;
         Ok(ledger)
     });

@@ -9,6 +9,7 @@ use wire::command::{Problem, Run, Stream as Given};
 
 use super::asked::Asked;
 use super::authority::Authority;
+use super::children::{Adopted, Within};
 use super::derive::Way;
 use super::early::Early;
 use super::gates::Gates;
@@ -22,7 +23,7 @@ use super::roots::{self, Roots};
 use super::{environment, generation, homes, labels, lend, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
 use crate::store::{DirectoryAhead, SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
-use crate::workspace::Workspace;
+use crate::workspace::{Copied, Workspace};
 
 /// A session that is ready to start.
 #[derive(Debug)]
@@ -42,6 +43,10 @@ pub(super) struct Prepared {
     pub(super) labelled: Vec<wire::Labelled>,
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
+    /// What of the host is seen inside, read-only.
+    pub(super) within: Within,
+    /// Of a sub-agent: what it sees a copy of.
+    pub(super) copied: Copied,
 }
 
 /// Prepares a session in a cell that stands on this foundation.
@@ -53,14 +58,24 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
-    let labelled = labels::find(&asked.policy, &asked.workspace)?;
+    let mut labelled = match asked.adopted {
+        Some(_) => Vec::new(),
+        None => labels::find(&asked.policy, &asked.workspace)?,
+    };
     let (command, located) = command(asked)?;
     let mut session = directory(asked, store, &command, ahead)?;
-    let trees = trees(asked, &session.path)?;
+    let (trees, copied) = match &asked.adopted {
+        Some(adopted) => adopted_trees(asked, adopted, &session.path)?,
+        None => (trees(asked, &session.path)?, Copied::default()),
+    };
+    if let (Some(adopted), Some(seen)) = (&asked.adopted, trees.first().and_then(|tree| tree.view.as_ref())) {
+        labelled = labels::joined(&adopted.labelled(), labels::find(&asked.policy, &seen.at)?)?;
+    }
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
     let mut layout =
         Layout::new(asked.paths.clone(), who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
+    layout.within = asked.adopted.as_ref().map(|adopted| adopted.within.clone());
     let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
     // With neither of the two layers the whole host is visible.
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
@@ -73,6 +88,9 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"), certificate)?;
     let tls = authority.map(|Authority { name, key, .. }| wire::Tls { name, key, roots: trusted });
     layout.hide(store.root());
+    let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
+    let hidden = hidden.chain(asked.hidden.iter().cloned()).chain([store.root().to_owned()]).collect();
+    let within = layout.seen(&session.record.trees, hidden);
     let held = limits::hold_from(limits_ahead, &session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
     if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
@@ -99,7 +117,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, labelled, notices })
+    Ok(Prepared { session, plan, seen: layout.seen, within, held, home, tls, credentials, labelled, notices, copied })
 }
 
 /// How a broker of this operator's reaches an endpoint.
@@ -123,6 +141,9 @@ fn unenforced(wall: &Wall, policy: &str) -> Problem {
 
 /// The command line, and where its program is.
 fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
+    if let Some(adopted) = &asked.adopted {
+        return adopted.locate((&asked.run, &asked.workspace), &asked.paths);
+    }
     let search: Vec<PathBuf> =
         asked.variable("PATH").unwrap_or(environment::PATH).split(':').map(PathBuf::from).collect();
     let command = if asked.run.command.is_empty() {
@@ -154,6 +175,7 @@ fn directory(
         cgroups: Vec::new(),
         fresh_home: None,
         options: asked.options.clone(),
+        parent: asked.adopted.as_ref().map(|adopted| adopted.parent.clone()),
     };
     SessionDirectory::create_from(store, record, ahead)
 }
@@ -174,9 +196,17 @@ fn trees(asked: &Asked, session: &Path) -> Result<Vec<TreeRecord>, Problem> {
         }
         let changes = session.join("changes").join(trees.len().to_string());
         let owner = changes_directory(&changes, &path)?;
-        trees.push(TreeRecord { path, changes, owner });
+        trees.push(TreeRecord { path, changes, owner, view: None });
     }
     Ok(trees)
+}
+
+/// The one tree of a sub-agent: a copy of what it was granted, at the name that its parent's workspace has.
+fn adopted_trees(asked: &Asked, adopted: &Adopted, session: &Path) -> Result<(Vec<TreeRecord>, Copied), Problem> {
+    let (seen, copied) = adopted.view(session)?;
+    let changes = session.join("changes").join("0");
+    let owner = changes_directory(&changes, &seen.at)?;
+    Ok((vec![TreeRecord { path: asked.workspace.clone(), changes, owner, view: Some(seen) }], copied))
 }
 
 /// Makes the place for a tree's changes; gives whose files a merge makes, where the plane may choose.
@@ -222,7 +252,8 @@ fn lay_out(
     let notices = bring_in(layout, located, &session.record.trees)?;
     for tree in &session.record.trees {
         let changes = (asked.mode != WorkspaceMode::ReadOnly).then_some(tree.changes.as_path());
-        layout.reviewed(&tree.path, changes)?;
+        let source = tree.view.as_ref().map_or(tree.path.as_path(), |view| view.at.as_path());
+        layout.reviewed(source, &tree.path, changes)?;
     }
     let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
     for path in hidden.chain(asked.hidden.iter().cloned()) {

@@ -1,9 +1,11 @@
 //! A running session: one loop over the client, the cell and the gate, until the cell is gone.
 
+mod children;
 mod durable;
 mod generations;
 mod orders;
 mod pausing;
+mod petitions;
 mod questions;
 mod renewal;
 mod succession;
@@ -22,8 +24,10 @@ use wire::command::{Order as Asked, Reply, Stream};
 use wire::control::Happened;
 
 use super::cell::Cell;
+use super::children::{Children, Outlet};
 use super::control::Control;
 use super::gate::{Door, Gate};
+use super::petition::Desk;
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
 use crate::channel::{self, Client};
@@ -63,10 +67,15 @@ pub(super) struct Session<'c> {
     pub(super) audit: Option<Watch>,
     pub(super) generations: Generations<'c>,
     pub(super) renewal: Renewal,
+    /// What is asked inside.
+    pub(super) petitions: Desk,
     pub(super) questions: Questions,
     /// Both segments on their way into the ledger of all sessions.
     pub(super) merging: Merging,
     pub(super) store: &'c Store,
+    pub(super) children: Children,
+    /// Of a sub-agent: where what it prints goes.
+    pub(super) outlet: Option<Outlet>,
 }
 
 /// How a session ended.
@@ -109,7 +118,7 @@ struct Course {
 impl Session<'_> {
     /// Serves until the cell is gone; gives its end, the record to end with it and on its way into the ledger, and its
     /// mounts.
-    pub(super) fn serve(mut self) -> (End, (Ledger, Merging), Vec<OwnedFd>) {
+    pub(super) fn serve(mut self) -> (End, (Ledger, Merging), Vec<OwnedFd>, Option<Outlet>) {
         let mut course = Course {
             end: End {
                 exit: 137,
@@ -143,6 +152,7 @@ impl Session<'_> {
                 }
             }
         }
+        self.end_children(&mut course);
         self.close_control(&mut course);
         let last = self.chores.finish();
         self.note(&mut course, last);
@@ -159,10 +169,10 @@ impl Session<'_> {
             gate.finish();
         }
         course.mounts.append(&mut self.sockets);
-        (course.end, (self.ledger, self.merging), course.mounts)
+        (course.end, (self.ledger, self.merging), course.mounts, self.outlet)
     }
 
-    /// Which of client, cell, gate and control have something to say.
+    /// Which of client, cell, gate and control, children among it, have something to say.
     fn wait(&self, course: &Course) -> io::Result<[bool; 4]> {
         let mut wanted = vec![PollFd::new(&self.cell, PollFlags::IN)];
         if course.client_open {
@@ -175,8 +185,10 @@ impl Session<'_> {
             wanted.push(PollFd::new(audit, PollFlags::IN));
         }
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
+        wanted.extend(self.children.wanted());
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
         let due = due.into_iter().chain([Some(course.checkpoint), course.questions.due()]);
+        let due = due.chain([self.petitions.due(), self.children.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
@@ -206,6 +218,7 @@ impl Session<'_> {
         }
         if control {
             self.hear_control(course);
+            self.hear_children(course);
         }
         let refused = self.audit.as_mut().map(Watch::events).unwrap_or_default();
         refused.into_iter().for_each(|event| self.record(course, event));
@@ -237,6 +250,11 @@ impl Session<'_> {
                 course.pid_1 = i32::try_from(pid).ok().and_then(Pid::from_raw);
                 course.mounts.extend(descriptors);
             }
+            Report::Stdio if self.outlet.is_some() => {
+                if let Some(outlet) = &mut self.outlet {
+                    outlet.open(descriptors);
+                }
+            }
             Report::Stdio => {
                 let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
                 self.client.reply_with(&Reply::Stdio { streams: self.streams }, &borrowed);
@@ -264,6 +282,7 @@ impl Session<'_> {
             Report::Failed(_) => {}
             Report::Ended(ending) if !course.ended => {
                 course.ended = true;
+                self.children.dismiss();
                 if let Some(gate) = &self.gate {
                     gate.ask_to_finish();
                 }
@@ -314,11 +333,17 @@ impl Session<'_> {
                     match order {
                         Asked::Signal { number } => self.cell.order(Order::Signal(number)),
                         Asked::Typed { line } => self.typed(line.expose()),
+                        Asked::Message { words, labels } => self.message_from_above(words, labels),
                     }
                 }
             }
             _ => {
                 course.client_open = false;
+                if self.outlet.is_some() {
+                    // Whatever became of its parent, nobody hears what it would still do.
+                    self.end_soon(course, HANG_UP, GRACE, "its parent ended, or ended it");
+                    return self.kill(course);
+                }
                 self.end_soon(course, HANG_UP, GRACE, "the operator's client is gone");
             }
         }
@@ -339,6 +364,7 @@ impl Session<'_> {
         course.end.reason = reason.into();
         course.deadline = None;
         course.kill_at = Some(Instant::now() + grace);
+        self.children.dismiss();
         self.let_go_on(course);
         self.cell.order(Order::Signal(signal));
     }
@@ -364,9 +390,13 @@ impl Session<'_> {
             self.kill(course);
         }
         self.watch_the_gate(course, now);
+        if self.children.due().is_some_and(|due| due <= now) {
+            self.hear_children(course);
+        }
         self.watch_the_pause(course, now);
         self.renew(course, now);
         self.watch_questions(course, now);
+        self.answer_petitions(now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
         }

@@ -36,6 +36,17 @@ pub fn sessions(store: &Store) -> Result<Found, Problem> {
     Ok(found)
 }
 
+/// The session of exactly this id.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn session(store: &Store, id: &str) -> Result<SessionDirectory, Problem> {
+    if !is_id(id) {
+        return Err(nothing(id));
+    }
+    SessionDirectory::open(&store.sessions().join(id))
+}
+
 /// The session that is meant: by id, by name (the newest of that name), by a beginning that one id alone has, or the
 /// newest whose workspace is or holds the directory.
 ///
@@ -80,7 +91,9 @@ fn nothing(text: &str) -> Problem {
 fn by_directory(store: &Store, directory: &Path) -> Result<SessionDirectory, Problem> {
     let (ids, _) = ids(store)?;
     let holds = |session: &SessionDirectory| {
-        session.record.trees.first().is_some_and(|workspace| directory.starts_with(&workspace.path))
+        // A sub-agent is named; who names none means what he began himself.
+        let own = session.record.parent.is_none();
+        own && session.record.trees.first().is_some_and(|workspace| directory.starts_with(&workspace.path))
     };
     match newest(store, &ids, holds) {
         (Some(session), None) => Ok(session),

@@ -41,11 +41,11 @@ pub use cgroup::{name as cgroup_name, remove as remove_cgroup};
 pub use clear::clear;
 pub use counts::{Counted, counts};
 pub use events::{Events, Line, Lines};
-pub use find::{Found, select, sessions};
+pub use find::{Found, select, session, sessions};
 pub use ledger::{Ledger, now};
 pub use policies::{Draft, InForce};
 pub use repair::repair;
-pub use session::{Options, SessionDirectory, SessionRecord, TreeRecord};
+pub use session::{Options, ParentRecord, SessionDirectory, SessionRecord, TreeRecord};
 pub use tally::{Tally, tally};
 pub use trust::Trust;
 

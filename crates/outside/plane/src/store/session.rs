@@ -14,6 +14,7 @@ use wire::command::{Problem, SessionState};
 
 use super::{DirectoryAhead, Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
+use crate::workspace::Seen;
 
 /// How long somebody who lists sessions may hold a lock.
 const LOOKING: Duration = Duration::from_millis(100);
@@ -48,6 +49,9 @@ pub struct SessionRecord {
     /// What options of `run` add to the policy of a file, for as long as the session runs.
     #[serde(default)]
     pub options: Options,
+    /// Of a sub-agent: whose.
+    #[serde(default)]
+    pub parent: Option<ParentRecord>,
 }
 
 /// Options of `run` about what a cell is made from.
@@ -87,6 +91,20 @@ pub struct TreeRecord {
     pub changes: PathBuf,
     /// Whose files are made by a merge, when the plane is root.
     pub owner: Option<(u32, u32)>,
+    /// Of a sub-agent: the copy that it sees there.
+    #[serde(default)]
+    pub view: Option<Seen>,
+}
+
+/// Whose sub-agent a session is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentRecord {
+    /// The parent's session.
+    pub session: String,
+    /// Which of its children this is.
+    pub child: u32,
+    /// The parent's event that tells of it.
+    pub event: String,
 }
 
 /// A session's directory, and whether this plane holds it.
@@ -367,10 +385,11 @@ mod tests {
             command: vec!["true".into()],
             mode: WorkspaceMode::Review,
             accepted_risks: Vec::new(),
-            trees: vec![TreeRecord { path: "/w".into(), changes: room.path().into(), owner: None }],
+            trees: vec![TreeRecord { path: "/w".into(), changes: room.path().into(), owner: None, view: None }],
             cgroups: Vec::new(),
             fresh_home: None,
             options: Options::default(),
+            parent: None,
         };
         let settling = SessionDirectory::create(&store, record).expect("made");
         settling.save().expect("kept");

@@ -25,6 +25,8 @@ pub struct Tally {
     pub limits: Vec<Wall>,
     /// What models answered, where they did.
     pub models: Option<ModelsInfo>,
+    /// The last that whoever is inside reported: its own words.
+    pub reported: Option<String>,
     /// The event of the last refusal.
     pub last_refusal: Option<EventId>,
     /// Lines that are no event.
@@ -55,6 +57,7 @@ pub fn tally(session: &SessionDirectory) -> io::Result<Tally> {
     }
     let Answers { answers, input, output, cost } = summary.models;
     tally.models = (answers > 0).then_some(ModelsInfo { answers, input, output, cost });
+    tally.reported = summary.reported.take();
     tally.allowed = counted(&summary.allowed);
     tally.refused = counted(&summary.refused);
     if summary.files_refused > 0 {

@@ -1,10 +1,12 @@
 //! `stop`, `pause` and `resume`: the process that holds the session does it, and here it is asked.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use wire::command::{ControlAnswer, LiveInfo, Problem, Reply, Select, SessionInfo, SessionState};
 use wire::control::{Answer, Happened, Order, State};
 
+use super::family;
 use super::sessions::info;
 use crate::problem::{NO, problem, quoted};
 use crate::session::control::{Dialled, Unanswered, ask};
@@ -17,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(300);
 /// How long all may take to be gone after it was ended, and to be put in order.
 const SETTLING: Duration = Duration::from_secs(20);
+/// How often a pause looks for what was begun meanwhile.
+const LOOKS: usize = 8;
 /// How often a session is looked at that is being put in order.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -56,25 +60,67 @@ pub(super) fn stop(store: &Store, select: &Select, grace: u64) -> Result<Reply, 
     Ok(controlled(info(&ended), format!("session {id} ended{exit}: {}\n", quoted(&reason))))
 }
 
-/// Lets nothing in it go on.
+/// Lets nothing in it go on, nor in any sub-agent of it. From above: what is paused begins none.
 pub(super) fn pause(store: &Store, select: &Select) -> Result<Reply, Problem> {
     let session = running(store, select, "paused")?;
-    match ask(&session.path, Order::Pause).map_err(|error| unanswered(&session, error))? {
-        Answer::Paused { by } => {
-            let id = &session.record.id;
-            let text = format!("session {id} is paused {by}\n`bastide resume {id}` lets it go on\n");
-            Ok(controlled(shown(&session), text))
+    let by = match ask(&session.path, Order::Pause).map_err(|error| unanswered(&session, error))? {
+        Answer::Paused { by } => by,
+        other => return Err(refused(&session, other)),
+    };
+    let id = &session.record.id;
+    let mut paused = BTreeSet::new();
+    // One that was being begun meanwhile is found by the next look.
+    for _ in 0..LOOKS {
+        let below = family::below(store, id)?;
+        let fresh: Vec<_> = below.iter().filter(|one| !paused.contains(&one.record.id)).collect();
+        if fresh.is_empty() {
+            break;
+        }
+        for one in fresh {
+            match ask(&one.path, Order::Pause) {
+                Ok(Answer::Paused { .. }) => {
+                    paused.insert(one.record.id.clone());
+                }
+                _ if ended(one) => {}
+                Ok(other) => return Err(refused(one, other)),
+                Err(error) => return Err(unanswered(one, error)),
+            }
+        }
+    }
+    let text = format!("session {id} is paused {by}{}\n`bastide resume {id}` lets it go on\n", with(paused.len()));
+    Ok(controlled(shown(&session), text))
+}
+
+/// Lets it go on, and what is below it: that first, so that nobody waits for what is still paused.
+pub(super) fn resume(store: &Store, select: &Select) -> Result<Reply, Problem> {
+    let session = running(store, select, "resumed")?;
+    let mut resumed = 0;
+    for one in family::below(store, &session.record.id)?.iter().rev() {
+        match ask(&one.path, Order::Resume) {
+            Ok(Answer::Done) => resumed += 1,
+            _ if ended(one) => {}
+            Ok(other) => return Err(refused(one, other)),
+            Err(error) => return Err(unanswered(one, error)),
+        }
+    }
+    match ask(&session.path, Order::Resume).map_err(|error| unanswered(&session, error))? {
+        Answer::Done => {
+            Ok(controlled(shown(&session), format!("session {} goes on{}\n", session.record.id, with(resumed))))
         }
         other => Err(refused(&session, other)),
     }
 }
 
-/// Lets it go on.
-pub(super) fn resume(store: &Store, select: &Select) -> Result<Reply, Problem> {
-    let session = running(store, select, "resumed")?;
-    match ask(&session.path, Order::Resume).map_err(|error| unanswered(&session, error))? {
-        Answer::Done => Ok(controlled(shown(&session), format!("session {} goes on\n", session.record.id))),
-        other => Err(refused(&session, other)),
+/// Whether it ended while it was asked.
+fn ended(session: &SessionDirectory) -> bool {
+    SessionDirectory::open(&session.path).is_ok_and(|now| now.state() != SessionState::Running)
+}
+
+fn with(below: usize) -> String {
+    match below {
+        0 => String::new(),
+        1 => ", and one sub-agent with it".into(),
+        more => format!(", and {more} sub-agents with it"),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use wire::command::{Problem, Reply, Select, SessionInfo};
+use wire::command::{ParentInfo, Problem, Reply, Select, SessionInfo};
 
-use super::{changes, running};
+use super::{changes, family, running};
 use crate::channel::Client;
 use crate::problem::{quoted, state};
-use crate::store::{self, SessionDirectory, Store};
+use crate::store::{self, ParentRecord, SessionDirectory, Store};
 
 /// Every session, newest first; what cannot be shown is told of. What killed planes left is put in order before, so
 /// that nobody has to run a program to be rid of it.
@@ -66,8 +66,10 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
     shown.layers = tally.layers;
     shown.limits = tally.limits;
     shown.models = tally.models;
+    shown.reported = tally.reported;
     shown.allowed = tally.allowed;
     shown.refused = tally.refused;
+    shown.children = family::children(&session).map_err(|error| state("read", &session.path, &error))?;
     Ok(Reply::Session(Box::new(shown)))
 }
 
@@ -92,8 +94,14 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         layers: Vec::new(),
         limits: Vec::new(),
         models: None,
+        reported: None,
         allowed: Vec::new(),
         refused: Vec::new(),
         live: None,
+        parent: record
+            .parent
+            .as_ref()
+            .map(|ParentRecord { session, child, .. }| ParentInfo { session: session.clone(), child: *child }),
+        children: Vec::new(),
     }
 }

@@ -10,6 +10,7 @@ use policy::{Conjunction, Egress, Host, Request, Rule, Target, suggest, suggest_
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
 use wire::command::{Problem, Reply, Select, SessionState, WhyAnswer};
 
+use super::family;
 use crate::channel::Client;
 use crate::problem::{NO, problem, quoted, shell, state};
 use crate::store::{self, Events, SessionDirectory, Store};
@@ -48,7 +49,8 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
         }
         _ => explanation.suggestion = None,
     }
-    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, task, explanation, option, running })))
+    let above = family::above(store, &session);
+    Ok(Reply::Why(Box::new(WhyAnswer { session: session.record.id, task, explanation, option, running, above })))
 }
 
 fn parse(text: &str) -> Result<EventId, Problem> {

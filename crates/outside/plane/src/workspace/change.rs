@@ -49,6 +49,8 @@ pub enum Refusal {
     TooLarge,
     /// Nested deeper than what is merged.
     TooDeep,
+    /// A sub-agent was given it to be read only.
+    NotGranted,
     /// It changed or could not be read while it was looked at, or the original cannot be.
     Unreadable,
 }

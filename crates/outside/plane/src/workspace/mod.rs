@@ -29,6 +29,7 @@ mod scan;
 mod seal;
 mod stage;
 mod stamp;
+mod view;
 
 pub use apply::Steps;
 pub use baseline::{Baseline, Conflict};
@@ -40,6 +41,7 @@ pub use flag::{Flag, flags};
 pub use git::{Fault, Held, Move, Unit};
 pub use live::{Live, Step, Waits};
 pub use stamp::{Node, Stamp, Time};
+pub use view::{Copied, Seen, View};
 
 use rustix::fs::{FlockOperation, Gid, Mode, OFlags, Uid};
 use std::os::fd::OwnedFd;
@@ -53,6 +55,8 @@ pub struct Workspace {
     journal: Tree,
     baseline: Baseline,
     owner: Option<(u32, u32)>,
+    /// Of a sub-agent: the original of what it saw a copy of, and which parts of that it may change.
+    onto: Option<(Tree, Seen)>,
 }
 
 impl Workspace {
@@ -98,20 +102,37 @@ impl Workspace {
         if workspace.baseline.holds(&workspace.lower)? { Ok(workspace) } else { Err(Error::Moved(original.to_owned())) }
     }
 
+    /// The same of a sub-agent, which saw a copy: changes are those of the copy, and are merged into the original.
+    pub fn open_view(changes: &Path, seen: &Seen, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
+        let mut workspace = Self::open(changes, &seen.at, owner)?;
+        workspace.onto = Some((Tree::open(original)?, seen.clone()));
+        Ok(workspace)
+    }
+
     fn places(changes: &Path, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
         let part = |name: &str| Tree::open(&changes.join(name));
         let (upper, lower, journal) = (part("upper")?, Tree::open(original)?, part("journal")?);
-        Ok(Self { upper, lower, journal, baseline: Baseline::default(), owner })
+        Ok(Self { upper, lower, journal, baseline: Baseline::default(), owner, onto: None })
     }
 
     /// Everything that the cell changed, by path; `guards` are the policy's guarded paths.
     pub fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
-        scan::scan(&self.upper, &self.lower, &self.baseline, guards, scan::Reads::WHOLE)
+        self.scan(guards, scan::Reads::WHOLE)
+    }
+
+    fn scan(&self, guards: &[PathBuf], reads: scan::Reads) -> Result<Vec<Change>, Error> {
+        let mut changes = scan::scan(&self.upper, &self.lower, &self.baseline, guards, reads)?;
+        if let Some((original, seen)) = &self.onto {
+            for change in &mut changes {
+                view::rebase(change, &self.lower, original, seen)?;
+            }
+        }
+        Ok(changes)
     }
 
     /// As `changes`, but no longer than a running session can wait: what is too large for that is refused as such.
     fn changes_meanwhile(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
-        scan::scan(&self.upper, &self.lower, &self.baseline, guards, scan::Reads::LIVE)
+        self.scan(guards, scan::Reads::LIVE)
     }
 
     /// How many changes there are, at most: files that are too large to be compared in passing count as changed.
@@ -183,7 +204,8 @@ impl Workspace {
     }
 
     fn merge(&self) -> apply::Merge<'_> {
-        apply::Merge { upper: &self.upper, lower: &self.lower, journal: &self.journal, owner: self.owner }
+        let lower = self.onto.as_ref().map_or(&self.lower, |(original, _)| original);
+        apply::Merge { upper: &self.upper, lower, journal: &self.journal, owner: self.owner }
     }
 
     fn lock(&self) -> Result<OwnedFd, Error> {

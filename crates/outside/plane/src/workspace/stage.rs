@@ -143,7 +143,7 @@ pub(super) fn unstage(lower: &Tree, op: &Op) -> Result<(), Error> {
 
 /// Copies by sharing extents, within the kernel, or by hand; stops one byte past the reviewed size, so that a file
 /// that grows cannot fill the disk, and its hash betrays it.
-fn copy(from: &File, into: &mut File, size: u64, path: &Path) -> Result<(), Error> {
+pub(super) fn copy(from: &File, into: &mut File, size: u64, path: &Path) -> Result<(), Error> {
     let small = size < 64 << 10;
     let fits = || from.metadata().is_ok_and(|now| now.len() == size);
     if !small && fits() && rustix::fs::ioctl_ficlone(&*into, from).is_ok() {

@@ -20,7 +20,7 @@ fn changed(room: &Room) -> SessionDirectory {
     put(room.path("cache/seen.txt"), "before\n");
     let mut session = room.begin("work", None);
     let (path, changes) = (room.path("cache"), session.path.join("changes/1"));
-    session.record.trees.push(TreeRecord { path, changes, owner: None });
+    session.record.trees.push(TreeRecord { path, changes, owner: None, view: None });
     session.save().unwrap();
     for tree in &session.record.trees {
         Workspace::begin(&tree.changes, &tree.path, None).unwrap();

@@ -104,10 +104,11 @@ impl Room {
             cgroups: Vec::new(),
             fresh_home: None,
             options: Options::default(),
+            parent: None,
         };
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");
-        session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None }];
+        session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None, view: None }];
         session.save().unwrap();
         let policy = policy.unwrap_or_else(|| plane::policy_file::look_at_policy(None, &self.place.home).unwrap());
         session.save_policy(&[policy]).unwrap();

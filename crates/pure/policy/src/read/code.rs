@@ -35,7 +35,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         LATER,
-        "The key belongs to a layer that is planned and not built: `tools`, `agents` and `risk`. A policy that says what nothing \
+        "The key belongs to a layer that is planned and not built: `tools` and `risk`. A policy that says what nothing \
              enforces would be believed, so it is refused.",
     ),
     (

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::{Location as Mark, Spanned};
 
+use super::agents::{self, Said};
 use super::raw::{RawAnswers, RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
@@ -19,6 +20,7 @@ pub(super) struct Layer {
     workspace: Option<WorkspaceMode>,
     default: Option<Fallback>,
     bodies: Option<Bodies>,
+    agents: Option<Said>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
     pub(super) places: Vec<(String, String, Mark)>,
     pub(super) name: Mark,
@@ -33,8 +35,15 @@ const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallba
 impl Layer {
     pub(super) fn compile(scope: &Scope<'_>, raw: &RawPolicy) -> Result<Layer, Diagnostic> {
         let own = Policy { name: scope.name(&raw.name)?, ..Policy::default() };
-        let mut layer =
-            Layer { own, workspace: None, default: None, bodies: None, places: Vec::new(), name: raw.name.referenced };
+        let mut layer = Layer {
+            own,
+            workspace: None,
+            default: None,
+            bodies: None,
+            agents: None,
+            places: Vec::new(),
+            name: raw.name.referenced,
+        };
         layer.files(scope, raw)?;
         for (name, value) in &raw.env {
             let read = scope.variable(name, value)?;
@@ -46,6 +55,7 @@ impl Layer {
         layer.flows(scope, raw)?;
         layer.inference(scope, raw)?;
         layer.record(scope, raw)?;
+        layer.agents = agents::said(scope, raw.agents.as_ref(), &mut layer.places)?;
         layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
         Ok(layer)
     }
@@ -196,6 +206,7 @@ impl Layer {
         append(&mut policy.flows, &own.flows);
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
+        policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));
         policy.tests.clone_from(&own.tests);
         policy
     }

@@ -1,5 +1,6 @@
 //! Reading policy text, strictly: what is not understood is refused with its place, never skipped.
 
+mod agents;
 pub(crate) mod code;
 mod layer;
 mod mcp;
@@ -200,6 +201,10 @@ impl Reader<'_> {
         }
         if let Some((key, value, message, hint)) = models::mispriced(&merged.inference) {
             let place = layer.places.iter().find(|place| place.0 == key && place.1 == value);
+            return Err(fail(&source.name, place.map_or(layer.name, |place| place.2), code::MONEY, message, hint));
+        }
+        if let Some((message, hint)) = merged.agents.as_ref().and_then(|own| agents::amiss(own, &merged.inference)) {
+            let place = layer.places.iter().find(|place| place.0 == "agents.money");
             return Err(fail(&source.name, place.map_or(layer.name, |place| place.2), code::MONEY, message, hint));
         }
         let changes = crate::diff(&self.policy, &merged);

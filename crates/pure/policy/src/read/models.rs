@@ -294,7 +294,8 @@ impl Scope<'_> {
     }
 
     pub(super) fn flow(&self, deny: &Text, to: &Text) -> Result<Flow, Diagnostic> {
-        let named = [Sink::Inference, Sink::Network, Sink::Tool, Sink::Human].map(|sink| (sink.name(), Some(sink)));
+        let held = [Sink::Inference, Sink::Network, Sink::Tool, Sink::Human, Sink::Child];
+        let named = held.map(|sink| (sink.name(), Some(sink)));
         let sinks: Vec<_> = std::iter::once(("*", None)).chain(named).collect();
         if Sink::ALL.iter().any(|sink| sink.name() == to.value) && !sinks.iter().any(|(name, _)| *name == to.value) {
             let message = format!("flows to `{}` are not enforced yet", to.value);

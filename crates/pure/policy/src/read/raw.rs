@@ -45,8 +45,8 @@ pub(super) struct RawPolicy {
     pub(super) record: RawRecord,
     #[serde(default, deserialize_with = "present")]
     pub(super) tools: Later,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) agents: Later,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) agents: Option<Spanned<RawAgents>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) risk: Later,
 }
@@ -255,10 +255,26 @@ pub(super) struct RawRecord {
     pub(super) bodies: Option<Text>,
 }
 
+/// What sub-agents may come to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAgents {
+    pub(super) depth: Option<Text>,
+    pub(super) children: Option<Text>,
+    pub(super) total: Option<Text>,
+    pub(super) rate: Option<Text>,
+    pub(super) tokens: Option<Text>,
+    pub(super) requests: Option<Text>,
+    pub(super) money: Option<Text>,
+    pub(super) time: Option<Text>,
+    pub(super) memory: Option<Text>,
+    pub(super) pids: Option<Text>,
+}
+
 impl RawPolicy {
     /// The first key that no layer enforces yet, with its place.
     pub(super) fn later(&self) -> Option<(&'static str, serde_saphyr::Location)> {
-        let top = [("tools", &self.tools), ("agents", &self.agents), ("risk", &self.risk)];
+        let top = [("tools", &self.tools), ("risk", &self.risk)];
         top.into_iter().find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
     }
 }

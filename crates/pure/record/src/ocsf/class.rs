@@ -22,6 +22,7 @@ pub(super) fn of(about: &About, id: EventId, kind: &Kind) -> Class {
     match kind {
         Kind::Connect { .. } | Kind::Close { .. } | Kind::Resolve { .. } | Kind::Request { .. } => network(about, kind),
         Kind::Mcp { .. } | Kind::Model { .. } | Kind::Answered { .. } => api(about, kind),
+        Kind::Petition { .. } | Kind::PetitionAnswered { .. } => petition(about, kind),
         Kind::Exec { .. } | Kind::FileRefused { .. } | Kind::WorkspaceChange { .. } => system(about, kind),
         Kind::SessionStart { .. } | Kind::Ended { .. } => lifecycle(about, kind),
         Kind::Evidence { .. } => finding(about, id, kind),
@@ -157,6 +158,33 @@ fn api(about: &About, kind: &Kind) -> Class {
                 .with("status", if failed { "Failure" } else { "Success" }.into())
                 .beside(kind, &["input", "output", "stop", "whole", "complaint", "cost"]);
             if let Some(error) = error { answered.with("status_detail", error.clone().into()) } else { answered }
+        }
+        other => base(other),
+    }
+}
+
+fn petition(about: &About, kind: &Kind) -> Class {
+    let service = json!({"name": "bastide.internal"});
+    match kind {
+        Kind::Petition { pid, program, verb, verdict, rule, reason, .. } => {
+            let verb = if verb.is_empty() { "unread" } else { verb.as_str() };
+            class(API, (OTHER, verb), severity(*verdict))
+                .decided(decision(about, *verdict, rule.as_deref(), reason.as_deref()))
+                .with("actor", actor(about, *pid, program))
+                .with("src_endpoint", source(about))
+                .with("dst_endpoint", destination("bastide.internal", Some(80), None))
+                .with("api", json!({"operation": verb, "service": service}))
+                .beside(kind, &["words", "labels"])
+        }
+        Kind::PetitionAnswered { petition, verdict, reason } => {
+            class(API, (OTHER, "Answer to a petition"), severity(*verdict))
+                .decided(decision(about, *verdict, None, Some(reason)))
+                .with("actor", actor(about, None, &[]))
+                .with("src_endpoint", source(about))
+                .with(
+                    "api",
+                    json!({"operation": "answer", "service": service, "request": {"uid": about.uid(*petition)}}),
+                )
         }
         other => base(other),
     }

@@ -1,3 +1,4 @@
+use policy::Amounts;
 use serde_json::Value;
 
 use super::*;
@@ -188,6 +189,17 @@ fn every_event_has_what_its_class_asks_for() {
         Kind::Resolve { name: "a.example".into(), verdict: Verdict::Refused, reason: Some("x".into()) },
         mcp(false),
         mcp(true),
+        Kind::Petition {
+            pid: Some(1),
+            program: vec!["/a".into()],
+            verb: "spawn".into(),
+            words: "{}".into(),
+            labels: vec!["secret:a".into()],
+            verdict: Verdict::Allowed,
+            rule: None,
+            reason: None,
+        },
+        Kind::PetitionAnswered { petition: id, verdict: Verdict::Refused, reason: "no children".into() },
         Kind::Said {
             speaker: "user".into(),
             form: "text".into(),
@@ -223,12 +235,24 @@ fn every_event_has_what_its_class_asks_for() {
         Kind::GateLost,
         Kind::Policy { revision: 2, name: "p".into(), changes: vec!["+ x".into()], undoes: None },
         Kind::PolicyNotTaken { revision: 2, reason: "r".into() },
+        Kind::ChildOf { session: "s".into(), child: 1, event: id, task: "t".into(), labels: Vec::new() },
+        Kind::ChildReserved { child: 1, task: "t".into(), budget: Amounts::default(), below: 0, cut: Vec::new() },
+        Kind::ChildBegan { child: 1, session: "s".into() },
+        Kind::ChildEnded {
+            child: 1,
+            session: None,
+            exit: None,
+            reason: "r".into(),
+            used: Amounts::default(),
+            below: 0,
+        },
         Kind::WorkspaceChange { path: "src/a.rs".into(), change: "removed".into() },
         Kind::Merge { paths: vec!["a".into()], state: "merged".into() },
         Kind::Ended { exit: 3, reason: "exited".into() },
         Kind::Unknown,
     ];
     let classes: Vec<u64> = kinds.into_iter().map(|kind| told(kind)["class_uid"].as_u64().expect("a class")).collect();
-    let expected = [6002, 0, 0, 4003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 1001, 0, 6002, 0];
+    let expected =
+        [6002, 0, 0, 4003, 6003, 6003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 1001, 0, 6002, 0];
     assert_eq!(classes, expected);
 }

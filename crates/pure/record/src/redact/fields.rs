@@ -102,6 +102,19 @@ impl Redactor {
                 reason: maybe(reason),
                 suggestion: maybe(suggestion),
             },
+            Kind::Petition { pid, program, verb, words, labels, verdict, rule, reason } => Kind::Petition {
+                pid: *pid,
+                program: list(program),
+                verb: text(verb),
+                words: body(words),
+                labels: list(labels),
+                verdict: *verdict,
+                rule: maybe(rule),
+                reason: maybe(reason),
+            },
+            &Kind::PetitionAnswered { petition, verdict, ref reason } => {
+                Kind::PetitionAnswered { petition, verdict, reason: text(reason) }
+            }
             Kind::Said { speaker, form, tool, words, digest, standing } => Kind::Said {
                 speaker: text(speaker),
                 form: name(form),
@@ -169,6 +182,16 @@ impl Redactor {
                 seconds: *seconds,
                 waiting: *waiting,
             },
+            &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {
+                Kind::ChildOf { session: text(session), child, event, task: body(task), labels: list(labels) }
+            }
+            &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
+                Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
+            }
+            &Kind::ChildBegan { child, ref session } => Kind::ChildBegan { child, session: text(session) },
+            &Kind::ChildEnded { child, ref session, exit, ref reason, used, below } => {
+                Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used, below }
+            }
             Kind::Unknown => Kind::Unknown,
         }
     }

@@ -98,6 +98,9 @@ fn no_word_forges_a_line() {
         seconds: Some(1),
         waiting: 2,
     };
+    let reserved =
+        Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
+    let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
     let mcp = |server| Kind::Mcp {
         pid: None,
         program: list(),
@@ -113,6 +116,17 @@ fn no_word_forges_a_line() {
         reason: None,
         suggestion: None,
     };
+    let petition = Kind::Petition {
+        pid: None,
+        program: list(),
+        verb: bad.into(),
+        words: bad.into(),
+        labels: list(),
+        verdict: Verdict::Refused,
+        rule: None,
+        reason: Some(bad.into()),
+    };
+    let denied = Kind::PetitionAnswered { petition: id("g1"), verdict: Verdict::Refused, reason: bad.into() };
     let described = Kind::Said {
         speaker: "server".into(),
         form: "description".into(),
@@ -125,6 +139,8 @@ fn no_word_forges_a_line() {
         (mcp(false), 10),
         (mcp(true), 8),
         (described, 4),
+        (petition, 6),
+        (denied, 0),
         (exec, 4),
         (start, 4),
         (reached, 4),
@@ -137,6 +153,8 @@ fn no_word_forges_a_line() {
         (ordered, 0),
         (question, 6),
         (ruled, 2),
+        (reserved, 6),
+        (child_of, 2),
     ];
     for (kind, marks) in marks {
         let line = describe(&kind);

@@ -49,9 +49,54 @@ pub struct SessionInfo {
     pub allowed: Vec<super::Counted>,
     /// Destinations and how often each was refused; only `show` tells them.
     pub refused: Vec<super::Counted>,
+    /// The last that whoever is inside reported, in his own words; only `show` tells it.
+    #[serde(default)]
+    pub reported: Option<String>,
     /// What the process that holds it says, where it runs and answers.
     #[serde(default)]
     pub live: Option<LiveInfo>,
+    /// Whose sub-agent it is.
+    #[serde(default)]
+    pub parent: Option<ParentInfo>,
+    /// Its own sub-agents; only `show` tells them.
+    #[serde(default)]
+    pub children: Vec<ChildInfo>,
+}
+
+/// Whose sub-agent a session is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParentInfo {
+    /// The parent's session.
+    pub session: String,
+    /// Which of its sub-agents this is.
+    pub child: u32,
+}
+
+/// A sub-agent of a session, by the session's own record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildInfo {
+    /// Its number.
+    pub child: u32,
+    /// Its session, where it began.
+    pub session: Option<String>,
+    /// What it may use up, or could.
+    pub budget: policy::Amounts,
+    /// What it did, once it ended.
+    pub used: Option<policy::Amounts>,
+}
+
+/// An event of a session further up, which led to one below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AboveInfo {
+    /// The session.
+    pub session: String,
+    /// The event.
+    pub event: String,
+    /// It in words.
+    pub what: String,
 }
 
 /// What the process that holds a running session says of it.
@@ -197,6 +242,9 @@ pub struct WhyAnswer {
     pub option: Option<String>,
     /// The session runs, so that a policy with the suggested rule can be put in force in it.
     pub running: bool,
+    /// Of a sub-agent: where each further up asked for the next, the nearest first.
+    #[serde(default)]
+    pub above: Vec<AboveInfo>,
 }
 
 /// What becomes of a path inside.

@@ -4,14 +4,16 @@
 //! While a session runs, the client also sends [`Order`]s.
 
 mod answer;
+mod child;
 mod ledger;
 mod run;
 mod vault;
 
 pub use answer::{
-    ChangeInfo, Checked, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine, MergeAnswer,
-    ModelsInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState, WhyAnswer,
+    AboveInfo, ChangeInfo, Checked, ChildInfo, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine,
+    MergeAnswer, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState, WhyAnswer,
 };
+pub use child::{ChildEnd, ChildRun, ChildWord, View};
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use run::{Counted, Outcome, Run, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
@@ -27,6 +29,8 @@ use crate::question::{Card, Say};
 pub enum Request {
     /// Run a program in a cell.
     Run(Box<Run>),
+    /// Run a sub-agent. Asked by the plane of its parent, and by nobody else.
+    Child(Box<ChildRun>),
     /// Measure the boundary in a throwaway cell.
     Doctor(Box<Run>),
     /// Keep a plane waiting for the next run, as long as this client stays.
@@ -190,6 +194,13 @@ pub enum Order {
         /// The line.
         line: SecretText,
     },
+    /// The parent of a sub-agent sends it a message.
+    Message {
+        /// The parent's words.
+        words: String,
+        /// What they carry.
+        labels: Vec<policy::Label>,
+    },
 }
 
 /// What the plane answers.
@@ -217,6 +228,10 @@ pub enum Reply {
         /// The signal's number.
         signal: u8,
     },
+    /// A sub-agent says something to its parent.
+    Child(ChildWord),
+    /// What a sub-agent came to, before its outcome.
+    ChildEnd(Box<ChildEnd>),
     /// The session ended.
     Ended(Box<Outcome>),
     /// Nothing was done.
@@ -306,6 +321,8 @@ impl Reply {
                 | Reply::Stdio { .. }
                 | Reply::Started { .. }
                 | Reply::Stopped { .. }
+                | Reply::Child(_)
+                | Reply::ChildEnd(_)
                 | Reply::Event(_)
                 | Reply::Line { .. }
         )

@@ -109,6 +109,7 @@ impl Session<'_> {
 
     /// Records what is asked for and tells the gate, where nothing speaks against it.
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
+        self.keep_within(&mut asked.policy);
         let told = self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, judged));
         let (next, draft, labelled) = match told {
             Ok(told) => told,
@@ -119,10 +120,21 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Another policy gives a sub-agent no more budget than was reserved for it, nor more levels below.
+    fn keep_within(&self, policy: &mut Policy) {
+        let Some(budget) = self.children.house.budget else { return };
+        budget.bound(policy);
+        let now = self.door.policy.policies().last().and_then(|now| now.agents);
+        policy.agents = policy.agents.zip(now).map(|(next, now)| next.and(now));
+    }
+
     /// Whether it can be put in force here and now, and what comes with it.
     fn judge(&self, course: &Course, asked: &mut Replacement) -> Result<Judged, Problem> {
         if course.ended {
             return Err(not_taken("the program has ended"));
+        }
+        if self.children.accounts.alive() > 0 {
+            return Err(not_taken("sub-agents live under the one before: `bastide stop` ends them"));
         }
         let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
         generation::taken(now, &asked.policy)?;
@@ -142,7 +154,11 @@ impl Session<'_> {
         lend::leave_no_core();
         let Judged { earlier, labelled } = judged;
         let revision = self.generations.last + 1;
-        let policies = Conjunction::new(vec![asked.policy.clone()]);
+        // Of a sub-agent only its own: those above stay.
+        let mut policies: Vec<Policy> = self.door.policy.clone().into();
+        policies.pop();
+        policies.push(asked.policy.clone());
+        let policies = Conjunction::new(policies);
         let order = GateOrder::Replace {
             revision,
             policy: policies.clone(),

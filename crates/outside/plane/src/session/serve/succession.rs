@@ -35,6 +35,8 @@ impl Session<'_> {
                         return self.lose_the_gate(course, &why);
                     }
                 }
+                Said::Split(held, fits) => self.heard_held(course, held, fits),
+                Said::Petition(petitioned) => self.petition(course, *petitioned),
                 // It was asked to.
                 Said::Lost if course.ended => {
                     self.leave_policy(course, "the program ended before the gate answered");
@@ -61,6 +63,8 @@ impl Session<'_> {
 
     /// Puts another gate behind the door, once the last one is gone.
     fn replace(&mut self, course: &mut Course) {
+        self.leave_who_reserved(course);
+        self.children.forget_who_waits();
         let next = self.gate.take().map_or(1, |gate| {
             let next = gate.incarnation() + 1;
             gate.kill();

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use record::{Kind, Redactor, Segment};
 use wire::command::{ChangeInfo, DiffAnswer, Problem, Reply, Select};
+use wire::petition::Changed;
 
 use crate::channel::Client;
 use crate::problem::{NO, problem};
@@ -32,6 +33,32 @@ pub fn list(session: &SessionDirectory) -> Result<Vec<ChangeInfo>, Problem> {
         listed.extend(tree.changes(&guards)?.iter().map(|change| tree.info(change, String::new())));
     }
     Ok(listed)
+}
+
+/// What a sub-agent changed where it may: its paths, and all of it as a patch where that is not too long.
+///
+/// # Errors
+/// When the changes cannot be read.
+pub(crate) fn patch(
+    session: &SessionDirectory,
+    most: usize,
+    bytes: usize,
+) -> Result<(Vec<Changed>, Option<String>), Problem> {
+    let guards = guards(session)?;
+    let (mut changed, mut patch) = (Vec::new(), Some(String::new()));
+    for tree in ChangedTree::all(session)? {
+        for change in tree.changes(&guards)?.iter().filter(|change| change.refusal.is_none()) {
+            let info = tree.info(change, String::new());
+            if changed.len() < most {
+                changed.push(Changed { path: info.path, change: info.kind });
+            }
+            patch = patch.and_then(|so_far| {
+                let more = tree.diff(change);
+                (so_far.len() + more.len() <= bytes).then(|| so_far + &more)
+            });
+        }
+    }
+    Ok((changed, patch.filter(|patch| !patch.is_empty())))
 }
 
 /// How many paths wait for `apply` or `discard`.

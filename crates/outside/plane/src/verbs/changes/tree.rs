@@ -28,7 +28,11 @@ impl ChangedTree {
 
     /// One of them.
     pub(super) fn open(index: usize, tree: &TreeRecord) -> Result<ChangedTree, Problem> {
-        let workspace = match Workspace::open(&tree.changes, &tree.path, tree.owner) {
+        let opened = match &tree.view {
+            Some(view) => Workspace::open_view(&tree.changes, view, &tree.path, tree.owner),
+            None => Workspace::open(&tree.changes, &tree.path, tree.owner),
+        };
+        let workspace = match opened {
             Ok(workspace) => Some(workspace),
             Err(error) if unbegun(&error, &tree.changes) => None,
             Err(error) => return Err(failed(&error)),
@@ -148,6 +152,7 @@ fn refused(refusal: Refusal) -> &'static str {
         Refusal::Redirect => "never merged: its content lies in another place than it seems",
         Refusal::TooLarge => "never merged: larger than what is merged",
         Refusal::TooDeep => "never merged: nested too deep",
+        Refusal::NotGranted => "never merged: the sub-agent was given it to be read only",
         Refusal::Unreadable => "never merged: it could not be read",
     }
 }

@@ -1,0 +1,140 @@
+//! Sub-agents: sessions beside their parent's, each held by a plane of its own that the parent's starts and listens to.
+//!
+//! One socket binds the two. The parent is the child's client: its end ends the child at once, whatever killed it. The
+//! child's end, told or not, gives back what it did not use up.
+
+mod adopt;
+mod draft;
+mod end;
+mod kid;
+mod outlet;
+pub(super) mod split;
+mod within;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use policy::{Amounts, Label};
+use rustix::event::PollFd;
+use rustix::process::Pid;
+use wire::petition::{Child, Message, Wait};
+
+pub(super) use adopt::Adopted;
+pub(super) use draft::{Asks, Drafted, draft};
+pub(super) use end::{tell, used};
+pub(super) use kid::{Kid, Stage, is_there};
+pub(super) use outlet::Outlet;
+pub(super) use within::Within;
+
+/// Children that ended whose results are kept.
+const MOST_RESULTS: usize = 64;
+/// Most messages that wait for a session's agent.
+const MOST_MESSAGES: usize = 64;
+
+/// What the children of a session are made from, and how they stand.
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    /// What they may use up, and did.
+    pub(super) accounts: record::Children,
+    pub(super) kids: BTreeMap<u32, Kid>,
+    pub(super) waiting: Vec<Waiting>,
+    /// Planes that said their last and bring their sessions to disk.
+    pub(super) leaving: Vec<Pid>,
+    /// Words for whoever is inside.
+    pub(super) inbox: VecDeque<Message>,
+    pub(super) house: House,
+}
+
+/// What a session hands on.
+#[derive(Debug, Default)]
+pub(super) struct House {
+    /// The operator's variables.
+    pub(super) surroundings: Vec<(String, String)>,
+    /// Risks that he accepted by name.
+    pub(super) accepted: Vec<String>,
+    pub(super) workspace: PathBuf,
+    /// The layers of the workspace as it is seen inside.
+    pub(super) lower: PathBuf,
+    pub(super) upper: Option<PathBuf>,
+    /// Parts of it that may be changed; none is all.
+    pub(super) granted: Option<Vec<(PathBuf, bool)>>,
+    /// What of the host is seen inside, read-only.
+    pub(super) within: Within,
+    /// What the session's own parent had read.
+    pub(super) labels: Vec<Label>,
+    /// Directories of control groups whose bounds are split.
+    pub(super) groups: Vec<PathBuf>,
+    /// Whether it is a sub-agent itself.
+    pub(super) is_child: bool,
+    /// Then what was reserved for it.
+    pub(super) budget: Option<Amounts>,
+}
+
+/// A petition that waits for news.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) number: u64,
+    pub(super) wait: Wait,
+    pub(super) until: Instant,
+}
+
+impl Children {
+    /// None yet.
+    pub(super) fn of(house: House) -> Children {
+        Children { house, ..Children::default() }
+    }
+
+    /// What the loop is to wait for.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {
+        self.kids.values().filter_map(Kid::wanted)
+    }
+
+    /// When somebody has waited long enough.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.waiting.iter().map(|one| one.until).chain(self.kids.values().filter_map(Kid::due)).min()
+    }
+
+    /// Whether one that may be waited for has ended, or there is a message.
+    pub(super) fn has_news(&self, wait: Wait) -> bool {
+        let ended = |kid: &Kid| kid.is_over() && !kid.was_told;
+        let meant = |number: u32| wait.child.is_none_or(|Child(child)| child == number);
+        let over = self.kids.iter().any(|(number, kid)| meant(*number) && ended(kid));
+        // One that ended before is no news, and waiting for it has no end.
+        let long_ago = wait.child.is_some_and(|Child(child)| self.kids.get(&child).is_none_or(Kid::is_over));
+        over || long_ago || !self.inbox.is_empty()
+    }
+
+    /// Keeps a message; the oldest give way.
+    pub(super) fn receive(&mut self, message: Message) {
+        if self.inbox.len() >= MOST_MESSAGES {
+            self.inbox.pop_front();
+        }
+        self.inbox.push_back(message);
+    }
+
+    /// Tells each that it is to end now; what they say last is still heard.
+    pub(super) fn dismiss(&self) {
+        self.kids.values().for_each(Kid::dismiss);
+    }
+
+    /// Keeps what the last of those that ended gave back; of the others only how they ended.
+    pub(super) fn forget_old_results(&mut self) {
+        let over = self.kids.values_mut().rev().filter(|kid| kid.is_over() && kid.end.is_some());
+        for kid in over.skip(MOST_RESULTS) {
+            kid.end = None;
+            kid.cut = Vec::new();
+        }
+        self.leaving.retain(|pid| is_there(*pid));
+    }
+
+    /// Forgets who waits: the gate through which they do is gone, and what they would be told would be lost.
+    pub(super) fn forget_who_waits(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// The paths below a workspace that one of the host's is or holds; an empty one is all of it.
+pub(super) fn below(workspace: &Path, paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    paths.filter_map(|path| path.strip_prefix(workspace).ok().map(Path::to_owned)).collect()
+}

@@ -1,0 +1,439 @@
+//! Sub-agents: sessions beside their parent's, asked for from inside a cell and never wider than who asks; real cells,
+//! started by root and by an ordinary user.
+
+mod whole;
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use whole::{Operator, Ran};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// What programs inside ask by: `ask VERB JSON` prints the answer.
+const ASK: &str = r#"
+import json, sys, urllib.error, urllib.request
+verb, body = sys.argv[1], sys.argv[2].encode()
+try:
+    with urllib.request.urlopen(urllib.request.Request("http://bastide.internal/" + verb, body, {"Content-Type": "application/json"}), timeout=120) as got:
+        print(got.read().decode())
+except urllib.error.HTTPError as no:
+    print(no.read().decode())
+"#;
+
+/// Asks, and prints the answer after a word by which it is found.
+const SHELL: &str = "ask() { printf '%s ' \"$1\"; python3 ask.py \"$2\" \"$3\"; }; set -u; ";
+
+struct Family {
+    operator: Operator,
+    policy: String,
+}
+
+impl Family {
+    fn new(operator: Operator, agents: &str) -> Family {
+        let text = format!("bastide: 1\nname: mine\nextends: [hardened]\n{agents}\n");
+        let policy = operator.write("home/policy.yaml", &text).to_string_lossy().into_owned();
+        operator.write("work/ask.py", ASK);
+        operator.write("work/README.md", "read me\n");
+        operator.write("work/src/a", "one\n");
+        operator.write("work/private/b", "not for children\n");
+        Family { operator, policy }
+    }
+
+    fn each(agents: &str) -> Vec<Family> {
+        Operator::each().into_iter().map(|operator| Family::new(operator, agents)).collect()
+    }
+
+    fn arguments(&self, script: &str) -> Vec<String> {
+        let script = format!("{SHELL}{script}");
+        let all = ["run", "--timeout", "120s", "--policy", &self.policy, "--", "sh", "-c", &script];
+        all.map(str::to_owned).to_vec()
+    }
+
+    fn run(&self, script: &str) -> Ran {
+        self.operator.bastide(&self.arguments(script))
+    }
+
+    /// Starts one that goes on.
+    fn start(&self, script: &str) -> Running<'_> {
+        let mut command = self.operator.command(&self.arguments(script));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running { family: self, child: command.spawn().expect("starts") }
+    }
+
+    fn sessions(&self) -> Vec<Value> {
+        let ran = self.operator.bastide(&["ls", "--json"]);
+        let all: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        let list = all.as_array().cloned().or_else(|| all["sessions"].as_array().cloned());
+        list.unwrap_or_else(|| panic!("a list: {all}"))
+    }
+
+    fn children(&self) -> Vec<Value> {
+        self.sessions().into_iter().filter(|one| one["parent"].is_object()).collect()
+    }
+
+    fn show(&self, id: &str) -> Value {
+        let ran = self.operator.bastide(&["show", id, "--json"]);
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    }
+}
+
+struct Running<'f> {
+    family: &'f Family,
+    child: Child,
+}
+
+impl Running<'_> {
+    fn until<T>(&self, what: &str, holds: impl Fn() -> Option<T>) -> T {
+        let until = Instant::now() + LONG;
+        loop {
+            if let Some(found) = holds() {
+                return found;
+            }
+            assert!(Instant::now() < until, "{what}: {:?}", self.family.sessions());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until so many children run, and gives them.
+    fn running(&self, count: usize) -> Vec<Value> {
+        self.until("they run", || {
+            let all = self.family.children();
+            let running: Vec<_> = all.into_iter().filter(|one| one["live"]["cell"].is_number()).collect();
+            (running.len() == count).then_some(running)
+        })
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program's `ask WORD …` was answered.
+fn answer(ran: &Ran, word: &str) -> Value {
+    let found = ran.stdout.lines().find_map(|line| line.strip_prefix(&format!("{word} ")));
+    let text = found.unwrap_or_else(|| panic!("no answer to `{word}`: {ran:?}"));
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn is_alive(pid: u64) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+const SPAWN: &str = r#"ask spawn spawn '{"task": "add a line", "command": ["sh", "-c", "cat; cat README.md; ls; cat private/b; echo more >> src/a; echo x >> README.md; echo new > src/new"],
+    "files": [{"path": "src", "access": "write"}, {"path": "README.md", "access": "read"}]}' ; ask wait wait '{"child": 1}'; ask result result '{"child": 1}'; cat src/a"#;
+
+#[test]
+fn a_child_sees_what_it_was_granted_and_gives_back_words_and_a_patch() {
+    for family in Family::each("agents: {}") {
+        let ran = family.run(&SPAWN.replace("\n   ", ""));
+        let spawned = answer(&ran, "spawn");
+        assert_eq!((&spawned["answer"], &spawned["child"]), (&"spawned".into(), &1.into()), "{ran:?}");
+        assert_eq!(answer(&ran, "wait")["children"][0]["standing"]["state"], "ended", "{ran:?}");
+        let result = answer(&ran, "result");
+        let words = result["words"].as_str().expect("words");
+        assert!(words.contains("add a line") && words.contains("read me"), "{result}");
+        assert!(!words.contains("not for children") && !words.contains("private"), "{result}");
+        let patch = result["patch"].as_str().expect("a patch");
+        assert!(patch.contains("+more") && patch.contains("b/src/new") && !patch.contains("README"), "{result}");
+        // The parent has its own, unchanged; the operator merges the child's as any other's.
+        assert!(ran.stdout.ends_with("one\n"), "{ran:?}");
+        let children = family.children();
+        let id = children[0]["id"].as_str().expect("an id").to_owned();
+        let diff = family.operator.bastide(&["diff", &id]);
+        assert!(diff.stdout.contains("+more"), "{diff:?}");
+        let applied = family.operator.bastide(&["apply", &id]);
+        let read = |path: &str| fs::read_to_string(family.operator.work().join(path)).unwrap_or_default();
+        assert_eq!((read("src/a"), read("src/new")), ("one\nmore\n".into(), "new\n".into()), "{applied:?}");
+        assert_eq!(read("README.md"), "read me\n");
+        // The tree, and what led to the child.
+        let listed = family.operator.bastide(&["ls"]).stdout;
+        assert!(listed.contains(&format!("\n  {id}")), "{listed}");
+        let parent = children[0]["parent"]["session"].as_str().expect("a parent").to_owned();
+        assert_eq!(family.show(&parent)["children"][0]["session"], id.as_str());
+        let why = family.operator.bastide(&["why", "p2", &id]);
+        assert!(why.stdout.contains(&parent) && why.stdout.contains("add a line"), "{why:?}");
+    }
+}
+
+#[test]
+fn a_child_sees_its_parents_workspace_and_not_the_original() {
+    for family in Family::each("agents: {}") {
+        let script = r#"echo changed > src/a; rm README.md; mkdir -p made/deep; echo x > made/deep/er; ln -s /etc/passwd src/link; ln -s src way; mkdir .vscode; echo 1 > .vscode/tasks.json;
+            ask spawn spawn '{"task": "t", "command": ["sh", "-c", "cat src/a made/deep/er; ls -a; echo child >> src/a; test -w made/deep/er || echo closed"],
+            "files": [{"path": "src", "access": "write"}, {"path": "made", "access": "read"}, {"path": "README.md", "access": "read"}, {"path": "way", "access": "read"}, {"path": "src/link", "access": "read"}, {"path": ".vscode", "access": "read"}, {"path": "way/a", "access": "write"}]}';
+            ask wait wait '{}'; ask result result '{"child": 1}'"#;
+        let ran = family.run(&script.replace("\n           ", ""));
+        let spawned = answer(&ran, "spawn");
+        let cut: Vec<&str> =
+            spawned["cut"].as_array().expect("a list").iter().filter_map(|cut| cut["what"].as_str()).collect();
+        for what in ["file README.md", "file way", "file .vscode", "file way/a"] {
+            assert!(cut.contains(&what), "{what}: {spawned}");
+        }
+        let result = answer(&ran, "result");
+        let words = result["words"].as_str().expect("words");
+        assert!(words.contains("changed\nx\n") && words.contains("closed"), "{result}");
+        assert!(!words.contains("README") && !words.contains("way") && !words.contains(".vscode"), "{result}");
+        // The parent's own change was not merged: a merge of the child's would take it along unseen.
+        let id = family.children()[0]["id"].as_str().expect("an id").to_owned();
+        let applied = family.operator.bastide(&["apply", &id]);
+        let read = fs::read_to_string(family.operator.work().join("src/a")).expect("there");
+        assert_eq!(read, "one\n", "{applied:?}");
+        assert!(format!("{applied:?}").contains("conflict"), "{applied:?}");
+    }
+}
+
+#[test]
+fn nothing_gives_a_child_more_than_its_parent_has() {
+    let policy =
+        "agents: {depth: 2, tokens: 1000, time: 60s}\nnetwork: {default: deny, allow: [{to: \"a.example:443\"}]}";
+    for family in Family::each(policy) {
+        let secret = family.operator.write("home/secret", "hunter2\n");
+        let secret = secret.to_string_lossy();
+        let script = format!(
+            r#"ask wide spawn '{{"task": "t", "command": ["sh", "-c", "id; cat {secret}; python3 ask.py whoami {{}}; ls /proc/1/root"], "files": [{{"path": ".", "access": "read"}}],
+            "network": ["a.example:443", "b.example", "*.example"], "credentials": ["github"], "tools": ["send_*"], "inference": {{"models": ["claude-*"]}},
+            "budget": {{"tokens": 5000, "time": 9999, "egress": 5}}}}'; ask wait wait '{{}}'; ask result result '{{"child": 1}}';
+            ask there spawn '{{"task": "t", "command": ["{secret}"]}}'; ask nowhere spawn '{{"task": "t", "command": ["{secret}-not"]}}';
+            ask policy spawn '{{"task": "t", "command": ["true"], "policy": "open"}}'; ask climbs spawn '{{"task": "t", "command": ["true"], "files": [{{"path": "../home", "access": "read"}}]}}';
+            ask root spawn '{{"task": "t", "command": ["true"], "files": [{{"path": "/etc", "access": "read"}}]}}'"#
+        );
+        let ran = family.run(&script.replace("\n           ", ""));
+        let wide = answer(&ran, "wide");
+        let cut: Vec<String> = wide["cut"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{ran:?}"))
+            .iter()
+            .map(|cut| format!("{} by {}", cut["what"].as_str().unwrap_or(""), cut["by"].as_str().unwrap_or("")))
+            .collect();
+        for what in [
+            "network b.example",
+            "network *.example",
+            "credential github",
+            "tool send_*",
+            "model claude-*",
+            "tokens 5000",
+            "time",
+            "egress",
+        ] {
+            assert!(cut.iter().any(|cut| cut.starts_with(what)), "{what}: {cut:?}");
+        }
+        assert!(
+            wide["budget"]["tokens"].as_u64() <= Some(1000) && wide["budget"]["time"].as_u64() <= Some(60),
+            "{wide}"
+        );
+        let result = answer(&ran, "result");
+        assert!(!format!("{result}").contains("hunter2"), "{result}");
+        // Whether something outside is there is not told.
+        let (there, nowhere) = (answer(&ran, "there"), answer(&ran, "nowhere"));
+        assert_eq!((&there["answer"], &there["why"]), (&"denied".into(), &nowhere["why"]), "{ran:?}");
+        for word in ["policy", "climbs", "root"] {
+            assert_eq!(answer(&ran, word)["reason"], "unfit", "{word}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn depth_width_and_number_end_in_words() {
+    for family in Family::each("agents: {depth: 1, children: 2, total: 3, rate: 100/s}") {
+        let sleep = r#"{"task": "t", "command": ["sleep", "600"]}"#;
+        let below = r#"{"task": "t", "command": ["python3", "ask.py", "spawn", "{\"task\": \"t\", \"command\": [\"true\"]}"], "files": [{"path": "ask.py", "access": "read"}]}"#;
+        let script = format!(
+            "ask one spawn '{below}'; ask w wait '{{}}'; ask r result '{{\"child\": 1}}'; ask two spawn '{sleep}'; ask three spawn '{sleep}'; ask four spawn '{sleep}'; ask cancel cancel '{{\"child\": 2}}'; ask w2 wait '{{\"child\": 2}}'; ask five spawn '{sleep}'"
+        );
+        let ran = family.run(&script);
+        let words = answer(&ran, "r")["words"].as_str().expect("words").to_owned();
+        assert!(words.contains("not-granted"), "{words}");
+        assert_eq!(
+            (&answer(&ran, "two")["answer"], &answer(&ran, "three")["answer"]),
+            (&"spawned".into(), &"spawned".into())
+        );
+        for (word, why) in [("four", "at once"), ("five", "in one session")] {
+            let no = answer(&ran, word);
+            assert_eq!(no["reason"], "too-much", "{no}");
+            assert!(no["why"].as_str().is_some_and(|said| said.contains(why)), "{no}");
+        }
+        // All ended with their parent.
+        assert!(family.children().iter().all(|one| one["state"] == "ended"), "{:?}", family.children());
+    }
+}
+
+#[test]
+fn a_killed_plane_takes_all_below_with_it() {
+    for family in Family::each("agents: {depth: 2, children: 4}") {
+        let inner = r#"{\"task\": \"t\", \"command\": [\"sleep\", \"600\"]}"#;
+        let outer = format!(
+            r#"{{"task": "t", "command": ["sh", "-c", "python3 ask.py spawn \"$1\"; sleep 600", "x", "{inner}"], "files": [{{"path": "ask.py", "access": "read"}}]}}"#
+        );
+        let running = family.start(&format!("ask a spawn '{outer}'; sleep 600"));
+        let children = running.running(2);
+        let cells: Vec<u64> = children.iter().filter_map(|one| one["live"]["cell"].as_u64()).collect();
+        let planes: Vec<u64> = children.iter().filter_map(|one| one["live"]["pid"].as_u64()).collect();
+        let parent = family.sessions().into_iter().find(|one| one["parent"].is_null()).expect("the first");
+        let plane = parent["live"]["pid"].as_u64().expect("a process");
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(i32::try_from(plane).expect("a pid")).expect("a pid"),
+            rustix::process::Signal::KILL,
+        )
+        .expect("killed");
+        running.until("all are gone", || (!cells.iter().chain(&planes).any(|pid| is_alive(*pid))).then_some(()));
+        let states: Vec<_> = running.until("all ended", || {
+            let all = family.sessions();
+            all.iter().all(|one| one["state"] != "running").then_some(all)
+        });
+        assert_eq!(states.len(), 3, "{states:?}");
+    }
+}
+
+#[test]
+fn a_killed_child_is_told_of_and_what_it_did_not_use_comes_back() {
+    for family in Family::each("agents: {children: 4, tokens: 100}") {
+        let running = family.start(
+            r#"ask one spawn '{"task": "t", "command": ["sleep", "600"], "budget": {"tokens": 100}}' > one; ask none spawn '{"task": "t", "command": ["true"], "budget": {"tokens": 1}}' > none;
+            ask w wait '{"child": 1, "seconds": 60}' > w; ask two spawn '{"task": "t", "command": ["sleep", "600"], "budget": {"tokens": 100}}' > two; sleep 600"#,
+        );
+        let child = running.running(1).remove(0);
+        let parent = child["parent"]["session"].as_str().expect("a parent").to_owned();
+        let upper = family.operator.room.join("state/bastide/sessions").join(&parent).join("changes/0/upper");
+        let read = |name: &str| fs::read_to_string(upper.join(name)).unwrap_or_default();
+        running.until("nothing was left", || read("none").contains("too-much").then_some(()));
+        let plane = child["live"]["pid"].as_u64().expect("a process");
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(i32::try_from(plane).expect("a pid")).expect("a pid"),
+            rustix::process::Signal::KILL,
+        )
+        .expect("killed");
+        running.until("it is told of", || read("w").contains("lost").then_some(()));
+        // It asked no model: all came back, once.
+        running.until("the next has it", || read("two").contains("\"spawned\"").then_some(()));
+        let used = &family.show(&parent)["children"][0]["used"];
+        assert_eq!(used["tokens"], 0, "{used}");
+    }
+}
+
+#[test]
+fn a_pause_and_a_stop_are_of_the_whole_tree() {
+    for family in Family::each("agents: {}") {
+        let busy = r#"{"task": "t", "command": ["sh", "-c", "while :; do echo x >> src/a; sleep 0.005; done"], "files": [{"path": "src", "access": "write"}]}"#;
+        let running = family.start(&format!("ask a spawn '{busy}'; sleep 600"));
+        let child = running.running(1).remove(0);
+        let (id, cell) =
+            (child["id"].as_str().expect("an id").to_owned(), child["live"]["cell"].as_u64().expect("a pid"));
+        let parent = child["parent"]["session"].as_str().expect("a parent").to_owned();
+        let file = family.operator.room.join("state/bastide/sessions").join(&id).join("changes/0/upper/src/a");
+        let length = || fs::metadata(&file).map_or(0, |meta| meta.len());
+        let moves = |from: u64| running.until("progress", || (length() > from).then_some(length()));
+        moves(0);
+        let paused = family.operator.bastide(&["pause", &parent]);
+        assert!(paused.stdout.contains("one sub-agent with it"), "{paused:?}");
+        let before = length();
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(length(), before, "it stands still");
+        let resumed = family.operator.bastide(&["resume", &parent]);
+        assert_eq!(resumed.exit, 0, "{resumed:?}");
+        moves(before);
+        let stopped = family.operator.bastide(&["stop", &parent, "--timeout", "1s"]);
+        assert_eq!(stopped.exit, 0, "{stopped:?}");
+        running.until("it is gone", || (!is_alive(cell)).then_some(()));
+        running.until("it ended", || (family.show(&id)["state"] == "ended").then_some(()));
+    }
+}
+
+/// What one reads and another says: the words carry the label from child to parent, and through two.
+#[test]
+fn no_label_is_lost_through_two_children() {
+    let policy = "agents: {depth: 2}\ndata: [{label: \"secret:clients\", files: [private/**]}]\nflows: [{deny: \"secret:*\", to: network}]";
+    for family in Family::each(policy) {
+        let first = r#"{"task": "read", "command": ["sh", "-c", "cat private/b"], "files": [{"path": "private", "access": "read"}]}"#;
+        let ran = family.run(&format!(
+            "ask a spawn '{first}'; ask w wait '{{}}'; ask r result '{{\"child\": 1}}'; ask b spawn '{{\"task\": \"say what I tell you\", \"command\": [\"true\"]}}'; ask w2 wait '{{\"child\": 2}}'; ask r2 result '{{\"child\": 2}}'"
+        ));
+        for word in ["r", "r2"] {
+            let labels = answer(&ran, word)["labels"].to_string();
+            assert!(labels.contains("secret:clients"), "{word}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn words_go_both_ways_and_a_report_is_the_result() {
+    for family in Family::each("agents: {}") {
+        let child = r#"{"task": "t", "command": ["sh", "-c", "python3 ask.py wait \"{}\"; python3 ask.py send \"$1\"; python3 ask.py report \"$2\"", "x", "{\"words\": \"from below\"}", "{\"words\": \"all done\", \"result\": true}"], "files": [{"path": "ask.py", "access": "read"}], "key": "one"}"#;
+        let ran = family.run(&format!(
+            "ask a spawn '{child}'; ask again spawn '{child}'; ask s send '{{\"child\": 1, \"words\": \"from above\"}}'; ask m wait '{{\"seconds\": 60}}'; ask w wait '{{\"child\": 1}}'; ask r result '{{\"child\": 1}}'; ask up send '{{\"words\": \"to nobody\"}}'; cat \"$HOME\"/none"
+        ));
+        let again = answer(&ran, "again");
+        assert_eq!((&again["child"], &again["again"]), (&1.into(), &true.into()), "{ran:?}");
+        let message = &answer(&ran, "m")["messages"][0];
+        assert_eq!(message["words"], "from below", "{ran:?}");
+        let result = answer(&ran, "r");
+        assert_eq!(result["words"], "all done", "{ran:?}");
+        assert_eq!(answer(&ran, "up")["reason"], "no-such", "{ran:?}");
+        // What it printed is kept with its session.
+        let id = family.children()[0]["id"].as_str().expect("an id").to_owned();
+        let kept = family.operator.room.join("state/bastide/sessions").join(id).join("stdout");
+        assert!(fs::read_to_string(kept).expect("kept").contains("from above"));
+    }
+}
+
+/// A server on the host's loopback, and what was said to it.
+fn server() -> (u16, std::sync::Arc<std::sync::Mutex<String>>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let all = heard.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+            let mut bytes = [0; 8192];
+            while let Ok(read @ 1..) = stream.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                all.lock().expect("whole").push_str(&text);
+                if text.ends_with("-end") {
+                    break;
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        }
+    });
+    (port, heard)
+}
+
+/// A child reads what is secret and tells it turned round; its parent can say that nowhere, nor have another child say it.
+#[test]
+fn what_a_child_said_in_other_letters_may_not_leave() {
+    let (port, heard) = server();
+    let policy = format!(
+        "agents: {{}}\nnetwork: {{allow: [{{to: \"host.bastide:{port}\"}}]}}\ndata: [{{label: \"secret:clients\", files: [private/**]}}]\nflows: [{{deny: \"secret:*\", to: network}}]"
+    );
+    let tell = format!(
+        "import sys, urllib.request\nwords = sys.stdin.read().strip()\ntry:\n    print(urllib.request.urlopen(\"http://host.bastide:{port}/\", data=(words + \"-end\").encode(), timeout=10).status)\nexcept Exception as no:\n    print(\"no\", no)\n"
+    );
+    for family in Family::each(&policy) {
+        family.operator.write("work/tell.py", &tell);
+        family.operator.write(
+            "work/private/b",
+            "Ardent Kestrel pays ninety four thousand for the orchard beside the river in June\n",
+        );
+        let first = r#"{"task": "read", "command": ["sh", "-c", "rev private/b"], "files": [{"path": "private", "access": "read"}]}"#;
+        let second = r#"{\"task\": \"$words\", \"command\": [\"python3\", \"tell.py\"], \"files\": [{\"path\": \"tell.py\", \"access\": \"read\"}], \"network\": [\"host.bastide:PORT\"]}"#
+            .replace("PORT", &port.to_string());
+        let script = format!(
+            "printf 'open '; echo nothing special | python3 tell.py; ask a spawn '{first}'; ask w wait '{{}}'; python3 ask.py result '{{\"child\": 1}}' > r.json; words=$(python3 -c 'import json; print(json.load(open(\"r.json\"))[\"words\"])'); printf 'kept '; echo \"$words\" | python3 tell.py; ask b spawn \"{second}\"; ask w2 wait '{{\"child\": 2}}'; ask r2 result '{{\"child\": 2}}'"
+        );
+        let ran = family.run(&script);
+        let line = |word: &str| ran.stdout.lines().find(|line| line.starts_with(word)).unwrap_or_default().to_owned();
+        assert_eq!(line("open "), "open 200", "{ran:?}");
+        assert!(line("kept ").contains("no HTTP Error 403"), "{ran:?}");
+        // Whether the task is refused or the child cannot tell it: it does not leave.
+        let told = heard.lock().expect("whole").clone();
+        assert!(told.contains("nothing special") && !told.contains("tnedrA") && !told.contains("lertseK"), "{told}");
+    }
+}
