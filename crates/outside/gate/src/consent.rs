@@ -19,6 +19,9 @@ use crate::asked::{Asked, Asks};
 use crate::generation::Generation;
 use crate::passage::{Closed, Passage};
 
+/// How long the plane may take to say that something waits.
+const MOMENT: Duration = Duration::from_secs(2);
+
 /// What is held, by the number that the plane was told.
 #[derive(Debug)]
 pub struct Held {
@@ -43,11 +46,23 @@ pub struct Consent {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inquired {
     /// It may do it once, within five minutes.
-    Once(Rule),
+    Once,
     /// Something changed: whether it may is decided again.
     Again,
-    /// It may not, and why.
-    Refused(String),
+    /// Nobody answered so far.
+    Waits {
+        /// The question's id.
+        question: Option<String>,
+        /// The same in words.
+        words: String,
+    },
+    /// It may not.
+    Refused {
+        /// Why.
+        why: String,
+        /// The operator said so.
+        denied: bool,
+    },
 }
 
 /// What came of waiting.
@@ -58,6 +73,8 @@ enum Outcome {
         why: String,
         denied: bool,
     },
+    /// Nobody answered in time; the question's id.
+    Late(Option<String>),
     /// There is nobody to ask, or no room to wait.
     Unheld(&'static str),
 }
@@ -113,14 +130,18 @@ impl Held {
         }
     }
 
-    /// Asks what an agent asks by itself, before it does it, and waits for the answer. One of `once` is kept for when it does:
-    /// this one has left by then.
-    pub async fn inquire(&self, wanted: Wanted) -> Inquired {
-        match self.wait_for(wanted, Instant::now() + self.patience, false).await {
-            Outcome::Once(rule) => Inquired::Once(rule),
+    /// Asks what an agent asks by itself, before it does it, and waits for the answer that long. One of `once` is kept for when
+    /// it does: this one has left by then.
+    pub async fn inquire(&self, wanted: Wanted, until: Instant) -> Inquired {
+        if self.patience.is_zero() {
+            return Inquired::Refused { why: "nobody is asked in this session".into(), denied: false };
+        }
+        match self.wait_for(wanted, until, false).await {
+            Outcome::Once(_) => Inquired::Once,
             Outcome::Again => Inquired::Again,
-            Outcome::Refused { why, .. } => Inquired::Refused(why),
-            Outcome::Unheld(why) => Inquired::Refused(why.to_owned()),
+            Outcome::Late(question) => Inquired::Waits { words: late(question.as_deref()), question },
+            Outcome::Refused { why, denied } => Inquired::Refused { why, denied },
+            Outcome::Unheld(why) => Inquired::Refused { why: why.to_owned(), denied: false },
         }
     }
 
@@ -143,6 +164,8 @@ impl Held {
         }
         let mut known = None;
         loop {
+            // What becomes of it, if only that it waits, the plane says in a moment, however short the wait is to be.
+            let until = if known.is_none() { until.max(Instant::now() + MOMENT) } else { until };
             match timeout_at(until, heard.recv()).await {
                 Ok(Some(Ruling::Waits { question })) => known = Some(question),
                 Ok(Some(Ruling::Once { rule, .. })) => {
@@ -157,7 +180,7 @@ impl Held {
                     place.told = true;
                     return Outcome::Refused { why, denied };
                 }
-                Err(_) => return Outcome::Refused { why: late(known.as_deref()), denied: false },
+                Err(_) => return Outcome::Late(known),
             }
         }
     }
@@ -241,6 +264,10 @@ impl Passage {
                     return Ok(());
                 }
                 Outcome::Once(_) | Outcome::Again => {}
+                Outcome::Late(question) => {
+                    let why = late(question.as_deref());
+                    return Err(self.not_let(&named, Verdict::Asked, (&refusal, &why), Some(rule)));
+                }
                 Outcome::Refused { why, denied } => {
                     let verdict = if denied { Verdict::Refused } else { Verdict::Asked };
                     return Err(self.not_let(&named, verdict, (&refusal, &why), Some(rule)));

@@ -107,8 +107,8 @@ fn an_answer_to_what_an_agent_asks_by_itself_is_kept_for_when_it_does_it() {
         let Some(GateReport::Held { number: 1, .. }) = told.recv().await else { panic!("not told") };
         held.rule(1, once());
     };
-    assert_eq!(both(held.inquire(wanted()), rules), Inquired::Once(rule()));
+    assert_eq!(both(held.inquire(wanted(), far()), rules), Inquired::Once);
     assert!(matches!(told.try_recv(), Ok(GateReport::Left { number: 1 })));
     drop(told);
-    assert!(matches!(both(held.inquire(wanted()), async {}), Inquired::Refused(_)));
+    assert!(matches!(both(held.inquire(wanted(), far()), async {}), Inquired::Refused { denied: false, .. }));
 }

@@ -5,6 +5,7 @@
 //! session's process; what one may do is told from the policy in force, here. Places, petitions at once and their rate are
 //! bounded apart from the door's own, so that a flood of them takes nothing from it.
 
+mod ask;
 mod desk;
 mod http;
 mod mcp;
@@ -87,6 +88,12 @@ impl Passage {
         if petition == Petition::Whoami {
             return Told { event: Some(event), what: What::Me(Box::new(whoami(&self.now().policy))) };
         }
+        if let Petition::Ask(ask) = &petition {
+            // It keeps its place while it waits.
+            let answer = self.ask(who, event, ask).await;
+            drop(place);
+            return self.told(event, answer);
+        }
         let patience = GRACE + Duration::from_secs(waits(&petition).into());
         let answer = match self.desk.hand_on(place, event, labels, petition) {
             Ok(answer) => timeout(patience, answer).await,
@@ -97,6 +104,11 @@ impl Passage {
             self.answered(event, Verdict::Refused, why);
             return Told::denied(Some(event), Denial::new(Reason::NotNow, why, "try again in a moment"));
         };
+        self.told(event, answer)
+    }
+
+    /// Records what was answered, where that is not just what was asked for.
+    fn told(&self, event: EventId, answer: Answer) -> Told {
         match &answer {
             Answer::Denied(denial) => self.answered(event, Verdict::Refused, &denial.why),
             Answer::Question(question) => match question.state {

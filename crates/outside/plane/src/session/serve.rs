@@ -188,7 +188,7 @@ impl Session<'_> {
         wanted.extend(self.children.wanted());
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
         let due = due.into_iter().chain([Some(course.checkpoint), course.questions.due()]);
-        let due = due.chain([self.petitions.due(), self.children.due()]);
+        let due = due.chain([self.children.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
@@ -396,7 +396,6 @@ impl Session<'_> {
         self.watch_the_pause(course, now);
         self.renew(course, now);
         self.watch_questions(course, now);
-        self.answer_petitions(now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
         }

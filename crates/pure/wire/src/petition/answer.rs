@@ -32,8 +32,9 @@ pub enum Answer {
 /// A question to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// What it is called.
-    pub question: String,
+    /// What it is called; none where the operator did not have to be asked, or said so before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
     /// How it stands.
     pub state: QuestionState,
     /// The same in words: what to do now.

@@ -156,7 +156,7 @@ fn answers_survive_the_frame_and_tell_their_labels() {
     for answer in [
         news,
         Answer::Spawned(Box::new(Spawned { child: Child(1), cut: vec![cut], budget, again: false })),
-        Answer::Question(Question { question: "q1".into(), state: QuestionState::Waiting, words: "wait".into() }),
+        Answer::Question(Question { question: Some("q1".into()), state: QuestionState::Waiting, words: "wait".into() }),
         Answer::Done,
         Answer::Denied(Denial::new(Reason::NotGranted, "no", "ask")),
     ] {

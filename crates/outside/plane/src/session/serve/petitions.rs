@@ -1,7 +1,5 @@
 //! What whoever is inside asks for, on its way through the session's loop.
 
-use std::time::Instant;
-
 use wire::GateOrder;
 use wire::control::Happened;
 use wire::petition::{Answer, Denial, Petition, Petitioned, Reason, Report};
@@ -17,28 +15,23 @@ impl Session<'_> {
                     None => self.ask_of_children(course, petitioned),
                     Some(answers) => self.tell_petitioners(answers),
                 }
-                return;
             }
             Petition::Report(Report { words, result }) => {
                 let (words, labels) = (words.as_str().to_owned(), petitioned.labels.clone());
                 self.report_up(&words, *result, &labels);
                 self.tell(&Happened::Reported { words, result: *result, labels, petition: petitioned.event });
+                self.answer_petition(petitioned.number, Answer::Done);
             }
-            _ => {}
+            Petition::Whoami | Petition::Ask(_) => {
+                let denial = Denial::new(Reason::Unfit, "the gate answers this", "say it to the gate");
+                self.answer_petition(petitioned.number, Answer::Denied(denial));
+            }
         }
-        let answers = self.petitions.take(petitioned);
-        self.tell_petitioners(answers);
     }
 
     /// Answers one, and all who said the same key meanwhile.
     pub(super) fn answer_petition(&mut self, number: u64, answer: Answer) {
         let answers = self.petitions.answered(number, answer);
-        self.tell_petitioners(answers);
-    }
-
-    /// Tells the answers that have become due.
-    pub(super) fn answer_petitions(&mut self, now: Instant) {
-        let answers = self.petitions.answers(now);
         self.tell_petitioners(answers);
     }
 
