@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import socket
 
 from case import case
@@ -96,9 +97,9 @@ WAYS = {
 
 def claims(way: str, story: str, others) -> None:
     def attempt(host):
-        told = others(host)
         # In the control the cell is under that policy itself: then it is told so.
-        return told + asked("/whoami", {})
+        told = others(host) + asked("/whoami", {})
+        return " ".join(set(re.findall(r'"policy": ?"(\w+)"', told)))
     register(f"petition-{way}", f"{story[0].upper()}{story[1:]}.", attempt)
 
 

@@ -126,6 +126,8 @@ fn several_are_said_on_one_connection_and_a_query_is_a_body() {
         all
     });
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    let bare = say(&cell, to, "HEAD / HTTP/1.1\r\nHost: bastide.internal\r\nConnection: close\r\n\r\n");
+    assert!(bare.starts_with("HTTP/1.1 405") && bare.ends_with("\r\n\r\n"), "{bare}");
     let asked = asked.lock().unwrap();
     let Petition::Wait(wait) = asked[1].petition else { panic!("{asked:?}") };
     assert_eq!((wait.child, wait.seconds.get()), (Some(Child(7)), 3));

@@ -146,6 +146,9 @@ impl Requests<'_> {
         };
         let reply = self.petitioned(&asks, &body, who).await;
         drop((body, room));
+        // Who asks for a head alone takes what follows it for the next.
+        let bare = asks.request.method().as_str() == "HEAD";
+        let reply = if bare { Reply { body: String::new(), ..reply } } else { reply };
         let last = last || reply.ends();
         Ok(say(inside, &reply, last).await?.and(Some(rest)))
     }
