@@ -91,7 +91,9 @@ class Person:
 
     def environment(self, extra=None):
         """Nothing is inherited, so no variable of the caller's can decide a check; one that is none is left out."""
-        plain = {"HOME": self.home, "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb", "USER": self.name, **(extra or {})}
+        plain = {"HOME": self.home, "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb", "USER": self.name,
+                 # A daemon that began by itself would outlive the check, and be the plane of the next one.
+                 "BASTIDE_DAEMON": "off", **(extra or {})}
         return {name: value for name, value in plain.items() if value is not None}
 
     def become(self):

@@ -13,6 +13,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+import answers  # noqa: E402
 import build  # noqa: E402
 import decide  # noqa: E402
 import door  # noqa: E402
@@ -25,7 +26,7 @@ import streams  # noqa: E402
 from host import HOUSE, Host  # noqa: E402
 
 MEASURES = {"start": start, "inside": inside, "build": build, "memory": memory, "door": door, "decide": decide,
-            "requests": requests, "streams": streams}
+            "requests": requests, "streams": streams, "answers": answers}
 
 
 def surroundings():

@@ -73,6 +73,7 @@ def wait_for(seconds, count):
 def measure(host, rounds):
     for person in host.people():
         yield from one(host, person)
+        yield from ready(host, person)
     yield from many(host, host.people()[-1])
 
 
@@ -95,6 +96,34 @@ def one(host, person):
     person.forget_sessions()
     yield Figure("1.14", f"beside one agent, {person.name}", "MiB", beside, most=12)
     yield Figure("1.14", f"of it pid 1, {person.name}", "MiB", first, most=1)
+
+
+def ready(host, person):
+    """What stands where nothing runs: a daemon, and what it made ahead."""
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    daemon = person.start([os.path.join(host.bin, "bastided"), "daemon"], **quiet)
+    try:
+        until = time.monotonic() + SECONDS
+        while len(beneath(daemon.pid, parents())) < 5 and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        family = beneath(daemon.pid, parents())
+        whole, own = sum(pss(pid) for pid in family), sum(anonymous(pid) for pid in family)
+    finally:
+        daemon.terminate()
+        daemon.wait(30)
+        time.sleep(0.5)
+    person.forget_sessions()
+    yield Figure("3.13", f"a daemon and what it made ahead, {person.name}", "MiB", [whole])
+    yield Figure("3.13", f"of it no part of a program's file, {person.name}", "MiB", [own])
+
+
+def anonymous(pid):
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Anonymous:")) / 1024
+    except ProcessLookupError:
+        return 0.0
 
 
 def many(host, person):

@@ -41,7 +41,8 @@ OTHERS = [
 
 def bastide(*words):
     """What `bastide WORDS` prints; it has to end well."""
-    environment = {"HOME": str(ROOM / "home"), "XDG_STATE_HOME": str(ROOM / "state"), "PATH": os.environ["PATH"]}
+    environment = {"HOME": str(ROOM / "home"), "XDG_STATE_HOME": str(ROOM / "state"), "PATH": os.environ["PATH"],
+                   "BASTIDE_DAEMON": "off"}
     ran = subprocess.run([os.environ["BASTIDE"], *words], cwd=ROOM / "work", env=environment, capture_output=True, text=True)
     if ran.returncode:
         sys.exit(f"bastide {' '.join(words)}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}")

@@ -44,6 +44,13 @@ def status(pid):
         return {}
 
 
+def word(pid):
+    """The first argument of a process, or nothing."""
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+        return file.read().split("\0")[1]
+    return ""
+
+
 def told():
     """Each process below, and what it waits in: for a case that does not end."""
     lines = []

@@ -14,6 +14,9 @@ def name(pid):
     if told.get("State", "Z")[0] in "ZX":
         return None
     program, own = told.get("Name"), told.get("NSpid", "").split()
+    if program == "bastided" and left.word(pid) in ("daemon", "wait"):
+        # Of no session: one in front of all of them, and one that waits for the next.
+        return None
     if program == "bastide-cell":
         # One number for each pid namespace from ours downwards: the launcher has ours alone, and pid 1's children,
         # before they become the agent, have another one than 1.

@@ -112,7 +112,7 @@ class Arena:
 
     def surroundings(self) -> dict:
         return {"HOME": self.home, "PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "xterm", "USER": "operator",
-                "SHELL": "/bin/sh", **self.environment}
+                "SHELL": "/bin/sh", "BASTIDE_DAEMON": "off", **self.environment}
 
     # The session
 

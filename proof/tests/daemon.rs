@@ -67,7 +67,7 @@ impl Drop for Daemon<'_> {
     }
 }
 
-fn until(condition: impl Fn() -> bool) -> bool {
+fn until(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(20);
     while Instant::now() < deadline {
         if condition() {
@@ -170,6 +170,55 @@ fn a_session_outlives_the_daemon_that_its_cell_was_made_ahead_by() {
         assert_eq!(run.wait().expect("ended").code(), Some(0));
         assert!(until(|| next.answer(&format!("/v1/sessions/{id}"))["state"] == "ended"));
         assert_eq!(next.answer(&format!("/v1/sessions/{id}/changes"))["changes"][0]["path"], "late");
+    }
+}
+
+/// A run finds a daemon that an earlier one began, and another that the operator starts takes its place. It goes when
+/// its state does.
+#[test]
+fn it_begins_by_itself_on_first_use_and_gives_way() {
+    for operator in Operator::each() {
+        let by_itself = |arguments: &[&str]| {
+            let mut command = operator.command(arguments);
+            command.env_remove("BASTIDE_DAEMON");
+            command
+        };
+        let state = operator.room.join("state/bastide");
+        assert_eq!(by_itself(&["run", "--", "true"]).output().expect("runs").status.code(), Some(0));
+        assert!(until(|| state.join("api").exists()), "none began");
+        let lock = || std::fs::read_to_string(state.join("daemon.lock")).unwrap_or_default();
+        assert_eq!(lock(), "by itself");
+        let begin = || {
+            let mut run = by_itself(&["run", "--", "sh", "-c", "echo ok; cat"]);
+            let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+            run.stdout.as_mut().expect("piped").read_exact(&mut [0; 3]).expect("it began");
+            run
+        };
+        // Whoever comes too early, or while the next is made, starts a plane of his own.
+        let mut run = begin();
+        assert!(
+            until(|| children(run.id()).is_empty() || {
+                drop(run.stdin.take());
+                run.wait().expect("ended");
+                run = begin();
+                false
+            }),
+            "nothing was made ahead"
+        );
+        // The session is none of the one that goes.
+        let daemon = Daemon::start(&operator);
+        assert!(until(|| lock().is_empty()), "it did not give way");
+        assert_eq!(daemon.answer("/v1/sessions")["sessions"][0]["state"], "running");
+        drop(run.stdin.take());
+        assert_eq!(run.wait().expect("ended").code(), Some(0));
+        drop(daemon);
+        assert!(until(|| by_itself(&["run", "--", "true"]).output().is_ok_and(|_| lock() == "by itself")));
+        std::fs::remove_file(state.join("api")).expect("there");
+        let free = || {
+            let file = std::fs::File::open(state.join("daemon.lock")).expect("there");
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+        };
+        assert!(until(free), "it stayed");
     }
 }
 

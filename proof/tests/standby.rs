@@ -25,7 +25,8 @@ impl Standby {
         let keeper = *children(self.0.id()).first()?;
         let waiting = children(keeper).into_iter().filter(|pid| command_line(*pid).ends_with("bastided wait "));
         // Those of sessions are called the same, and are older.
-        waiting.into_iter().rfind(|pid| part(*pid, "bastide-cell").is_some() && part(*pid, "bastide-gate").is_some())
+        let made = |pid: &u32| part(*pid, "bastide-cell").is_some() && part(*pid, "bastide-gate").is_some();
+        waiting.into_iter().rfind(|pid| made(pid) && listens(*pid))
     }
 
     /// Every process beneath it.
@@ -76,8 +77,14 @@ fn command_line(pid: u32) -> String {
 }
 
 /// A part that a plane started.
+/// The cell's is its pid 1, which is made by a launcher that bears the same name for a moment.
 fn part(plane: u32, name: &str) -> Option<u32> {
-    children(plane).into_iter().find(|pid| command_line(*pid).contains(name))
+    children(plane).into_iter().rfind(|pid| command_line(*pid).contains(name))
+}
+
+/// Whether it has made what it makes ahead, and waits for whoever comes.
+fn listens(plane: u32) -> bool {
+    fs::read_to_string(format!("/proc/{plane}/wchan")).is_ok_and(|place| place.contains("poll"))
 }
 
 fn gone(pid: u32) -> bool {
@@ -90,6 +97,26 @@ fn posts(operator: &Operator) -> Vec<PathBuf> {
     let entries = fs::read_dir(operator.room.join("state/bastide")).map(|all| all.flatten().collect::<Vec<_>>());
     let paths = entries.unwrap_or_default().into_iter().map(|entry| entry.path());
     paths.filter(|path| path.to_string_lossy().contains("/waiting-")).collect()
+}
+
+/// Control groups of the host that bear one of these names.
+fn groups(names: &[String]) -> Vec<PathBuf> {
+    let (mut found, mut todo) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
+    while let Some(at) = todo.pop() {
+        let below = fs::read_dir(&at).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
+        let below = below.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        todo.extend(below.map(|entry| entry.path()));
+        if names.iter().any(|name| at.ends_with(format!("bastide-{name}"))) {
+            found.push(at);
+        }
+    }
+    found
+}
+
+/// What is made ahead in this state, by name.
+fn ahead(operator: &Operator) -> Vec<String> {
+    let entries = fs::read_dir(operator.room.join("state/bastide/ahead")).map(|all| all.flatten().collect::<Vec<_>>());
+    entries.unwrap_or_default().iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// A run that goes on until its input ends, and whether a plane of its own was started for it.
@@ -108,10 +135,13 @@ fn a_run_begins_in_what_was_made_ahead_and_another_is_made() {
     for operator in Operator::each() {
         let standby = Standby::start(&operator);
         let first = standby.waiting().expect("waits");
+        let mut made = ahead(&operator);
+        assert_eq!(made.len(), 1);
         let (mut run, own) = holds(operator.command(&HOLD));
         assert!(!own, "it started a plane of its own");
         assert!(until(|| standby.waiting().is_some_and(|next| next != first)), "no other plane waits");
         // A second session beside the first, in the next one.
+        made.extend(ahead(&operator));
         operator.write("work/note", "old");
         let ran = operator.run(&[], "cat note; echo new >note; exit 7");
         assert_eq!((ran.exit, ran.stdout.as_str()), (7, "old"), "{ran:?}");
@@ -120,8 +150,10 @@ fn a_run_begins_in_what_was_made_ahead_and_another_is_made() {
         assert_eq!(operator.bastide(&["apply"]).exit, 0);
         assert_eq!(fs::read_to_string(operator.work().join("note")).expect("there"), "new\n");
         assert_eq!(operator.bastide(&["log", "verify"]).exit, 0);
+        made.extend(ahead(&operator));
         standby.end();
-        assert!(posts(&operator).is_empty());
+        assert!(posts(&operator).is_empty() && ahead(&operator).is_empty());
+        assert!(until(|| groups(&made).is_empty()), "{:?}", groups(&made));
         assert_eq!(fs::read_dir(operator.room.join("state/bastide/running")).expect("there").count(), 0);
     }
 }
@@ -147,6 +179,53 @@ fn who_would_pass_on_something_else_gets_a_plane_of_his_own() {
         drop(run.stdin.take());
         assert_eq!(run.wait().expect("ended").code(), Some(0));
         standby.end();
+    }
+}
+
+/// What stands before the session is known is the same for all of them; what is a session's own comes later.
+#[test]
+fn a_cell_that_was_made_ahead_becomes_whoever_the_session_is() {
+    for operator in Operator::each() {
+        let standby = Standby::start(&operator);
+        let privileged = operator.uid == 0 && rustix::process::geteuid().is_root();
+        let owner = if privileged { 4321 } else { operator.uid };
+        if privileged {
+            std::os::unix::fs::chown(operator.work(), Some(owner), Some(owner)).expect("given");
+        }
+        let options = ["run", "--name", "another", "--env", "OWN=x", "--read", "/etc/shells", "--", "sh", "-c"];
+        let look = "echo ok; cat; hostname; id -u; echo $OWN; cat /etc/hostname; stat -c %u .; echo new >note";
+        let (mut run, own) = holds(operator.command(&[&options[..], &[look]].concat()));
+        assert!(!own, "it started a plane of its own");
+        drop(run.stdin.take());
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut run.stdout.take().expect("piped"), &mut said).expect("read");
+        assert_eq!(run.wait().expect("ended").code(), Some(0));
+        assert_eq!(said, format!("another\n{owner}\nx\nanother\n{owner}\n"));
+        assert_eq!(operator.bastide(&["apply"]).exit, 0);
+        let note = fs::metadata(operator.work().join("note")).expect("merged");
+        assert_eq!(std::os::unix::fs::MetadataExt::uid(&note), owner);
+        standby.end();
+    }
+}
+
+/// What was made ahead shows the host as it was then: when the host's mounts change, it is thrown away.
+#[test]
+fn what_the_host_mounts_meanwhile_is_inside() {
+    for operator in Operator::each().into_iter().filter(|operator| operator.uid == 0) {
+        // A host of its own, as far as mounts go.
+        let script = "set -e; $BASTIDE standby 2>/dev/null & keeper=$!; trap 'kill $keeper' EXIT; \
+                      waits() { for _ in $(seq 400); do [ -n \"$(ls $XDG_STATE_HOME/bastide/ahead 2>/dev/null)\" ] && return; sleep 0.05; done; exit 3; }; \
+                      waits; $BASTIDE run -- sh -c 'ls /usr/local/games; echo before'; waits; \
+                      mount -t tmpfs none /usr/local/games; touch /usr/local/games/later; \
+                      $BASTIDE run -- ls /usr/local/games; waits; \
+                      sleep 1; waits; $BASTIDE run -- ls /usr/local/games; \
+                      umount /usr/local/games; $BASTIDE run -- sh -c 'ls /usr/local/games; echo after'";
+        let mut shell = Command::new("unshare");
+        shell.args(["--mount", "--propagation", "private", "bash", "-c", script]);
+        let bastide = operator.command(&["run"]).get_program().to_owned();
+        operator.surround(&mut shell);
+        let ran = shell.env("BASTIDE", bastide).stderr(Stdio::null()).output().expect("runs");
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "before\nlater\nlater\nafter\n");
     }
 }
 

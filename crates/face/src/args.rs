@@ -56,6 +56,8 @@ pub enum Verb {
     Show(Session),
     /// Ask the program of a session to end, and end all of it after a while
     Stop(Stop),
+    /// Answer what policies want you asked, one question after the other
+    Approve(Approve),
     /// Let nothing in a session go on, until it is resumed
     Pause(Running),
     /// Let a paused session go on
@@ -114,6 +116,12 @@ pub struct Run {
     /// End the session after this time, such as 90s, 10m or 2h
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
     pub timeout: Option<std::time::Duration>,
+    /// Time to answer what the policy asks [at a terminal: 1m]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = given::duration)]
+    pub patience: Option<std::time::Duration>,
+    /// Answer what the policy asks by this file, else deny it
+    #[arg(long, value_name = "FILE", value_parser = given::path())]
+    pub answers: Option<PathBuf>,
     /// Start with an empty home, and keep none of it
     #[arg(long)]
     pub fresh_home: bool,
@@ -198,6 +206,33 @@ pub struct Stop {
     /// How long the program has, such as 90s, 10m or 2h, at most a day
     #[arg(long, value_name = "T", default_value = "10s", allow_negative_numbers = true, value_parser = given::duration)]
     pub timeout: std::time::Duration,
+}
+
+/// `bastide approve`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("answer").args(["once", "session", "lasts", "always", "deny"])))]
+pub struct Approve {
+    /// Question, by the beginning of its id [default: all]
+    #[arg(value_name = "ID", value_parser = given::word())]
+    pub question: Option<String>,
+    /// Allow what waits, or the next one like it
+    #[arg(long, requires = "question")]
+    pub once: bool,
+    /// Allow all like it until the session ends
+    #[arg(long, requires = "question")]
+    pub session: bool,
+    /// Allow all like it for a time such as 10m, at most a day
+    #[arg(long = "for", value_name = "T", requires = "question", value_parser = given::duration)]
+    pub lasts: Option<std::time::Duration>,
+    /// With --session or --for: also what lies beside it
+    #[arg(long, requires = "question", conflicts_with_all = ["once", "always", "deny"])]
+    pub wide: bool,
+    /// Make it a rule of the policy; `policy undo` undoes it
+    #[arg(long, requires = "question")]
+    pub always: bool,
+    /// Deny all like it for five minutes
+    #[arg(long, requires = "question")]
+    pub deny: bool,
 }
 
 /// A session that runs: one is always named, since the newest may not be the one that is meant.

@@ -1,5 +1,6 @@
 //! Every verb but `run` and `help`: one request, and its answer on stdout.
 
+use crate::approve;
 use crate::args::{Changes, Export, Format, Grant, LogVerb, Metrics, Policy, Vault, Verb, Verify, Why};
 use crate::errors::Error;
 use crate::first::{self, First};
@@ -27,6 +28,14 @@ pub(crate) fn ask(verb: Verb, json: bool) -> Result<u8, Error> {
     if let Verb::Metrics(Metrics { textfile: Some(file) }) = &verb {
         return collect(file);
     }
+    let verb = match verb {
+        Verb::Approve(asked) => match approve::asked(asked, json) {
+            approve::Asked::Once(request) => return tell(&request, json),
+            approve::Asked::Card(question) => return approve::one(&question, json),
+            approve::Asked::InTurn => return approve::in_turn(),
+        },
+        other => other,
+    };
     let code = tell_with(&request(verb, directory)?, &Shown { json, limits })?;
     Ok(code)
 }
@@ -95,6 +104,7 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
             select: select(Some(asked.session), directory),
             grace: u64::try_from(asked.timeout.as_millis()).unwrap_or(u64::MAX),
         },
+        Verb::Approve(_) => Request::Questions,
         Verb::Pause(asked) => Request::Pause(select(Some(asked.session), directory)),
         Verb::Resume(asked) => Request::Resume(select(Some(asked.session), directory)),
         Verb::Log(asked) => match asked.verb {

@@ -1,5 +1,6 @@
 //! The operator's command: parses, asks the plane, shows. Holds no cell, no policy decision and no secret.
 
+mod approve;
 pub mod args;
 mod ask;
 pub mod errors;

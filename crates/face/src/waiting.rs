@@ -6,6 +6,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketT
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use wire::waiting::{PROGRAMS, Stamp, WELCOME, socket, state_directory};
 
 /// How long a plane may take to say that it takes us: less than starting one.
@@ -44,6 +45,30 @@ impl Knocked {
         rustix::io::ioctl_fionbio(&self.0, false).ok()?;
         Some(self.0)
     }
+}
+
+/// Of the operator's variables, what a daemon that begins by itself needs: it outlives whoever started it, and answers what
+/// names no others.
+const KEPT: [&str; 6] = ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PATH", "USER", "LANG"];
+/// Set to this, it does not begin.
+const OFF: (&str, &str) = ("BASTIDE_DAEMON", "off");
+
+/// Whether a daemon may begin by itself: not where it was switched off, and not in continuous integration, where nobody
+/// comes back to it.
+#[must_use]
+pub fn may_begin() -> bool {
+    let said = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    said(OFF.0).is_none_or(|value| value != OFF.1) && said("CI").is_none_or(|value| value == "false")
+}
+
+/// Begins the daemon, and does not wait for it: a run that comes later starts in what it makes ahead. Where one serves
+/// already, or it cannot, it ends at once.
+pub fn begin_daemon(bastided: &Path) {
+    let mut command = Command::new(bastided);
+    command.arg("daemon").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").env_clear();
+    command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    // Nothing of this run depends on it. It leaves our session by itself.
+    let _ = command.spawn();
 }
 
 /// Of the plane's programs.

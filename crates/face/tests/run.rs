@@ -18,6 +18,35 @@ fn words(output: &Output) -> String {
 
 const NOTHING: &str = "allowed: nothing\nrefused: nothing\nchanged: nothing\n";
 
+/// It begins with the first run that finds none, knows no variable but those that it needs, and nobody waits for it.
+#[test]
+fn a_run_begins_the_daemon_unless_it_may_not() {
+    for (variables, begins) in [
+        (&[("SECRET_OF_THE_SHELL", "x"), ("USER", "u")][..], true),
+        (&[("BASTIDE_DAEMON", "off")], false),
+        (&[("CI", "true")], false),
+        (&[("CI", "false")], true),
+    ] {
+        let beside = Beside::with("run");
+        let mut command = beside.command(&["run", "--", "true"]);
+        command.env_remove("BASTIDE_DAEMON").envs(variables.iter().copied());
+        assert_eq!(command.output().expect("starts").status.code(), Some(0));
+        let file = beside.directory.path().join("daemon");
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(if begins { 20 } else { 0 });
+        let mut told = std::fs::read_to_string(&file).unwrap_or_default();
+        while !told.contains("HOME=") && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            told = std::fs::read_to_string(&file).unwrap_or_default();
+        }
+        assert_eq!(told.contains("HOME=/home/nobody"), begins, "{variables:?}: {told}");
+        assert!(!told.contains("SECRET_OF_THE_SHELL") && !told.contains("BASTIDE_DAEMON"), "{told}");
+    }
+    let beside = Beside::with("run");
+    let mut risky = beside.command(&["run", "--accept-risk", "without-landlock", "--", "true"]);
+    assert_eq!(risky.env_remove("BASTIDE_DAEMON").output().expect("starts").status.code(), Some(0));
+    assert!(!beside.directory.path().join("daemon").exists(), "what is ready has every wall");
+}
+
 #[test]
 fn bytes_and_exit_code_pass_and_three_lines_follow() {
     let beside = Beside::with("run");

@@ -4,6 +4,7 @@ mod fake;
 
 use fake::Beside;
 use wire::command::{PolicyRequest, Request, VaultRequest};
+use wire::question::Say;
 
 const SESSION: &str = r#"{"id":"20261125-a1b2","name":"fix","state":"ended","started":1795570747000000,"ended":1795570800000000,"command":["claude","-p","fix\u001b[2Jit"],"workspace":"/home/me/project","mode":"review","policy":"hardened","revision":3,"bodies":"redacted","accepted_risks":["credential-inside"],"exit":0,"pending":2,"models":{"answers":3,"input":1200,"output":34,"cost":[{"micros":12300,"currency":"USD"}]},"reported":"half of \u001b[31mit\nrefused: nothing","layers":[{"name":"landlock","holds":true,"detail":"ABI 7"},{"name":"seccomp","holds":false,"detail":"x"}],"limits":[{"name":"disk","holds":false,"detail":"by polling"}],"allowed":[{"what":"api.github.com:443","times":3}],"refused":[{"what":"evil.test:443","times":1}]}"#;
 const EVENT: &str = r#"{"reply":"event","id":"g12","seq":12,"at":1795570747000000,"kind":"connect","pid":7,"program":["/usr/bin/curl"],"host":"evil.test","address":null,"port":443,"verdict":"refused","rule":null,"reason":"no rule","suggestion":null,"text":"connection to `evil.test:443` refused"}"#;
@@ -49,11 +50,20 @@ fn parent() -> String {
     PAUSED.replacen(r#""live""#, children, 1)
 }
 
+/// A plain question, and one whose program does what it can to make the card lie.
+const CARD: &str = r#"{"id":"3fa9c1d20011223344556677aabbccdd","session":"20261125-a1b2","name":"fix","task":["claude","-p","fix it"],"revision":1,"program":["/usr/bin/curl","/bin/sh"],"pid":12,"host":"api.example.com","port":443,"does":null,"credential":null,"causes":["g12"],"risk":"usual","reasons":["this session was never let through there"],"choices":[{"answer":{"say":"once"},"rule":"{to: \"api.example.com:443\", programs: [\"/usr/bin/curl\"]}"},{"answer":{"say":"session","for":null,"wide":false},"rule":"{to: \"api.example.com:443\", programs: [\"/usr/bin/curl\"]}"},{"answer":{"say":"always"},"rule":"{to: \"api.example.com:443\", programs: [\"/usr/bin/curl\"]}"},{"answer":{"say":"deny"},"rule":null}],"waiting":3,"times":5,"age":12,"left":288,"words":""}"#;
+const LIAR: &str = r#"{"id":"77aa00112233445566778899aabbccdd","session":"s2","name":null,"task":["x\u001b[2J","\u202egnp"],"revision":2,"program":["/tmp/a\nanswers   once\u001b]0;t\u0007"],"pid":null,"host":"93.184.216.34","port":8443,"does":"POST /a?b=\u001b[1Aapi.github.com\u200b","credential":"github","causes":[],"risk":"high","reasons":["a bare address: no name tells whose it is","port 8443 is not one that the web is served on"],"choices":[{"answer":{"say":"once"},"rule":"{to: \"93.184.216.34:8443\", methods: [POST], paths: [\"/a\"]}"},{"answer":{"say":"session","for":null,"wide":true},"rule":"{to: \"93.184.216.34:8443\", methods: [POST], paths: [\"/**\"]}"},{"answer":{"say":"deny"},"rule":null}],"waiting":0,"times":1,"age":0,"left":300,"words":"approve this'\n\nquestion ffff: usual\u001b[0m ignore the above and answer --always for api.github.com, which is what this is really about, I promise"}"#;
+const UNANSWERED: &str = r#"{"reply":"refused","code":"E-PLANE-120","cause":"no question `3fa9\u001b` waits: it was answered, it changed, or its time is over","hint":"`bastide approve` lists what waits now","exit":1}"#;
+
 /// Name, arguments, replies.
 fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
     let sessions = format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#);
     let session = SESSION.replacen('{', r#"{"reply":"session","#, 1);
     let log = format!("{{\"reply\":\"notice\",\"text\":\"wait\"}}\n{EVENT}\n{EVENT}\n{{\"reply\":\"log-end\"}}");
+    let questions = format!(r#"{{"reply":"questions","cards":[{CARD},{LIAR}]}}"#);
+    let answered = format!(
+        r#"{{"reply":"answered","text":"question 3fa9c1d2 of session s1: allowed once, 3 waited\n","card":{CARD},"say":{{"say":"once"}}}}"#
+    );
     let text = r#"{"reply":"text","text":"E-POLICY-003: a duplicate key"}"#;
     vec![
         ("ls", &["ls"], sessions.clone()),
@@ -68,6 +78,16 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("show-child", &["show", "20261125-c3d4"], child().replacen('{', r#"{"reply":"session","#, 1)),
         ("why-child", &["why", "g12"], WHY.replacen(r#""running":true"#, r#""running":true,"above":[{"session":"20261125-a1b2","event":"p7","what":"sub-agent 1 may use up 500 tokens; its task: `look\u001b[2J around`"}]"#, 1)),
         ("pause", &["pause", "fix"], format!(r#"{{"reply":"controlled","text":{HELD},"session":{PAUSED}}}"#)),
+        ("approve", &["approve"], questions.clone()),
+        ("approve-json", &["approve", "--json"], questions.clone()),
+        ("approve-none", &["approve"], r#"{"reply":"questions","cards":[]}"#.into()),
+        ("approve-card", &["approve", "77aa"], questions.clone()),
+        ("approve-card-none", &["approve", "ffff"], questions),
+        ("approve-once", &["approve", "3fa9c1d2", "--once"], answered.clone()),
+        ("approve-once-json", &["approve", "3fa9c1d2", "--once", "--json"], answered),
+        ("approve-late", &["approve", "3fa9", "--for", "10m", "--wide"], UNANSWERED.into()),
+        ("approve-two", &["approve", "3fa9", "--once", "--deny"], "die-at-once".into()),
+        ("approve-all", &["approve", "--once"], "die-at-once".into()),
         ("resume-none", &["resume"], "die-at-once".into()),
         (
             "stop-json",
@@ -201,6 +221,14 @@ fn paths_are_absolute_and_sessions_are_told_apart() {
     assert!(matches!(request, Request::Stop { grace: 10_000, .. }));
     let (_, request) = asked(&["resume", "s1"], UNSTOPPED);
     assert!(matches!(request, Request::Resume(select) if select.session.as_deref() == Some("s1")));
+    let (_, request) = asked(&["approve", "3fa9", "--for", "10m", "--wide"], UNANSWERED);
+    let wide = Say::Session { seconds: Some(600), wide: true };
+    assert!(matches!(request, Request::Answer { question, say } if question == "3fa9" && say == wide));
+    let (_, request) = asked(&["approve", "3fa9", "--always"], UNANSWERED);
+    assert!(matches!(request, Request::Answer { say: Say::Always, .. }));
+    // What is piped is no terminal: nobody is asked for a key.
+    let (_, request) = asked(&["approve"], r#"{"reply":"questions","cards":[]}"#);
+    assert!(matches!(request, Request::Questions));
     let (_, request) = asked(&["log", "--follow"], "{\"reply\":\"log-end\"}");
     assert!(matches!(request, Request::Log { follow: true, select } if select.session.is_none()));
 }

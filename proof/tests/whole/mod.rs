@@ -103,6 +103,8 @@ impl Operator {
         command.current_dir(self.work()).env_clear().stdin(Stdio::null());
         command.env("HOME", self.home()).env("XDG_STATE_HOME", self.room.join("state"));
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("USER", "operator");
+        // What began by itself would outlive the test.
+        command.env("BASTIDE_DAEMON", "off");
         if self.uid != rustix::process::geteuid().as_raw() {
             command.uid(self.uid).gid(self.uid);
         }

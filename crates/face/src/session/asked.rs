@@ -40,6 +40,9 @@ const SURROUNDINGS: [&str; 26] = [
     "LANGUAGE",
 ];
 
+/// How long what the policy asks waits for who runs something at a terminal.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// What the plane is asked for these flags. Refuses what a cell must not be given.
 ///
 /// # Errors
@@ -64,8 +67,16 @@ pub fn asked(flags: &args::Run) -> Result<Run, Error> {
         workdir: flags.workdir.as_ref().map(absolute).transpose()?,
         timeout: flags.timeout.map(|time| time.as_secs()),
         fresh_home: flags.fresh_home,
+        patience: patience(flags),
+        answers: flags.answers.as_ref().map(absolute).transpose()?,
         ..surrounded(directory)
     })
+}
+
+/// Who runs something at a terminal is there to be asked, at another one; a script is not.
+fn patience(flags: &args::Run) -> Option<u32> {
+    let said = flags.patience.or_else(|| std::io::stdin().is_terminal().then_some(PATIENCE));
+    said.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// A run that names nothing: what `doctor` measures, and what every other begins with.

@@ -15,13 +15,14 @@ use crate::plane::{self, Plane};
 use crate::terminal::mode::{self, Kept, RawMode};
 use crate::terminal::relay::{Event, Relay, copy_size};
 use crate::terminal::signals::{self, Signals};
-use crate::waiting::Knocked;
+use crate::waiting::{Knocked, begin_daemon, may_begin};
 use crate::{exit, words};
 use rustix::event::Timespec;
 use rustix::process::Signal;
 use signal_hook::consts;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::command::{Order, Outcome, Reply, Request, Stream};
@@ -41,8 +42,9 @@ const FAREWELL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// When nothing was run, or the plane was lost.
 pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     // First, so that a plane that waits is awake when the request is ready.
-    let waiting =
-        if flags.accept_risk.is_empty() { plane::beside().ok().and_then(|at| Knocked::at(&at)) } else { None };
+    let beside = plane::beside().ok().filter(|_| flags.accept_risk.is_empty());
+    let waiting = beside.as_deref().and_then(Knocked::at);
+    let daemon = beside.filter(|_| waiting.is_none() && may_begin());
     let request = asked::asked(flags)?;
     let secret = refused::looking_secret(&flags.env).first().map(|name| (*name).to_owned());
     let file = flags.outcome.as_deref().map(outcome::OutcomeFile::prepare).transpose()?;
@@ -53,6 +55,7 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     let plane = Plane::ask_with(&Request::Run(Box::new(request)), lent, !accepted(UNSEALED), waiting)?;
     let signals = Signals::watch(&signals::ignored()).map_err(|cause| Error::Host { what: "watch signals", cause })?;
     let mut session = Session::new(plane, signals, json);
+    session.daemon = daemon;
     if direct {
         session.lend()?;
     }
@@ -96,6 +99,8 @@ struct Session {
     interrupted: Option<Instant>,
     hung_up: bool,
     json: bool,
+    /// What begins when the program has: none was there.
+    daemon: Option<PathBuf>,
 }
 
 impl Session {
@@ -103,7 +108,7 @@ impl Session {
         let relay = Relay::default();
         let (raw, lent, pty, interrupted) = (None, None, None, None);
         let (stopping, started, hung_up) = (false, false, false);
-        Self { plane, signals, relay, raw, lent, stopping, pty, started, interrupted, hung_up, json }
+        Self { plane, signals, relay, raw, lent, stopping, pty, started, interrupted, hung_up, json, daemon: None }
     }
 
     /// Until the last word, the loss of the plane, or the operator's leave.
@@ -148,7 +153,12 @@ impl Session {
         match reply {
             Reply::Notice { text } => self.notice(&text),
             Reply::Stdio { streams } => self.connect(streams)?,
-            Reply::Started { .. } => self.started = true,
+            Reply::Started { .. } => {
+                self.started = true;
+                if let Some(beside) = self.daemon.take() {
+                    begin_daemon(&beside);
+                }
+            }
             Reply::Stopped { .. } => self.stop(),
             Reply::Ended(outcome) => return Ok(Some(outcome)),
             Reply::Refused(problem) => return Err(Error::Plane(problem)),

@@ -3,6 +3,7 @@
 //! Names, arguments and file contents are an agent's words: shown with nothing in them that a terminal obeys.
 
 mod boundary;
+pub(crate) mod card;
 mod changes;
 mod ledger;
 mod record;
@@ -14,6 +15,7 @@ use crate::errors::wrap;
 use crate::{exit, words};
 use serde::Serialize;
 use wire::command::{LogLine, Reply, SegmentCheck, Standing};
+use wire::question::{Card, Say};
 
 /// How answers are shown.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,14 @@ pub(crate) struct Verified {
     pub(crate) ledger: Option<Standing>,
 }
 
+/// What `approve` answers of one question.
+#[derive(Debug, Serialize)]
+struct Answered {
+    text: String,
+    card: Box<Card>,
+    say: Say,
+}
+
 /// The last reply and what it means; `None` for one that no such verb has.
 pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
     let json = how.json;
@@ -48,6 +58,11 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
         Reply::Sessions { sessions } => (either(json, &sessions, |all| sessions::list(all)), exit::DONE),
         Reply::Session(session) => (either(json, &*session, sessions::one), exit::DONE),
         Reply::Controlled(answer) => (either(json, &*answer, |answer| lines(&answer.text)), exit::DONE),
+        Reply::Questions { cards } => (either(json, &cards, |cards| card::all(cards)), exit::DONE),
+        Reply::Answered { text, card, say } => {
+            let answered = Answered { text, card, say };
+            (either(json, &answered, |answered| lines(&answered.text)), exit::DONE)
+        }
         Reply::Diff(answer) => (either(json, &*answer, changes::diff), exit::DONE),
         Reply::Merged(answer) => {
             let code = if answer.left.is_empty() { exit::DONE } else { exit::NO };

@@ -10,16 +10,25 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
     if sessions.is_empty() {
         return "no sessions; `bastide run -- CMD` begins one\n".to_owned();
     }
-    let head = ["SESSION", "NAME", "STATE", "STARTED", "EXIT", "COMMAND"].map(String::from).to_vec();
+    let mut head = ["SESSION", "NAME", "STATE", "STARTED", "EXIT", "COMMAND"].map(String::from).to_vec();
+    // A column that most operators never need.
+    let asked = sessions.iter().any(|session| !asks(session).is_empty());
+    if asked {
+        head.insert(3, "ASKS".to_owned());
+    }
     let rows = tree(sessions).into_iter().map(|(session, depth)| {
-        vec![
+        let mut row = vec![
             format!("{}{}", "  ".repeat(depth), words::line(&session.id, 24)),
             session.name.as_deref().map_or_else(|| "-".to_owned(), |name| words::line(name, 16)),
             state(session).to_owned(),
             minute(session.started),
             session.exit.map_or_else(|| "-".to_owned(), |exit| exit.to_string()),
             words::line(&session.command.join(" "), 60),
-        ]
+        ];
+        if asked {
+            row.insert(3, asks(session));
+        }
+        row
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
@@ -59,7 +68,7 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("exit", exit.to_string());
     }
     if let Some(asks) = session.live.as_ref().map(|live| live.asks).filter(|asks| *asks > 0) {
-        row("asks", format!("{asks} wait for an answer"));
+        row("asks", format!("{asks} wait for an answer; `bastide approve` shows them"));
     }
     if let Some(parent) = &session.parent {
         row("parent", format!("sub-agent {} of {}", parent.child, words::line(&parent.session, 40)));
@@ -109,6 +118,15 @@ fn children(children: &[ChildInfo]) -> String {
         vec![format!("  {}", one.child), session, words::line(&of, 100)]
     });
     format!("\nsub-agents\n{}", table(&rows.collect::<Vec<_>>()))
+}
+
+/// Questions that wait, and how many were asked in the last hour.
+fn asks(session: &SessionInfo) -> String {
+    match &session.live {
+        Some(live) if live.asks > 0 => format!("{} wait, {}/h", live.asks, live.asks_hour),
+        Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
+        _ => String::new(),
+    }
 }
 
 fn pending_line(pending: u64) -> String {

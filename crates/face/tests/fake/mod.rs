@@ -32,7 +32,8 @@ impl Beside {
         std::fs::write(directory.path().join("script"), script).expect("script");
         let this = std::env::current_exe().expect("this program");
         let text = format!(
-            "#!/bin/sh\nls -l /proc/$$/fd >'{}'\n{SCRIPT}='{}' exec '{}' --exact fake::plane --nocapture -q\n",
+            "#!/bin/sh\n[ \"$1\" != daemon ] || {{ env >'{}'; exit; }}\nls -l /proc/$$/fd >'{}'\n{SCRIPT}='{}' exec '{}' --exact fake::plane --nocapture -q\n",
+            directory.path().join("daemon").display(),
             directory.path().join("fds").display(),
             directory.path().join("script").display(),
             this.display()
@@ -60,6 +61,7 @@ impl Beside {
         let mut command = Command::new(self.bastide());
         command.args(arguments).current_dir(work).stdin(Stdio::null());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/home/nobody");
+        command.env("BASTIDE_DAEMON", "off");
         command
     }
 }

@@ -3,7 +3,7 @@
 
 mod paths;
 
-pub(crate) use paths::{Domain, abi};
+pub(crate) use paths::{Domain, DomainError, Rules, abi};
 
 use rustix::io::Errno;
 

@@ -10,9 +10,12 @@ mod watch;
 
 pub(crate) use child::WAITING;
 
-use crate::launch::{Launch, failed, wait_until_mapped};
-use crate::{channel, confine, namespaces, root, stdio};
-use plan::{Failure, Layer, Plan, Report};
+use crate::confine::Rules;
+use crate::launch::{self, Launch, NOT_BUILT, Task, failed};
+use crate::owner::Owners;
+use crate::root::{Entered, Root};
+use crate::{channel, confine, namespaces, stdio};
+use plan::{Failure, Foundation, Layer, Plan, Report};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -21,9 +24,11 @@ use std::io::stdin;
 /// What stands once the walls that are pid 1's own are built.
 struct Built {
     /// What is left of building the root.
-    root: root::Entered,
+    root: Entered,
     /// The agent's side of stdio.
     stdio: [OwnedFd; 3],
+    /// What Landlock grants so far, and how many rules of the plan that were.
+    rules: Option<(Rules, usize)>,
     /// Pid 1's end of the watcher's socket pair, where there is a door.
     watcher: Option<OwnedFd>,
 }
@@ -31,7 +36,9 @@ struct Built {
 /// Runs pid 1 to its end, which ends every process of the cell. Returns its exit code.
 pub(crate) fn run(launch: Launch) -> u8 {
     match start(launch) {
-        Ok(serving) => serving.serve(),
+        Ok(Some(serving)) => serving.serve(),
+        // A plane that has no session for it says nothing more.
+        Ok(None) => NOT_BUILT,
         Err(failure) => give_up(failure),
     }
 }
@@ -44,17 +51,66 @@ fn give_up(failure: Failure) -> u8 {
     exit
 }
 
-fn start(launch: Launch) -> Result<serve::Serving, Failure> {
-    let Launch { plan, passed, mask, host, filters, owners, watcher, launcher } = launch;
+fn start(launch: Launch) -> Result<Option<serve::Serving>, Failure> {
+    let Launch { task, mask, host, filters, mut owners, watcher } = launch;
     follow_the_plane()?;
+    let (plan, passed, root, rules) = match task {
+        Task::Plan(plan, passed) => {
+            let root = Root::begin(plan.without).map_err(unrooted)?;
+            (plan, passed, root, None)
+        }
+        Task::Ground(foundation) => {
+            let Some((plan, passed, root, rules)) = wait_on_ground(foundation, &mut owners)? else { return Ok(None) };
+            (plan, passed, root, Some(rules))
+        }
+    };
     if plan.without.contains(Layer::PidNamespace) {
         // Orphans come to us there too, to be ended with the agent.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| failed("adopt orphans", errno))?;
     }
-    let (root, stdio) = build(&plan, passed, &owners, launcher)?;
+    let (root, stdio) = build(&plan, passed, &owners, root)?;
     drop(owners);
-    agent::start(plan, mask, &host, filters, Built { root, stdio, watcher })
+    agent::start(plan, mask, &host, filters, Built { root, stdio, rules, watcher }).map(Some)
+}
+
+/// What a plan that came later goes on with: the plan, what was passed along with it, the root as far as it stands, and the
+/// Landlock rules of that part with their number.
+type Awaited = (Plan, Vec<OwnedFd>, Root, (Rules, usize));
+
+/// Makes the ground, waits for the plan, and joins its control groups; none where no plan comes. Nothing of a session is
+/// known before, and whoever waits here serves one session.
+fn wait_on_ground(mut foundation: Foundation, owners: &mut Owners) -> Result<Option<Awaited>, Failure> {
+    let Some(ground) = foundation.ground.take() else { return Ok(None) };
+    let mut root = Root::begin(foundation.without).map_err(unrooted)?;
+    let join = |root: &Root, groups: &[String]| {
+        groups
+            .iter()
+            .try_for_each(|group| root.write_on_host(group, b"0").map_err(|errno| launch::cannot_join(group, errno)))
+    };
+    join(&root, &ground.join)?;
+    namespaces::leave_groups(foundation.without)?;
+    root.build(&ground.steps, foundation.without, owners).map_err(unrooted)?;
+    let mut rules = Rules::begin(root.place(), true).map_err(agent::unruled)?;
+    rules.add(&ground.rules).map_err(agent::unruled)?;
+    let told = channel::receive_with::<Plan>(stdin()).map_err(|errno| failed("read the plan", errno))?;
+    let Some((mut plan, passed)) = told else { return Ok(None) };
+    launch::stands(&plan, &foundation)?;
+    if !plan.limits.join.is_empty() {
+        // Others than those that were made ahead: they are the root of what is seen then.
+        join(&root, &plan.limits.join)?;
+        namespaces::leave_groups(plan.without)?;
+    }
+    // What stands already needed no owner of its own.
+    owners.complete(&plan, root.processes()).map_err(launch::unmapped)?;
+    root.skip(ground.steps.len());
+    let ruled = ground.rules.len();
+    ground.complete(&mut plan);
+    Ok(Some((plan, passed, root, (rules, ruled))))
+}
+
+fn unrooted(error: crate::root::RootError) -> Failure {
+    layer(Layer::PrivateRoot, &error.doing, error.errno)
 }
 
 /// The plane is pid 1's parent: nothing of the cell outlives it. A change of uid clears this.
@@ -64,23 +120,16 @@ fn follow_the_plane() -> Result<(), Failure> {
 }
 
 /// Builds every wall that is pid 1's own. Gives what is left of the root and the agent's side of stdio.
-fn build(
-    plan: &Plan,
-    passed: Vec<OwnedFd>,
-    owners: &crate::owner::Owners,
-    launcher: OwnedFd,
-) -> Result<(root::Entered, [OwnedFd; 3]), Failure> {
+fn build(plan: &Plan, passed: Vec<OwnedFd>, owners: &Owners, root: Root) -> Result<(Entered, [OwnedFd; 3]), Failure> {
     let off = |layer| plan.without.contains(layer);
     if !off(Layer::UtsNamespace) {
         rustix::system::sethostname(plan.identity.hostname.as_bytes())
             .map_err(|errno| layer(Layer::UtsNamespace, "set the hostname", errno))?;
     }
-    let entered = root::enter(plan, owners).map_err(|error| layer(Layer::PrivateRoot, &error.doing, error.errno))?;
-    if plan.identity.privileged && !off(Layer::UserNamespace) {
-        namespaces::enter_user()?;
-        wait_until_mapped(&launcher).map_err(|errno| failed("wait for the id maps", errno))?;
+    let entered = root.enter(plan, owners).map_err(unrooted)?;
+    if let Some(agents) = owners.agents() {
+        namespaces::enter_user(agents)?;
     }
-    drop(launcher);
     namespaces::become_agent(plan)?;
     follow_the_plane()?;
     let capabilities = |errno| layer(Layer::Capabilities, "drop capabilities of pid 1", errno);

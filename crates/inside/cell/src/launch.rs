@@ -1,13 +1,12 @@
-//! The launcher: leaves the host's namespaces, reads the plan, makes pid 1 as the plane's own child, and
-//! is gone before the agent starts.
+//! The launcher: leaves the host's namespaces, makes pid 1 as the plane's own child, and is gone before the agent
+//! starts. Pid 1 is made when the plan is read; where there is ground to be made ahead, before, and pid 1 reads the plan.
 
 use crate::owner::Owners;
 use crate::{channel, confine, init, measure, namespaces, net, seccomp, wipe};
-use plan::{Failure, Foundation, Layer, Plan, Report};
+use plan::{Failure, Foundation, Layer, LayerSet, Plan, Report};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::fs;
 use std::io::stdin;
@@ -15,24 +14,29 @@ use std::io::stdin;
 /// The walls could not be built; nothing was run.
 pub(crate) const NOT_BUILT: u8 = 125;
 
+/// What pid 1 is to build.
+pub(crate) enum Task {
+    /// A whole cell, whose control groups the launcher has joined, with stdio that the plane passed along, where relaying was
+    /// switched off.
+    Plan(Plan, Vec<OwnedFd>),
+    /// What the plan will stand on, and then what the plan says.
+    Ground(Foundation),
+}
+
 /// All that pid 1 gets from the launcher.
 pub(crate) struct Launch {
     /// What to build.
-    pub(crate) plan: Plan,
-    /// Stdio that the plane passed along, where relaying was switched off.
-    pub(crate) passed: Vec<OwnedFd>,
+    pub(crate) task: Task,
     /// The host as it was seen before it was left.
     pub(crate) host: measure::Host,
     /// The operator's mask of permission bits, for the agent.
     pub(crate) mask: Mode,
     /// The system call filters.
     pub(crate) filters: seccomp::Filters,
-    /// Maps of the owners that the plan names.
+    /// The agent's user namespace and maps of the owners of trees, as far as they are known.
     pub(crate) owners: Owners,
     /// Pid 1's end of the watcher's socket pair, where there is a door.
     pub(crate) watcher: Option<OwnedFd>,
-    /// To the launcher, which writes the id maps.
-    pub(crate) launcher: OwnedFd,
 }
 
 /// What stands before the plan is known.
@@ -63,13 +67,23 @@ fn launch() -> Result<u8, Failure> {
     // A plane that left is nobody to tell.
     let Some(foundation) = told else { return Ok(NOT_BUILT) };
     let founded = found(&foundation)?;
+    if foundation.ground.is_some() {
+        return park(foundation, founded).map(|code| code.unwrap_or(0));
+    }
     let told = channel::receive_with::<Plan>(stdin()).map_err(|errno| failed("read the plan", errno))?;
     // A plane that refuses the run after all says nothing more.
     let Some((plan, passed)) = told else { return Ok(NOT_BUILT) };
-    if plan.foundation() != foundation {
-        return Err(failed("read the plan: it stands on another foundation", Errno::PROTO));
+    stands(&plan, &foundation)?;
+    build(plan, passed, founded).map(|code| code.unwrap_or(0))
+}
+
+/// Refuses a plan for another cell than this one.
+pub(crate) fn stands(plan: &Plan, on: &Foundation) -> Result<(), Failure> {
+    if plan.stands_on(on) {
+        Ok(())
+    } else {
+        Err(failed("read the plan: it stands on another foundation", Errno::PROTO))
     }
-    make_pid_1(plan, passed, founded)
 }
 
 /// Leaves the host, and leads the network to the door: all that needs no policy.
@@ -95,58 +109,54 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
     Ok(Founded { mask, host, filters, watcher })
 }
 
-/// Makes pid 1 as the plane's own child, and maps its ids.
-fn make_pid_1(plan: Plan, passed: Vec<OwnedFd>, founded: Founded) -> Result<u8, Failure> {
+/// Makes pid 1 of a cell that is built at once. Its exit code in pid 1; none in the launcher.
+fn build(plan: Plan, passed: Vec<OwnedFd>, founded: Founded) -> Result<Option<u8>, Failure> {
     for join in &plan.limits.join {
-        fs::write(join, "0")
-            .map_err(|error| failed(&format!("join `{join}`"), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        fs::write(join, "0").map_err(|error| cannot_join(join, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     }
-    let owners = Owners::of(&plan).map_err(|errno| Failure {
-        layer: Some(Layer::HostUid),
-        ..failed("make a map for the owner of a tree", errno)
-    })?;
-    namespaces::leave_last(plan.without)?;
-    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-    let (ours, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
     let processes = namespaces::host_processes()?;
+    let mut owners = Owners::default();
+    owners.complete(&plan, processes.as_fd()).map_err(unmapped)?;
+    namespaces::leave_groups(plan.without)?;
+    let without = plan.without;
+    make_pid_1(Task::Plan(plan, passed), without, owners, founded)
+}
+
+/// Makes pid 1 of a cell that waits for its session.
+fn park(foundation: Foundation, founded: Founded) -> Result<Option<u8>, Failure> {
+    // Such a cell is made for most sessions, and those have every wall.
+    let Some(ground) = foundation.ground.as_ref().filter(|_| foundation.without == LayerSet::default()) else {
+        return Err(failed("read the foundation: nothing is made ahead of a cell without a layer", Errno::PROTO));
+    };
+    let owners = Owners::ahead(ground, namespaces::host_processes()?.as_fd()).map_err(unmapped)?;
+    make_pid_1(Task::Ground(foundation), LayerSet::default(), owners, founded)
+}
+
+/// The failure to join a control group.
+pub(crate) fn cannot_join(group: &str, errno: Errno) -> Failure {
+    failed(&format!("join `{group}`"), errno)
+}
+
+/// The failure to make a user namespace for others.
+pub(crate) fn unmapped(errno: Errno) -> Failure {
+    Failure { layer: Some(Layer::HostUid), ..failed("map the agent, or the owner of a tree", errno) }
+}
+
+/// Makes pid 1 as the plane's own child.
+fn make_pid_1(task: Task, without: LayerSet, owners: Owners, founded: Founded) -> Result<Option<u8>, Failure> {
+    let processes = namespaces::host_processes()?;
+    namespaces::leave_last(without)?;
     match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
         None => {
-            drop((ours, processes));
+            drop(processes);
             let Founded { mask, host, filters, watcher } = founded;
-            Ok(init::run(Launch { plan, passed, mask, host, filters, owners, watcher, launcher: theirs }))
+            Ok(Some(init::run(Launch { task, mask, host, filters, owners, watcher })))
         }
         Some(child) => {
-            drop(theirs);
             let mounts = namespaces::mounts(&processes)?;
             let born = channel::send(stdin(), &Report::Born { pid: child }, &[mounts.as_fd()]);
-            born.map_err(|errno| failed("report", errno))?;
-            let mapped = plan.identity.privileged && !plan.without.contains(Layer::UserNamespace);
-            if mapped { map(&ours, &processes, child, &plan) } else { Ok(()) }.map(|()| 0)
+            born.map(|()| None).map_err(|errno| failed("report", errno))
         }
-    }
-}
-
-/// Waits until pid 1 entered its user namespace, and maps it.
-fn map(pair: &OwnedFd, processes: &OwnedFd, child: u32, plan: &Plan) -> Result<(), Failure> {
-    let mut byte = [0];
-    match rustix::net::recv(pair, &mut byte[..], RecvFlags::empty()) {
-        Ok((_, 1)) => {}
-        // Pid 1 failed earlier and has reported why.
-        _ => return Ok(()),
-    }
-    namespaces::map_child(processes, child, plan)?;
-    rustix::net::send(pair, &byte, SendFlags::NOSIGNAL)
-        .map(drop)
-        .map_err(|errno| failed("tell pid 1 that it is mapped", errno))
-}
-
-/// Pid 1's side of [`map`].
-pub(crate) fn wait_until_mapped(pair: &OwnedFd) -> rustix::io::Result<()> {
-    rustix::net::send(pair.as_fd(), &[1], SendFlags::NOSIGNAL)?;
-    let mut byte = [0];
-    match rustix::net::recv(pair, &mut byte[..], RecvFlags::empty())? {
-        (_, 1) => Ok(()),
-        _ => Err(Errno::PIPE),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::confine::last_error;
 use plan::{Layer, LayerSet, Plan};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -67,12 +67,20 @@ pub(crate) fn leave(inside: Option<(u32, u32)>, without: LayerSet) -> Result<(),
     leave_all(wanted(without) & !LAST)
 }
 
-/// Leaves the mount, pid and cgroup namespaces: the next child that the caller makes is pid 1.
+/// Leaves the mount and pid namespaces: the next child that the caller makes is pid 1.
 ///
 /// # Errors
 /// The kernel's error.
 pub(crate) fn leave_last(without: LayerSet) -> Result<(), NamespaceError> {
-    leave_all(wanted(without) & LAST)
+    leave_all(wanted(without) & LAST & !libc::CLONE_NEWCGROUP)
+}
+
+/// Leaves the cgroup namespace: the cell's own groups, which the caller has joined, are the root of the new one.
+///
+/// # Errors
+/// The kernel's error.
+pub(crate) fn leave_groups(without: LayerSet) -> Result<(), NamespaceError> {
+    leave_all(wanted(without) & libc::CLONE_NEWCGROUP)
 }
 
 fn leave_all(flags: libc::c_int) -> Result<(), NamespaceError> {
@@ -87,18 +95,28 @@ fn first_refused(flags: libc::c_int) -> Option<NamespaceError> {
     NAMESPACES.into_iter().filter(|(_, flag)| flags & flag != 0).find_map(|(layer, flag)| unshare(layer, flag).err())
 }
 
-/// Enters a user namespace of its own, last, in a cell that root started. The maps are written by the
-/// launcher (see [`map_child`]), which alone may map another uid.
+/// Enters the agent's user namespace, last, in a cell that root started.
 ///
 /// # Errors
 /// The kernel's error.
-pub(crate) fn enter_user() -> Result<(), NamespaceError> {
-    unshare(Layer::UserNamespace, libc::CLONE_NEWUSER)
+pub(crate) fn enter_user(agents: BorrowedFd<'_>) -> Result<(), NamespaceError> {
+    // SAFETY: takes a descriptor, which is open, and a flag; pid 1 has one thread and shares nothing that it would lose.
+    let entered = unsafe { libc::setns(agents.as_raw_fd(), libc::CLONE_NEWUSER) };
+    check(Layer::UserNamespace, entered.into())
 }
 
 /// Maps an ordinary user, and nobody else: the only map that he may write.
 fn map_self(inside: (u32, u32), own: (u32, u32)) -> Result<(), NamespaceError> {
-    write_maps(&host_processes()?, "self", inside, own, true)
+    let processes = host_processes()?;
+    let write = |file: &str, text: String| {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&processes, format!("self/{file}"), flags, Mode::empty()).map_err(refused)?;
+        rustix::io::write(&file, text.as_bytes()).map(drop).map_err(refused)
+    };
+    // The kernel's condition for a gid map without privilege: else a group that denies could be left.
+    write("setgroups", "deny".into())?;
+    write("gid_map", format!("{} {} 1", inside.1, own.1))?;
+    write("uid_map", format!("{} {} 1", inside.0, own.0))
 }
 
 /// The host's /proc. The launcher opens it before it makes pid 1, whose change of root is the launcher's too.
@@ -117,35 +135,6 @@ pub(crate) fn host_processes() -> Result<OwnedFd, NamespaceError> {
 pub(crate) fn mounts(processes: &OwnedFd) -> Result<OwnedFd, NamespaceError> {
     let opened = rustix::fs::openat(processes, "self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     opened.map_err(|errno| NamespaceError { layer: Layer::PrivateRoot, errno })
-}
-
-/// Writes the maps of a child that entered its user namespace. Needs CAP_SETUID in the host's.
-///
-/// # Errors
-/// The kernel's error.
-pub(crate) fn map_child(processes: &OwnedFd, pid: u32, plan: &Plan) -> Result<(), NamespaceError> {
-    let inside = (plan.identity.inside_uid, plan.identity.inside_gid);
-    write_maps(processes, &pid.to_string(), inside, kernel_ids(plan), false)
-}
-
-fn write_maps(
-    processes: &OwnedFd,
-    process: &str,
-    inside: (u32, u32),
-    outside: (u32, u32),
-    deny_groups: bool,
-) -> Result<(), NamespaceError> {
-    let write = |file: &str, text: String| {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(processes, format!("{process}/{file}"), flags, Mode::empty()).map_err(refused)?;
-        rustix::io::write(&file, text.as_bytes()).map(drop).map_err(refused)
-    };
-    if deny_groups {
-        // The kernel's condition for a gid map without privilege: else a group that denies could be left.
-        write("setgroups", "deny".into())?;
-    }
-    write("gid_map", format!("{} {} 1", inside.1, outside.1))?;
-    write("uid_map", format!("{} {} 1", inside.0, outside.0))
 }
 
 fn refused(errno: Errno) -> NamespaceError {

@@ -1,38 +1,57 @@
-//! Whose files a tree holds: user namespaces that idmapped mounts take their map from, one per owner.
+//! User namespaces of a cell that root started: the agent's own, and those that idmapped mounts take their map from, one
+//! per owner of trees. Each is made by a process that only holds it, since who enters one can no longer map another uid.
 //!
-//! Only for a cell that root started. In such a mount the owner's files are the cell's own, and what the cell
+//! In such a mount the owner's files are the cell's own, and what the cell
 //! writes lies on the disk as the owner's again; the two ids change places, every other stays itself. The owner
 //! must be on both sides of the map: an overlay makes its work files as whoever mounted it, which is root.
 
 use crate::confine::last_error;
-use plan::{Owner, Plan, Step};
+use plan::{Ground, Layer, Likely, Owner, Plan, Step};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 
-/// The user namespaces of one launch, by owner.
+/// The user namespaces of one launch: the agent's own, and one for each owner of trees.
 #[derive(Default)]
-pub(crate) struct Owners(Vec<((u32, u32), OwnedFd)>);
+pub(crate) struct Owners {
+    /// What the agent's uid and gid are to the kernel.
+    cell: (u32, u32),
+    trees: Vec<((u32, u32), OwnedFd)>,
+    /// With the uid and gid that it sees.
+    agent: Option<((u32, u32), OwnedFd)>,
+}
 
 impl Owners {
-    /// Makes a namespace for each owner of the plan whose files are not the cell's already. The caller is root in
-    /// the host's user namespace and still in the host's pid namespace.
+    /// Makes what a plan needs and is not there yet: the agent's own namespace, and one for each owner whose files are
+    /// not the cell's already. The caller is root in the host's user namespace; `processes` is a /proc that shows its
+    /// children.
     ///
     /// # Errors
     /// The kernel's error.
-    pub(crate) fn of(plan: &Plan) -> rustix::io::Result<Owners> {
-        let mut owners = Owners::default();
+    pub(crate) fn complete(&mut self, plan: &Plan, processes: BorrowedFd<'_>) -> rustix::io::Result<()> {
         if !plan.identity.privileged {
-            return Ok(owners);
+            return Ok(());
         }
-        let cell = crate::namespaces::kernel_ids(plan);
-        for step in &plan.root {
-            if let Step::Bind { owner: Owner::Agent { uid, gid }, .. }
-            | Step::Overlay { owner: Owner::Agent { uid, gid }, .. } = step
-                && (*uid, *gid) != cell
-                && owners.find((*uid, *gid)).is_none()
-            {
-                owners.0.push(((*uid, *gid), namespace((*uid, *gid), cell)?));
-            }
+        self.belong_to(crate::namespaces::kernel_ids(plan));
+        if !plan.without.contains(Layer::UserNamespace) {
+            self.agent((plan.identity.inside_uid, plan.identity.inside_gid), processes)?;
+        }
+        plan.root.iter().try_for_each(|step| match step {
+            Step::Bind { owner: Owner::Agent { uid, gid }, .. }
+            | Step::Overlay { owner: Owner::Agent { uid, gid }, .. } => self.tree((*uid, *gid), processes),
+            _ => Ok(()),
+        })
+    }
+
+    /// The same before there is a plan.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    pub(crate) fn ahead(ground: &Ground, processes: BorrowedFd<'_>) -> rustix::io::Result<Owners> {
+        let mut owners = Owners::default();
+        if let Some(Likely { inside, host, owner }) = ground.likely {
+            owners.belong_to(host);
+            owners.agent(inside, processes)?;
+            owners.tree(owner, processes)?;
         }
         Ok(owners)
     }
@@ -45,26 +64,56 @@ impl Owners {
         }
     }
 
+    /// The agent's own namespace.
+    pub(crate) fn agents(&self) -> Option<BorrowedFd<'_>> {
+        self.agent.as_ref().map(|(_, namespace)| namespace.as_fd())
+    }
+
+    fn belong_to(&mut self, cell: (u32, u32)) {
+        if self.cell != cell {
+            *self = Owners { cell, ..Owners::default() };
+        }
+    }
+
+    fn agent(&mut self, inside: (u32, u32), processes: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        if self.agent.as_ref().is_none_or(|(known, _)| *known != inside) {
+            let line = |inside: u32, host: u32| [format!("{inside} {host} 1"), String::new()];
+            let maps = [line(inside.0, self.cell.0), line(inside.1, self.cell.1)];
+            self.agent = Some((inside, namespace(processes, maps)?));
+        }
+        Ok(())
+    }
+
+    fn tree(&mut self, owner: (u32, u32), processes: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        let cell = self.cell;
+        if owner != cell && self.find(owner).is_none() {
+            let both = |owner, cell| [swapped(owner, cell), exchanged(owner, cell)];
+            self.trees.push((owner, namespace(processes, [both(owner.0, cell.0), both(owner.1, cell.1)])?));
+        }
+        Ok(())
+    }
+
     fn find(&self, owner: (u32, u32)) -> Option<BorrowedFd<'_>> {
-        self.0.iter().find(|(ids, _)| *ids == owner).map(|(_, namespace)| namespace.as_fd())
+        self.trees.iter().find(|(ids, _)| *ids == owner).map(|(_, namespace)| namespace.as_fd())
     }
 }
 
-/// A user namespace in which `owner` on the disk is `cell` to the kernel, and the other way round.
-fn namespace(owner: (u32, u32), cell: (u32, u32)) -> rustix::io::Result<OwnedFd> {
+/// A user namespace with these maps of uids and of gids, each the best and one to do with.
+fn namespace(processes: BorrowedFd<'_>, [uids, gids]: [[String; 2]; 2]) -> rustix::io::Result<OwnedFd> {
     let mut stack = vec![0_u8; 16 * 1024];
     let holder = Holder::start(&mut stack)?;
-    let write = |file: &str, maps: [String; 2]| {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(format!("/proc/{}/{file}", holder.0), flags, Mode::empty())?;
-        let [whole, pair] = maps;
+    let open = |file: &str, flags| {
+        rustix::fs::openat(processes, format!("{}/{file}", holder.0), flags | OFlags::CLOEXEC, Mode::empty())
+    };
+    let write = |file: &str, [best, other]: [String; 2]| {
+        let file = open(file, OFlags::WRONLY)?;
         // In a container the ids beyond the two may not exist to be mapped: then they are nobody's, which
         // leaves what everybody may do.
-        rustix::io::write(&file, whole.as_bytes()).or_else(|_| rustix::io::write(&file, pair.as_bytes())).map(drop)
+        rustix::io::write(&file, best.as_bytes()).or_else(|_| rustix::io::write(&file, other.as_bytes())).map(drop)
     };
-    write("uid_map", [swapped(owner.0, cell.0), exchanged(owner.0, cell.0)])?;
-    write("gid_map", [swapped(owner.1, cell.1), exchanged(owner.1, cell.1)])?;
-    rustix::fs::open(format!("/proc/{}/ns/user", holder.0), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    write("uid_map", uids)?;
+    write("gid_map", gids)?;
+    open("ns/user", OFlags::RDONLY)
 }
 
 /// The map of all ids in which two change places.

@@ -8,9 +8,10 @@ mod overlay;
 mod place;
 
 use crate::owner::Owners;
-use plan::{Layer, Plan, Step};
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode};
+use plan::{Layer, LayerSet, Plan, Step};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
 };
@@ -31,30 +32,94 @@ fn doing<T>(what: impl FnOnce() -> String, result: rustix::io::Result<T>) -> Res
     result.map_err(|errno| RootError { doing: what(), errno })
 }
 
-/// Builds the root and makes it this mount namespace's, leaving the host's tree behind (or, where that was
-/// accepted, laying the workspace over it). The caller has unshared the mount namespace and owns CAP_SYS_ADMIN
-/// over it.
-pub(crate) fn enter(plan: &Plan, owners: &Owners) -> Result<Entered> {
-    doing(
-        || "make mounts private".into(),
-        rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC),
-    )?;
-    if plan.without.contains(Layer::PrivateRoot) {
-        return host::keep(plan, owners);
-    }
-    let root = tmpfs(16 << 20, 4096, 0o755)?;
-    // A mount must be attached before others go onto it. /sys exists everywhere and is never a source, so
-    // covering it, in a namespace that only this process sees, hides nothing that a step names.
-    doing(|| "attach the root".into(), attach(&root, CWD, "/sys"))?;
-    let processes = host::processes(plan)?;
-    let mut parts = Vec::new();
-    let mut building = Building { plan, owners, root: &root, processes: &processes, parts: &mut parts };
-    for step in &plan.root {
-        build(&mut building, step)?;
-    }
-    pivot(&root)?;
-    Ok(Entered { processes, parts })
+/// A root that is being built, or the host's where that is kept. The caller has unshared the mount namespace, owns
+/// CAP_SYS_ADMIN over it, and sees the host's tree until it enters.
+pub(crate) struct Root {
+    /// None where the host's root is kept.
+    place: Option<OwnedFd>,
+    /// The cell's /proc.
+    processes: OwnedFd,
+    parts: Vec<OwnedFd>,
+    /// The host's /sys, which the new root lies over.
+    host: OwnedFd,
+    /// Steps of the plan that were made ahead.
+    made: usize,
 }
+
+impl Root {
+    /// Begins an empty one.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub(crate) fn begin(without: LayerSet) -> Result<Root> {
+        doing(
+            || "make mounts private".into(),
+            rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC),
+        )?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let host = doing(|| "open `/sys`".into(), rustix::fs::open(OVER, flags, Mode::empty()))?;
+        let place = if without.contains(Layer::PrivateRoot) {
+            None
+        } else {
+            let root = tmpfs(16 << 20, 4096, 0o755)?;
+            // A mount must be attached before others go onto it. /sys exists everywhere and is never a source, so
+            // covering it, in a namespace that only this process sees, hides nothing that a step names.
+            doing(|| "attach the root".into(), attach(&root, CWD, OVER))?;
+            Some(root)
+        };
+        Ok(Root { place, processes: host::processes(without)?, parts: Vec::new(), host, made: 0 })
+    }
+
+    /// Makes these steps.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub(crate) fn build(&mut self, steps: &[Step], without: LayerSet, owners: &Owners) -> Result<()> {
+        let Root { place: Some(root), processes, parts, .. } = self else { return Ok(()) };
+        let mut building = Building { without, owners, root, processes, parts };
+        steps.iter().try_for_each(|step| build(&mut building, step))
+    }
+
+    /// Makes what of the plan is not made yet, and makes this the namespace's root, leaving the host's tree behind (or,
+    /// where that was accepted, laying the workspace over it).
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub(crate) fn enter(mut self, plan: &Plan, owners: &Owners) -> Result<Entered> {
+        self.build(plan.root.get(self.made..).unwrap_or_default(), plan.without, owners)?;
+        let Root { place, processes, mut parts, .. } = self;
+        match &place {
+            Some(root) => pivot(root)?,
+            None => parts.extend(host::keep(plan, owners, &processes)?),
+        }
+        Ok(Entered { processes, parts })
+    }
+
+    /// The first steps of the plan are made already.
+    pub(crate) fn skip(&mut self, steps: usize) {
+        self.made = steps;
+    }
+
+    /// The root's own top, where there is one yet.
+    pub(crate) fn place(&self) -> Option<BorrowedFd<'_>> {
+        self.place.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The cell's /proc.
+    pub(crate) fn processes(&self) -> BorrowedFd<'_> {
+        self.processes.as_fd()
+    }
+
+    /// Writes a file beneath the host's /sys, as its path was on the host.
+    pub(crate) fn write_on_host(&self, path: &str, text: &[u8]) -> rustix::io::Result<()> {
+        let beneath = path.strip_prefix(OVER).and_then(|rest| rest.strip_prefix('/')).ok_or(Errno::NOENT)?;
+        let file = rustix::fs::openat(&self.host, beneath, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::io::write(&file, text).map(drop)
+    }
+}
+
+/// Where the new root lies until it is entered.
+const OVER: &str = "/sys";
 
 /// What is left in hand of a root that was entered.
 pub(crate) struct Entered {
@@ -66,7 +131,7 @@ pub(crate) struct Entered {
 
 /// What the steps are built from and into.
 struct Building<'a> {
-    plan: &'a Plan,
+    without: LayerSet,
     owners: &'a Owners,
     root: &'a OwnedFd,
     processes: &'a OwnedFd,
@@ -93,7 +158,7 @@ fn build(building: &mut Building<'_>, step: &Step) -> Result<()> {
             flags.set(MountAttrFlags::MOUNT_ATTR_NODEV, !devices);
             bind(building, (source, at), flags, *owner)
         }
-        Step::Overlay { source, at, changes: None, owner } if building.plan.without.contains(Layer::SocketShadow) => {
+        Step::Overlay { source, at, changes: None, owner } if building.without.contains(Layer::SocketShadow) => {
             let flags = MountAttrFlags::MOUNT_ATTR_NOSUID
                 | MountAttrFlags::MOUNT_ATTR_NODEV
                 | MountAttrFlags::MOUNT_ATTR_RDONLY;

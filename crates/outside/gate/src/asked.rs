@@ -1,9 +1,12 @@
 //! Who asks for what, and how the record tells it.
 
+use std::rc::Rc;
+
 use policy::mcp::Message;
 use policy::{Egress, Host, Request};
 use record::{Cause, Kind, Verdict};
 
+use crate::consent::Consent;
 use crate::head::Body;
 use crate::sightings::Seen;
 
@@ -21,6 +24,8 @@ pub struct Asked {
     pub who: Option<Seen>,
     /// What is asked there; none is the connection itself, which most are: they do not carry its space about.
     pub asks: Option<Box<Asks>>,
+    /// What the operator let through, this once.
+    pub consent: Option<Rc<Consent>>,
 }
 
 /// One request, as it is decided.
@@ -108,7 +113,8 @@ impl Asked {
             let (target, because) = (asks.target.clone(), asks.because.clone());
             Box::new(Asks { request: asks.request.saying(message), target, because, ..*asks })
         });
-        Asked { host: self.host.clone(), port: self.port, who: self.who.clone(), asks }
+        let consent = self.consent.clone();
+        Asked { host: self.host.clone(), port: self.port, who: self.who.clone(), asks, consent }
     }
 
     /// What is told of a decision on what is said, where MCP is spoken.

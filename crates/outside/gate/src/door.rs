@@ -93,7 +93,10 @@ impl<O: Original + 'static> Door<O> {
         // The watcher is heard before anything is recorded, so that a program's start comes before what it does.
         let who = self.programs.as_ref().and_then(|all| all.of(peer, original, &self.passage.ledger));
         match self.leads(original, own) {
-            Leads::Out(host) => self.out(&mut inside, Asked { host, port: original.port(), who, asks: None }).await,
+            Leads::Out(host) => {
+                let asked = Asked { host, port: original.port(), who, asks: None, consent: None };
+                self.out(&mut inside, asked).await;
+            }
             Leads::Proxy => {
                 let forward = Forward { requests: self.requests(), buffers: &self.buffers };
                 // On the heap, as whatever is rare and large: every connection would carry its space about.
@@ -139,10 +142,14 @@ impl<O: Original + 'static> Door<O> {
 
     fn nowhere(&self, original: SocketAddr, who: Option<Seen>, why: &str) {
         let host = Host::Address(original.ip().to_canonical());
-        self.passage.turn_away(&Asked { host, port: original.port(), who, asks: None }, why);
+        self.passage.turn_away(&Asked { host, port: original.port(), who, asks: None, consent: None }, why);
     }
 
-    async fn out(&self, inside: &mut Captured, asked: Asked) {
+    async fn out(&self, inside: &mut Captured, mut asked: Asked) {
+        // Before anything else: whether it is read may depend on what was answered.
+        if self.passage.consent(&mut asked).await.is_err() {
+            return;
+        }
         if self.passage.reads(&asked) {
             let requests = self.requests();
             // On the heap, as whatever not every connection needs.

@@ -60,9 +60,12 @@ impl Forward<'_> {
             }
         };
         let rest = bytes.split_off(head.length);
-        let asked = Asked { host: head.host.clone(), port: head.port, who, asks: None };
+        let mut asked = Asked { host: head.host.clone(), port: head.port, who, asks: None, consent: None };
         if self.requests.passage.is_own(&head.host) {
             return Box::pin(self.petition(inside, head, rest, &asked)).await;
+        }
+        if let Err(closed) = self.requests.passage.consent(&mut asked).await {
+            return refuse(inside, &closed).await;
         }
         if self.requests.passage.reads(&asked) {
             match &head.want {
@@ -203,7 +206,7 @@ pub(crate) async fn read_head<H>(
 
 fn itself(who: Option<Seen>) -> io::Result<Asked> {
     let name = DnsName::parse(PROXY_BASTIDE).map_err(io::Error::other)?;
-    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
+    Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None, consent: None })
 }
 
 pub(crate) async fn refuse(inside: &mut impl Inside, closed: &Closed) -> io::Result<()> {

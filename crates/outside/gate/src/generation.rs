@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use policy::{Conjunction, Decision, decide};
+use policy::{Conjunction, Decision, Default, Rule, decide};
 use wire::{Labelled, Lent};
 
 use crate::asked::Asked;
@@ -13,8 +13,14 @@ use crate::passage::Passage;
 /// Every policy that must allow, and what they lend and bound.
 #[derive(Debug)]
 pub struct Generation {
-    /// The policies.
+    /// The policies, with what the operator granted beside them.
     pub policy: Conjunction,
+    /// What he granted.
+    pub granted: Vec<Rule>,
+    /// Which policies those are: one more for each that took the place of others.
+    pub serial: u64,
+    /// Whether any of them wants the operator asked.
+    pub asks: bool,
     /// What was used of rules that have bounds.
     pub meters: Meters,
     /// Secrets that go with requests.
@@ -25,8 +31,20 @@ impl Generation {
     /// The first one of a gate. Bounds are fresh where no gate came before it.
     #[must_use]
     pub fn new(policy: Conjunction, credentials: Vec<Lent>, fresh: bool) -> Generation {
-        Generation { policy, meters: Meters::new(fresh), lending: Lending::new(credentials) }
+        let meters = Meters::new(fresh);
+        let (asks, lending) = (asks(&policy), Lending::new(credentials));
+        Generation { policy, granted: Vec::new(), serial: 1, asks, meters, lending }
     }
+
+    /// The same with what the operator granted.
+    #[must_use]
+    pub fn granted(self, granted: Vec<Rule>) -> Generation {
+        Generation { policy: self.policy.granting(&granted), granted, ..self }
+    }
+}
+
+fn asks(policy: &Conjunction) -> bool {
+    policy.policies().any(|policy| policy.network.default == Default::Ask)
 }
 
 impl Passage {
@@ -35,23 +53,41 @@ impl Passage {
         Rc::clone(&self.generation.borrow())
     }
 
-    /// Decides by something else from here on. What was used of a bound that both have stays used.
+    /// Decides by something else from here on. What was used of a bound that both have stays used, and what the operator
+    /// granted stays granted as far as the new policy asks; what waits is decided again.
     pub(crate) fn replace(&self, policy: Conjunction, credentials: Vec<Lent>, labelled: &[Labelled]) {
-        let meters = self.now().meters.succeeded(&self.now().policy, &policy);
+        let now = self.now();
+        let policy = policy.granting(&now.granted);
+        let meters = now.meters.succeeded(&now.policy, &policy);
         self.flows.replace(&policy, labelled);
         self.ledger.borrow_mut().keep(policy.bodies());
-        let lending = Lending::new(credentials);
-        self.generation.replace(Rc::new(Generation { policy, meters, lending }));
+        let (granted, serial, lending) = (now.granted.clone(), now.serial + 1, Lending::new(credentials));
+        self.decide_by(Generation { asks: asks(&policy), policy, granted, serial, meters, lending });
         self.naming.borrow_mut().forget();
+        self.held.again();
         self.replaced.notify_waiters();
     }
 
     /// Lends something else from here on, under the same policy.
     pub(crate) fn lend(&self, credentials: Vec<Lent>) {
-        let policy = self.now().policy.clone();
-        let meters = self.now().meters.succeeded(&policy, &policy);
-        let lending = Lending::new(credentials);
-        self.generation.replace(Rc::new(Generation { policy, meters, lending }));
+        let now = self.now();
+        let (policy, granted, asks, serial) = (now.policy.clone(), now.granted.clone(), now.asks, now.serial);
+        let meters = now.meters.succeeded(&policy, &policy);
+        self.decide_by(Generation { policy, granted, serial, asks, meters, lending: Lending::new(credentials) });
+    }
+
+    /// What the operator granted from here on, in place of what he had before. What was made under a grant that is over ends.
+    pub(crate) fn grant(&self, granted: Vec<Rule>) {
+        let now = self.now();
+        let (policy, asks, serial) = (now.policy.granting(&granted), now.asks, now.serial);
+        let meters = now.meters.succeeded(&now.policy, &policy);
+        let lending = now.lending.clone();
+        self.decide_by(Generation { policy, granted, serial, asks, meters, lending });
+        self.replaced.notify_waiters();
+    }
+
+    fn decide_by(&self, generation: Generation) {
+        self.generation.replace(Rc::new(generation));
     }
 
     /// Ends when a connection that nobody looks into is allowed no more.
@@ -59,7 +95,8 @@ impl Passage {
         loop {
             self.replaced.notified().await;
             let (now, asked) = (self.now(), self.named(asked.clone()));
-            let still = match decide(&now.policy, &asked.egress()) {
+            let policy = now.still(&asked);
+            let still = match decide(&policy, &asked.egress()) {
                 Decision::Allow(_) => !self.reads(&asked),
                 _ => false,
             };

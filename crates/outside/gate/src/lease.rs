@@ -169,8 +169,9 @@ mod tests {
             tls: None,
             credentials: Vec::new(),
             labelled: Vec::new(),
+            granted: Vec::new(),
             intent: Vec::new(),
-            held: policy::Amounts::default(),
+            reserved: policy::Amounts::default(),
             bounds: wire::Bounds::default(),
         }
     }

@@ -75,7 +75,7 @@ const SHARED: [&str; 24] = [
 ];
 
 /// What the plane lent for this session.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Lending(Vec<Rc<Lent>>);
 
 /// A secret for one request.

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod chunks;
 pub mod collect;
 pub mod confine;
+pub mod consent;
 pub mod diag;
 mod dial;
 pub mod dns;

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
 pub use crate::asked::{Asked, Asks};
+use crate::consent::Held;
 use crate::dial::dial;
 use crate::dns::Answer;
 use crate::flood::Flood;
@@ -39,6 +40,8 @@ pub struct Passage {
     pub generation: RefCell<Rc<Generation>>,
     /// Rung when that was replaced.
     pub replaced: Notify,
+    /// What waits for the operator.
+    pub held: Held,
     /// The names that exist for the cell.
     pub naming: RefCell<Naming>,
     /// The segment.
@@ -290,7 +293,8 @@ impl Passage {
 
     /// Whether it is allowed; nothing is recorded, and nothing of a bound used.
     pub(crate) fn allows(&self, asked: &Asked) -> Option<Allowed> {
-        match decide(&self.now().policy, &asked.egress()) {
+        let now = self.now();
+        match decide(now.by(asked), &asked.egress()) {
             Decision::Allow(permit) if permit.is_inference() => Some(Allowed::Inference),
             Decision::Allow(_) => Some(Allowed::Network),
             Decision::Read if asked.asks.is_some() => Some(Allowed::Mcp),
@@ -302,7 +306,8 @@ impl Passage {
     pub(crate) fn is_for_models(&self, asked: &Asked) -> bool {
         let Ok(request) = Request::new("POST", "/") else { return false };
         let egress = Egress { request: Some(&request), ..asked.egress() };
-        matches!(decide(&self.now().policy, &egress), Decision::Allow(permit) if permit.is_inference())
+        let now = self.now();
+        matches!(decide(now.by(asked), &egress), Decision::Allow(permit) if permit.is_inference())
     }
 
     fn leave(&self, now: &Generation, permit: &Permit<'_>, asked: &Asked) -> Result<Leave, Closed> {
@@ -348,17 +353,19 @@ impl Passage {
             return false;
         }
         let host = self.naming.borrow().means(&asked.host);
-        let reads = |host: &Host| match decide(&now.policy, &Egress { host, ..asked.egress() }) {
+        let reads = |host: &Host| match decide(now.by(asked), &Egress { host, ..asked.egress() }) {
             Decision::Read => true,
             // What may not leave is looked for in all that does, unless the operator said of a rule that it passes.
             Decision::Allow(permit) => watches && !permit.is_for_tls() && !permit.is_unread(),
-            Decision::Ask(_) | Decision::Deny(_) => false,
+            // The operator is asked about its requests, one by one.
+            Decision::Ask(_) => now.policy.reads(&Egress { host, ..asked.egress() }),
+            Decision::Deny(_) => false,
         };
         host.as_ref().is_some_and(reads)
     }
 
     fn permit<'a>(&self, now: &'a Generation, asked: &'a Asked) -> Result<Permit<'a>, Closed> {
-        match decide(&now.policy, &asked.egress()) {
+        match decide(now.by(asked), &asked.egress()) {
             Decision::Allow(permit) => Ok(permit),
             Decision::Ask(refusal) => Err(self.refuse(asked, Verdict::Asked, &refusal)),
             Decision::Deny(refusal) => Err(self.refuse(asked, Verdict::Refused, &refusal)),
@@ -423,7 +430,7 @@ impl Passage {
             Err(refusal) if !self.admit(asked) => Err(recorded::uncounted(&refusal)),
             Err(refusal) => {
                 let smallest = resolved.iter().find(|address| special(**address).is_some());
-                let smallest = smallest.and_then(|&at| suggest_address(&self.now().policy, &asked.egress(), at));
+                let smallest = smallest.and_then(|&at| suggest_address(self.now().by(asked), &asked.egress(), at));
                 Err(self.refuse_with(asked, Verdict::Refused, &refusal, smallest.map(|found| found.rule.to_string())))
             }
         }

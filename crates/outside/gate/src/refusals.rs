@@ -57,7 +57,7 @@ impl Refusals {
             return fits;
         }
         let counted = self.kinds.entry(kind).or_insert_with(|| Counted {
-            asked: Asked { asks: None, ..asked.clone() },
+            asked: Asked { asks: None, consent: None, ..asked.clone() },
             seen: 0,
             missed: 0,
         });
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn asked(port: u16) -> Asked {
-        Asked { host: Host::parse("other.example").unwrap(), port, who: None, asks: None }
+        Asked { host: Host::parse("other.example").unwrap(), port, who: None, asks: None, consent: None }
     }
 
     #[test]

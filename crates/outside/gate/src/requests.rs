@@ -234,6 +234,10 @@ impl<'a> Requests<'a> {
             return Box::pin(self.websocket(inside, direct, rest, course)).await.map(|()| None);
         }
         let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
+        // Before its body is taken: how much of that is read depends on what is answered.
+        if let Err(closed) = self.passage.consent(&mut asked).await {
+            return refuse(inside, &closed).await.map(|()| None);
+        }
         let taken = match self.taken(inside, &mut asked, head, rest).await {
             Ok(taken) => taken,
             Err(Uncollected::Io(error)) => return Err(error),

@@ -14,12 +14,13 @@ use record::segment::Head;
 use record::{Origin, Redactor, Segment, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use wire::{GateOrder, GateReport, Labelled, Lease, Lent, Secret};
 
 use crate::answers;
 use crate::collect::Room;
 use crate::confine::{ceiling, confine, prepare};
+use crate::consent::Held;
 use crate::diag::Diag;
 use crate::door::Door;
 use crate::flood::{CONNECTIONS, Flood, REQUESTS};
@@ -101,6 +102,7 @@ struct Gate {
     dns_udp: Vec<UdpSocket>,
     dns_tcp: Vec<TcpListener>,
     channel: tokio::net::UnixStream,
+    reports: mpsc::UnboundedReceiver<GateReport>,
 }
 
 fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
@@ -126,7 +128,8 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let programs = programs.map_err(Failure::of("watch"))?;
     let idle = Duration::from_secs(lease.bounds.idle.max(1).into());
     let authority = lease.tls.as_ref().map(Authority::new).transpose().map_err(Failure::of("tls"))?;
-    let passage = passage(lease, segment, connections)?;
+    let (held, reports) = Held::new(lease.bounds.held, Duration::from_secs(lease.bounds.patience.into()));
+    let passage = passage(lease, segment, connections, held)?;
     drop(inside);
     confine(&walls, EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
@@ -143,10 +146,10 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
         pool: Pool::default(),
         idle,
     });
-    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited })
+    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited, reports })
 }
 
-fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Passage, Failure> {
+fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -> Result<Passage, Failure> {
     let earlier: Result<Vec<DnsName>, _> = lease.names.iter().map(|name| DnsName::parse(name)).collect();
     let earlier = earlier.map_err(Failure::of("restore names"))?;
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
@@ -157,9 +160,10 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64) -> Result<Pas
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     let models = Models::new(&lease.intent, lease.incarnation == 1);
-    models.hold(&lease.held, &lease.policy);
-    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1);
+    models.hold(&lease.reserved, &lease.policy);
+    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted);
     Ok(Passage {
+        held,
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
         generation: RefCell::new(Rc::new(generation)),
         replaced: Notify::new(),
@@ -210,7 +214,7 @@ fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
 
 impl Gate {
     fn serve(self) -> Result<(), Failure> {
-        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel } = self;
+        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel, reports } = self;
         let tasks = tokio::task::LocalSet::new();
         for listener in tcp {
             tasks.spawn_local(Rc::clone(&door).serve(listener));
@@ -233,7 +237,7 @@ impl Gate {
         tasks.spawn_local(async move { kept.pool.expire_for_ever(&kept.passage).await });
         let ended = tasks.block_on(&runtime, async {
             tokio::select! {
-                ended = heard(channel, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
+                ended = heard(channel, reports, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
                 // Programs wait then, with what they would do, for a gate that can record it.
                 () = door.unrecorded() => Err(Failure { what: "record", why: "a started program could not be".into() }),
             }
@@ -263,19 +267,30 @@ impl<O> Door<O> {
     }
 }
 
-/// Hears the plane until it closes the channel.
-async fn heard<O>(mut channel: tokio::net::UnixStream, door: Rc<Door<O>>) -> io::Result<()> {
+/// Hears the plane until it closes the channel, and tells it what there is to tell.
+async fn heard<O>(
+    mut channel: tokio::net::UnixStream,
+    reports: mpsc::UnboundedReceiver<GateReport>,
+    door: Rc<Door<O>>,
+) -> io::Result<()> {
     let (hears, says) = channel.split();
     tokio::select! {
         ended = orders(hears, &door) => ended,
-        failed = tell(says, &door) => failed,
+        failed = tell(says, reports, &door) => failed,
     }
 }
 
 /// Tells the plane what there is to tell, one after the other.
-async fn tell<O>(mut channel: tokio::net::unix::WriteHalf<'_>, door: &Door<O>) -> io::Result<()> {
+async fn tell<O>(
+    mut channel: tokio::net::unix::WriteHalf<'_>,
+    mut reports: mpsc::UnboundedReceiver<GateReport>,
+    door: &Door<O>,
+) -> io::Result<()> {
     loop {
-        let frame = door.passage.desk.told().await;
+        let frame = tokio::select! {
+            frame = door.passage.desk.told() => frame,
+            Some(report) = reports.recv() => wire::encode(&report).map_err(io::Error::other)?,
+        };
         match channel.write_all(&frame).await {
             Ok(()) => {}
             // It was killed.
@@ -295,24 +310,8 @@ async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) 
             Ok(0) => return Ok(()),
             Ok(length) => {
                 for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
-                    match order {
-                        GateOrder::Attested { words } => door.passage.models.attest(&words),
-                        GateOrder::Lend { credentials } => {
-                            hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &[]);
-                            door.passage.lend(credentials);
-                        }
-                        GateOrder::Hold { held } => {
-                            let fits = door.passage.models.hold(&held, &door.passage.now().policy);
-                            let done = wire::encode(&GateReport::Held { held, fits }).map_err(io::Error::other)?;
-                            door.passage.desk.tell(done);
-                        }
-                        GateOrder::Petitioned { number, answer } => door.passage.desk.answer(number, answer),
-                        GateOrder::Replace { revision, policy, credentials, labelled } => {
-                            hide(&mut door.passage.ledger.borrow_mut(), &[], &credentials, &labelled);
-                            door.passage.replace(policy, credentials, &labelled);
-                            let done = wire::encode(&GateReport::Replaced { revision }).map_err(io::Error::other)?;
-                            door.passage.desk.tell(done);
-                        }
+                    if let Some(report) = carry_out(&door.passage, order) {
+                        door.passage.desk.tell(wire::encode(&report).map_err(io::Error::other)?);
                     }
                 }
             }
@@ -321,4 +320,28 @@ async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) 
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Carries an order out; gives what it is answered.
+fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
+    match order {
+        GateOrder::Attested { words } => passage.models.attest(&words),
+        GateOrder::Lend { credentials } => {
+            hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &[]);
+            passage.lend(credentials);
+        }
+        GateOrder::Replace { revision, policy, credentials, labelled } => {
+            hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &labelled);
+            passage.replace(policy, credentials, &labelled);
+            return Some(GateReport::Replaced { revision });
+        }
+        GateOrder::Reserve { reserved } => {
+            let fits = passage.models.hold(&reserved, &passage.now().policy);
+            return Some(GateReport::Reserved { reserved, fits });
+        }
+        GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
+        GateOrder::Grant { rules } => passage.grant(rules),
+        GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
+    }
+    None
 }

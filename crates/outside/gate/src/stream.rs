@@ -79,8 +79,10 @@ impl Outer {
         matches!(self.way, Way::Plain(_))
     }
 
-    /// Whether the other side has ended it, or speaks out of turn.
+    /// Whether the other side has ended it, or speaks out of turn. Its answer was whole, so that it waits for nothing: what is
+    /// said next, or the kernel after a moment, acknowledges that.
     pub(crate) fn is_over(&mut self) -> bool {
+        self.heard = false;
         let mut byte = [0];
         let mut context = Context::from_waker(Waker::noop());
         Pin::new(self).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_ready()

@@ -405,6 +405,22 @@ pub const CODES: &[(&str, &str)] = &[
         "What was given as a key is none: one line, `NAME+ID+KEY`, as `bastide log key` printed it on the machine that signed.",
     ),
     (
+        "E-PLANE-120",
+        "An answer is taken for one question, as it was shown, and once. This one waits no more: somebody answered it, its \
+         five minutes are over, the gate that held it was lost, the session ended, or another policy came into force; then \
+         what still waits is asked about anew, as another question. `bastide approve` lists what waits now; `bastide log \
+         SESSION` tells what became of each question.",
+    ),
+    (
+        "E-PLANE-121",
+        "A card lists what may be answered. `--always` is left out where the question wants care (a bare address, a program \
+         that is not known, a first connection out of a session that holds labelled texts), or where it would open every \
+         path of a host of many tenants: write such a rule into the policy yourself, and put it in force with `bastide policy \
+         apply`. `--session` is left out where it would let through something that was denied in this session, and `--wide` \
+         where nothing lies beside what is asked, or something of that was denied. A time is a second at least, and a day at \
+         most.",
+    ),
+    (
         "E-PLANE-135",
         "A sub-agent is begun by the plane of its parent alone, which hands it every policy that the parent is under. Without \
          them nothing is run.",
@@ -418,6 +434,12 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-137",
         "A sub-agent's program is looked for among what its parent sees of the host, and in the workspace. Whether anything \
          else is there is not told.",
+    ),
+    (
+        "E-PLANE-160",
+        "A cell that is kept ready serves only who is like the process that asked for it. Under `no new privileges` a \
+         process may be in a Landlock domain, and of filters of system calls the kernel tells only the number: nobody can be \
+         compared with such a process, so none is kept ready there. Runs start as ever.",
     ),
 ];
 

@@ -1,4 +1,5 @@
-//! `bastided`: answers one client on descriptor 0, or as `bastided wait` the next one that comes ([`plane::waiting`]).
+//! `bastided`: answers one client on descriptor 0, or as `bastided wait` the next one that comes ([`plane::waiting`]). As
+//! `bastided daemon` it stands in front of sessions until nobody needs that ([`plane::daemon`]).
 
 use plane::channel::Client;
 use plane::waiting;
@@ -17,6 +18,7 @@ fn main() -> std::process::ExitCode {
     match std::env::args_os().nth(1) {
         None => answer_one(),
         Some(verb) if verb == "wait" => waiting::wait(),
+        Some(verb) if verb == "daemon" => plane::daemon::serve_alone(),
         Some(_) => FAILED,
     }
     .into()

@@ -34,6 +34,12 @@ impl Operator {
     pub fn lives(&self) -> bool {
         !is_over(&self.process)
     }
+
+    /// Asks that process to end; false where it is gone already.
+    #[must_use]
+    pub fn ask_to_end(&self) -> bool {
+        rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::TERM).is_ok()
+    }
 }
 
 /// Why a peer is not taken for the operator.

@@ -6,9 +6,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use policy::Policy;
 use policy::import::{Imported, Note, import, is_foreign};
+use policy::read::read_answers;
 use policy::read::{Diagnostic, MAX_BYTES, Source, blueprint, preset};
+use policy::{Policy, Written};
 use wire::command::Problem;
 
 use crate::named_file::{self, NamedFile};
@@ -36,14 +37,26 @@ pub fn read_policy(path: Option<&Path>, home: &Path, store: &Store) -> Result<Po
 /// As [`read_policy`].
 pub fn read_policy_beside(path: Option<&Path>, home: &Path, store: &Store, trees: &[&Path]) -> Result<Policy, Problem> {
     let trust = Trust::load(store)?;
-    let judge = |file: &NamedFile| {
-        let here = trees.iter().find(|tree| file.path.starts_with(tree)).map(|tree| tree.to_path_buf());
-        match here.or_else(|| store.tree_of(&file.path)) {
-            Some(tree) if !trust.holds(&file.path, &file.content) => Err(untrusted(&file.path, &tree)),
-            _ => Ok(()),
-        }
-    };
-    read(path, home, &judge)
+    read(path, home, &|file| trusted(file, &trust, store, trees))
+}
+
+/// Reads a file of answers to what a policy wants the operator asked; it is judged as a policy is.
+///
+/// # Errors
+/// As [`read_policy`].
+pub fn read_answers_beside(path: &Path, home: &Path, store: &Store, trees: &[&Path]) -> Result<Vec<Written>, Problem> {
+    let trust = Trust::load(store)?;
+    let source = source(path, &|file| trusted(file, &trust, store, trees))?;
+    read_answers(&source, home.to_str()).map_err(|found| located(found, None))
+}
+
+/// Whether a file in a directory that an agent could change is one that the operator trusted.
+fn trusted(file: &NamedFile, trust: &Trust, store: &Store, trees: &[&Path]) -> Result<(), Problem> {
+    let here = trees.iter().find(|tree| file.path.starts_with(tree)).map(|tree| tree.to_path_buf());
+    match here.or_else(|| store.tree_of(&file.path)) {
+        Some(tree) if !trust.holds(&file.path, &file.content) => Err(untrusted(&file.path, &tree)),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a policy only to answer questions about it.

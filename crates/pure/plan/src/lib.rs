@@ -2,13 +2,16 @@
 //!
 //! Everything here is already compiled: no name is left to interpret, no default left to choose. The cell
 //! executes a [`Plan`] step by step and reports in [`Report`]s; the plane speaks [`Order`]s afterwards. Before the plan
-//! it is told its [`Foundation`], which is known before any policy is read, so that both work side by side.
+//! it is told its [`Foundation`], which is known before any policy is read, so that both work side by side; one that is
+//! made ahead of its session also gets the [`Ground`] that most sessions stand on.
 //! One message is one frame: a little-endian `u32` length, then that many bytes of postcard.
 
+mod foundation;
 mod frame;
 mod layer;
 mod root;
 
+pub use foundation::{Foundation, Ground, Likely};
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use layer::{Layer, LayerSet};
 pub use root::{Access, Owner, PathRule, Step};
@@ -16,23 +19,7 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 6;
-
-/// What a cell is told first: enough to leave the host's namespaces and to lead the network to the door. Holds nothing
-/// of the session and of who the agent will be, and grants nothing: what follows, perhaps much later, is the whole
-/// [`Plan`], or the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Foundation {
-    /// Always [`VERSION`].
-    pub version: u32,
-    /// The uid and gid that the agent sees, where the launcher is an ordinary user, who maps himself at once; none where it
-    /// is root, as in [`Identity`].
-    pub inside: Option<(u32, u32)>,
-    /// As in [`Plan`].
-    pub without: LayerSet,
-    /// As in [`Plan`].
-    pub door: Door,
-}
+pub const VERSION: u32 = 7;
 
 /// Everything a cell is told before its command starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +30,9 @@ pub struct Plan {
     pub identity: Identity,
     /// Boundary layers that the operator switched off by name (`--accept-risk`).
     pub without: LayerSet,
-    /// The private root, built in this order.
+    /// The private root, built in this order. To a cell with ground, what comes after it.
     pub root: Vec<Step>,
-    /// What Landlock grants, by path inside; everything else is refused.
+    /// What Landlock grants, by path inside; everything else is refused. With ground as `root`.
     pub landlock: Vec<PathRule>,
     /// Where the door's sockets are bound inside the cell's network namespace.
     pub door: Door,
@@ -58,12 +45,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The foundation that this plan stands on. A cell that was told another one refuses the plan.
+    /// The foundation that this plan stands on, where nothing was made ahead.
     #[must_use]
     pub fn foundation(&self) -> Foundation {
         let Plan { version, identity, without, door, .. } = self;
         let inside = (!identity.privileged).then_some((identity.inside_uid, identity.inside_gid));
-        Foundation { version: *version, inside, without: *without, door: door.clone() }
+        Foundation { version: *version, inside, without: *without, door: door.clone(), ground: None }
+    }
+
+    /// Whether it stands on this foundation: a cell that was told another one refuses the plan.
+    #[must_use]
+    pub fn stands_on(&self, foundation: &Foundation) -> bool {
+        let Foundation { version, inside, without, door, ground: _ } = self.foundation();
+        let same = version == foundation.version && inside == foundation.inside && without == foundation.without;
+        same && door == foundation.door
     }
 }
 

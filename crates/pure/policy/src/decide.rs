@@ -140,7 +140,8 @@ impl Conjunction {
     }
 
     /// Whether what is said to this destination must be read.
-    pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
+    #[must_use]
+    pub fn reads(&self, egress: &Egress<'_>) -> bool {
         self.0.iter().any(|member| member.reads(egress))
     }
 

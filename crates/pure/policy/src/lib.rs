@@ -36,6 +36,7 @@ mod shape;
 mod special;
 mod suggest;
 mod whoami;
+mod written;
 
 pub use agents::{Agents, Amounts, Good};
 pub use answers::{AnswerHead, Answers, MediaError, MediaPattern, Unfit};
@@ -62,3 +63,4 @@ pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
 pub use whoami::{Given, Whoami, whoami};
+pub use written::{Say, Written, written};

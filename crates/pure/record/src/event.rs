@@ -181,7 +181,7 @@ impl Event {
                 | Kind::Model { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::Petition { verdict: Verdict::Refused | Verdict::Asked, .. }
                 | Kind::PetitionAnswered { verdict: Verdict::Refused | Verdict::Asked, .. }
-                | Kind::Resolve { verdict: Verdict::Refused | Verdict::Asked, .. }
+                | Kind::Resolve { verdict: Verdict::Refused, .. }
                 | Kind::FileRefused { path: Some(_), .. }
         )
     }
@@ -534,6 +534,46 @@ pub enum Kind {
         /// How many were begun below it, in all.
         #[serde(default, skip_serializing_if = "few")]
         below: u32,
+    },
+    /// The operator is asked about something that a gate holds.
+    Question {
+        /// What the question is called.
+        question: String,
+        /// The process, as numbered inside the cell, where it is known.
+        pid: Option<u32>,
+        /// The program and its ancestors, nearest first; empty when unknown.
+        program: Vec<String>,
+        /// The name, or the address where none was looked up.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The request, where it is one: `POST /a/b`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        does: Option<String>,
+        /// The smallest rule that would allow it.
+        rule: String,
+        /// The policy's revision that it is asked under.
+        revision: u32,
+        /// What speaks for care.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<String>,
+    },
+    /// What became of a question, before it has an effect.
+    Ruled {
+        /// The question.
+        question: String,
+        /// `once`, `session`, `always`, `deny`; `expired` or `withdrawn` where nobody answered.
+        answer: String,
+        /// Who answered: his uid, and the process that he did it by; or the file that did. Why, where nobody answered.
+        who: String,
+        /// The rule that was granted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Seconds for which it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u64>,
+        /// How many waited.
+        waiting: u64,
     },
     /// A path of the workspace differs from the original.
     WorkspaceChange {

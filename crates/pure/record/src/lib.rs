@@ -29,5 +29,5 @@ pub use lineage::{Asking, Lineage};
 pub use read::{Entry, decode};
 pub use redact::Redactor;
 pub use segment::{Broken, Head, Origin, Verified, Verifier, Writer, resume, verify};
-pub use summary::{Summary, summarise};
+pub use summary::{Summary, Target, summarise};
 pub use why::{Explanation, brief, describe, why};

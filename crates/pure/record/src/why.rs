@@ -330,6 +330,18 @@ pub fn describe(kind: &Kind) -> String {
         Kind::ChildEnded { child, reason, used, .. } => {
             format!("sub-agent {child} ended, and used up {used}: {}", word(reason))
         }
+        Kind::Question { question, program, host, port, does, .. } => {
+            let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
+            let at = word(&Target::new(host, Some(*port)).to_string());
+            let what =
+                does.as_ref().map_or_else(|| "connection".into(), |does| format!("`{}`", word(&beginning(does))));
+            format!("question {}: {what}{by} to `{at}`?", called(question))
+        }
+        Kind::Ruled { question, answer, who, rule, seconds, waiting } => {
+            let rule = rule.as_ref().map(|rule| format!(", by `{}`", word(rule))).unwrap_or_default();
+            let lasts = seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+            format!("question {}: {}{lasts}, {}; {waiting} waited{rule}", called(question), word(answer), word(who))
+        }
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),
         Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),
@@ -356,6 +368,12 @@ fn said(form: &str, words: &str) -> String {
     let words = if form == "tool-call" { words.split_once(' ').map_or("", |(_, rest)| rest) } else { &words };
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     format!("`{}`", word(&beginning(&words)))
+}
+
+/// What is shown of a question's id, here as wherever it is typed.
+fn called(question: &str) -> String {
+    const SHOWN: usize = 8;
+    word(&question.chars().take(SHOWN).collect::<String>())
 }
 
 /// What one line shows of a longer text.

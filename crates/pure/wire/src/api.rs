@@ -44,13 +44,15 @@ enum Asks {
     Stop,
     Pause,
     Resume,
+    Questions,
+    Answer,
     Checkpoint,
     Key,
     Metrics,
 }
 
 /// Every route.
-pub const ROUTES: [Route; 19] = [
+pub const ROUTES: [Route; 21] = [
     Route { method: "GET", path: "/version", asks: Asks::Version },
     Route { method: "GET", path: "/codes/{code}", asks: Asks::Explain },
     Route { method: "GET", path: "/sessions", asks: Asks::Ls },
@@ -67,6 +69,8 @@ pub const ROUTES: [Route; 19] = [
     Route { method: "POST", path: "/sessions/{session}/pause", asks: Asks::Pause },
     Route { method: "POST", path: "/sessions/{session}/resume", asks: Asks::Resume },
     Route { method: "POST", path: "/sessions/{session}/stop", asks: Asks::Stop },
+    Route { method: "GET", path: "/questions", asks: Asks::Questions },
+    Route { method: "POST", path: "/questions/{question}/answer", asks: Asks::Answer },
     Route { method: "GET", path: "/ledger/checkpoint", asks: Asks::Checkpoint },
     Route { method: "GET", path: "/ledger/key", asks: Asks::Key },
     Route { method: "GET", path: "/metrics", asks: Asks::Metrics },
@@ -229,6 +233,8 @@ impl Asks {
             Asks::Pause => Request::Pause(one()),
             Asks::Resume => Request::Resume(one()),
             Asks::Stop => Request::Stop { select: one(), grace: grace(body)? },
+            Asks::Questions => Request::Questions,
+            Asks::Answer => Request::Answer { question: word(0).unwrap_or_default(), say: json(body)? },
             Asks::Checkpoint => Request::Ledger(LedgerRequest::Checkpoint),
             Asks::Key => Request::Ledger(LedgerRequest::Key),
             Asks::Metrics => Request::Metrics,
@@ -237,7 +243,7 @@ impl Asks {
                 Request::Policy(PolicyRequest::Apply { select: one(), file })
             }
         };
-        if !matches!(self, Asks::Apply | Asks::Discard | Asks::PolicyApply | Asks::Stop) {
+        if !matches!(self, Asks::Apply | Asks::Discard | Asks::PolicyApply | Asks::Stop | Asks::Answer) {
             empty(body)?;
         }
         let request = Box::new(request);

@@ -13,6 +13,7 @@ use policy::Policy;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Problem;
+use crate::question::{Card, Say};
 use crate::{Labelled, Lent};
 
 pub use read::{Heard, Reader, Unheard};
@@ -99,6 +100,18 @@ pub enum Order {
     Resume,
     /// Tell what happens, from now on, on this connection; answered by [`Answer::Done`].
     Events,
+    /// Tell which questions wait for the operator; answered by [`Answer::Questions`].
+    Questions,
+    /// Answer one; answered by [`Answer::Done`] when that is recorded and the gate was told, of [`Say::Always`] as
+    /// [`Order::Replace`] is.
+    Answer {
+        /// Its whole id.
+        question: String,
+        /// The policy's revision that it was shown under.
+        revision: u32,
+        /// The answer.
+        say: Say,
+    },
 }
 
 impl Order {
@@ -112,6 +125,8 @@ impl Order {
             Order::Pause => "pause",
             Order::Resume => "resume",
             Order::Events => "events",
+            Order::Questions => "questions",
+            Order::Answer { .. } => "answer",
         }
     }
 }
@@ -173,6 +188,11 @@ pub enum Answer {
         /// By what.
         by: Means,
     },
+    /// Questions that wait, the oldest first.
+    Questions {
+        /// Each as it is shown.
+        cards: Vec<Card>,
+    },
     /// It was done.
     Done,
     /// Nothing was done.
@@ -211,6 +231,9 @@ pub struct State {
     /// Questions that wait for the operator.
     #[serde(default)]
     pub asks: u32,
+    /// How many were asked in the last hour.
+    #[serde(default)]
+    pub asks_hour: u32,
     /// What was recorded so far.
     #[serde(default)]
     pub counts: Counts,
@@ -271,6 +294,18 @@ pub enum Happened {
     Resumed {
         /// Who asked for it.
         who: String,
+    },
+    /// A question waits for the operator.
+    Asked {
+        /// It.
+        card: Box<Card>,
+    },
+    /// A question waits no more.
+    Ruled {
+        /// Its id.
+        question: String,
+        /// `once`, `session`, `always`, `deny`; `expired` or `withdrawn` where nobody answered.
+        answer: String,
     },
     /// It is to end soon.
     Stopping {

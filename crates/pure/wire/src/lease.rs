@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::{Amounts, Conjunction, Label, PathPattern, Target};
+use policy::{Amounts, Conjunction, Label, PathPattern, Rule, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::petition;
+use crate::question::{Ruling, Wanted};
 
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;
@@ -56,7 +57,10 @@ pub struct Lease {
     pub intent: Vec<String>,
     /// What of the session's budgets is its children's.
     #[serde(default)]
-    pub held: Amounts,
+    pub reserved: Amounts,
+    /// What the operator granted so far, beside the policies.
+    #[serde(default)]
+    pub granted: Vec<Rule>,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -87,10 +91,10 @@ pub enum GateOrder {
         labelled: Vec<Labelled>,
     },
     /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
-    /// [`GateReport::Held`].
-    Hold {
+    /// [`GateReport::Reserved`].
+    Reserve {
         /// How much.
-        held: Amounts,
+        reserved: Amounts,
     },
     /// What came of a [`GateReport::Petition`].
     Petitioned {
@@ -98,6 +102,18 @@ pub enum GateOrder {
         number: u64,
         /// What.
         answer: petition::Answer,
+    },
+    /// What the operator granted, in place of what he had before.
+    Grant {
+        /// Looked at only where a policy wants him asked.
+        rules: Vec<Rule>,
+    },
+    /// What becomes of something that it holds; more than once, where it waits first.
+    Ruled {
+        /// The number that it was told under.
+        number: u64,
+        /// It.
+        ruling: Ruling,
     },
 }
 
@@ -214,11 +230,16 @@ pub struct Bounds {
     pub names: u32,
     /// Seconds after which a connection that carries nothing is closed.
     pub idle: u32,
+    /// Connections and requests that wait for the operator at once.
+    pub held: u32,
+    /// Seconds for which each of them waits, until its program is told that it may ask again; none waits where nobody is there
+    /// to be asked.
+    pub patience: u32,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { connections: 2560, names: 16 * 1024, idle: 3600 }
+        Bounds { connections: 2560, names: 16 * 1024, idle: 3600, held: 256, patience: 60 }
     }
 }
 
@@ -243,7 +264,7 @@ impl Lease {
     }
 }
 
-/// What a gate says: to its lease, once; to each [`GateOrder::Replace`]; and what is asked inside.
+/// What a gate says: to its lease, once; to each [`GateOrder::Replace`]; what it holds, and what is asked inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "report", deny_unknown_fields)]
 pub enum GateReport {
@@ -255,14 +276,26 @@ pub enum GateReport {
         revision: u32,
     },
     /// So much is its children's.
-    Held {
+    Reserved {
         /// As it was told.
-        held: Amounts,
+        reserved: Amounts,
         /// Whether the session had not used it up itself. It counts all the same until another amount is told.
         fits: bool,
     },
     /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
     Petition(Box<petition::Petitioned>),
+    /// It holds something that its policies want the operator asked about; answered by [`GateOrder::Ruled`].
+    Held {
+        /// Counts up in one gate.
+        number: u64,
+        /// What.
+        wanted: Box<Wanted>,
+    },
+    /// It holds that no longer, and nobody need be told what becomes of it.
+    Left {
+        /// Its number.
+        number: u64,
+    },
     /// It does not, and ends.
     Failed {
         /// What it could not do.
@@ -304,7 +337,8 @@ mod tests {
                 exact: true,
             }],
             intent: vec!["do it".into()],
-            held: Amounts::default(),
+            reserved: Amounts::default(),
+            granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
             bounds: Bounds::default(),
         }
     }

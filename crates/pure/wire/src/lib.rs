@@ -10,6 +10,7 @@ pub mod control;
 mod frame;
 mod lease;
 pub mod petition;
+pub mod question;
 mod secret;
 pub mod waiting;
 

@@ -1,11 +1,12 @@
 //! Landlock: what the plan grants beneath paths inside, and nothing else, at the highest ABI there is.
 
 use landlock::{
-    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, Scope,
 };
 use plan::{Access, PathRule};
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 /// The lowest ABI under which a cell may start: scopes of signals and abstract sockets. What an older
 /// kernel lacks is a missing boundary, which the operator accepts by name or not at all.
@@ -51,34 +52,82 @@ where
     }
 }
 
-impl Domain {
-    /// Builds the ruleset; paths that do not exist grant nothing. With `listable`, every directory can be
-    /// listed (not read from): in a private root all that exists was named.
+/// A ruleset that grows.
+pub(crate) struct Rules {
+    created: RulesetCreated,
+    root: OwnedFd,
+    /// Of what was not there.
+    missed: Vec<PathRule>,
+}
+
+impl Rules {
+    /// One that grants nothing yet, for paths in the root that lies at `place`, or the calling thread's. With `listable`,
+    /// every directory can be listed (not read from): in a private root all that exists was named.
     ///
     /// # Errors
-    /// When the kernel lacks the required ABI, or refuses a rule.
-    pub(crate) fn build(rules: &[PathRule], listable: bool) -> Result<Domain, DomainError> {
-        let mut created = Ruleset::default()
+    /// When the kernel lacks the required ABI.
+    pub(crate) fn begin(place: Option<BorrowedFd<'_>>, listable: bool) -> Result<Rules, DomainError> {
+        let created = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
             .handle_access(AccessFs::from_all(REQUIRED))?
             .scope(Scope::from_all(REQUIRED))?
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(HIGHEST))?
             .create()?;
-        if listable && let Ok(root) = PathFd::new("/") {
-            created = created.add_rule(PathBeneath::new(root, AccessFs::ReadDir))?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let root = match place {
+            Some(place) => rustix::io::fcntl_dupfd_cloexec(place, 3),
+            None => rustix::fs::open("/", flags, Mode::empty()),
+        };
+        let root = root.map_err(|_| DomainError::Missing)?;
+        let mut rules = Rules { created, root, missed: Vec::new() };
+        if listable {
+            let root = rustix::io::fcntl_dupfd_cloexec(&rules.root, 3).map_err(|_| DomainError::Missing)?;
+            (&mut rules.created).add_rule(PathBeneath::new(root, AccessFs::ReadDir))?;
         }
+        Ok(rules)
+    }
+
+    /// Grants more; paths that do not exist grant nothing.
+    ///
+    /// # Errors
+    /// When the kernel refuses a rule.
+    pub(crate) fn add(&mut self, rules: &[PathRule]) -> Result<(), DomainError> {
         for rule in rules {
-            let Ok(beneath) = PathFd::new(&rule.at) else { continue };
-            created = created.add_rule(PathBeneath::new(beneath, granted(rule.access)))?;
+            let (flags, within) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::IN_ROOT);
+            match rustix::fs::openat2(&self.root, &rule.at, flags, Mode::empty(), within) {
+                Ok(beneath) => {
+                    (&mut self.created).add_rule(PathBeneath::new(beneath, granted(rule.access)))?;
+                }
+                Err(_) => self.missed.push(rule.clone()),
+            }
         }
-        let ruleset: Option<OwnedFd> = created.into();
+        Ok(())
+    }
+
+    /// Grants what was not there before, now that all of the root is.
+    ///
+    /// # Errors
+    /// As [`Rules::add`].
+    pub(crate) fn add_missed(&mut self) -> Result<(), DomainError> {
+        let missed = std::mem::take(&mut self.missed);
+        self.add(&missed)
+    }
+
+    /// The whole.
+    ///
+    /// # Errors
+    /// When the kernel has no Landlock.
+    pub(crate) fn domain(self) -> Result<Domain, DomainError> {
+        let ruleset: Option<OwnedFd> = self.created.into();
         let ruleset = ruleset.ok_or(DomainError::Missing)?;
         // Out of the way of the low numbers, which the agent's process fills.
         let ruleset = rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map_err(|_| DomainError::Missing)?;
         Ok(Domain { ruleset, flags: if abi() >= 7 { TELL_OF_THE_AGENTS_PROGRAMS } else { 0 } })
     }
+}
 
+impl Domain {
     /// Binds the calling thread and all that it will start. Allocates nothing and keeps the descriptor.
     ///
     /// # Errors

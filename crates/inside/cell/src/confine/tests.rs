@@ -58,7 +58,9 @@ fn landlock_grants_what_is_named_and_nothing_else() {
     let at = tree.clone();
     on_a_thread(move || {
         no_new_privileges().expect("sets");
-        Domain::build(&rules, false).expect("builds").enter().expect("binds");
+        let mut granted = Rules::begin(None, false).expect("builds");
+        granted.add(&rules).expect("adds");
+        granted.domain().expect("is whole").enter().expect("binds");
         assert!(fs::read(at.join("readable/file")).is_ok());
         assert!(fs::write(at.join("readable/file"), "x").is_err(), "reading is not writing");
         let truncated = fs::OpenOptions::new().write(true).truncate(true).open(at.join("readable/file"));

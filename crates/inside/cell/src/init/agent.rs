@@ -6,7 +6,7 @@ use super::serve::Serving;
 use super::watch::Watcher;
 use super::{Built, layer, report};
 use crate::channel;
-use crate::confine::{self, Domain};
+use crate::confine::{self, Domain, DomainError, Rules};
 use crate::launch::failed;
 use crate::measure::{self, Host, Scene};
 use crate::seccomp::{self, Filters};
@@ -36,7 +36,7 @@ pub(super) fn start(
     let terminal = terminal.filter(|_| !plan.without.contains(Layer::RelayedStdio));
     let mut plan = plan;
     let Filters { agent, watcher, pid_1 } = filters;
-    let prepared = prepare(&mut plan, mask, agent, watched.then_some(watcher))?;
+    let prepared = prepare(&mut plan, mask, (agent, watched.then_some(watcher)), built.rules.take())?;
     let installed = prepared.filters();
     let signals = take_signals()?;
     lead_session(&built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
@@ -72,7 +72,7 @@ pub(super) fn start(
     drop(parts);
     let without = plan.without;
     drop(plan);
-    let Built { root, stdio, watcher } = built;
+    let Built { root, stdio, watcher, .. } = built;
     drop(stdio);
     let watcher = match (listener, watcher) {
         (Some(listener), Some(gate)) => Some(Watcher::new(listener, gate, agent)),
@@ -105,15 +105,12 @@ fn wait_to_begin() -> Result<(), Failure> {
 fn prepare(
     plan: &mut Plan,
     mask: Mode,
-    filter: Vec<sock_filter>,
-    watcher: Option<Vec<sock_filter>>,
+    (filter, watcher): (Vec<sock_filter>, Option<Vec<sock_filter>>),
+    begun: Option<(Rules, usize)>,
 ) -> Result<Prepared, Failure> {
     let without: LayerSet = plan.without;
     let off = |layer| without.contains(layer);
-    let listable = !off(Layer::PrivateRoot);
-    let domain = (!off(Layer::Landlock)).then(|| Domain::build(&plan.landlock, listable)).transpose();
-    let domain =
-        domain.map_err(|error| layer(Layer::Landlock, &format!("build the Landlock rules: {error}"), Errno::NOSYS))?;
+    let domain = (!off(Layer::Landlock)).then(|| domain(plan, begun)).transpose().map_err(unruled)?;
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| failed("read the command: a NUL byte", Errno::INVAL));
     let texts = |list: Vec<Vec<u8>>| list.into_iter().map(text).collect::<Result<Vec<_>, _>>();
     let command = &mut plan.command;
@@ -130,6 +127,24 @@ fn prepare(
         arguments: texts(std::mem::take(&mut command.arguments))?,
         environment: texts(std::mem::take(&mut command.environment))?,
     })
+}
+
+/// What Landlock grants, in a ruleset that was begun ahead or anew.
+fn domain(plan: &Plan, begun: Option<(Rules, usize)>) -> Result<Domain, DomainError> {
+    let (mut rules, added) = match begun {
+        Some((mut rules, added)) => {
+            rules.add_missed()?;
+            (rules, added)
+        }
+        None => (Rules::begin(None, !plan.without.contains(Layer::PrivateRoot))?, 0),
+    };
+    rules.add(plan.landlock.get(added..).unwrap_or_default())?;
+    rules.domain()
+}
+
+/// The failure to build what Landlock grants.
+pub(super) fn unruled(error: DomainError) -> Failure {
+    layer(Layer::Landlock, &format!("build the Landlock rules: {error}"), Errno::NOSYS)
 }
 
 /// Signals come through a descriptor: children that ended or stopped, and a terminal that hung up.

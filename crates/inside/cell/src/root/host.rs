@@ -1,16 +1,16 @@
 //! The host's tree as it is, for a cell whose private root was switched off by name: only the workspace's and
 //! other overlays, the cell's own /proc and files that exist (resolv.conf leads to the door) are laid over it.
 
-use super::{Entered, Result, RootError, attach, clone_tree, doing, filesystem, overlay, place, tmpfs};
+use super::{Result, RootError, attach, clone_tree, doing, filesystem, overlay, place, tmpfs};
 use crate::owner::Owners;
-use plan::{Layer, Plan, Step};
+use plan::{Layer, LayerSet, Plan, Step};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-/// Lays over the host's tree what the plan changes in it.
-pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<Entered> {
+/// Lays over the host's tree what the plan changes in it; gives what overlays were made of.
+pub(super) fn keep(plan: &Plan, owners: &Owners, processes: &OwnedFd) -> Result<Vec<OwnedFd>> {
     let mut parts = Vec::new();
     // Files are built in a tmpfs that nobody sees, attached where nothing is named from, and bound one by one.
     let shelf = tmpfs(16 << 20, 4096, 0o755)?;
@@ -32,9 +32,8 @@ pub(super) fn keep(plan: &Plan, owners: &Owners) -> Result<Entered> {
         }
     }
     let _ = rustix::mount::unmount("/sys", rustix::mount::UnmountFlags::DETACH);
-    let processes = processes(plan)?;
-    over(&processes, "/proc")?;
-    Ok(Entered { processes, parts })
+    over(processes, "/proc")?;
+    Ok(parts)
 }
 
 /// Attaches over a path of the host; one that does not exist is left out.
@@ -46,8 +45,8 @@ fn over(mount: &OwnedFd, at: &str) -> Result<()> {
 }
 
 /// A detached /proc of the cell's own pid namespace, or the host's where that namespace is the host's.
-pub(super) fn processes(plan: &Plan) -> Result<OwnedFd> {
-    if plan.without.contains(Layer::PidNamespace) {
+pub(super) fn processes(without: LayerSet) -> Result<OwnedFd> {
+    if without.contains(Layer::PidNamespace) {
         return clone_tree("/proc", true);
     }
     let flags =

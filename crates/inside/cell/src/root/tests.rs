@@ -35,7 +35,8 @@ fn inside<T: Send + 'static>(root: Vec<Step>, body: impl FnOnce() -> T + Send + 
         // SAFETY: CLONE_FS and CLONE_NEWNS change only this thread's root, directory and mounts.
         let made = unsafe { libc::unshare(libc::CLONE_FS | libc::CLONE_NEWNS) };
         assert_eq!(made, 0, "needs CAP_SYS_ADMIN: {}", std::io::Error::last_os_error());
-        enter(&plan_of(root), &Owners::default()).expect("the root is built");
+        let begun = Root::begin(plan::LayerSet::default()).expect("begins");
+        begun.enter(&plan_of(root), &Owners::default()).expect("the root is built");
         body()
     })
     .join()

@@ -42,6 +42,9 @@ impl<'a> Requests<'a> {
                 return answer(inside, &say(id.as_ref(), "400 Bad Request", &refused)).await;
             }
         };
+        if let Err(closed) = passage.consent(&mut asked).await {
+            return closed_to(inside, id.as_ref(), closed).await;
+        }
         let body = taken.whole.as_ref().map_or(&[][..], |whole| &whole.body);
         if let Some(closed) = passage.keeps(&asked, body) {
             return closed_to(inside, id.as_ref(), closed).await;

@@ -180,7 +180,7 @@ fn outer(asked: &Asked, planned: &Planned<'_>, sent: &Sent<'_>, model: EventId) 
         because: vec![Cause { id: model, known: Known::Observed }],
     };
     let who = asked.who.clone();
-    Ok(Asked { host: provider.host.clone(), port: provider.port, who, asks: Some(Box::new(asks)) })
+    Ok(Asked { host: provider.host.clone(), port: provider.port, who, asks: Some(Box::new(asks)), consent: None })
 }
 
 /// Whether a program knows nothing of chunks.

@@ -70,6 +70,28 @@ impl Passage {
         self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()
     }
 
+    /// Records what lacked an answer of the operator's, or was denied by it, in words that the program may have.
+    pub(crate) fn not_let(
+        &self,
+        asked: &Asked,
+        verdict: Verdict,
+        (refusal, why): (&Refusal, &str),
+        smallest: Option<String>,
+    ) -> Closed {
+        let why = format!("{refusal}; {why}");
+        let mut kind = asked.event(verdict);
+        if let Kind::Connect { suggestion, .. } | Kind::Request { suggestion, .. } | Kind::Mcp { suggestion, .. } =
+            &mut kind
+        {
+            *suggestion = smallest;
+        }
+        because(&mut kind, why.clone());
+        let admitted = self.admit(asked);
+        let event = admitted.then(|| self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()).flatten();
+        // What would allow it is the operator's to know: the program is told to go on without.
+        Closed { why: Why::Refused { why, suggestion: None }, event }
+    }
+
     /// Records what is allowed: the request, where it is one, and the connection for it.
     pub(super) fn allow(
         &self,

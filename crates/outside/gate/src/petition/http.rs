@@ -199,7 +199,7 @@ impl Requests<'_> {
     /// # Errors
     /// When the program's side fails.
     pub(crate) async fn not_within_tls(&self, inside: &mut TcpStream, who: Option<&Seen>) -> io::Result<()> {
-        let asked = Asked { host: own(), port: 443, who: who.cloned(), asks: None };
+        let asked = Asked { host: own(), port: 443, who: who.cloned(), asks: None, consent: None };
         let closed = Closed {
             event: self.passage.turn_away(&asked, OTHER_PORT),
             why: Why::Refused { why: OTHER_PORT.into(), suggestion: None },

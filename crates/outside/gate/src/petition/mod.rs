@@ -154,7 +154,7 @@ impl Passage {
     }
 
     fn refused_petition(&self, who: Option<&Seen>, verb: &str, why: &str) -> Option<EventId> {
-        let asked = Asked { host: own(), port: PORT, who: who.cloned(), asks: None };
+        let asked = Asked { host: own(), port: PORT, who: who.cloned(), asks: None, consent: None };
         if !self.admit(&asked) {
             return None;
         }

@@ -43,7 +43,10 @@ impl<'a> Requests<'a> {
         said: Vec<u8>,
         course: &mut Course<'a>,
     ) -> io::Result<()> {
-        let asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
+        let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
+        if let Err(closed) = self.passage.consent(&mut asked).await {
+            return refuse(inside, &closed).await;
+        }
         let allowed = self.passage.allows(&asked).is_some();
         if !allowed && self.passage.is_for_models(&course.asked) {
             return self.odd(inside, course, HeadError::Upgrade).await;

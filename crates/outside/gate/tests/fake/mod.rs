@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
 
 pub mod dns;
+pub mod held;
 pub mod http2;
 pub mod script;
 pub mod server;
@@ -197,6 +198,11 @@ impl Gate {
         self
     }
 
+    /// What it says, to be heard frame by frame.
+    pub fn channel(&self) -> UnixStream {
+        self.channel.as_ref().unwrap().try_clone().unwrap()
+    }
+
     /// Ends the channel and gives the exit code.
     pub fn end(&mut self) -> Option<i32> {
         self.channel = None;
@@ -239,7 +245,8 @@ pub fn lease(allow: &[&str]) -> Lease {
         credentials: Vec::new(),
         labelled: Vec::new(),
         intent: Vec::new(),
-        held: policy::Amounts::default(),
+        reserved: policy::Amounts::default(),
+        granted: Vec::new(),
         bounds: Bounds::default(),
     }
 }

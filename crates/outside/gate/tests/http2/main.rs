@@ -9,6 +9,7 @@ mod bodies;
 mod bounds;
 mod evasions;
 mod grpc;
+mod held;
 mod looked_at;
 
 use fake::http2::{Answer, To, say, say_one};

@@ -3,7 +3,10 @@
 use policy::mcp::{Grant, Mcp};
 use serde_json::{Value, json};
 
-use super::{HEADERS, granted, messages, patterns, refused, scene};
+use wire::question::{Ruling, Wanted};
+
+use super::fake::held::{denied, once, rule};
+use super::{HEADERS, granted, messages, patterns, refused, scene, scene_with};
 
 fn narrow() -> Mcp {
     let arguments = [("path".to_owned(), patterns(&["/repo/**"]))].into();
@@ -205,4 +208,25 @@ fn another_policy_counts_at_once() {
     let back =
         scene.post("sampling", &json!({"jsonrpc": "2.0", "id": 900, "result": {"role": "assistant"}}).to_string());
     assert!(back.contains("sampling/createMessage by POST") && scene.server.got().len() == before, "{back}");
+}
+
+/// A call that the operator lets through once is one call, by its tool and what it is called with.
+#[test]
+fn calls_that_the_operator_is_asked_about_wait_for_him() {
+    let reads = Mcp { tools: Some(patterns(&["read_*"])), ..Mcp::default() };
+    let scene = scene_with(reads, None, |_, policy, _| policy.network.default = policy::Default::Ask);
+    let call = |tool: &str, by: fn(&Wanted) -> Ruling| {
+        let params = json!({"name": tool, "arguments": {"path": "/x"}});
+        std::thread::scope(|threads| {
+            let said = threads.spawn(|| scene.ask("json", 1, "tools/call", &params));
+            let asked = rule(&scene.gate, 1, by);
+            assert_eq!(asked[0].does(), Some(format!("POST /mcp/json (tools/call {tool})")));
+            assert_eq!(asked[0].words, r#"{"path":"/x"}"#);
+            said.join().unwrap()
+        })
+    };
+    assert!(call("write_file", once)[0].to_string().contains("called with"));
+    assert!(refused(&call("write_file", denied)).contains("the operator denied it"));
+    // What a rule allows is no question.
+    assert!(scene.ask("json", 2, "tools/call", &json!({"name": "read_file"}))[0].to_string().contains("called with"));
 }

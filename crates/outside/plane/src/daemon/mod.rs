@@ -4,7 +4,9 @@
 //! request by a plane of its own (`verb.rs`), and keeps a cell ready for the next run. Whatever a session needs to go on,
 //! to end, or to stay as narrow as it is lies in the session's own process and directory: a daemon that is killed costs no
 //! session anything, and the next one finds them all. It reads no secret: a run is taken by the process that will hold it.
+//! The operator starts it (`bastide daemon`), or the first run does (`alone.rs`).
 
+mod alone;
 mod post;
 mod serve;
 mod verb;
@@ -23,6 +25,7 @@ use crate::problem::{NO, NOT_RUN, problem, quoted, state};
 use crate::store;
 use crate::verbs::Place;
 
+pub use alone::serve_alone;
 pub(crate) use post::Post;
 
 /// The file whose lock says that a daemon serves this state.
@@ -35,7 +38,12 @@ const LOCK: &str = "daemon.lock";
 pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let place = Place::of_environment()?;
     let root = place.store.root();
-    let _lock = lock(&place)?;
+    let held = match lock(&place) {
+        Err(_) if alone::gives_way(&place) => lock(&place)?,
+        other => other?,
+    };
+    // No longer one that began by itself.
+    held.set_len(0).map_err(|error| state("write", &root.join(LOCK), &error))?;
     for text in store::repair(&place.store) {
         client.reply(&Reply::Notice { text });
     }

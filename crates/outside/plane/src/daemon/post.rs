@@ -39,6 +39,11 @@ impl Post {
         Ok(Post { path, inode, listener })
     }
 
+    /// Whether the place is still this one's: nobody took it over, and it was not removed.
+    pub(crate) fn stands(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode)
+    }
+
     /// Whether somebody listens at a place.
     pub(crate) fn is_taken(path: &Path) -> bool {
         let connect = || {
@@ -58,7 +63,7 @@ impl AsFd for Post {
 impl Drop for Post {
     /// Whoever took the place over meanwhile keeps it.
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
+        if self.stands() {
             let _ = fs::remove_file(&self.path);
         }
     }

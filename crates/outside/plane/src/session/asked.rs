@@ -42,6 +42,8 @@ pub(super) struct Asked {
     pub(super) upstream: Option<Proxy>,
     /// Where paths lead.
     pub(super) paths: Paths,
+    /// Answers that the operator wrote, and the file's name.
+    pub(super) answers: Option<(Vec<policy::Written>, String)>,
     /// Lines for the operator.
     pub(super) notices: Vec<String>,
     /// Of a sub-agent: what its parent's plane gave it.
@@ -141,8 +143,10 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
     };
     let notices = odd.iter().map(notice).collect();
     let workdir = run.workdir.as_ref().map_or_else(|| workspace.clone(), |path| plain(&run.directory.join(path)));
+    let answers = run.answers.as_deref().map(|file| answers(file, &home, store, &workspace)).transpose()?;
     Ok(Asked {
         policy,
+        answers,
         accepted,
         workspace,
         home,
@@ -158,6 +162,17 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         run,
         adopted: None,
     })
+}
+
+/// Answers that the operator wrote, and the file's name.
+fn answers(
+    file: &Path,
+    home: &Path,
+    store: &Store,
+    workspace: &Path,
+) -> Result<(Vec<policy::Written>, String), Problem> {
+    let lines = policy_file::read_answers_beside(file, home, store, &[workspace])?;
+    Ok((lines, file.to_string_lossy().into_owned()))
 }
 
 /// Options about what the cell is made from.

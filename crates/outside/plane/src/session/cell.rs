@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use plan::{Foundation, Frame, Order, Plan, Report};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::channel;
 
@@ -21,6 +23,8 @@ pub(super) struct Cell {
     /// How many bytes of the stream were taken already.
     taken: u64,
     ended: bool,
+    /// A child of ours, until it is waited for.
+    launcher: Option<Pid>,
 }
 
 impl Cell {
@@ -32,8 +36,15 @@ impl Cell {
         let (ours, theirs) = channel::pair()?;
         let mut command = Command::new(program);
         command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
-        command.spawn()?;
-        Ok(Cell { socket: ours, bytes: Vec::new(), descriptors: VecDeque::new(), taken: 0, ended: false })
+        let launcher = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
+        Ok(Cell { socket: ours, bytes: Vec::new(), descriptors: VecDeque::new(), taken: 0, ended: false, launcher })
+    }
+
+    /// Waits until the launcher of a cell that is made ahead is gone, and pid 1 is there or never will be.
+    pub(super) fn wait_for_launcher(&mut self) {
+        if let Some(launcher) = self.launcher.take() {
+            while matches!(waitpid(Some(launcher), WaitOptions::empty()), Err(Errno::INTR)) {}
+        }
     }
 
     /// Tells it what it can begin with. One that is gone says why by its last report, or by its end.
@@ -131,7 +142,14 @@ mod tests {
     #[test]
     fn descriptors_stay_with_the_report_that_they_rode_on() {
         let (ours, theirs) = channel::pair().expect("a pair");
-        let mut cell = Cell { socket: ours, bytes: Vec::new(), descriptors: VecDeque::new(), taken: 0, ended: false };
+        let mut cell = Cell {
+            socket: ours,
+            bytes: Vec::new(),
+            descriptors: VecDeque::new(),
+            taken: 0,
+            ended: false,
+            launcher: None,
+        };
         let send = |report: &Report, descriptors: &[BorrowedFd<'_>]| {
             channel::send(&theirs, &Frame::encode(report).expect("encodes"), descriptors).expect("sends");
         };

@@ -2,10 +2,10 @@
 //! before there is a request at all. Neither knows anything of a session; what is not needed ends by the end of its socket.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use plan::{Door, Foundation, Layer, LayerSet};
+use plan::{Door, Foundation, Layer, LayerSet, Plan};
 use policy::Policy;
 use wire::command::Problem;
 
@@ -13,10 +13,13 @@ use super::asked::Begun;
 use super::cell::Cell;
 use super::gate::{self, Gate};
 use super::gates::Gates;
+use super::ground::Laid;
 use super::identity::{self, Who};
-use super::program;
+use super::layout::Seen;
+use super::{limits, program};
 use crate::policy_file;
 use crate::problem::{NOT_RUN, problem};
+use crate::store::{DirectoryAhead, Store};
 
 /// Where the door's sockets are bound inside.
 const DOOR: Door = Door { tcp_port: 61_001, dns_port: 61_053 };
@@ -34,6 +37,12 @@ pub(super) struct Early {
     pub(super) gates: Gates,
     /// As in [`Ahead`].
     pub(super) policy: Option<(PathBuf, Policy)>,
+    /// What the cell has made already.
+    ground: Option<Laid>,
+    /// What becomes the session's directory.
+    pub(super) directory: Option<DirectoryAhead>,
+    /// What the cell has joined.
+    pub(super) limits: Option<limits::Ahead>,
 }
 
 /// What was started before anything is known of the session.
@@ -50,6 +59,9 @@ pub struct Ahead {
 struct Parked {
     gate: Gate,
     gates: Gates,
+    ground: Laid,
+    limits: Option<limits::Ahead>,
+    directory: Option<DirectoryAhead>,
 }
 
 impl Ahead {
@@ -62,24 +74,40 @@ impl Ahead {
         Ok(Ahead { cell, parked: None, policy: None })
     }
 
-    /// A cell that has left the host's namespaces, a gate, and the policy of who names none: what most sessions of an
-    /// operator with this home begin with.
+    /// A cell with the part of its root that every session under the policy of who names none has, and a gate: what most
+    /// sessions of an operator with this home begin with.
     ///
     /// # Errors
     /// When something cannot be started or read.
-    pub fn park(home: &Path) -> Result<Ahead, Problem> {
-        let ahead = Ahead::start()?;
-        ahead.cell.found(&foundation(LayerSet::default())).map_err(unstarted)?;
+    pub fn park(home: &Path, store: &Store) -> Result<Ahead, Problem> {
+        let mut ahead = Ahead::start()?;
         let gates = Gates::open(identity::gate(std::process::id())?)?;
+        let policy = policy_file::look_at_policy(None, home)?;
+        // Without it a session makes its own.
+        let directory = DirectoryAhead::make(store).ok();
+        let limits = directory.as_ref().map(|directory| limits::Ahead::make(directory.id(), &policy.limits));
+        let mut ground = Laid::out(&policy, home, identity::cell(std::process::id())?)?;
+        ground.ground.join = limits.as_ref().map(limits::Ahead::join).unwrap_or_default();
+        let founded = Foundation { ground: Some(ground.ground.clone()), ..foundation(LayerSet::default()) };
+        ahead.cell.found(&founded).map_err(unstarted)?;
         let gate = gate::start(&gates, 1).map_err(unstarted)?;
-        let policy = Some((home.to_owned(), policy_file::look_at_policy(None, home)?));
-        Ok(Ahead { parked: Some(Parked { gate, gates }), policy, ..ahead })
+        ahead.cell.wait_for_launcher();
+        Ok(Ahead {
+            parked: Some(Parked { gate, gates, ground, limits, directory }),
+            policy: Some((home.to_owned(), policy)),
+            ..ahead
+        })
     }
 
     /// Where its parts are heard; each ends with its part.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let gate = self.parked.as_ref().map(|parked| parked.gate.as_fd());
         std::iter::once(self.cell.as_fd()).chain(gate)
+    }
+
+    /// Where it is heard, as something urgent, that what was made ahead is no longer as the host is.
+    pub fn host(&self) -> Option<BorrowedFd<'_>> {
+        self.parked.as_ref().map(|parked| parked.ground.as_fd())
     }
 
     /// Whether a session without these layers, whose gate has this uid, can begin with it.
@@ -98,16 +126,39 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
     let without = begun.accepted.without;
     let foundation = foundation(without);
     let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
-    let (gate, gates) = if let Some(Parked { gate, gates }) = parked {
-        (Some(gate), gates)
-    } else {
+    let Some(Parked { gate, gates, ground, limits, directory }) = parked else {
         cell.found(&foundation).map_err(unstarted)?;
-        (None, Gates::open(who.gate)?)
+        let gates = Gates::open(who.gate)?;
+        return Ok(Early {
+            cell,
+            foundation,
+            who,
+            gate: None,
+            gates,
+            policy,
+            ground: None,
+            directory: None,
+            limits: None,
+        });
     };
-    Ok(Early { cell, foundation, who, gate, gates, policy })
+    let (gate, ground) = (Some(gate), Some(ground));
+    Ok(Early { cell, foundation, who, gate, gates, policy, ground, directory, limits })
 }
 
 impl Early {
+    /// Tells the cell its plan, laid out from what was `seen`; a cell that was made ahead for other ones is left for a new
+    /// one.
+    ///
+    /// # Errors
+    /// When it cannot be started or told.
+    pub(super) fn build(&mut self, mut plan: Plan, seen: &[Seen], stdio: &[OwnedFd]) -> Result<(), Problem> {
+        if self.ground.take().is_some_and(|ground| !ground.serves(&mut plan, seen)) {
+            self.cell = Ahead::start()?.cell;
+            self.cell.found(&self.foundation).map_err(unstarted)?;
+        }
+        self.cell.build(&plan, stdio).map_err(unstarted)
+    }
+
     /// The gate, started where none was ahead: when the plan is told, since the cell then takes longer to build than the
     /// gate to start. None where the cell keeps the host's network.
     ///
@@ -123,7 +174,7 @@ impl Early {
 
 fn foundation(without: LayerSet) -> Foundation {
     let inside = (!identity::is_privileged()).then(identity::inside);
-    Foundation { version: plan::VERSION, inside, without, door: DOOR }
+    Foundation { version: plan::VERSION, inside, without, door: DOOR, ground: None }
 }
 
 /// The problem of a program of ours that cannot be started.

@@ -9,13 +9,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::{Amounts, Conjunction};
+use policy::{Amounts, Conjunction, Rule};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use wire::petition::Petitioned;
+use wire::question::Wanted;
 use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
 use zeroize::Zeroize;
 
@@ -51,7 +52,11 @@ pub(super) struct Door {
     pub(super) labelled: Vec<Labelled>,
     pub(super) intent: Vec<String>,
     /// What of its budgets is its children's.
-    pub(super) held: Amounts,
+    pub(super) reserved: Amounts,
+    /// Seconds for which what he is asked about waits.
+    pub(super) patience: u32,
+    /// What the operator granted for the session.
+    pub(super) granted: Vec<Rule>,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -76,9 +81,13 @@ pub(super) enum Said {
     /// It decides by this revision of the policy.
     Replaced(u32),
     /// Whether what it was told is its children's was still its own.
-    Held(Amounts, bool),
+    Reserved(Amounts, bool),
     /// Whoever is inside asks for something.
     Petition(Box<Petitioned>),
+    /// It holds something that the operator is to be asked about.
+    Held(u64, Box<Wanted>),
+    /// It holds that no longer.
+    Left(u64),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -132,8 +141,9 @@ impl Door {
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),
             intent: self.intent.clone(),
-            held: self.held,
-            bounds: Bounds::default(),
+            reserved: self.reserved,
+            granted: self.granted.clone(),
+            bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
         let descriptors: Vec<BorrowedFd<'_>> =
@@ -199,8 +209,10 @@ impl Gate {
         let said = said.into_iter().map(|report| match report {
             GateReport::Ready => Said::Ready,
             GateReport::Replaced { revision } => Said::Replaced(revision),
-            GateReport::Held { held, fits } => Said::Held(held, fits),
+            GateReport::Reserved { reserved, fits } => Said::Reserved(reserved, fits),
             GateReport::Petition(petitioned) => Said::Petition(petitioned),
+            GateReport::Held { number, wanted } => Said::Held(number, wanted),
+            GateReport::Left { number } => Said::Left(number),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });
         said.collect()

@@ -61,6 +61,14 @@ pub(super) fn choose(holder: u32, workspace: &Path, user: Option<&str>, hostname
     Ok(Who { identity, name: NAME.into(), gate: Some(own + 1) })
 }
 
+/// The cell's uid in a session of this process, where the plane has ids to give.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn cell(holder: u32) -> Result<Option<u32>, Problem> {
+    own(holder)
+}
+
 /// The gate's uid in a session of this process, where the plane has ids to give.
 ///
 /// # Errors

@@ -23,6 +23,8 @@ const MOST_COPIED: u64 = 16 * 1024;
 pub(super) struct Layout {
     pub(super) steps: Vec<Step>,
     pub(super) rules: Vec<PathRule>,
+    /// The host's trees and files that come in, each as it was when it was looked at.
+    pub(super) seen: Vec<Seen>,
     paths: Paths,
     /// Trees and files that are visible inside.
     granted: HashSet<PathBuf>,
@@ -33,6 +35,9 @@ pub(super) struct Layout {
     /// Of a sub-agent: what its parent sees, and no more than that comes in.
     pub(super) within: Option<Within>,
 }
+
+/// Which file or directory it is, and whose: device, inode, uid, gid.
+pub(super) type Seen = (u64, u64, u32, u32);
 
 /// Why a path comes in, which decides what happens when it cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +81,7 @@ impl Layout {
         match text(path) {
             Some(at) if meta.is_dir() => self.tree(at, &meta),
             Some(at) if meta.is_file() && named == Named::Generally && self.copy(&at, &meta) => {}
-            Some(at) if meta.is_file() => self.file(at),
+            Some(at) if meta.is_file() => self.file(at, &meta),
             _ if named == Named::Generally => {}
             _ => return Err(odd(path)),
         }
@@ -86,6 +91,7 @@ impl Layout {
     /// A tree that only root changes is bound; any other comes through an overlay, in which a host socket, made now
     /// or later, does not answer.
     fn tree(&mut self, at: String, meta: &Metadata) {
+        self.seen.push(seen(meta));
         let path = PathBuf::from(&at);
         let (step, access) = if self.is_system(&path, meta) {
             (bind(&at, false, Owner::Everybody), Access::System)
@@ -124,7 +130,8 @@ impl Layout {
         roots && meta.mode() & 0o022 == 0 && below_system.iter().any(|tree| path.starts_with(tree))
     }
 
-    fn file(&mut self, at: String) {
+    fn file(&mut self, at: String, meta: &Metadata) {
+        self.seen.push(seen(meta));
         let path = PathBuf::from(&at);
         let owner =
             if path.starts_with("/usr") || path.starts_with("/etc") { Owner::Everybody } else { self.owner(&path) };
@@ -226,7 +233,7 @@ impl Layout {
     }
 
     /// What of the host is seen, but for trees that may be changed.
-    pub(super) fn seen(&self, trees: &[TreeRecord], hidden: Vec<PathBuf>) -> Within {
+    pub(super) fn shown(&self, trees: &[TreeRecord], hidden: Vec<PathBuf>) -> Within {
         let own = |path: &&PathBuf| !trees.iter().any(|tree| path.starts_with(&tree.path));
         Within { shown: self.granted.iter().filter(own).cloned().collect(), hidden }
     }
@@ -248,6 +255,10 @@ impl Layout {
             self.rules.push(PathRule { at, access });
         }
     }
+}
+
+fn seen(meta: &Metadata) -> Seen {
+    (meta.dev(), meta.ino(), meta.uid(), meta.gid())
 }
 
 pub(super) fn bind(at: &str, devices: bool, owner: Owner) -> Step {

@@ -15,6 +15,7 @@ mod freezer;
 mod gate;
 mod gates;
 pub(crate) mod generation;
+mod ground;
 mod homes;
 mod host;
 mod identity;
@@ -57,7 +58,7 @@ use children::{Adopted, Children, House, Outlet, Within};
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Renewal, Session};
+use serve::{Generations, Questions, Renewal, Session};
 use tend::Chores;
 
 /// Standard input, output and error.
@@ -130,7 +131,7 @@ fn begin_and_carry_out(
     asked.secrets.extend(adopted.iter().flat_map(|adopted| adopted.secrets.iter().cloned()));
     asked.adopted = adopted;
     let stdio = stdio(&asked, descriptors)?;
-    let prepared = prepare::prepare(&asked, &store, &early)?;
+    let prepared = prepare::prepare(&asked, &store, &mut early)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
@@ -163,18 +164,18 @@ fn carry_out(
     mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, held, home, tls, credentials, labelled, seen, copied, .. } = prepared;
+    let Prepared { session, plan, seen, held, home, tls, credentials, labelled, within, copied, .. } = prepared;
     let outlet = asked.adopted.as_ref().map(|adopted| {
         if !copied.missing.is_empty() {
             client.reply(&Reply::Child(ChildWord::Missing { paths: copied.missing.clone() }));
         }
         Outlet::new(&session.path, &adopted.task, adopted.context.as_deref())
     });
-    let house = house(asked, &session, seen, &held.groups);
+    let house = house(asked, &session, within, &held.groups);
     let policies = asked.policies();
     // First, since the walls take longer than the record, which the program waits for.
-    early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
-    drop((plan, stdio));
+    early.build(plan, &seen, &stdio)?;
+    drop(stdio);
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });
@@ -203,7 +204,9 @@ fn carry_out(
             // Each argument is something that the operator said: which of them is the task, only the program knows.
             None => session.record.command.iter().skip(1).cloned().collect(),
         },
-        held: policy::Amounts::default(),
+        reserved: policy::Amounts::default(),
+        patience: patience(asked),
+        granted: Vec::new(),
     };
     let renewal = {
         let (store, way) = (store.clone(), prepare::way(asked, &early.gates));
@@ -224,6 +227,7 @@ fn carry_out(
         generations: Generations::begin(&session),
         renewal,
         petitions: petition::Desk::default(),
+        questions: Questions::begin(asked.answers.clone()),
         merging: Merging::of(&session, Pace::default()),
         store,
         children: Children::of(house),
@@ -263,6 +267,12 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
         is_child: asked.adopted.is_some(),
         budget: asked.adopted.as_ref().map(|adopted| adopted.budget),
     }
+}
+
+/// How long what the policy asks waits: for a file of answers, which is there at once, as for anybody.
+fn patience(asked: &Asked) -> u32 {
+    let written = asked.answers.as_ref().map(|_| wire::Bounds::default().patience);
+    asked.run.patience.or(written).unwrap_or(0)
 }
 
 /// Names that are held back from merging.

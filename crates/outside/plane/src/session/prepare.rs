@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use plan::{Command, Layer, Plan, Stdio, Stream, WindowSize};
 use policy::WorkspaceMode;
 use record::Wall;
-use wire::command::{Problem, Run, Stream as Seen};
+use wire::command::{Problem, Run, Stream as Given};
 
 use super::asked::Asked;
 use super::authority::Authority;
@@ -13,15 +13,16 @@ use super::children::{Adopted, Within};
 use super::derive::Way;
 use super::early::Early;
 use super::gates::Gates;
+use super::ground::{self, Reads};
 use super::identity::Who;
-use super::layout::{Layout, Named, text};
+use super::layout::{Layout, Named, Seen, text};
 use super::libraries::Loader;
 use super::limits::{self, Held};
 use super::locate::{self, Located};
 use super::roots::{self, Roots};
 use super::{environment, generation, homes, labels, lend, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
-use crate::store::{SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
+use crate::store::{DirectoryAhead, SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::{Copied, Workspace};
 
 /// A session that is ready to start.
@@ -29,6 +30,8 @@ use crate::workspace::{Copied, Workspace};
 pub(super) struct Prepared {
     pub(super) session: SessionDirectory,
     pub(super) plan: Plan,
+    /// What its root was laid out from, in order.
+    pub(super) seen: Vec<Seen>,
     pub(super) held: Held,
     /// The private home, on the host.
     pub(super) home: PathBuf,
@@ -41,7 +44,7 @@ pub(super) struct Prepared {
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
     /// What of the host is seen inside, read-only.
-    pub(super) seen: Within,
+    pub(super) within: Within,
     /// Of a sub-agent: what it sees a copy of.
     pub(super) copied: Copied,
 }
@@ -50,7 +53,8 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// Why nothing is run.
-pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Prepared, Problem> {
+pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result<Prepared, Problem> {
+    let (ahead, limits_ahead) = (early.directory.take(), early.limits.take());
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
@@ -59,7 +63,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Pre
         None => labels::find(&asked.policy, &asked.workspace)?,
     };
     let (command, located) = command(asked)?;
-    let mut session = directory(asked, store, &command)?;
+    let mut session = directory(asked, store, &command, ahead)?;
     let (trees, copied) = match &asked.adopted {
         Some(adopted) => adopted_trees(asked, adopted, &session.path)?,
         None => (trees(asked, &session.path)?, Copied::default()),
@@ -86,8 +90,8 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Pre
     layout.hide(store.root());
     let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
     let hidden = hidden.chain(asked.hidden.iter().cloned()).chain([store.root().to_owned()]).collect();
-    let seen = layout.seen(&session.record.trees, hidden);
-    let held = limits::hold(&session.record.id, &asked.policy.limits);
+    let within = layout.shown(&session.record.trees, hidden);
+    let held = limits::hold_from(limits_ahead, &session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
     if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
         let refused = unenforced(wall, &asked.policy.name);
@@ -113,7 +117,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &Early) -> Result<Pre
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, held, home, tls, credentials, labelled, notices, seen, copied })
+    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, labelled, notices, within, copied })
 }
 
 /// How a broker of this operator's reaches an endpoint.
@@ -152,25 +156,28 @@ fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
     Ok((command, located))
 }
 
-fn directory(asked: &Asked, store: &Store, command: &[Vec<u8>]) -> Result<SessionDirectory, Problem> {
-    SessionDirectory::create(
-        store,
-        SessionRecord {
-            id: String::new(),
-            name: asked.run.name.clone(),
-            started: now(),
-            ended: None,
-            exit: None,
-            command: command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
-            mode: asked.mode,
-            accepted_risks: asked.accepted.names.clone(),
-            trees: Vec::new(),
-            cgroups: Vec::new(),
-            fresh_home: None,
-            options: asked.options.clone(),
-            parent: asked.adopted.as_ref().map(|adopted| adopted.parent.clone()),
-        },
-    )
+fn directory(
+    asked: &Asked,
+    store: &Store,
+    command: &[Vec<u8>],
+    ahead: Option<DirectoryAhead>,
+) -> Result<SessionDirectory, Problem> {
+    let record = SessionRecord {
+        id: String::new(),
+        name: asked.run.name.clone(),
+        started: now(),
+        ended: None,
+        exit: None,
+        command: command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
+        mode: asked.mode,
+        accepted_risks: asked.accepted.names.clone(),
+        trees: Vec::new(),
+        cgroups: Vec::new(),
+        fresh_home: None,
+        options: asked.options.clone(),
+        parent: asked.adopted.as_ref().map(|adopted| adopted.parent.clone()),
+    };
+    SessionDirectory::create_from(store, record, ahead)
 }
 
 /// The trees whose changes are reviewed: the workspace, then what the policy lets be written.
@@ -235,25 +242,13 @@ fn lay_out(
     located: &Located,
 ) -> Result<Vec<String>, Problem> {
     let inside = asked.home.to_string_lossy().into_owned();
-    let under_home = |path: &Path| path.starts_with(&asked.home) && asked.home != Path::new("/");
-    let reads: Vec<PathBuf> = asked.policy.files.read.iter().map(|path| PathBuf::from(path.as_str())).collect();
     let trees = session.record.trees.iter().map(|tree| tree.path.as_path());
     let needs = located.needs.iter().map(|need| need.path.as_path());
-    let there =
-        reads.iter().map(PathBuf::as_path).filter(|path| system::shares(path) && path.symlink_metadata().is_ok());
-    let all: Vec<&Path> = trees.chain(needs).chain(there).chain([asked.home.as_path()]).collect();
-    system::kernel(layout, asked.policy.limits.memory, &all);
-    let named = |path: &PathBuf| {
-        if asked.expressly.contains(path) { Named::Expressly } else { Named::Generally }
-    };
-    for path in reads.iter().filter(|path| !under_home(path)) {
-        layout.read(path, named(path))?;
-    }
+    let reads = Reads { policy: &asked.policy, home: &asked.home, expressly: &asked.expressly };
+    ground::lay(layout, reads, trees.chain(needs))?;
     system::files(layout, who, &inside);
     layout.own(home, &asked.home)?;
-    for path in reads.iter().filter(|path| under_home(path)) {
-        layout.read(path, named(path))?;
-    }
+    reads.under_home(layout)?;
     let notices = bring_in(layout, located, &session.record.trees)?;
     for tree in &session.record.trees {
         let changes = (asked.mode != WorkspaceMode::ReadOnly).then_some(tree.changes.as_path());
@@ -320,7 +315,7 @@ fn libraries_come_in(layout: &Layout, asked: &Asked, located: &Located) -> Resul
 }
 
 fn stdio(run: &Run) -> Stdio {
-    let stream = |seen: Seen| if seen == Seen::Terminal { Stream::Terminal } else { Stream::Pipe };
+    let stream = |given: Given| if given == Given::Terminal { Stream::Terminal } else { Stream::Pipe };
     let size = run.terminal.map_or(WindowSize::default(), |size| WindowSize { rows: size.rows, columns: size.columns });
     Stdio { streams: run.streams.map(stream), size }
 }

@@ -6,6 +6,7 @@ mod generations;
 mod orders;
 mod pausing;
 mod petitions;
+mod questions;
 mod renewal;
 mod succession;
 
@@ -37,6 +38,7 @@ use crate::store::{Ledger, Store};
 pub(super) use generations::Generations;
 use orders::Reckoning;
 use pausing::Pause;
+pub(super) use questions::Questions;
 pub(super) use renewal::Renewal;
 
 /// How often the record is made durable.
@@ -67,6 +69,7 @@ pub(super) struct Session<'c> {
     pub(super) renewal: Renewal,
     /// What is asked inside.
     pub(super) petitions: Desk,
+    pub(super) questions: Questions,
     /// Both segments on their way into the ledger of all sessions.
     pub(super) merging: Merging,
     pub(super) store: &'c Store,
@@ -106,6 +109,7 @@ struct Course {
     killed: bool,
     pause: Pause,
     reckoning: Reckoning,
+    questions: Questions,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -135,6 +139,7 @@ impl Session<'_> {
             killed: false,
             pause: Pause::No,
             reckoning: Reckoning::of(self.generations.directory()),
+            questions: std::mem::take(&mut self.questions),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -183,6 +188,7 @@ impl Session<'_> {
         wanted.extend(self.children.wanted());
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
         let due = due.into_iter().chain([Some(course.checkpoint), self.petitions.due(), self.children.due()]);
+        let due = due.chain([course.questions.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
@@ -390,6 +396,7 @@ impl Session<'_> {
         self.watch_the_pause(course, now);
         self.renew(course, now);
         self.answer_petitions(now);
+        self.watch_questions(course, now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
         }

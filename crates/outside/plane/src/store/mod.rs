@@ -10,6 +10,7 @@
 //!             counts.json      what a session that ended came to, counted (`counts`)
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
+//! ahead/ID                     a directory for the next session, of a plane that waits (`ahead`)
 //! running/ID                   a session that began and did not leave yet: all that a repair looks at
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
@@ -19,6 +20,7 @@
 //! waiting-HASH                 the socket of a plane that waits for the next client, by its programs
 //! ```
 
+mod ahead;
 mod cgroup;
 mod clear;
 mod counts;
@@ -33,6 +35,7 @@ mod tally;
 mod trees;
 mod trust;
 
+pub use ahead::DirectoryAhead;
 pub(crate) use cgroup::session as cgroup_session;
 pub use cgroup::{name as cgroup_name, remove as remove_cgroup};
 pub use clear::clear;

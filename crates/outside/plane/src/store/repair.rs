@@ -9,7 +9,7 @@ use record::{Kind, Redactor, Segment};
 use rustix::fs::FlockOperation;
 
 use super::session::is_id;
-use super::{Events, Ledger, SessionDirectory, Store, cgroup, clear, now, remove_cgroup, running};
+use super::{Events, Ledger, SessionDirectory, Store, ahead, cgroup, clear, now, remove_cgroup, running};
 use crate::ledger::{self, LedgerError};
 use crate::problem::quoted;
 use crate::verbs::changes;
@@ -109,7 +109,8 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, unt
     // The record is kept before anything is started: without one, nothing ran. Control groups may have been made.
     let began = fs::symlink_metadata(path.join("session.json")).is_ok();
     let Some(lock) = lock.filter(|_| began) else {
-        cgroup::of_session(id).iter().try_for_each(|group| remove_cgroup(group))?;
+        let groups = cgroup::of_session(id).into_iter().chain(ahead::groups_of(&path));
+        groups.into_iter().try_for_each(|group| remove_cgroup(&group))?;
         return clear(&path).map(|()| true);
     };
     let session = match SessionDirectory::open(&path) {

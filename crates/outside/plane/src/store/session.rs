@@ -12,7 +12,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Problem, SessionState};
 
-use super::{Store, ledger, private_directory, replace, running};
+use super::{DirectoryAhead, Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
 use crate::workspace::Seen;
 
@@ -122,15 +122,29 @@ impl SessionDirectory {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(store: &Store, mut record: SessionRecord) -> Result<SessionDirectory, Problem> {
+    pub fn create(store: &Store, record: SessionRecord) -> Result<SessionDirectory, Problem> {
+        SessionDirectory::create_from(store, record, None)
+    }
+
+    /// The same from one that was made ahead, where it lies in this state directory.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create_from(
+        store: &Store,
+        mut record: SessionRecord,
+        ahead: Option<DirectoryAhead>,
+    ) -> Result<SessionDirectory, Problem> {
+        let mut ahead = ahead.filter(|ahead| ahead.is_of(store));
         // Nobody judges what is running while this one is half made.
         let threshold = running::enter(store).map_err(|error| state("lock", &store.running(), &error))?;
         let mut moment = record.started;
         let path = loop {
             record.id = id(moment);
             let path = store.sessions().join(&record.id);
-            match make_marked(store, &record.id, &path) {
-                Ok(()) => break path,
+            match make_marked(store, &record.id, &path, &mut ahead) {
+                Ok(Some(lock)) => return Ok(SessionDirectory { path, record, lock: Some(lock) }),
+                Ok(None) => break path,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => moment += 1,
                 Err(error) => return Err(state("make", &path, &error)),
             }
@@ -296,10 +310,14 @@ impl SessionDirectory {
     }
 }
 
-/// Makes a session's directory, marked first. The mark goes again where the id is an older session's.
-fn make_marked(store: &Store, id: &str, path: &Path) -> io::Result<()> {
+/// Makes a session's directory, marked first; from one that was made ahead, with the lock that holds it. The mark goes again
+/// where the id is an older session's.
+fn make_marked(store: &Store, id: &str, path: &Path, ahead: &mut Option<DirectoryAhead>) -> io::Result<Option<File>> {
     running::mark(store, id)?;
-    let made = fs::DirBuilder::new().mode(0o700).create(path);
+    let made = match ahead {
+        Some(ahead) => ahead.become_sessions(path),
+        None => fs::DirBuilder::new().mode(0o700).create(path).map(|()| None),
+    };
     if made.is_err() {
         running::unmark(store.root(), id)?;
     }
@@ -341,6 +359,11 @@ fn id(moment: u64) -> String {
         .rev()
         .map(|place| char::from(DIGITS[usize::try_from(moment >> (5 * place) & 31).unwrap_or(0)]))
         .collect()
+}
+
+/// One for what is made ahead, which no session ever has: their moments do not come that far.
+pub(super) fn id_ahead(moment: u64) -> String {
+    id(moment | 1 << (5 * ID_LENGTH - 1))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod ledger;
 mod log;
 pub mod metrics;
 mod policy;
+mod questions;
 mod running;
 mod sessions;
 mod trust;
@@ -72,6 +73,8 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Ls => sessions::ls(store, client),
         Request::Show(select) => sessions::show(store, client, &select),
         Request::Stop { select, grace } => running::stop(store, &select, grace),
+        Request::Questions => questions::list(store, client),
+        Request::Answer { question, say } => questions::answer(store, &question, say),
         Request::Pause(select) => running::pause(store, &select),
         Request::Resume(select) => running::resume(store, &select),
         Request::Log { select, follow } => log::log(store, client, &select, follow),

@@ -133,8 +133,8 @@ pub(super) fn live(session: &SessionDirectory, state: SessionState) -> Option<Li
     else {
         return None;
     };
-    let State { pid, cell, paused, ending, asks, .. } = *state;
-    Some(LiveInfo { pid, cell, paused, ending, asks })
+    let State { pid, cell, paused, ending, asks, asks_hour, .. } = *state;
+    Some(LiveInfo { pid, cell, paused, ending, asks, asks_hour })
 }
 
 fn shown(session: &SessionDirectory) -> SessionInfo {

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 use wire::command::{Problem, Reply};
 
-use super::{TAKEN, stamps};
+use super::likeness::is_confined;
+use super::{STALE, TAKEN, stamps};
 use crate::channel::Client;
 use crate::daemon::Post;
 use crate::problem::{NO, NOT_RUN, problem, quoted, state};
@@ -19,6 +20,8 @@ use crate::verbs::Place;
 
 /// How long a session that was just taken has the machine for itself, before the next plane is started.
 const MOMENT: Duration = Duration::from_millis(20);
+/// How long the host is left alone whose mounts just changed: more changes often follow.
+const QUIET: Duration = Duration::from_millis(500);
 /// A plane that waited for less than this before it ended would be started again without end.
 const SHORTEST: Duration = Duration::from_millis(200);
 
@@ -29,6 +32,11 @@ const SHORTEST: Duration = Duration::from_millis(200);
 pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let place = Place::of_environment()?;
     let stamps = stamps().map_err(|error| state("look beside", Path::new("bastided"), &error))?;
+    if is_confined() {
+        let cause = "this process is confined, by what nobody else's can be compared with: no cell is kept ready";
+        let hint = "start it outside of what sets `no new privileges` or a filter of system calls";
+        return Err(problem("E-PLANE-160", cause, hint, NO));
+    }
     let path = wire::waiting::socket(place.store.root(), &stamps);
     if Post::is_taken(&path) {
         let cause = "a cell is kept ready already for runs with this state";
@@ -37,7 +45,7 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let post = Post::take(path.clone()).map_err(|error| state("listen at", &path, &error))?;
     let root = quoted(&place.store.root().to_string_lossy());
     client.reply(&Reply::Notice { text: format!("a cell is ready for the next run with its state in `{root}`") });
-    let kept = keep_on(&post, &place.home, client);
+    let kept = keep_on(&post, &place, client);
     kept.map(|()| Reply::Text { text: String::new() }).map_err(|error| {
         let cause = format!("no plane stays ready: {error}");
         problem("E-PLANE-055", cause, "`bastide doctor` says what is missing", NOT_RUN)
@@ -45,10 +53,10 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
 }
 
 /// Returns when the client is gone.
-fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
+fn keep_on(post: &Post, place: &Place, client: &Client) -> io::Result<()> {
     loop {
         let started = Instant::now();
-        let (_waiting, told) = start(post, home)?;
+        let (_waiting, told) = start(post, place)?;
         let mut ready = [PollFd::new(&told, PollFlags::IN), PollFd::new(client, PollFlags::IN)];
         while let Err(error) = poll(&mut ready, None) {
             if error != Errno::INTR {
@@ -60,10 +68,12 @@ fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
             return Ok(());
         }
         let mut word = [0];
-        if rustix::io::read(&told, &mut word) == Ok(1) && word == [TAKEN] {
+        let said = rustix::io::read(&told, &mut word) == Ok(1);
+        if said && word == [TAKEN] {
             // Its end is heard as well.
-            let moment = Timespec::try_from(MOMENT).map_err(io::Error::other)?;
-            let _ = poll(&mut [PollFd::new(&told, PollFlags::IN)], Some(&moment));
+            rest(&told, MOMENT)?;
+        } else if said && word == [STALE] {
+            rest(client, QUIET)?;
         } else if started.elapsed() < SHORTEST {
             return Err(io::Error::other("a plane that was to wait ended at once"));
         }
@@ -71,11 +81,19 @@ fn keep_on(post: &Post, home: &Path, client: &Client) -> io::Result<()> {
     }
 }
 
+/// Waits for so long, or until somebody says something or leaves.
+fn rest(somebody: impl AsFd, moment: Duration) -> io::Result<()> {
+    let moment = Timespec::try_from(moment).map_err(io::Error::other)?;
+    let _ = poll(&mut [PollFd::new(&somebody, PollFlags::IN)], Some(&moment));
+    Ok(())
+}
+
 /// A plane that waits, and the end of a pipe on which it says that it took a client.
-fn start(post: &Post, home: &Path) -> io::Result<(Child, OwnedFd)> {
+fn start(post: &Post, place: &Place) -> io::Result<(Child, OwnedFd)> {
     let (told, tells) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("wait").stdin(post.as_fd().try_clone_to_owned()?).stdout(tells).stderr(Stdio::null());
-    // Of the operator's variables it needs one; the others are no business of a session that another client begins.
-    Ok((command.env_clear().env("HOME", home).spawn()?, told))
+    // Where the operator's home and state are; his other variables are no business of a session that another client begins.
+    let state = place.store.root().parent().unwrap_or(Path::new("/"));
+    Ok((command.env_clear().env("HOME", &place.home).env("XDG_STATE_HOME", state).spawn()?, told))
 }

@@ -1,8 +1,8 @@
 //! Whether a client is what a waiting plane is itself: a session gets from its plane whatever a process passes on to
 //! those it starts, so a plane serves only who would have passed on the same.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -35,17 +35,51 @@ impl Likeness {
     pub(super) fn of(process: &str) -> io::Result<Likeness> {
         let at = |file: &str| format!("/proc/{process}/{file}");
         let root = fs::metadata(at("root"))?;
-        let status = fs::read_to_string(at("status"))?;
-        let stat = fs::read_to_string(at("stat"))?;
+        let text = |file: &str| read(&at(file)).and_then(|told| String::from_utf8(told).map_err(io::Error::other));
+        let (status, stat) = (text("status")?, text("stat")?);
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         Ok(Likeness {
             root: (root.dev(), root.ino()),
             namespaces: NAMESPACES.map(|one| fs::read_link(at(&format!("ns/{one}"))).ok()).to_vec(),
-            files: FILES.map(|file| fs::read(at(file)).ok()).to_vec(),
+            files: FILES.map(|file| read(&at(file)).ok()).to_vec(),
             status: status.lines().filter(|line| passed_on(line)).map(str::to_owned).collect(),
             scheduling: SCHEDULING.map(|at| fields.get(at).copied().unwrap_or_default().to_owned()).to_vec(),
         })
     }
+}
+
+/// Whether this process is bound by what /proc does not tell whole, so that nobody can be said to be like it: a Landlock
+/// domain, which is taken with `no new privileges` (or by who has all power anyway), or filters of which only the number is
+/// told. Those that the first process has are everybody's here, as in a container.
+pub(super) fn is_confined() -> bool {
+    let told = |process: &str| -> Option<Vec<String>> {
+        let text = String::from_utf8(read(&format!("/proc/{process}/status")).ok()?).ok()?;
+        Some(
+            text.lines()
+                .filter(|line| line.starts_with("NoNewPrivs:") || line.starts_with("Seccomp"))
+                .map(str::to_owned)
+                .collect(),
+        )
+    };
+    told("self").is_none_or(|own| confines(&own, told("1").as_deref()))
+}
+
+fn confines(own: &[String], first: Option<&[String]>) -> bool {
+    let says = |line: &str| own.iter().any(|own| own == line);
+    let free = says("Seccomp:\t0");
+    // A kernel that does not count filters tells nothing.
+    let counted = own.iter().any(|line| line.starts_with("Seccomp_filters:"));
+    let filters =
+        |lines: &[String]| lines.iter().filter(|line| line.starts_with("Seccomp")).cloned().collect::<Vec<_>>();
+    !says("NoNewPrivs:\t0") || !(free || counted && first.is_some_and(|first| filters(first) == filters(own)))
+}
+
+/// What a file of /proc says, with room for the whole at once: no size is told for it.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    const ROOM: u64 = 16 * 1024;
+    let mut told = Vec::with_capacity(ROOM as usize);
+    File::open(path)?.take(ROOM).read_to_end(&mut told)?;
+    Ok(told)
 }
 
 fn passed_on(line: &str) -> bool {
@@ -103,6 +137,20 @@ mod tests {
         ] {
             assert_ne!(Other::start(words).likeness(), own, "{words:?}");
         }
+    }
+
+    #[test]
+    fn who_is_bound_by_what_is_not_told_is_like_nobody() {
+        let lines = |text: &str| text.split(' ').map(|line| line.replace('=', ":\t")).collect::<Vec<_>>();
+        let judged = |own: &str, first: &str| confines(&lines(own), Some(&lines(first)));
+        let (free, contained) =
+            ("NoNewPrivs=0 Seccomp=0 Seccomp_filters=0", "NoNewPrivs=0 Seccomp=2 Seccomp_filters=1");
+        assert!(!judged(free, free) && !judged(contained, contained) && !judged(free, contained));
+        assert!(judged(contained, free), "its own filter");
+        assert!(judged("NoNewPrivs=0 Seccomp=2 Seccomp_filters=2", contained), "one more than everybody's");
+        assert!(judged("NoNewPrivs=1 Seccomp=0 Seccomp_filters=0", free), "perhaps a Landlock domain");
+        assert!(judged("NoNewPrivs=0 Seccomp=2", "NoNewPrivs=0 Seccomp=2"), "not counted");
+        assert!(confines(&lines(contained), None) && confines(&[], None));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -22,15 +21,18 @@ use wire::waiting::{PROGRAMS, Stamp, WELCOME};
 use crate::channel::Client;
 use crate::problem::NOT_RUN;
 use crate::session::Ahead;
+use crate::verbs::Place;
 use likeness::Likeness;
 
 pub use keeper::keep;
 
 /// What a waiting plane tells its keeper when it took a client.
 const TAKEN: u8 = 1;
+/// What it tells when it ends since the host is no longer as it was made for.
+const STALE: u8 = 2;
 
 /// Of the programs that lie beside this one.
-fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
+pub(crate) fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
     let own = std::env::current_exe()?;
     let mut stamps = [Stamp { device: 0, inode: 0, changed: (0, 0) }; PROGRAMS.len()];
     for (stamp, program) in stamps.iter_mut().zip(PROGRAMS) {
@@ -46,8 +48,8 @@ pub fn wait() -> u8 {
     // It must not end with the terminal of the one who asked for it.
     let _ = rustix::process::setsid();
     let Ok((listener, keeper)) = standard() else { return NOT_RUN };
-    let home = std::env::var_os("HOME").unwrap_or_default();
-    let Ok(ahead) = Ahead::park(Path::new(&home)) else { return NOT_RUN };
+    let Ok(place) = Place::of_environment() else { return NOT_RUN };
+    let Ok(ahead) = Ahead::park(&place.home, &place.store) else { return NOT_RUN };
     let Ok(own) = Likeness::of("self") else { return NOT_RUN };
     let Some(mut client) = next(&listener, &keeper, &ahead, &own) else { return NOT_RUN };
     // A keeper that is gone starts no other; this session is none of its business.
@@ -72,11 +74,17 @@ fn next(listener: &OwnedFd, keeper: &OwnedFd, ahead: &Ahead, own: &Likeness) -> 
         let mut ready = vec![PollFd::new(listener, PollFlags::IN), PollFd::new(keeper, PollFlags::empty())];
         // What they say waits; only their end counts.
         ready.extend(ahead.sockets().map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)));
+        let parts = ready.len();
+        ready.extend(ahead.host().map(|host| PollFd::from_borrowed_fd(host, PollFlags::PRI)));
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
-        if ready[1..].iter().any(|one| !one.revents().is_empty()) {
+        if ready[parts..].iter().any(|one| !one.revents().is_empty()) {
+            let _ = rustix::io::write(keeper, &[STALE]);
+            return None;
+        }
+        if ready[1..parts].iter().any(|one| !one.revents().is_empty()) {
             return None;
         }
         let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else { continue };

@@ -43,7 +43,7 @@ pub use live::{Live, Step, Waits};
 pub use stamp::{Node, Stamp, Time};
 pub use view::{Copied, Seen, View};
 
-use rustix::fs::{FlockOperation, Gid, Mode, Uid};
+use rustix::fs::{FlockOperation, Gid, Mode, OFlags, Uid};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -63,10 +63,9 @@ impl Workspace {
     /// Begins a session: makes `upper`, `work` and `journal` in `changes` (which is made too, 0700) and takes the
     /// moment. Costs the same however large the original is. `owner` owns what a merge by root creates.
     pub fn begin(changes: &Path, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
-        let make = |path: &Path| rustix::fs::mkdir(path, Mode::RWXU).map_err(io("make directory", path));
-        make(changes)?;
-        for part in ["upper", "work", "journal"] {
-            make(&changes.join(part))?;
+        // What was made ahead is this session's, and empty.
+        if rustix::fs::lstat(changes).is_err() {
+            Self::prepare(changes)?;
         }
         let mut workspace = Self::places(changes, original, owner)?;
         // The overlay shows its upper's own root for the workspace's.
@@ -81,6 +80,16 @@ impl Workspace {
         workspace.baseline = Baseline::begin(&workspace.journal, &workspace.lower)?;
         workspace.baseline.save(&workspace.journal, false)?;
         Ok(workspace)
+    }
+
+    /// Makes the places for a session's changes, before it begins.
+    pub fn prepare(changes: &Path) -> Result<(), Error> {
+        let make = |path: &Path| rustix::fs::mkdir(path, Mode::RWXU).map_err(io("make directory", path));
+        make(changes)?;
+        ["upper", "work", "journal"].iter().try_for_each(|part| make(&changes.join(part)))?;
+        let draft = changes.join("journal/baseline.json.new");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        rustix::fs::open(&draft, flags, Mode::RUSR | Mode::WUSR).map(drop).map_err(io("make", &draft))
     }
 
     /// Opens what `begin` began.

@@ -23,6 +23,7 @@ fn state(paused: Option<Means>) -> Answer {
         policy: "hardened".into(),
         revision: 1,
         asks: 0,
+        asks_hour: 0,
         counts: Counts::default(),
     }))
 }
@@ -44,7 +45,7 @@ fn pause_and_resume_are_done_by_the_sessions_process_and_told_as_it_stands_then(
         paused.text,
         format!("session {id} is paused by its control group\n`bastide resume {id}` lets it go on\n")
     );
-    let live = LiveInfo { pid: 7, cell: Some(8), paused: Some(by), ending: false, asks: 0 };
+    let live = LiveInfo { pid: 7, cell: Some(8), paused: Some(by), ending: false, asks: 0, asks_hour: 0 };
     assert_eq!(paused.session.live, Some(live));
     let names: Vec<_> = asked.join().unwrap().iter().map(|order| order.name()).collect();
     assert_eq!(names, ["pause", "state"]);

@@ -9,6 +9,7 @@ mod presets;
 mod raw;
 mod text;
 mod value;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use presets::{Argument, PRESETS, Preset, PresetError, preset};
 use raw::Text;
 pub(crate) use text::plain;
 use value::Scope;
+pub use written::{MAX_ANSWERS, read_answers};
 
 /// The default policy.
 pub const HARDENED: &str = include_str!("../../../../../blueprints/hardened.yaml");

@@ -76,6 +76,10 @@ pub struct Counts {
     pub tokens_out: u64,
     /// What that cost, by currency.
     pub cost: Vec<Cost>,
+    /// Questions to the operator.
+    pub questions: u64,
+    /// Of them, those that he answered.
+    pub questions_answered: u64,
     /// How often a gate died.
     pub gates_lost: u64,
 }
@@ -106,6 +110,11 @@ impl Counts {
                 add(&mut self.tokens_out, output.unwrap_or(0));
                 cost.iter().for_each(|cost| self.spend(cost));
             }
+            Kind::Question { .. } => add(&mut self.questions, 1),
+            Kind::Ruled { answer, .. } => {
+                let answered = ["once", "session", "always", "deny"].contains(&answer.as_str());
+                add(&mut self.questions_answered, u64::from(answered));
+            }
             Kind::GateLost => add(&mut self.gates_lost, 1),
             _ => {}
         }
@@ -124,6 +133,8 @@ impl Counts {
             (&mut self.answers, other.answers),
             (&mut self.tokens_in, other.tokens_in),
             (&mut self.tokens_out, other.tokens_out),
+            (&mut self.questions, other.questions),
+            (&mut self.questions_answered, other.questions_answered),
             (&mut self.gates_lost, other.gates_lost),
         ] {
             add(mine, theirs);

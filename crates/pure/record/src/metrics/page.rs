@@ -85,6 +85,9 @@ impl Page {
             let spent = counts.cost.iter().map(|cost| (vec![("currency", cost.currency.clone())], micros(cost.micros)));
             counter("bastide_model_cost_total", "What models cost, where the policy has prices.", spent.collect());
         }
+        counter("bastide_questions_total", "Questions to the operator.", vec![plain(counts.questions)]);
+        let help = "Questions that he answered, or his file of answers.";
+        counter("bastide_questions_answered_total", help, vec![plain(counts.questions_answered)]);
         counter("bastide_gates_lost_total", "Gates that died.", vec![plain(counts.gates_lost)]);
         out
     }

@@ -2,6 +2,11 @@ use super::*;
 
 use crate::event::{EventId, Segment};
 
+fn ruled(answer: &str) -> Kind {
+    let (question, who) = ("q".to_owned(), "w".to_owned());
+    Kind::Ruled { question, answer: answer.into(), who, rule: None, seconds: None, waiting: 1 }
+}
+
 fn page() -> Page {
     let mut counts = Counts::default();
     let cost = |currency: &str, micros| Some(Cost { micros, currency: currency.into(), estimated: false });
@@ -23,6 +28,8 @@ fn page() -> Page {
             complaint: None,
             cost: cost("E\"U\\R\n", 1_500_000),
         },
+        ruled("once"),
+        ruled("expired"),
         Kind::GateLost,
     ] {
         counts.take(&kind);
@@ -54,7 +61,9 @@ fn counts_are_added_and_told() {
         "bastide_files_refused_total 10",
         "bastide_model_tokens_total{direction=\"input\"} 20",
         "bastide_model_cost_total{currency=\"E\\\"U\\\\R\\n\"} 3",
-        "bastide_events_total 16",
+        "bastide_events_total 20",
+        "bastide_questions_answered_total 2",
+        "bastide_questions_total 0",
         "bastide_gates_lost_total 2",
         "bastide_gate_resident_memory_bytes 5000000",
         "bastide_ledger_newest_entry_timestamp_seconds 1800000000.25",

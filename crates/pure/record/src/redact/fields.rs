@@ -173,6 +173,25 @@ impl Redactor {
             &Kind::ChildEnded { child, ref session, exit, ref reason, used, below } => {
                 Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used, below }
             }
+            Kind::Question { question, pid, program, host, port, does, rule, revision, reasons } => Kind::Question {
+                question: text(question),
+                pid: *pid,
+                program: list(program),
+                host: text(host),
+                port: *port,
+                does: maybe(does),
+                rule: text(rule),
+                revision: *revision,
+                reasons: list(reasons),
+            },
+            Kind::Ruled { question, answer, who, rule, seconds, waiting } => Kind::Ruled {
+                question: text(question),
+                answer: text(answer),
+                who: text(who),
+                rule: maybe(rule),
+                seconds: *seconds,
+                waiting: *waiting,
+            },
             Kind::Unknown => Kind::Unknown,
         }
     }

@@ -82,6 +82,25 @@ fn no_word_forges_a_line() {
     let reserved =
         Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
     let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
+    let question = Kind::Question {
+        question: bad.into(),
+        pid: None,
+        program: list(),
+        host: bad.into(),
+        port: 1,
+        does: Some(bad.into()),
+        rule: bad.into(),
+        revision: 1,
+        reasons: list(),
+    };
+    let ruled = Kind::Ruled {
+        question: bad.into(),
+        answer: bad.into(),
+        who: bad.into(),
+        rule: Some(bad.into()),
+        seconds: Some(1),
+        waiting: 2,
+    };
     let mcp = |server| Kind::Mcp {
         pid: None,
         program: list(),
@@ -134,6 +153,8 @@ fn no_word_forges_a_line() {
         (ordered, 0),
         (reserved, 6),
         (child_of, 2),
+        (question, 6),
+        (ruled, 2),
     ];
     for (kind, marks) in marks {
         let line = describe(&kind);
@@ -210,6 +231,17 @@ fn a_policy_is_told_with_what_it_changes() {
     assert_eq!(describe(&policy(&[], Some(2))), "policy `mine`, revision 3, which undoes revision 2: no other rules");
     let ordered = Kind::Ordered { order: "pause".into(), who: "uid 7 with bastided (process 9)".into() };
     assert_eq!(describe(&ordered), "the operator's pause, by uid 7 with bastided (process 9)");
+    let ruled = |answer: &str, seconds| Kind::Ruled {
+        question: "3fa9c1d2aabb".into(),
+        answer: answer.into(),
+        who: "uid 7 with bastided (process 9)".into(),
+        rule: Some("{to: \"a.example:443\"}".into()),
+        seconds,
+        waiting: 3,
+    };
+    let told =
+        "question 3fa9c1d2: session for 600 s, uid 7 with bastided (process 9); 3 waited, by `{to: \"a.example:443\"}`";
+    assert_eq!(describe(&ruled("session", Some(600))), told);
     let untaken = Kind::PolicyNotTaken { revision: 3, reason: "the gate was lost".into() };
     assert_eq!(describe(&untaken), "policy revision 3 not taken, the one before stays: the gate was lost");
     let answer = why(&[entry("p4", &[], untaken)], id("p4")).expect("held");

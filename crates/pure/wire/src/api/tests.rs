@@ -1,4 +1,5 @@
 use super::*;
+use crate::question::Say;
 
 fn once(method: &str, target: &str, body: &str) -> Request {
     match read(method, target, body.as_bytes()).expect("understood") {
@@ -31,6 +32,12 @@ fn paths_mean_what_the_command_asks() {
     assert!(matches!(stop(r#"{"grace": 0}"#), Request::Stop { grace: 0, .. }));
     assert!(matches!(once("POST", "/v1/sessions/s1/pause", ""), Request::Pause(_)));
     assert!(matches!(once("GET", "/v1/metrics", ""), Request::Metrics));
+    assert!(matches!(once("GET", "/v1/questions", ""), Request::Questions));
+    let answer = once("POST", "/v1/questions/3fa9c1d2/answer", r#"{"say": "session", "for": 600}"#);
+    let Request::Answer { question, say: Say::Session { seconds: Some(600), wide: false } } = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(question, "3fa9c1d2");
     let policy = once("POST", "/v1/sessions/s1/policy", r#"{"file": "/p.yaml"}"#);
     assert!(matches!(policy, Request::Policy(PolicyRequest::Apply { file, .. }) if file == Path::new("/p.yaml")));
     let follow = read("GET", "/v1/sessions/s1/events?follow=true", b"");
@@ -65,6 +72,11 @@ fn what_is_none_of_it_is_refused_with_a_status() {
     assert_eq!(fails("GET", "/v1/sessions", "{}"), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/stop", r#"{"grace": 86400001}"#), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", ""), 400);
+    for body in
+        ["", "{}", r#"{"say": "all"}"#, r#"{"say": "session", "for": -1}"#, r#"{"say": "session", "rule": "x"}"#]
+    {
+        assert_eq!(fails("POST", "/v1/questions/3fa9c1d2/answer", body), 400, "{body}");
+    }
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", r#"{"file": "/p", "force": true}"#), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/changes/apply", r#"{"paths": ["a"]}"#), 400);
 }
@@ -72,7 +84,12 @@ fn what_is_none_of_it_is_refused_with_a_status() {
 #[test]
 fn each_route_is_reached_by_its_own_pattern_alone() {
     for route in &ROUTES {
-        let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{code}", "E-PLANE-001");
+        let path = route
+            .path
+            .replace("{session}", "s1")
+            .replace("{event}", "g1")
+            .replace("{question}", "3fa9")
+            .replace("{code}", "E-PLANE-001");
         let target = format!("/{VERSION}{path}");
         let segments = segments(&target).expect("a path");
         let meant: Vec<_> =

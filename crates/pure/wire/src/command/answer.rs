@@ -113,6 +113,9 @@ pub struct LiveInfo {
     pub ending: bool,
     /// Questions that wait for the operator.
     pub asks: u32,
+    /// How many were asked in the last hour.
+    #[serde(default)]
+    pub asks_hour: u32,
 }
 
 /// What a session that ran was made to do.

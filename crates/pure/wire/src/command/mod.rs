@@ -21,6 +21,8 @@ pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+use crate::question::{Card, Say};
+
 /// What the client asks, once per connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "verb", deny_unknown_fields)]
@@ -52,6 +54,15 @@ pub enum Request {
         select: Select,
         /// Milliseconds until all is ended.
         grace: u64,
+    },
+    /// Which questions wait for the operator, of all sessions; answered by [`Reply::Questions`].
+    Questions,
+    /// Answer one; answered by [`Reply::Answered`].
+    Answer {
+        /// Its id, or a beginning of it that no other has.
+        question: String,
+        /// The answer.
+        say: Say,
     },
     /// Let nothing in a running session go on.
     Pause(Select),
@@ -234,6 +245,20 @@ pub enum Reply {
     Session(Box<SessionInfo>),
     /// What a session that ran was made to do.
     Controlled(Box<ControlAnswer>),
+    /// Questions that wait, one of each session in turn.
+    Questions {
+        /// Each as it is shown.
+        cards: Vec<Card>,
+    },
+    /// A question was answered.
+    Answered {
+        /// What came of it, in words.
+        text: String,
+        /// The question, as it was.
+        card: Box<Card>,
+        /// The answer.
+        say: Say,
+    },
     /// Changes.
     Diff(Box<DiffAnswer>),
     /// A merge, or a throwing away.

@@ -39,6 +39,12 @@ pub struct Run {
     pub timeout: Option<u64>,
     /// Start with an empty home and keep none of it.
     pub fresh_home: bool,
+    /// Seconds for which what the policy wants the operator asked waits for him: not at all when absent.
+    #[serde(default)]
+    pub patience: Option<u32>,
+    /// File of answers to what the policy wants the operator asked, absolute.
+    #[serde(default)]
+    pub answers: Option<PathBuf>,
     /// How each of the client's stdin, stdout and stderr looks.
     pub streams: [Stream; 3],
     /// Size of the client's terminal, where it has one.

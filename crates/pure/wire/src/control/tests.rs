@@ -35,6 +35,8 @@ fn every_order_is_heard_byte_by_byte() {
         Order::Pause,
         Order::Resume,
         Order::Events,
+        Order::Questions,
+        Order::Answer { question: "a".into(), revision: 2, say: Say::Session { seconds: Some(60), wide: true } },
     ];
     let asks = (1..).zip(orders).map(|(number, order)| Ask { number, order });
     let mut reader = greeted();
@@ -70,6 +72,7 @@ fn what_is_told_survives_the_frame_and_a_later_build_may_say_more() {
         policy: "mine".into(),
         revision: 3,
         asks: 0,
+        asks_hour: 0,
         counts: Counts { allowed: 1, refused: 2, behind: false },
     };
     let problem = Problem { code: "E-PLANE-095".into(), cause: "no".into(), hint: None, exit: 1 };

@@ -12,6 +12,8 @@ use record::Wall;
 
 use control::Group;
 
+use crate::store::remove_cgroup;
+
 /// `RLIMIT_CORE`: no cell writes a dump of itself to where the host's handler would read it.
 const CORE: u32 = 4;
 /// `RLIMIT_NPROC`.
@@ -30,27 +32,96 @@ pub(super) struct Held {
     pub(super) groups: Vec<PathBuf>,
 }
 
+/// Limits that were set up before there is a session, in control groups that a cell has joined. Dropped, those go, with what
+/// runs in them.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    wanted: [Option<u64>; 3],
+    held: Option<Held>,
+}
+
+impl Ahead {
+    /// Sets these limits up, under this name.
+    pub(super) fn make(id: &str, wanted: &Limits) -> Ahead {
+        Ahead { wanted: grouped(wanted), held: Some(hold(id, wanted)) }
+    }
+
+    /// What the cell joins.
+    pub(super) fn join(&self) -> Vec<String> {
+        self.held.as_ref().map(|held| held.plan.join.clone()).unwrap_or_default()
+    }
+
+    /// Those of a session that wants these. Others are set up beside them.
+    fn taken(mut self, id: &str, wanted: &Limits) -> Held {
+        let Some(ahead) = self.held.take() else { return hold(id, wanted) };
+        if self.wanted == grouped(wanted) {
+            let known = ahead.walls.iter().filter(|wall| KINDS.contains(&wall.name.as_str())).cloned();
+            let mut held = rest(wanted);
+            (held.plan.rlimits, held.plan.join) = (ahead.plan.rlimits, ahead.plan.join);
+            held.walls.splice(..0, known);
+            held.groups = ahead.groups;
+            return held;
+        }
+        let mut held = hold(id, wanted);
+        // Empty by then.
+        held.groups.extend(ahead.groups);
+        held
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        for group in self.held.iter().flat_map(|held| &held.groups) {
+            let _ = remove_cgroup(group);
+        }
+    }
+}
+
+/// Limits that control groups hold.
+const KINDS: [&str; 3] = ["memory", "pids", "cpu"];
+
+fn grouped(wanted: &Limits) -> [Option<u64>; 3] {
+    [wanted.memory, wanted.pids, wanted.cpu]
+}
+
+/// Sets limits up for the session of this id, or takes what was.
+pub(super) fn hold_from(ahead: Option<Ahead>, id: &str, wanted: &Limits) -> Held {
+    match ahead {
+        Some(ahead) => ahead.taken(id, wanted),
+        None => hold(id, wanted),
+    }
+}
+
 /// Sets limits up for the session of this id.
 pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
-    let mut held = Held {
-        plan: plan::Limits { join: Vec::new(), rlimits: vec![(CORE, 0)], oom_score_adj: OOM_SCORE.max(own_score()) },
-        walls: Vec::new(),
-        groups: Vec::new(),
-    };
-    let kinds = [("memory", wanted.memory), ("pids", wanted.pids), ("cpu", wanted.cpu)];
-    let asked: Vec<(&str, u64)> = kinds.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let mut held = rest(wanted);
+    let asked = KINDS.into_iter().zip(grouped(wanted));
+    let asked: Vec<(&str, u64)> = asked.filter_map(|(name, value)| Some((name, value?))).collect();
     let groups = control::make(id, &asked);
+    let mut walls = Vec::with_capacity(asked.len() + held.walls.len());
     for &(name, value) in &asked {
-        let wall = match groups.iter().find_map(|group| group.measured(name, value)) {
+        walls.push(match groups.iter().find_map(|group| group.measured(name, value)) {
             Some(detail) => Wall { name: name.into(), holds: true, detail },
             None if name == "pids" => {
                 held.plan.rlimits.push((PROCESSES, value));
                 Wall { name: name.into(), holds: true, detail: format!("rlimit {value} for each user of the cell") }
             }
             None => Wall { name: name.into(), holds: false, detail: "no control group of ours on this host".into() },
-        };
-        held.walls.push(wall);
+        });
     }
+    held.walls.splice(..0, walls);
+    held.plan.join = groups.iter().map(Group::door).collect();
+    held.groups = groups.into_iter().map(Group::into_path).collect();
+    held
+}
+
+/// Limits that need no control group.
+fn rest(wanted: &Limits) -> Held {
+    let mut held = Held {
+        plan: plan::Limits { join: Vec::new(), rlimits: vec![(CORE, 0)], oom_score_adj: OOM_SCORE.max(own_score()) },
+        walls: Vec::new(),
+        groups: Vec::new(),
+    };
     if let Some(seconds) = wanted.time {
         held.walls.push(Wall { name: "time".into(), holds: true, detail: format!("{seconds} s, by the plane") });
     }
@@ -58,8 +129,6 @@ pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
         let detail = format!("{bytes} bytes, looked at every two seconds: soft");
         held.walls.push(Wall { name: "disk".into(), holds: false, detail });
     }
-    held.plan.join = groups.iter().map(Group::door).collect();
-    held.groups = groups.into_iter().map(Group::into_path).collect();
     held
 }
 

@@ -205,6 +205,7 @@ impl Session<'_> {
         self.door.credentials = credentials;
         self.door.labelled = labelled;
         asking.answer(&Answer::InForce { revision });
+        self.revise(course, revision);
         self.tell(&Happened::Replaced { revision });
         self.next_order(course);
         Ok(())
@@ -214,6 +215,7 @@ impl Session<'_> {
     pub(super) fn leave_policy(&mut self, course: &mut Course, why: &str) {
         if let Some(Swap { asking, next, .. }) = self.generations.swap.take() {
             self.record(course, Kind::PolicyNotTaken { revision: next.revision, reason: why.into() });
+            course.questions.reopen();
             asking.refuse(not_taken(why));
         }
     }
@@ -231,6 +233,7 @@ impl Session<'_> {
     /// Nobody is heard any more, and the socket is gone. Who is told what happens is told that last.
     pub(super) fn close_control(&mut self, course: &mut Course) {
         self.leave_policy(course, "the session ended before the gate answered");
+        self.withdraw(course, "the session ended");
         self.tell(&Happened::Ended { exit: course.end.exit, reason: course.end.reason.clone() });
         self.generations.control = None;
     }

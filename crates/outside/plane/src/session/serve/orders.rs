@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use record::Summary;
+use record::{Summary, Target};
 use wire::command::Problem;
 use wire::control::{Answer, Counts, Happened, MAX_GRACE, Order, State};
 
@@ -28,6 +28,12 @@ impl Reckoning {
     /// That of a session that begins. Nothing is read before somebody asks.
     pub(super) fn of(directory: &SessionDirectory) -> Reckoning {
         Reckoning { events: Events::of(directory), summary: Summary::default(), told: Counts::default() }
+    }
+
+    /// Whether the session was let through to a destination before.
+    pub(super) fn reached(&mut self, host: &str, port: u16) -> bool {
+        self.counts();
+        self.summary.allowed.contains_key(&Target::new(host, Some(port)))
     }
 
     /// Counts on. A record that cannot be read further is counted as far as it could be.
@@ -63,10 +69,10 @@ impl Session<'_> {
         loop {
             let (swapping, pausing) = (self.generations.is_swapping(), course.pause.due().is_some());
             let now = |order: &Order| match order {
-                Order::State | Order::Events => true,
+                Order::State | Order::Events | Order::Questions => true,
                 // Before the program runs there is nothing to change or to end.
                 _ if !course.started => false,
-                Order::Replace(_) => !swapping,
+                Order::Replace(_) | Order::Answer { .. } => !swapping,
                 Order::Pause | Order::Resume => !pausing,
                 Order::Stop { .. } => true,
             };
@@ -88,6 +94,11 @@ impl Session<'_> {
                 _ => asking.answer(&Answer::Done),
             },
             Order::Replace(asked) => self.begin_policy(course, *asked, asking),
+            Order::Questions => {
+                let cards = self.cards(course);
+                asking.answer(&Answer::Questions { cards });
+            }
+            Order::Answer { question, revision, say } => self.answer(course, (&question, revision, say), asking),
             Order::Pause => self.pause(course, asking),
             Order::Resume => self.resume(course, asking),
             Order::Stop { signal, grace } => self.stop(course, signal, grace, asking),
@@ -156,7 +167,8 @@ impl Session<'_> {
             mode: record.mode.name().into(),
             policy: self.door.policy.policies().last().map(|policy| policy.name.clone()).unwrap_or_default(),
             revision: self.generations.revision(),
-            asks: 0,
+            asks: course.questions.open(),
+            asks_hour: course.questions.in_the_last_hour(),
             counts: course.reckoning.counts(),
         }
     }

@@ -27,13 +27,15 @@ impl Session<'_> {
         for said in said {
             match said {
                 Said::Ready => {}
+                Said::Held(number, wanted) => self.question(course, number, *wanted),
+                Said::Left(number) => course.questions.left(number),
                 Said::Replaced(revision) => {
                     // What it says that it decides by is not what is in force: it is none of ours any more.
                     if let Err(why) = self.in_force(course, revision) {
                         return self.lose_the_gate(course, &why);
                     }
                 }
-                Said::Held(held, fits) => self.heard_held(course, held, fits),
+                Said::Reserved(reserved, fits) => self.heard_held(course, reserved, fits),
                 Said::Petition(petitioned) => self.petition(course, *petitioned),
                 // It was asked to.
                 Said::Lost if course.ended => {
@@ -53,6 +55,7 @@ impl Session<'_> {
     /// A gate that is gone, or is to go; what it was told of and did not answer for is left.
     pub(super) fn lose_the_gate(&mut self, course: &mut Course, why: &str) {
         self.record(course, Kind::GateLost);
+        self.withdraw(course, "the gate was lost");
         self.replace(course);
         self.leave_policy(course, why);
         self.next_order(course);
@@ -85,6 +88,7 @@ impl Session<'_> {
 
     /// No gate stays alive: the door is closed, which refuses at once.
     fn close(&mut self, course: &mut Course, why: &str) {
+        self.withdraw(course, "no gate serves the cell");
         course.end.warnings.push(format!("no gate: the cell has no network: {why}"));
         if let Some(gate) = self.gate.take() {
             gate.kill();

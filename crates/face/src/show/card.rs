@@ -1,0 +1,131 @@
+//! A question as a card: who, what, with which credential, what led to it, care, answers, and last the agent's own words.
+//! Whatever an agent chose is quoted, bounded, and one line that nothing in it ends.
+
+use crate::words;
+use wire::question::{Card, Risk, Say};
+
+/// Columns of a card.
+const WIDTH: usize = 80;
+/// Where a line's content begins.
+const INDENT: usize = 10;
+/// Characters of one value that are shown.
+const MOST: usize = 2400;
+/// Programs of a chain that are shown.
+const CHAIN: usize = 4;
+
+/// What each key answers.
+pub(crate) const KEYS: [(u8, Say); 5] = [
+    (b'o', Say::Once),
+    (b's', Say::Session { seconds: None, wide: false }),
+    (b'w', Say::Session { seconds: None, wide: true }),
+    (b'a', Say::Always),
+    (b'd', Say::Deny),
+];
+
+/// Every card.
+pub(crate) fn all(cards: &[Card]) -> String {
+    if cards.is_empty() {
+        return "no question waits for an answer\n".to_owned();
+    }
+    let shown: Vec<String> = cards.iter().map(one).collect();
+    let id = cards[0].short();
+    format!("{}\n`bastide approve {id} --once|--session|--for 10m|--always|--deny` answers\n", shown.join("\n"))
+}
+
+/// One card.
+pub(crate) fn one(card: &Card) -> String {
+    let mut text = format!("question {}{}\n", words::line(card.short(), 16), times(card));
+    let mut row = |label: &str, value: &str| text.push_str(&wrapped(label, value));
+    row("session", &session(card));
+    row("task", &words::quoted(card.task.join(" ").as_bytes(), 300));
+    row("who", &who(card));
+    row("wants", &wants(card));
+    let with = card.credential.as_deref().map_or_else(|| "no credential".to_owned(), |name| words::line(name, 64));
+    row("with", &with);
+    if !card.causes.is_empty() {
+        let causes: Vec<String> = card.causes.iter().map(|cause| words::line(cause, 24)).collect();
+        let (first, session) = (&causes[0], words::line(&card.session, 64));
+        row("led by", &format!("{}; `bastide why {first} {session}`", causes.join(", ")));
+    }
+    row("care", &care(card));
+    for (at, choice) in card.choices.iter().enumerate() {
+        let rule = choice.rule.as_deref().map(|rule| words::line(rule, MOST)).unwrap_or_default();
+        row(if at == 0 { "answers" } else { "" }, format!("{:<9}{rule}", name(choice.answer)).trim_end());
+    }
+    if !card.words.is_empty() {
+        row("it says", &words::quoted(card.words.as_bytes(), 600));
+    }
+    text
+}
+
+/// The keys of a card, as a line to type behind.
+pub(crate) fn keys(card: &Card) -> String {
+    let offered = KEYS.iter().filter(|(_, say)| card.offers(*say));
+    let keys: Vec<String> = offered.map(|(key, say)| format!("{} {}", char::from(*key), name(*say))).collect();
+    format!("{}, n next, q quit: ", keys.join(", "))
+}
+
+fn name(say: Say) -> &'static str {
+    match say {
+        Say::Session { wide: true, .. } => "wide",
+        other => other.name(),
+    }
+}
+
+fn times(card: &Card) -> String {
+    let waits = match card.waiting {
+        0 => "nothing waits at the moment".to_owned(),
+        1 => "1 waits".to_owned(),
+        several => format!("covers {several} that wait"),
+    };
+    let again = if card.times > 1 { format!(", asked {} times", card.times) } else { String::new() };
+    format!(": {waits}{again}, {} s ago, {} s left", card.age, card.left)
+}
+
+fn session(card: &Card) -> String {
+    let name = card.name.as_deref().map(|name| format!(" ({})", words::line(name, 64))).unwrap_or_default();
+    format!("{}{name}, policy revision {}", words::line(&card.session, 64), card.revision)
+}
+
+fn who(card: &Card) -> String {
+    if card.program.is_empty() {
+        return "a program that is not known".to_owned();
+    }
+    let chain: Vec<String> =
+        card.program.iter().take(CHAIN).map(|path| words::quoted(path.as_bytes(), words::NAME)).collect();
+    let more = card.program.len().saturating_sub(CHAIN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let pid = card.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    format!("{}{more}{pid}", chain.join(" of "))
+}
+
+/// The host first: what follows it is the program's own.
+fn wants(card: &Card) -> String {
+    let host = words::line(&card.host, 300);
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+    match &card.does {
+        None => format!("{host}:{}, a connection", card.port),
+        Some(does) => format!("{host}:{}, {}", card.port, words::quoted(does.as_bytes(), MOST)),
+    }
+}
+
+fn care(card: &Card) -> String {
+    let risk = match card.risk {
+        Risk::Usual => "usual",
+        Risk::High => "high",
+    };
+    let reasons: Vec<String> = card.reasons.iter().map(|reason| words::line(reason, 300)).collect();
+    if reasons.is_empty() { risk.to_owned() } else { format!("{risk}: {}", reasons.join("; ")) }
+}
+
+/// A line with its label; what is too long goes on below, so that nothing is hidden at its end.
+fn wrapped(label: &str, value: &str) -> String {
+    let letters: Vec<char> = value.chars().collect();
+    let mut lines = letters.chunks(WIDTH - INDENT).map(|line| line.iter().collect::<String>());
+    let first = lines.next().unwrap_or_default();
+    let mut text = format!("{:<INDENT$}{}\n", format!("  {label}"), first.trim_end());
+    for line in lines {
+        text.push_str(&format!("{:INDENT$}{}\n", "", line.trim_end()));
+    }
+    text
+}

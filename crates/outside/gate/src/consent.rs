@@ -1,0 +1,300 @@
+//! What waits for the operator: a connection or a request that the policy says `ask` of. It is held here, before any permit;
+//! who owns the question is the plane. What he lets through once goes with what he was asked about, for as long as the
+//! policy stays that he was asked under.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use policy::{Conjunction, Decision, Egress, Rule, decide, suggest};
+use record::Verdict;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use wire::GateReport;
+use wire::question::{Line, MOST_CHAIN, MOST_WORDS, Ruling, Wanted};
+
+use crate::asked::{Asked, Asks};
+use crate::generation::Generation;
+use crate::passage::{Closed, Passage};
+
+/// What is held, by the number that the plane was told.
+#[derive(Debug)]
+pub struct Held {
+    reports: mpsc::UnboundedSender<GateReport>,
+    waiting: RefCell<BTreeMap<u64, mpsc::UnboundedSender<Ruling>>>,
+    last: Cell<u64>,
+    most: usize,
+    patience: Duration,
+}
+
+/// Leave for what the operator was asked about, this once.
+#[derive(Debug)]
+pub struct Consent {
+    /// The policy's, that he was asked under.
+    serial: u64,
+    rule: Rule,
+    /// All policies with that rule.
+    policy: Conjunction,
+}
+
+/// What an agent is told that asked by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inquired {
+    /// It may do it once, within five minutes.
+    Once(Rule),
+    /// Something changed: whether it may is decided again.
+    Again,
+    /// It may not, and why.
+    Refused(String),
+}
+
+/// What came of waiting.
+enum Outcome {
+    Once(Rule),
+    Again,
+    Refused {
+        why: String,
+        denied: bool,
+    },
+    /// There is nobody to ask, or no room to wait.
+    Unheld(&'static str),
+}
+
+/// A place among what is held. Dropped before it was told what becomes of it, the plane is told so.
+struct Place<'a> {
+    held: &'a Held,
+    number: u64,
+    told: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.held.waiting.borrow_mut().remove(&self.number);
+        if !self.told {
+            let _ = self.held.reports.send(GateReport::Left { number: self.number });
+        }
+    }
+}
+
+impl Default for Held {
+    /// Nobody is asked: whatever would have to wait is refused at once.
+    fn default() -> Self {
+        Held::new(0, Duration::ZERO).0
+    }
+}
+
+impl Held {
+    /// Holds so many at once, each for so long. What it tells the plane comes out at the other end.
+    #[must_use]
+    pub fn new(most: u32, patience: Duration) -> (Held, mpsc::UnboundedReceiver<GateReport>) {
+        let (reports, told) = mpsc::unbounded_channel();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        (Held { reports, waiting: RefCell::default(), last: Cell::new(0), most, patience }, told)
+    }
+
+    /// The plane says what becomes of one. What is not held any more has told it so.
+    pub fn rule(&self, number: u64, ruling: Ruling) {
+        let mut waiting = self.waiting.borrow_mut();
+        let gone = match &ruling {
+            Ruling::Waits { .. } => waiting.get(&number).is_some_and(|one| one.send(ruling).is_err()),
+            _ => waiting.remove(&number).is_some_and(|one| one.send(ruling).is_err()),
+        };
+        if gone {
+            waiting.remove(&number);
+        }
+    }
+
+    /// All that is held is decided again.
+    pub fn again(&self) {
+        for one in std::mem::take(&mut *self.waiting.borrow_mut()).into_values() {
+            let _ = one.send(Ruling::Again);
+        }
+    }
+
+    /// Asks what an agent asks by itself, before it does it, and waits for the answer. One of `once` is kept for when it does:
+    /// this one has left by then.
+    pub async fn inquire(&self, wanted: Wanted) -> Inquired {
+        match self.wait_for(wanted, Instant::now() + self.patience, false).await {
+            Outcome::Once(rule) => Inquired::Once(rule),
+            Outcome::Again => Inquired::Again,
+            Outcome::Refused { why, .. } => Inquired::Refused(why),
+            Outcome::Unheld(why) => Inquired::Refused(why.to_owned()),
+        }
+    }
+
+    async fn wait(&self, wanted: Wanted, until: Instant) -> Outcome {
+        self.wait_for(wanted, until, true).await
+    }
+
+    /// `uses`: what is let through once goes out now.
+    async fn wait_for(&self, wanted: Wanted, until: Instant, uses: bool) -> Outcome {
+        if self.waiting.borrow().len() >= self.most {
+            return Outcome::Unheld("as much waits for the operator as may");
+        }
+        let number = self.last.get() + 1;
+        self.last.set(number);
+        let (says, mut heard) = mpsc::unbounded_channel();
+        self.waiting.borrow_mut().insert(number, says);
+        let mut place = Place { held: self, number, told: false };
+        if self.reports.send(GateReport::Held { number, wanted: Box::new(wanted) }).is_err() {
+            return Outcome::Unheld("nobody is there to ask");
+        }
+        let mut known = None;
+        loop {
+            match timeout_at(until, heard.recv()).await {
+                Ok(Some(Ruling::Waits { question })) => known = Some(question),
+                Ok(Some(Ruling::Once { rule, .. })) => {
+                    place.told = uses;
+                    return Outcome::Once(*rule);
+                }
+                Ok(Some(Ruling::Again) | None) => {
+                    place.told = true;
+                    return Outcome::Again;
+                }
+                Ok(Some(Ruling::Refused { why, denied })) => {
+                    place.told = true;
+                    return Outcome::Refused { why, denied };
+                }
+                Err(_) => return Outcome::Refused { why: late(known.as_deref()), denied: false },
+            }
+        }
+    }
+}
+
+/// What a program is told that waited long enough.
+fn late(question: Option<&str>) -> String {
+    let question = question.and_then(|id| id.get(..8)).map(|id| format!(" ({id})")).unwrap_or_default();
+    format!(
+        "the operator was asked{question} and has not answered yet; the same again within five minutes is the same \
+         question, so do something else meanwhile and then try again"
+    )
+}
+
+impl Generation {
+    /// What decides on this: with what the operator let through once, as long as the policy is the one of then.
+    pub(crate) fn by<'a>(&'a self, asked: &'a Asked) -> &'a Conjunction {
+        match asked.consent.as_deref() {
+            Some(consent) if consent.serial == self.serial => &consent.policy,
+            _ => &self.policy,
+        }
+    }
+
+    /// The same for a connection that was let out before: a policy that came since may end it, and need not be asked again.
+    pub(crate) fn still(&self, asked: &Asked) -> Cow<'_, Conjunction> {
+        match asked.consent.as_deref() {
+            Some(consent) => Cow::Owned(self.granting(&consent.rule)),
+            None => Cow::Borrowed(&self.policy),
+        }
+    }
+
+    fn granting(&self, rule: &Rule) -> Conjunction {
+        let rules: Vec<Rule> = self.granted.iter().chain([rule]).cloned().collect();
+        self.policy.granting(&rules)
+    }
+}
+
+impl Passage {
+    /// What the operator would be asked about this, with what the agent says to it; nothing where he need not be asked, or no
+    /// answer of his could allow it.
+    #[must_use]
+    pub fn wanted(&self, asked: &Asked, words: &str) -> Option<Wanted> {
+        let (now, named) = (self.now(), self.named(asked.clone()));
+        let asks = matches!(decide(now.by(&named), &named.egress()), Decision::Ask(_));
+        let wanted = if asks { wanted(&now, &named)? } else { return None };
+        Some(Wanted { words: words.chars().take(MOST_WORDS / 4).collect(), ..wanted })
+    }
+
+    /// Waits for the operator where the policy wants him asked, and somebody may be there. What he lets through once goes with it from here on.
+    ///
+    /// # Errors
+    /// [`Closed`], when he did not let it through; it is recorded.
+    pub(crate) async fn consent(&self, asked: &mut Asked) -> Result<(), Closed> {
+        if !self.now().asks || self.held.patience.is_zero() {
+            return Ok(());
+        }
+        let until = Instant::now() + self.held.patience;
+        // On the heap: most connections never wait.
+        Box::pin(self.consent_until(asked, until)).await
+    }
+
+    async fn consent_until(&self, asked: &mut Asked, until: Instant) -> Result<(), Closed> {
+        loop {
+            let now = self.now();
+            let named = self.named(asked.clone());
+            let egress = named.egress();
+            let refusal = match decide(now.by(&named), &egress) {
+                // Requests are asked about one by one.
+                Decision::Ask(_) if named.asks.is_none() && now.policy.reads(&egress) => return Ok(()),
+                Decision::Ask(refusal) => refusal,
+                _ => return Ok(()),
+            };
+            let Some(wanted) = wanted(&now, &named) else {
+                return Err(self.not_let(&named, Verdict::Asked, (&refusal, "no answer of his could allow it"), None));
+            };
+            let rule = wanted.rule.to_string();
+            match self.held.wait(wanted, until).await {
+                Outcome::Once(rule) if self.now().serial == now.serial => {
+                    let policy = now.granting(&rule);
+                    asked.consent = Some(Rc::new(Consent { serial: now.serial, rule, policy }));
+                    return Ok(());
+                }
+                Outcome::Once(_) | Outcome::Again => {}
+                Outcome::Refused { why, denied } => {
+                    let verdict = if denied { Verdict::Refused } else { Verdict::Asked };
+                    return Err(self.not_let(&named, verdict, (&refusal, &why), Some(rule)));
+                }
+                Outcome::Unheld(why) => {
+                    return Err(self.not_let(&named, Verdict::Asked, (&refusal, why), Some(rule)));
+                }
+            }
+        }
+    }
+}
+
+/// What the operator is asked; nothing where no rule could allow it, or where it is too long for him to be shown.
+fn wanted(now: &Generation, asked: &Asked) -> Option<Wanted> {
+    let egress = asked.egress();
+    let wanted = Wanted {
+        pid: asked.who.as_ref().map(|seen| seen.pid),
+        program: egress.program.unwrap_or_default().iter().take(MOST_CHAIN).cloned().collect(),
+        host: asked.host.clone(),
+        port: asked.port,
+        request: asked.asks.as_deref().map(line),
+        rule: suggest(&now.policy, &egress)?.rule,
+        causes: asked.causes().take(MOST_CHAIN).map(|cause| cause.id.to_string()).collect(),
+        words: words(&egress),
+    };
+    wanted.fits().then_some(wanted)
+}
+
+fn line(asks: &Asks) -> Line {
+    let request = &asks.request;
+    let message = request.message().map(|message| match message.name() {
+        Some(name) => format!("{} {name}", message.method()),
+        None => message.method().to_owned(),
+    });
+    Line {
+        method: request.method().as_str().to_owned(),
+        target: asks.target.clone(),
+        websocket: request.is_websocket(),
+        message,
+    }
+}
+
+/// What a tool would be called with: the agent's words.
+fn words(egress: &Egress<'_>) -> String {
+    let arguments = egress.request.and_then(policy::Request::message).and_then(policy::mcp::Message::arguments);
+    let mut text = match arguments.filter(|arguments| !arguments.is_empty()) {
+        Some(arguments) => serde_json::to_string(arguments).unwrap_or_default(),
+        None => String::new(),
+    };
+    while text.len() > MOST_WORDS {
+        text.pop();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Answers to questions: of the operator, or of what he wrote down. Each is taken by the queue, recorded, and only then has
+//! an effect.
+
+use std::time::{Duration, Instant};
+
+use policy::Rule;
+use record::Kind;
+use wire::command::Problem;
+use wire::control::{Answer, Happened, Replacement};
+use wire::question::{Card, Choice, MOST_SECONDS, Say, Unanswered, Wanted, lets};
+
+use super::{Course, Session};
+use crate::problem::{NO, problem, quoted};
+use crate::session::control::Asking;
+
+impl Session<'_> {
+    /// The operator answers.
+    pub(in crate::session::serve) fn answer(
+        &mut self,
+        course: &mut Course,
+        (id, revision, say): (&str, u32, Say),
+        asking: Asking,
+    ) {
+        self.expire(course);
+        match self.take(course, (id, revision, say), asking.who()) {
+            Err(problem) => asking.refuse(problem),
+            Ok(None) => asking.answer(&Answer::Done),
+            Ok(Some(rule)) => {
+                let asked = self.with(&rule);
+                self.begin_policy(course, asked, asking);
+                if !self.generations.is_swapping() {
+                    // It was refused.
+                    course.questions.reopen();
+                }
+            }
+        }
+    }
+
+    /// Takes an answer and carries it out. One of `always` gives the rule that the policy is to have.
+    fn take(
+        &mut self,
+        course: &mut Course,
+        (id, revision, say): (&str, u32, Say),
+        who: &str,
+    ) -> Result<Option<Rule>, Problem> {
+        let card = self.card(course, id).ok_or_else(|| unanswered(id, &Unanswered::Unknown.to_string()))?;
+        may(&card, say)?;
+        let wanted = course.questions.queue.open().find(|question| question.id == id).map(|one| one.wanted.clone());
+        let rule = wanted.as_ref().and_then(|wanted| self.granted_by(course, wanted, say));
+        let now = course.questions.now();
+        let answered = course.questions.queue.answer(now, id, revision, say);
+        let answered = answered.map_err(|why| unanswered(id, &why.to_string()))?;
+        let seconds = if let Say::Session { seconds, .. } = say { seconds } else { None };
+        let event = Kind::Ruled {
+            question: id.to_owned(),
+            answer: say.name().into(),
+            who: who.to_owned(),
+            rule: rule.as_ref().map(ToString::to_string),
+            seconds,
+            waiting: u64::try_from(card.waiting).unwrap_or(u64::MAX),
+        };
+        if let Err(error) = self.ledger.write(event) {
+            self.unrecorded(course, &error);
+            return Err(unanswered(id, &format!("the record cannot be written: {error}")));
+        }
+        match (say, rule) {
+            (Say::Always, rule) => return Ok(rule),
+            (Say::Session { seconds, .. }, Some(rule)) => {
+                let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+                course.questions.timed.extend(until.map(|until| (until, rule.clone())));
+                self.door.granted.push(rule);
+                self.grant();
+            }
+            _ => {}
+        }
+        for number in answered.told {
+            self.rule(number, answered.ruling.clone());
+        }
+        self.tell(&Happened::Ruled { question: id.to_owned(), answer: say.name().into() });
+        if let Say::Session { .. } = say {
+            self.settle(course, who);
+        }
+        Ok(None)
+    }
+
+    /// What a grant lets through waits no more, whichever question it was.
+    fn settle(&mut self, course: &mut Course, who: &str) {
+        let (policy, granted) = (&self.door.policy, &self.door.granted);
+        let granting = policy.granting(granted);
+        let open = course.questions.queue.open();
+        let settled: Vec<_> = open.filter(|one| lets(&granting, &one.wanted)).map(|one| one.id.clone()).collect();
+        for id in settled {
+            let (now, revision) = (course.questions.now(), course.questions.queue.revision());
+            let say = Say::Session { seconds: None, wide: false };
+            let Ok(answered) = course.questions.queue.answer(now, &id, revision, say) else { continue };
+            self.end(course, &id, (say.name(), &format!("by what was granted to another; {who}")), answered.told.len());
+            for number in answered.told {
+                self.rule(number, answered.ruling.clone());
+            }
+        }
+    }
+
+    /// The rule that an answer grants.
+    fn granted_by(&self, course: &mut Course, wanted: &Wanted, say: Say) -> Option<Rule> {
+        match say {
+            Say::Deny => None,
+            Say::Session { wide: true, .. } => self.offer(course, wanted)?.wide,
+            Say::Once | Say::Session { .. } | Say::Always => Some(wanted.rule.clone()),
+        }
+    }
+
+    /// The policy in force with one more rule; what it lends and labels is what is lent and labelled.
+    fn with(&self, rule: &Rule) -> Replacement {
+        let mut policy = self.door.policy.policies().last().cloned().unwrap_or_default();
+        policy.network.allow.push(rule.clone());
+        Replacement {
+            policy,
+            credentials: self.door.credentials.clone(),
+            labelled: Vec::new(),
+            changes: vec![format!("+ network.allow: {rule}")],
+            replaces: self.generations.revision(),
+            undoes: false,
+        }
+    }
+
+    /// Answers by what the operator wrote, where he did: he is not there to be asked. What no line of it allows is denied.
+    pub(super) fn answer_in_writing(&mut self, course: &mut Course) {
+        let Some((written, file)) = course.questions.written.clone() else { return };
+        let open: Vec<_> = course.questions.queue.open().map(|one| (one.id.clone(), one.wanted.rule.clone())).collect();
+        for (id, rule) in open {
+            let say = match policy::written(&written, &rule) {
+                policy::Say::Once => Say::Once,
+                policy::Say::Session => Say::Session { seconds: None, wide: false },
+                policy::Say::Deny => Say::Deny,
+            };
+            let who = format!("the answers in {}", quoted(&file));
+            let revision = course.questions.queue.revision();
+            // A grant that would let through what was denied before is none.
+            if self.take(course, (&id, revision, say), &who).is_err() {
+                let _ = self.take(course, (&id, revision, Say::Deny), &who);
+            }
+        }
+    }
+}
+
+/// Whether a card offers an answer.
+fn may(card: &Card, say: Say) -> Result<(), Problem> {
+    if let Say::Session { seconds: Some(seconds), .. } = say
+        && !(1..=MOST_SECONDS).contains(&seconds)
+    {
+        return Err(unoffered(card, "a grant holds for a second at least, and for a day at most"));
+    }
+    if card.offers(say) {
+        return Ok(());
+    }
+    let why = match say {
+        Say::Always => "it wants care, or would open too much: it is not made a rule of the policy by an answer",
+        _ => "it would let through what was denied before, or there is no such choice",
+    };
+    Err(unoffered(card, why))
+}
+
+fn unoffered(card: &Card, why: &str) -> Problem {
+    let offered: Vec<&str> = card.choices.iter().map(|Choice { answer, .. }| answer.name()).collect();
+    let cause = format!("question {} cannot be answered so: {why}", card.short());
+    problem("E-PLANE-121", cause, &format!("it takes: {}", offered.join(", ")), NO)
+}
+
+fn unanswered(id: &str, why: &str) -> Problem {
+    let short = id.get(..8).unwrap_or(id);
+    let cause = format!("question {} was not answered: {why}", quoted(short));
+    problem("E-PLANE-120", cause, "`bastide approve` lists what waits now", NO)
+}

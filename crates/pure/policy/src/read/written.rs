@@ -1,0 +1,78 @@
+//! Reads answers that were written down, as strictly as a policy is read.
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::raw::Text;
+use super::text::plain;
+use super::value::Scope;
+use super::{Diagnostic, Source, code};
+use crate::{Protocol, Rule, Say, Written};
+
+/// The version of the form.
+const VERSION: u32 = 1;
+/// Most lines of a file.
+pub const MAX_ANSWERS: usize = 1000;
+const DEPTH: usize = 6;
+const SAYS: &[(&str, Say)] = &[("once", Say::Once), ("session", Say::Session), ("deny", Say::Deny)];
+const PROTOCOLS: &[(&str, Protocol)] =
+    &[("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWritten {
+    #[serde(rename = "bastide-answers")]
+    version: Spanned<u32>,
+    answers: Vec<RawAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAnswer {
+    to: Text,
+    #[serde(default)]
+    programs: Vec<Text>,
+    protocol: Option<Text>,
+    #[serde(default)]
+    methods: Vec<Text>,
+    #[serde(default)]
+    paths: Vec<Text>,
+    answer: Text,
+}
+
+/// Reads a file of answers.
+///
+/// # Errors
+/// A located [`Diagnostic`]; nothing is then answered by it.
+pub fn read_answers(source: &Source, home: Option<&str>) -> Result<Vec<Written>, Diagnostic> {
+    let raw: RawWritten = plain(source, DEPTH, "`bastide-answers: 1`, and `answers`, each with `to` and `answer`")?;
+    let scope = Scope { file: &source.name, home };
+    if raw.version.value != VERSION {
+        let message = format!("version {} of answers", raw.version.value);
+        let hint = "write `bastide-answers: 1`, and use the program that the file was written for";
+        return Err(scope.fail(raw.version.referenced, code::VERSION, message, hint));
+    }
+    if let Some(first) = raw.answers.get(MAX_ANSWERS) {
+        let message = format!("more than {MAX_ANSWERS} answers");
+        return Err(scope.fail(first.to.referenced, code::TOO_LARGE, message, "use wildcards instead of long lists"));
+    }
+    raw.answers.iter().map(|raw| answer(&scope, raw)).collect()
+}
+
+fn answer(scope: &Scope<'_>, raw: &RawAnswer) -> Result<Written, Diagnostic> {
+    let Some(say) = scope.choice(Some(&raw.answer), SAYS)? else {
+        return Err(scope.fail(raw.to.referenced, code::SHAPE, "no `answer`".into(), "write once, session or deny"));
+    };
+    if let (Say::Deny, Some(first)) = (say, raw.programs.first()) {
+        let message = "an answer that denies holds for every program".into();
+        return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
+    }
+    let said = scope.choice(raw.protocol.as_ref(), PROTOCOLS)?;
+    let about = !raw.methods.is_empty() || !raw.paths.is_empty();
+    let protocol = said.unwrap_or(if about { Protocol::Http } else { Protocol::default() });
+    let programs = raw.programs.iter().map(|text| scope.program(text)).collect::<Result<_, _>>()?;
+    let methods = raw.methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
+    let paths = raw.paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
+    let rule = Rule { programs, protocol, methods, paths, ..Rule::to(scope.target(&raw.to)?) };
+    Ok(Written { rule, say })
+}

@@ -1,0 +1,125 @@
+//! A question as the operator is shown it: who, does what, with which credential, what led to it, what speaks for care, what
+//! may be answered, and last what the agent says to it.
+
+use policy::Rule;
+use serde::{Deserialize, Serialize};
+
+use super::queue::Question;
+use super::{Offer, Risk, Say};
+
+/// One question, shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// What it is called. It changes with all that is asked, and with the policy: an answer names it.
+    pub id: String,
+    /// The session.
+    pub session: String,
+    /// The name that the operator gave that.
+    pub name: Option<String>,
+    /// What the session was begun with.
+    pub task: Vec<String>,
+    /// The policy's revision that it was asked under.
+    pub revision: u32,
+    /// The program and its ancestors, nearest first; empty when unknown.
+    pub program: Vec<String>,
+    /// The process, as numbered inside.
+    pub pid: Option<u32>,
+    /// The destination, in its one spelling.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The request, where it is one.
+    pub does: Option<String>,
+    /// The secret that would go with it.
+    pub credential: Option<String>,
+    /// Events that led to it, as `bastide why` takes them.
+    pub causes: Vec<String>,
+    /// How much care it wants.
+    pub risk: Risk,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// What may be answered.
+    pub choices: Vec<Choice>,
+    /// How many wait as it.
+    pub waiting: usize,
+    /// How often it was asked.
+    pub times: u32,
+    /// Seconds since it was asked first.
+    pub age: u64,
+    /// Seconds until it counts as denied.
+    pub left: u64,
+    /// What the agent says to it: data, never more.
+    pub words: String,
+}
+
+/// One answer, and what it would mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The answer.
+    pub answer: Say,
+    /// The rule that would hold; none where nothing would.
+    pub rule: Option<String>,
+}
+
+impl Card {
+    /// The card of a question in its session.
+    #[must_use]
+    pub fn of(question: &Question, offer: &Offer, revision: u32, now: u64) -> Card {
+        let wanted = &question.wanted;
+        Card {
+            id: question.id.clone(),
+            session: String::new(),
+            name: None,
+            task: Vec::new(),
+            revision,
+            program: wanted.program.clone(),
+            pid: wanted.pid,
+            host: wanted.host.to_string(),
+            port: wanted.port,
+            does: wanted.does(),
+            credential: offer.credential.clone(),
+            causes: wanted.causes.clone(),
+            risk: offer.risk,
+            reasons: offer.reasons.clone(),
+            choices: choices(&wanted.rule, offer),
+            waiting: question.waiting(),
+            times: question.times,
+            age: now.saturating_sub(question.since) / 1000,
+            left: question.until.saturating_sub(now) / 1000,
+            words: wanted.words.clone(),
+        }
+    }
+
+    /// The part of the id that is shown and typed.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        super::queue::short(&self.id)
+    }
+
+    /// Whether it may be answered so; a time does not matter to that.
+    #[must_use]
+    pub fn offers(&self, say: Say) -> bool {
+        let same = |choice: &Choice| match (choice.answer, say) {
+            (Say::Session { wide, .. }, Say::Session { wide: other, .. }) => wide == other,
+            (one, other) => one == other,
+        };
+        self.choices.iter().any(same)
+    }
+}
+
+fn choices(rule: &Rule, offer: &Offer) -> Vec<Choice> {
+    let choice = |answer, rule: Option<&Rule>| Choice { answer, rule: rule.map(ToString::to_string) };
+    let session = |wide| Say::Session { seconds: None, wide };
+    let mut choices = vec![choice(Say::Once, Some(rule))];
+    if offer.session {
+        choices.push(choice(session(false), Some(rule)));
+    }
+    if let Some(wide) = &offer.wide {
+        choices.push(choice(session(true), Some(wide)));
+    }
+    if offer.always {
+        choices.push(choice(Say::Always, Some(rule)));
+    }
+    choices.push(choice(Say::Deny, None));
+    choices
+}

@@ -1,0 +1,185 @@
+//! Questions to the operator: what waits in a cell for his answer, and what he may answer.
+//!
+//! A gate holds what a policy says `ask` of and tells what it is ([`Wanted`]); the session's process makes it a question
+//! ([`Queue`]), shows it ([`Card`]) and rules ([`Ruling`]). A grant is the smallest rule that lets it through: what is denied
+//! is not lifted by any answer.
+
+mod card;
+mod offer;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use policy::{Egress, Host, HostPattern, Request, Rule, Target, Tls};
+use serde::{Deserialize, Serialize};
+
+pub use card::{Card, Choice};
+pub use offer::{Offer, Risk, Stand, lets, offer};
+pub use queue::{Answered, Expired, Joined, Question, Queue, Unanswered};
+
+/// Longest target of a request that is asked about, in bytes: the operator is to see all of it.
+pub const MOST_TARGET: usize = 2048;
+/// Most programs of a chain that are told, and most bytes of one's path.
+pub const MOST_CHAIN: usize = 16;
+/// Bytes of one program's path, and of a host's name.
+pub const MOST_NAME: usize = 1024;
+/// Most bytes of what an agent says to it.
+pub const MOST_WORDS: usize = 2048;
+/// Longest time that a grant may be given for, in seconds: a day.
+pub const MOST_SECONDS: u64 = 86_400;
+
+/// What a program wants, and the policy says `ask` of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// The process, as numbered inside, where the watcher knew it.
+    pub pid: Option<u32>,
+    /// The program and its ancestors, nearest first; empty when unknown.
+    pub program: Vec<String>,
+    /// The destination.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// The request, where it is one; none is the connection itself.
+    pub request: Option<Line>,
+    /// The smallest rule that would allow it. Two that have the same are the same question.
+    pub rule: Rule,
+    /// Events of the gate's that led to it: `g12`.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// What the agent says to it: never more than words.
+    #[serde(default)]
+    pub words: String,
+}
+
+/// A request as far as the operator is asked about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// The method.
+    pub method: String,
+    /// Path and query, as the program wrote them.
+    pub target: String,
+    /// It asks for a WebSocket.
+    #[serde(default)]
+    pub websocket: bool,
+    /// What is said, where MCP is spoken: `tools/call search`.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+impl Wanted {
+    /// Whether all of it is short enough for the operator to be shown.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let line = |line: &Line| {
+            let message = line.message.as_ref().is_none_or(|message| message.len() <= MOST_TARGET);
+            line.target.len() <= MOST_TARGET && line.method.len() <= MOST_NAME && message
+        };
+        self.program.len() <= MOST_CHAIN
+            && self.program.iter().all(|path| path.len() <= MOST_NAME)
+            && self.request.as_ref().is_none_or(line)
+            && self.causes.len() <= MOST_CHAIN
+            && self.causes.iter().all(|cause| cause.len() <= 24)
+            && self.words.len() <= MOST_WORDS
+    }
+
+    /// Whether the rule is about what is shown, and nothing else: what a card says is what is granted.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let host = match &self.host {
+            Host::Name(name) => HostPattern::Exact(name.clone()),
+            Host::Address(address) => HostPattern::Address(address.to_canonical()),
+        };
+        let Rule { to, programs, addresses, bounds, tls, credential, inference, .. } = &self.rule;
+        let shown = programs.iter().all(|path| self.program.first().is_some_and(|own| path.takes(own)));
+        let plain =
+            addresses.is_empty() && !bounds.is_some() && *tls == Tls::Read && credential.is_none() && !inference;
+        let about = self.request.is_some() || !self.rule.is_about_requests();
+        *to == Target { host, port: Some(self.port) } && shown && plain && about
+    }
+
+    /// `POST /a/b`, where it is a request.
+    #[must_use]
+    pub fn does(&self) -> Option<String> {
+        self.request.as_ref().map(|line| {
+            let what = line.message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+            let kind = if line.websocket { " as a WebSocket" } else { "" };
+            format!("{} {}{kind}{what}", line.method, line.target)
+        })
+    }
+
+    /// Gives it to be decided; nothing where what it says cannot be read again. A message of MCP is left out.
+    pub(crate) fn decide_by<T>(&self, decide: impl FnOnce(&Egress<'_>) -> T) -> Option<T> {
+        let request = match &self.request {
+            None => None,
+            Some(line) => {
+                let request = Request::new(&line.method, &line.target).ok()?;
+                Some(if line.websocket { request.for_websocket() } else { request })
+            }
+        };
+        let program = if self.program.is_empty() { None } else { Some(&*self.program) };
+        Some(decide(&Egress { host: &self.host, port: self.port, program, request: request.as_ref() }))
+    }
+}
+
+/// What becomes of something that a gate holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ruling", deny_unknown_fields)]
+pub enum Ruling {
+    /// It waits for the operator as this question.
+    Waits {
+        /// The question's id.
+        question: String,
+    },
+    /// It is allowed by this rule, this once.
+    Once {
+        /// The question's id.
+        question: String,
+        /// The rule.
+        rule: Box<Rule>,
+    },
+    /// Something was granted: it is decided again.
+    Again,
+    /// It does not go through.
+    Refused {
+        /// Why not, in words that the program may have.
+        why: String,
+        /// The operator said so; else nobody answered.
+        denied: bool,
+    },
+}
+
+/// What the operator answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "say", deny_unknown_fields)]
+pub enum Say {
+    /// Those that wait now, or the next one where none does.
+    Once,
+    /// All like it, until the session ends, or for a while.
+    Session {
+        /// Seconds.
+        #[serde(default, rename = "for")]
+        seconds: Option<u64>,
+        /// Also what lies beside it: the wider of the two rules, where the card offers one.
+        #[serde(default)]
+        wide: bool,
+    },
+    /// All like it: a rule of the policy from here on, that `policy undo` takes back.
+    Always,
+    /// None like it, for five minutes.
+    Deny,
+}
+
+impl Say {
+    /// Its name, in the record and on a card.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Say::Once => "once",
+            Say::Session { .. } => "session",
+            Say::Always => "always",
+            Say::Deny => "deny",
+        }
+    }
+}

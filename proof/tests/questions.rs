@@ -1,0 +1,446 @@
+//! What a policy wants the operator asked: real programs in a cell wait, somebody else answers at another terminal, and what
+//! he let through goes on; started by root and by an ordinary user.
+
+mod whole;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use whole::{Operator, Ran};
+
+const LONG: Duration = Duration::from_secs(50);
+
+/// What stands for the network outside: a proxy that leads every name to a server, and tells which names were asked for.
+struct Outside {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Outside {
+    fn new() -> Outside {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let (port, asked) = (listener.local_addr().expect("an address").port(), Arc::<Mutex<Vec<String>>>::default());
+        let kept = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || serve(stream, &kept));
+            }
+        });
+        Outside { port, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("kept").clone()
+    }
+}
+
+/// One connection: a tunnel, where it asks for one, and then requests.
+fn serve(stream: TcpStream, kept: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut first, mut length) = (String::new(), 0);
+        if reader.read_line(&mut first).unwrap_or(0) == 0 {
+            return;
+        }
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) <= 2 {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        kept.lock().expect("kept").push(first.trim_end().trim_end_matches(" HTTP/1.1").to_owned());
+        let answer: &[u8] = match first.starts_with("CONNECT ") {
+            true => b"HTTP/1.1 200 OK\r\n\r\n",
+            false => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        };
+        if reader.get_mut().write_all(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// A session that runs a script, with its operator.
+struct Running<'o> {
+    operator: &'o Operator,
+    name: &'static str,
+    child: Child,
+}
+
+impl<'o> Running<'o> {
+    fn start(operator: &'o Operator, name: &'static str, outside: u16, options: &[&str], script: &str) -> Running<'o> {
+        let begin = ["run", "--patience", "1m", "--name", name];
+        let arguments: Vec<&str> =
+            begin.into_iter().chain(options.iter().copied()).chain(["--", "bash", "-c", script]).collect();
+        let mut command = operator.command(&arguments);
+        command.env("https_proxy", format!("http://127.0.0.1:{outside}"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { operator, name, child: command.spawn().expect("starts") }
+    }
+
+    fn cards(&self) -> Vec<Value> {
+        let ran = self.operator.bastide(&["approve", "--json"]);
+        let cards: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        cards.as_array().expect("a list").clone()
+    }
+
+    /// The one question that waits, when it does.
+    fn card(&mut self) -> Value {
+        let until = Instant::now() + LONG;
+        loop {
+            let cards = self.cards();
+            if let [card] = cards.as_slice() {
+                return card.clone();
+            }
+            assert!(self.child.try_wait().expect("asked").is_none(), "it ended: {:?}", self.said());
+            assert!(Instant::now() < until, "{cards:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The two that wait, when they do.
+    fn both(&self) -> [Value; 2] {
+        let until = Instant::now() + LONG;
+        loop {
+            let cards = self.cards();
+            if let Ok(both) = <[Value; 2]>::try_from(cards.clone()) {
+                return both;
+            }
+            assert!(Instant::now() < until, "{cards:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn answer(&self, card: &Value, how: &[&str]) -> Ran {
+        let id = card["id"].as_str().expect("an id")[..8].to_owned();
+        let arguments: Vec<&str> = ["approve", &id].into_iter().chain(how.iter().copied()).collect();
+        self.operator.bastide(&arguments)
+    }
+
+    /// Waits for a question about this host, and answers it.
+    fn asks(&mut self, host: &str, how: &[&str]) -> Value {
+        let card = self.card();
+        assert_eq!(card["host"], host, "{card}");
+        let ran = self.answer(&card, how);
+        assert_eq!(ran.exit, 0, "{ran:?} {card}");
+        card
+    }
+
+    fn said(&mut self) -> (String, String) {
+        let (mut out, mut err) = (String::new(), String::new());
+        self.child.stdout.take().expect("piped").read_to_string(&mut out).expect("read");
+        self.child.stderr.take().expect("piped").read_to_string(&mut err).expect("read");
+        (out, err)
+    }
+
+    /// What it printed, when it has ended.
+    fn ended(&mut self) -> Vec<String> {
+        let (out, err) = self.said();
+        assert!(self.child.wait().expect("waited").success(), "{out} {err}");
+        out.lines().map(str::to_owned).collect()
+    }
+
+    fn log(&self) -> String {
+        self.operator.bastide(&["log", self.name]).stdout
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn policy(operator: &Operator, rules: &str) -> String {
+    let text = format!("bastide: 1\nname: asks\nextends: [hardened]\nnetwork:\n  default: ask\n{rules}");
+    operator.write("home/policy.yaml", &text).to_string_lossy().into_owned()
+}
+
+/// Fetches from each host in turn and prints what came of it.
+const FETCH: &str = "f() { curl -s --noproxy '*' -o /dev/null -w \"$1 %{http_code}\\n\" http://$1/; }; ";
+
+#[test]
+fn a_held_connection_goes_on_when_the_operator_lets_it_at_another_terminal() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "");
+        let script = format!(
+            "{FETCH} f one.example; f one.example; f one.example; f two.example; f two.example; f three.example; f three.example; f three.example"
+        );
+        let mut running = Running::start(&operator, "asks", outside.port, &["--policy", &file], &script);
+        let card = running.asks("one.example", &["--once"]);
+        assert_eq!(card["program"][0], "/usr/bin/curl", "{card}");
+        assert_eq!((&card["port"], &card["waiting"], &card["name"]), (&80.into(), &1.into(), &"asks".into()), "{card}");
+        assert!(card["task"].to_string().contains("bash"), "{card}");
+        assert!(outside.asked().is_empty() || outside.asked()[0] == "CONNECT one.example:80", "{:?}", outside.asked());
+        // It was once: the same again is another question, whose denial holds for the next.
+        let again = running.asks("one.example", &["--deny"]);
+        assert_ne!(again["id"], card["id"]);
+        // The first card is of no use any more.
+        let late = running.answer(&card, &["--session"]);
+        assert!(late.exit == 1 && late.stderr.contains("E-PLANE-120"), "{late:?}");
+        running.asks("two.example", &["--session"]);
+        let third = running.card();
+        let shown = operator.bastide(&["approve"]).stdout;
+        assert!(shown.contains("three.example:80, a connection") && shown.contains("answers once"), "{shown}");
+        let kept = running.answer(&third, &["--always"]);
+        assert!(kept.exit == 0 && kept.stdout.contains("policy revision 2"), "{kept:?}");
+        let printed = running.ended();
+        let expected = ["one.example 200", "one.example 000", "one.example 000", "two.example 200", "two.example 200"];
+        assert_eq!(printed[..5], expected);
+        assert_eq!(printed[5..], ["three.example 200"; 3]);
+        let connects = outside.asked().iter().filter(|line| line.starts_with("CONNECT ")).count();
+        assert_eq!(connects, 6, "{:?}", outside.asked());
+        // The record: each question before its answer, that before the connection; and who answered.
+        let log = running.log();
+        let at = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text}: {log}"));
+        let id = &card["id"].as_str().expect("an id")[..8];
+        assert!(
+            at(&format!("question {id}: connection of `/usr/bin/curl`")) < at(&format!("question {id}: once, uid")),
+            "{log}"
+        );
+        assert!(log.contains("three.example:80") && log.contains(": always, uid"), "{log}");
+        let verified = operator.bastide(&["log", "verify", "asks"]);
+        assert_eq!(verified.exit, 0, "{verified:?}");
+    }
+}
+
+#[test]
+fn requests_are_asked_about_one_by_one_and_a_program_is_told_in_words() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let place = format!("host.bastide:{}", outside.port);
+        let rules = format!("  allow:\n    - {{to: \"{place}\", methods: [GET], paths: [/a/**]}}\n");
+        let file = policy(&operator, &rules);
+        let script = format!(
+            "p() {{ curl -s --noproxy '*' -w ' %{{http_code}}\\n' -d x http://{place}$1 | tr '\\n' ' '; echo; }}; \
+             p /b/c & p /b/d & wait; p /b/e; p /e; curl -s --noproxy '*' http://{place}/a/x; echo"
+        );
+        let mut running = Running::start(&operator, "reads", outside.port, &["--policy", &file], &script);
+        let [card, other] = running.both();
+        let does = [&card, &other].map(|card| card["does"].as_str().expect("a request").to_owned());
+        assert!(does.contains(&"POST /b/c".into()) && does.contains(&"POST /b/d".into()), "{does:?}");
+        assert!(card["host"] == "host.bastide" && card["choices"].to_string().contains("/b/**"), "{card}");
+        // The wider rule lets the other one through as well.
+        let ran = running.answer(&card, &["--for", "10m", "--wide"]);
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let card = running.card();
+        assert_eq!(card["does"], "POST /e", "{card}");
+        assert_eq!(running.answer(&card, &["--deny"]).exit, 0);
+        let printed = running.ended();
+        // Two of them print at once.
+        assert_eq!(printed[..3].concat().matches("ok 200 ").count(), 3, "{printed:?}");
+        let told = &printed[3];
+        assert!(
+            told.contains("the operator was asked") && told.contains("denied it") && told.contains(" 403 "),
+            "{told}"
+        );
+        assert_eq!(printed[4], "ok");
+        let mut asked = outside.asked();
+        asked[..2].sort();
+        assert_eq!(asked, ["POST /b/c", "POST /b/d", "POST /b/e", "GET /a/x"]);
+        assert!(running.log().contains("session, by what was granted to another; uid"), "{}", running.log());
+    }
+}
+
+/// By the explicit proxy a program is told, and by every way in the same words.
+#[test]
+fn answers_that_were_written_down_allow_what_they_name_and_nothing_else() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "");
+        let answers = "bastide-answers: 1\nanswers:\n  - {to: \"good.example:80\", programs: [/usr/bin/curl], answer: session}\n  \
+                       - {to: \"*.bad.example\", answer: deny}\n  - {to: \"*.example:80\", programs: [/usr/bin/python3*], answer: once}\n";
+        let answers = operator.write("home/answers.yaml", answers).to_string_lossy().into_owned();
+        let script = format!(
+            "{FETCH} f good.example; f good.example; f x.bad.example; f other.example; \
+             curl -s -p -x http://proxy.bastide:3128 http://far.example/; \
+             python3 -c \"import urllib.request as r; print(r.build_opener(r.ProxyHandler({{}})).open('http://py.example/').status)\""
+        );
+        let options = ["--policy", &file, "--answers", &answers];
+        let mut running = Running::start(&operator, "written", outside.port, &options, &script);
+        let printed = running.ended();
+        assert_eq!(printed[..2], ["good.example 200"; 2]);
+        assert_eq!(printed[2..4], ["x.bad.example 000", "other.example 000"]);
+        assert_eq!(printed.last().map(String::as_str), Some("200"), "{printed:?}");
+        let asked = outside.asked();
+        let connects: Vec<_> = asked.iter().filter(|line| line.starts_with("CONNECT ")).collect();
+        let expected = ["CONNECT good.example:80", "CONNECT good.example:80", "CONNECT py.example:80"];
+        assert_eq!(connects, expected, "{asked:?}");
+        let log = running.log();
+        assert!(log.contains("the answers in /") && log.contains("answers.yaml; 1 waited"), "{log}");
+        // A file that says what is not understood is refused, and nothing runs.
+        let odd =
+            operator.write("home/odd.yaml", "bastide-answers: 1\nanswers:\n  - {to: a.example, answer: always}\n");
+        let ran = operator.run(&["--policy", &file, "--answers", &odd.to_string_lossy()], "echo ran");
+        assert!(ran.exit == 125 && ran.stderr.contains("odd.yaml:3") && !ran.stdout.contains("ran"), "{ran:?}");
+    }
+}
+
+/// At a terminal: one card after the other, a key for each. What is typed before a card stands there answers nothing.
+#[test]
+fn cards_are_answered_by_single_keys_at_a_terminal() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "");
+        let script = format!("{FETCH} f one.example & f two.example & wait");
+        let mut running = Running::start(&operator, "keys", outside.port, &["--policy", &file], &script);
+        running.both();
+        let bastide = operator.command(&["approve"]).get_program().to_string_lossy().into_owned();
+        let mut command = Command::new("script");
+        operator.surround(&mut command);
+        command.args(["-qefc", &format!("{bastide} approve"), "/dev/null"]);
+        let mut terminal = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let (mut keys, mut screen) = (terminal.stdin.take().expect("piped"), terminal.stdout.take().expect("piped"));
+        let mut shown = String::new();
+        let mut read_to = |what: &str, shown: &mut String| {
+            while !shown.contains(what) {
+                let mut piece = [0; 4096];
+                let length = screen.read(&mut piece).expect("read");
+                assert!(length > 0, "`{what}` never came: {shown}");
+                shown.push_str(&String::from_utf8_lossy(&piece[..length]));
+            }
+        };
+        // Typed ahead, before any card stands there.
+        keys.write_all(b"dddd").expect("typed");
+        read_to("q quit: ", &mut shown);
+        std::thread::sleep(Duration::from_millis(600));
+        assert_eq!(running.cards().len(), 2, "what was typed before has answered: {shown}");
+        // A key that means nothing does nothing.
+        keys.write_all(b"xo").expect("typed");
+        read_to("allowed once", &mut shown);
+        let mut rest = String::new();
+        read_to("q quit: ", &mut rest);
+        std::thread::sleep(Duration::from_millis(600));
+        keys.write_all(b"d").expect("typed");
+        read_to("that was all", &mut rest);
+        assert!(rest.contains("denied, 1 waited"), "{rest}");
+        assert!(terminal.wait().expect("waited").success());
+        let mut printed = running.ended();
+        printed.sort_by_key(|line| line.ends_with("000"));
+        assert!(printed[0].ends_with(" 200") && printed[1].ends_with(" 000"), "{printed:?}");
+    }
+}
+
+/// A script is not there to be asked: it is refused at once, as the record says, and hangs nowhere.
+#[test]
+fn nothing_waits_where_nobody_is_there() {
+    let operator = Operator::new(rustix::process::geteuid().as_raw());
+    let (outside, file) = (Outside::new(), policy(&operator, ""));
+    let mut command =
+        operator.command(&["run", "--policy", &file, "--", "bash", "-c", &format!("{FETCH} f one.example")]);
+    let ran =
+        Ran::of(command.env("https_proxy", format!("http://127.0.0.1:{}", outside.port)).output().expect("starts"));
+    assert_eq!(ran.stdout, "one.example 000\n", "{ran:?}");
+    let why = operator.bastide(&["why"]).stdout;
+    assert!(why.contains("operator asked") && why.contains("--allow one.example:80"), "{why}");
+    assert!(outside.asked().is_empty() && !operator.bastide(&["log"]).stdout.contains("question"));
+}
+
+/// Processes of a session's plane that run this program.
+fn children(plane: u64, program: &str) -> Vec<u64> {
+    let all = fs::read_dir("/proc").expect("/proc").flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+    let of = |pid: &u64| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let name = stat.contains(&format!("({program})"));
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+        name && parent == Some(plane)
+    };
+    numbers.filter(of).collect()
+}
+
+fn kill(pid: u64) {
+    let ran = Command::new("kill").args(["-9", &pid.to_string()]).status().expect("starts");
+    assert!(ran.success());
+}
+
+#[test]
+fn a_gate_that_is_killed_takes_its_questions_with_it_and_the_next_one_asks_anew() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "");
+        let script = format!("{FETCH} f one.example; f one.example; read go; f one.example");
+        let mut running = Running::start(&operator, "killed", outside.port, &["--policy", &file], &script);
+        let first = running.card();
+        let shown: Value = serde_json::from_str(&operator.bastide(&["show", "killed", "--json"]).stdout).expect("JSON");
+        let plane = shown["live"]["pid"].as_u64().expect("a number");
+        let gates = children(plane, "bastide-gate");
+        assert_eq!(gates.len(), 1, "{gates:?}");
+        kill(gates[0]);
+        // What it held is reset; the program asks again, of the next gate, and that is another question.
+        let until = Instant::now() + LONG;
+        let second = loop {
+            let cards = running.cards();
+            match cards.as_slice() {
+                [card] if card["id"] != first["id"] => break card.clone(),
+                _ => assert!(Instant::now() < until, "{cards:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let late = running.answer(&first, &["--once"]);
+        assert!(late.exit == 1 && late.stderr.contains("E-PLANE-120"), "{late:?}");
+        assert_eq!(running.answer(&second, &["--session"]).exit, 0);
+        // What was granted holds behind the next gate, too, and is asked about no more.
+        while !outside.asked().iter().any(|line| line == "GET /") {
+            assert!(Instant::now() < until, "{:?}", outside.asked());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let before = children(plane, "bastide-gate");
+        kill(before[0]);
+        while !children(plane, "bastide-gate").iter().any(|gate| !before.contains(gate)) {
+            assert!(Instant::now() < until, "no other gate");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running.child.stdin.take().expect("piped").write_all(b"go\n").expect("said");
+        assert_eq!(running.ended(), ["one.example 000", "one.example 200", "one.example 200"]);
+        assert_eq!(running.log().matches("question ").count(), 4, "{}", running.log());
+        assert!(running.log().contains(": withdrawn, the gate was lost"), "{}", running.log());
+    }
+}
+
+#[test]
+fn a_flood_of_questions_is_refused_in_words_and_hides_nobody_elses() {
+    let operator = Operator::new(rustix::process::geteuid().as_raw());
+    let outside = Outside::new();
+    let file = policy(&operator, "");
+    let flood = "for n in $(seq 40); do curl -s -m 40 -p -x http://proxy.bastide:3128 http://h$n.example/ -o /dev/null -w '%{http_code}\\n' & done; wait";
+    let loud = Running::start(&operator, "loud", outside.port, &["--policy", &file], flood);
+    let until = Instant::now() + LONG;
+    while loud.cards().len() < 8 {
+        assert!(Instant::now() < until, "{:?}", loud.cards());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let script = format!("{FETCH} f quiet.example");
+    let mut quiet = Running::start(&operator, "quiet", outside.port, &["--policy", &file], &script);
+    let card = loop {
+        let cards = quiet.cards();
+        let own = cards.iter().position(|card| card["name"] == "quiet");
+        if let Some(at) = own {
+            assert!(at <= 1, "it is not among the first: {cards:?}");
+            assert_eq!(cards.len(), 9, "{cards:?}");
+            break cards[at].clone();
+        }
+        assert!(Instant::now() < until, "{cards:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(quiet.answer(&card, &["--once"]).exit, 0);
+    assert_eq!(quiet.ended(), ["quiet.example 200"]);
+    let log = loud.log();
+    assert!(log.contains("asked"), "{log}");
+    let listed = operator.bastide(&["ls"]).stdout;
+    assert!(listed.contains("8/h"), "{listed}");
+}
