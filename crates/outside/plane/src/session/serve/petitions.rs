@@ -31,7 +31,7 @@ impl Session<'_> {
     }
 
     /// Answers one, and all who said the same key meanwhile.
-    pub(super) fn answer(&mut self, number: u64, answer: Answer) {
+    pub(super) fn answer_petition(&mut self, number: u64, answer: Answer) {
         let answers = self.petitions.answered(number, answer);
         self.tell_petitioners(answers);
     }

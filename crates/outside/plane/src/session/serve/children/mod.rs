@@ -39,7 +39,7 @@ impl Session<'_> {
             }
         };
         if let Some(answer) = answer {
-            self.answer(number, answer);
+            self.answer_petition(number, answer);
         }
     }
 
@@ -98,7 +98,7 @@ impl Session<'_> {
                     return self.unrecorded(course, &error);
                 }
                 if let Some((number, answer)) = answer {
-                    self.answer(number, answer);
+                    self.answer_petition(number, answer);
                 }
             }
             Reply::Child(ChildWord::Missing { paths }) => {

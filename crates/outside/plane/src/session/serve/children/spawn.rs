@@ -208,7 +208,7 @@ impl Session<'_> {
         if let Some(kid) = self.children.kids.get_mut(&child)
             && let Some(number) = kid.asked.take()
         {
-            self.answer(number, Answer::Denied(denial));
+            self.answer_petition(number, Answer::Denied(denial));
         }
         self.over(course, child, (125, &why), (Amounts::default(), 0));
     }

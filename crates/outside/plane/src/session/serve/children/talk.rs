@@ -33,7 +33,7 @@ impl Session<'_> {
             if waiting.until <= now || self.children.has_news(waiting.wait) {
                 let Waiting { number, wait, .. } = self.children.waiting.remove(at);
                 let answer = self.news(wait);
-                self.answer(number, answer);
+                self.answer_petition(number, answer);
             } else {
                 at += 1;
             }
