@@ -257,6 +257,8 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
     House {
         surroundings: asked.run.surroundings.clone(),
         accepted: asked.accepted.names.iter().filter(kept).cloned().collect(),
+        patience: asked.run.patience,
+        answers: asked.run.answers.clone(),
         workspace: asked.workspace.clone(),
         lower: view.map_or_else(|| asked.workspace.clone(), |view| view.at.clone()),
         upper: tree.filter(|_| asked.mode != policy::WorkspaceMode::ReadOnly).map(|tree| tree.changes.join("upper")),

@@ -66,6 +66,8 @@ impl Session<'_> {
             directory: house.workspace.clone(),
             workspace: Some(house.workspace.clone()),
             accept_risks: house.accepted.clone(),
+            patience: house.patience,
+            answers: house.answers.clone(),
             fresh_home: true,
             streams: [Stream::Pipe; 3],
             surroundings: house.surroundings.clone(),
