@@ -1,5 +1,5 @@
-//! From what was asked for to what is given: the child's policies, its budget, its files and its command, and each thing that
-//! was cut, why and by which policy. Nothing is begun here.
+//! From what was asked for to what is given: the child's policies, its budget, its files and its command, and each thing
+//! that was cut, why and by which policy. Nothing is begun here.
 
 use std::path::{Path, PathBuf};
 
