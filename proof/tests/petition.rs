@@ -54,7 +54,7 @@ fn whoever_is_inside_asks_and_the_operator_is_told() {
         for (_, answer) in &all {
             assert!(!answer.to_string().contains(&format!("{state}/state")), "{answer}");
         }
-        assert!(all[3].1["why"].as_str().expect("why").contains("lets there be no sub-agents"), "{ran:?}");
+        assert!(all[3].1["why"].as_str().expect("why").contains("grants no children"), "{ran:?}");
         assert!(all[5].1["why"].as_str().expect("why").contains("unknown field `policy`"), "{ran:?}");
         // The record has each, with its program as a cause, and the words are data.
         let log = operator.bastide(&["log", "asks"]);

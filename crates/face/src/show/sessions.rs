@@ -103,15 +103,6 @@ pub(super) fn one(session: &SessionInfo) -> String {
     text
 }
 
-/// Questions that wait, and how many were asked in the last hour.
-fn asks(session: &SessionInfo) -> String {
-    match &session.live {
-        Some(live) if live.asks > 0 => format!("{} wait, {}/h", live.asks, live.asks_hour),
-        Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
-        _ => String::new(),
-    }
-}
-
 /// A table of sub-agents; nothing where there are none.
 fn children(children: &[ChildInfo]) -> String {
     if children.is_empty() {
@@ -127,6 +118,15 @@ fn children(children: &[ChildInfo]) -> String {
         vec![format!("  {}", one.child), session, words::line(&of, 100)]
     });
     format!("\nsub-agents\n{}", table(&rows.collect::<Vec<_>>()))
+}
+
+/// Questions that wait, and how many were asked in the last hour.
+fn asks(session: &SessionInfo) -> String {
+    match &session.live {
+        Some(live) if live.asks > 0 => format!("{} wait, {}/h", live.asks, live.asks_hour),
+        Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
+        _ => String::new(),
+    }
 }
 
 fn pending_line(pending: u64) -> String {

@@ -44,6 +44,7 @@ pub struct Consent {
 
 /// What an agent is told that asked by itself.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // One at a time.
 pub enum Inquired {
     /// It may do it once, within five minutes.
     Once,
@@ -66,6 +67,7 @@ pub enum Inquired {
 }
 
 /// What came of waiting.
+#[allow(clippy::large_enum_variant)] // One at a time.
 enum Outcome {
     Once(Rule),
     Again,

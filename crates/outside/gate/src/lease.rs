@@ -171,7 +171,7 @@ mod tests {
             labelled: Vec::new(),
             granted: Vec::new(),
             intent: Vec::new(),
-            held: policy::Amounts::default(),
+            reserved: policy::Amounts::default(),
             bounds: wire::Bounds::default(),
         }
     }

@@ -160,7 +160,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     let models = Models::new(&lease.intent, lease.incarnation == 1);
-    models.hold(&lease.held, &lease.policy);
+    models.hold(&lease.reserved, &lease.policy);
     let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted);
     Ok(Passage {
         held,
@@ -267,7 +267,7 @@ impl<O> Door<O> {
     }
 }
 
-/// Hears the plane until it closes the channel.
+/// Hears the plane until it closes the channel, and tells it what there is to tell.
 async fn heard<O>(
     mut channel: tokio::net::UnixStream,
     reports: mpsc::UnboundedReceiver<GateReport>,
@@ -335,9 +335,9 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             passage.replace(policy, credentials, &labelled);
             return Some(GateReport::Replaced { revision });
         }
-        GateOrder::Hold { held } => {
-            let fits = passage.models.hold(&held, &passage.now().policy);
-            return Some(GateReport::Split { held, fits });
+        GateOrder::Reserve { reserved } => {
+            let fits = passage.models.hold(&reserved, &passage.now().policy);
+            return Some(GateReport::Reserved { reserved, fits });
         }
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
         GateOrder::Grant { rules } => passage.grant(rules),

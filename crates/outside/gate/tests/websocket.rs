@@ -472,8 +472,9 @@ fn one_that_the_operator_is_asked_about_is_opened_when_he_lets_it() {
             opened.join().unwrap()
         })
     };
-    let (_, head) = opens(denied);
-    assert!(head.starts_with("HTTP/1.1 403 ") && head.contains("the operator denied it"), "{head}");
+    let (mut program, head) = opens(denied);
+    let why = String::from_utf8_lossy(&program.rest()).into_owned();
+    assert!(head.starts_with("HTTP/1.1 403 ") && why.contains("the operator denied it"), "{head}{why}");
     let (mut program, head) = opens(once);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     program.say(&text("hello"));

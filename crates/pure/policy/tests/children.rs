@@ -161,6 +161,20 @@ fn nor_does_any_generation_widen() {
     assert!(met > 300, "{met}");
 }
 
+/// No pattern means the host's loopback, for a child as for its parent.
+#[test]
+fn a_wish_for_many_names_is_none_for_the_hosts_loopback() {
+    let parent = Conjunction::new(vec![compile(&[("host.bastide".into(), 1, Vec::new(), None)], &[], false)]);
+    for (wish, may) in
+        [("*.bastide:1", Outcome::Deny), ("*.bastide", Outcome::Deny), ("host.bastide:1", Outcome::Allow)]
+    {
+        let network = [Target::parse(wish).expect("a target")];
+        let (child, _) = child(&parent, &Wish { network: &network, ..Wish::default() });
+        let host = Host::parse("host.bastide").expect("a host");
+        assert_eq!(outcome(&child, &Egress { host: &host, port: 1, program: None, request: None }), may, "{wish}");
+    }
+}
+
 /// What counts anew in a child would be had twice.
 #[test]
 fn a_rule_with_a_count_of_its_own_is_not_given_on() {

@@ -108,8 +108,8 @@ impl Children {
         self.all.values().fold(0, |sum: u32, child| sum.saturating_add(1).saturating_add(child.below))
     }
 
-    /// How many the next one may begin below itself: an equal share of what is left, so that a tree has no more than its root
-    /// allows.
+    /// How many the next one may begin below itself: an equal share of what is left, so that a tree has no more than its
+    /// root allows.
     #[must_use]
     pub fn share_below(&self, agents: &Agents) -> u32 {
         agents.total.saturating_sub(self.begun()).saturating_sub(1) / agents.children.max(1)

@@ -319,6 +319,17 @@ pub fn describe(kind: &Kind) -> String {
             format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
         }
         Kind::Ordered { order, who } => format!("the operator's {}, by {}", word(order), word(who)),
+        Kind::ChildOf { session, child, event, task, .. } => {
+            format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
+        }
+        Kind::ChildReserved { child, task, budget, cut, .. } => {
+            let cut = if cut.is_empty() { String::new() } else { format!("; not given: {}", some(cut)) };
+            format!("sub-agent {child} may use up {budget}{cut}; its task: {}", quote(task))
+        }
+        Kind::ChildBegan { child, session } => format!("sub-agent {child} is session {}", word(session)),
+        Kind::ChildEnded { child, reason, used, .. } => {
+            format!("sub-agent {child} ended, and used up {used}: {}", word(reason))
+        }
         Kind::Question { question, program, host, port, does, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let at = word(&Target::new(host, Some(*port)).to_string());
@@ -330,17 +341,6 @@ pub fn describe(kind: &Kind) -> String {
             let rule = rule.as_ref().map(|rule| format!(", by `{}`", word(rule))).unwrap_or_default();
             let lasts = seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
             format!("question {}: {}{lasts}, {}; {waiting} waited{rule}", called(question), word(answer), word(who))
-        }
-        Kind::ChildOf { session, child, event, task, .. } => {
-            format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
-        }
-        Kind::ChildReserved { child, task, budget, cut, .. } => {
-            let cut = if cut.is_empty() { String::new() } else { format!("; not given: {}", some(cut)) };
-            format!("sub-agent {child} may use up {budget}{cut}; its task: {}", quote(task))
-        }
-        Kind::ChildBegan { child, session } => format!("sub-agent {child} is session {}", word(session)),
-        Kind::ChildEnded { child, reason, used, .. } => {
-            format!("sub-agent {child} ended, and used up {used}: {}", word(reason))
         }
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),

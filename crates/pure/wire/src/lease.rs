@@ -55,12 +55,12 @@ pub struct Lease {
     /// What the operator said: the command line.
     #[serde(default)]
     pub intent: Vec<String>,
+    /// What of the session's budgets is its children's.
+    #[serde(default)]
+    pub reserved: Amounts,
     /// What the operator granted so far, beside the policies.
     #[serde(default)]
     pub granted: Vec<Rule>,
-    /// What of the session's budgets is its children's.
-    #[serde(default)]
-    pub held: Amounts,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -90,6 +90,19 @@ pub enum GateOrder {
         /// Texts that carry a label, beside those that did.
         labelled: Vec<Labelled>,
     },
+    /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
+    /// [`GateReport::Reserved`].
+    Reserve {
+        /// How much.
+        reserved: Amounts,
+    },
+    /// What came of a [`GateReport::Petition`].
+    Petitioned {
+        /// Its number.
+        number: u64,
+        /// What.
+        answer: petition::Answer,
+    },
     /// What the operator granted, in place of what he had before.
     Grant {
         /// Looked at only where a policy wants him asked.
@@ -101,19 +114,6 @@ pub enum GateOrder {
         number: u64,
         /// It.
         ruling: Ruling,
-    },
-    /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
-    /// [`GateReport::Split`].
-    Hold {
-        /// How much.
-        held: Amounts,
-    },
-    /// What came of a [`GateReport::Petition`].
-    Petitioned {
-        /// Its number.
-        number: u64,
-        /// What.
-        answer: petition::Answer,
     },
 }
 
@@ -264,8 +264,7 @@ impl Lease {
     }
 }
 
-/// What a gate says: to its lease, once; to each [`GateOrder::Replace`] and [`GateOrder::Hold`]; what it holds, and what is asked
-/// inside.
+/// What a gate says: to its lease, once; to each [`GateOrder::Replace`]; what it holds, and what is asked inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "report", deny_unknown_fields)]
 pub enum GateReport {
@@ -276,6 +275,15 @@ pub enum GateReport {
         /// Which.
         revision: u32,
     },
+    /// So much is its children's.
+    Reserved {
+        /// As it was told.
+        reserved: Amounts,
+        /// Whether the session had not used it up itself. It counts all the same until another amount is told.
+        fits: bool,
+    },
+    /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
+    Petition(Box<petition::Petitioned>),
     /// It holds something that its policies want the operator asked about; answered by [`GateOrder::Ruled`].
     Held {
         /// Counts up in one gate.
@@ -288,15 +296,6 @@ pub enum GateReport {
         /// Its number.
         number: u64,
     },
-    /// So much is its children's.
-    Split {
-        /// As it was told.
-        held: Amounts,
-        /// Whether the session had not used it up itself. It counts all the same until another amount is told.
-        fits: bool,
-    },
-    /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
-    Petition(Box<petition::Petitioned>),
     /// It does not, and ends.
     Failed {
         /// What it could not do.
@@ -338,8 +337,8 @@ mod tests {
                 exact: true,
             }],
             intent: vec!["do it".into()],
+            reserved: Amounts::default(),
             granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
-            held: Amounts::default(),
             bounds: Bounds::default(),
         }
     }

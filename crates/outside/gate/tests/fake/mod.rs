@@ -245,8 +245,8 @@ pub fn lease(allow: &[&str]) -> Lease {
         credentials: Vec::new(),
         labelled: Vec::new(),
         intent: Vec::new(),
+        reserved: policy::Amounts::default(),
         granted: Vec::new(),
-        held: policy::Amounts::default(),
         bounds: Bounds::default(),
     }
 }

@@ -51,12 +51,12 @@ pub(super) struct Door {
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
     pub(super) intent: Vec<String>,
+    /// What of its budgets is its children's.
+    pub(super) reserved: Amounts,
     /// Seconds for which what he is asked about waits.
     pub(super) patience: u32,
     /// What the operator granted for the session.
     pub(super) granted: Vec<Rule>,
-    /// What of its budgets is its children's.
-    pub(super) held: Amounts,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -80,14 +80,14 @@ pub(super) enum Said {
     Ready,
     /// It decides by this revision of the policy.
     Replaced(u32),
+    /// Whether what it was told is its children's was still its own.
+    Reserved(Amounts, bool),
+    /// Whoever is inside asks for something.
+    Petition(Box<Petitioned>),
     /// It holds something that the operator is to be asked about.
     Held(u64, Box<Wanted>),
     /// It holds that no longer.
     Left(u64),
-    /// Whether what it was told is its children's was still its own.
-    Split(Amounts, bool),
-    /// Whoever is inside asks for something.
-    Petition(Box<Petitioned>),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -141,8 +141,8 @@ impl Door {
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),
             intent: self.intent.clone(),
+            reserved: self.reserved,
             granted: self.granted.clone(),
-            held: self.held,
             bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
@@ -209,10 +209,10 @@ impl Gate {
         let said = said.into_iter().map(|report| match report {
             GateReport::Ready => Said::Ready,
             GateReport::Replaced { revision } => Said::Replaced(revision),
+            GateReport::Reserved { reserved, fits } => Said::Reserved(reserved, fits),
+            GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Held { number, wanted } => Said::Held(number, wanted),
             GateReport::Left { number } => Said::Left(number),
-            GateReport::Split { held, fits } => Said::Split(held, fits),
-            GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });
         said.collect()

@@ -233,7 +233,7 @@ impl Layout {
     }
 
     /// What of the host is seen, but for trees that may be changed.
-    pub(super) fn seen(&self, trees: &[TreeRecord], hidden: Vec<PathBuf>) -> Within {
+    pub(super) fn shown(&self, trees: &[TreeRecord], hidden: Vec<PathBuf>) -> Within {
         let own = |path: &&PathBuf| !trees.iter().any(|tree| path.starts_with(&tree.path));
         Within { shown: self.granted.iter().filter(own).cloned().collect(), hidden }
     }

@@ -164,7 +164,7 @@ fn carry_out(
     mut early: early::Early,
     (stdio, store): (Vec<OwnedFd>, &Store),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, seen, within, held, home, tls, credentials, labelled, copied, .. } = prepared;
+    let Prepared { session, plan, seen, held, home, tls, credentials, labelled, within, copied, .. } = prepared;
     let outlet = asked.adopted.as_ref().map(|adopted| {
         if !copied.missing.is_empty() {
             client.reply(&Reply::Child(ChildWord::Missing { paths: copied.missing.clone() }));
@@ -204,7 +204,7 @@ fn carry_out(
             // Each argument is something that the operator said: which of them is the task, only the program knows.
             None => session.record.command.iter().skip(1).cloned().collect(),
         },
-        held: policy::Amounts::default(),
+        reserved: policy::Amounts::default(),
         patience: patience(asked),
         granted: Vec::new(),
     };
@@ -226,8 +226,8 @@ fn carry_out(
         audit,
         generations: Generations::begin(&session),
         renewal,
-        questions: Questions::begin(asked.answers.clone()),
         petitions: petition::Desk::default(),
+        questions: Questions::begin(asked.answers.clone()),
         merging: Merging::of(&session, Pace::default()),
         store,
         children: Children::of(house),
@@ -248,12 +248,6 @@ fn carry_out(
     Ok(Ended { outcome, afterwards })
 }
 
-/// How long what the policy asks waits: for a file of answers, which is there at once, as for anybody.
-fn patience(asked: &Asked) -> u32 {
-    let written = asked.answers.as_ref().map(|_| wire::Bounds::default().patience);
-    asked.run.patience.or(written).unwrap_or(0)
-}
-
 /// What its own children would be made from.
 fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[PathBuf]) -> House {
     let tree = session.record.trees.first();
@@ -263,6 +257,8 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
     House {
         surroundings: asked.run.surroundings.clone(),
         accepted: asked.accepted.names.iter().filter(kept).cloned().collect(),
+        patience: asked.run.patience,
+        answers: asked.run.answers.clone(),
         workspace: asked.workspace.clone(),
         lower: view.map_or_else(|| asked.workspace.clone(), |view| view.at.clone()),
         upper: tree.filter(|_| asked.mode != policy::WorkspaceMode::ReadOnly).map(|tree| tree.changes.join("upper")),
@@ -273,6 +269,12 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
         is_child: asked.adopted.is_some(),
         budget: asked.adopted.as_ref().map(|adopted| adopted.budget),
     }
+}
+
+/// How long what the policy asks waits: for a file of answers, which is there at once, as for anybody.
+fn patience(asked: &Asked) -> u32 {
+    let written = asked.answers.as_ref().map(|_| wire::Bounds::default().patience);
+    asked.run.patience.or(written).unwrap_or(0)
 }
 
 /// Names that are held back from merging.

@@ -90,7 +90,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     layout.hide(store.root());
     let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
     let hidden = hidden.chain(asked.hidden.iter().cloned()).chain([store.root().to_owned()]).collect();
-    let within = layout.seen(&session.record.trees, hidden);
+    let within = layout.shown(&session.record.trees, hidden);
     let held = limits::hold_from(limits_ahead, &session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
     if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
@@ -117,7 +117,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, seen: layout.seen, within, held, home, tls, credentials, labelled, notices, copied })
+    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, labelled, notices, within, copied })
 }
 
 /// How a broker of this operator's reaches an endpoint.

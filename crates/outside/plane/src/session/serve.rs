@@ -187,8 +187,8 @@ impl Session<'_> {
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
         wanted.extend(self.children.wanted());
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
-        let due = due.into_iter().chain([Some(course.checkpoint), course.questions.due()]);
-        let due = due.chain([self.children.due()]);
+        let due = due.into_iter().chain([Some(course.checkpoint), self.children.due()]);
+        let due = due.chain([course.questions.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));

@@ -56,8 +56,8 @@ impl Agents {
         }
     }
 
-    /// What is left of it one level below, for a child that may use up so much and begin so many; none where that is the last
-    /// level, or it may begin none.
+    /// What is left of it one level below, for a child that may use up so much and begin so many; none where that is the
+    /// last level, or it may begin none.
     #[must_use]
     pub fn below(self, budget: Amounts, total: u32) -> Option<Agents> {
         let depth = self.depth.checked_sub(1).filter(|depth| *depth > 0 && total > 0)?;

@@ -85,9 +85,10 @@ fn meet(one: &Target, two: &Target) -> Option<Target> {
     } else {
         return None;
     };
-    // The host's loopback is reached only by a rule that names the port too.
+    // The host's loopback is meant by its own name alone, and with the port.
     let loopback = matches!(host, HostPattern::Exact(name) if name.is_host_bastide());
-    (!loopback || one.port.is_some() && two.port.is_some()).then(|| Target { host: host.clone(), port })
+    let named = one.host == two.host && one.port.is_some() && two.port.is_some();
+    (!loopback || named).then(|| Target { host: host.clone(), port })
 }
 
 /// Whether two destinations may have some in common that [`meet`] does not find.

@@ -163,6 +163,16 @@ impl Redactor {
             }
             &Kind::PolicyNotTaken { revision, ref reason } => Kind::PolicyNotTaken { revision, reason: text(reason) },
             Kind::Ordered { order, who } => Kind::Ordered { order: text(order), who: text(who) },
+            &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {
+                Kind::ChildOf { session: text(session), child, event, task: body(task), labels: list(labels) }
+            }
+            &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
+                Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
+            }
+            &Kind::ChildBegan { child, ref session } => Kind::ChildBegan { child, session: text(session) },
+            &Kind::ChildEnded { child, ref session, exit, ref reason, used, below } => {
+                Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used, below }
+            }
             Kind::Question { question, pid, program, host, port, does, rule, revision, reasons } => Kind::Question {
                 question: text(question),
                 pid: *pid,
@@ -182,16 +192,6 @@ impl Redactor {
                 seconds: *seconds,
                 waiting: *waiting,
             },
-            &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {
-                Kind::ChildOf { session: text(session), child, event, task: body(task), labels: list(labels) }
-            }
-            &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
-                Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
-            }
-            &Kind::ChildBegan { child, ref session } => Kind::ChildBegan { child, session: text(session) },
-            &Kind::ChildEnded { child, ref session, exit, ref reason, used, below } => {
-                Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used, below }
-            }
             Kind::Unknown => Kind::Unknown,
         }
     }

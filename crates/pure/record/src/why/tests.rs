@@ -79,6 +79,9 @@ fn no_word_forges_a_line() {
     let policy = Kind::Policy { revision: 2, name: bad.into(), changes: list(), undoes: None };
     let untaken = Kind::PolicyNotTaken { revision: 2, reason: bad.into() };
     let ordered = Kind::Ordered { order: bad.into(), who: bad.into() };
+    let reserved =
+        Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
+    let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
     let question = Kind::Question {
         question: bad.into(),
         pid: None,
@@ -98,9 +101,6 @@ fn no_word_forges_a_line() {
         seconds: Some(1),
         waiting: 2,
     };
-    let reserved =
-        Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
-    let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
     let mcp = |server| Kind::Mcp {
         pid: None,
         program: list(),
@@ -151,10 +151,10 @@ fn no_word_forges_a_line() {
         (policy, 6),
         (untaken, 0),
         (ordered, 0),
-        (question, 6),
-        (ruled, 2),
         (reserved, 6),
         (child_of, 2),
+        (question, 6),
+        (ruled, 2),
     ];
     for (kind, marks) in marks {
         let line = describe(&kind);

@@ -1,5 +1,5 @@
-//! From what was asked for to what is given: the child's policies, its budget, its files and its command, and each thing that
-//! was cut, why and by which policy. Nothing is begun here.
+//! From what was asked for to what is given: the child's policies, its budget, its files and its command, and each thing
+//! that was cut, why and by which policy. Nothing is begun here.
 
 use std::path::{Path, PathBuf};
 
@@ -207,11 +207,11 @@ fn command(run: &Run) -> Result<Vec<Vec<u8>>, Denial> {
 }
 
 fn childless(policy: &str) -> Denial {
-    let why = match policy {
-        "" => "no policy lets there be sub-agents".to_owned(),
-        name => format!("policy `{}` lets there be no sub-agents", quoted(name)),
+    let hint = match policy {
+        "" => "do it yourself".to_owned(),
+        name => format!("do it yourself; the operator grants them under `agents:` of `{}`", quoted(name)),
     };
-    Denial::new(Reason::NotGranted, why, "do it yourself; the operator grants them under `agents:`")
+    Denial::new(Reason::NotGranted, "this session's policy grants no children", hint)
 }
 
 /// Says why there is no room.

@@ -35,7 +35,8 @@ pub(in crate::session) fn tell(
     client.reply(&Reply::ChildEnd(Box::new(ChildEnd { used, below, words, changed, patch, labels })));
 }
 
-/// What a session used up of its budget, by its record, and how many were begun below it. Where that does not tell, all of it.
+/// What a session used up of its budget, by its record, and how many were begun below it. Where that does not tell, all
+/// of it.
 pub(in crate::session) fn used(
     session: &SessionDirectory,
     (budget, most): (Amounts, u32),

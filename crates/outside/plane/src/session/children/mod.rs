@@ -53,6 +53,9 @@ pub(super) struct House {
     pub(super) surroundings: Vec<(String, String)>,
     /// Risks that he accepted by name.
     pub(super) accepted: Vec<String>,
+    /// How long he may take to answer, and what he answered in writing.
+    pub(super) patience: Option<u32>,
+    pub(super) answers: Option<PathBuf>,
     pub(super) workspace: PathBuf,
     /// The layers of the workspace as it is seen inside.
     pub(super) lower: PathBuf,

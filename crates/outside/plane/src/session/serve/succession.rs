@@ -35,7 +35,7 @@ impl Session<'_> {
                         return self.lose_the_gate(course, &why);
                     }
                 }
-                Said::Split(held, fits) => self.heard_held(course, held, fits),
+                Said::Reserved(reserved, fits) => self.heard_held(course, reserved, fits),
                 Said::Petition(petitioned) => self.petition(course, *petitioned),
                 // It was asked to.
                 Said::Lost if course.ended => {

@@ -66,6 +66,8 @@ impl Session<'_> {
             directory: house.workspace.clone(),
             workspace: Some(house.workspace.clone()),
             accept_risks: house.accepted.clone(),
+            patience: house.patience,
+            answers: house.answers.clone(),
             fresh_home: true,
             streams: [Stream::Pipe; 3],
             surroundings: house.surroundings.clone(),
@@ -148,9 +150,9 @@ impl Session<'_> {
 
     /// Tells the gate how much is its children's: it lets so much less out itself.
     pub(super) fn tell_what_is_held(&mut self) {
-        let held = self.held();
-        self.door.held = held;
-        let order = GateOrder::Hold { held };
+        let reserved = self.held();
+        self.door.reserved = reserved;
+        let order = GateOrder::Reserve { reserved };
         let frame = wire::encode(&order);
         if let (Some(gate), Ok(frame)) = (&mut self.gate, frame) {
             gate.tell_all(&frame);
