@@ -2,6 +2,8 @@
 
 pub mod args;
 mod ask;
+mod copy;
+mod detach;
 pub mod errors;
 pub mod exit;
 mod first;

@@ -10,6 +10,7 @@ pub mod control;
 mod frame;
 mod lease;
 mod secret;
+pub mod streams;
 pub mod waiting;
 
 pub use broker::{TokenAnswer, TokenRequest};

@@ -6,6 +6,7 @@ mod cell;
 pub(crate) mod control;
 mod credentials;
 mod derive;
+mod detached;
 mod doctor;
 mod early;
 mod ending;
@@ -30,8 +31,10 @@ mod prepare;
 mod risks;
 mod roots;
 mod serve;
+pub(crate) mod streams;
 mod system;
 mod tend;
+mod up;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -48,12 +51,15 @@ use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, Store, repair};
 pub use early::Ahead;
 pub use ending::Afterwards;
+pub use up::Up;
+pub(crate) use prepare::home_of;
 
 use asked::Asked;
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Renewal, Session};
+use serve::{Generations, Ground, Renewal, Session};
+use streams::Streams;
 use tend::Chores;
 
 /// Standard input, output and error.
@@ -66,9 +72,13 @@ pub fn run(
     client: &mut Client,
     run: Run,
     descriptors: Vec<OwnedFd>,
-    ahead: Option<Ahead>,
+    (ahead, up): (Option<Ahead>, Option<Up>),
 ) -> (Result<Outcome, Problem>, Option<Afterwards>) {
-    let ended = begin_and_carry_out(client, run, descriptors, ahead);
+    if run.detached {
+        // What ends the terminal that it was asked from does not end it.
+        let _ = rustix::process::setsid();
+    }
+    let ended = begin_and_carry_out(client, run, descriptors, (ahead, up));
     // What was started for a request that was refused has lost its socket by now.
     reap();
     match ended {
@@ -88,7 +98,7 @@ fn begin_and_carry_out(
     client: &mut Client,
     run: Run,
     descriptors: Vec<OwnedFd>,
-    ahead: Option<Ahead>,
+    (ahead, up): (Option<Ahead>, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
@@ -103,7 +113,7 @@ fn begin_and_carry_out(
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared, early, (stdio, &store))
+    carry_out(client, &asked, prepared, early, (stdio, &store, up))
 }
 
 /// The client's own stdio, which comes in only where the layer that relays it was left out by name.
@@ -130,11 +140,12 @@ fn carry_out(
     asked: &Asked,
     prepared: Prepared,
     mut early: early::Early,
-    (stdio, store): (Vec<OwnedFd>, &Store),
+    (stdio, store, up): (Vec<OwnedFd>, &Store, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, held, home, tls, credentials, labelled, .. } = prepared;
     // First, since the walls take longer than the record, which the program waits for.
     early.cell.build(&plan, &stdio).map_err(early::unstarted)?;
+    let ground = Ground::of(&plan, copied(asked, &session));
     drop((plan, stdio));
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
@@ -143,6 +154,8 @@ fn carry_out(
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(std::slice::from_ref(&asked.policy))?;
     session.save()?;
+    // By now whoever asks for the same finds it.
+    drop(up);
     let ledger = begin(&session, asked, &held)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
@@ -171,6 +184,10 @@ fn carry_out(
         ledger,
         id: session.record.id.clone(),
         streams: asked.run.streams,
+        detached: asked.run.detached.then_some(asked.run.terminal),
+        kept: None,
+        callers: Streams::open(&session.path).ok(),
+        ground,
         door,
         gate,
         sockets: Vec::new(),
@@ -191,6 +208,11 @@ fn carry_out(
     let (changed, afterwards) = ending::finish(session, records, mounts, &mut end);
     let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
     Ok(Ended { outcome, afterwards })
+}
+
+/// Directories that files are copied from and to: the trees of the session and its home.
+fn copied(asked: &Asked, session: &SessionDirectory) -> Vec<PathBuf> {
+    session.record.trees.iter().map(|tree| tree.path.clone()).chain([asked.home.clone()]).collect()
 }
 
 /// Names that are held back from merging.

@@ -8,6 +8,8 @@
 //!             plane.segment    the plane's part of the record
 //!             gate.segment     the gate's part
 //!             counts.json      what a session that ended came to, counted (`counts`)
+//!             output/N         what its program printed from byte N on, where its own process keeps that (`output`)
+//!             streams          the socket where a session that runs hands bytes and descriptors over (`session/streams`)
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
 //! running/ID                   a session that began and did not leave yet: all that a repair looks at
@@ -24,7 +26,9 @@ mod clear;
 mod counts;
 mod events;
 mod find;
+mod homes;
 mod ledger;
+mod output;
 mod policies;
 mod repair;
 mod running;
@@ -39,7 +43,9 @@ pub use clear::clear;
 pub use counts::{Counted, counts};
 pub use events::{Events, Line, Lines};
 pub use find::{Found, select, sessions};
+pub use homes::{alone, half_made, homes_before};
 pub use ledger::{Ledger, now};
+pub use output::{Output, Printed};
 pub use policies::{Draft, InForce};
 pub use repair::repair;
 pub use session::{Options, SessionDirectory, SessionRecord, TreeRecord};

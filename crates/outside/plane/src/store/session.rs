@@ -10,7 +10,7 @@ use policy::{CanonicalPath, Policy, WorkspaceMode};
 use record::{Origin, Segment};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
-use wire::command::{Problem, SessionState};
+use wire::command::{Built, Problem, SessionState};
 
 use super::{Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
@@ -48,6 +48,9 @@ pub struct SessionRecord {
     /// What options of `run` add to the policy of a file, for as long as the session runs.
     #[serde(default)]
     pub options: Options,
+    /// What it was begun with. Absent in the record of an older build.
+    #[serde(default)]
+    pub built: Option<Built>,
 }
 
 /// Options of `run` about what a cell is made from.
@@ -348,6 +351,7 @@ mod tests {
             cgroups: Vec::new(),
             fresh_home: None,
             options: Options::default(),
+            built: None,
         };
         let settling = SessionDirectory::create(&store, record).expect("made");
         settling.save().expect("kept");

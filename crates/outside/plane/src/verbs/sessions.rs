@@ -95,5 +95,6 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         allowed: Vec::new(),
         refused: Vec::new(),
         live: None,
+        built: record.built.clone(),
     }
 }

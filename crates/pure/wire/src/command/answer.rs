@@ -52,6 +52,9 @@ pub struct SessionInfo {
     /// What the process that holds it says, where it runs and answers.
     #[serde(default)]
     pub live: Option<LiveInfo>,
+    /// What it was begun with, where it wrote that down.
+    #[serde(default)]
+    pub built: Option<super::Built>,
 }
 
 /// What the process that holds a running session says of it.
