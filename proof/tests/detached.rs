@@ -89,10 +89,8 @@ impl Terminal {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !self.seen.contains(text) {
             use rustix::event::{PollFd, PollFlags, Timespec, poll};
-            let ready = poll(
-                &mut [PollFd::new(&self.master, PollFlags::IN)],
-                Some(&Timespec { tv_sec: 1, tv_nsec: 0 }),
-            );
+            let ready =
+                poll(&mut [PollFd::new(&self.master, PollFlags::IN)], Some(&Timespec { tv_sec: 1, tv_nsec: 0 }));
             let mut piece = [0; 4096];
             match if ready == Ok(1) { self.master.read(&mut piece).unwrap_or(0) } else { 0 } {
                 0 => assert!(Instant::now() < deadline, "no {text:?} in {:?}", self.seen),
@@ -107,10 +105,19 @@ impl Terminal {
     }
 
     fn ends(mut self) -> Option<i32> {
-        assert!(until(|| matches!(rustix::process::waitid(
-            rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&self.child)),
-            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG | rustix::process::WaitIdOptions::NOWAIT,
-        ), Ok(Some(_)))), "it does not end: {:?}", self.seen);
+        assert!(
+            until(|| matches!(
+                rustix::process::waitid(
+                    rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&self.child)),
+                    rustix::process::WaitIdOptions::EXITED
+                        | rustix::process::WaitIdOptions::NOHANG
+                        | rustix::process::WaitIdOptions::NOWAIT,
+                ),
+                Ok(Some(_))
+            )),
+            "it does not end: {:?}",
+            self.seen
+        );
         self.child.wait().expect("ended").code()
     }
 }
@@ -214,7 +221,8 @@ fn a_program_that_enters_is_behind_every_wall() {
         assert!(!killed.stdout.trim().is_empty() && detached.show()["state"] == "running", "{killed:?}");
         // Its stdio is its own; its exit code is passed on; what is not there is said.
         let mut piped = operator.command(&["exec", &detached.1, "--", "sh", "-c", "cat; echo err >&2; exit 5"]);
-        let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut piped =
+            piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         piped.stdin.take().expect("piped").write_all(b"through\n").expect("written");
         let piped = whole::Ran::of(piped.wait_with_output().expect("ended"));
         assert_eq!((piped.exit, piped.stdout.as_str(), piped.stderr.as_str()), (5, "through\n", "err\n"));
@@ -245,15 +253,28 @@ fn files_are_copied_as_the_agent_could_and_no_link_is_followed() {
         let target = to.to_string_lossy().into_owned();
         for (name, text) in [("made", "new\n"), ("old", "old\n")] {
             let copied = cp(&format!("c:{name}"), &target);
-            assert_eq!((copied.exit, std::fs::read_to_string(&to).unwrap_or_default().as_str()), (0, text), "{copied:?}");
+            assert_eq!(
+                (copied.exit, std::fs::read_to_string(&to).unwrap_or_default().as_str()),
+                (0, text),
+                "{copied:?}"
+            );
         }
         assert_eq!(cp("c:made", "-").stdout, "new\n");
-        for (path, code) in
-            [("link", "E-PLANE-148"), ("out", "E-PLANE-148"), ("fifo", "E-PLANE-148"), ("d", "E-PLANE-148"),
-             ("none", "E-PLANE-148"), ("/etc/passwd", "E-PLANE-149"), ("../home/secret", "E-PLANE-14"), (".", "E-PLANE-149")]
-        {
+        for (path, code) in [
+            ("link", "E-PLANE-148"),
+            ("out", "E-PLANE-148"),
+            ("fifo", "E-PLANE-148"),
+            ("d", "E-PLANE-148"),
+            ("none", "E-PLANE-148"),
+            ("/etc/passwd", "E-PLANE-149"),
+            ("../home/secret", "E-PLANE-14"),
+            (".", "E-PLANE-149"),
+        ] {
             let refused = cp(&format!("c:{path}"), &target);
-            assert!(refused.exit == 1 && refused.stderr.contains(code) && refused.stderr.contains("hint:"), "{path}: {refused:?}");
+            assert!(
+                refused.exit == 1 && refused.stderr.contains(code) && refused.stderr.contains("hint:"),
+                "{path}: {refused:?}"
+            );
         }
         // In: into the overlay, so that it is reviewed like any change; never through a link.
         let host = operator.write("home/given", "given\n").to_string_lossy().into_owned();
@@ -313,7 +334,8 @@ fn what_ended_is_removed_and_what_nobody_reviewed_stays() {
         }
         assert_eq!(operator.bastide(&["show", "plain"]).exit, 1);
         let dry: Value =
-            serde_json::from_str(&operator.bastide(&["gc", "--before", "0d", "--dry-run", "--json"]).stdout).expect("JSON");
+            serde_json::from_str(&operator.bastide(&["gc", "--before", "0d", "--dry-run", "--json"]).stdout)
+                .expect("JSON");
         assert_eq!((dry["sessions"].as_array().map(Vec::len), dry["left"][0][1].is_string()), (Some(0), true), "{dry}");
         assert_eq!(operator.bastide(&["rm", "changed", "--force"]).exit, 0);
         // What they were stays provable, and the home of the one that runs is nobody's to take.

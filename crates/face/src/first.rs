@@ -66,6 +66,7 @@ mod tests {
             allowed: Vec::new(),
             refused: Vec::new(),
             live: None,
+            built: None,
             bodies: None,
             models: None,
         }

@@ -27,8 +27,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::command::{Order, Outcome, Reply, Request, Stream, Terminal};
 
-pub(crate) use watching::{attach, exec};
 use watching::Watch;
+pub(crate) use watching::{attach, exec};
 
 /// The risk under which the program gets our standard streams themselves.
 const DIRECT: &str = "without-relayed-stdio";

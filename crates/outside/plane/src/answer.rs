@@ -49,6 +49,7 @@ fn surround(run: &mut Run) {
         return;
     }
     let chosen = |name: &str| SURROUNDINGS.contains(&name) || name.starts_with("LC_");
-    let told = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let told =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     run.surroundings = told.filter(|(name, _)| chosen(name)).collect();
 }

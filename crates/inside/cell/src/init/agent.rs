@@ -96,11 +96,7 @@ pub(super) struct Forked {
 }
 
 /// Makes the process, with a group of its own in a session that the caller leads.
-pub(super) fn fork(
-    mut prepared: Prepared,
-    stdio: &[OwnedFd; 3],
-    terminal: Option<usize>,
-) -> Result<Forked, Failure> {
+pub(super) fn fork(mut prepared: Prepared, stdio: &[OwnedFd; 3], terminal: Option<usize>) -> Result<Forked, Failure> {
     let signals = take_signals()?;
     lead_session(stdio, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
     let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);

@@ -140,7 +140,8 @@ fn execute(inside: Inside, wanted: &Stdio, mut command: Command) -> Result<u8, F
     };
     let installed = prepared.filters();
     let Forked { agent, status, signals, domain: _ } = agent::fork(prepared, &inner, terminal)?;
-    let narrow = |keep| confine::narrow_capabilities(keep).map_err(|errno| layer(Layer::Capabilities, "drop them", errno));
+    let narrow =
+        |keep| confine::narrow_capabilities(keep).map_err(|errno| layer(Layer::Capabilities, "drop them", errno));
     narrow(SYS_PTRACE)?;
     let (attempts, number, listener) = child::wait(&status)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -188,7 +189,9 @@ fn found(command: &Command) -> Result<String, Failure> {
     let path = String::from_utf8_lossy(path.unwrap_or(b"/usr/bin:/bin")).into_owned();
     let places = path.split(':').filter(|place| place.starts_with('/'));
     let candidates = places.map(|place| format!("{place}/{}", command.program));
-    let runs = |path: &String| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && !fs::metadata(path).is_ok_and(|of| of.is_dir());
+    let runs = |path: &String| {
+        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && !fs::metadata(path).is_ok_and(|of| of.is_dir())
+    };
     let nowhere = || Failure { exit: 127, ..failed(&format!("find `{}` in the cell", command.program), Errno::NOENT) };
     candidates.into_iter().find(runs).filter(|_| !command.program.is_empty()).ok_or_else(nowhere)
 }
@@ -211,7 +214,8 @@ fn open(beneath: &str, path: &str, write: bool, executable: bool) -> Result<u8, 
     let file = rustix::fs::openat2(&from, path, flags, mode, resolve).map_err(refused)?;
     let kind = rustix::fs::fstat(&file).map_err(refused)?;
     if FileType::from_raw_mode(kind.st_mode) != FileType::RegularFile {
-        let errno = if FileType::from_raw_mode(kind.st_mode) == FileType::Directory { Errno::ISDIR } else { Errno::INVAL };
+        let errno =
+            if FileType::from_raw_mode(kind.st_mode) == FileType::Directory { Errno::ISDIR } else { Errno::INVAL };
         return Err(refused(errno));
     }
     report(&Report::File, &[file])?;

@@ -51,8 +51,8 @@ use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, Store, repair};
 pub use early::Ahead;
 pub use ending::Afterwards;
-pub use up::Up;
 pub(crate) use prepare::home_of;
+pub use up::Up;
 
 use asked::Asked;
 use gate::Door;

@@ -16,7 +16,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn logs(store: &Store, client: &mut Client, select: &Select, follow: bool) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let Some(mut printed) = Printed::of(&session.path) else {
-        let cause = format!("what session `{}` printed went to where it was begun, and was not kept", session.record.id);
+        let cause =
+            format!("what session `{}` printed went to where it was begun, and was not kept", session.record.id);
         return Err(problem("E-PLANE-146", cause, "begin it with `bastide run -d` to read it later", NO));
     };
     loop {

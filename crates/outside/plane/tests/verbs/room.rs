@@ -104,6 +104,7 @@ impl Room {
             cgroups: Vec::new(),
             fresh_home: None,
             options: Options::default(),
+            built: None,
         };
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");

@@ -198,9 +198,8 @@ struct Keep {
 
 pub(super) fn secret(name: String, body: &[u8]) -> Result<VaultRequest, Unread> {
     // What is wrong with it is not repeated: the value is in it.
-    let read = serde_json::from_slice(body).map_err(|error| {
-        Unread::Body(format!("no such object, at line {} column {}", error.line(), error.column()))
-    });
+    let read = serde_json::from_slice(body)
+        .map_err(|error| Unread::Body(format!("no such object, at line {} column {}", error.line(), error.column())));
     let Keep { value, to, paths, derives } = read?;
     Ok(VaultRequest::Set { name, value, to, paths, derives })
 }

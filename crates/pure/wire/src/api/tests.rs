@@ -72,7 +72,12 @@ fn what_is_none_of_it_is_refused_with_a_status() {
 #[test]
 fn each_route_is_reached_by_its_own_pattern_alone() {
     for route in &ROUTES {
-        let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{code}", "E-PLANE-001").replace("{name}", "n1");
+        let path = route
+            .path
+            .replace("{session}", "s1")
+            .replace("{event}", "g1")
+            .replace("{code}", "E-PLANE-001")
+            .replace("{name}", "n1");
         let target = format!("/{VERSION}{path}");
         let segments = segments(&target).expect("a path");
         let meant: Vec<_> =
@@ -138,7 +143,11 @@ fn a_session_begins_as_its_body_says_and_no_wider() {
         r#"{"directory": "/w", "command": ["a", "b"], "name": "n", "terminal": {"rows": 3, "columns": 9}}"#,
     );
     let Request::Run(run) = begun else { panic!("another request") };
-    assert!(run.detached && run.command == [b"a".to_vec(), b"b".to_vec()] && run.streams[0] == crate::command::Stream::Terminal);
+    assert!(
+        run.detached
+            && run.command == [b"a".to_vec(), b"b".to_vec()]
+            && run.streams[0] == crate::command::Stream::Terminal
+    );
     for body in [
         "",
         "{}",

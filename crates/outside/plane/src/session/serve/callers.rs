@@ -84,7 +84,8 @@ impl Ground {
         let beneath = under.max_by_key(|directory| directory.as_os_str().len());
         let rest = beneath.and_then(|beneath| path.strip_prefix(beneath).ok()).filter(|rest| *rest != Path::new(""));
         let (Some(beneath), Some(rest)) = (beneath, rest) else {
-            let places: Vec<_> = self.beneath.iter().map(|one| format!("`{}`", quoted(&one.to_string_lossy()))).collect();
+            let places: Vec<_> =
+                self.beneath.iter().map(|one| format!("`{}`", quoted(&one.to_string_lossy()))).collect();
             let cause = format!("`{}` lies in no place that is copied from or to", quoted(&path.to_string_lossy()));
             return Err(problem("E-PLANE-149", cause, &format!("name a file beneath {}", places.join(" or ")), NO));
         };
@@ -405,7 +406,9 @@ fn unwatched(why: Unwatched) -> Problem {
             "watch it with `bastide attach --read-only SESSION`",
             NO,
         ),
-        Unwatched::Full => problem("E-PLANE-147", "too many watch it already", "`bastide logs SESSION` reads as well", NO),
+        Unwatched::Full => {
+            problem("E-PLANE-147", "too many watch it already", "`bastide logs SESSION` reads as well", NO)
+        }
         Unwatched::Kernel => problem("E-PLANE-147", "no socket could be made", "try again", NO),
     }
 }
@@ -420,7 +423,9 @@ fn undone(failure: &plan::Failure) -> Problem {
     let errno = rustix::io::Errno::from_raw_os_error(failure.errno);
     let why = if failure.errno == 0 { failure.doing.clone() } else { format!("{}: {errno}", failure.doing) };
     let (exit, hint) = match failure.exit {
-        126 | 127 => (failure.exit, "name a program that is inside, as `bastide exec SESSION -- ls /usr/bin` lists them"),
+        126 | 127 => {
+            (failure.exit, "name a program that is inside, as `bastide exec SESSION -- ls /usr/bin` lists them")
+        }
         _ => (NO, "`bastide help E-PLANE-148` says what is done inside, and what is not"),
     };
     problem("E-PLANE-148", format!("nothing was done in the cell: {why}"), hint, exit)

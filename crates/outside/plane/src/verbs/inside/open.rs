@@ -40,11 +40,8 @@ pub(in crate::verbs) fn open(
     let mut wanting = None;
     loop {
         let listens = if wanting.is_none() { PollFlags::IN } else { PollFlags::empty() };
-        let mut wanted = [
-            PollFd::new(&*client, PollFlags::IN),
-            PollFd::new(&talk, PollFlags::IN),
-            PollFd::new(&listener, listens),
-        ];
+        let mut wanted =
+            [PollFd::new(&*client, PollFlags::IN), PollFd::new(&talk, PollFlags::IN), PollFd::new(&listener, listens)];
         wait(&mut wanted, None).map_err(|error| silent(&talk.session, &error))?;
         let ready = wanted.map(|one| !one.revents().is_empty());
         if ready[0] && orders(client, &mut said).is_none() {

@@ -75,7 +75,8 @@ mod tests {
     fn it_is_bounded_whatever_is_printed() {
         for size in [Terminal { rows: 0, columns: 0 }, Terminal { rows: u16::MAX, columns: u16::MAX }] {
             let mut screen = Screen::new(size);
-            screen.push(b"\x1b[99999;99999H\x1b[99999L\x1b[99999P\x1b[99999@\x1b[99999S\x1b[99999T\xff\xfe\xf0\x9f\x98");
+            screen
+                .push(b"\x1b[99999;99999H\x1b[99999L\x1b[99999P\x1b[99999@\x1b[99999S\x1b[99999T\xff\xfe\xf0\x9f\x98");
             screen.push(&[b'x'; 10_000]);
             screen.resize(Terminal { rows: 1, columns: 1 });
             screen.push("\u{1f600}\r\n\u{300}".as_bytes());
