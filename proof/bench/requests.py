@@ -11,7 +11,7 @@ from memory import beneath, parents, pss
 
 SECONDS = 2
 ROUNDS = 7
-WAITING = 20_000
+WAITING = 12_000
 SIZES = {"128 B": ("/s", 128), "1 MiB": ("/m", 1 << 20)}
 POLICY = """bastide: 1
 name: bench

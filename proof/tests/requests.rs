@@ -58,6 +58,38 @@ fn answer(stream: impl Read + Write, kept: &Mutex<Vec<String>>) {
     }
 }
 
+/// Makes connections of one request each, and closes each as soon as it has its answer; tells how many of its own ports are
+/// then waiting, and how many of the other side's.
+const ONE_BY_ONE: &str = r#"
+import socket, sys
+port = int(sys.argv[1])
+for _ in range(100):
+    with socket.create_connection(("host.bastide", port)) as one:
+        one.sendall(b"GET /a HTTP/1.1\r\nHost: host.bastide:%d\r\nConnection: close\r\n\r\n" % port)
+        said = b""
+        while not said.endswith(b"\r\n\r\nok"):
+            said += one.recv(4096)
+rows = [row.split() for name in ("tcp", "tcp6") for row in open("/proc/net/" + name)]
+ends = [(row[1][-4:], row[2][-4:]) for row in rows if row[3] == "06"]
+print([sum(end[side] == "%04X" % port for end in ends) for side in (1, 0)])
+"#;
+
+#[test]
+fn a_busy_client_does_not_run_out_of_ports() {
+    for operator in Operator::each() {
+        let (port, _) = server(None);
+        let text = format!(
+            "bastide: 1\nname: mine\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"host.bastide:{port}\", \
+             methods: [GET]}}\n"
+        );
+        let file = operator.write("home/policy.yaml", &text).to_string_lossy().into_owned();
+        operator.write("work/one-by-one.py", ONE_BY_ONE);
+        let reuse = "/proc/sys/net/ipv4/tcp_tw_reuse";
+        let ran = operator.run(&["--policy", &file], &format!("python3 one-by-one.py {port}; cat {reuse}"));
+        assert_eq!(ran.stdout, "[0, 100]\n1\n", "{ran:?}");
+    }
+}
+
 #[test]
 fn real_clients_are_held_to_methods_and_paths() {
     for operator in Operator::each() {

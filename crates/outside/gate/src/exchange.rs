@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body;
@@ -14,6 +16,7 @@ use crate::look::{Look, Unread};
 use crate::passage::Why;
 use crate::reply::Reply;
 use crate::requests::PATIENCE;
+use crate::stream::Inside;
 
 const BUFFER: usize = 8 << 10;
 /// The same where more came at once than fits into that.
@@ -106,6 +109,14 @@ pub(crate) struct Exchange {
     asking: Cell<Waits>,
     /// The program is to take what was answered.
     giving: Cell<bool>,
+    /// What it takes next is the last that it is told.
+    ending: Cell<bool>,
+}
+
+/// A program's side while it is answered.
+struct Answered<'e, S> {
+    stream: &'e mut S,
+    ending: &'e Cell<bool>,
 }
 
 impl Exchange {
@@ -119,6 +130,7 @@ impl Exchange {
             idle: Cell::new(idle),
             asking: Cell::new(Waits::Server),
             giving: Cell::new(false),
+            ending: Cell::new(false),
         }
     }
 
@@ -130,12 +142,13 @@ impl Exchange {
     /// go on, and after silence.
     pub(crate) async fn run(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         outside: &mut (impl AsyncRead + AsyncWrite + Unpin),
         Said { head, body, mut rest, only }: Said<'_>,
         may: &impl Fn(usize, bool) -> bool,
         look: &mut Look<'_>,
     ) -> Result<Left, Broken> {
+        let inside = Answered { stream: inside, ending: &self.ending };
         let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
         let bare = head.starts_with(b"HEAD ");
         look.answers_head(bare);
@@ -252,6 +265,7 @@ impl Exchange {
             if reply.is_torn() {
                 return Err(Unread::Odd.into());
             }
+            self.ending.set(reply.is_whole() && look.is_last());
             due = look.waits().then(|| due.unwrap_or_else(|| Instant::now() + self.patience()));
             self.give(to, &given, look.is_headed()).await?;
             if look.is_over() {
@@ -322,5 +336,29 @@ impl Exchange {
                 _ => Broken::Server(format!("does not answer: nothing came for {} seconds", idle.as_secs())),
             };
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Answered<'_, S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: Inside> AsyncWrite for Answered<'_, S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.ending.take() {
+            this.stream.ends();
+        }
+        Pin::new(&mut *this.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().stream).poll_shutdown(context)
     }
 }

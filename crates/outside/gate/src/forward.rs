@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use policy::{DnsName, Host};
 use record::EventId;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use crate::passage::{Asked, Closed, End, Passed, Why};
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
 use crate::sightings::Seen;
+use crate::stream::Inside;
 use crate::tls::pass_hello;
 
 /// The port of [`PROXY_BASTIDE`].
@@ -176,7 +177,7 @@ fn itself(who: Option<Seen>) -> io::Result<Asked> {
     Ok(Asked { host: Host::Name(name), port: PORT, who, asks: None })
 }
 
-pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), closed: &Closed) -> io::Result<()> {
+pub(crate) async fn refuse(inside: &mut impl Inside, closed: &Closed) -> io::Result<()> {
     let Closed { why, event } = closed;
     let mut text = format!("bastide refused this: {why}\n");
     if let Why::Refused { suggestion: Some(rule), .. } = why {
@@ -187,7 +188,7 @@ pub(crate) async fn refuse(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), c
 
 /// A request that is not decided, since it can be read in more than one way.
 pub(crate) async fn odd(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    inside: &mut impl Inside,
     status: &str,
     why: HeadError,
     event: Option<EventId>,
@@ -196,12 +197,7 @@ pub(crate) async fn odd(
 }
 
 /// Says what became of a request, and where the operator finds it.
-async fn say(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    status: &str,
-    mut text: String,
-    event: Option<EventId>,
-) -> io::Result<()> {
+async fn say(inside: &mut impl Inside, status: &str, mut text: String, event: Option<EventId>) -> io::Result<()> {
     if let Some(event) = event {
         text += &format!("the operator finds it by: bastide why {event}\n");
     }
@@ -210,13 +206,14 @@ async fn say(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
          Connection: close\r\n\r\n{text}"
     );
+    inside.ends();
     // A program that does not read must not hold what it was refused on.
     timeout(FAREWELL, inside.write_all(answer.as_bytes())).await??;
     finish(inside).await
 }
 
 /// Ends the program's side after an answer. A program that said no more than its request has nothing unread.
-pub(crate) async fn part(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), left: &Left) -> io::Result<()> {
+pub(crate) async fn part(inside: &mut impl Inside, left: &Left) -> io::Result<()> {
     match left {
         Left::Both(rest) if rest.is_empty() => timeout(FAREWELL, inside.shutdown()).await?,
         _ => finish(inside).await,
@@ -224,7 +221,7 @@ pub(crate) async fn part(inside: &mut (impl AsyncRead + AsyncWrite + Unpin), lef
 }
 
 /// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.
-pub(crate) async fn finish(inside: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+pub(crate) async fn finish(inside: &mut impl Inside) -> io::Result<()> {
     timeout(FAREWELL, inside.shutdown()).await??;
     let mut rest = [0; 4096];
     let drained = async {

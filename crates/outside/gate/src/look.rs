@@ -134,6 +134,11 @@ impl<'l> Look<'l> {
         self.headed
     }
 
+    /// Whether nothing follows it on the program's connection.
+    pub(crate) const fn is_last(&self) -> bool {
+        self.last
+    }
+
     /// Whether a head has begun that is not whole.
     pub(crate) const fn waits(&self) -> bool {
         !self.headed && !self.before.is_empty()

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use record::{Cause, Kind, Known};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ use crate::look::Look;
 use crate::models::Whole;
 use crate::outside::{Outside, Pool};
 use crate::passage::{Allowed, Asked, Closed, Leave, Passage, Passed, Why};
-use crate::stream::{Again, Outer};
+use crate::stream::{Again, Inside, Outer};
 use crate::tls::{Authority, Refused, is_newer};
 
 /// How long a head may take to come, and a handshake.
@@ -159,7 +159,7 @@ impl<'a> Requests<'a> {
 
     async fn one_by_one(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         mut bytes: Vec<u8>,
         course: &mut Course<'a>,
     ) -> io::Result<()> {
@@ -193,7 +193,7 @@ impl<'a> Requests<'a> {
     /// What a request says, taken whole where what it says counts.
     async fn taken<'c>(
         &'c self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         asked: &mut Asked,
         head: Vec<u8>,
         rest: Vec<u8>,
@@ -224,7 +224,7 @@ impl<'a> Requests<'a> {
     /// Decides and carries one request. Gives what has come of the next, unless there can be none.
     pub(crate) async fn one(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         Direct { asks, head, last, .. }: Direct,
         rest: Vec<u8>,
         course: &mut Course<'a>,
@@ -391,12 +391,7 @@ impl<'a> Requests<'a> {
     }
 
     /// A request that is not decided, since it can be read in more than one way.
-    pub(crate) async fn odd(
-        &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        course: &Course<'_>,
-        why: HeadError,
-    ) -> io::Result<()> {
+    pub(crate) async fn odd(&self, inside: &mut impl Inside, course: &Course<'_>, why: HeadError) -> io::Result<()> {
         let event = self.passage.turn_away(&course.asked, &format!("refused request: {why}"));
         match why {
             HeadError::Tls => Err(io::Error::other(why)),

@@ -11,6 +11,33 @@ use tokio_rustls::client::TlsStream;
 
 use crate::http2::Onward;
 
+/// What a program is answered on.
+pub(crate) trait Inside: AsyncRead + AsyncWrite + Unpin {
+    /// What is written from here on is the last, and the end of the stream follows it at once. Both go in one packet. The
+    /// program, which knows that nothing follows, then cannot be first to end the connection: its port would stay taken for
+    /// a minute, and a busy one would run out of ports.
+    fn ends(&self) {}
+}
+
+impl Inside for TcpStream {
+    fn ends(&self) {
+        // Where that cannot be, the end comes in a packet of its own.
+        let _ = sockopt::set_tcp_cork(self, true);
+    }
+}
+
+impl<S: Inside> Inside for Again<'_, S> {
+    fn ends(&self) {
+        self.stream.ends();
+    }
+}
+
+impl<S: Inside> Inside for tokio_rustls::server::TlsStream<S> {
+    fn ends(&self) {
+        self.get_ref().0.ends();
+    }
+}
+
 /// A stream of which some bytes were read already: they come first.
 #[derive(Debug)]
 pub(crate) struct Again<'s, S = TcpStream> {

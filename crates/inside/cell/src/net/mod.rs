@@ -32,11 +32,20 @@ fn raise(door: &Door) -> rustix::io::Result<(OwnedFd, Vec<OwnedFd>)> {
     let v6 = std::path::Path::new("/proc/self/net/if_inet6").exists();
     route::capture_everything(v6)?;
     fence::raise(door, v6)?;
+    reuse_ports();
     let mut made = sockets::open(door, v6)?;
     let (ours, gates) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     made.push(gates);
     Ok((ours, made))
+}
+
+/// Lets a port of a connection that is over be used anew to the same place after a second, not after a minute: a program
+/// that makes very many would run out of them. The kernel does so where the addresses are loopback's, and these are led
+/// there by a route only.
+fn reuse_ports() {
+    // Where settings are read-only, as in many containers, it stays a minute.
+    let _ = std::fs::write("/proc/sys/net/ipv4/tcp_tw_reuse", "1");
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::answer::{Answer, Unsayable};
 use super::{broken, chunk, send_waiting};
 use crate::head::Body;
+use crate::stream::Inside;
 
 /// Most bytes that are taken apart before they go out.
 const PIECE: usize = 16 << 10;
@@ -169,6 +170,9 @@ impl AsyncRead for Stream {
         Poll::Ready(Ok(()))
     }
 }
+
+/// Its connection goes on when it ends.
+impl Inside for Stream {}
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

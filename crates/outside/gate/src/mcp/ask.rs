@@ -4,7 +4,6 @@ use std::io;
 
 use policy::mcp::{Id, Message, Odd, Said as Told, What, without_capabilities};
 use policy::{Decision, decide};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::heard::Judge;
 use super::hearing::{Hearing, SILENT};
@@ -18,6 +17,7 @@ use crate::look::Look;
 use crate::models::{answer, is_old};
 use crate::passage::{Closed, Leave, Why};
 use crate::requests::{Course, Requests, Taken};
+use crate::stream::Inside;
 use crate::turn::Takes;
 
 impl<'a> Requests<'a> {
@@ -27,7 +27,7 @@ impl<'a> Requests<'a> {
     /// When the program's side fails, or the answer breaks off.
     pub(crate) async fn ask_server(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         mut asked: Asked,
         (mut taken, last): (Taken<'_>, bool),
         course: &mut Course<'a>,
@@ -179,11 +179,7 @@ fn is_json(request: &policy::Request) -> bool {
 }
 
 /// Tells a program why it is refused, in the place of an answer.
-async fn closed_to(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    id: Option<&Id>,
-    closed: Closed,
-) -> io::Result<Option<Vec<u8>>> {
+async fn closed_to(inside: &mut impl Inside, id: Option<&Id>, closed: Closed) -> io::Result<Option<Vec<u8>>> {
     let mut refused = Refused::forbidden(closed.why.to_string(), closed.event);
     if let Why::Refused { suggestion: Some(rule), .. } = &closed.why {
         refused.why += &format!("; the smallest rule that would allow it: {rule}");

@@ -5,7 +5,7 @@ use std::io;
 use policy::Provider;
 use policy::provider::{Kind, Wire};
 use record::{Cause, EventId, Known, Verdict};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::attempt::{Attempt, Came};
@@ -14,6 +14,7 @@ use crate::asked::Asked;
 use crate::forward::{FAREWELL, finish};
 use crate::passage::Closed;
 use crate::requests::{Course, Requests};
+use crate::stream::Inside;
 
 /// What a program said, whole.
 pub(crate) struct Whole {
@@ -32,7 +33,7 @@ impl<'a> Requests<'a> {
     /// When the program's side fails, or the answer breaks off.
     pub(crate) async fn ask_model(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         asked: &Asked,
         mut whole: Whole,
         course: &mut Course<'a>,
@@ -106,7 +107,7 @@ impl<'a> Requests<'a> {
     /// Tells a program that its model was not asked, and the record why.
     pub(super) async fn unasked(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         asked: &Asked,
         planned: Option<&Planned<'_>>,
         (wire, failure): (Option<Wire>, Failure),
@@ -117,7 +118,7 @@ impl<'a> Requests<'a> {
 }
 
 pub(super) async fn unreached(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    inside: &mut impl Inside,
     wire: Option<Wire>,
     closed: &Closed,
 ) -> io::Result<Option<Vec<u8>>> {
@@ -126,10 +127,7 @@ pub(super) async fn unreached(
 }
 
 /// Says a whole answer, and nothing more on the connection.
-pub(crate) async fn answer(
-    inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    text: &[u8],
-) -> io::Result<Option<Vec<u8>>> {
+pub(crate) async fn answer(inside: &mut impl Inside, text: &[u8]) -> io::Result<Option<Vec<u8>>> {
     // As whatever is refused: a program that does not read must not hold its connection.
     timeout(FAREWELL, inside.write_all(text)).await??;
     finish(inside).await.map(|()| None)

@@ -11,7 +11,6 @@ use record::conversation::Usage;
 use record::conversation::hold::{Judge, Wants};
 use record::conversation::translate::Told;
 use record::{Cause, EventId, Known, Verdict};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ask::{answer, unreached};
 use super::calls::Keeper;
@@ -24,6 +23,7 @@ use crate::head::Body;
 use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
 use crate::requests::{Course, Requests};
+use crate::stream::Inside;
 use crate::turn::{Takes, Turn};
 
 /// One attempt to have a model asked.
@@ -60,7 +60,7 @@ impl<'a> Requests<'a> {
     /// When the program's side fails, or the answer breaks off.
     pub(super) async fn attempt(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         attempt: Attempt<'_, '_>,
         course: &mut Course<'a>,
     ) -> io::Result<Came> {

@@ -9,7 +9,7 @@ mod there;
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::asked::Asked;
@@ -21,7 +21,7 @@ use crate::look::Look;
 use crate::passage::Leave;
 use crate::reply::{self, MAX_HEAD};
 use crate::requests::{Course, Requests};
-use crate::stream::{Again, Outer};
+use crate::stream::{Again, Inside, Outer};
 use carry::{Ended, Socket};
 
 /// What a server answers first: its head, and what came behind that.
@@ -38,7 +38,7 @@ impl<'a> Requests<'a> {
     /// When the program's side fails.
     pub(crate) async fn websocket(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         Direct { asks, head, .. }: Direct,
         said: Vec<u8>,
         course: &mut Course<'a>,
@@ -77,7 +77,7 @@ impl<'a> Requests<'a> {
 
     async fn open(
         &self,
-        inside: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inside: &mut impl Inside,
         (head, said): (&[u8], Vec<u8>),
         asked: &Asked,
         leave: Leave,
