@@ -52,6 +52,8 @@ pub(super) struct Caller {
     says: Decoder<Say>,
     pub(super) stage: Stage,
     until: Instant,
+    /// It is gone, and what was begun for it ends.
+    pub(super) gone: bool,
 }
 
 /// What is done for a caller.
@@ -154,13 +156,14 @@ impl Caller {
         let Operator { uid, pid, program, .. } = operator;
         let who = format!("uid {uid} with {} (process {pid})", quoted(program));
         let (calls, says) = (Decoder::new(), Decoder::new());
-        Caller { socket, who, calls, says, stage: Stage::Fresh, until: now + PATIENCE }
+        Caller { socket, who, calls, says, stage: Stage::Fresh, until: now + PATIENCE, gone: false }
     }
 
     fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {
         let inside = if let Stage::Inside(inside) = &self.stage { Some(&inside.cell) } else { None };
         let inside = inside.filter(|cell| !cell.is_over()).map(|cell| PollFd::new(cell, PollFlags::IN));
-        std::iter::once(PollFd::new(&self.socket, PollFlags::IN)).chain(inside)
+        let socket = (!self.gone).then(|| PollFd::new(&self.socket, PollFlags::IN));
+        socket.into_iter().chain(inside)
     }
 
     fn due(&self) -> Option<Instant> {
@@ -183,6 +186,9 @@ impl Caller {
 
     /// What it says, as far as it is there.
     pub(super) fn hear(&mut self) -> Vec<Heard> {
+        if self.gone {
+            return Vec::new();
+        }
         let mut piece = [0; PIECE];
         let length = match rustix::net::recv(&self.socket, &mut piece[..], RecvFlags::DONTWAIT) {
             Err(Errno::AGAIN | Errno::INTR) => return Vec::new(),

@@ -21,6 +21,8 @@ use crate::session::streams::{Caller, Heard, Inside, Stage};
 /// How long a program has that was started for who is gone.
 const GRACE: Duration = Duration::from_secs(3);
 const HANG_UP: u8 = 1;
+/// The exit code of a program that was ended with its session.
+const KILLED: u8 = 137;
 
 /// What of its plan a session keeps, for programs that enter its cell.
 #[derive(Debug)]
@@ -159,6 +161,7 @@ impl Session<'_> {
 
     /// Ends what was begun for one who is gone.
     fn gone(&mut self, caller: &mut Caller, now: Instant) {
+        caller.gone = true;
         match &mut caller.stage {
             Stage::Watching(number) => {
                 if let Some(kept) = &mut self.kept {
@@ -380,7 +383,11 @@ impl Session<'_> {
         }
         let Some(mut streams) = self.callers.take() else { return };
         for caller in &mut streams.callers {
-            caller.tell(&Told::Ended { exit: course.end.exit, reason: course.end.reason.clone() }, &[]);
+            let ended = match &caller.stage {
+                Stage::Inside(inside) if inside.program => (KILLED, "its session ended".to_owned()),
+                _ => (course.end.exit, course.end.reason.clone()),
+            };
+            caller.tell(&Told::Ended { exit: ended.0, reason: ended.1 }, &[]);
         }
     }
 }
