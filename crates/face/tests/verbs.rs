@@ -35,6 +35,16 @@ const PAUSED: &str = r#"{"id":"20261125-a1b2","name":"fix","state":"running","st
 const HELD: &str = r#""session 20261125-a1b2 is paused by SIGSTOP\n`bastide resume 20261125-a1b2` lets it go on\n""#;
 const UNSTOPPED: &str = r#"{"reply":"refused","code":"E-PLANE-101","cause":"session `x` does not run, so it cannot be stopped","hint":"`bastide ls` shows which run","exit":1}"#;
 
+const DETACHED: &str = r#"{"reply":"detached","session":"20261125-a1b2","name":"fix","already":false}"#;
+/// `a`, ESC, `[31mb`, a line's end.
+const PRINTED: &str = "{\"reply\":\"notice\",\"text\":\"12 bytes before this are no longer kept\"}\n\
+                       {\"reply\":\"output\",\"bytes\":[97,27,91,51,49,109,98,10]}\n{\"reply\":\"log-end\"}";
+const REMOVED: &str = r#"{"reply":"removed","sessions":["1k3x"],"homes":["claude-00ff"],"left":[["1k3y","2 changed paths wait: `bastide apply` or `bastide discard` them first"]],"dry_run":false}"#;
+const UPGRADE: &str = r#"{"reply":"upgrade","ours":{"build":"0.2.0","control":[2,3],"streams":1,"plan":8,"lease":9},"sessions":[{"session":"1k3x","name":"fix","built":{"build":"0.1.0","control":[2,2],"streams":1,"plan":7,"lease":9},"stops":["exec, cp and open: its cell is of version 7, those on disk speak 8"]},{"session":"1k3y","name":null,"built":null,"stops":[]}]}"#;
+const OPENED: &str = "{\"reply\":\"opened\",\"address\":\"127.0.0.1:41234\"}\n\
+                      {\"reply\":\"finished\",\"exit\":1,\"reason\":\"the program exited with 0\"}";
+const UNCOPIED: &str = r#"{"reply":"refused","code":"E-PLANE-149","cause":"`/etc/passwd` lies in no place that is copied from or to","hint":"name a file beneath `/w`","exit":1}"#;
+
 /// Name, arguments, replies.
 fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
     let sessions = format!(r#"{{"reply":"sessions","sessions":[{SESSION}]}}"#);
@@ -80,6 +90,16 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
             "{\"reply\":\"line\",\"text\":\"{\\\"class_uid\\\":4001}\"}\n{\"reply\":\"log-end\"}".into(),
         ),
         ("metrics", &["metrics"], PAGE.into()),
+        ("run-detached", &["run", "-d", "--", "claude"], DETACHED.into()),
+        ("up-json", &["up", "--name", "fix", "--json"], DETACHED.replace(r#""already":false"#, r#""already":true"#)),
+        ("logs", &["logs", "fix"], PRINTED.into()),
+        ("rm", &["rm", "fix", "other"], REMOVED.into()),
+        ("gc-json", &["gc", "--dry-run", "--json"], REMOVED.replace(r#""dry_run":false"#, r#""dry_run":true"#)),
+        ("upgrade", &["upgrade", "--check"], UPGRADE.into()),
+        ("upgrade-json", &["upgrade", "--check", "--json"], UPGRADE.into()),
+        ("open", &["open", "fix", "8080"], OPENED.into()),
+        ("cp-refused", &["cp", "fix:a", "b"], UNCOPIED.into()),
+        ("cp-both", &["cp", "a", "b"], "die-at-once".into()),
         ("why", &["why", "g12"], WHY.into()),
         ("why-flow", &["why"], FLOW.into()),
         ("why-json", &["why", "--json"], WHY.into()),
