@@ -36,7 +36,7 @@ pub enum Verb {
     Run(Box<Run>),
     /// Begin a session that goes on by itself, unless it runs already
     Up(Box<Run>),
-    /// Watch a session that goes on by itself, and type into it; ^\\ leaves
+    /// Watch a session that goes on by itself, and type into it; ^\ leaves
     Attach(Attach),
     /// Print what a session that goes on by itself printed
     Logs(Logs),

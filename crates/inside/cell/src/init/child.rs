@@ -101,6 +101,10 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     let at = |step: Step| move |errno: Errno| (step, errno);
     let off = |layer| prepared.without.contains(layer);
     default_signals().map_err(at(Step::Signals))?;
+    if !prepared.entered {
+        // Pid 1 reads this process's /proc; nothing else of the cell is alive yet.
+        dumpable().map_err(at(Step::Signals))?;
+    }
     let status = take_stdio(stdio, status, !off(Layer::SealedDescriptors)).map_err(at(Step::Stdio))?;
     rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory))?;
     limit(prepared)?;
@@ -117,8 +121,10 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     if let Some(domain) = &prepared.domain {
         domain.enter().map_err(at(Step::Landlock))?;
     }
-    // Pid 1 reads this process's /proc. Who is alive in a cell that is entered is in another domain, and reads nothing.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable).map_err(at(Step::Signals))?;
+    if prepared.entered {
+        // Who is alive in a cell that is entered is in another domain by now, and reads nothing.
+        dumpable().map_err(at(Step::Signals))?;
+    }
     if !off(Layer::SealedDescriptors) {
         confine::close_from(WAITING as u32 + 1).map_err(at(Step::Descriptors))?;
     }
@@ -131,6 +137,11 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     }
     wait_for_release(status).map_err(at(Step::Wait))?;
     execute(&prepared.program, &prepared.arguments, &prepared.environment)
+}
+
+/// Lets who may trace this process read its /proc.
+fn dumpable() -> rustix::io::Result<()> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
 }
 
 /// `CAP_SYS_ADMIN`: without `no new privileges` the kernel takes filters and domains from nobody else.
@@ -188,7 +199,7 @@ fn limit(prepared: &Prepared) -> At<()> {
             return Err((Step::Limits, confine::last_error()));
         }
     }
-    if prepared.oom_score_adj != 0 {
+    if prepared.oom_score_adj != 0 && !prepared.entered {
         // A hint to the kernel, no wall; a cell without /proc goes without.
         let _ = std::fs::write("/proc/self/oom_score_adj", prepared.oom_score_adj.to_string());
     }

@@ -99,6 +99,10 @@ fn join(limits: &Limits) -> Result<(), Failure> {
         fs::write(join, "0")
             .map_err(|error| failed(&format!("join `{join}`"), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     }
+    if limits.oom_score_adj != 0 {
+        // A hint to the kernel, which what is started inherits.
+        let _ = fs::write("/proc/self/oom_score_adj", limits.oom_score_adj.to_string());
+    }
     Ok(())
 }
 
