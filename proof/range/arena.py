@@ -135,7 +135,14 @@ class Arena:
             way = ways.WAYS[self.way]
             flags = [flag.format(**vars(self)) for flag in self.flags]
             arguments = [self.bastide, "run", "--read", self.named, *flags, *way.flags, "--", *way.wrap(self, inner)]
-            with self.kept_ready() if way.standby else contextlib.nullcontext():
+            before = contextlib.nullcontext()
+            if way.standby:
+                before = self.kept_ready()
+            elif way.entered:
+                begin = [self.bastide, "run", "-d", "--name", "stands", *arguments[2:arguments.index("--")], "--", "/bin/sleep", "3600"]
+                before = self.stands(begin)
+                arguments = [self.bastide, "exec", "stands", "--", *way.wrap(self, inner)]
+            with before:
                 text = self.converse(arguments, "pty" if self.pty else way.stdio)
             for ones in self.standing.values():
                 for one in ones:
@@ -143,6 +150,19 @@ class Arena:
             return self.judge(text)
         finally:
             self.close()
+
+    @contextlib.contextmanager
+    def stands(self, begin):
+        """A session that goes on by itself, whose cell is entered meanwhile."""
+        how = {"cwd": self.workspace, "env": self.surroundings(), "text": True, "stdin": subprocess.DEVNULL,
+               "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "preexec_fn": self.become}
+        begun = subprocess.run(begin, **how)
+        if begun.returncode:
+            raise RuntimeError(f"no session to enter: {begun.stdout[-800:]}")
+        try:
+            yield
+        finally:
+            subprocess.run([self.bastide, "stop", "stands", "--timeout", "1s"], **how)
 
     @contextlib.contextmanager
     def kept_ready(self):

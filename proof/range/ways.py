@@ -14,6 +14,7 @@ class Way:
     wrap: typing.Callable = lambda arena, inner: inner
     story: str = ""
     standby: bool = False          # in a cell that was made before the client came
+    entered: bool = False          # by `exec`, in a cell that stood before
 
 
 def shell(script: str, *more: str):
@@ -94,6 +95,8 @@ WAYS = {
     "read-only": Way(flags=("--mode", "read-only"), story="--mode read-only"),
     "live": Way(flags=("--mode", "live"), story="--mode live"),
     "standby": Way(standby=True, story="a cell that `bastide standby` kept ready"),
+    "exec": Way(entered=True, story="`bastide exec` in a session that stands"),
+    "exec-pty": Way("pty", entered=True, story="the same on a terminal"),
     "fresh-home": Way(flags=("--fresh-home",), story="--fresh-home"),
     "second-home": Way(wrap=earlier(TRAPS, shell("exec CASES"), kept(lambda home: os.path.islink(f"{home}/.local"))),
                        story="a home that a hostile session prepared"),

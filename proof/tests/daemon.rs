@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use whole::Operator;
 
 /// `bastide daemon` of an operator, ended with this value.
@@ -239,5 +239,68 @@ fn strangers_are_refused() {
         operator.surround(&mut contained);
         assert_eq!(contained.output().expect("runs").stdout, b"403", "from another user namespace");
         drop(daemon);
+    }
+}
+
+/// What begins over the API goes on by itself, and all that is asked of it, or of none, is answered as the command does.
+#[test]
+fn a_program_does_by_the_api_what_the_operator_does_by_the_command() {
+    for operator in Operator::each() {
+        let daemon = Daemon::start(&operator);
+        let post = |target: &str, body: Value| daemon.ask("POST", target, &body.to_string());
+        let work = operator.work().to_string_lossy().into_owned();
+        let script = "echo out; echo err >&2; cat; echo changed >made; sleep 1000";
+        let begin = json!({"directory": work, "name": "api", "command": ["sh", "-c", script], "unless_up": true});
+        let (status, begun) = post("/v1/sessions", begin.clone());
+        assert_eq!((status, &begun["answer"]["reply"]), (200, &"detached".into()), "{begun}");
+        let (_, again) = post("/v1/sessions", begin);
+        assert_eq!(
+            (&again["answer"]["already"], &again["answer"]["session"]),
+            (&true.into(), &begun["answer"]["session"])
+        );
+        let output = || daemon.try_ask("GET", "/v1/sessions/api/output", "").expect("answers").1;
+        assert!(until(|| output().contains("out\n") && output().contains("err\n")), "{}", output());
+        // It is no child of the daemon's group: what ends that does not end it.
+        daemon.kill();
+        let daemon = Daemon::start(&operator);
+        let post = |target: &str, body: Value| daemon.ask("POST", target, &body.to_string());
+        assert!(until(|| daemon.answer("/v1/sessions/api")["pending"] == 1));
+        assert_eq!(post("/v1/sessions/api/remove", json!({})).1["answer"]["left"].as_array().map(Vec::len), Some(1));
+        assert_eq!(post("/v1/sessions/api/why-file", json!({"path": "/etc/shadow"})).1["answer"]["access"], "absent");
+        assert_eq!(daemon.answer("/v1/upgrade")["sessions"][0]["stops"], json!([]));
+        assert_eq!(post("/v1/sessions/api/stop", json!({"grace": 100})).0, 200);
+        assert_eq!(daemon.answer("/v1/sessions/api/policy/suggestion")["reply"], "policy");
+        let (_, exported) = daemon.try_ask("GET", "/v1/sessions/api/export", "").expect("answers");
+        assert!(exported.lines().all(|line| line.contains("class_uid")) && exported.lines().count() > 3, "{exported}");
+        let kept = daemon.answer("/v1/ledger/checkpoint")["note"].as_str().expect("a note").to_owned();
+
+        let policy = operator.write("home/p.yaml", "bastide: 1\nname: mine\nextends: [hardened]\n");
+        let policy = policy.to_string_lossy().into_owned();
+        assert_eq!(post("/v1/policy", json!({"ask": "check", "file": policy})).1["answer"]["yes"], true);
+        let explain = json!({"ask": "explain", "file": policy, "request": "example.com:443"});
+        assert_eq!(post("/v1/policy", explain).1["answer"]["yes"], false);
+        let diff = json!({"ask": "diff", "old": "hardened", "new": policy});
+        assert_eq!(post("/v1/policy", diff).0, 200);
+        assert_eq!(daemon.answer("/v1/policy/presets")["yes"], true);
+        assert_eq!(post("/v1/trust", json!({"file": policy})).0, 200);
+
+        let keep = json!({"value": "hunter2-of-the-api", "to": "api.example.com"});
+        assert_eq!(post("/v1/vault/mine", keep).0, 200);
+        let listed = daemon.answer("/v1/vault");
+        assert!(listed["secrets"][0]["name"] == "mine" && !listed.to_string().contains("hunter2"), "{listed}");
+        assert_eq!(post("/v1/vault/mine", json!({"value": "hunter2", "to": 5})).0, 400);
+        assert_eq!(daemon.ask("POST", "/v1/vault/mine/remove", "").0, 200);
+        assert_eq!(daemon.answer("/v1/vault")["secrets"], json!([]));
+
+        assert!(daemon.answer("/v1/doctor")["layers"].as_array().is_some_and(|layers| layers.len() > 10));
+        let now = json!({"before": u64::MAX, "dry_run": true});
+        assert_eq!(post("/v1/gc", now).1["answer"]["dry_run"], true);
+        assert_eq!(
+            post("/v1/sessions/api/remove", json!({"force": true})).1["answer"]["sessions"][0],
+            begun["answer"]["session"]
+        );
+        let proof = post("/v1/ledger/verification", json!({"checkpoint": kept}));
+        assert_eq!((proof.0, &proof.1["answer"]["faults"]), (200, &json!([])), "{}", proof.1);
+        assert_eq!(post("/v1/ledger/prune", json!({"keep": 0})).1["answer"]["done"], json!([]));
     }
 }

@@ -34,6 +34,18 @@ pub struct Bastide {
 pub enum Verb {
     /// Run a program, or the installed agent, in a cell
     Run(Box<Run>),
+    /// Begin a session that goes on by itself, unless it runs already
+    Up(Box<Run>),
+    /// Watch a session that goes on by itself, and type into it; ^\ leaves
+    Attach(Attach),
+    /// Print what a session that goes on by itself printed
+    Logs(Logs),
+    /// Run another program in the cell of a session
+    Exec(Exec),
+    /// Copy a file out of a running session, or into it
+    Cp(Cp),
+    /// Show a port of a running session on this host's loopback, until ^C
+    Open(Open),
     /// Measure the boundary, and try to break a throwaway cell
     Doctor(Doctor),
     /// Serve the door alone to an agent outside of a cell, until ^C
@@ -62,6 +74,12 @@ pub enum Verb {
     Pause(Running),
     /// Let a paused session go on
     Resume(Running),
+    /// Remove sessions that ended
+    Rm(Rm),
+    /// Remove sessions that ended long ago, and homes that nothing used since
+    Gc(Gc),
+    /// Say which running sessions the programs on disk cannot carry on
+    Upgrade(Upgrade),
     /// Print the record of a session, or verify it
     Log(Log),
     /// Print counters of all sessions, for Prometheus
@@ -125,6 +143,9 @@ pub struct Run {
     /// Start with an empty home, and keep none of it
     #[arg(long)]
     pub fresh_home: bool,
+    /// Go on without this terminal; the session's name is printed
+    #[arg(long, short = 'd')]
+    pub detach: bool,
     /// Write exit, layers, allowed, refused and changed as JSON
     #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub outcome: Option<PathBuf>,
@@ -241,6 +262,103 @@ pub struct Running {
     /// Session, by id or name
     #[arg(value_parser = given::word())]
     pub session: String,
+}
+
+/// `bastide attach`.
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// Session, by id or name
+    #[arg(value_parser = given::word())]
+    pub session: String,
+    /// Only watch; any number may
+    #[arg(long)]
+    pub read_only: bool,
+}
+
+/// `bastide logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Session, by id or name [default: the newest of this directory]
+    #[arg(value_parser = given::word())]
+    pub session: Option<String>,
+    /// Go on printing while the session runs
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// `bastide exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// Session, by id or name
+    #[arg(value_parser = given::word())]
+    pub session: String,
+    /// Set a variable inside; not for secrets (repeatable)
+    #[arg(long, value_name = "K=V", value_parser = given::variable)]
+    pub env: Vec<(String, String)>,
+    /// Directory to start in [default: the session's]
+    #[arg(long, value_name = "DIR", value_parser = given::path())]
+    pub workdir: Option<PathBuf>,
+    /// Program and arguments
+    #[arg(last = true, value_name = "CMD", required = true)]
+    pub command: Vec<OsString>,
+}
+
+/// `bastide cp`.
+#[derive(Debug, Args)]
+pub struct Cp {
+    /// SESSION:PATH, or a file of this host
+    #[arg(value_parser = given::path())]
+    pub from: PathBuf,
+    /// The other; `-` is standard output
+    #[arg(value_parser = given::path())]
+    pub to: PathBuf,
+}
+
+/// `bastide open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// Session, by id or name
+    #[arg(value_parser = given::word())]
+    pub session: String,
+    /// Port inside
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Port of 127.0.0.1 outside [default: one that is free]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub at: Option<u16>,
+}
+
+/// `bastide rm`.
+#[derive(Debug, Args)]
+pub struct Rm {
+    /// Sessions, by id or name
+    #[arg(required = true, value_parser = given::word())]
+    pub session: Vec<String>,
+    /// Also what they changed and nobody reviewed
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `bastide gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// What ended before this day (UTC), or so long ago
+    #[arg(long, value_name = "DATE", default_value = "30d", value_parser = given::moment)]
+    pub before: given::Moment,
+    /// Also what was changed and nobody reviewed
+    #[arg(long)]
+    pub force: bool,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `bastide upgrade`.
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// Only look: nothing else is done by this verb
+    #[arg(long, required = true)]
+    pub check: bool,
 }
 
 /// `bastide log`.

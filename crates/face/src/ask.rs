@@ -9,13 +9,14 @@ use crate::plane::Plane;
 use crate::sayable::absolute;
 use crate::session::asked::{named, surrounded, working_directory};
 use crate::show::{self, Shown};
-use crate::verbs::{Read, print};
+use crate::terminal::filter::Filter;
+use crate::verbs::{Read, print, print_bytes};
 use crate::{exit, kept, secret, words};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::command::{
-    Derives, LedgerRequest, LedgerVerify, PolicyRequest, Reply, Request, Select, SessionInfo, VaultRequest,
+    Derives, LedgerRequest, LedgerVerify, PolicyRequest, Removal, Reply, Request, Select, SessionInfo, VaultRequest,
 };
 
 /// Asks what `verb` says, shows the answer, and says how to exit.
@@ -63,6 +64,7 @@ pub(crate) fn tell(request: &Request, json: bool) -> Result<u8, Error> {
 
 fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
     let mut plane = Plane::ask(request)?;
+    let mut printed = Printed::default();
     loop {
         match plane.reply()? {
             Reply::Refused(problem) => return Err(Error::Plane(problem)),
@@ -81,6 +83,19 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
                     return Ok(exit::DONE);
                 }
             }
+            Reply::Output { bytes } => {
+                if printed.print(&bytes, how.json)? == Read::Left {
+                    return Ok(exit::DONE);
+                }
+            }
+            Reply::Opened { address } => {
+                let text = if how.json { format!("{{\"address\":\"{address}\"}}\n") } else { format!("{address}\n") };
+                print(&text)?;
+            }
+            Reply::Finished { reason, .. } => {
+                let _ = writeln!(std::io::stderr(), "bastide: {}", words::line(&reason, 300));
+                return Ok(exit::NO);
+            }
             last if last.is_last() => {
                 let (text, code) = show::last(last, how).ok_or(Error::Language)?;
                 print(&text)?;
@@ -88,6 +103,30 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
             }
             _ => return Err(Error::Language),
         }
+    }
+}
+
+/// What an agent printed, on its way to our stdout: as under `run`, a terminal gets nothing that makes it act or answer.
+struct Printed(Option<Filter>);
+
+impl Default for Printed {
+    fn default() -> Self {
+        Printed(std::io::stdout().is_terminal().then(Filter::new))
+    }
+}
+
+impl Printed {
+    fn print(&mut self, bytes: &[u8], json: bool) -> Result<Read, Error> {
+        if json {
+            let line = serde_json::json!({"output": String::from_utf8_lossy(bytes)});
+            return print(&(words::json(&line.to_string()) + "\n"));
+        }
+        let mut filtered = Vec::new();
+        match &mut self.0 {
+            Some(filter) => filter.push(bytes, &mut filtered),
+            None => filtered.extend_from_slice(bytes),
+        }
+        print_bytes(&filtered)
     }
 }
 
@@ -107,6 +146,20 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Approve(_) => Request::Questions,
         Verb::Pause(asked) => Request::Pause(select(Some(asked.session), directory)),
         Verb::Resume(asked) => Request::Resume(select(Some(asked.session), directory)),
+        Verb::Logs(asked) => Request::Logs { select: select(asked.session, directory), follow: asked.follow },
+        Verb::Open(asked) => {
+            Request::Open { select: select(Some(asked.session), directory), port: asked.port, at: asked.at }
+        }
+        Verb::Rm(asked) => {
+            Request::Remove(Removal { sessions: asked.session, before: None, force: asked.force, dry_run: false })
+        }
+        Verb::Gc(asked) => Request::Remove(Removal {
+            sessions: Vec::new(),
+            before: Some(micros(asked.before)),
+            force: asked.force,
+            dry_run: asked.dry_run,
+        }),
+        Verb::Upgrade(_) => Request::Upgrade,
         Verb::Log(asked) => match asked.verb {
             Some(verb) => log(verb, directory)?,
             None => Request::Log { select: select(asked.session, directory), follow: asked.follow },
@@ -116,8 +169,9 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Policy(asked) => Request::Policy(policy(asked, directory)?),
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         Verb::Vault(asked) => Request::Vault(vault(asked)?),
-        // `run` and `help` never come here.
-        Verb::Ls | Verb::Run(_) | Verb::Gate(_) | Verb::Tour | Verb::Help(_) => Request::Ls,
+        // `run`, `help` and what carries a program's stdio never come here.
+        Verb::Ls | Verb::Run(_) | Verb::Up(_) | Verb::Gate(_) | Verb::Tour | Verb::Help(_) => Request::Ls,
+        Verb::Attach(_) | Verb::Exec(_) | Verb::Cp(_) => Request::Ls,
     })
 }
 

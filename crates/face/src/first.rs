@@ -68,6 +68,7 @@ mod tests {
             live: None,
             parent: None,
             children: Vec::new(),
+            built: None,
             bodies: None,
             models: None,
             reported: None,

@@ -3,6 +3,8 @@
 mod approve;
 pub mod args;
 mod ask;
+mod copy;
+mod detach;
 pub mod errors;
 pub mod exit;
 mod first;

@@ -62,11 +62,20 @@ impl Plane {
         sealed: bool,
         waiting: Option<Knocked>,
     ) -> Result<Self, Error> {
+        Self::ask_as(request, descriptors, How { sealed, detached: false }, waiting)
+    }
+
+    fn ask_as(
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+        how: How,
+        waiting: Option<Knocked>,
+    ) -> Result<Self, Error> {
         // It may hold a secret.
         let frame = Zeroizing::new(wire::encode(request).map_err(|_| Error::Unsayable)?);
         let (socket, child) = match waiting.and_then(Knocked::answered) {
             Some(socket) => (socket, None),
-            None => begin(sealed)?,
+            None => begin(how)?,
         };
         let plane = Self {
             socket,
@@ -80,6 +89,14 @@ impl Plane {
         let sent = if descriptors.is_empty() { Ok(0) } else { plane.send_with(&frame[..1], descriptors) };
         let _ = sent.and_then(|sent| plane.send(&frame[sent..], SendFlags::NOSIGNAL));
         Ok(plane)
+    }
+
+    /// Asks for a session that goes on without us: the plane leads a session of its own, and holds nothing of ours open.
+    ///
+    /// # Errors
+    /// As [`Plane::ask`].
+    pub fn ask_detached(request: &Request, waiting: Option<Knocked>) -> Result<Self, Error> {
+        Self::ask_as(request, &[], How { sealed: true, detached: true }, waiting)
     }
 
     /// Waits for the next reply.
@@ -205,20 +222,35 @@ impl AsFd for Plane {
     }
 }
 
-/// Starts a plane of our own.
-fn begin(sealed: bool) -> Result<(OwnedFd, Option<Child>), Error> {
-    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .map_err(|error| Error::NoPlane { cause: error.to_string() })?;
-    Ok((ours, Some(start(theirs, sealed)?)))
+/// How a plane is started.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// It inherits nothing that whoever started us left open.
+    sealed: bool,
+    /// It goes on without us.
+    detached: bool,
 }
 
-fn start(socket: OwnedFd, sealed: bool) -> Result<Child, Error> {
+/// Starts a plane of our own.
+fn begin(how: How) -> Result<(OwnedFd, Option<Child>), Error> {
+    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(|error| Error::NoPlane { cause: error.to_string() })?;
+    Ok((ours, Some(start(theirs, how)?)))
+}
+
+fn start(socket: OwnedFd, how: How) -> Result<Child, Error> {
     let missing = |cause: std::io::Error| Error::NoPlane { cause: cause.to_string() };
     let program = beside().map_err(missing)?;
     // Its stdout is not ours: a plane that outlives us must not hold a pipe open that somebody reads.
     let mut command = Command::new(&program);
-    command.stdin(Stdio::from(socket)).stdout(Stdio::null()).process_group(0);
-    if sealed {
+    command.stdin(Stdio::from(socket)).stdout(Stdio::null());
+    if how.detached {
+        // One that leads a group could not lead a session.
+        command.stderr(Stdio::null());
+    } else {
+        command.process_group(0);
+    }
+    if how.sealed {
         // Nor is anything that the operator's shell left open: it would be in every process that holds a cell.
         close_fds::set_fds_cloexec(FIRST_OTHER, &[]);
     }

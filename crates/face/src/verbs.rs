@@ -2,7 +2,7 @@
 
 use crate::args::{Bastide, Help, Verb};
 use crate::errors::{self, Error};
-use crate::{ask, exit, listen, session, tour, usage, words};
+use crate::{ask, copy, detach, exit, listen, session, tour, usage, words};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use std::ffi::OsString;
 use std::io::Write;
@@ -23,9 +23,14 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
 fn answer(asked: Bastide) -> u8 {
     let json = asked.json;
     // Under `run` stdout is the program's.
-    let ours = !matches!(asked.verb, Verb::Run(_));
+    let ours = !matches!(asked.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Attach(_));
     let result = match asked.verb {
+        Verb::Run(flags) if flags.detach => detach::begin(&flags, false, json),
+        Verb::Up(flags) => detach::begin(&flags, true, json),
         Verb::Run(flags) => session::run(&flags, json),
+        Verb::Attach(asked) => session::attach(&asked, json),
+        Verb::Exec(asked) => session::exec(&asked, json),
+        Verb::Cp(asked) => copy::copy(&asked),
         Verb::Gate(gate) => listen::listen(&gate, json),
         Verb::Tour => tour::tour(json),
         Verb::Help(topic) => help(&topic),
@@ -110,8 +115,16 @@ pub(crate) enum Read {
 /// # Errors
 /// When stdout takes no more.
 pub(crate) fn print(text: &str) -> Result<Read, Error> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same of bytes.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<Read, Error> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(Read::Taken),
         Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(Read::Left),
         Err(cause) => Err(Error::Answer { cause }),

@@ -8,37 +8,7 @@ use crate::sayable::{absolute, sayable};
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use wire::command::{Run, Stream, Terminal};
-
-/// Variables of the operator's that the plane gets to see. It decides which of them a cell sees.
-const SURROUNDINGS: [&str; 26] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "TERM",
-    "COLORTERM",
-    "LANG",
-    "TZ",
-    "NO_COLOR",
-    "EDITOR",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "XDG_STATE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "NVM_DIR",
-    "LANGUAGE",
-];
+use wire::command::{Run, SURROUNDINGS, Stream, Terminal};
 
 /// How long what the policy asks waits for who runs something at a terminal.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

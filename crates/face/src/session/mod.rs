@@ -8,6 +8,7 @@ mod ending;
 pub mod outcome;
 pub mod refused;
 mod streams;
+mod watching;
 
 use crate::args;
 use crate::errors::Error;
@@ -25,7 +26,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use wire::command::{Order, Outcome, Reply, Request, Stream};
+use wire::command::{Order, Outcome, Reply, Request, Stream, Terminal};
+
+use watching::Watch;
+pub(crate) use watching::{attach, exec};
 
 /// The risk under which the program gets our standard streams themselves.
 const DIRECT: &str = "without-relayed-stdio";
@@ -65,6 +69,7 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     let outcome = match ended? {
         End::Outcome(outcome) => outcome,
         End::Left(code) => return Ok(code),
+        End::Finished(..) => return Err(Error::Language),
     };
     ending::tell(&outcome, secret.as_deref(), json);
     let written = file.map_or(Ok(()), |file| file.write(&ending::json(&outcome)));
@@ -83,6 +88,8 @@ enum End {
     Outcome(Box<Outcome>),
     /// The operator did not wait for it.
     Left(u8),
+    /// What was watched, or run in a session, ended: its exit code, and why.
+    Finished(u8, String),
 }
 
 struct Session {
@@ -101,6 +108,10 @@ struct Session {
     json: bool,
     /// What begins when the program has: none was there.
     daemon: Option<PathBuf>,
+    /// It goes on without us, and is watched.
+    watch: Option<Watch>,
+    /// What it shows before anything is carried.
+    screen: Vec<u8>,
 }
 
 impl Session {
@@ -108,16 +119,32 @@ impl Session {
         let relay = Relay::default();
         let (raw, lent, pty, interrupted) = (None, None, None, None);
         let (stopping, started, hung_up) = (false, false, false);
-        Self { plane, signals, relay, raw, lent, stopping, pty, started, interrupted, hung_up, json, daemon: None }
+        let (watch, screen, daemon) = (None, Vec::new(), None);
+        Self {
+            plane,
+            signals,
+            relay,
+            raw,
+            lent,
+            stopping,
+            pty,
+            started,
+            interrupted,
+            hung_up,
+            json,
+            daemon,
+            watch,
+            screen,
+        }
     }
 
     /// Until the last word, the loss of the plane, or the operator's leave.
     fn hold(&mut self) -> Result<End, Error> {
         loop {
             while let Some(reply) = self.plane.known() {
-                if let Some(outcome) = self.hear(reply)? {
+                if let Some(end) = self.hear(reply)? {
                     self.drain();
-                    return Ok(End::Outcome(outcome));
+                    return Ok(end);
                 }
             }
             if self.plane.ended() {
@@ -140,7 +167,12 @@ impl Session {
         for event in events {
             match event {
                 Event::Control => self.plane.receive()?,
+                Event::Leave => return Ok(Some(watching::LEFT)),
+                Event::HangUp if self.watch.is_some() => return Ok(Some(watching::LEFT)),
                 Event::HangUp => self.hang_up(),
+                Event::Signal(signal) if self.watch.is_some() && signals::ends(signal) => {
+                    return Ok(Some(left(signal)));
+                }
                 Event::Signal(consts::SIGINT) if self.again() => return Ok(Some(left(consts::SIGINT))),
                 Event::Signal(signal) => self.signal(signal),
             }
@@ -148,8 +180,8 @@ impl Session {
         Ok(None)
     }
 
-    /// Takes one reply; the outcome is the last.
-    fn hear(&mut self, reply: Reply) -> Result<Option<Box<Outcome>>, Error> {
+    /// Takes one reply; how it ended is the last.
+    fn hear(&mut self, reply: Reply) -> Result<Option<End>, Error> {
         match reply {
             Reply::Notice { text } => self.notice(&text),
             Reply::Stdio { streams } => self.connect(streams)?,
@@ -160,7 +192,10 @@ impl Session {
                 }
             }
             Reply::Stopped { .. } => self.stop(),
-            Reply::Ended(outcome) => return Ok(Some(outcome)),
+            Reply::Ended(outcome) => return Ok(Some(End::Outcome(outcome))),
+            Reply::Finished { exit, reason } => return Ok(Some(End::Finished(exit, reason))),
+            Reply::LogEnd => return Ok(Some(watching::LEFT)),
+            Reply::Screen { bytes } => self.screen.extend(bytes),
             Reply::Refused(problem) => return Err(Error::Plane(problem)),
             _ => return Err(Error::Language),
         }
@@ -168,6 +203,9 @@ impl Session {
     }
 
     fn connect(&mut self, streams: [Stream; 3]) -> Result<(), Error> {
+        if let Some(watch) = self.watch {
+            return self.connect_watch(watch);
+        }
         let connected = streams::connect(streams, self.plane.descriptors())?;
         if streams[0] == Stream::Terminal {
             self.raw = RawMode::enter(rustix::stdio::stdin()).map_err(terminal)?;
@@ -175,6 +213,18 @@ impl Session {
         self.pty = connected.pty;
         self.relay = Relay::new(connected.flows);
         self.resize();
+        Ok(())
+    }
+
+    /// One stream, both ways, behind what the program shows by now.
+    fn connect_watch(&mut self, watch: Watch) -> Result<(), Error> {
+        let came = self.plane.descriptors();
+        if watch == Watch::Types {
+            self.raw = RawMode::enter(rustix::stdio::stdin()).map_err(terminal)?;
+        }
+        let flows = streams::watch(came, std::mem::take(&mut self.screen), watch == Watch::Types)?;
+        self.relay = Relay::new(flows);
+        self.started = true;
         Ok(())
     }
 
@@ -187,6 +237,8 @@ impl Session {
     fn signal(&mut self, signal: i32) {
         match signal {
             consts::SIGWINCH => self.resize(),
+            // The program is not stopped with who watches it.
+            consts::SIGTSTP if self.watch.is_some() => self.suspend(),
             consts::SIGTSTP => {
                 self.order(signal);
                 self.stopping = self.started;
@@ -229,10 +281,17 @@ impl Session {
             let _ = raw.again();
             self.resize();
         }
-        self.order(consts::SIGCONT);
+        if self.watch.is_none() {
+            self.order(consts::SIGCONT);
+        }
     }
 
     fn resize(&self) {
+        if self.watch == Some(Watch::Types)
+            && let Ok(size) = rustix::termios::tcgetwinsize(rustix::stdio::stdin())
+        {
+            return self.plane.order(Order::Size(Terminal { rows: size.ws_row, columns: size.ws_col }));
+        }
         let Some(pty) = &self.pty else { return };
         let ours = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
         if let Some(terminal) = ours.into_iter().find(|one| rustix::termios::isatty(one)) {

@@ -57,6 +57,11 @@ impl OutcomeFile {
     pub(crate) fn put(mut self, text: &str) -> std::io::Result<()> {
         self.file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&self.draft, &self.path))
     }
+
+    /// The same with bytes from elsewhere.
+    pub(crate) fn put_from(mut self, from: &mut impl std::io::Read) -> std::io::Result<()> {
+        std::io::copy(from, &mut self.file).and_then(|_| std::fs::rename(&self.draft, &self.path))
+    }
 }
 
 impl Drop for OutcomeFile {

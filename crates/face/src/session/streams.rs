@@ -51,6 +51,22 @@ pub(super) fn connect(streams: [Stream; 3], came: Vec<OwnedFd>) -> Result<Connec
     Ok(Connected { flows, pty })
 }
 
+/// One stream that is watched: what the program `shows` comes first. Our input goes there where it `types`.
+///
+/// # Errors
+/// When another number of descriptors came, or ours cannot be kept.
+pub(super) fn watch(came: Vec<OwnedFd>, shows: Vec<u8>, types: bool) -> Result<Vec<Flow>, Error> {
+    let [stream] = <[OwnedFd; 1]>::try_from(came).map_err(|_| Error::Language)?;
+    rustix::io::ioctl_fionbio(&stream, true).map_err(|error| kept(error.into()))?;
+    let stream = Rc::new(stream);
+    let [input, output, _] = ours()?;
+    let mut flows = vec![Flow::output(Rc::clone(&stream), output).showing(&shows)];
+    if types {
+        flows.push(Flow::input(input, stream).until(super::watching::LEAVE));
+    }
+    Ok(flows)
+}
+
 /// Which of our streams shows what the pty says.
 fn shown(streams: [Stream; 3]) -> Option<usize> {
     (1..3).find(|index| streams[*index] == Stream::Terminal)

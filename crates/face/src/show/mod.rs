@@ -86,6 +86,14 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
             let code = if answer.left.is_empty() { exit::DONE } else { exit::NO };
             (either(json, &*answer, ledger::pruned), code)
         }
+        Reply::Removed(answer) => {
+            let code = if answer.left.is_empty() { exit::DONE } else { exit::NO };
+            (either(json, &*answer, sessions::removed), code)
+        }
+        Reply::Upgrade(answer) => {
+            let whole = answer.sessions.iter().all(|session| session.stops.is_empty());
+            (either(json, &*answer, sessions::upgrade), if whole { exit::DONE } else { exit::NO })
+        }
         Reply::Page { text } => (if json { document(&text) } else { lines(&text) }, exit::DONE),
         Reply::Why(answer) => (either(json, &*answer, record::why), exit::DONE),
         Reply::File(answer) => (either(json, &answer, record::file), exit::DONE),

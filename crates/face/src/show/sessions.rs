@@ -1,9 +1,10 @@
 //! `ls` and `show`.
 
 use super::table::{minute, table, time};
+use crate::errors::wrap;
 use crate::words;
 use record::Wall;
-use wire::command::{ChildInfo, Counted, SessionInfo, SessionState};
+use wire::command::{Built, ChildInfo, Counted, Removed, SessionInfo, SessionState, UpgradeAnswer};
 
 /// One line for each session.
 pub(super) fn list(sessions: &[SessionInfo]) -> String {
@@ -87,6 +88,9 @@ pub(super) fn one(session: &SessionInfo) -> String {
     if let Some(models) = &session.models {
         row("models", words::line(&models.to_string(), 64));
     }
+    if let Some(built) = &session.built {
+        row("built", built_line(built));
+    }
     for risk in &session.accepted_risks {
         row("risk accepted", words::line(risk, 60));
     }
@@ -127,6 +131,48 @@ fn asks(session: &SessionInfo) -> String {
         Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
         _ => String::new(),
     }
+}
+
+fn built_line(built: &Built) -> String {
+    let Built { build, control, streams, plan, lease } = built;
+    let control = if control.0 == control.1 { control.1.to_string() } else { format!("{}-{}", control.0, control.1) };
+    format!("{}: control {control}, streams {streams}, cell {plan}, gate {lease}", words::line(build, 24))
+}
+
+/// What was removed, or would be, and what stays.
+pub(super) fn removed(answer: &Removed) -> String {
+    let done = if answer.dry_run { "would be removed" } else { "removed" };
+    let mut text = String::new();
+    for id in &answer.sessions {
+        text.push_str(&format!("{done}: session {}\n", words::line(id, 64)));
+    }
+    for home in &answer.homes {
+        text.push_str(&format!("{done}: home {}\n", words::quoted(home.as_bytes(), 64)));
+    }
+    for (what, why) in &answer.left {
+        text.push_str(&wrap(&format!("stays: {}: {}", words::line(what, 64), words::line(why, 300))));
+    }
+    if text.is_empty() { "nothing to remove\n".to_owned() } else { text }
+}
+
+/// Which sessions would not go on in every way.
+pub(super) fn upgrade(answer: &UpgradeAnswer) -> String {
+    let mut text = format!("on disk: {}\n", built_line(&answer.ours));
+    for session in &answer.sessions {
+        let name = session.name.as_ref().map(|name| format!(" ({})", words::line(name, 64))).unwrap_or_default();
+        let id = words::line(&session.session, 64);
+        let built = session.built.as_ref().map_or_else(|| "not known".to_owned(), built_line);
+        text.push_str(&format!("session {id}{name}: {built}\n"));
+        for stop in &session.stops {
+            text.push_str(&wrap(&format!("  stops: {}", words::line(stop, 300))));
+        }
+    }
+    let stopped = answer.sessions.iter().filter(|session| !session.stops.is_empty()).count();
+    text.push_str(&match stopped {
+        0 => format!("{} sessions run, and all go on in every way\n", answer.sessions.len()),
+        some => format!("{some} of {} sessions would not go on in every way\n", answer.sessions.len()),
+    });
+    text
 }
 
 fn pending_line(pending: u64) -> String {

@@ -29,6 +29,9 @@ pub struct Flow {
     hung_up: bool,
     /// Why what the program wrote could not be passed on.
     lost: Option<Errno>,
+    /// The key by which the operator leaves, and whether he did.
+    leave: Option<u8>,
+    left: bool,
 }
 
 impl Flow {
@@ -48,8 +51,44 @@ impl Flow {
 
     fn new(from: Rc<OwnedFd>, to: Rc<OwnedFd>, terminal: bool, output: bool) -> Self {
         let (pending, lines) = (Vec::new(), Vec::new());
-        let (ended, hung_up, lost) = (false, false, None);
-        Self { from, to, filter: None, typed: None, lines, pending, sent: 0, output, terminal, ended, hung_up, lost }
+        let (ended, hung_up, lost, leave, left) = (false, false, None, None, false);
+        Self {
+            from,
+            to,
+            filter: None,
+            typed: None,
+            lines,
+            pending,
+            sent: 0,
+            output,
+            terminal,
+            ended,
+            hung_up,
+            lost,
+            leave,
+            left,
+        }
+    }
+
+    /// The same, behind something that is shown first.
+    #[must_use]
+    pub fn showing(mut self, bytes: &[u8]) -> Self {
+        match &mut self.filter {
+            Some(filter) => filter.push(bytes, &mut self.pending),
+            None => self.pending.extend_from_slice(bytes),
+        }
+        self
+    }
+
+    /// The same, until the operator presses this key at his terminal.
+    #[must_use]
+    pub fn until(mut self, key: u8) -> Self {
+        self.leave = self.terminal.then_some(key);
+        self
+    }
+
+    pub(super) fn left(&self) -> bool {
+        self.left
     }
 
     pub(super) fn is_output(&self) -> bool {
@@ -110,6 +149,9 @@ impl Flow {
             self.flush_filter();
             return Ok(());
         }
+        let key = self.leave.and_then(|key| chunk[..read].iter().position(|byte| *byte == key));
+        self.left |= key.is_some();
+        let read = key.unwrap_or(read);
         if let Some(typed) = &mut self.typed {
             self.lines.extend(typed.push(&chunk[..read]));
         }

@@ -23,6 +23,8 @@ pub enum Event {
     Control,
     /// The operator's terminal is gone.
     HangUp,
+    /// He pressed the key by which he leaves.
+    Leave,
 }
 
 /// The flows of one session.
@@ -57,6 +59,9 @@ impl Relay {
         }
         if self.advance(&ready.flows) {
             events.push(Event::HangUp);
+        }
+        if self.flows.iter().any(Flow::left) {
+            events.push(Event::Leave);
         }
         if ready.others[1] {
             events.push(Event::Control);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod child;
+mod enter;
 mod held;
 mod serve;
 mod sight;
@@ -9,6 +10,7 @@ mod text;
 mod watch;
 
 pub(crate) use child::WAITING;
+pub(crate) use enter::run as enter;
 
 use crate::confine::Rules;
 use crate::launch::{self, Launch, NOT_BUILT, Task, failed};

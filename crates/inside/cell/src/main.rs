@@ -1,5 +1,6 @@
 //! The walls: starts one cell as its plan says, and becomes its pid 1. As `bastide-cell probe` inside a cell it
-//! tries the walls as an agent would.
+//! tries the walls as an agent would; as `bastide-cell enter` it
+//! goes into a cell that stands.
 
 mod channel;
 mod confine;
@@ -19,8 +20,10 @@ mod wipe;
 static MEMORY: wipe::Forgetting = wipe::Forgetting;
 
 fn main() -> std::process::ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|verb| verb == "probe") {
-        return probe::run().into();
+    match std::env::args_os().nth(1) {
+        Some(verb) if verb == "probe" => probe::run(),
+        Some(verb) if verb == "enter" => init::enter(),
+        _ => launch::run(),
     }
-    launch::run().into()
+    .into()
 }

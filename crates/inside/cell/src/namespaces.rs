@@ -5,7 +5,7 @@
 //! user namespace last, as a host uid that owns nothing else.
 
 use crate::confine::last_error;
-use plan::{Layer, LayerSet, Plan};
+use plan::{Identity, Layer, LayerSet, Plan};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -148,8 +148,12 @@ fn refused(errno: Errno) -> NamespaceError {
 /// The kernel's error.
 pub(crate) fn become_agent(plan: &Plan) -> Result<(), NamespaceError> {
     let mapped = !plan.without.contains(Layer::UserNamespace);
-    let (uid, gid) = if mapped { (plan.identity.inside_uid, plan.identity.inside_gid) } else { kernel_ids(plan) };
-    if plan.identity.privileged {
+    let ids = if mapped { (plan.identity.inside_uid, plan.identity.inside_gid) } else { kernel_ids(plan) };
+    become_ids(ids, plan.identity.privileged)
+}
+
+fn become_ids((uid, gid): (u32, u32), privileged: bool) -> Result<(), NamespaceError> {
+    if privileged {
         // Leaving uid 0 would clear the capabilities that later steps need; in a user namespace that maps no 0
         // nothing is cleared.
         // SAFETY: prctl with plain numbers.
@@ -161,6 +165,45 @@ pub(crate) fn become_agent(plan: &Plan) -> Result<(), NamespaceError> {
     check(Layer::HostUid, unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
     // SAFETY: as above.
     check(Layer::HostUid, unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
+}
+
+/// The namespaces of a cell that stands, as its pid 1 handed them out: user, mount, pid, network, IPC, UTS, cgroup.
+pub(crate) type Handed = [OwnedFd; 7];
+
+/// Opens the namespaces of the calling process, which is pid 1.
+///
+/// # Errors
+/// The kernel's error.
+pub(crate) fn hand_out(processes: impl rustix::fd::AsFd) -> rustix::io::Result<Handed> {
+    let open = |name: &str| {
+        let path = format!("self/ns/{name}");
+        rustix::fs::openat(processes.as_fd(), path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    };
+    Ok([open("user")?, open("mnt")?, open("pid")?, open("net")?, open("ipc")?, open("uts")?, open("cgroup")?])
+}
+
+/// Enters a cell that stands and becomes its agent's uid and gid; the next child that the caller makes is in its pid
+/// namespace. An ordinary user owns what his user namespace owns, so he enters that first; for root it is the last.
+///
+/// # Errors
+/// The kernel's error, with the first layer that could not be entered.
+pub(crate) fn join(handed: &Handed, identity: &Identity) -> Result<(), NamespaceError> {
+    let [user, mounts, pid, net, ipc, uts, cgroup] = handed;
+    let user = (Layer::UserNamespace, user, libc::CLONE_NEWUSER);
+    let others = [
+        (Layer::NetworkNamespace, net, libc::CLONE_NEWNET),
+        (Layer::IpcNamespace, ipc, libc::CLONE_NEWIPC),
+        (Layer::UtsNamespace, uts, libc::CLONE_NEWUTS),
+        (Layer::CgroupNamespace, cgroup, libc::CLONE_NEWCGROUP),
+        (Layer::PidNamespace, pid, libc::CLONE_NEWPID),
+        (Layer::PrivateRoot, mounts, libc::CLONE_NEWNS),
+    ];
+    let (first, last) = if identity.privileged { (None, Some(user)) } else { (Some(user), None) };
+    for (layer, namespace, kind) in first.into_iter().chain(others).chain(last) {
+        // SAFETY: takes a descriptor, which is open, and a plain number; the caller has one thread and shares nothing.
+        check(layer, unsafe { libc::setns(namespace.as_raw_fd(), kind) }.into())?;
+    }
+    become_ids((identity.inside_uid, identity.inside_gid), identity.privileged)
 }
 
 fn unshare(layer: Layer, flags: libc::c_int) -> Result<(), NamespaceError> {

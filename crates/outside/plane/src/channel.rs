@@ -44,6 +44,20 @@ pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> 
     Ok(())
 }
 
+/// Sends bytes at once, all of them, or fails; descriptors ride with the first.
+///
+/// # Errors
+/// The kernel's error: `EAGAIN` where the peer does not read.
+pub fn send_now(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::MSGSIZE.into());
+    }
+    let sent = retry(|| rustix::net::sendmsg(&socket, &[IoSlice::new(bytes)], &mut ancillary, flags))?;
+    if sent == bytes.len() { Ok(()) } else { Err(Errno::AGAIN.into()) }
+}
+
 /// Reads once: bytes are appended to `bytes`, descriptors to `descriptors`. False at the end of the stream.
 ///
 /// # Errors

@@ -436,6 +436,44 @@ pub const CODES: &[(&str, &str)] = &[
          else is there is not told.",
     ),
     (
+        "E-PLANE-145",
+        "A session is watched, entered and copied from while its program runs. This one has not begun it yet, ended, or its \
+         plane was killed.\n`bastide ls` shows which run.",
+    ),
+    (
+        "E-PLANE-146",
+        "What a session prints goes to the terminal or the pipes that `bastide run` was begun with, and nowhere else. A session \
+         begun with `bastide run -d` or `bastide up` keeps it: the newest 8 MiB, which `bastide logs` prints and `bastide \
+         attach` shows as a screen.",
+    ),
+    (
+        "E-PLANE-147",
+        "One client types into a session at a time, and 16 watch it. A program without a terminal can only be watched.\nWhoever \
+         only watches says `--read-only`; `bastide logs --follow` does without a place.",
+    ),
+    (
+        "E-PLANE-148",
+        "A program, a file or a port of a running session is reached by a process that enters its cell and gives up there all \
+         that the agent's process gave up. Nothing was done: the message says which step failed.\nA cell that was begun without \
+         a layer is not entered, nor one that is paused or about to end, nor by programs of another version than the session was \
+         begun with (`bastide upgrade --check`). A file is opened as the agent could open it, and no link is followed on the way; \
+         what is no regular file is not copied. For a directory: `bastide exec SESSION -- tar c DIR | tar x`.",
+    ),
+    (
+        "E-PLANE-149",
+        "`bastide cp` copies files of the session's trees, which are its workspace and what `--write` named, and of its private \
+         home. The rest of a cell is the host's already, or is gone with it.",
+    ),
+    (
+        "E-PLANE-150",
+        "A port of a session is shown at 127.0.0.1, at a port that is free or that `--at` names. This one is taken, or below 1024 \
+         and not this user's to take.",
+    ),
+    (
+        "E-PLANE-151",
+        "`bastide rm` removes the sessions that are named, and `bastide gc` those that ended before a day. None was named.",
+    ),
+    (
         "E-PLANE-160",
         "A cell that is kept ready serves only who is like the process that asked for it. Under `no new privileges` a \
          process may be in a Landlock domain, and of filters of system calls the kernel tells only the number: nobody can be \

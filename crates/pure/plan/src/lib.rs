@@ -6,11 +6,13 @@
 //! made ahead of its session also gets the [`Ground`] that most sessions stand on.
 //! One message is one frame: a little-endian `u32` length, then that many bytes of postcard.
 
+mod entry;
 mod foundation;
 mod frame;
 mod layer;
 mod root;
 
+pub use entry::{Entry, Errand};
 pub use foundation::{Foundation, Ground, Likely};
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use layer::{Layer, LayerSet};
@@ -190,6 +192,15 @@ pub enum Report {
     /// What [`Order::Pause`] came to: whether every process was told to stop. One without a pid namespace cannot tell its
     /// processes from others.
     Paused(bool),
+    /// What it takes to enter the cell rides on it, in this order: the agent's Landlock ruleset, then its namespaces: user,
+    /// mount, pid, network, IPC, UTS, cgroup. Answers [`Order::Enter`].
+    Namespaces,
+    /// Of a process that entered: the listener of its watcher rides on it, and is pid 1's to serve.
+    Watcher,
+    /// Of a process that entered: the file rides on it.
+    File,
+    /// Of a process that entered: a connection rides on it where the kernel's error number is 0.
+    Connected(i32),
 }
 
 /// A layer as measured from inside the cell.
@@ -238,6 +249,12 @@ pub enum Order {
     Pause,
     /// Let them go on.
     Resume,
+    /// Hand out what it takes to enter the cell; [`Report::Namespaces`] answers.
+    Enter,
+    /// Serve one more watcher, whose listener rides on this.
+    Watch,
+    /// To a process that entered: connect once more; [`Report::Connected`] answers.
+    Connect,
 }
 
 /// What the connect watcher (pid 1) tells the gate, one `SOCK_SEQPACKET` message each, postcard without a

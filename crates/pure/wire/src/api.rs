@@ -2,11 +2,15 @@
 //!
 //! `docs/reference/api.yaml` describes it for others; a test compares both.
 
-use std::path::{Path, PathBuf};
+mod bodies;
+#[cfg(test)]
+mod total;
 
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
-use crate::command::{LedgerRequest, PolicyRequest, Problem, Reply, Request, Select};
+use serde::Serialize;
+
+use crate::command::{LedgerRequest, PolicyRequest, Problem, Reply, Request, Run, Select, VaultRequest};
 
 /// Bytes of the longest body.
 pub const MAX_BODY: usize = 1 << 20;
@@ -49,30 +53,64 @@ enum Asks {
     Checkpoint,
     Key,
     Metrics,
+    Begin,
+    Output,
+    Remove,
+    Export,
+    Suggest,
+    WhyFile,
+    Collect,
+    Policy,
+    Presets,
+    Trust,
+    Vault,
+    VaultSet,
+    VaultRemove,
+    Doctor,
+    Prove,
+    Prune,
+    Upgrade,
 }
 
 /// Every route.
-pub const ROUTES: [Route; 21] = [
+pub const ROUTES: [Route; 38] = [
     Route { method: "GET", path: "/version", asks: Asks::Version },
     Route { method: "GET", path: "/codes/{code}", asks: Asks::Explain },
     Route { method: "GET", path: "/sessions", asks: Asks::Ls },
+    Route { method: "POST", path: "/sessions", asks: Asks::Begin },
     Route { method: "GET", path: "/sessions/{session}", asks: Asks::Show },
+    Route { method: "GET", path: "/sessions/{session}/output", asks: Asks::Output },
     Route { method: "GET", path: "/sessions/{session}/events", asks: Asks::Events },
+    Route { method: "GET", path: "/sessions/{session}/export", asks: Asks::Export },
     Route { method: "GET", path: "/sessions/{session}/verification", asks: Asks::Verify },
     Route { method: "GET", path: "/sessions/{session}/why", asks: Asks::Why },
     Route { method: "GET", path: "/sessions/{session}/why/{event}", asks: Asks::WhyEvent },
+    Route { method: "POST", path: "/sessions/{session}/why-file", asks: Asks::WhyFile },
     Route { method: "GET", path: "/sessions/{session}/changes", asks: Asks::Diff },
     Route { method: "POST", path: "/sessions/{session}/changes/apply", asks: Asks::Apply },
     Route { method: "POST", path: "/sessions/{session}/changes/discard", asks: Asks::Discard },
     Route { method: "POST", path: "/sessions/{session}/policy", asks: Asks::PolicyApply },
     Route { method: "POST", path: "/sessions/{session}/policy/undo", asks: Asks::PolicyUndo },
+    Route { method: "GET", path: "/sessions/{session}/policy/suggestion", asks: Asks::Suggest },
     Route { method: "POST", path: "/sessions/{session}/pause", asks: Asks::Pause },
     Route { method: "POST", path: "/sessions/{session}/resume", asks: Asks::Resume },
     Route { method: "POST", path: "/sessions/{session}/stop", asks: Asks::Stop },
     Route { method: "GET", path: "/questions", asks: Asks::Questions },
     Route { method: "POST", path: "/questions/{question}/answer", asks: Asks::Answer },
+    Route { method: "POST", path: "/sessions/{session}/remove", asks: Asks::Remove },
+    Route { method: "POST", path: "/gc", asks: Asks::Collect },
+    Route { method: "POST", path: "/policy", asks: Asks::Policy },
+    Route { method: "GET", path: "/policy/presets", asks: Asks::Presets },
+    Route { method: "POST", path: "/trust", asks: Asks::Trust },
+    Route { method: "GET", path: "/vault", asks: Asks::Vault },
+    Route { method: "POST", path: "/vault/{name}", asks: Asks::VaultSet },
+    Route { method: "POST", path: "/vault/{name}/remove", asks: Asks::VaultRemove },
+    Route { method: "GET", path: "/doctor", asks: Asks::Doctor },
+    Route { method: "GET", path: "/upgrade", asks: Asks::Upgrade },
     Route { method: "GET", path: "/ledger/checkpoint", asks: Asks::Checkpoint },
     Route { method: "GET", path: "/ledger/key", asks: Asks::Key },
+    Route { method: "POST", path: "/ledger/verification", asks: Asks::Prove },
+    Route { method: "POST", path: "/ledger/prune", asks: Asks::Prune },
     Route { method: "GET", path: "/metrics", asks: Asks::Metrics },
 ];
 
@@ -89,6 +127,13 @@ pub enum Asked {
         request: Box<Request>,
         /// Also those to come.
         goes_on: bool,
+    },
+    /// Bytes or lines as they come.
+    Stream {
+        /// The same as a request.
+        request: Box<Request>,
+        /// Lines of JSON, not bytes.
+        lines: bool,
     },
 }
 
@@ -117,35 +162,6 @@ impl Unread {
         }
     }
 }
-
-/// The body of a request about changes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Paths {
-    /// Absolute; none means all.
-    #[serde(default)]
-    paths: Vec<PathBuf>,
-}
-
-/// The body of a request about a policy.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// Absolute, or the name of a blueprint or preset.
-    file: PathBuf,
-}
-
-/// The body of a request to end a session.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grace {
-    /// Milliseconds until all is ended.
-    grace: u64,
-}
-
-/// How long a session that is asked to end has where nothing else is said, and at most: milliseconds.
-const GRACE: u64 = 10_000;
-const LONGEST_GRACE: u64 = 24 * 60 * 60 * 1000;
 
 /// What answers a request that was answered.
 #[derive(Debug, Serialize)]
@@ -182,13 +198,14 @@ pub fn read(method: &str, target: &str, body: &[u8]) -> Result<Asked, Unread> {
 /// that nothing can be read in two ways.
 fn segments(path: &str) -> Option<Vec<&str>> {
     let mut segments = path.strip_prefix('/')?.split('/');
-    let plain = |segment: &&str| {
-        let bytes = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        (1..=128).contains(&segment.len()) && segment.bytes().all(bytes) && !segment.starts_with('.')
-    };
     (segments.next()? == VERSION).then_some(())?;
     let rest: Vec<&str> = segments.collect();
-    rest.iter().all(plain).then_some(rest)
+    rest.iter().all(|segment| is_plain(segment)).then_some(rest)
+}
+
+fn is_plain(segment: &str) -> bool {
+    let bytes = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=128).contains(&segment.len()) && segment.bytes().all(bytes) && !segment.starts_with('.')
 }
 
 impl Route {
@@ -213,63 +230,81 @@ impl Asks {
         let word = |at: usize| words.get(at).map(ToString::to_string);
         let select = |paths| Select { session: word(0), directory: PathBuf::from("/"), paths };
         let one = || select(Vec::new());
+        let name = || word(0).unwrap_or_default();
         let follow = match (self, query) {
             (_, None) => false,
-            (Asks::Events, Some("follow=true")) => true,
+            (Asks::Events | Asks::Output, Some("follow=true")) => true,
             (_, Some(query)) => return Err(Unread::Query(query.chars().take(200).collect())),
         };
+        let mut bodiless = true;
+        let mut with = || bodiless = false;
         let request = match self {
-            Asks::Version => return empty(body).map(|()| Asked::Version),
+            Asks::Version => return bodies::empty(body).map(|()| Asked::Version),
             Asks::Ls => Request::Ls,
             Asks::Show => Request::Show(one()),
             Asks::Events => Request::Log { select: one(), follow },
+            Asks::Output => Request::Logs { select: one(), follow },
+            Asks::Export => Request::Ledger(LedgerRequest::Export(one())),
             Asks::Verify => Request::Verify(one()),
             Asks::Why | Asks::WhyEvent => Request::Why { select: one(), event: word(1) },
             Asks::Diff => Request::Diff(one()),
-            Asks::Explain => Request::Explain { code: word(0).unwrap_or_default() },
-            Asks::Apply => Request::Apply(select(paths(body)?)),
-            Asks::Discard => Request::Discard(select(paths(body)?)),
+            Asks::Explain => Request::Explain { code: name() },
             Asks::PolicyUndo => Request::Policy(PolicyRequest::Undo(one())),
+            Asks::Suggest => Request::Policy(PolicyRequest::Suggest(one())),
+            Asks::Presets => Request::Policy(PolicyRequest::Presets),
             Asks::Pause => Request::Pause(one()),
             Asks::Resume => Request::Resume(one()),
-            Asks::Stop => Request::Stop { select: one(), grace: grace(body)? },
             Asks::Questions => Request::Questions,
-            Asks::Answer => Request::Answer { question: word(0).unwrap_or_default(), say: json(body)? },
             Asks::Checkpoint => Request::Ledger(LedgerRequest::Checkpoint),
             Asks::Key => Request::Ledger(LedgerRequest::Key),
             Asks::Metrics => Request::Metrics,
-            Asks::PolicyApply => {
-                let File { file } = json(body)?;
-                Request::Policy(PolicyRequest::Apply { select: one(), file })
+            Asks::Vault => Request::Vault(VaultRequest::List),
+            Asks::VaultRemove => Request::Vault(VaultRequest::Remove { name: name() }),
+            Asks::Doctor => Request::Doctor(Box::new(Run { directory: PathBuf::from("/"), ..Run::default() })),
+            Asks::Upgrade => Request::Upgrade,
+            asks => {
+                with();
+                asks.read_body(name(), one(), body)?
             }
         };
-        if !matches!(self, Asks::Apply | Asks::Discard | Asks::PolicyApply | Asks::Stop | Asks::Answer) {
-            empty(body)?;
+        if bodiless {
+            bodies::empty(body)?;
         }
         let request = Box::new(request);
-        Ok(if self == Asks::Events { Asked::Events { request, goes_on: follow } } else { Asked::Once(request) })
+        Ok(match self {
+            Asks::Events => Asked::Events { request, goes_on: follow },
+            Asks::Output => Asked::Stream { request, lines: false },
+            Asks::Export => Asked::Stream { request, lines: true },
+            _ => Asked::Once(request),
+        })
     }
-}
 
-fn empty(body: &[u8]) -> Result<(), Unread> {
-    if body.is_empty() { Ok(()) } else { Err(Unread::Body("there should be none".into())) }
-}
-
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unread> {
-    serde_json::from_slice(body).map_err(|error| Unread::Body(error.to_string()))
-}
-
-fn grace(body: &[u8]) -> Result<u64, Unread> {
-    let Grace { grace } = if body.is_empty() { Grace { grace: GRACE } } else { json(body)? };
-    if grace <= LONGEST_GRACE { Ok(grace) } else { Err(Unread::Body("`grace` is longer than a day".into())) }
-}
-
-/// Paths are absolute: the daemon has no directory in which another would mean something.
-fn paths(body: &[u8]) -> Result<Vec<PathBuf>, Unread> {
-    let Paths { paths } = if body.is_empty() { Paths::default() } else { json(body)? };
-    match paths.iter().find(|path| !Path::is_absolute(path)) {
-        None => Ok(paths),
-        Some(path) => Err(Unread::Body(format!("`{}` is no absolute path", path.display()))),
+    /// Those that say more in a body.
+    fn read_body(self, name: String, select: Select, body: &[u8]) -> Result<Request, Unread> {
+        let paths = |body| Ok(Select { paths: bodies::paths(body)?, ..select.clone() });
+        Ok(match self {
+            Asks::Begin => Request::Run(Box::new(bodies::run(body)?)),
+            Asks::Apply => Request::Apply(paths(body)?),
+            Asks::Discard => Request::Discard(paths(body)?),
+            Asks::Stop => Request::Stop { grace: bodies::grace(body)?, select },
+            Asks::Answer => Request::Answer { question: name, say: bodies::json(body)? },
+            Asks::Remove => Request::Remove(bodies::removal(name, body)?),
+            Asks::Collect => Request::Remove(bodies::collection(body)?),
+            Asks::WhyFile => Request::WhyFile { path: bodies::path(body)?, select },
+            Asks::Policy => Request::Policy(bodies::policy(body)?),
+            Asks::PolicyApply => {
+                let bodies::File { file } = bodies::json(body)?;
+                Request::Policy(PolicyRequest::Apply { select, file })
+            }
+            Asks::Trust => {
+                let bodies::File { file } = bodies::json(body)?;
+                Request::Trust { file }
+            }
+            Asks::VaultSet => Request::Vault(bodies::secret(name, body)?),
+            Asks::Prove => Request::Ledger(bodies::proof(body)?),
+            // The others have none.
+            _ => Request::Ledger(bodies::prune(body)?),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod lease;
 pub mod petition;
 pub mod question;
 mod secret;
+pub mod streams;
 pub mod waiting;
 
 pub use broker::{TokenAnswer, TokenRequest};

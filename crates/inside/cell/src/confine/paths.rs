@@ -5,7 +5,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, Scope,
 };
 use plan::{Access, PathRule};
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 /// The lowest ABI under which a cell may start: scopes of signals and abstract sockets. What an older
@@ -123,11 +123,22 @@ impl Rules {
         let ruleset = ruleset.ok_or(DomainError::Missing)?;
         // Out of the way of the low numbers, which the agent's process fills.
         let ruleset = rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map_err(|_| DomainError::Missing)?;
-        Ok(Domain { ruleset, flags: if abi() >= 7 { TELL_OF_THE_AGENTS_PROGRAMS } else { 0 } })
+        Ok(Domain::of(ruleset))
     }
 }
 
 impl Domain {
+    /// One that was built before.
+    pub(crate) fn of(ruleset: OwnedFd) -> Domain {
+        Domain { ruleset, flags: if abi() >= 7 { TELL_OF_THE_AGENTS_PROGRAMS } else { 0 } }
+    }
+
+    /// The ruleset, to be handed to who enters the cell: the very one that binds the agent, since paths may have come to
+    /// mean something else.
+    pub(crate) fn ruleset(&self) -> BorrowedFd<'_> {
+        self.ruleset.as_fd()
+    }
+
     /// Binds the calling thread and all that it will start. Allocates nothing and keeps the descriptor.
     ///
     /// # Errors

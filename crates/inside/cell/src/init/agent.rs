@@ -19,9 +19,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Pid;
 use std::ffi::CString;
 use std::io::stdin;
+use std::rc::Rc;
 
 /// `CAP_SYS_PTRACE` in the cell's own user namespace: to see which program connects.
-const SYS_PTRACE: u64 = 1 << 19;
+pub(super) const SYS_PTRACE: u64 = 1 << 19;
 
 /// Starts the agent. The plan, which holds its environment, ends here.
 pub(super) fn start(
@@ -38,22 +39,10 @@ pub(super) fn start(
     let Filters { agent, watcher, pid_1 } = filters;
     let prepared = prepare(&mut plan, mask, (agent, watched.then_some(watcher)), built.rules.take())?;
     let installed = prepared.filters();
-    let signals = take_signals()?;
-    lead_session(&built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
-    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
-    let (status, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
-    // SAFETY: pid 1 has one thread; the child may use everything it copied.
-    let agent = unsafe { libc::fork() };
-    if agent == 0 {
-        child::run(&prepared, &built.stdio, &theirs);
-    }
-    // What was the command's is overwritten as it is freed; the child's copy ends in its exec.
-    drop((prepared, theirs));
-    let agent = Pid::from_raw(agent).ok_or_else(|| failed("fork", Errno::AGAIN))?;
-    foreground(agent, &built, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
+    let Forked { agent, status, signals, domain } = fork(prepared, &built.stdio, terminal)?;
     confine::narrow_capabilities(SYS_PTRACE)
         .map_err(|errno| layer(Layer::Capabilities, "drop capabilities of pid 1", errno))?;
-    let (attempts, listener) = child::wait(&status)?;
+    let (attempts, _, listener) = child::wait(&status)?;
     let scene = Scene {
         without: plan.without,
         identity: &plan.identity,
@@ -74,9 +63,10 @@ pub(super) fn start(
     drop(plan);
     let Built { root, stdio, watcher, .. } = built;
     drop(stdio);
-    let watcher = match (listener, watcher) {
-        (Some(listener), Some(gate)) => Some(Watcher::new(listener, gate, agent)),
-        _ => None,
+    let gate = watcher.map(Rc::new);
+    let watchers = match (listener, &gate) {
+        (Some(listener), Some(gate)) => vec![Watcher::new(listener, Rc::clone(gate), Some(agent))],
+        _ => Vec::new(),
     };
     wait_to_begin()?;
     let release = || child::release(&status).map_err(|errno| failed("release the agent", errno));
@@ -90,11 +80,42 @@ pub(super) fn start(
         release()?;
     }
     let alone = without.contains(Layer::PidNamespace);
-    Ok(Serving { agent, status: Some(status), signals, watcher, processes: root.processes, alone, paused: false })
+    let processes = root.processes;
+    Ok(Serving { agent, status: Some(status), signals, watchers, gate, domain, processes, alone, paused: false })
+}
+
+/// A process that is to become a program, and waits to be measured.
+pub(super) struct Forked {
+    pub(super) agent: Pid,
+    /// Closed by its exec.
+    pub(super) status: OwnedFd,
+    /// What ended or stopped, as a descriptor.
+    pub(super) signals: OwnedFd,
+    /// What binds it.
+    pub(super) domain: Option<Domain>,
+}
+
+/// Makes the process, with a group of its own in a session that the caller leads.
+pub(super) fn fork(mut prepared: Prepared, stdio: &[OwnedFd; 3], terminal: Option<usize>) -> Result<Forked, Failure> {
+    let signals = take_signals()?;
+    lead_session(stdio, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let (status, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
+    // SAFETY: the caller has one thread; the child may use everything it copied.
+    let agent = unsafe { libc::fork() };
+    if agent == 0 {
+        child::run(&prepared, stdio, &theirs);
+    }
+    let domain = prepared.domain.take();
+    // What was the command's is overwritten as it is freed; the child's copy ends in its exec.
+    drop((prepared, theirs));
+    let agent = Pid::from_raw(agent).ok_or_else(|| failed("fork", Errno::AGAIN))?;
+    foreground(agent, stdio, terminal).map_err(|errno| layer(Layer::RelayedStdio, "lead a session", errno))?;
+    Ok(Forked { agent, status, signals, domain })
 }
 
 /// Waits until the plane has recorded the session.
-fn wait_to_begin() -> Result<(), Failure> {
+pub(super) fn wait_to_begin() -> Result<(), Failure> {
     match channel::receive(stdin()) {
         Ok(Some(Order::Begin)) => Ok(()),
         Ok(_) => Err(failed("wait for the word to begin", Errno::PIPE)),
@@ -111,9 +132,7 @@ fn prepare(
     let without: LayerSet = plan.without;
     let off = |layer| without.contains(layer);
     let domain = (!off(Layer::Landlock)).then(|| domain(plan, begun)).transpose().map_err(unruled)?;
-    let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| failed("read the command: a NUL byte", Errno::INVAL));
-    let texts = |list: Vec<Vec<u8>>| list.into_iter().map(text).collect::<Result<Vec<_>, _>>();
-    let command = &mut plan.command;
+    let Texts { program, directory, arguments, environment } = texts(&mut plan.command)?;
     Ok(Prepared {
         domain,
         filter: (!off(Layer::Seccomp)).then_some(filter),
@@ -122,6 +141,27 @@ fn prepare(
         mask,
         limits: std::mem::take(&mut plan.limits.rlimits),
         oom_score_adj: plan.limits.oom_score_adj,
+        entered: false,
+        program,
+        directory,
+        arguments,
+        environment,
+    })
+}
+
+/// A command as the kernel takes it.
+pub(super) struct Texts {
+    pub(super) program: CString,
+    pub(super) directory: CString,
+    pub(super) arguments: Vec<CString>,
+    pub(super) environment: Vec<CString>,
+}
+
+/// Takes the command's texts, which are not copied.
+pub(super) fn texts(command: &mut plan::Command) -> Result<Texts, Failure> {
+    let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| failed("read the command: a NUL byte", Errno::INVAL));
+    let texts = |list: Vec<Vec<u8>>| list.into_iter().map(text).collect::<Result<Vec<_>, _>>();
+    Ok(Texts {
         program: text(std::mem::take(&mut command.program).into_bytes())?,
         directory: text(std::mem::take(&mut command.directory).into_bytes())?,
         arguments: texts(std::mem::take(&mut command.arguments))?,
@@ -154,29 +194,29 @@ fn take_signals() -> Result<OwnedFd, Failure> {
 
 /// Leads a session of its own and owns the pty in it. The agent's process group then has a parent in the same
 /// session and another group; without one it would be orphaned, and ^Z ignored in it.
-fn lead_session(built: &Built, terminal: Option<usize>) -> rustix::io::Result<()> {
+fn lead_session(stdio: &[OwnedFd; 3], terminal: Option<usize>) -> rustix::io::Result<()> {
     match rustix::process::setsid() {
         // Outside a pid namespace of its own the launcher may have made it a leader already.
         Ok(_) | Err(Errno::PERM) => {}
         Err(errno) => return Err(errno),
     }
     match terminal {
-        Some(index) => rustix::process::ioctl_tiocsctty(&built.stdio[index]),
+        Some(index) => rustix::process::ioctl_tiocsctty(&stdio[index]),
         None => Ok(()),
     }
 }
 
 /// Gives the agent a process group of its own, in the foreground of the pty.
-fn foreground(agent: Pid, built: &Built, terminal: Option<usize>) -> rustix::io::Result<()> {
+fn foreground(agent: Pid, stdio: &[OwnedFd; 3], terminal: Option<usize>) -> rustix::io::Result<()> {
     rustix::process::setpgid(Some(agent), Some(agent))?;
     match terminal {
-        Some(index) => rustix::termios::tcsetpgrp(&built.stdio[index], agent),
+        Some(index) => rustix::termios::tcsetpgrp(&stdio[index], agent),
         None => Ok(()),
     }
 }
 
 /// Pid 1's own filter, after its last fork, since children inherit it.
-fn confine_itself(filter: &[sock_filter]) -> Result<(), Failure> {
+pub(super) fn confine_itself(filter: &[sock_filter]) -> Result<(), Failure> {
     let doing = "confine pid 1";
     confine::no_new_privileges().map_err(|errno| failed(doing, errno))?;
     seccomp::install(filter).map_err(|errno| failed(doing, errno))

@@ -32,6 +32,8 @@ pub(super) struct Prepared {
     pub(super) mask: Mode,
     pub(super) limits: Vec<(u32, u64)>,
     pub(super) oom_score_adj: i16,
+    /// The cell stood before: pid 1 is not its parent, and others of the cell are alive.
+    pub(super) entered: bool,
 }
 
 impl Prepared {
@@ -63,13 +65,16 @@ enum Step {
 type At<T> = Result<T, (Step, Errno)>;
 
 /// What the child says: the step that failed and its error, or what it tried.
-type Word = [u8; 13];
+type Word = [u8; LENGTH];
+
+const LENGTH: usize = 17;
 
 fn word(step: Step, errno: i32, attempts: Attempts) -> Word {
-    let mut word = [step as u8; 13];
+    let mut word = [step as u8; LENGTH];
     word[1..5].copy_from_slice(&errno.to_le_bytes());
     word[5..9].copy_from_slice(&attempts.signal.to_le_bytes());
     word[9..13].copy_from_slice(&attempts.write.to_le_bytes());
+    word[13..17].copy_from_slice(&rustix::process::getpid().as_raw_nonzero().get().to_le_bytes());
     word
 }
 
@@ -96,8 +101,10 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     let at = |step: Step| move |errno: Errno| (step, errno);
     let off = |layer| prepared.without.contains(layer);
     default_signals().map_err(at(Step::Signals))?;
-    // Pid 1 reads this process's /proc; nothing else of the cell is alive yet.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable).map_err(at(Step::Signals))?;
+    if !prepared.entered {
+        // Pid 1 reads this process's /proc; nothing else of the cell is alive yet.
+        dumpable().map_err(at(Step::Signals))?;
+    }
     let status = take_stdio(stdio, status, !off(Layer::SealedDescriptors)).map_err(at(Step::Stdio))?;
     rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory))?;
     limit(prepared)?;
@@ -114,6 +121,10 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     if let Some(domain) = &prepared.domain {
         domain.enter().map_err(at(Step::Landlock))?;
     }
+    if prepared.entered {
+        // Who is alive in a cell that is entered is in another domain by now, and reads nothing.
+        dumpable().map_err(at(Step::Signals))?;
+    }
     if !off(Layer::SealedDescriptors) {
         confine::close_from(WAITING as u32 + 1).map_err(at(Step::Descriptors))?;
     }
@@ -126,6 +137,11 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     }
     wait_for_release(status).map_err(at(Step::Wait))?;
     execute(&prepared.program, &prepared.arguments, &prepared.environment)
+}
+
+/// Lets who may trace this process read its /proc.
+fn dumpable() -> rustix::io::Result<()> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
 }
 
 /// `CAP_SYS_ADMIN`: without `no new privileges` the kernel takes filters and domains from nobody else.
@@ -183,12 +199,12 @@ fn limit(prepared: &Prepared) -> At<()> {
             return Err((Step::Limits, confine::last_error()));
         }
     }
-    if prepared.oom_score_adj != 0 {
+    if prepared.oom_score_adj != 0 && !prepared.entered {
         // A hint to the kernel, no wall; a cell without /proc goes without.
         let _ = std::fs::write("/proc/self/oom_score_adj", prepared.oom_score_adj.to_string());
     }
-    if prepared.without.contains(Layer::PidNamespace) {
-        // Nothing but this ends the agent with pid 1 then.
+    if prepared.entered || prepared.without.contains(Layer::PidNamespace) {
+        // Nothing but this ends it with its parent then.
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
             .map_err(|errno| (Step::Limits, errno))?;
     }
@@ -226,8 +242,9 @@ fn wait_for_release(status: BorrowedFd<'_>) -> rustix::io::Result<()> {
 /// Tries what the walls must refuse.
 fn attempt() -> Attempts {
     let code = |failed: bool| if failed { confine::last_error().raw_os_error() } else { 0 };
+    // Pid 1 is the parent, but of who entered: that has none that it could see.
     // SAFETY: signal 0 only asks whether one may be sent.
-    let signal = code(unsafe { libc::kill(libc::getppid(), 0) } != 0);
+    let signal = code(unsafe { libc::kill(libc::getppid().max(1), 0) } != 0);
     // SAFETY: the path is a C string; the descriptor is closed by exec.
     let opened = unsafe { libc::open(c"/proc/self/comm".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
     let write = code(opened < 0);
@@ -247,11 +264,12 @@ fn execute(program: &CString, arguments: &[CString], environment: &[CString]) ->
     Err((Step::Execute, confine::last_error()))
 }
 
-/// In pid 1: waits until the child is confined; what it tried, and the listener of its watcher.
-pub(super) fn wait(status: &OwnedFd) -> Result<(Attempts, Option<OwnedFd>), Failure> {
+/// In its parent: waits until the child is confined; what it tried, its number in the cell, and the listener of its
+/// watcher.
+pub(super) fn wait(status: &OwnedFd) -> Result<(Attempts, i32, Option<OwnedFd>), Failure> {
     let mut listener = None;
     loop {
-        let mut word: Word = [0; 13];
+        let mut word: Word = [0; LENGTH];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut word)];
@@ -259,7 +277,8 @@ pub(super) fn wait(status: &OwnedFd) -> Result<(Attempts, Option<OwnedFd>), Fail
             .map_err(|errno| failed("wait for the agent's process", errno))?
             .bytes;
         if got == word.len() && word[0] == Step::None as u8 {
-            return Ok((Attempts { signal: number(&word, 5), write: number(&word, 9) }, listener));
+            let attempts = Attempts { signal: number(&word, 5), write: number(&word, 9) };
+            return Ok((attempts, number(&word, 13), listener));
         }
         if got != word.len() || word[0] != Step::HandOver as u8 {
             return Err(refused(&word));
@@ -278,9 +297,9 @@ pub(super) fn release(status: &OwnedFd) -> rustix::io::Result<()> {
 
 /// After its release: none where exec closed the socket, else why there was no exec.
 pub(super) fn outcome(status: &OwnedFd) -> Option<Failure> {
-    let mut word: Word = [0; 13];
+    let mut word: Word = [0; LENGTH];
     match rustix::net::recv(status, &mut word[..], RecvFlags::empty()) {
-        Ok((_, 13)) => Some(refused(&word)),
+        Ok((_, LENGTH)) => Some(refused(&word)),
         _ => None,
     }
 }

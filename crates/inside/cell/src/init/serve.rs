@@ -4,8 +4,8 @@
 
 use super::watch::Watcher;
 use super::{child, give_up, text};
-use crate::channel;
-use crate::confine::last_error;
+use crate::confine::{Domain, last_error};
+use crate::{channel, namespaces};
 use plan::{Ending, Order, Report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use std::io::stdin;
 use std::mem::MaybeUninit;
+use std::rc::Rc;
 
 /// A cell that stands.
 pub(super) struct Serving {
@@ -22,8 +23,12 @@ pub(super) struct Serving {
     pub(super) status: Option<OwnedFd>,
     /// SIGCHLD and SIGHUP as a descriptor.
     pub(super) signals: OwnedFd,
-    /// The connect watcher, where there is a door.
-    pub(super) watcher: Option<Watcher>,
+    /// The connect watchers, where there is a door: the agent's, and one for each program that entered.
+    pub(super) watchers: Vec<Watcher>,
+    /// Where they tell, where there is a door.
+    pub(super) gate: Option<Rc<OwnedFd>>,
+    /// What binds the agent, for who enters.
+    pub(super) domain: Option<Domain>,
     /// The cell's /proc.
     pub(super) processes: OwnedFd,
     /// There is no pid namespace whose end would end every process.
@@ -37,8 +42,15 @@ struct Awake {
     ordered: bool,
     signalled: bool,
     started: bool,
+    /// Of each watcher.
+    watchers: Vec<Stirred>,
+}
+
+/// What a watcher has to do.
+#[derive(Clone, Copy)]
+struct Stirred {
     seen: bool,
-    /// No process is left that the watcher's filter binds.
+    /// No process is left that its filter binds.
     deserted: bool,
     room: bool,
 }
@@ -73,51 +85,55 @@ impl Serving {
             let _ = channel::send(stdin(), &Report::Ended(ending), &[]);
             return Some(0);
         }
-        if awake.deserted {
-            self.watcher = None;
-        }
-        if let Some(watcher) = &mut self.watcher {
-            if awake.seen {
+        for (watcher, stirred) in self.watchers.iter_mut().zip(&awake.watchers) {
+            if stirred.seen {
                 watcher.announce(self.processes.as_fd());
-            } else if awake.room || watcher.patience().is_some_and(|left| left.is_zero()) {
+            } else if stirred.room || watcher.patience().is_some_and(|left| left.is_zero()) {
                 watcher.retry();
             }
         }
+        // One that came meanwhile was not looked at.
+        let mut stirred = awake.watchers.iter();
+        self.watchers.retain(|_| stirred.next().is_none_or(|stirred| !stirred.deserted));
         None
     }
 
     fn wait(&self) -> rustix::io::Result<Awake> {
         let input = stdin();
         let control = input.as_fd();
-        let watcher = self.watcher.as_ref();
         // What is absent is polled for nothing.
         let optional = |fd: Option<BorrowedFd<'_>>, flags| match fd {
             Some(_) => flags,
             None => PollFlags::empty(),
         };
         let status = self.status.as_ref().map(AsFd::as_fd);
-        let (listener, gate) = (watcher.and_then(Watcher::readable), watcher.and_then(Watcher::writable));
-        let mut ready = [
+        let mut ready = vec![
             PollFd::from_borrowed_fd(control, PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(status.unwrap_or(control), optional(status, PollFlags::IN)),
-            PollFd::from_borrowed_fd(listener.unwrap_or(control), optional(listener, PollFlags::IN)),
-            PollFd::from_borrowed_fd(gate.unwrap_or(control), optional(gate, PollFlags::OUT)),
         ];
-        let patience = watcher.and_then(Watcher::patience).and_then(|left| Timespec::try_from(left).ok());
+        for watcher in &self.watchers {
+            let (listener, gate) = (watcher.readable(), watcher.writable());
+            ready.push(PollFd::from_borrowed_fd(listener.unwrap_or(control), optional(listener, PollFlags::IN)));
+            ready.push(PollFd::from_borrowed_fd(gate.unwrap_or(control), optional(gate, PollFlags::OUT)));
+        }
+        let patience = self.watchers.iter().filter_map(Watcher::patience).min();
+        let patience = patience.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut ready, patience.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
         let on = |index: usize, there: bool| there && !ready[index].revents().is_empty();
-        let seen = listener.is_some() && ready[3].revents().contains(PollFlags::IN);
+        let stirred = |(at, watcher): (usize, &Watcher)| {
+            let (listens, waits) = (watcher.readable().is_some(), watcher.writable().is_some());
+            let seen = listens && ready[3 + 2 * at].revents().contains(PollFlags::IN);
+            Stirred { seen, deserted: on(3 + 2 * at, listens) && !seen, room: on(4 + 2 * at, waits) }
+        };
         Ok(Awake {
             ordered: on(0, true),
             signalled: on(1, true),
             started: on(2, status.is_some()),
-            seen,
-            deserted: on(3, listener.is_some()) && !seen,
-            room: on(4, gate.is_some()),
+            watchers: self.watchers.iter().enumerate().map(stirred).collect(),
         })
     }
 
@@ -137,23 +153,45 @@ impl Serving {
 
     /// Carries out one order; false when the cell is to end.
     fn obey(&mut self) -> bool {
-        match channel::receive(stdin()) {
+        let (order, riding) = match channel::receive_with(stdin()) {
+            Ok(Some((order, riding))) => (order, riding),
+            Ok(None) | Err(_) => return false,
+        };
+        match order {
             // The operator's shell continues his client, which passes that on; the cell goes on when it is told to.
-            Ok(Some(Order::Signal(number))) if self.paused && i32::from(number) == libc::SIGCONT => {}
-            Ok(Some(Order::Signal(number))) => self.signal(number),
-            Ok(Some(Order::Pause)) => {
+            Order::Signal(number) if self.paused && i32::from(number) == libc::SIGCONT => {}
+            Order::Signal(number) => self.signal(number),
+            Order::Pause => {
                 self.paused = !self.alone && everyone(Signal::STOP);
                 let _ = channel::send(stdin(), &Report::Paused(self.paused), &[]);
             }
-            Ok(Some(Order::Resume)) => {
+            Order::Resume => {
                 if std::mem::take(&mut self.paused) {
                     everyone(Signal::CONT);
                 }
             }
+            Order::Enter => self.hand_out(),
+            Order::Watch => {
+                if let (Some(gate), Some(listener)) = (&self.gate, riding.into_iter().next()) {
+                    self.watchers.push(Watcher::new(listener, Rc::clone(gate), None));
+                }
+            }
             // What comes twice or not at all is no order.
-            Ok(Some(Order::Kill | Order::Begin)) | Ok(None) | Err(_) => return false,
+            Order::Kill | Order::Begin | Order::Connect => return false,
         }
         true
+    }
+
+    /// Hands out what it takes to enter the cell; nothing where a layer is missing.
+    fn hand_out(&self) {
+        let handed = namespaces::hand_out(&self.processes).ok();
+        let riding: Vec<BorrowedFd<'_>> = match (&self.domain, &handed) {
+            (Some(domain), Some(handed)) if !self.alone => {
+                std::iter::once(domain.ruleset()).chain(handed.iter().map(AsFd::as_fd)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let _ = channel::send(stdin(), &Report::Namespaces, &riding);
     }
 
     fn signal(&self, number: u8) {

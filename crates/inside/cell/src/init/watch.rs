@@ -12,6 +12,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::process::Pid;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a sighting waits for a gate that does not read. A gate that was killed is replaced well before.
@@ -20,9 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Pid 1's side of the watcher.
 pub(super) struct Watcher {
     listener: OwnedFd,
-    gate: OwnedFd,
-    agent: u32,
-    /// The agent's first execution was not seen yet: until then its program is ours.
+    gate: Rc<OwnedFd>,
+    /// The agent, which is pid 1's child; none where this watches a program that entered.
+    agent: Option<u32>,
+    /// The first execution was not seen yet: until then its program is ours.
     first: bool,
     known: Processes,
     waiting: Option<Waiting>,
@@ -37,10 +39,10 @@ struct Waiting {
 
 impl Watcher {
     /// Watches with this listener and tells on this socket.
-    pub(super) fn new(listener: OwnedFd, gate: OwnedFd, agent: Pid) -> Watcher {
+    pub(super) fn new(listener: OwnedFd, gate: Rc<OwnedFd>, agent: Option<Pid>) -> Watcher {
         // Kernels before 6.6 go without: a watched call costs twice as much there.
         let _ = seccomp::wake_up_in_sync(listener.as_fd());
-        let agent = agent.as_raw_nonzero().get().cast_unsigned();
+        let agent = agent.map(|agent| agent.as_raw_nonzero().get().cast_unsigned());
         Watcher { listener, gate, agent, first: true, known: Processes::default(), waiting: None }
     }
 
@@ -63,9 +65,11 @@ impl Watcher {
     pub(super) fn announce(&mut self, processes: BorrowedFd<'_>) {
         let Ok(call) = Call::receive(self.listener.as_fd()) else { return };
         let sighting = if i64::from(call.number) == libc::SYS_connect {
-            sight::connect(&call, &mut self.known, processes, self.agent)
+            sight::connect(&call, &mut self.known, processes, self.agent.unwrap_or(0))
         } else {
-            let by = (self.first && call.thread == self.agent).then_some("bastide-cell");
+            // Of one that entered nothing else is bound by its filter yet.
+            let ours = self.agent.is_none_or(|agent| call.thread == agent);
+            let by = (self.first && ours).then_some("bastide-cell");
             self.first &= by.is_none();
             Some(sight::execute(&call, processes, by))
         };
@@ -91,7 +95,7 @@ impl Watcher {
             return;
         }
         // A frame is its length, four bytes, and the message; a packet needs no length.
-        match rustix::net::send(&self.gate, &frame[4..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match rustix::net::send(self.gate.as_fd(), &frame[4..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(_) => call.go_on(listener),
             Err(Errno::AGAIN | Errno::INTR) if since.elapsed() < PATIENCE => {
                 self.waiting = Some(Waiting { call, frame, since });

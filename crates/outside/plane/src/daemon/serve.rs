@@ -127,14 +127,16 @@ async fn answer(request: Request<Incoming>, verbs: &Arc<Semaphore>) -> Response<
     };
     let request = match &asked {
         Asked::Version => return json(200, &Versions { api: [api::VERSION], build: env!("CARGO_PKG_VERSION") }),
-        Asked::Once(request) | Asked::Events { request, .. } => request,
+        Asked::Once(request) | Asked::Events { request, .. } | Asked::Stream { request, .. } => request,
     };
     let Ok(place) = Arc::clone(verbs).try_acquire_owned() else {
         return refused(503, &problem("E-PLANE-098", "too much is asked at once", "ask again in a moment", NO));
     };
     let answered = match Verb::ask(request).await {
         Ok(verb) => match &asked {
-            Asked::Events { goes_on, .. } => events(verb, *goes_on, place).await,
+            Asked::Events { goes_on: true, .. } => stream(verb, Form::Events, place).await,
+            Asked::Events { .. } | Asked::Stream { lines: true, .. } => stream(verb, Form::Lines, place).await,
+            Asked::Stream { .. } => stream(verb, Form::Bytes, place).await,
             _ => once(verb).await,
         },
         Err(error) => Err(error),
@@ -157,8 +159,19 @@ async fn once(mut verb: Verb) -> io::Result<Response<Body>> {
     }
 }
 
-/// Events as they come: lines of JSON, or where they go on, server-sent events. A refusal comes before the first.
-async fn events(mut verb: Verb, goes_on: bool, place: OwnedSemaphorePermit) -> io::Result<Response<Body>> {
+/// How what comes is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Lines of JSON.
+    Lines,
+    /// Server-sent events.
+    Events,
+    /// As it is.
+    Bytes,
+}
+
+/// What comes, as it comes. A refusal comes before the first.
+async fn stream(mut verb: Verb, form: Form, place: OwnedSemaphorePermit) -> io::Result<Response<Body>> {
     let first = verb.reply().await?;
     if let Reply::Refused(problem) = &first {
         return Ok(refused(api::status(&first), problem));
@@ -176,7 +189,7 @@ async fn events(mut verb: Verb, goes_on: bool, place: OwnedSemaphorePermit) -> i
             };
             // A plane that ended early breaks the stream off: a part must not pass for the whole.
             let (piece, broken) = match said {
-                Ok(reply) => (piece(&reply, goes_on).map(Ok), false),
+                Ok(reply) => (piece(&reply, form).map(Ok), false),
                 Err(error) => (Some(Err(error)), true),
             };
             let Some(piece) = piece else { break };
@@ -189,18 +202,30 @@ async fn events(mut verb: Verb, goes_on: bool, place: OwnedSemaphorePermit) -> i
     });
     let stream =
         poll_fn(move |context| heard.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data))));
-    let kind = if goes_on { "text/event-stream" } else { "application/x-ndjson" };
+    let kind = match form {
+        Form::Lines => "application/x-ndjson",
+        Form::Events => "text/event-stream",
+        Form::Bytes => "application/octet-stream",
+    };
     Ok(said(200, kind, UnsyncBoxBody::new(StreamBody::new(stream))))
 }
 
 /// One reply of such a stream; none where nothing follows.
-fn piece(reply: &Reply, goes_on: bool) -> Option<Bytes> {
+fn piece(reply: &Reply, form: Form) -> Option<Bytes> {
+    if form == Form::Bytes {
+        return match reply {
+            Reply::Output { bytes } => Some(Bytes::copy_from_slice(bytes)),
+            Reply::Notice { .. } => Some(Bytes::new()),
+            _ => None,
+        };
+    }
     let (name, id, text) = match reply {
         Reply::Event(line) => (None, Some(&line.id), serde_json::to_string::<LogLine>(line).ok()?),
         Reply::Notice { text } => (Some("notice"), None, serde_json::to_string(text).ok()?),
+        Reply::Line { text } => (None, None, text.clone()),
         _ => return None,
     };
-    if !goes_on {
+    if form == Form::Lines {
         // Words for the operator are no events.
         return Some(if name.is_none() { format!("{text}\n") } else { String::new() }.into());
     }

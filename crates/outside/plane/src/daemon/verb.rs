@@ -33,7 +33,11 @@ impl Verb {
     pub(super) async fn ask(request: &Request) -> io::Result<Verb> {
         let (ours, theirs) = channel::pair()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+        if !matches!(request, Request::Run(_)) {
+            // A session that goes on by itself leads one of its own, which one that leads a group could not.
+            command.process_group(0);
+        }
         let plane = command.spawn()?;
         let frame = wire::encode(request).map_err(io::Error::other)?;
         let ours = Socket::from(ours);

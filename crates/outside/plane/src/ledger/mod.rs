@@ -25,7 +25,7 @@ mod verify;
 pub use key::{SigningKey, is_signature};
 pub use log::Log;
 pub use merge::{Merging, Pace, merge, merge_after};
-pub use prune::{Old, finish_pruning, prune};
+pub use prune::{Old, Unreviewed, finish_pruning, may_go, prune, remove};
 pub use segment::check;
 pub use snapshot::{Own, Snapshot};
 pub use verify::{Asked, verify};

@@ -23,6 +23,15 @@ pub enum Old {
     AllBut(u64),
 }
 
+/// What becomes of changes that nobody reviewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreviewed {
+    /// They stay, and the session with them.
+    Stays,
+    /// They go with it: the operator said so.
+    GivenUp,
+}
+
 /// Sessions that are held at once.
 const AT_ONCE: usize = 100;
 
@@ -40,20 +49,44 @@ pub fn prune(store: &Store, old: Old) -> Result<PruneAnswer, Problem> {
         Old::AllBut(keep) => sessions.into_iter().skip(usize::try_from(keep).unwrap_or(usize::MAX)).collect(),
     };
     // The oldest first: what a kill leaves is then the newer part.
-    let mut rest: Vec<_> = chosen.into_iter().rev().collect();
-    while !rest.is_empty() {
-        let more = rest.split_off(rest.len().min(AT_ONCE));
-        some(store, rest, &mut answer)?;
-        rest = more;
-    }
+    all(store, chosen.into_iter().rev().collect(), Unreviewed::Stays, &mut answer)?;
     Ok(answer)
 }
 
+/// Removes these, in this order.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn remove(store: &Store, sessions: Vec<SessionDirectory>, unreviewed: Unreviewed) -> Result<PruneAnswer, Problem> {
+    let mut answer = PruneAnswer::default();
+    all(store, sessions, unreviewed, &mut answer)?;
+    Ok(answer)
+}
+
+fn all(
+    store: &Store,
+    mut rest: Vec<SessionDirectory>,
+    unreviewed: Unreviewed,
+    answer: &mut PruneAnswer,
+) -> Result<(), Problem> {
+    while !rest.is_empty() {
+        let more = rest.split_off(rest.len().min(AT_ONCE));
+        some(store, rest, unreviewed, answer)?;
+        rest = more;
+    }
+    Ok(())
+}
+
 /// Prunes some of them. The ledger is read once for all: they are held, so that nobody tells it more of them.
-fn some(store: &Store, sessions: Vec<SessionDirectory>, answer: &mut PruneAnswer) -> Result<(), Problem> {
+fn some(
+    store: &Store,
+    sessions: Vec<SessionDirectory>,
+    unreviewed: Unreviewed,
+    answer: &mut PruneAnswer,
+) -> Result<(), Problem> {
     let mut taken = Vec::new();
     for mut session in sessions {
-        match take(&mut session) {
+        match may_go(&mut session, unreviewed).and_then(|()| session.enter().map_err(|problem| problem.cause)) {
             Ok(()) => taken.push(session),
             Err(why) => answer.left.push((session.record.id.clone(), quoted(&why))),
         }
@@ -83,7 +116,7 @@ fn some(store: &Store, sessions: Vec<SessionDirectory>, answer: &mut PruneAnswer
         return Ok(());
     }
     for session in sound {
-        match remove(store, &session) {
+        match take_away(store, &session) {
             Ok(()) => answer.done.push(session.record.id),
             // It stays marked: the next start removes what is left of it.
             Err(error) => answer.left.push((session.record.id, quoted(&error.to_string()))),
@@ -98,15 +131,24 @@ fn leave(session: &SessionDirectory, why: &str, answer: &mut PruneAnswer) {
     answer.left.push((session.record.id.clone(), quoted(why)));
 }
 
-/// Holds a session that nothing waits for, and marks it.
-fn take(session: &mut SessionDirectory) -> Result<(), String> {
+/// Holds a session that may go: it ended, and nothing waits for a review.
+///
+/// # Errors
+/// Why it stays.
+pub fn may_go(session: &mut SessionDirectory, unreviewed: Unreviewed) -> Result<(), String> {
     let why = |problem: Problem| problem.cause;
     session.hold().map_err(why)?;
+    if session.record.ended.is_none() {
+        return Err("it has not ended in order: `bastide ls` puts it in order".into());
+    }
+    if unreviewed == Unreviewed::GivenUp {
+        return Ok(());
+    }
     let waiting = changes::pending(session).map_err(why)?;
     if waiting > 0 {
         return Err(format!("{waiting} changed paths wait: `bastide apply` or `bastide discard` them first"));
     }
-    session.enter().map_err(why)
+    Ok(())
 }
 
 /// What the ledger is to hold of a pruned session. One that is not what the ledger says is evidence, and stays.
@@ -128,7 +170,7 @@ fn leaf(store: &Store, session: &SessionDirectory, known: Option<&Known>) -> Res
 }
 
 /// Removes the session, its description first: what is half removed then counts as one that never began.
-fn remove(store: &Store, session: &SessionDirectory) -> io::Result<()> {
+fn take_away(store: &Store, session: &SessionDirectory) -> io::Result<()> {
     match fs::remove_file(session.path.join("session.json")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -147,5 +189,5 @@ pub fn finish_pruning(store: &Store, session: &SessionDirectory) -> Result<bool,
     if known.is_none_or(|known| known.pruned.is_none()) {
         return Ok(false);
     }
-    remove(store, session).map(|()| true).map_err(LedgerError::host("remove", &session.path))
+    take_away(store, session).map(|()| true).map_err(LedgerError::host("remove", &session.path))
 }

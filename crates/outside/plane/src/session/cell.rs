@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use plan::{Foundation, Frame, Order, Plan, Report};
+use plan::{Entry, Foundation, Frame, Order, Plan, Report};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
@@ -47,6 +47,27 @@ impl Cell {
         }
     }
 
+    /// Starts a process that enters a cell for this errand, with what its pid 1 handed out. It is heard without waiting.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or told what to do.
+    pub(super) fn enter(program: &Path, entry: &Entry, handed: &[OwnedFd]) -> io::Result<(Cell, Child)> {
+        let (ours, theirs) = channel::pair()?;
+        let mut command = Command::new(program);
+        command.arg("enter").stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
+        let child = command.spawn()?;
+        let mut frame = Frame::encode(entry).map_err(io::Error::other)?;
+        let handed: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).collect();
+        let sent = channel::send(&ours, &frame, &handed);
+        // It holds the session's environment.
+        frame.fill(0);
+        std::hint::black_box(&frame);
+        unless_gone(sent)?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        let (bytes, descriptors, launcher) = (Vec::new(), VecDeque::new(), None);
+        Ok((Cell { socket: ours, bytes, descriptors, taken: 0, ended: false, launcher }, child))
+    }
+
     /// Tells it what it can begin with. One that is gone says why by its last report, or by its end.
     ///
     /// # Errors
@@ -73,8 +94,13 @@ impl Cell {
 
     /// Tells it something; a cell that is gone needs no order.
     pub(super) fn order(&self, order: Order) {
+        self.order_with(order, &[]);
+    }
+
+    /// The same, with descriptors.
+    pub(super) fn order_with(&self, order: Order, riding: &[BorrowedFd<'_>]) {
         if let Ok(frame) = Frame::encode(&order) {
-            let _ = channel::send(&self.socket, &frame, &[]);
+            let _ = channel::send(&self.socket, &frame, riding);
         }
     }
 

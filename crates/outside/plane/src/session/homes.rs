@@ -20,15 +20,20 @@ const MAX_CONFIGURATION: u64 = 256 * 1024;
 /// # Errors
 /// When it cannot be made.
 pub(super) fn kept(store: &Store, agent: &str, workspace: &Path) -> Result<PathBuf, Problem> {
+    let path = place(store, agent, workspace);
+    private_directory(&path).map_err(|error| state("make", &path, &error))?;
+    Ok(path)
+}
+
+/// Where the home of an agent on a workspace lies.
+pub(super) fn place(store: &Store, agent: &str, workspace: &Path) -> PathBuf {
     let mut hash = Sha256::new();
     hash.update(agent.as_bytes());
     hash.update([0]);
     hash.update(workspace.as_os_str().as_encoded_bytes());
     let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let word: String = agent.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
-    let path = store.homes().join(format!("{word}-{digest}"));
-    private_directory(&path).map_err(|error| state("make", &path, &error))?;
-    Ok(path)
+    store.homes().join(format!("{word}-{digest}"))
 }
 
 /// A home that ends with the session.

@@ -7,6 +7,7 @@ mod children;
 pub(crate) mod control;
 mod credentials;
 mod derive;
+mod detached;
 mod doctor;
 mod early;
 mod ending;
@@ -33,8 +34,10 @@ mod prepare;
 mod risks;
 mod roots;
 mod serve;
+pub(crate) mod streams;
 mod system;
 mod tend;
+mod up;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -52,13 +55,16 @@ use crate::problem::{NOT_RUN, problem, state};
 use crate::store::{Ledger, SessionDirectory, Store, repair};
 pub use early::Ahead;
 pub use ending::Afterwards;
+pub(crate) use prepare::home_of;
+pub use up::Up;
 
 use asked::Asked;
 use children::{Adopted, Children, House, Outlet, Within};
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Questions, Renewal, Session};
+use serve::{Generations, Ground, Questions, Renewal, Session};
+use streams::Streams;
 use tend::Chores;
 
 /// Standard input, output and error.
@@ -71,10 +77,13 @@ pub fn run(
     client: &mut Client,
     run: Run,
     descriptors: Vec<OwnedFd>,
-    ahead: Option<Ahead>,
+    (ahead, up): (Option<Ahead>, Option<Up>),
 ) -> (Result<Outcome, Problem>, Option<Afterwards>) {
-    let ended = begin_and_carry_out(client, (run, None), descriptors, ahead);
-    conclude(ended)
+    if run.detached {
+        // What ends the terminal that it was asked from does not end it.
+        let _ = rustix::process::setsid();
+    }
+    conclude(begin_and_carry_out(client, (run, None), descriptors, (ahead, up)))
 }
 
 /// Runs a sub-agent, whose parent's plane is the client.
@@ -86,7 +95,10 @@ pub fn run_child(
     ahead: Option<Ahead>,
 ) -> (Result<Outcome, Problem>, Option<Afterwards>) {
     match Adopted::of(child) {
-        Ok((run, adopted)) => conclude(begin_and_carry_out(client, (run, Some(Box::new(adopted))), Vec::new(), ahead)),
+        Ok((run, adopted)) => {
+            let adopted = (run, Some(Box::new(adopted)));
+            conclude(begin_and_carry_out(client, adopted, Vec::new(), (ahead, None)))
+        }
         Err(problem) => (Err(problem), None),
     }
 }
@@ -111,7 +123,7 @@ fn begin_and_carry_out(
     client: &mut Client,
     (run, adopted): (Run, Option<Box<Adopted>>),
     descriptors: Vec<OwnedFd>,
-    ahead: Option<Ahead>,
+    (ahead, up): (Option<Ahead>, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
@@ -135,7 +147,7 @@ fn begin_and_carry_out(
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared, early, (stdio, &store))
+    carry_out(client, &asked, prepared, early, (stdio, &store, up))
 }
 
 /// The client's own stdio, which comes in only where the layer that relays it was left out by name.
@@ -162,7 +174,7 @@ fn carry_out(
     asked: &Asked,
     prepared: Prepared,
     mut early: early::Early,
-    (stdio, store): (Vec<OwnedFd>, &Store),
+    (stdio, store, up): (Vec<OwnedFd>, &Store, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, seen, held, home, tls, credentials, labelled, within, copied, .. } = prepared;
     let outlet = asked.adopted.as_ref().map(|adopted| {
@@ -174,6 +186,7 @@ fn carry_out(
     let house = house(asked, &session, within, &held.groups);
     let policies = asked.policies();
     // First, since the walls take longer than the record, which the program waits for.
+    let ground = Ground::of(&plan, reachable(asked, &session));
     early.build(plan, &seen, &stdio)?;
     drop(stdio);
     let gate = early.gate()?;
@@ -183,6 +196,8 @@ fn carry_out(
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(&policies)?;
     session.save()?;
+    // By now whoever asks for the same finds it.
+    drop(up);
     let ledger = begin(&session, asked, &held, &labelled)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
@@ -218,6 +233,10 @@ fn carry_out(
         ledger,
         id: session.record.id.clone(),
         streams: asked.run.streams,
+        detached: asked.run.detached.then_some(asked.run.terminal),
+        kept: None,
+        callers: Streams::open(&session.path).ok(),
+        ground,
         door,
         gate,
         sockets: Vec::new(),
@@ -275,6 +294,11 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
 fn patience(asked: &Asked) -> u32 {
     let written = asked.answers.as_ref().map(|_| wire::Bounds::default().patience);
     asked.run.patience.or(written).unwrap_or(0)
+}
+
+/// Directories that files are copied from and to: the trees of the session and its home.
+fn reachable(asked: &Asked, session: &SessionDirectory) -> Vec<PathBuf> {
+    session.record.trees.iter().map(|tree| tree.path.clone()).chain([asked.home.clone()]).collect()
 }
 
 /// Names that are held back from merging.

@@ -175,6 +175,7 @@ fn directory(
         cgroups: Vec::new(),
         fresh_home: None,
         options: asked.options.clone(),
+        built: Some(crate::verbs::built()),
         parent: asked.adopted.as_ref().map(|adopted| adopted.parent.clone()),
     };
     SessionDirectory::create_from(store, record, ahead)
@@ -218,9 +219,19 @@ fn changes_directory(changes: &Path, tree: &Path) -> Result<Option<(u32, u32)>, 
     Ok(owner)
 }
 
+/// The name of an agent by its program.
+fn agent_name(program: &str) -> String {
+    Path::new(program).file_name().map_or_else(|| "agent".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The private home that a session has or had, where that stays after it.
+pub(crate) fn home_of(store: &Store, session: &SessionDirectory) -> Option<PathBuf> {
+    let (program, workspace) = (session.record.command.first()?, session.record.trees.first()?);
+    session.record.fresh_home.is_none().then(|| homes::place(store, &agent_name(program), &workspace.path))
+}
+
 fn home(asked: &Asked, store: &Store, session: &mut SessionDirectory, agent: &[u8]) -> Result<PathBuf, Problem> {
-    let agent = Path::new(std::str::from_utf8(agent).unwrap_or("agent"));
-    let agent = agent.file_name().map_or_else(|| "agent".into(), |name| name.to_string_lossy().into_owned());
+    let agent = agent_name(std::str::from_utf8(agent).unwrap_or("agent"));
     let home = if asked.run.fresh_home {
         let home = homes::fresh(&session.path)?;
         session.record.fresh_home = Some(home.clone());

@@ -1,5 +1,6 @@
 //! A running session: one loop over the client, the cell and the gate, until the cell is gone.
 
+mod callers;
 mod children;
 mod durable;
 mod generations;
@@ -20,14 +21,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use wire::GateOrder;
-use wire::command::{Order as Asked, Reply, Stream};
+use wire::command::{Order as Asked, Reply, Stream, Terminal};
 use wire::control::Happened;
 
 use super::cell::Cell;
 use super::children::{Children, Outlet};
 use super::control::Control;
+use super::detached::Kept;
 use super::gate::{Door, Gate};
 use super::petition::Desk;
+use super::streams::Streams;
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
 use crate::channel::{self, Client};
@@ -35,6 +38,7 @@ use crate::ledger::Merging;
 use crate::problem::NOT_RUN;
 use crate::store::{Ledger, Store};
 
+pub(super) use callers::Ground;
 pub(super) use generations::Generations;
 use orders::Reckoning;
 use pausing::Pause;
@@ -57,6 +61,13 @@ pub(super) struct Session<'c> {
     pub(super) ledger: Ledger,
     pub(super) id: String,
     pub(super) streams: [Stream; 3],
+    /// It goes on without its client: the size of its terminal is known from the beginning, or nobody's.
+    pub(super) detached: Option<Option<Terminal>>,
+    /// Its program's stdio, where nobody else has it.
+    pub(super) kept: Option<Kept>,
+    /// Who comes to its second socket. None where the state's file system takes no sockets.
+    pub(super) callers: Option<Streams>,
+    pub(super) ground: Ground,
     pub(super) door: Door,
     pub(super) gate: Option<Gate>,
     /// The door's descriptors, kept for the next gate.
@@ -154,6 +165,7 @@ impl Session<'_> {
         }
         self.end_children(&mut course);
         self.close_control(&mut course);
+        self.close_callers(&mut course);
         let last = self.chores.finish();
         self.note(&mut course, last);
         if let Some(audit) = self.audit.take() {
@@ -186,9 +198,12 @@ impl Session<'_> {
         }
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
         wanted.extend(self.children.wanted());
+        wanted.extend(self.kept.iter().flat_map(Kept::wanted));
+        wanted.extend(self.callers.iter().flat_map(Streams::wanted));
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
-        let due = due.into_iter().chain([Some(course.checkpoint), self.children.due()]);
-        let due = due.chain([course.questions.due()]);
+        let callers = self.callers.as_ref().and_then(Streams::due);
+        let due =
+            due.into_iter().chain([Some(course.checkpoint), self.children.due(), callers, course.questions.due()]);
         let at_once = self.merging.is_behind().then(Instant::now);
         let next = due.flatten().chain(at_once).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
@@ -219,6 +234,7 @@ impl Session<'_> {
         if control {
             self.hear_control(course);
             self.hear_children(course);
+            self.hear_callers(course);
         }
         let refused = self.audit.as_mut().map(Watch::events).unwrap_or_default();
         refused.into_iter().for_each(|event| self.record(course, event));
@@ -255,6 +271,16 @@ impl Session<'_> {
                     outlet.open(descriptors);
                 }
             }
+            Report::Stdio if let Some(size) = self.detached => {
+                let directory = &self.generations.directory().path;
+                match Kept::keep(directory, self.streams, size, descriptors) {
+                    Ok(kept) => self.kept = Some(kept),
+                    Err(error) => {
+                        course.end.reason = format!("what it prints cannot be kept: {error}");
+                        self.kill(course);
+                    }
+                }
+            }
             Report::Stdio => {
                 let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
                 self.client.reply_with(&Reply::Stdio { streams: self.streams }, &borrowed);
@@ -268,7 +294,13 @@ impl Session<'_> {
             }
             Report::Started { .. } => {
                 course.started = true;
-                self.client.reply(&Reply::Started { session: self.id.clone() });
+                self.client.reply(&match self.detached {
+                    None => Reply::Started { session: self.id.clone() },
+                    Some(_) => {
+                        let name = self.generations.directory().record.name.clone();
+                        Reply::Detached { session: self.id.clone(), name, already: false }
+                    }
+                });
                 self.tell(&Happened::Started);
                 self.next_order(course);
             }
@@ -293,6 +325,9 @@ impl Session<'_> {
                 self.paused(course, done);
                 self.next_order(course);
             }
+            Report::Namespaces => self.handed(descriptors),
+            // Those are of processes that enter, and come on their sockets.
+            Report::Watcher | Report::File | Report::Connected(_) => {}
         }
     }
 
@@ -334,6 +369,8 @@ impl Session<'_> {
                         Asked::Signal { number } => self.cell.order(Order::Signal(number)),
                         Asked::Typed { line } => self.typed(line.expose()),
                         Asked::Message { words, labels } => self.message_from_above(words, labels),
+                        // Who has the program's pty gives it a size himself.
+                        Asked::Size(_) => {}
                     }
                 }
             }
@@ -343,6 +380,9 @@ impl Session<'_> {
                     // Whatever became of its parent, nobody hears what it would still do.
                     self.end_soon(course, HANG_UP, GRACE, "its parent ended, or ended it");
                     return self.kill(course);
+                }
+                if self.detached.is_some() && course.started {
+                    return;
                 }
                 self.end_soon(course, HANG_UP, GRACE, "the operator's client is gone");
             }
@@ -398,6 +438,9 @@ impl Session<'_> {
         self.watch_questions(course, now);
         if self.generations.due().is_some_and(|due| due <= now) {
             self.hear_control(course);
+        }
+        if self.callers.as_ref().and_then(Streams::due).is_some_and(|due| due <= now) {
+            self.hear_callers(course);
         }
         if self.chores.due().is_some_and(|due| due <= now) {
             let round = self.chores.round(now);

@@ -8,6 +8,8 @@
 //!             plane.segment    the plane's part of the record
 //!             gate.segment     the gate's part
 //!             counts.json      what a session that ended came to, counted (`counts`)
+//!             output/N         what its program printed from byte N on, where its own process keeps that (`output`)
+//!             streams          the socket where a session that runs hands bytes and descriptors over (`session/streams`)
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
 //! ahead/ID                     a directory for the next session, of a plane that waits (`ahead`)
@@ -26,7 +28,9 @@ mod clear;
 mod counts;
 mod events;
 mod find;
+mod homes;
 mod ledger;
+mod output;
 mod policies;
 mod repair;
 mod running;
@@ -42,7 +46,9 @@ pub use clear::clear;
 pub use counts::{Counted, counts};
 pub use events::{Events, Line, Lines};
 pub use find::{Found, select, session, sessions};
+pub use homes::{alone, half_made, homes_before};
 pub use ledger::{Ledger, now};
+pub use output::{Output, Printed};
 pub use policies::{Draft, InForce};
 pub use repair::repair;
 pub use session::{Options, ParentRecord, SessionDirectory, SessionRecord, TreeRecord};

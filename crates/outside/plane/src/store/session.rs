@@ -10,7 +10,7 @@ use policy::{CanonicalPath, Policy, WorkspaceMode};
 use record::{Origin, Segment};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
-use wire::command::{Problem, SessionState};
+use wire::command::{Built, Problem, SessionState};
 
 use super::{DirectoryAhead, Store, ledger, private_directory, replace, running};
 use crate::problem::{NO, problem, state};
@@ -52,6 +52,9 @@ pub struct SessionRecord {
     /// Of a sub-agent: whose.
     #[serde(default)]
     pub parent: Option<ParentRecord>,
+    /// What it was begun with. Absent in the record of an older build.
+    #[serde(default)]
+    pub built: Option<Built>,
 }
 
 /// Options of `run` about what a cell is made from.
@@ -390,6 +393,7 @@ mod tests {
             fresh_home: None,
             options: Options::default(),
             parent: None,
+            built: None,
         };
         let settling = SessionDirectory::create(&store, record).expect("made");
         settling.save().expect("kept");

@@ -6,14 +6,18 @@ mod family;
 mod file;
 mod generation;
 pub mod import;
+mod inside;
 mod ledger;
 mod log;
+mod logs;
 pub mod metrics;
 mod policy;
 mod questions;
+mod remove;
 mod running;
 mod sessions;
 mod trust;
+mod upgrade;
 mod vault;
 mod why;
 
@@ -24,6 +28,8 @@ use wire::command::{Problem, Reply, Request};
 use crate::channel::Client;
 use crate::problem::{NO, problem};
 use crate::store::Store;
+
+pub(crate) use upgrade::built;
 
 /// Where the questions are asked.
 #[derive(Debug, Clone)]
@@ -77,6 +83,13 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Answer { question, say } => questions::answer(store, &question, say),
         Request::Pause(select) => running::pause(store, &select),
         Request::Resume(select) => running::resume(store, &select),
+        Request::Attach(asked) => inside::attach(store, client, &asked),
+        Request::Logs { select, follow } => logs::logs(store, client, &select, follow),
+        Request::Exec(asked) => inside::exec(store, client, *asked),
+        Request::Copy(asked) => inside::copy(store, client, asked),
+        Request::Open { select, port, at } => inside::open(store, client, &select, (port, at)),
+        Request::Remove(asked) => remove::remove(store, client, &asked),
+        Request::Upgrade => upgrade::check(store),
         Request::Log { select, follow } => log::log(store, client, &select, follow),
         Request::Verify(select) => log::verify(store, client, &select),
         Request::Ledger(request) => ledger::answer(store, client, request),

@@ -103,5 +103,6 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
             .as_ref()
             .map(|ParentRecord { session, child, .. }| ParentInfo { session: session.clone(), child: *child }),
         children: Vec::new(),
+        built: record.built.clone(),
     }
 }

@@ -105,6 +105,7 @@ impl Room {
             fresh_home: None,
             options: Options::default(),
             parent: None,
+            built: None,
         };
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");

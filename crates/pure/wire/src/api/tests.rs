@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::question::Say;
 
@@ -89,7 +91,8 @@ fn each_route_is_reached_by_its_own_pattern_alone() {
             .replace("{session}", "s1")
             .replace("{event}", "g1")
             .replace("{question}", "3fa9")
-            .replace("{code}", "E-PLANE-001");
+            .replace("{code}", "E-PLANE-001")
+            .replace("{name}", "n1");
         let target = format!("/{VERSION}{path}");
         let segments = segments(&target).expect("a path");
         let meant: Vec<_> =
@@ -114,4 +117,64 @@ fn the_reference_tells_every_route_and_no_other() {
     }
     let known: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
     assert_eq!(told, known);
+}
+
+/// A body that each route understands.
+fn body(path: &str) -> &'static str {
+    match path {
+        "/sessions" => r#"{"directory": "/w", "command": ["true"]}"#,
+        "/sessions/{session}/why-file" => r#"{"path": "/etc/passwd"}"#,
+        "/sessions/{session}/policy" | "/trust" => r#"{"file": "/p.yaml"}"#,
+        "/gc" => r#"{"before": 1}"#,
+        "/policy" => r#"{"ask": "check", "file": "/p.yaml"}"#,
+        "/vault/{name}" => r#"{"value": "v", "to": "a.example"}"#,
+        "/ledger/prune" => r#"{"keep": 1}"#,
+        _ => "",
+    }
+}
+
+/// `way` is total, as the compiler says; what it says is what the routes do, and no kind of asking is without a route.
+#[test]
+fn every_request_of_the_command_has_a_route_or_a_reason() {
+    assert_eq!(ROUTES.len(), Asks::Upgrade as usize + 1, "`Upgrade` is the last");
+    for route in &ROUTES {
+        let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{code}", "E-PLANE-001");
+        let target = format!("/{VERSION}{}", path.replace("{name}", "n1"));
+        let body = if route.method == "POST" { body(route.path) } else { "" };
+        let request = match read(route.method, &target, body.as_bytes()).expect(&target) {
+            Asked::Version => continue,
+            Asked::Once(request) | Asked::Events { request, .. } | Asked::Stream { request, .. } => *request,
+        };
+        assert_eq!(total::way(&request), total::Way::Route(route.asks), "{target}");
+    }
+    assert!(matches!(total::way(&Request::Daemon), total::Way::None(_)));
+}
+
+#[test]
+fn a_session_begins_as_its_body_says_and_no_wider() {
+    let begun = once(
+        "POST",
+        "/v1/sessions",
+        r#"{"directory": "/w", "command": ["a", "b"], "name": "n", "terminal": {"rows": 3, "columns": 9}}"#,
+    );
+    let Request::Run(run) = begun else { panic!("another request") };
+    assert!(
+        run.detached
+            && run.command == [b"a".to_vec(), b"b".to_vec()]
+            && run.streams[0] == crate::command::Stream::Terminal
+    );
+    for body in [
+        "",
+        "{}",
+        r#"{"directory": "w"}"#,
+        r#"{"directory": "/w", "read": ["x"]}"#,
+        r#"{"directory": "/w", "name": "a b"}"#,
+        r#"{"directory": "/w", "unless_up": true}"#,
+        r#"{"directory": "/w", "streams": []}"#,
+        r#"{"directory": "/w", "environment": {"API_KEY": "sk-ant-REDACTED"}}"#,
+    ] {
+        assert_eq!(fails("POST", "/v1/sessions", body), 400, "{body}");
+    }
+    let told = read("POST", "/v1/vault/n", br#"{"value": "hunter2", "to": 5}"#).expect_err("refused").to_string();
+    assert!(!told.contains("hunter2"), "{told}");
 }

@@ -61,6 +61,9 @@ pub struct SessionInfo {
     /// Its own sub-agents; only `show` tells them.
     #[serde(default)]
     pub children: Vec<ChildInfo>,
+    /// What it was begun with, where it wrote that down.
+    #[serde(default)]
+    pub built: Option<super::Built>,
 }
 
 /// Whose sub-agent a session is.

@@ -6,6 +6,7 @@
 mod answer;
 mod child;
 mod ledger;
+mod live;
 mod run;
 mod vault;
 
@@ -15,7 +16,8 @@ pub use answer::{
 };
 pub use child::{ChildEnd, ChildRun, ChildWord, View};
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
-pub use run::{Counted, Outcome, Run, Stream, Terminal};
+pub use live::{Attach, Built, CopyFile, CopyWay, Exec, Removal, Removed, Spoken, UpgradeAnswer};
+pub use run::{Counted, Outcome, Run, SURROUNDINGS, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,32 @@ pub enum Request {
     Pause(Select),
     /// Let it go on.
     Resume(Select),
+    /// Watch a session whose program's output its own process keeps, and type into it.
+    Attach(Attach),
+    /// What a session that nobody watches printed; answered by [`Reply::Output`]s.
+    Logs {
+        /// Which.
+        select: Select,
+        /// Go on while it runs.
+        follow: bool,
+    },
+    /// Run another program in the cell of a running session.
+    Exec(Box<Exec>),
+    /// Copy one file out of a running session, or into it; answered by [`Reply::Copying`].
+    Copy(CopyFile),
+    /// Show a port of a running cell on the host's loopback, as long as this client stays.
+    Open {
+        /// Which session.
+        select: Select,
+        /// The port inside.
+        port: u16,
+        /// The port outside; any that is free when absent.
+        at: Option<u16>,
+    },
+    /// Remove sessions that ended.
+    Remove(Removal),
+    /// Which running sessions the programs on disk could not speak with.
+    Upgrade,
     /// The events of one session.
     Log {
         /// Which.
@@ -189,6 +217,8 @@ pub enum Order {
         /// The signal's number.
         number: u8,
     },
+    /// The client's terminal has another size by now.
+    Size(Terminal),
     /// The operator typed this line. It may be a password, and is never written anywhere.
     Typed {
         /// The line.
@@ -232,6 +262,49 @@ pub enum Reply {
     Child(ChildWord),
     /// What a sub-agent came to, before its outcome.
     ChildEnd(Box<ChildEnd>),
+    /// The program runs, and its session goes on without this client.
+    Detached {
+        /// The session's id.
+        session: String,
+        /// Its name.
+        name: Option<String>,
+        /// It ran already, under this name.
+        #[serde(default)]
+        already: bool,
+    },
+    /// What the program shows now, before what it prints from here on.
+    Screen {
+        /// For a terminal.
+        bytes: Vec<u8>,
+    },
+    /// Something that a program printed.
+    Output {
+        /// As it did.
+        bytes: Vec<u8>,
+    },
+    /// The program of an `exec` ended, or who watched is to watch no more.
+    Finished {
+        /// The exit code.
+        exit: u8,
+        /// What ended it.
+        reason: String,
+    },
+    /// A file of a session's, open; its descriptor rides with this frame.
+    Copying {
+        /// Its length in bytes at this moment.
+        length: u64,
+        /// It may be executed.
+        executable: bool,
+    },
+    /// A port is shown at this address; [`Reply::Finished`] follows in the end.
+    Opened {
+        /// Where.
+        address: std::net::SocketAddr,
+    },
+    /// What was removed.
+    Removed(Box<Removed>),
+    /// Who could not be spoken with.
+    Upgrade(Box<UpgradeAnswer>),
     /// The session ended.
     Ended(Box<Outcome>),
     /// Nothing was done.
@@ -320,6 +393,9 @@ impl Reply {
             Reply::Notice { .. }
                 | Reply::Stdio { .. }
                 | Reply::Started { .. }
+                | Reply::Screen { .. }
+                | Reply::Output { .. }
+                | Reply::Opened { .. }
                 | Reply::Stopped { .. }
                 | Reply::Child(_)
                 | Reply::ChildEnd(_)

@@ -7,6 +7,36 @@ use policy::WorkspaceMode;
 use record::Wall;
 use serde::{Deserialize, Serialize};
 
+/// Variables of the operator's that the plane gets to see, and all of `LC_`. It decides which of them a cell sees.
+pub const SURROUNDINGS: [&str; 26] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "COLORTERM",
+    "LANG",
+    "TZ",
+    "NO_COLOR",
+    "EDITOR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "NVM_DIR",
+    "LANGUAGE",
+];
+
 /// What to run, and under what.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +75,12 @@ pub struct Run {
     /// File of answers to what the policy wants the operator asked, absolute.
     #[serde(default)]
     pub answers: Option<PathBuf>,
+    /// The session goes on without this client: its own process keeps the program's stdio.
+    #[serde(default)]
+    pub detached: bool,
+    /// Where a session of that name runs already, it is told and nothing begins.
+    #[serde(default)]
+    pub unless_up: bool,
     /// How each of the client's stdin, stdout and stderr looks.
     pub streams: [Stream; 3],
     /// Size of the client's terminal, where it has one.
