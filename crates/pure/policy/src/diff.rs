@@ -281,14 +281,15 @@ mod tests {
 
     #[test]
     fn more_children_and_less_of_a_bound_widen() {
-        let with = |edit: fn(&mut Agents)| {
+        type Edit = fn(&mut Agents);
+        let with = |edit: Edit| {
             let mut agents =
                 Agents { most: crate::Amounts { tokens: Some(5), ..Default::default() }, ..Agents::default() };
             edit(&mut agents);
             Policy { agents: Some(agents), ..Policy::default() }
         };
         let before = with(|_| {});
-        let table: [(&str, fn(&mut Agents), bool); 6] = [
+        let table: [(&str, Edit, bool); 6] = [
             ("agents.depth", |agents| agents.depth = 2, true),
             ("agents.total", |agents| agents.total = 1, false),
             ("agents.rate", |agents| agents.rate.count = 99, true),
