@@ -43,7 +43,7 @@ pub struct Consent {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inquired {
     /// It may do it once, within five minutes.
-    Once(Rule),
+    Once(Box<Rule>),
     /// Something changed: whether it may is decided again.
     Again,
     /// It may not, and why.
@@ -52,7 +52,7 @@ pub enum Inquired {
 
 /// What came of waiting.
 enum Outcome {
-    Once(Rule),
+    Once(Box<Rule>),
     Again,
     Refused {
         why: String,
@@ -147,7 +147,7 @@ impl Held {
                 Ok(Some(Ruling::Waits { question })) => known = Some(question),
                 Ok(Some(Ruling::Once { rule, .. })) => {
                     place.told = uses;
-                    return Outcome::Once(*rule);
+                    return Outcome::Once(rule);
                 }
                 Ok(Some(Ruling::Again) | None) => {
                     place.told = true;
@@ -237,7 +237,7 @@ impl Passage {
             match self.held.wait(wanted, until).await {
                 Outcome::Once(rule) if self.now().serial == now.serial => {
                     let policy = now.granting(&rule);
-                    asked.consent = Some(Rc::new(Consent { serial: now.serial, rule, policy }));
+                    asked.consent = Some(Rc::new(Consent { serial: now.serial, rule: *rule, policy }));
                     return Ok(());
                 }
                 Outcome::Once(_) | Outcome::Again => {}

@@ -45,7 +45,7 @@ fn what_is_told_of_waits_until_it_is_ruled() {
         held.rule(7, once());
         held.rule(1, once());
     };
-    assert!(matches!(both(held.wait(wanted(), far()), rules), Outcome::Once(found) if found == rule()));
+    assert!(matches!(both(held.wait(wanted(), far()), rules), Outcome::Once(found) if *found == rule()));
     assert!(held.waiting.borrow().is_empty() && told.try_recv().is_err(), "it was ruled, and has not left");
 }
 
@@ -107,7 +107,7 @@ fn an_answer_to_what_an_agent_asks_by_itself_is_kept_for_when_it_does_it() {
         let Some(GateReport::Held { number: 1, .. }) = told.recv().await else { panic!("not told") };
         held.rule(1, once());
     };
-    assert_eq!(both(held.inquire(wanted()), rules), Inquired::Once(rule()));
+    assert_eq!(both(held.inquire(wanted()), rules), Inquired::Once(Box::new(rule())));
     assert!(matches!(told.try_recv(), Ok(GateReport::Left { number: 1 })));
     drop(told);
     assert!(matches!(both(held.inquire(wanted()), async {}), Inquired::Refused(_)));
