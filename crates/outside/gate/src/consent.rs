@@ -44,7 +44,6 @@ pub struct Consent {
 
 /// What an agent is told that asked by itself.
 #[derive(Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // One at a time.
 pub enum Inquired {
     /// It may do it once, within five minutes.
     Once,
@@ -67,9 +66,8 @@ pub enum Inquired {
 }
 
 /// What came of waiting.
-#[allow(clippy::large_enum_variant)] // One at a time.
 enum Outcome {
-    Once(Rule),
+    Once(Box<Rule>),
     Again,
     Refused {
         why: String,
@@ -172,7 +170,7 @@ impl Held {
                 Ok(Some(Ruling::Waits { question })) => known = Some(question),
                 Ok(Some(Ruling::Once { rule, .. })) => {
                     place.told = uses;
-                    return Outcome::Once(*rule);
+                    return Outcome::Once(rule);
                 }
                 Ok(Some(Ruling::Again) | None) => {
                     place.told = true;
@@ -262,7 +260,7 @@ impl Passage {
             match self.held.wait(wanted, until).await {
                 Outcome::Once(rule) if self.now().serial == now.serial => {
                     let policy = now.granting(&rule);
-                    asked.consent = Some(Rc::new(Consent { serial: now.serial, rule, policy }));
+                    asked.consent = Some(Rc::new(Consent { serial: now.serial, rule: *rule, policy }));
                     return Ok(());
                 }
                 Outcome::Once(_) | Outcome::Again => {}

@@ -6,7 +6,7 @@ mod fake;
 use std::net::TcpStream;
 
 use fake::dns::address;
-use fake::held::{denied, once, rule};
+use fake::held::{denied, rule};
 use fake::server::{Ca, authority, certified, params};
 use fake::socket::{Got, Program, Server, asks, frame, text};
 use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
@@ -455,7 +455,7 @@ fn two_thousand_idle_ones_are_cheap() {
 }
 
 #[test]
-fn one_that_the_operator_is_asked_about_is_opened_when_he_lets_it() {
+fn one_that_the_operator_denies_is_not_opened() {
     let scene = scene(true, |leased, policy| {
         policy.network.default = policy::Default::Ask;
         watching(leased, policy);
