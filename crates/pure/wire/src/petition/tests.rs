@@ -42,7 +42,7 @@ fn every_verb_is_read_and_says_itself_again() {
         (Verb::Cancel, json!({"child": 1})),
         (Verb::Report, json!({"words": "half of it", "result": true})),
     ] {
-        let petition = read(verb, with).expect(verb.name());
+        let petition = read(verb, with).unwrap_or_else(|error| panic!("{}: {error}", verb.name()));
         assert_eq!(petition.verb(), verb);
         assert_eq!(Verb::named(verb.name()), Some(verb));
         let labels = vec![Label::parse("secret:env").expect("a label")];
