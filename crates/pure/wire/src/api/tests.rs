@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 fn once(method: &str, target: &str, body: &str) -> Request {
