@@ -36,9 +36,9 @@ const HELD: &str = r#""session 20261125-a1b2 is paused by SIGSTOP\n`bastide resu
 const UNSTOPPED: &str = r#"{"reply":"refused","code":"E-PLANE-101","cause":"session `x` does not run, so it cannot be stopped","hint":"`bastide ls` shows which run","exit":1}"#;
 
 const DETACHED: &str = r#"{"reply":"detached","session":"20261125-a1b2","name":"fix","already":false}"#;
-/// `a`, ESC, `[31mb`, a line's end.
+/// `ab` and a line's end.
 const PRINTED: &str = "{\"reply\":\"notice\",\"text\":\"12 bytes before this are no longer kept\"}\n\
-                       {\"reply\":\"output\",\"bytes\":[97,27,91,51,49,109,98,10]}\n{\"reply\":\"log-end\"}";
+                       {\"reply\":\"output\",\"bytes\":[97,98,10]}\n{\"reply\":\"log-end\"}";
 const REMOVED: &str = r#"{"reply":"removed","sessions":["1k3x"],"homes":["claude-00ff"],"left":[["1k3y","2 changed paths wait: `bastide apply` or `bastide discard` them first"]],"dry_run":false}"#;
 const UPGRADE: &str = r#"{"reply":"upgrade","ours":{"build":"0.2.0","control":[2,3],"streams":1,"plan":8,"lease":9},"sessions":[{"session":"1k3x","name":"fix","built":{"build":"0.1.0","control":[2,2],"streams":1,"plan":7,"lease":9},"stops":["exec, cp and open: its cell is of version 7, those on disk speak 8"]},{"session":"1k3y","name":null,"built":null,"stops":[]}]}"#;
 const OPENED: &str = "{\"reply\":\"opened\",\"address\":\"127.0.0.1:41234\"}\n\
