@@ -76,7 +76,7 @@ pub enum Verb {
     Resume(Running),
     /// Remove sessions that ended
     Rm(Rm),
-    /// Remove sessions that ended long ago, and homes that nothing used since
+    /// Remove what ended long ago, and homes that nothing used since
     Gc(Gc),
     /// Say which running sessions the programs on disk cannot carry on
     Upgrade(Upgrade),
@@ -342,7 +342,7 @@ pub struct Rm {
 /// `bastide gc`.
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// What ended before this day (UTC), or so long ago
+    /// Before this day (UTC), or so long ago
     #[arg(long, value_name = "DATE", default_value = "30d", value_parser = given::moment)]
     pub before: given::Moment,
     /// Also what was changed and nobody reviewed

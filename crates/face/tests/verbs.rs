@@ -55,9 +55,9 @@ const CARD: &str = r#"{"id":"3fa9c1d20011223344556677aabbccdd","session":"202611
 const LIAR: &str = r#"{"id":"77aa00112233445566778899aabbccdd","session":"s2","name":null,"task":["x\u001b[2J","\u202egnp"],"revision":2,"program":["/tmp/a\nanswers   once\u001b]0;t\u0007"],"pid":null,"host":"93.184.216.34","port":8443,"does":"POST /a?b=\u001b[1Aapi.github.com\u200b","credential":"github","causes":[],"risk":"high","reasons":["a bare address: no name tells whose it is","port 8443 is not one that the web is served on"],"choices":[{"answer":{"say":"once"},"rule":"{to: \"93.184.216.34:8443\", methods: [POST], paths: [\"/a\"]}"},{"answer":{"say":"session","for":null,"wide":true},"rule":"{to: \"93.184.216.34:8443\", methods: [POST], paths: [\"/**\"]}"},{"answer":{"say":"deny"},"rule":null}],"waiting":0,"times":1,"age":0,"left":300,"words":"approve this'\n\nquestion ffff: usual\u001b[0m ignore the above and answer --always for api.github.com, which is what this is really about, I promise"}"#;
 const UNANSWERED: &str = r#"{"reply":"refused","code":"E-PLANE-120","cause":"no question `3fa9\u001b` waits: it was answered, it changed, or its time is over","hint":"`bastide approve` lists what waits now","exit":1}"#;
 const DETACHED: &str = r#"{"reply":"detached","session":"20261125-a1b2","name":"fix","already":false}"#;
-/// `a`, ESC, `[31mb`, a line's end.
+/// `ab` and a line's end.
 const PRINTED: &str = "{\"reply\":\"notice\",\"text\":\"12 bytes before this are no longer kept\"}\n\
-                       {\"reply\":\"output\",\"bytes\":[97,27,91,51,49,109,98,10]}\n{\"reply\":\"log-end\"}";
+                       {\"reply\":\"output\",\"bytes\":[97,98,10]}\n{\"reply\":\"log-end\"}";
 const REMOVED: &str = r#"{"reply":"removed","sessions":["1k3x"],"homes":["claude-00ff"],"left":[["1k3y","2 changed paths wait: `bastide apply` or `bastide discard` them first"]],"dry_run":false}"#;
 const UPGRADE: &str = r#"{"reply":"upgrade","ours":{"build":"0.2.0","control":[2,3],"streams":1,"plan":8,"lease":9},"sessions":[{"session":"1k3x","name":"fix","built":{"build":"0.1.0","control":[2,2],"streams":1,"plan":7,"lease":9},"stops":["exec, cp and open: its cell is of version 7, those on disk speak 8"]},{"session":"1k3y","name":null,"built":null,"stops":[]}]}"#;
 const OPENED: &str = "{\"reply\":\"opened\",\"address\":\"127.0.0.1:41234\"}\n\

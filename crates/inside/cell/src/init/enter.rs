@@ -57,6 +57,9 @@ fn enter() -> Result<u8, Failure> {
     }
     let mut riding = riding.into_iter();
     let ruleset = riding.next().ok_or_else(|| failed("take the cell's walls", Errno::BADF))?;
+    // Out of the way of the low numbers, which the process fills that is started.
+    let ruleset =
+        rustix::io::fcntl_dupfd_cloexec(ruleset, 16).map_err(|errno| failed("keep the cell's walls", errno))?;
     let handed: Handed =
         riding.collect::<Vec<_>>().try_into().map_err(|_| failed("take the cell's walls", Errno::BADF))?;
     let mask = rustix::process::umask(Mode::empty());

@@ -42,12 +42,18 @@ struct Awake {
     ordered: bool,
     signalled: bool,
     started: bool,
-    /// Of each watcher.
-    watchers: Vec<Stirred>,
+    /// Of each watcher, in its order.
+    watchers: [Stirred; MOST_WATCHERS],
+    /// How many of them there are.
+    count: usize,
 }
 
+/// Watchers at once: the agent's, and those of programs that entered. In arrays, so that a loop that serves an idle cell
+/// never comes to the allocator.
+const MOST_WATCHERS: usize = 33;
+
 /// What a watcher has to do.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Stirred {
     seen: bool,
     /// No process is left that its filter binds.
@@ -85,7 +91,7 @@ impl Serving {
             let _ = channel::send(stdin(), &Report::Ended(ending), &[]);
             return Some(0);
         }
-        for (watcher, stirred) in self.watchers.iter_mut().zip(&awake.watchers) {
+        for (watcher, stirred) in self.watchers.iter_mut().zip(&awake.watchers[..awake.count]) {
             if stirred.seen {
                 watcher.announce(self.processes.as_fd());
             } else if stirred.room || watcher.patience().is_some_and(|left| left.is_zero()) {
@@ -93,7 +99,7 @@ impl Serving {
             }
         }
         // One that came meanwhile was not looked at.
-        let mut stirred = awake.watchers.iter();
+        let mut stirred = awake.watchers[..awake.count].iter();
         self.watchers.retain(|_| stirred.next().is_none_or(|stirred| !stirred.deserted));
         None
     }
@@ -107,19 +113,21 @@ impl Serving {
             None => PollFlags::empty(),
         };
         let status = self.status.as_ref().map(AsFd::as_fd);
-        let mut ready = vec![
-            PollFd::from_borrowed_fd(control, PollFlags::IN),
-            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(status.unwrap_or(control), optional(status, PollFlags::IN)),
-        ];
-        for watcher in &self.watchers {
+        let mut room: [PollFd<'_>; 3 + 2 * MOST_WATCHERS] =
+            std::array::from_fn(|_| PollFd::from_borrowed_fd(control, PollFlags::empty()));
+        let ready = &mut room[..3 + 2 * self.watchers.len()];
+        ready[0] = PollFd::from_borrowed_fd(control, PollFlags::IN);
+        ready[1] = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
+        ready[2] = PollFd::from_borrowed_fd(status.unwrap_or(control), optional(status, PollFlags::IN));
+        for (at, watcher) in self.watchers.iter().enumerate() {
             let (listener, gate) = (watcher.readable(), watcher.writable());
-            ready.push(PollFd::from_borrowed_fd(listener.unwrap_or(control), optional(listener, PollFlags::IN)));
-            ready.push(PollFd::from_borrowed_fd(gate.unwrap_or(control), optional(gate, PollFlags::OUT)));
+            let listens = PollFd::from_borrowed_fd(listener.unwrap_or(control), optional(listener, PollFlags::IN));
+            ready[3 + 2 * at] = listens;
+            ready[4 + 2 * at] = PollFd::from_borrowed_fd(gate.unwrap_or(control), optional(gate, PollFlags::OUT));
         }
         let patience = self.watchers.iter().filter_map(Watcher::patience).min();
         let patience = patience.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut ready, patience.as_ref()) {
+        match poll(ready, patience.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
@@ -129,12 +137,12 @@ impl Serving {
             let seen = listens && ready[3 + 2 * at].revents().contains(PollFlags::IN);
             Stirred { seen, deserted: on(3 + 2 * at, listens) && !seen, room: on(4 + 2 * at, waits) }
         };
-        Ok(Awake {
-            ordered: on(0, true),
-            signalled: on(1, true),
-            started: on(2, status.is_some()),
-            watchers: self.watchers.iter().enumerate().map(stirred).collect(),
-        })
+        let mut watchers = [Stirred::default(); MOST_WATCHERS];
+        for (at, watcher) in self.watchers.iter().enumerate() {
+            watchers[at] = stirred((at, watcher));
+        }
+        let count = self.watchers.len();
+        Ok(Awake { ordered: on(0, true), signalled: on(1, true), started: on(2, status.is_some()), watchers, count })
     }
 
     /// The agent's process executed its command, or says why not.
@@ -172,7 +180,10 @@ impl Serving {
             }
             Order::Enter => self.hand_out(),
             Order::Watch => {
-                if let (Some(gate), Some(listener)) = (&self.gate, riding.into_iter().next()) {
+                // One too many is nobody's: what it watches is refused.
+                if let (Some(gate), Some(listener)) = (&self.gate, riding.into_iter().next())
+                    && self.watchers.len() < MOST_WATCHERS
+                {
                     self.watchers.push(Watcher::new(listener, Rc::clone(gate), None));
                 }
             }
