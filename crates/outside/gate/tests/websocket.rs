@@ -6,7 +6,7 @@ mod fake;
 use std::net::TcpStream;
 
 use fake::dns::address;
-use fake::held::{denied, rule};
+use fake::held::{denied, once, rule};
 use fake::server::{Ca, authority, certified, params};
 use fake::socket::{Got, Program, Server, asks, frame, text};
 use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
