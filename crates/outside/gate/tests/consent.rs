@@ -13,6 +13,7 @@ use std::time::Duration;
 use fake::dns::address;
 use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Default, Policy, Rule, Target};
+use serde_json::{Value, json};
 use wire::question::{Ruling, Wanted};
 use wire::{Decoder, GateOrder, GateReport, Lease, Proxy};
 
@@ -234,4 +235,63 @@ fn what_is_held_is_bounded() {
         rule(&mut gate, number, Ruling::Refused { why: "no".into(), denied: true });
     }
     assert!(waits.into_iter().all(|thread| thread.join().unwrap().is_err()));
+}
+
+/// Asks for something by a petition, in a thread.
+fn asks(cell: &Cell, ask: Value) -> JoinHandle<Value> {
+    cell.inside(move || {
+        let stream = TcpStream::connect(SocketAddr::from((address("bastide.internal."), 80)));
+        std::thread::spawn(move || {
+            let (mut stream, body) = (stream.unwrap(), ask.to_string());
+            let head = "POST /ask HTTP/1.1\r\nHost: bastide.internal\r\nContent-Type: application/json\r\n";
+            let length = body.len();
+            write!(stream, "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            serde_json::from_str(answer.split_once("\r\n\r\n").expect("an answer").1).expect("an object")
+        })
+    })
+}
+
+#[test]
+fn what_an_agent_asks_for_is_the_question_that_doing_it_would_be() {
+    let cell = Cell::new();
+    let mut gate = cell.start(&asking(60), ORDINARY).ready();
+    let mut heard = Heard::of(&gate);
+    // No answer of the operator's could lift what is denied: nobody is asked.
+    let answer = asks(&cell, json!({"to": "never.example", "why": "w", "seconds": 20})).join().unwrap();
+    assert_eq!((&answer["answer"], &answer["reason"]), (&json!("denied"), &json!("not-granted")), "{answer}");
+
+    let waits = asks(&cell, json!({"to": "new.example", "why": "the notes name it", "seconds": 20}));
+    let (number, wanted) = heard.held();
+    assert_eq!((wanted.host.to_string(), wanted.port, wanted.does()), ("new.example".into(), 443, None));
+    assert_eq!(wanted.words, "the notes name it");
+    rule(&mut gate, number, once(&wanted));
+    let answer = waits.join().unwrap();
+    assert_eq!((&answer["answer"], &answer["state"]), (&json!("question"), &json!("granted")), "{answer}");
+    // It asked, and has not done it: that may still be done once.
+    assert!(matches!(heard.next(), GateReport::Left { number: left } if left == number));
+
+    // Who does not wait hears what the question is called, and finds it again by asking again.
+    let waits = asks(&cell, json!({"to": "slow.example", "method": "GET", "path": "/a", "why": "w"}));
+    let (number, wanted) = heard.held();
+    assert_eq!(wanted.does().as_deref(), Some("GET /a"));
+    rule(&mut gate, number, Ruling::Waits { question: "0123456789abcdef".into() });
+    let answer = waits.join().unwrap();
+    assert_eq!((&answer["state"], &answer["question"]), (&json!("waiting"), &json!("0123456789abcdef")), "{answer}");
+    assert!(matches!(heard.next(), GateReport::Left { number: left } if left == number));
+
+    let waits = asks(&cell, json!({"to": "no.example", "why": "w", "seconds": 20}));
+    let (number, _) = heard.held();
+    rule(&mut gate, number, Ruling::Refused { why: "the operator denied it".into(), denied: true });
+    let answer = waits.join().unwrap();
+    assert_eq!((&answer["state"], &answer["words"]), (&json!("denied"), &json!("the operator denied it")), "{answer}");
+}
+
+#[test]
+fn an_agent_asks_nobody_where_nobody_is_there() {
+    let cell = Cell::new();
+    let _gate = cell.start(&asking(0), ORDINARY).ready();
+    let answer = asks(&cell, json!({"to": "new.example", "why": "w", "seconds": 20})).join().unwrap();
+    assert_eq!((&answer["answer"], &answer["reason"]), (&json!("denied"), &json!("not-now")), "{answer}");
 }

@@ -73,7 +73,9 @@ fn one_that_waited_long_enough_is_told_which_question_it_is() {
         held.rule(1, Ruling::Waits { question: "0123456789".into() });
     };
     // Its time is over at once: what was said until then is heard all the same.
-    let Outcome::Refused { why, denied: false } = both(held.wait(wanted(), now), rules) else { panic!("let through") };
+    let Outcome::Late(question) = both(held.wait(wanted(), now), rules) else { panic!("let through") };
+    assert_eq!(question.as_deref(), Some("0123456789"));
+    let why = late(question.as_deref());
     assert!(why.contains("has not answered yet") && why.contains("try again"), "{why}");
     assert!(matches!(told.try_recv(), Ok(GateReport::Left { number: 1 })));
 }
