@@ -130,12 +130,14 @@ impl Held {
         }
     }
 
+    /// Whether somebody may be there to be asked.
+    pub(crate) const fn asks(&self) -> bool {
+        !self.patience.is_zero()
+    }
+
     /// Asks what an agent asks by itself, before it does it, and waits for the answer that long. One of `once` is kept for when
     /// it does: this one has left by then.
     pub async fn inquire(&self, wanted: Wanted, until: Instant) -> Inquired {
-        if self.patience.is_zero() {
-            return Inquired::Refused { why: "nobody is asked in this session".into(), denied: false };
-        }
         match self.wait_for(wanted, until, false).await {
             Outcome::Once(_) => Inquired::Once,
             Outcome::Again => Inquired::Again,
@@ -234,7 +236,7 @@ impl Passage {
     /// # Errors
     /// [`Closed`], when he did not let it through; it is recorded.
     pub(crate) async fn consent(&self, asked: &mut Asked) -> Result<(), Closed> {
-        if !self.now().asks || self.held.patience.is_zero() {
+        if !self.now().asks || !self.held.asks() {
             return Ok(());
         }
         let until = Instant::now() + self.held.patience;

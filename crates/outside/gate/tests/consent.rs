@@ -293,5 +293,5 @@ fn an_agent_asks_nobody_where_nobody_is_there() {
     let cell = Cell::new();
     let _gate = cell.start(&asking(0), ORDINARY).ready();
     let answer = asks(&cell, json!({"to": "new.example", "why": "w", "seconds": 20})).join().unwrap();
-    assert_eq!((&answer["answer"], &answer["reason"]), (&json!("denied"), &json!("not-now")), "{answer}");
+    assert_eq!((&answer["answer"], &answer["reason"]), (&json!("denied"), &json!("not-granted")), "{answer}");
 }

@@ -38,6 +38,10 @@ impl Passage {
             let Some(wanted) = self.wanted(&asked, ask.why.as_str()) else {
                 return denied(Reason::NotGranted, "no answer of the operator's could allow it", "go on without it");
             };
+            if !self.held.asks() {
+                let hint = "go on with what `whoami` says that you may do, or report what you would need";
+                return denied(Reason::NotGranted, "nobody is asked in this session", hint);
+            }
             match self.held.inquire(wanted, until).await {
                 Inquired::Once => return granted("it may be done once, within five minutes"),
                 Inquired::Again => {}
