@@ -86,7 +86,11 @@ def attempt(stage, part, outside, policy):
     operator.start()
     try:
         # The command's own plane is the client's child; those that answer `approve` are not.
-        time.sleep(0.2 + random.random() * 1.2)
+        # Not before something waits, and soon after: what waits is answered at once.
+        begun = time.monotonic() + 5
+        while not asked and time.monotonic() < begun and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(random.random() * 0.2)
         pid = parts.find(part) if part == "gate" else plane(process.pid)
         hit = False
         if pid is not None and process.poll() is None:

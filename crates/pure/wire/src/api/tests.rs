@@ -128,6 +128,7 @@ fn body(path: &str) -> &'static str {
         "/gc" => r#"{"before": 1}"#,
         "/policy" => r#"{"ask": "check", "file": "/p.yaml"}"#,
         "/vault/{name}" => r#"{"value": "v", "to": "a.example"}"#,
+        "/questions/{question}/answer" => r#"{"say": "once"}"#,
         "/ledger/prune" => r#"{"keep": 1}"#,
         _ => "",
     }
@@ -139,7 +140,7 @@ fn every_request_of_the_command_has_a_route_or_a_reason() {
     assert_eq!(ROUTES.len(), Asks::Upgrade as usize + 1, "`Upgrade` is the last");
     for route in &ROUTES {
         let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{code}", "E-PLANE-001");
-        let target = format!("/{VERSION}{}", path.replace("{name}", "n1"));
+        let target = format!("/{VERSION}{}", path.replace("{name}", "n1").replace("{question}", "3fa9"));
         let body = if route.method == "POST" { body(route.path) } else { "" };
         let request = match read(route.method, &target, body.as_bytes()).expect(&target) {
             Asked::Version => continue,
