@@ -7,7 +7,7 @@ import time
 import left
 import parts
 from case import case, require
-from cases.killed import PATIENCE, enough, shot
+from cases.killed import PATIENCE, shot
 from person import finish
 
 TOKENS = 100

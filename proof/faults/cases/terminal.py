@@ -12,6 +12,7 @@ import subprocess
 import termios
 import time
 
+import left
 from case import case, require
 
 
@@ -78,7 +79,7 @@ def hang_up(stage):
         terminal.hang_up()
         until = time.monotonic() + 12
         while os.waitpid(terminal.pid, os.WNOHANG)[0] == 0:
-            require(time.monotonic() < until, "the client stays after a hang-up")
+            require(time.monotonic() < until, f"the client stays after a hang-up:\n{left.told()}")
             time.sleep(0.02)
         stage.clean(verify=False)
     stage.verify()
