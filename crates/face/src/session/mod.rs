@@ -56,10 +56,12 @@ pub fn run(flags: &args::Run, json: bool) -> Result<u8, Error> {
     let direct = accepted(DIRECT);
     let ours = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let lent: &[_] = if direct { &ours } else { &[] };
+    let terminal = request.streams[0] == Stream::Terminal;
     let plane = Plane::ask_with(&Request::Run(Box::new(request)), lent, !accepted(UNSEALED), waiting)?;
     let signals = Signals::watch(&signals::ignored()).map_err(|cause| Error::Host { what: "watch signals", cause })?;
     let mut session = Session::new(plane, signals, json);
     session.daemon = daemon;
+    session.terminal = terminal;
     if direct {
         session.lend()?;
     }
@@ -105,6 +107,8 @@ struct Session {
     started: bool,
     interrupted: Option<Instant>,
     hung_up: bool,
+    /// What is typed comes from a terminal.
+    terminal: bool,
     json: bool,
     /// What begins when the program has: none was there.
     daemon: Option<PathBuf>,
@@ -131,6 +135,7 @@ impl Session {
             started,
             interrupted,
             hung_up,
+            terminal: false,
             json,
             daemon,
             watch,
@@ -245,6 +250,11 @@ impl Session {
                 self.suspend();
             }
             consts::SIGCONT => self.go_on(),
+            consts::SIGHUP if self.terminal && !rustix::termios::isatty(rustix::stdio::stdin()) => {
+                // It went before anything was relayed, which would have told. The program need not care for the signal.
+                self.order(signal);
+                self.hang_up();
+            }
             _ => self.order(signal),
         }
     }
