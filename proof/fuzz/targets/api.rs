@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let request = match read(&method, &target, parts.next().unwrap_or_default()) {
         Err(unread) => return assert!((400..500).contains(&unread.status())),
         Ok(Asked::Version) => return,
-        Ok(Asked::Once(request) | Asked::Events { request, .. }) => request,
+        Ok(Asked::Once(request) | Asked::Events { request, .. } | Asked::Stream { request, .. }) => request,
     };
     match *request {
         Request::Show(select) | Request::Verify(select) | Request::Diff(select) | Request::Log { select, .. } => plain(&select),
@@ -35,7 +35,16 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(method, "POST");
             plain(&select);
         }
-        Request::Ls | Request::Explain { .. } | Request::Ledger(_) | Request::Metrics => {}
-        other => panic!("no request of the API: {other:?}"),
+        Request::Logs { select, .. } | Request::WhyFile { select, .. } => plain(&select),
+        Request::Run(run) => assert!(run.detached && method == "POST"),
+        // They carry bytes both ways or a descriptor, or are a process of ours speaking to another.
+        other @ (Request::Attach(_)
+        | Request::Exec(_)
+        | Request::Copy(_)
+        | Request::Open { .. }
+        | Request::Standby
+        | Request::Daemon
+        | Request::Child(_)) => panic!("no request of the API: {other:?}"),
+        _ => {}
     }
 });
