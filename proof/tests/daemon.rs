@@ -5,10 +5,9 @@ mod whole;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use whole::Operator;
+use whole::{Operator, children, until};
 
 /// `bastide daemon` of an operator, ended with this value.
 struct Daemon<'a>(Child, &'a Operator);
@@ -65,22 +64,6 @@ impl Drop for Daemon<'_> {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn until(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
-        if condition() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    false
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 #[test]

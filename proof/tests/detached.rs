@@ -11,18 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use whole::Operator;
-
-fn until(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < deadline {
-        if condition() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    false
-}
+use whole::{Operator, until};
 
 /// A session that goes on by itself, stopped with this value.
 struct Detached<'a>(&'a Operator, String);

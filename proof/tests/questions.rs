@@ -4,7 +4,7 @@
 mod whole;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -44,24 +44,8 @@ impl Outside {
 fn serve(stream: TcpStream, kept: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     loop {
-        let (mut first, mut length) = (String::new(), 0);
-        if reader.read_line(&mut first).unwrap_or(0) == 0 {
-            return;
-        }
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) <= 2 {
-                break;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
-            return;
-        }
-        kept.lock().expect("kept").push(first.trim_end().trim_end_matches(" HTTP/1.1").to_owned());
+        let Some(first) = whole::first_line(&mut reader) else { return };
+        kept.lock().expect("kept").push(first.trim_end_matches(" HTTP/1.1").to_owned());
         let answer: &[u8] = match first.starts_with("CONNECT ") {
             true => b"HTTP/1.1 200 OK\r\n\r\n",
             false => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

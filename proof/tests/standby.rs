@@ -5,9 +5,9 @@ mod whole;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use whole::Operator;
+use whole::{Operator, until};
 
 /// `bastide standby` of an operator, ended with this value.
 struct Standby(Child);
@@ -56,20 +56,8 @@ impl Drop for Standby {
     }
 }
 
-fn until(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
-        if condition() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    false
-}
-
 fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().filter_map(|word| word.parse().ok()).filter(|pid| !gone(*pid)).collect()
+    whole::children(pid).into_iter().filter(|pid| !gone(*pid)).collect()
 }
 
 fn command_line(pid: u32) -> String {

@@ -1,10 +1,14 @@
 //! The command line: every verb and flag, and what each means. Parses only; decides nothing.
 
+mod sessions;
+
 use crate::given;
 use crate::login::Login;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+pub use sessions::{Approve, Attach, Cp, Exec, Gc, Logs, Open, Rm, Running, Session, Stop, Upgrade};
 
 /// What `bastide help` and usage errors end with.
 const EXIT_CODES: &str = "\
@@ -208,157 +212,6 @@ pub struct Changes {
     /// Only these paths; one that only the session has: ./PATH
     #[arg(value_parser = given::path())]
     pub path: Vec<PathBuf>,
-}
-
-/// A session.
-#[derive(Debug, Args)]
-pub struct Session {
-    /// Session, by id or name [default: the newest of this directory]
-    #[arg(value_parser = given::word())]
-    pub session: Option<String>,
-}
-
-/// `bastide stop`.
-#[derive(Debug, Args)]
-pub struct Stop {
-    /// Session, by id or name
-    #[arg(value_parser = given::word())]
-    pub session: String,
-    /// How long the program has, such as 90s, 10m or 2h, at most a day
-    #[arg(long, value_name = "T", default_value = "10s", allow_negative_numbers = true, value_parser = given::duration)]
-    pub timeout: std::time::Duration,
-}
-
-/// `bastide approve`.
-#[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("answer").args(["once", "session", "lasts", "always", "deny"])))]
-pub struct Approve {
-    /// Question, by the beginning of its id [default: all]
-    #[arg(value_name = "ID", value_parser = given::word())]
-    pub question: Option<String>,
-    /// Allow what waits, or the next one like it
-    #[arg(long, requires = "question")]
-    pub once: bool,
-    /// Allow all like it until the session ends
-    #[arg(long, requires = "question")]
-    pub session: bool,
-    /// Allow all like it for a time such as 10m, at most a day
-    #[arg(long = "for", value_name = "T", requires = "question", value_parser = given::duration)]
-    pub lasts: Option<std::time::Duration>,
-    /// With --session or --for: also what lies beside it
-    #[arg(long, requires = "question", conflicts_with_all = ["once", "always", "deny"])]
-    pub wide: bool,
-    /// Make it a rule of the policy; `policy undo` undoes it
-    #[arg(long, requires = "question")]
-    pub always: bool,
-    /// Deny all like it for five minutes
-    #[arg(long, requires = "question")]
-    pub deny: bool,
-}
-
-/// A session that runs: one is always named, since the newest may not be the one that is meant.
-#[derive(Debug, Args)]
-pub struct Running {
-    /// Session, by id or name
-    #[arg(value_parser = given::word())]
-    pub session: String,
-}
-
-/// `bastide attach`.
-#[derive(Debug, Args)]
-pub struct Attach {
-    /// Session, by id or name
-    #[arg(value_parser = given::word())]
-    pub session: String,
-    /// Only watch; any number may
-    #[arg(long)]
-    pub read_only: bool,
-}
-
-/// `bastide logs`.
-#[derive(Debug, Args)]
-pub struct Logs {
-    /// Session, by id or name [default: the newest of this directory]
-    #[arg(value_parser = given::word())]
-    pub session: Option<String>,
-    /// Go on printing while the session runs
-    #[arg(long)]
-    pub follow: bool,
-}
-
-/// `bastide exec`.
-#[derive(Debug, Args)]
-pub struct Exec {
-    /// Session, by id or name
-    #[arg(value_parser = given::word())]
-    pub session: String,
-    /// Set a variable inside; not for secrets (repeatable)
-    #[arg(long, value_name = "K=V", value_parser = given::variable)]
-    pub env: Vec<(String, String)>,
-    /// Directory to start in [default: the session's]
-    #[arg(long, value_name = "DIR", value_parser = given::path())]
-    pub workdir: Option<PathBuf>,
-    /// Program and arguments
-    #[arg(last = true, value_name = "CMD", required = true)]
-    pub command: Vec<OsString>,
-}
-
-/// `bastide cp`.
-#[derive(Debug, Args)]
-pub struct Cp {
-    /// SESSION:PATH, or a file of this host
-    #[arg(value_parser = given::path())]
-    pub from: PathBuf,
-    /// The other; `-` is standard output
-    #[arg(value_parser = given::path())]
-    pub to: PathBuf,
-}
-
-/// `bastide open`.
-#[derive(Debug, Args)]
-pub struct Open {
-    /// Session, by id or name
-    #[arg(value_parser = given::word())]
-    pub session: String,
-    /// Port inside
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: u16,
-    /// Port of 127.0.0.1 outside [default: one that is free]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub at: Option<u16>,
-}
-
-/// `bastide rm`.
-#[derive(Debug, Args)]
-pub struct Rm {
-    /// Sessions, by id or name
-    #[arg(required = true, value_parser = given::word())]
-    pub session: Vec<String>,
-    /// Also what they changed and nobody reviewed
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// `bastide gc`.
-#[derive(Debug, Args)]
-pub struct Gc {
-    /// Before this day (UTC), or so long ago
-    #[arg(long, value_name = "DATE", default_value = "30d", value_parser = given::moment)]
-    pub before: given::Moment,
-    /// Also what was changed and nobody reviewed
-    #[arg(long)]
-    pub force: bool,
-    /// Only say what would go
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// `bastide upgrade`.
-#[derive(Debug, Args)]
-pub struct Upgrade {
-    /// Only look: nothing else is done by this verb
-    #[arg(long, required = true)]
-    pub check: bool,
 }
 
 /// `bastide log`.

@@ -5,7 +5,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -13,6 +12,7 @@ import time
 import parts
 from case import case, require
 from person import finish
+from server import Echo
 
 POLICY = "bastide: 1\nname: asks\nextends: [hardened]\nnetwork: {default: ask}\n"
 # Four at a time, each for a host of its own, over and over: what is answered is told by what comes of it.
@@ -24,28 +24,12 @@ WORK = """for round in 1 2 3; do
 done"""
 
 
-class Outside:
+class Outside(Echo):
     """A proxy that leads every name to one server, and counts which were asked for."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.socket.getsockname()[1]
-        self.came = collections.Counter()
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.socket.accept()
-                threading.Thread(target=self.serve, args=[connection], daemon=True).start()
+        self.asked = collections.Counter()
+        super().__init__()
 
     def serve(self, connection):
         with contextlib.suppress(OSError), connection:
@@ -55,7 +39,7 @@ class Outside:
                 if not byte:
                     return
                 head += byte
-            self.came[head.split()[1].split(b":")[0].decode()] += 1
+            self.asked[head.split()[1].split(b":")[0].decode()] += 1
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             connection.recv(4096)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
@@ -77,7 +61,7 @@ def answers(stage, asked, taken, until):
 def attempt(stage, part, outside, policy):
     """One session, one kill. Whether it was there to be killed."""
     asked, taken, over = collections.defaultdict(set), collections.Counter(), threading.Event()
-    before = outside.came.copy()
+    before = outside.asked.copy()
     env = {"https_proxy": f"http://127.0.0.1:{outside.port}"}
     argv = [stage.bastide, "run", "--patience", "60s", "--policy", policy, "--", "/bin/bash", "-c", WORK]
     process = stage.spawn(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -102,9 +86,9 @@ def attempt(stage, part, outside, policy):
         over.set()
         operator.join()
     for host, ids in asked.items():
-        came = outside.came[host] - before[host]
+        came = outside.asked[host] - before[host]
         require(came <= len(ids), f"{host} was let through {came} times, and asked {len(ids)} times:", done)
-    require(not (set(outside.came) - set(before)) - set(asked), "a host was reached that nobody was asked about")
+    require(not (set(outside.asked) - set(before)) - set(asked), "a host was reached that nobody was asked about")
     if part == "gate" and hit:
         require(done.code == 0, "the session did not go on:", done)
     log = stage.face("log").out
@@ -134,7 +118,7 @@ def killed(stage, part):
     require(hit * 2 >= max(4, stage.rounds // 5), f"only {hit} of {tried} kills hit")
     stage.verify()
     stage.starts()
-    return f"{hit} kills, {sum(outside.came.values())} connections let through"
+    return f"{hit} kills, {sum(outside.asked.values())} connections let through"
 
 
 @case("questions-gate-killed")

@@ -5,7 +5,7 @@ mod naive_host;
 mod naive_rules;
 
 use naive_host::see;
-use naive_rules::{Lists, RANK, aimed, compile, member, naive, outcome, reads, request, rule, runner, said};
+use naive_rules::{Lists, RANK, aimed, compile, member, outcome, rank, request, rule, runner, said};
 use policy::agents::{Wish, ceiling, narrow};
 use policy::{
     Agents, Amounts, Conjunction, Credential, Decision, Egress, Good, Host, Outcome, Policy, Position, Rate, Target,
@@ -70,11 +70,7 @@ fn what_a_child_may_do_its_parent_may() {
             let egress = Egress { host: &host, port, program: program.as_deref(), request: whole.as_ref() };
             let text = see(&name).expect("a host");
             let first = program.as_ref().and_then(|chain| chain.first()).map(String::as_str);
-            let judge = |member| naive(member, &text, port, first, request.as_ref());
-            let mut rank = members.iter().map(judge).min().expect("a member");
-            if rank == 3 && request.is_none() && members.iter().any(|member| reads(member, &text, port)) {
-                rank = 2;
-            }
+            let rank = rank(&members, &text, port, first, request.as_ref());
             let may = outcome(&child, &egress);
             prop_assert!(may <= RANK[rank], "{:?} and its parent {:?}", may, RANK[rank]);
             // What was not asked for is not had.

@@ -6,7 +6,8 @@ mod naive_rules;
 
 use naive_host::see;
 use naive_rules::{
-    RANK, address, aimed, closed, compile, member, naive, name, outcome, reads, request, rule, runner, said, spellings,
+    Lists, RANK, address, aimed, closed, compile, member, naive, name, outcome, rank, rank_where, reads, request, rule,
+    runner, said, spellings,
 };
 use policy::{Conjunction, Egress, Host, Outcome, Policy, explain, suggest};
 use proptest::prelude::*;
@@ -27,11 +28,7 @@ fn decide_agrees_with_the_naive_matcher() {
             let egress = Egress { host: &host, port, program: program.as_deref(), request: whole.as_ref() };
             let text = see(&name).expect("a host");
             let first = program.as_ref().and_then(|chain| chain.first()).map(String::as_str);
-            let judge = |member| naive(member, &text, port, first, request.as_ref());
-            let mut rank = members.iter().map(judge).min().expect("a member");
-            if rank == 3 && request.is_none() && members.iter().any(|member| reads(member, &text, port)) {
-                rank = 2;
-            }
+            let rank = rank(&members, &text, port, first, request.as_ref());
             counted.borrow_mut()[rank] += 1;
             let decided = outcome(&conjunction, &egress);
             prop_assert_eq!(decided, RANK[rank]);
@@ -67,14 +64,11 @@ fn a_grant_changes_only_what_would_be_asked() {
             let first = program.as_ref().and_then(|chain| chain.first()).map(String::as_str);
             let fits = grants.iter().filter(|rule| request.is_some() || rule.3.is_none()).cloned().collect();
             let granted = naive(&(fits, Vec::new(), false), &text, port, first, request.as_ref()) == 3;
-            let judge = |member| match naive(member, &text, port, first, request.as_ref()) {
+            let judge = |member: &Lists| match naive(member, &text, port, first, request.as_ref()) {
                 1 if granted => 3,
                 rank => rank,
             };
-            let mut rank = members.iter().map(judge).min().expect("a member");
-            if rank == 3 && request.is_none() && members.iter().any(|member| reads(member, &text, port)) {
-                rank = 2;
-            }
+            let rank = rank_where(&members, &text, port, request.as_ref(), judge);
             let (was, is) = (outcome(&before, &egress), outcome(&after, &egress));
             prop_assert_eq!(is, RANK[rank]);
             prop_assert_eq!(explain(&after, &egress).outcome, is);

@@ -9,17 +9,17 @@ mod dial;
 mod peers;
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::event::PollFd;
+use rustix::net::SendFlags;
 use wire::command::Problem;
 use wire::control::{Greeting, Happened, NAME, Order};
 
-use crate::peer::{self, Stranger};
+use super::listener::{self, Listener};
+use crate::peer::Stranger;
 use crate::problem::{NO, problem};
 
 pub(crate) use dial::{Dialled, Unanswered, ask};
@@ -30,14 +30,11 @@ use peers::Peer;
 const MOST: usize = 8;
 /// Peers that may be told what happens: two places are left for who asks.
 const MOST_FOLLOW: usize = MOST - 2;
-/// Peers that may wait to be accepted.
-const BACKLOG: i32 = 16;
 
-/// The socket, and who came. Dropped, it is gone from the directory.
+/// The socket, and who came.
 #[derive(Debug)]
 pub(super) struct Control {
-    directory: OwnedFd,
-    listener: OwnedFd,
+    listener: Listener,
     peers: Vec<Peer>,
 }
 
@@ -47,20 +44,12 @@ impl Control {
     /// # Errors
     /// The kernel's error: some file systems take no sockets.
     pub(super) fn open(session: &Path) -> io::Result<Control> {
-        let directory = directory(session)?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let listener = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        // The file gets the mode of the socket.
-        rustix::fs::fchmod(&listener, Mode::RUSR | Mode::WUSR)?;
-        rustix::net::bind(&listener, &address(&directory)?)?;
-        let control = Control { directory, listener, peers: Vec::new() };
-        rustix::net::listen(&control.listener, BACKLOG)?;
-        Ok(control)
+        Ok(Control { listener: Listener::open(session, NAME)?, peers: Vec::new() })
     }
 
     /// What the loop is to wait for.
     pub(super) fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let listener = (self.peers.len() < MOST).then(|| PollFd::new(&self.listener, PollFlags::IN));
+        let listener = (self.peers.len() < MOST).then(|| self.listener.wanted());
         listener.into_iter().chain(self.peers.iter().map(Peer::wanted))
     }
 
@@ -72,9 +61,8 @@ impl Control {
     /// Accepts, hears and tells, as far as there is anything.
     pub(super) fn turn(&mut self, now: Instant) {
         for _ in self.peers.len()..MOST {
-            let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
-            let Ok(socket) = accepted else { break };
-            match peer::operator(&socket) {
+            let Some((socket, who)) = self.listener.accept() else { break };
+            match who {
                 Ok(operator) => self.peers.push(Peer::new(socket, &operator, now)),
                 Err(stranger) => refuse(&socket, problem("E-PLANE-095", stranger, Stranger::HINT, NO)),
             }
@@ -116,27 +104,11 @@ impl Control {
     }
 }
 
-impl Drop for Control {
-    fn drop(&mut self) {
-        let _ = rustix::fs::unlinkat(&self.directory, NAME, AtFlags::empty());
-    }
-}
-
 /// Refuses one who is not heard at all: it fits into the socket's buffer, and he may read it when he has said his.
 fn refuse(socket: &OwnedFd, problem: Problem) {
     if let Ok(frame) = wire::encode(&Greeting::Refused(Box::new(problem))) {
         let _ = rustix::net::send(socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }
-}
-
-fn directory(session: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(session, flags, Mode::empty())?)
-}
-
-/// The socket by its directory's descriptor: a path may be longer than the 108 bytes of an address.
-fn address(directory: &OwnedFd) -> io::Result<SocketAddrUnix> {
-    Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd()))?)
 }
 
 #[cfg(test)]

@@ -20,16 +20,17 @@ mod ground;
 mod homes;
 mod host;
 mod identity;
+mod keys;
 mod labels;
 mod layout;
 mod lend;
 mod libraries;
 mod limits;
+mod listener;
 mod locate;
 mod mounts;
 mod outcome;
 mod paths;
-mod petition;
 mod prepare;
 mod risks;
 mod roots;
@@ -245,7 +246,7 @@ fn carry_out(
         audit,
         generations: Generations::begin(&session),
         renewal,
-        petitions: petition::Desk::default(),
+        keys: keys::Keys::default(),
         questions: Questions::begin(asked.answers.clone()),
         merging: Merging::of(&session, Pace::default()),
         store,

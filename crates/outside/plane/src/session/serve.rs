@@ -29,7 +29,7 @@ use super::children::{Children, Outlet};
 use super::control::Control;
 use super::detached::Kept;
 use super::gate::{Door, Gate};
-use super::petition::Desk;
+use super::keys::Keys;
 use super::streams::Streams;
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
@@ -78,8 +78,8 @@ pub(super) struct Session<'c> {
     pub(super) audit: Option<Watch>,
     pub(super) generations: Generations<'c>,
     pub(super) renewal: Renewal,
-    /// What is asked inside.
-    pub(super) petitions: Desk,
+    /// Those of petitions.
+    pub(super) keys: Keys,
     pub(super) questions: Questions,
     /// Both segments on their way into the ledger of all sessions.
     pub(super) merging: Merging,

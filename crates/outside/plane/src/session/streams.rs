@@ -4,39 +4,36 @@
 //! As at the control socket nothing here waits, and who comes is judged before a byte of him is read.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use wire::Decoder;
 use wire::command::{Problem, Stream};
 use wire::streams::{Call, NAME, Say, Told};
 use zeroize::Zeroize;
 
 use super::cell::Cell;
+use super::listener::{self, Listener};
 use crate::channel;
-use crate::peer::{self, Operator, Stranger};
+use crate::peer::{Operator, Stranger};
 use crate::problem::{NO, problem, quoted};
 
 /// Callers at once; others wait to be accepted.
 const MOST: usize = 32;
-/// Callers that may wait to be accepted.
-const BACKLOG: i32 = 16;
 /// How long a caller may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes that are read of one caller in one turn.
 const PIECE: usize = 16 * 1024;
 
-/// The socket, and who came. Dropped, it is gone from the directory, and what was begun for callers ends.
+/// The socket, and who came. Dropped, what was begun for callers ends.
 #[derive(Debug)]
 pub(super) struct Streams {
-    directory: OwnedFd,
-    listener: OwnedFd,
+    listener: Listener,
     pub(super) callers: Vec<Caller>,
     /// Processes that entered the cell and are about to end.
     ending: Vec<Child>,
@@ -101,20 +98,12 @@ impl Streams {
     /// # Errors
     /// The kernel's error: some file systems take no sockets.
     pub(super) fn open(session: &Path) -> io::Result<Streams> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(session, flags, Mode::empty())?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let listener = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        // The file gets the mode of the socket.
-        rustix::fs::fchmod(&listener, Mode::RUSR | Mode::WUSR)?;
-        rustix::net::bind(&listener, &address(&directory)?)?;
-        rustix::net::listen(&listener, BACKLOG)?;
-        Ok(Streams { directory, listener, callers: Vec::new(), ending: Vec::new() })
+        Ok(Streams { listener: Listener::open(session, NAME)?, callers: Vec::new(), ending: Vec::new() })
     }
 
     /// What the session's loop is to wait for.
     pub(super) fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let listener = (self.callers.len() < MOST).then(|| PollFd::new(&self.listener, PollFlags::IN));
+        let listener = (self.callers.len() < MOST).then(|| self.listener.wanted());
         listener.into_iter().chain(self.callers.iter().flat_map(Caller::wanted))
     }
 
@@ -126,9 +115,8 @@ impl Streams {
     /// Takes who came, and lets go of processes that have ended.
     pub(super) fn turn(&mut self, now: Instant) {
         for _ in self.callers.len()..MOST {
-            let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
-            let Ok(socket) = accepted else { break };
-            match peer::operator(&socket) {
+            let Some((socket, who)) = self.listener.accept() else { break };
+            match who {
                 Ok(operator) => self.callers.push(Caller::new(socket, &operator, now)),
                 Err(stranger) => {
                     let refused = problem("E-PLANE-095", stranger, Stranger::HINT, NO);
@@ -142,12 +130,6 @@ impl Streams {
     /// Lets go of a process whose end of the socket is closed.
     pub(super) fn bury(&mut self, child: Option<Child>) {
         self.ending.extend(child);
-    }
-}
-
-impl Drop for Streams {
-    fn drop(&mut self) {
-        let _ = rustix::fs::unlinkat(&self.directory, NAME, AtFlags::empty());
     }
 }
 
@@ -228,19 +210,12 @@ fn say(socket: &OwnedFd, told: &Told, riding: &[BorrowedFd<'_>]) -> bool {
     channel::send_now(socket, &frame, riding, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok()
 }
 
-/// The socket by its directory's descriptor: a path may be longer than the 108 bytes of an address.
-fn address(directory: &OwnedFd) -> io::Result<SocketAddrUnix> {
-    Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd()))?)
-}
-
 /// A connection to a running session's socket.
 ///
 /// # Errors
 /// When nobody listens there.
 pub(crate) fn dial(session: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(session, flags, Mode::empty())?;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    rustix::net::connect(&socket, &address(&directory)?)?;
+    listener::connect(&socket, session, NAME)?;
     Ok(socket)
 }

@@ -140,6 +140,31 @@ pub fn reads((allow, deny, _): &Lists, host: &Seen, port: u16) -> bool {
     allow.iter().any(|rule| of(rule, true)) || deny.iter().any(|rule| of(rule, false))
 }
 
+/// What all of these come to, as a place in [`RANK`]: the least of them. Where requests are read, the connection is open.
+pub fn rank(
+    members: &[Lists],
+    host: &Seen,
+    port: u16,
+    first: Option<&str>,
+    request: Option<&(String, String)>,
+) -> usize {
+    rank_where(members, host, port, request, |member| naive(member, host, port, first, request))
+}
+
+/// The same by another judge of one.
+pub fn rank_where(
+    members: &[Lists],
+    host: &Seen,
+    port: u16,
+    request: Option<&(String, String)>,
+    judge: impl Fn(&Lists) -> usize,
+) -> usize {
+    match members.iter().map(judge).min().expect("a member") {
+        3 if request.is_none() && members.iter().any(|member| reads(member, host, port)) => 2,
+        rank => rank,
+    }
+}
+
 pub fn naive(
     member: &Lists,
     host: &Seen,

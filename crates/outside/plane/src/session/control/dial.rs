@@ -11,7 +11,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use serde::Serialize;
 use wire::command::Problem;
-use wire::control::{Answer, Ask, Greeting, Happened, Hello, Order, Told};
+use wire::control::{Answer, Ask, Greeting, Happened, Hello, NAME, Order, Told};
 use zeroize::Zeroizing;
 
 use crate::channel;
@@ -147,12 +147,11 @@ impl Dialled {
 }
 
 fn connect(session: &Path, patience: Duration) -> io::Result<OwnedFd> {
-    let directory = super::directory(session)?;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     for way in [Timeout::Send, Timeout::Recv] {
         set_socket_timeout(&socket, way, Some(patience))?;
     }
-    rustix::net::connect(&socket, &super::address(&directory)?).map_err(|error| late(error.into()))?;
+    super::listener::connect(&socket, session, NAME).map_err(late)?;
     Ok(socket)
 }
 

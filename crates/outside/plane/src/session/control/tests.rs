@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use policy::Policy;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::control::{Answer, Ask, Counts, Hello, MAX_OPEN, Replacement, Told};
@@ -32,8 +33,10 @@ struct Asker(UnixStream);
 
 impl Asker {
     fn silent(deep: &Path) -> Asker {
-        let directory = directory(deep).expect("a directory");
-        let stream = UnixStream::connect(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd())).expect("connected");
+        let (family, flags) = (AddressFamily::UNIX, SocketFlags::CLOEXEC);
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).expect("a socket");
+        listener::connect(&socket, deep, NAME).expect("connected");
+        let stream = UnixStream::from(socket);
         stream.set_read_timeout(Some(LONG)).expect("set");
         Asker(stream)
     }

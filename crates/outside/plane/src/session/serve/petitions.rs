@@ -11,7 +11,7 @@ impl Session<'_> {
     pub(super) fn petition(&mut self, course: &mut Course, petitioned: Petitioned) {
         match &petitioned.petition {
             Petition::Spawn(_) | Petition::Wait(_) | Petition::Send(_) | Petition::Result(_) | Petition::Cancel(_) => {
-                match self.petitions.begin(&petitioned) {
+                match self.keys.take(&petitioned) {
                     None => self.ask_of_children(course, petitioned),
                     Some(answers) => self.tell_petitioners(answers),
                 }
@@ -31,7 +31,7 @@ impl Session<'_> {
 
     /// Answers one, and all who said the same key meanwhile.
     pub(super) fn answer_petition(&mut self, number: u64, answer: Answer) {
-        let answers = self.petitions.answered(number, answer);
+        let answers = self.keys.answered(number, answer);
         self.tell_petitioners(answers);
     }
 

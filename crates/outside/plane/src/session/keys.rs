@@ -1,4 +1,4 @@
-//! A key that is said twice is one effect: the second time gives the answer of the first, or waits for it.
+//! Keys of petitions: one that is said twice is one effect. The second time gives the answer of the first, or waits for it.
 
 use std::collections::HashMap;
 
@@ -8,19 +8,9 @@ use wire::petition::{Answer, Denial, Petition, Petitioned, Reason, Verb};
 /// Keys of one session. None is forgotten: said again, it would be done again.
 const MOST: usize = 4096;
 
-/// What becomes of a petition by its key.
-pub(super) enum Taken {
-    /// It is to be done.
-    First,
-    /// It is being done; its answer comes with that of the first.
-    Later,
-    /// It was done, or cannot be.
-    Again(Answer),
-}
-
 /// The keys of one session.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(in crate::session) struct Keys {
     known: HashMap<(Verb, String), Known>,
     /// Which key a petition has that is being done.
     open: HashMap<u64, (Verb, String)>,
@@ -36,39 +26,44 @@ struct Known {
 }
 
 impl Keys {
-    pub(super) fn take(&mut self, Petitioned { number, petition, .. }: &Petitioned) -> Taken {
+    /// What there is to answer to a petition by its key, perhaps nothing yet; none where it is to be done.
+    pub(in crate::session) fn take(
+        &mut self,
+        Petitioned { number, petition, .. }: &Petitioned,
+    ) -> Option<Vec<(u64, Answer)>> {
         let key = match petition {
             Petition::Spawn(spawn) => spawn.key.as_ref(),
             Petition::Send(send) => send.key.as_ref(),
             _ => None,
         };
-        let Some(key) = key else { return Taken::First };
+        let key = key?;
         let key = (petition.verb(), key.as_str().to_owned());
         // A petition that came in a frame has this form.
         let digest: [u8; 32] = Sha256::digest(serde_json::to_vec(petition).unwrap_or_default()).into();
         let full = self.known.len() >= MOST;
-        match self.known.get_mut(&key) {
+        let answer = match self.known.get_mut(&key) {
             Some(known) if known.digest != digest => denied(
                 Reason::Unfit,
                 "this key was said before, with something else",
                 "take another key for what is another thing",
             ),
-            Some(Known { answer: Some(answer), .. }) => Taken::Again(again(answer.clone())),
+            Some(Known { answer: Some(answer), .. }) => again(answer.clone()),
             Some(known) => {
                 known.waiting.push(*number);
-                Taken::Later
+                return Some(Vec::new());
             }
             None if full => denied(Reason::TooMuch, "as many keys as may be were said", "say it without a key, once"),
             None => {
                 self.known.insert(key.clone(), Known { digest, waiting: Vec::new(), answer: None });
                 self.open.insert(*number, key);
-                Taken::First
+                return None;
             }
-        }
+        };
+        Some(vec![(*number, answer)])
     }
 
     /// An answer, for whoever asked and for those who said the same key meanwhile.
-    pub(super) fn answered(&mut self, number: u64, answer: Answer) -> Vec<(u64, Answer)> {
+    pub(in crate::session) fn answered(&mut self, number: u64, answer: Answer) -> Vec<(u64, Answer)> {
         let Some(key) = self.open.remove(&number) else { return vec![(number, answer)] };
         let mut all = Vec::new();
         if let Some(known) = self.known.get_mut(&key) {
@@ -85,8 +80,8 @@ impl Keys {
     }
 }
 
-fn denied(reason: Reason, why: &str, hint: &str) -> Taken {
-    Taken::Again(Answer::Denied(Denial::new(reason, why, hint)))
+fn denied(reason: Reason, why: &str, hint: &str) -> Answer {
+    Answer::Denied(Denial::new(reason, why, hint))
 }
 
 /// The same answer, saying that it is the first one's.
@@ -96,3 +91,6 @@ fn again(mut answer: Answer) -> Answer {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;
