@@ -19,12 +19,15 @@ pub struct Pace {
     pub events: u64,
     /// Bytes that are read in one step.
     pub step: usize,
+    /// How many times as long as a step took nothing is read after it.
+    pub rest: u32,
 }
 
 impl Default for Pace {
-    /// A step takes a few milliseconds: whoever waits for the plane meanwhile does not notice.
+    /// A step takes about 0.1 ms, and a fifth of the time at most is spent on them: the programs of the session, its gate
+    /// and whoever waits for the plane do not notice. A gate takes ten times as long to write an event as this to read it.
     fn default() -> Pace {
-        Pace { time: Duration::from_secs(60), events: 5000, step: 128 * 1024 }
+        Pace { time: Duration::from_secs(60), events: 5000, step: 16 * 1024, rest: 4 }
     }
 }
 
@@ -37,7 +40,7 @@ pub struct Merging {
     /// Events under the last cut, and when it was made.
     told: Option<u64>,
     since: Instant,
-    behind: bool,
+    due: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -63,13 +66,13 @@ impl Merging {
         };
         let parts = [part(Segment::Plane), part(Segment::Gate)];
         let id = session.record.id.clone();
-        Merging { session: id, parts, pace, told: None, since: Instant::now(), behind: false }
+        Merging { session: id, parts, pace, told: None, since: Instant::now(), due: None }
     }
 
-    /// Whether more is there to be read at once.
+    /// When the next step is due, where more is there to be read.
     #[must_use]
-    pub const fn is_behind(&self) -> bool {
-        self.behind
+    pub const fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     /// Reads a little of what is new.
@@ -77,10 +80,13 @@ impl Merging {
     /// # Errors
     /// When a segment cannot be read.
     pub fn step(&mut self) -> io::Result<()> {
-        self.behind = false;
+        self.due = None;
+        let (begun, mut behind) = (Instant::now(), false);
         for part in &mut self.parts {
-            self.behind |= part.read(self.pace.step)?;
+            behind |= part.read(self.pace.step)?;
         }
+        let ended = Instant::now();
+        self.due = behind.then(|| ended + (ended - begun) * self.pace.rest);
         Ok(())
     }
 

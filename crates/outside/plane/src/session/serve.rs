@@ -204,8 +204,7 @@ impl Session<'_> {
         let callers = self.callers.as_ref().and_then(Streams::due);
         let due =
             due.into_iter().chain([Some(course.checkpoint), self.children.due(), callers, course.questions.due()]);
-        let at_once = self.merging.is_behind().then(Instant::now);
-        let next = due.flatten().chain(at_once).min();
+        let next = due.flatten().chain(self.merging.due()).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut wanted, Some(&wait)) {
@@ -450,7 +449,7 @@ impl Session<'_> {
             course.checkpoint = now + CHECKPOINT;
             self.tell_counts(course);
             self.make_durable(course);
-        } else if self.merging.is_behind() {
+        } else if self.merging.due().is_some_and(|due| due <= now) {
             self.merge(course);
         }
     }

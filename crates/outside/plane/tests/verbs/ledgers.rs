@@ -277,7 +277,7 @@ fn an_append_that_was_cut_short_is_finished_by_the_next() {
 fn a_session_that_goes_on_is_told_of_in_steps() {
     let room = Room::new();
     let session = room.begin("work", None);
-    let pace = Pace { time: std::time::Duration::ZERO, events: 1000, step: 300 };
+    let pace = Pace { time: std::time::Duration::ZERO, events: 1000, step: 300, rest: 0 };
     let mut merging = Merging::of(&session, pace);
     merging.step().unwrap();
     merging.tell_in_passing(room.store()).unwrap();
@@ -287,7 +287,7 @@ fn a_session_that_goes_on_is_told_of_in_steps() {
     let mut steps = 0;
     while {
         merging.step().unwrap();
-        merging.is_behind()
+        merging.due().is_some()
     } {
         merging.tell_in_passing(room.store()).unwrap();
         steps += 1;
