@@ -99,15 +99,18 @@ pub struct TreeRecord {
     pub view: Option<Seen>,
 }
 
-/// Whose sub-agent a session is.
+/// Whose sub-agent a session is, or whose server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentRecord {
     /// The parent's session.
     pub session: String,
-    /// Which of its children this is.
+    /// Which of its children this is; 0 where it is none.
     pub child: u32,
     /// The parent's event that tells of it.
     pub event: String,
+    /// Which of its servers this is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// A session's directory, and whether this plane holds it.
