@@ -174,7 +174,9 @@ impl SessionDirectory {
         let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
         let record: SessionRecord = serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error))?;
         // A directory that says it is another session would let events pass for that one's.
-        if path.file_name().is_none_or(|name| *name != *record.id) || record.trees.is_empty() {
+        // Of all but servers one has a workspace.
+        let served = record.parent.as_ref().is_some_and(|parent| parent.server.is_some());
+        if path.file_name().is_none_or(|name| *name != *record.id) || record.trees.is_empty() && !served {
             return Err(damaged(path, &"it holds the record of another session, or of none"));
         }
         Ok(SessionDirectory { path: path.to_owned(), record, lock: None })

@@ -78,14 +78,28 @@ fn relay(line: OwnedFd, mut stdin: File, mut stdout: File) {
     let line = UnixStream::from(line);
     let Ok(mut says) = line.try_clone() else { return };
     std::thread::spawn(move || {
-        let mut line = line;
-        std::io::copy(&mut line, &mut stdin)
+        let line = line;
+        carry(&line, &mut stdin);
     });
     std::thread::spawn(move || {
-        let _ = std::io::copy(&mut stdout, &mut says);
+        carry(&mut stdout, &mut says);
         // Also for who waits to carry something in.
         let _ = says.shutdown(Shutdown::Both);
     });
+}
+
+/// By reading and writing: `std::io::copy` would splice, and while a splice from a socket waits for more the kernel keeps the
+/// pipe locked, so that its reader does not get what is there already.
+fn carry(mut from: impl Read, to: &mut impl Write) {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return,
+            Ok(read) if to.write_all(&piece[..read]).is_err() => return,
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return,
+            _ => {}
+        }
+    }
 }
 
 /// Keeps what comes up to a bound, and gives the end of all of it.
