@@ -12,7 +12,7 @@ CASES: dict[str, "Case"] = {}
 @dataclasses.dataclass(frozen=True)
 class Case:
     name: str
-    kind: str                      # filesystem, process, ipc, network, credentials, door, petition, resources, control
+    kind: str                      # filesystem, process, ipc, network, credentials, door, petition, server, resources, control
     attempt: typing.Callable       # runs inside
     layers: tuple[str, ...]        # each alone stops it; with all of them off it succeeds. Started by root
     user: tuple[str, ...] | None   # the same, started by an ordinary user; None: he could not do it outside either

@@ -131,6 +131,26 @@ network:
 """)
 
 
+def servers(case):
+    """Client and server of the official package: in a cell the server is in one of its own, natively the client starts it."""
+    package = os.path.join(AGENTS, "mcp-2.3.0")
+    python = os.path.join(package, "bin", "python")
+    case.script("servers.py", python)
+    with open(os.path.join(HERE, "offers.py")) as file:
+        program = case.person.write(os.path.join(case.person.directory("offers"), "offers.py"), file.read())
+    case.env = {"INSIDE": "yes" if case.inside else "no", "PROGRAM": program}
+    case.read = [package]
+    case.policy = case.person.write("servers.yaml", f"""bastide: 1
+name: servers
+extends: [hardened]
+servers:
+  - name: adds
+    command: ["{python}", "{program}"]
+    read: ["{package}", "{os.path.dirname(program)}"]
+    allow: [{{tools: [add], arguments: {{a: [1, 5], "*": ["*"]}}}}, {{tools: [count, ask]}}]
+""")
+
+
 def petition(case):
     """The official client asks the planes outside; the policy says nothing of it."""
     package = os.path.join(AGENTS, "mcp-2.3.0")
@@ -169,6 +189,7 @@ CASES = {
     "localhost": lambda case: python(case, "localhost.py"),
     "node": node,
     "mcp": mcp,
+    "servers": servers,
     "petition": petition,
     "chromium": chromium,
     "gdb": lambda case: shell(case, "gdb.sh"),

@@ -44,7 +44,8 @@ fuzz_target!(|data: &[u8]| {
         | Request::Open { .. }
         | Request::Standby
         | Request::Daemon
-        | Request::Child(_)) => panic!("no request of the API: {other:?}"),
+        | Request::Child(_)
+        | Request::Server(_)) => panic!("no request of the API: {other:?}"),
         _ => {}
     }
 });

@@ -4,6 +4,7 @@
 
 use gate::mcp::events::{Events, Piece, one_line};
 use gate::mcp::read;
+use gate::stdio::lines::{Lines, MAX_MESSAGE};
 use libfuzzer_sys::fuzz_target;
 use policy::Request;
 use policy::mcp::{Message, Rpc, Said, What, asks_in, offers, words};
@@ -82,10 +83,33 @@ fn stream(bytes: &[u8], size: usize) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
+/// What a server on a line says, cut into pieces of this size.
+fn lines(bytes: &[u8], size: usize) -> Option<Vec<Vec<u8>>> {
+    let (mut lines, mut found) = (Lines::default(), Vec::new());
+    for piece in bytes.chunks(size.max(1)) {
+        lines.push(piece).ok()?;
+        while let Some(line) = lines.next_line().ok()? {
+            assert!(line.len() <= MAX_MESSAGE && !line.contains(&b'\n'));
+            found.push(line);
+        }
+    }
+    Some(found)
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let [cut, text @ ..] = bytes else { return };
     let whole = stream(text, text.len());
     assert_eq!(whole, stream(text, usize::from(*cut % 16) + 1), "the cut changes what is read");
+    let said_whole = lines(text, text.len());
+    assert_eq!(said_whole, lines(text, usize::from(*cut % 16) + 1), "the cut changes what a line is");
+    for line in said_whole.into_iter().flatten() {
+        // Written anew it is one line, and says the same.
+        if let Ok(value) = read(&line) {
+            let written = value.to_string();
+            assert!(!written.contains(['\n', '\r']));
+            assert_eq!(read(written.as_bytes()), Ok(value));
+        }
+    }
     for piece in whole.into_iter().flatten() {
         let Piece::Event(event) = piece else { continue };
         let Some(data) = event.data.as_deref().filter(|_| event.is_message()) else { continue };

@@ -72,7 +72,11 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("asks", format!("{asks} wait for an answer; `bastide approve` shows them"));
     }
     if let Some(parent) = &session.parent {
-        row("parent", format!("sub-agent {} of {}", parent.child, words::line(&parent.session, 40)));
+        let what = match &parent.server {
+            Some(server) => format!("server `{}`", words::line(server, 40)),
+            None => format!("sub-agent {}", parent.child),
+        };
+        row("parent", format!("{what} of {}", words::line(&parent.session, 40)));
     }
     row("command", words::line(&session.command.join(" "), 64));
     row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));

@@ -67,6 +67,11 @@ impl Asked {
         self.asks.as_deref().is_some_and(|asks| asks.newer)
     }
 
+    /// Whether it is a message of MCP that was read.
+    pub(crate) fn is_message(&self) -> bool {
+        self.asks.as_deref().is_some_and(|asks| asks.request.message().is_some())
+    }
+
     pub(crate) fn exec(&self) -> Option<Cause> {
         self.who.as_ref().and_then(|seen| seen.exec)
     }

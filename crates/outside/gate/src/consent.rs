@@ -111,6 +111,11 @@ impl Held {
         (Held { reports, waiting: RefCell::default(), last: Cell::new(0), most, patience }, told)
     }
 
+    /// Where else may be told to the plane.
+    pub(crate) fn reports(&self) -> mpsc::UnboundedSender<GateReport> {
+        self.reports.clone()
+    }
+
     /// The plane says what becomes of one. What is not held any more has told it so.
     pub fn rule(&self, number: u64, ruling: Ruling) {
         let mut waiting = self.waiting.borrow_mut();

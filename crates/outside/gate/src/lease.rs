@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
-use wire::{DESCRIPTORS, Decoder, Lease};
+use wire::{DESCRIPTORS, Decoder, Lease, MAX_LINES};
 
 /// As many as the v4 pool has addresses.
 const MAX_NAMES: usize = 1 << 17;
@@ -30,6 +30,8 @@ pub struct Descriptors {
     pub diag: OwnedFd,
     /// The gate's end of the connect watcher.
     pub watcher: OwnedFd,
+    /// Lines to servers in cells of their own.
+    pub lines: Vec<OwnedFd>,
 }
 
 /// Why there is no lease.
@@ -48,7 +50,7 @@ pub enum TakeError {
     #[error(transparent)]
     Lease(#[from] wire::LeaseError),
     /// Another number of descriptors came along.
-    #[error("{0} descriptors came along, not {DESCRIPTORS}")]
+    #[error("{0} descriptors came along, not {DESCRIPTORS} and as many lines as the lease says")]
     Descriptors(usize),
     /// More of something than a gate holds.
     #[error("the lease holds more than {0} {1}")]
@@ -75,6 +77,9 @@ pub fn take(channel: impl AsFd) -> Result<(Lease, Descriptors), TakeError> {
         match (leases.pop(), leases.is_empty() && decoder.is_empty()) {
             (Some(lease), true) => {
                 lease.check()?;
+                if descriptors.lines.len() as u64 != u64::from(lease.lines) {
+                    return Err(TakeError::Descriptors(DESCRIPTORS + descriptors.lines.len()));
+                }
                 return bounded(&lease).map(|()| (lease, descriptors));
             }
             (Some(_), false) => return Err(TakeError::Trailing),
@@ -99,24 +104,25 @@ fn bounded(lease: &Lease) -> Result<(), TakeError> {
 
 /// The first bytes, and the descriptors that ride on them.
 fn first(channel: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), TakeError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS + MAX_LINES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut slices = [IoSliceMut::new(buffer)];
     let got =
         rustix::net::recvmsg(channel, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC).map_err(io::Error::from)?;
-    let mut rights = Vec::with_capacity(DESCRIPTORS);
+    let mut rights = Vec::with_capacity(DESCRIPTORS + MAX_LINES);
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(more) = message {
             rights.extend(more);
         }
     }
     if got.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(TakeError::Descriptors(DESCRIPTORS + 1));
+        return Err(TakeError::Descriptors(DESCRIPTORS + MAX_LINES + 1));
     }
     Ok((got.bytes, rights))
 }
 
-fn arrange(rights: Vec<OwnedFd>) -> Result<Descriptors, TakeError> {
+fn arrange(mut rights: Vec<OwnedFd>) -> Result<Descriptors, TakeError> {
+    let lines = rights.split_off(rights.len().min(DESCRIPTORS));
     let [segment, tcp4, tcp6, udp4, udp6, dns4, dns6, diag, watcher]: [OwnedFd; DESCRIPTORS] =
         rights.try_into().map_err(|rights: Vec<OwnedFd>| TakeError::Descriptors(rights.len()))?;
     Ok(Descriptors {
@@ -126,6 +132,7 @@ fn arrange(rights: Vec<OwnedFd>) -> Result<Descriptors, TakeError> {
         dns_tcp: [dns4, dns6],
         diag,
         watcher,
+        lines,
     })
 }
 
@@ -172,6 +179,7 @@ mod tests {
             granted: Vec::new(),
             intent: Vec::new(),
             reserved: policy::Amounts::default(),
+            lines: 0,
             bounds: wire::Bounds::default(),
         }
     }

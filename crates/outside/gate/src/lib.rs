@@ -45,6 +45,7 @@ pub mod resolver;
 pub mod serve;
 pub mod sightings;
 mod starts;
+pub mod stdio;
 mod stopped;
 mod stream;
 pub mod tls;

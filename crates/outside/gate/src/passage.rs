@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use policy::{Answers, Decision, Egress, Host, Permit, Request, decide, special, suggest_address};
 use record::{Cause, EventId, Known, Verdict};
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
@@ -30,6 +31,7 @@ use crate::naming::{NO_NAME, Naming};
 use crate::petition::{self, Desk};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
+use crate::stdio::Stdio;
 use crate::upstream::Upstream;
 use crate::veil::Veil;
 
@@ -54,6 +56,8 @@ pub struct Passage {
     pub models: Models,
     /// What is known of servers that speak MCP.
     pub servers: Servers,
+    /// Servers in cells of their own.
+    pub stdio: Rc<Stdio>,
     /// What is asked of the planes outside.
     pub desk: Desk,
     /// How fast allowed connections are made in the long run.
@@ -216,6 +220,10 @@ impl End {
     }
 }
 
+/// Why nothing goes to a server in a cell of its own but messages that were decided.
+const ONLY_MCP: &str = "a server in a cell of its own is spoken with in MCP, as a rule says, and in nothing else";
+/// How the record tells of a connection to one.
+const BESIDE: &str = "to a server in a cell of its own";
 /// Why an open connection was ended.
 const CUT: &str = "the policy that replaced the one before does not allow it";
 
@@ -223,6 +231,8 @@ const CUT: &str = "the policy that replaced the one before does not allow it";
 enum Way {
     Direct(Vec<IpAddr>),
     Proxied,
+    /// To a server in a cell of its own.
+    Beside,
 }
 
 impl Way {
@@ -247,6 +257,10 @@ impl Passage {
             return Err(self.closed_to(&asked, petition::OTHER_PORT.into()));
         }
         asked.host = host;
+        if asked.host.server().is_some() {
+            // There is no such host anywhere: nothing of it may go to a resolver.
+            return Err(self.closed_to(&asked, ONLY_MCP.into()));
+        }
         let asked = &asked;
         let now = self.now();
         let permit = self.permit(&now, asked)?;
@@ -269,6 +283,27 @@ impl Passage {
                 Err(Closed { why: Why::Unreachable(why), event })
             }
         }
+    }
+
+    /// A connection to a server in a cell of its own, and what its end tells.
+    ///
+    /// # Errors
+    /// As [`Passage::pass`].
+    pub(crate) async fn beside(&self, asked: &Asked) -> Result<(DuplexStream, End, Leave), Closed> {
+        let now = self.now();
+        let permit = self.permit(&now, asked)?;
+        let mut leave = self.leave(&now, &permit, asked)?;
+        self.name(asked)?;
+        let rule = permit.rule().to_string();
+        let Some(server) = permit.server() else {
+            return Err(
+                self.closed_to(asked, "there is no such server: every policy would have to name the same".into())
+            );
+        };
+        paced(&self.pace, asked).await;
+        let (request, connect) = self.allow(asked, &Way::Beside, rule)?;
+        leave.request = request;
+        Ok((self.stdio.open(&server.name), End::new(connect, None, None, Some(BESIDE.into())), leave))
     }
 
     /// Leave for a further request on a connection that was let out for an earlier one.
@@ -366,6 +401,9 @@ impl Passage {
 
     fn permit<'a>(&self, now: &'a Generation, asked: &'a Asked) -> Result<Permit<'a>, Closed> {
         match decide(now.by(asked), &asked.egress()) {
+            Decision::Allow(_) if asked.host.server().is_some() && !asked.is_message() => {
+                Err(self.closed_to(asked, ONLY_MCP.into()))
+            }
             Decision::Allow(permit) => Ok(permit),
             Decision::Ask(refusal) => Err(self.refuse(asked, Verdict::Asked, &refusal)),
             Decision::Deny(refusal) => Err(self.refuse(asked, Verdict::Refused, &refusal)),
@@ -386,6 +424,7 @@ impl Passage {
                 Ok((stream, None, Some("through the upstream proxy".into())))
             }
             (Way::Proxied, None) => Err("there is no proxy".into()),
+            (Way::Beside, _) => Err(ONLY_MCP.into()),
             (Way::Direct(addresses), _) => {
                 let (stream, address) = dial(addresses, asked.port).await?;
                 Ok((stream, Some(address), None))

@@ -356,6 +356,11 @@ impl<'a> Requests<'a> {
             outside.begin();
             return Ok(leave);
         }
+        if asked.host.server().is_some() {
+            let (stream, end, leave) = self.passage.beside(asked).await?;
+            course.outside = Some(Outside::new(asked, Outer::beside(stream), end));
+            return Ok(leave);
+        }
         let Passed { stream, end, leave, .. } = self.passage.pass(asked.clone()).await?;
         let secure = asked.is_secure();
         let stream = match self.authority.filter(|_| secure) {

@@ -39,11 +39,12 @@ use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
 use crate::relay::Buffers;
 use crate::resolver::Resolver;
+use crate::stdio::Stdio;
 use crate::tls::Authority;
 use crate::upstream::Upstream;
 
-/// Descriptors beside those of connections: stdio, the leased ones, tokio's, some room, and connections that are kept.
-const OWN: u64 = 32 + outside::SPARE as u64;
+/// Descriptors beside those of connections: stdio, the leased ones, tokio's, some room, connections that are kept, and lines.
+const OWN: u64 = 32 + outside::SPARE as u64 + wire::MAX_LINES as u64;
 /// Descriptors that one connection holds at most: its own, and two questions to a resolver.
 const EACH: u64 = 3;
 /// Connections that are being made at once.
@@ -118,7 +119,7 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let inside = runtime.enter();
     // A second descriptor for the loop, made while that is still allowed: the first one carries the report.
     let waited = channel.try_clone().and_then(tokio::net::UnixStream::from_std).map_err(Failure::of("channel"))?;
-    let Descriptors { segment, tcp, dns_udp, dns_tcp, diag, watcher } = descriptors;
+    let Descriptors { segment, tcp, dns_udp, dns_tcp, diag, watcher, lines } = descriptors;
     let listeners = |sockets: [OwnedFd; 2]| sockets.into_iter().map(listener).collect::<io::Result<Vec<_>>>();
     let tcp = listeners(tcp).map_err(Failure::of("listen"))?;
     let dns_tcp = listeners(dns_tcp).map_err(Failure::of("listen for names"))?;
@@ -129,7 +130,8 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let idle = Duration::from_secs(lease.bounds.idle.max(1).into());
     let authority = lease.tls.as_ref().map(Authority::new).transpose().map_err(Failure::of("tls"))?;
     let (held, reports) = Held::new(lease.bounds.held, Duration::from_secs(lease.bounds.patience.into()));
-    let passage = passage(lease, segment, connections, held)?;
+    let stdio = Stdio::new(lines, held.reports(), lease.incarnation).map_err(Failure::of("servers"))?;
+    let passage = passage(lease, segment, connections, (held, stdio))?;
     drop(inside);
     confine(&walls, EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
@@ -149,7 +151,12 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited, reports })
 }
 
-fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -> Result<Passage, Failure> {
+fn passage(
+    lease: Lease,
+    segment: std::fs::File,
+    connections: u64,
+    (held, stdio): (Held, Rc<Stdio>),
+) -> Result<Passage, Failure> {
     let earlier: Result<Vec<DnsName>, _> = lease.names.iter().map(|name| DnsName::parse(name)).collect();
     let earlier = earlier.map_err(Failure::of("restore names"))?;
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
@@ -174,6 +181,7 @@ fn passage(lease: Lease, segment: std::fs::File, connections: u64, held: Held) -
         flows,
         servers: Servers::default(),
         models,
+        stdio,
         desk: Desk::new(lease.incarnation),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
@@ -340,6 +348,7 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             return Some(GateReport::Reserved { reserved, fits });
         }
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
+        GateOrder::Severed { line, why } => passage.stdio.sever(line, why),
         GateOrder::Grant { rules } => passage.grant(rules),
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -59,6 +59,8 @@ enum Way {
     Tls(Box<TlsStream<TcpStream>>),
     /// Within either, where HTTP/2 is spoken.
     Newer(Box<Onward>),
+    /// To a server in a cell of its own: nothing leaves this process on it.
+    Beside(DuplexStream),
 }
 
 impl Outer {
@@ -72,6 +74,10 @@ impl Outer {
 
     pub(crate) fn newer(stream: Onward) -> Outer {
         Outer { way: Way::Newer(Box::new(stream)), heard: false }
+    }
+
+    pub(crate) const fn beside(stream: DuplexStream) -> Outer {
+        Outer { way: Way::Beside(stream), heard: false }
     }
 
     /// What is said on it is not within TLS.
@@ -98,7 +104,7 @@ impl Outer {
             Way::Plain(stream) => stream,
             Way::Tls(stream) => stream.get_ref().0,
             // What is within it does.
-            Way::Newer(_) => return,
+            Way::Newer(_) | Way::Beside(_) => return,
         };
         // Where that cannot be, it comes later.
         let _ = sockopt::set_tcp_quickack(socket, true);
@@ -152,6 +158,7 @@ impl AsyncRead for Outer {
             Way::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Way::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Way::Newer(stream) => Pin::new(stream).poll_read(context, buffer),
+            Way::Beside(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         this.heard |= buffer.filled().len() > before;
         if read.is_pending() {
@@ -167,6 +174,7 @@ impl AsyncWrite for Outer {
             Way::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Way::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
             Way::Newer(stream) => Pin::new(stream).poll_write(context, bytes),
+            Way::Beside(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -175,6 +183,7 @@ impl AsyncWrite for Outer {
             Way::Plain(stream) => Pin::new(stream).poll_flush(context),
             Way::Tls(stream) => Pin::new(stream).poll_flush(context),
             Way::Newer(stream) => Pin::new(stream).poll_flush(context),
+            Way::Beside(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
@@ -183,6 +192,7 @@ impl AsyncWrite for Outer {
             Way::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Way::Tls(stream) => Pin::new(stream).poll_shutdown(context),
             Way::Newer(stream) => Pin::new(stream).poll_shutdown(context),
+            Way::Beside(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

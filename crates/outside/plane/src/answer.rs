@@ -36,6 +36,11 @@ pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
             afterwards = remains;
             outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
         }
+        Request::Server(server) => {
+            let (outcome, remains) = session::run_server(client, *server, descriptors, ahead);
+            afterwards = remains;
+            outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
+        }
         Request::Standby => waiting::keep(client),
         Request::Daemon => daemon::keep(client),
         other => verbs::answer(client, other),

@@ -13,8 +13,8 @@ use rustix::net::{
 use wire::command::{Reply, Request};
 use zeroize::Zeroizing;
 
-/// Most descriptors that one frame carries.
-const MAX_DESCRIPTORS: usize = 16;
+/// Most descriptors that one frame carries: a lease with its lines.
+const MAX_DESCRIPTORS: usize = 32;
 /// Bytes read at once.
 const PIECE: usize = 16 * 1024;
 

@@ -479,6 +479,11 @@ pub const CODES: &[(&str, &str)] = &[
          process may be in a Landlock domain, and of filters of system calls the kernel tells only the number: nobody can be \
          compared with such a process, so none is kept ready there. Runs start as ever.",
     ),
+    (
+        "E-PLANE-161",
+        "The plane of a session asks another one for a server of MCP, and hands it the one line on which that is spoken with. Another \
+         number of descriptors came along: the programs beside each other are not of one build.\nInstall all four together.",
+    ),
 ];
 
 /// The long text of a code.

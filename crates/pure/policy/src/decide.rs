@@ -13,8 +13,8 @@ pub use refusal::{Reason, Refusal};
 use crate::index::Index;
 use crate::mcp::Message;
 use crate::{
-    Answers, Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Special,
-    Tls, special,
+    Answers, Bounds, Cidr, Credential, Default, DnsName, Host, HostPattern, Policy, Protocol, Request, Rule, Server,
+    Special, Tls, special,
 };
 
 /// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
@@ -362,6 +362,14 @@ pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision
         (None, Some(_)) if conjunction.must_read(egress) => Decision::Read,
         (None, None) => Decision::Deny(Refusal::new(Reason::NoPolicy, "", egress, None)),
         (None, Some(rule)) => Decision::Allow(Permit { conjunction, egress: *egress, rule }),
+    }
+}
+
+impl<'a> Permit<'a> {
+    /// Spends the permit on a server in a cell of its own; none where not every policy means the same by its name.
+    #[must_use]
+    pub fn server(self) -> Option<&'a Server> {
+        self.egress.host.server().and_then(|name| self.conjunction.server(name))
     }
 }
 

@@ -64,6 +64,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
     found.agents(before.agents.as_ref(), after.agents.as_ref());
+    found.list("servers", &before.servers, &after.servers, Kind::Grant, PartialEq::eq);
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
     for change in &mut found.0 {

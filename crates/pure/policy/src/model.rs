@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::mcp::Mcp;
 use crate::{
     Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method,
-    PathPattern, ProgramPattern, Target, ValuePattern, print,
+    PathPattern, ProgramPattern, Server, Target, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -39,6 +39,9 @@ pub struct Policy {
     /// What sub-agents may come to; none lets there be none.
     #[serde(default)]
     pub agents: Option<Agents>,
+    /// Servers of MCP in cells of their own.
+    #[serde(default)]
+    pub servers: Vec<Server>,
     /// What the policy itself says must come out, see [`crate::run_tests`].
     #[serde(default)]
     pub tests: Vec<Example>,

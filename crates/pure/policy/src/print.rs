@@ -34,6 +34,7 @@ impl Policy {
         if let Some(agents) = &self.agents {
             let _ = writeln!(text, "agents: {agents}");
         }
+        list(&mut text, 0, "servers", self.servers.iter().map(ToString::to_string));
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text
     }
@@ -90,6 +91,18 @@ fn limits(text: &mut String, limits: &Limits) {
         let names: Vec<_> = limits.required.iter().map(|limit| limit.name()).collect();
         *text += &format!("  required: [{}]\n", names.join(", "));
     }
+}
+
+/// The same within a line; empty where there are none.
+pub(crate) fn limits_within(limits: &Limits) -> String {
+    let values = Limit::ALL.into_iter().filter_map(|limit| Some((limit, limits.get(limit)?)));
+    let mut said: Vec<String> =
+        values.map(|(limit, value)| format!("{}: {}", limit.name(), quantity(limit, value))).collect();
+    if !limits.required.is_empty() {
+        let names: Vec<_> = limits.required.iter().map(|limit| limit.name()).collect();
+        said.push(format!("required: [{}]", names.join(", ")));
+    }
+    said.join(", ")
 }
 
 /// A limit's value with the largest unit that leaves it whole.

@@ -131,9 +131,10 @@ impl Explanation {
                 self.program = program.iter().map(|name| shown(&word(name))).collect();
             }
             Kind::Exec { by, claimed, .. } => self.program = vec![shown(&word(claimed)), shown(&word(by))],
-            Kind::Ended { reason, .. } | Kind::PolicyNotTaken { reason, .. } | Kind::ChildEnded { reason, .. } => {
-                self.reason = Some(shown(reason))
-            }
+            Kind::Ended { reason, .. }
+            | Kind::PolicyNotTaken { reason, .. }
+            | Kind::ChildEnded { reason, .. }
+            | Kind::ServerEnded { reason, .. } => self.reason = Some(shown(reason)),
             _ => {}
         }
     }
@@ -330,6 +331,14 @@ pub fn describe(kind: &Kind) -> String {
         Kind::ChildEnded { child, reason, used, .. } => {
             format!("sub-agent {child} ended, and used up {used}: {}", word(reason))
         }
+        Kind::ServerOf { session, server, event } => {
+            format!("server `{}` of session {}, begun at {event}", word(server), word(session))
+        }
+        Kind::ServerBegins { server, command } => {
+            format!("server `{}` is begun in a cell of its own: {}", word(server), quote(&command.join(" ")))
+        }
+        Kind::ServerBegan { server, session } => format!("server `{}` is session {}", word(server), word(session)),
+        Kind::ServerEnded { server, reason, .. } => format!("server `{}` ended: {}", word(server), word(reason)),
         Kind::Question { question, program, host, port, does, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let at = word(&Target::new(host, Some(*port)).to_string());

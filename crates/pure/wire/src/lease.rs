@@ -12,14 +12,17 @@ use crate::question::{Ruling, Wanted};
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
+
+/// Most lines to servers in cells of their own that ride behind the descriptors.
+pub const MAX_LINES: usize = 16;
 
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
 /// It is one frame on descriptor 0, a stream socket, and with its first byte ride [`DESCRIPTORS`] descriptors in this
 /// order: the segment, write-only; then those of `plan::Report::Door`: TCP v4, TCP v6, DNS UDP v4, DNS UDP v6,
-/// DNS TCP v4, DNS TCP v6, sock_diag, and the gate's end of the watcher. The end of the stream ends the gate, once
-/// it has recorded what the watcher had still said.
+/// DNS TCP v4, DNS TCP v6, sock_diag, and the gate's end of the watcher; and behind them as many lines as [`Lease::lines`]
+/// says, each a stream socket. The end of the stream ends the gate, once it has recorded what the watcher had still said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lease {
@@ -61,6 +64,10 @@ pub struct Lease {
     /// What the operator granted so far, beside the policies.
     #[serde(default)]
     pub granted: Vec<Rule>,
+    /// Lines to servers in cells of their own, at most [`MAX_LINES`]: what is behind one is begun when the gate asks for it,
+    /// by [`GateReport::Server`], and its end is the line's.
+    #[serde(default)]
+    pub lines: u32,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -107,6 +114,13 @@ pub enum GateOrder {
     Grant {
         /// Looked at only where a policy wants him asked.
         rules: Vec<Rule>,
+    },
+    /// What is behind a line is gone, or never was.
+    Severed {
+        /// Which, counted from 0.
+        line: u32,
+        /// Why, in words that whoever is inside may have.
+        why: String,
     },
     /// What becomes of something that it holds; more than once, where it waits first.
     Ruled {
@@ -296,6 +310,19 @@ pub enum GateReport {
         /// Its number.
         number: u64,
     },
+    /// Something is said to a server in a cell of its own, which is to be begun behind a line. [`GateOrder::Severed`] tells
+    /// when there is none.
+    Server {
+        /// What the policy calls it.
+        server: String,
+        /// A line that nothing was behind yet, counted from 0.
+        line: u32,
+    },
+    /// Nobody speaks on a line any more.
+    Parted {
+        /// Which.
+        line: u32,
+    },
     /// It does not, and ends.
     Failed {
         /// What it could not do.
@@ -339,6 +366,7 @@ mod tests {
             intent: vec!["do it".into()],
             reserved: Amounts::default(),
             granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
+            lines: 2,
             bounds: Bounds::default(),
         }
     }

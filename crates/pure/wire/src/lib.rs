@@ -18,6 +18,7 @@ pub mod waiting;
 pub use broker::{TokenAnswer, TokenRequest};
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
 pub use lease::{
-    Bounds, DESCRIPTORS, GateOrder, GateReport, Labelled, Lease, LeaseError, Lent, Proxy, Secret, Tls, VERSION,
+    Bounds, DESCRIPTORS, GateOrder, GateReport, Labelled, Lease, LeaseError, Lent, MAX_LINES, Proxy, Secret, Tls,
+    VERSION,
 };
 pub use secret::looks_secret;

@@ -68,6 +68,8 @@ pub struct Cell {
     pub door: Vec<OwnedFd>,
     /// The watcher's own end.
     pub watcher: OwnedFd,
+    /// The gate's ends of lines to servers.
+    pub lines: Vec<UnixStream>,
     directory: tempfile::TempDir,
 }
 
@@ -85,7 +87,7 @@ impl Cell {
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
         install(directory.path());
-        let mut cell = Cell { jobs, door: Vec::new(), watcher, directory };
+        let mut cell = Cell { jobs, door: Vec::new(), watcher, lines: Vec::new(), directory };
         cell.door = cell.inside(open);
         cell.door.push(gates);
         cell
@@ -98,7 +100,7 @@ impl Cell {
         let (watcher, _) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
         install(directory.path());
-        Cell { jobs: mpsc::channel().0, door: Vec::new(), watcher, directory }
+        Cell { jobs: mpsc::channel().0, door: Vec::new(), watcher, lines: Vec::new(), directory }
     }
 
     /// Runs something inside and waits for what it gives.
@@ -140,7 +142,9 @@ impl Cell {
         command.stdin(OwnedFd::from(theirs)).stderr(Stdio::null()).env_clear().current_dir("/").uid(uid).gid(uid);
         let child = command.spawn().unwrap();
         drop(command);
-        let descriptors: Vec<_> = std::iter::once(segment.as_fd()).chain(self.door.iter().map(AsFd::as_fd)).collect();
+        let lines = self.lines.iter().map(AsFd::as_fd);
+        let descriptors: Vec<_> =
+            std::iter::once(segment.as_fd()).chain(self.door.iter().map(AsFd::as_fd)).chain(lines).collect();
         send(&ours, &wire::encode(lease).unwrap(), &descriptors);
         Gate { child, channel: Some(ours) }
     }
@@ -247,6 +251,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         intent: Vec::new(),
         reserved: policy::Amounts::default(),
         granted: Vec::new(),
+        lines: 0,
         bounds: Bounds::default(),
     }
 }
@@ -289,7 +294,7 @@ pub fn talk(address: SocketAddr, text: &[u8]) -> std::io::Result<String> {
 }
 
 fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[std::os::fd::BorrowedFd<'_>]) {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(32))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(descriptors)));
     let sent = rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::empty()).unwrap();

@@ -11,10 +11,11 @@ use super::children::Adopted;
 use super::locate::plain;
 use super::paths::Paths;
 use super::risks::{self, Accepted};
+use super::servers::Serves;
 use super::{credentials, host};
 use crate::policy_file;
 use crate::problem::{NOT_RUN, problem, quoted};
-use crate::store::{Options, Store};
+use crate::store::{Options, ParentRecord, Store};
 
 /// The name of the private home where the operator has none.
 const NO_HOME: &str = "/home/agent";
@@ -48,6 +49,8 @@ pub(super) struct Asked {
     pub(super) notices: Vec<String>,
     /// Of a sub-agent: what its parent's plane gave it.
     pub(super) adopted: Option<Box<Adopted>>,
+    /// Of a server: what the plane of who speaks to it gave it.
+    pub(super) serves: Option<Box<Serves>>,
 }
 
 impl Asked {
@@ -64,6 +67,12 @@ impl Asked {
     /// A variable of the operator's.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         variable(&self.run, name)
+    }
+
+    /// The session further up, where one asked for this.
+    pub(super) fn parent(&self) -> Option<&ParentRecord> {
+        let adopted = self.adopted.as_ref().map(|adopted| &adopted.parent);
+        adopted.or(self.serves.as_ref().map(|serves| &serves.parent))
     }
 
     /// Every policy that must allow, ceiling first.
@@ -161,6 +170,7 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         notices,
         run,
         adopted: None,
+        serves: None,
     })
 }
 

@@ -84,6 +84,10 @@ pub(super) enum Said {
     Reserved(Amounts, bool),
     /// Whoever is inside asks for something.
     Petition(Box<Petitioned>),
+    /// A server of MCP is to be begun behind a line.
+    Server(String, u32),
+    /// Nobody speaks on a line any more.
+    Parted(u32),
     /// It holds something that the operator is to be asked about.
     Held(u64, Box<Wanted>),
     /// It holds that no longer.
@@ -116,11 +120,11 @@ impl Door {
         start(&self.gates, incarnation)
     }
 
-    /// Gives a started gate the cell's door.
+    /// Gives a started gate the cell's door, and lines to servers.
     ///
     /// # Errors
     /// When the segment cannot be read or opened, or the gate is gone.
-    pub(super) fn lease(&self, gate: &Gate, door: &[OwnedFd]) -> io::Result<()> {
+    pub(super) fn lease(&self, gate: &Gate, door: &[OwnedFd], lines: &[OwnedFd]) -> io::Result<()> {
         if door.len() != DOOR {
             return Err(io::Error::other(format!("the cell gave {} descriptors of the door, not {DOOR}", door.len())));
         }
@@ -143,11 +147,12 @@ impl Door {
             intent: self.intent.clone(),
             reserved: self.reserved,
             granted: self.granted.clone(),
+            lines: u32::try_from(lines.len()).map_err(io::Error::other)?,
             bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
         let descriptors: Vec<BorrowedFd<'_>> =
-            std::iter::once(file.as_fd()).chain(door.iter().map(AsFd::as_fd)).collect();
+            std::iter::once(file.as_fd()).chain(door.iter().chain(lines).map(AsFd::as_fd)).collect();
         channel::send(&gate.socket, &frame, &descriptors)
     }
 
@@ -211,6 +216,8 @@ impl Gate {
             GateReport::Replaced { revision } => Said::Replaced(revision),
             GateReport::Reserved { reserved, fits } => Said::Reserved(reserved, fits),
             GateReport::Petition(petitioned) => Said::Petition(petitioned),
+            GateReport::Server { server, line } => Said::Server(server, line),
+            GateReport::Parted { line } => Said::Parted(line),
             GateReport::Held { number, wanted } => Said::Held(number, wanted),
             GateReport::Left { number } => Said::Left(number),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),

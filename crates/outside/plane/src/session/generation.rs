@@ -45,6 +45,8 @@ pub(crate) fn taken(now: &Policy, next: &Policy) -> Result<(), Problem> {
         files: policy.files.clone(),
         environment: policy.environment.clone(),
         limits: policy.limits.clone(),
+        // Those that run are under what they were begun with.
+        servers: policy.servers.clone(),
         ..Policy::default()
     };
     let mut keys: Vec<String> = Vec::new();

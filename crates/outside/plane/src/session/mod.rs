@@ -2,6 +2,7 @@
 
 mod asked;
 mod authority;
+mod beneath;
 mod cell;
 mod children;
 pub(crate) mod control;
@@ -35,6 +36,7 @@ mod prepare;
 mod risks;
 mod roots;
 mod serve;
+mod servers;
 pub(crate) mod streams;
 mod system;
 mod tend;
@@ -47,7 +49,7 @@ use plan::{Layer, Order};
 use policy::Conjunction;
 use record::{Kind, Segment};
 use rustix::process::{WaitOptions, wait};
-use wire::command::{ChildRun, ChildWord, DoctorAnswer, Outcome, Problem, Reply, Run};
+use wire::command::{ChildRun, ChildWord, DoctorAnswer, Outcome, Problem, Reply, Run, ServerRun};
 
 use crate::audit::Watch;
 use crate::channel::Client;
@@ -65,6 +67,7 @@ use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
 use serve::{Generations, Ground, Questions, Renewal, Session};
+use servers::{Servers, Serves};
 use streams::Streams;
 use tend::Chores;
 
@@ -84,7 +87,7 @@ pub fn run(
         // What ends the terminal that it was asked from does not end it.
         let _ = rustix::process::setsid();
     }
-    conclude(begin_and_carry_out(client, (run, None), descriptors, (ahead, up)))
+    conclude(begin_and_carry_out(client, (run, Whose::Operator), descriptors, (ahead, up)))
 }
 
 /// Runs a sub-agent, whose parent's plane is the client.
@@ -97,11 +100,37 @@ pub fn run_child(
 ) -> (Result<Outcome, Problem>, Option<Afterwards>) {
     match Adopted::of(child) {
         Ok((run, adopted)) => {
-            let adopted = (run, Some(Box::new(adopted)));
-            conclude(begin_and_carry_out(client, adopted, Vec::new(), (ahead, None)))
+            let whose = Whose::Child(Box::new(adopted));
+            conclude(begin_and_carry_out(client, (run, whose), Vec::new(), (ahead, None)))
         }
         Err(problem) => (Err(problem), None),
     }
+}
+
+/// Runs a server of MCP; the plane of the session that speaks to it is the client, and its line came along.
+///
+/// Gives as [`run`] does.
+pub fn run_server(
+    client: &mut Client,
+    server: ServerRun,
+    mut descriptors: Vec<OwnedFd>,
+    ahead: Option<Ahead>,
+) -> (Result<Outcome, Problem>, Option<Afterwards>) {
+    let (Some(line), true) = (descriptors.pop(), descriptors.is_empty()) else {
+        let cause = "a server was asked for without the one line on which it is spoken with";
+        return (Err(problem("E-PLANE-161", cause, "", NOT_RUN)), None);
+    };
+    let (run, serves) = Serves::of(server);
+    conclude(begin_and_carry_out(client, (run, Whose::Server(Box::new(serves), line)), Vec::new(), (ahead, None)))
+}
+
+/// Who asked for a session.
+enum Whose {
+    Operator,
+    /// An agent, by its plane.
+    Child(Box<Adopted>),
+    /// A gate, which is at the other end of the line.
+    Server(Box<Serves>, OwnedFd),
 }
 
 fn conclude(ended: Result<Ended, Unrun>) -> (Result<Outcome, Problem>, Option<Afterwards>) {
@@ -122,33 +151,45 @@ struct Ended {
 
 fn begin_and_carry_out(
     client: &mut Client,
-    (run, adopted): (Run, Option<Box<Adopted>>),
+    (run, whose): (Run, Whose),
     descriptors: Vec<OwnedFd>,
     (ahead, up): (Option<Ahead>, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
     // What it says is for the operator, and no sub-agent's parent is.
-    let lost = if adopted.is_none() { repair(&store) } else { Vec::new() };
+    let lost = if matches!(whose, Whose::Operator) { repair(&store) } else { Vec::new() };
     for line in lost {
         client.reply(&Reply::Notice { text: line });
     }
     let begun = asked::begin(run, &store)?;
     let mut early = early::begin(&begun, ahead)?;
-    // A sub-agent's policy is given, and read nowhere.
-    let policy = match &adopted {
-        Some(adopted) => Some((begun.home.clone(), adopted.own.clone())),
-        None => early.policy.take(),
+    // That of a sub-agent or a server is given, and read nowhere.
+    let policy = match &whose {
+        Whose::Operator => early.policy.take(),
+        Whose::Child(adopted) => Some((begun.home.clone(), adopted.own.clone())),
+        Whose::Server(serves, _) => Some((begun.home.clone(), serves.own.clone())),
     };
     let mut asked = asked::complete(begun, &store, policy)?;
-    asked.secrets.extend(adopted.iter().flat_map(|adopted| adopted.secrets.iter().cloned()));
-    asked.adopted = adopted;
+    let mut line = None;
+    match whose {
+        Whose::Operator => {}
+        Whose::Child(adopted) => {
+            asked.secrets.extend(adopted.secrets.iter().cloned());
+            asked.adopted = Some(adopted);
+        }
+        Whose::Server(serves, end) => {
+            asked.secrets.extend(serves.secrets.iter().cloned());
+            asked.workdir.clone_from(&asked.home);
+            (asked.serves, line) = (Some(serves), Some(end));
+        }
+    }
     let stdio = stdio(&asked, descriptors)?;
     let prepared = prepare::prepare(&asked, &store, &mut early)?;
     for notice in asked.notices.iter().chain(&prepared.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared, early, (stdio, &store, up))
+    carry_out(client, &asked, prepared, early, (stdio, line, &store, up))
 }
 
 /// The client's own stdio, which comes in only where the layer that relays it was left out by name.
@@ -175,15 +216,17 @@ fn carry_out(
     asked: &Asked,
     prepared: Prepared,
     mut early: early::Early,
-    (stdio, store, up): (Vec<OwnedFd>, &Store, Option<Up>),
+    (stdio, line, store, up): (Vec<OwnedFd>, Option<OwnedFd>, &Store, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let Prepared { session, plan, seen, held, home, tls, credentials, labelled, within, copied, .. } = prepared;
+    let served = line.map(|line| Outlet::on(&session.path, line));
     let outlet = asked.adopted.as_ref().map(|adopted| {
         if !copied.missing.is_empty() {
             client.reply(&Reply::Child(ChildWord::Missing { paths: copied.missing.clone() }));
         }
         Outlet::new(&session.path, &adopted.task, adopted.context.as_deref())
     });
+    let outlet = outlet.or(served);
     let house = house(asked, &session, within, &held.groups);
     let policies = asked.policies();
     // First, since the walls take longer than the record, which the program waits for.
@@ -217,6 +260,8 @@ fn carry_out(
         intent: match &asked.adopted {
             // Its task is its parent's words, which are nobody's intent.
             Some(adopted) => adopted.intent.clone(),
+            // What a policy says of a program is nobody's task.
+            None if asked.serves.is_some() => Vec::new(),
             // Each argument is something that the operator said: which of them is the task, only the program knows.
             None => session.record.command.iter().skip(1).cloned().collect(),
         },
@@ -251,6 +296,7 @@ fn carry_out(
         merging: Merging::of(&session, Pace::default()),
         store,
         children: Children::of(house),
+        servers: Servers::default(),
         outlet,
     };
     let labelled = running.door.labelled.clone();
@@ -324,7 +370,11 @@ fn begin(
         ledger.write(Kind::SessionStart {
             session: session.record.id.clone(),
             command: session.record.command.clone(),
-            workspace: asked.workspace.to_string_lossy().into_owned(),
+            // A server has none.
+            workspace: match asked.serves {
+                Some(_) => String::new(),
+                None => asked.workspace.to_string_lossy().into_owned(),
+            },
             mode: asked.mode.name().into(),
             policy: asked.policy.name.clone(),
             accepted_risks: asked.accepted.names.clone(),
@@ -336,6 +386,13 @@ fn begin(
                 event: adopted.event,
                 task: adopted.task.clone(),
                 labels: adopted.labels.iter().map(|label| label.as_str().to_owned()).collect(),
+            })?;
+        }
+        if let Some(serves) = &asked.serves {
+            ledger.write(Kind::ServerOf {
+                session: serves.parent.session.clone(),
+                server: serves.server.clone(),
+                event: serves.event,
             })?;
         }
         ledger.write(Kind::Limits { limits: held.walls.clone() })?;

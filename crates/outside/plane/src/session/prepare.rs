@@ -58,14 +58,17 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
-    let mut labelled = match asked.adopted {
-        Some(_) => Vec::new(),
-        None => labels::find(&asked.policy, &asked.workspace)?,
+    let mut labelled = match (&asked.adopted, &asked.serves) {
+        (Some(_), _) => Vec::new(),
+        // It has no workspace; what is said to it may hold what is labelled where that comes from.
+        (None, Some(serves)) => serves.labelled.clone(),
+        (None, None) => labels::find(&asked.policy, &asked.workspace)?,
     };
     let (command, located) = command(asked)?;
     let mut session = directory(asked, store, &command, ahead)?;
     let (trees, copied) = match &asked.adopted {
         Some(adopted) => adopted_trees(asked, adopted, &session.path)?,
+        None if asked.serves.is_some() => (Vec::new(), Copied::default()),
         None => (trees(asked, &session.path)?, Copied::default()),
     };
     if let (Some(adopted), Some(seen)) = (&asked.adopted, trees.first().and_then(|tree| tree.view.as_ref())) {
@@ -176,7 +179,7 @@ fn directory(
         fresh_home: None,
         options: asked.options.clone(),
         built: Some(crate::verbs::built()),
-        parent: asked.adopted.as_ref().map(|adopted| adopted.parent.clone()),
+        parent: asked.parent().cloned(),
     };
     SessionDirectory::create_from(store, record, ahead)
 }
@@ -239,7 +242,9 @@ fn home(asked: &Asked, store: &Store, session: &mut SessionDirectory, agent: &[u
     } else {
         homes::kept(store, &agent, &asked.workspace)?
     };
-    homes::introduce(&home, &asked.home)?;
+    if asked.serves.is_none() {
+        homes::introduce(&home, &asked.home)?;
+    }
     Ok(home)
 }
 

@@ -9,6 +9,7 @@ mod pausing;
 mod petitions;
 mod questions;
 mod renewal;
+mod servers;
 mod succession;
 
 use std::io;
@@ -30,6 +31,7 @@ use super::control::Control;
 use super::detached::Kept;
 use super::gate::{Door, Gate};
 use super::keys::Keys;
+use super::servers::Servers;
 use super::streams::Streams;
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
@@ -85,7 +87,8 @@ pub(super) struct Session<'c> {
     pub(super) merging: Merging,
     pub(super) store: &'c Store,
     pub(super) children: Children,
-    /// Of a sub-agent: where what it prints goes.
+    pub(super) servers: Servers,
+    /// Of a sub-agent or a server: where what it prints goes.
     pub(super) outlet: Option<Outlet>,
 }
 
@@ -164,6 +167,7 @@ impl Session<'_> {
             }
         }
         self.end_children(&mut course);
+        self.end_servers(&mut course);
         self.close_control(&mut course);
         self.close_callers(&mut course);
         let last = self.chores.finish();
@@ -198,6 +202,7 @@ impl Session<'_> {
         }
         wanted.extend(self.generations.control().into_iter().flat_map(Control::wanted));
         wanted.extend(self.children.wanted());
+        wanted.extend(self.servers.wanted());
         wanted.extend(self.kept.iter().flat_map(Kept::wanted));
         wanted.extend(self.callers.iter().flat_map(Streams::wanted));
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
@@ -233,6 +238,7 @@ impl Session<'_> {
         if control {
             self.hear_control(course);
             self.hear_children(course);
+            self.hear_servers(course);
             self.hear_callers(course);
         }
         let refused = self.audit.as_mut().map(Watch::events).unwrap_or_default();
@@ -314,6 +320,7 @@ impl Session<'_> {
             Report::Ended(ending) if !course.ended => {
                 course.ended = true;
                 self.children.dismiss();
+                self.servers.dismiss();
                 if let Some(gate) = &self.gate {
                     gate.ask_to_finish();
                 }
@@ -404,6 +411,7 @@ impl Session<'_> {
         course.deadline = None;
         course.kill_at = Some(Instant::now() + grace);
         self.children.dismiss();
+        self.servers.dismiss();
         self.let_go_on(course);
         self.cell.order(Order::Signal(signal));
     }

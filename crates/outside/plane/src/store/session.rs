@@ -99,15 +99,18 @@ pub struct TreeRecord {
     pub view: Option<Seen>,
 }
 
-/// Whose sub-agent a session is.
+/// Whose sub-agent a session is, or whose server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentRecord {
     /// The parent's session.
     pub session: String,
-    /// Which of its children this is.
+    /// Which of its children this is; 0 where it is none.
     pub child: u32,
     /// The parent's event that tells of it.
     pub event: String,
+    /// Which of its servers this is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// A session's directory, and whether this plane holds it.
@@ -171,7 +174,9 @@ impl SessionDirectory {
         let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
         let record: SessionRecord = serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error))?;
         // A directory that says it is another session would let events pass for that one's.
-        if path.file_name().is_none_or(|name| *name != *record.id) || record.trees.is_empty() {
+        // Of all but servers one has a workspace.
+        let served = record.parent.as_ref().is_some_and(|parent| parent.server.is_some());
+        if path.file_name().is_none_or(|name| *name != *record.id) || record.trees.is_empty() && !served {
             return Err(damaged(path, &"it holds the record of another session, or of none"));
         }
         Ok(SessionDirectory { path: path.to_owned(), record, lock: None })

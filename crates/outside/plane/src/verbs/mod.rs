@@ -103,7 +103,12 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Trust { file } => trust::trust(store, &file),
         Request::Vault(request) => vault::answer(store, request),
         Request::Explain { code } => explain::code(&code),
-        Request::Run(_) | Request::Child(_) | Request::Doctor(_) | Request::Standby | Request::Daemon => {
+        Request::Run(_)
+        | Request::Child(_)
+        | Request::Server(_)
+        | Request::Doctor(_)
+        | Request::Standby
+        | Request::Daemon => {
             Err(problem("E-PLANE-071", "this request starts a cell, and is not answered here", "", NO))
         }
     }

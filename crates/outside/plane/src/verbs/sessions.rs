@@ -98,10 +98,11 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         allowed: Vec::new(),
         refused: Vec::new(),
         live: None,
-        parent: record
-            .parent
-            .as_ref()
-            .map(|ParentRecord { session, child, .. }| ParentInfo { session: session.clone(), child: *child }),
+        parent: record.parent.as_ref().map(|ParentRecord { session, child, server, .. }| ParentInfo {
+            session: session.clone(),
+            child: *child,
+            server: server.clone(),
+        }),
         children: Vec::new(),
         built: record.built.clone(),
     }

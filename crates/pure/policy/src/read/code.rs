@@ -150,6 +150,14 @@ pub const CODES: &[(&str, &str)] = &[
                 perhaps with `provider`, `cached` (left out: as `input`) and `written` (left out: twice that); `budget.money` says what \
                 a session may spend. All of a policy are in one currency.",
     ),
+    (
+        SERVER,
+        "`servers` lists servers of MCP that run in cells of their own: `{name: github, command: [/opt/mcp/github, stdio], network: \
+                 {allow: [{to: api.github.com, credential: github}]}, allow: [{tools: [\"get_*\"]}]}`, perhaps with `read`, `env` and \
+                 `limits`. A name is one label in small letters, digits and `-`, at most 32; a program is named by its absolute path, or \
+                 as it is found in PATH. Whoever is inside reaches one at `http://NAME.mcp.bastide.internal/mcp`: a rule to such a host says `protocol: mcp`, no \
+                 other port than 80, and lends no credential.",
+    ),
 ];
 
 pub(crate) const TOO_LARGE: &str = "E-POLICY-001";
@@ -182,6 +190,7 @@ pub(crate) const FOREIGN: &str = "E-POLICY-027";
 pub(crate) const PRESET: &str = "E-POLICY-028";
 pub(crate) const MCP: &str = "E-POLICY-029";
 pub(crate) const MONEY: &str = "E-POLICY-030";
+pub(crate) const SERVER: &str = "E-POLICY-036";
 
 /// The long explanation of a code of this room.
 #[must_use]

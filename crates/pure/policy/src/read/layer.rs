@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_saphyr::{Location as Mark, Spanned};
 
 use super::agents::{self, Said};
-use super::raw::{RawAnswers, RawPolicy, RawRule, Text};
+use super::raw::{RawAnswers, RawLimits, RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
-use super::{mcp, models};
+use super::{mcp, models, servers};
 use crate::{
     Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, MediaPattern, Policy,
     Protocol, Rule, Tls, WorkspaceMode, print,
@@ -50,11 +50,12 @@ impl Layer {
             layer.place("env", format!("{name}={read}"), value.referenced);
             layer.own.environment.insert(name.clone(), read);
         }
-        layer.limits(scope, raw)?;
+        layer.own.limits = limits(scope, &raw.limits, &mut layer.places)?;
         layer.network(scope, raw)?;
         layer.flows(scope, raw)?;
         layer.inference(scope, raw)?;
         layer.record(scope, raw)?;
+        layer.servers(scope, raw)?;
         layer.agents = agents::said(scope, raw.agents.as_ref(), &mut layer.places)?;
         layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
         Ok(layer)
@@ -88,28 +89,6 @@ impl Layer {
         Ok(())
     }
 
-    fn limits(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
-        let raw = &raw.limits;
-        let texts = [&raw.memory, &raw.pids, &raw.cpu, &raw.time, &raw.disk];
-        let mut values = [None; 5];
-        for ((limit, text), value) in Limit::ALL.into_iter().zip(texts).zip(&mut values) {
-            let Some(text) = text else { continue };
-            let read = scope.quantity(text, value::units(limit))?;
-            self.place(&format!("limits.{}", limit.name()), print::quantity(limit, read), text.referenced);
-            *value = Some(read);
-        }
-        let [memory, pids, cpu, time, disk] = values;
-        self.own.limits = Limits { memory, pids, cpu, time, disk, ..Limits::default() };
-        let names = Limit::ALL.map(|limit| (limit.name(), limit));
-        for text in &raw.required {
-            if let Some(limit) = scope.choice(Some(text), &names)? {
-                self.place("limits.required", limit.name().into(), text.referenced);
-                self.own.limits.required.insert(limit);
-            }
-        }
-        Ok(())
-    }
-
     fn network(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
         self.default = scope.choice(raw.network.default.as_ref(), DEFAULTS)?;
         if let (Some(default), Some(text)) = (self.default, &raw.network.default) {
@@ -121,30 +100,27 @@ impl Layer {
             self.own.network.allow.push(rule);
         }
         for raw in &raw.network.deny {
-            if let Some(first) = raw.programs.first() {
-                let message = "a deny rule holds for every program".into();
-                return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
-            }
-            if let Some(first) = [&raw.body, &raw.rate, &raw.budget, &raw.tls].into_iter().flatten().next() {
-                let message = "a deny rule has no bounds and passes nothing: what it means is denied".into();
-                return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
-            }
-            if let Some(answers) = &raw.answers {
-                let message = "a deny rule has no answers: what it means is denied".into();
-                return Err(scope.fail(answers.referenced, code::REQUEST, message, "bound what is allowed instead"));
-            }
-            if raw.addresses.is_some() {
-                let message = "a deny rule is about a name or an address, not about where a name leads".into();
-                return Err(scope.fail(raw.to.referenced, code::REQUEST, message, "deny the addresses themselves"));
-            }
-            if let Some(credential) = &raw.credential {
-                let message = "a deny rule lends no credential".into();
-                return Err(scope.fail(credential.referenced, code::CREDENTIAL, message, "remove `credential`"));
-            }
-            mcp::denied(scope, raw)?;
-            let rule = rule(scope, raw)?;
+            let rule = denying(scope, raw)?;
             self.place("network.deny", rule.to_string(), raw.to.referenced);
             self.own.network.deny.push(rule);
+        }
+        Ok(())
+    }
+
+    /// What may be said to a server becomes rules like any other.
+    fn servers(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        for (server, rules) in servers::all(scope, &raw.servers)? {
+            self.place("servers", server.value.to_string(), server.referenced);
+            self.own.servers.push(server.value);
+            for (rule, denies, mark) in rules {
+                let (key, list) = match denies {
+                    true => ("network.deny", &mut self.own.network.deny),
+                    false => ("network.allow", &mut self.own.network.allow),
+                };
+                let said = rule.to_string();
+                list.push(rule);
+                self.place(key, said, mark);
+            }
         }
         Ok(())
     }
@@ -207,12 +183,68 @@ impl Layer {
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));
+        // One that is said anew is another one.
+        policy.servers.retain(|base| !own.servers.iter().any(|own| own.name == base.name));
+        append(&mut policy.servers, &own.servers);
         policy.tests.clone_from(&own.tests);
         policy
     }
 }
 
-fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
+/// Reads limits; `places` is told where each stands.
+pub(super) fn limits(
+    scope: &Scope<'_>,
+    raw: &RawLimits,
+    places: &mut Vec<(String, String, Mark)>,
+) -> Result<Limits, Diagnostic> {
+    let texts = [&raw.memory, &raw.pids, &raw.cpu, &raw.time, &raw.disk];
+    let mut values = [None; 5];
+    for ((limit, text), value) in Limit::ALL.into_iter().zip(texts).zip(&mut values) {
+        let Some(text) = text else { continue };
+        let read = scope.quantity(text, value::units(limit))?;
+        places.push((format!("limits.{}", limit.name()), print::quantity(limit, read), text.referenced));
+        *value = Some(read);
+    }
+    let [memory, pids, cpu, time, disk] = values;
+    let mut limits = Limits { memory, pids, cpu, time, disk, ..Limits::default() };
+    let names = Limit::ALL.map(|limit| (limit.name(), limit));
+    for text in &raw.required {
+        if let Some(limit) = scope.choice(Some(text), &names)? {
+            places.push(("limits.required".into(), limit.name().into(), text.referenced));
+            limits.required.insert(limit);
+        }
+    }
+    Ok(limits)
+}
+
+/// Reads a deny rule.
+pub(super) fn denying(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
+    if let Some(first) = raw.programs.first() {
+        let message = "a deny rule holds for every program".into();
+        return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
+    }
+    if let Some(first) = [&raw.body, &raw.rate, &raw.budget, &raw.tls].into_iter().flatten().next() {
+        let message = "a deny rule has no bounds and passes nothing: what it means is denied".into();
+        return Err(scope.fail(first.referenced, code::REQUEST, message, "bound what is allowed instead"));
+    }
+    if let Some(answers) = &raw.answers {
+        let message = "a deny rule has no answers: what it means is denied".into();
+        return Err(scope.fail(answers.referenced, code::REQUEST, message, "bound what is allowed instead"));
+    }
+    if raw.addresses.is_some() {
+        let message = "a deny rule is about a name or an address, not about where a name leads".into();
+        return Err(scope.fail(raw.to.referenced, code::REQUEST, message, "deny the addresses themselves"));
+    }
+    if let Some(credential) = &raw.credential {
+        let message = "a deny rule lends no credential".into();
+        return Err(scope.fail(credential.referenced, code::CREDENTIAL, message, "remove `credential`"));
+    }
+    mcp::denied(scope, raw)?;
+    rule(scope, raw)
+}
+
+/// Reads a rule.
+pub(super) fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let to = scope.target(&raw.to)?;
     let programs = raw.programs.iter().map(|text| scope.program(text)).collect::<Result<_, _>>()?;
     let addresses = addresses(scope, raw, &to.host)?;
@@ -276,7 +308,9 @@ fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let bounds = Bounds { body: size(&raw.body)?, rate, budget: size(&raw.budget)? };
     let answers = raw.answers.as_ref().map(|raw| answers(scope, raw, protocol)).transpose()?.unwrap_or_default();
     let requests = Rule { protocol, methods, paths, query, headers, mcp, bounds, answers, ..Rule::to(to) };
-    Ok(Rule { programs, addresses, tls, credential, ..requests })
+    let rule = Rule { programs, addresses, tls, credential, ..requests };
+    servers::spoken_with(scope, raw, &rule)?;
+    Ok(rule)
 }
 
 /// What answers may be.

@@ -7,6 +7,7 @@ mod mcp;
 mod models;
 mod presets;
 mod raw;
+mod servers;
 mod text;
 mod value;
 mod written;
@@ -214,7 +215,11 @@ impl Reader<'_> {
             let mark = layer.places.iter().find(says).map_or(layer.name, |place| place.2);
             let value = change.after.as_deref().unwrap_or("");
             // A variable's value may be a secret.
-            let value = if change.key == "env" { value.split('=').next().unwrap_or("") } else { value };
+            let value = match change.key.as_str() {
+                "env" => value.split('=').next().unwrap_or(""),
+                "servers" => value.split(',').next().unwrap_or("").trim_start_matches('{'),
+                _ => value,
+            };
             let message = format!("`{}: {}` widens what came before", change.key, visible(value));
             return Err(fail(&source.name, mark, code::WIDENS, message, "only the operator's own file may widen"));
         }

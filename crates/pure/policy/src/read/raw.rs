@@ -47,6 +47,8 @@ pub(super) struct RawPolicy {
     pub(super) tools: Later,
     #[serde(default, deserialize_with = "stated")]
     pub(super) agents: Option<Spanned<RawAgents>>,
+    #[serde(default)]
+    pub(super) servers: Vec<Spanned<RawServer>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) risk: Later,
 }
@@ -128,6 +130,47 @@ pub(super) struct RawRule {
     pub(super) answers: Option<Spanned<RawAnswers>>,
     pub(super) tls: Option<Text>,
     pub(super) credential: Option<Spanned<RawCredential>>,
+}
+
+/// A server of MCP in a cell of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    pub(super) name: Text,
+    pub(super) command: Vec<Text>,
+    #[serde(default)]
+    pub(super) read: Vec<Text>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, Text>,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) network: RawNetwork,
+    #[serde(default)]
+    pub(super) allow: Vec<Spanned<RawSaid>>,
+    #[serde(default)]
+    pub(super) deny: Vec<Spanned<RawSaid>>,
+}
+
+/// What may be said to one, or may not: a rule without its destination.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSaid {
+    #[serde(default)]
+    pub(super) programs: Vec<Text>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) tools: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) arguments: Option<BTreeMap<String, Vec<Text>>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) resources: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) prompts: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) grant: Option<Vec<Text>>,
+    pub(super) body: Option<Text>,
+    pub(super) rate: Option<Text>,
+    pub(super) budget: Option<Text>,
 }
 
 /// What answers may be.

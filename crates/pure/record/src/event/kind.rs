@@ -353,6 +353,40 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "few")]
         below: u32,
     },
+    /// The session is a server of MCP of another one, in a cell of its own. It is the first event after the beginning.
+    ServerOf {
+        /// The session whose agent speaks to it.
+        session: String,
+        /// What that one's policy calls it.
+        server: String,
+        /// That session's [`Kind::ServerBegins`] of it.
+        event: EventId,
+    },
+    /// Something is said to a server of MCP, so it is begun in a cell of its own.
+    ServerBegins {
+        /// What the policy calls it.
+        server: String,
+        /// Its command line, as the policy says it.
+        command: Vec<String>,
+    },
+    /// It has a session.
+    ServerBegan {
+        /// What the policy calls it.
+        server: String,
+        /// Its session.
+        session: String,
+    },
+    /// It is gone, or never was.
+    ServerEnded {
+        /// What the policy calls it.
+        server: String,
+        /// Its session, where it had one.
+        session: Option<String>,
+        /// Its exit code, where it ended in order.
+        exit: Option<i32>,
+        /// What ended it.
+        reason: String,
+    },
     /// The operator is asked about something that a gate holds.
     Question {
         /// What the question is called.

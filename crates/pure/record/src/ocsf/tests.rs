@@ -246,13 +246,19 @@ fn every_event_has_what_its_class_asks_for() {
             used: Amounts::default(),
             below: 0,
         },
+        Kind::ServerOf { session: "s".into(), server: "files".into(), event: id },
+        Kind::ServerBegins { server: "files".into(), command: vec!["/opt/mcp/files".into()] },
+        Kind::ServerBegan { server: "files".into(), session: "s".into() },
+        Kind::ServerEnded { server: "files".into(), session: None, exit: None, reason: "r".into() },
         Kind::WorkspaceChange { path: "src/a.rs".into(), change: "removed".into() },
         Kind::Merge { paths: vec!["a".into()], state: "merged".into() },
         Kind::Ended { exit: 3, reason: "exited".into() },
         Kind::Unknown,
     ];
     let classes: Vec<u64> = kinds.into_iter().map(|kind| told(kind)["class_uid"].as_u64().expect("a class")).collect();
-    let expected =
-        [6002, 0, 0, 4003, 6003, 6003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 1001, 0, 6002, 0];
+    let expected = [
+        6002, 0, 0, 4003, 6003, 6003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1001,
+        0, 6002, 0,
+    ];
     assert_eq!(classes, expected);
 }

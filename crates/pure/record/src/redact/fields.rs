@@ -169,6 +169,16 @@ impl Redactor {
             &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
                 Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
             }
+            Kind::ServerOf { session, server, event } => {
+                Kind::ServerOf { session: text(session), server: text(server), event: *event }
+            }
+            Kind::ServerBegins { server, command } => {
+                Kind::ServerBegins { server: text(server), command: list(command) }
+            }
+            Kind::ServerBegan { server, session } => Kind::ServerBegan { server: text(server), session: text(session) },
+            &Kind::ServerEnded { ref server, ref session, exit, ref reason } => {
+                Kind::ServerEnded { server: text(server), session: maybe(session), exit, reason: text(reason) }
+            }
             &Kind::ChildBegan { child, ref session } => Kind::ChildBegan { child, session: text(session) },
             &Kind::ChildEnded { child, ref session, exit, ref reason, used, below } => {
                 Kind::ChildEnded { child, session: maybe(session), exit, reason: text(reason), used, below }

@@ -82,6 +82,10 @@ fn no_word_forges_a_line() {
     let reserved =
         Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
     let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
+    let server_of = Kind::ServerOf { session: bad.into(), server: bad.into(), event: id("p3") };
+    let server_begins = Kind::ServerBegins { server: bad.into(), command: list() };
+    let server_began = Kind::ServerBegan { server: bad.into(), session: bad.into() };
+    let server_ended = Kind::ServerEnded { server: bad.into(), session: None, exit: None, reason: bad.into() };
     let question = Kind::Question {
         question: bad.into(),
         pid: None,
@@ -152,6 +156,10 @@ fn no_word_forges_a_line() {
         (untaken, 0),
         (ordered, 0),
         (reserved, 6),
+        (server_of, 2),
+        (server_begins, 4),
+        (server_began, 2),
+        (server_ended, 2),
         (child_of, 2),
         (question, 6),
         (ruled, 2),

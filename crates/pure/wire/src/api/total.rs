@@ -26,7 +26,7 @@ pub(super) const fn way(request: &Request) -> Way {
         Request::Run(run) if !run.detached => return CARRIES,
         Request::Attach(_) | Request::Exec(_) | Request::Copy(_) | Request::Open { .. } => return CARRIES,
         Request::Standby | Request::Daemon => return STAYS,
-        Request::Child(_) => return OURS,
+        Request::Child(_) | Request::Server(_) => return OURS,
         Request::Run(_) => Asks::Begin,
         Request::Doctor(_) => Asks::Doctor,
         Request::Diff(_) => Asks::Diff,

@@ -66,14 +66,17 @@ pub struct SessionInfo {
     pub built: Option<super::Built>,
 }
 
-/// Whose sub-agent a session is.
+/// Whose sub-agent a session is, or whose server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParentInfo {
     /// The parent's session.
     pub session: String,
-    /// Which of its sub-agents this is.
+    /// Which of its sub-agents this is; 0 where it is none.
     pub child: u32,
+    /// Which of its servers this is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// A sub-agent of a session, by the session's own record.

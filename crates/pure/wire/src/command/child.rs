@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use policy::{Amounts, Conjunction, Label};
+use policy::{Amounts, Conjunction, Label, Policy};
 use record::EventId;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,33 @@ impl std::fmt::Debug for ChildRun {
     /// Without the words and texts.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "ChildRun({} of {})", self.child, self.parent)
+    }
+}
+
+/// A server of MCP: what to run, under what, and for whom.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerRun {
+    /// The command, and the operator's variables.
+    pub run: Run,
+    /// The session that speaks to it.
+    pub parent: String,
+    /// What that one's policy calls it.
+    pub server: String,
+    /// The event of that session that tells of it.
+    pub event: EventId,
+    /// Its own policy.
+    pub policy: Policy,
+    /// Texts that carry a label in that session: what is said to it may hold them.
+    pub labelled: Vec<Labelled>,
+    /// What that session knows and the record may not.
+    pub secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for ServerRun {
+    /// Without the texts.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "ServerRun({} of {})", self.server, self.parent)
     }
 }
 

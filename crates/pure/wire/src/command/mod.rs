@@ -14,7 +14,7 @@ pub use answer::{
     AboveInfo, ChangeInfo, Checked, ChildInfo, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine,
     MergeAnswer, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState, WhyAnswer,
 };
-pub use child::{ChildEnd, ChildRun, ChildWord, View};
+pub use child::{ChildEnd, ChildRun, ChildWord, ServerRun, View};
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use live::{Attach, Built, CopyFile, CopyWay, Exec, Removal, Removed, Spoken, UpgradeAnswer};
 pub use run::{Counted, Outcome, Run, SURROUNDINGS, Stream, Terminal};
@@ -33,6 +33,9 @@ pub enum Request {
     Run(Box<Run>),
     /// Run a sub-agent. Asked by the plane of its parent, and by nobody else.
     Child(Box<ChildRun>),
+    /// Run a server of MCP in a cell of its own; the line on which it is spoken with rides with this frame. Asked by the plane
+    /// of the session that speaks to it, and by nobody else.
+    Server(Box<ServerRun>),
     /// Measure the boundary in a throwaway cell.
     Doctor(Box<Run>),
     /// Keep a plane waiting for the next run, as long as this client stays.

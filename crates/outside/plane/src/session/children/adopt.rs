@@ -61,7 +61,7 @@ impl Adopted {
             return Err(problem("E-PLANE-135", cause, "", NOT_RUN));
         };
         let hidden = own.files.hide.iter().map(|path| PathBuf::from(path.as_str())).collect();
-        let parent = ParentRecord { session: parent, child, event: event.to_string() };
+        let parent = ParentRecord { session: parent, child, event: event.to_string(), server: None };
         let budget = Amounts::of(&own);
         let within = Within { shown: within, hidden };
         let parts = view;

@@ -85,6 +85,8 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         flows: own.flows.clone(),
         bodies: own.bodies,
         agents: below,
+        // What of them it may say anything to is a matter of rules.
+        servers: own.servers.clone(),
         tests: Vec::new(),
     };
     budget.bound(&mut policy);

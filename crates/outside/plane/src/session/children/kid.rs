@@ -1,21 +1,15 @@
 //! One child as its parent's plane sees it: a plane of its own at the other end of a socket.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use policy::{Amounts, Label};
-use rustix::event::{PollFd, PollFlags};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::event::PollFd;
+use rustix::process::Pid;
 use wire::command::{ChildEnd, ChildRun, Order, Reply, Request};
 use wire::petition::{Cut, Standing};
 
-use crate::channel;
+use crate::session::beneath::Beneath;
 
 /// How long a child may take to begin: its workspace is copied first.
 const BEGINNING: Duration = Duration::from_secs(120);
@@ -52,10 +46,7 @@ pub(in crate::session) struct Kid {
     /// Whoever is inside was told that it ended.
     pub(in crate::session) was_told: bool,
     until: Option<Instant>,
-    socket: Option<OwnedFd>,
-    heard: wire::Decoder<Reply>,
-    /// A child process of ours, waited for only here.
-    pid: Option<Pid>,
+    plane: Beneath,
 }
 
 impl Kid {
@@ -79,32 +70,23 @@ impl Kid {
             end: None,
             was_told: false,
             until: Some(Instant::now() + BEGINNING),
-            socket: None,
-            heard: wire::Decoder::new(),
-            pid: None,
+            plane: Beneath::default(),
         }
     }
 
-    /// Starts the plane that is to hold it: of the build that this one is of, and with nothing of this one's but the socket.
+    /// Starts the plane that is to hold it.
     ///
     /// # Errors
     /// When it cannot be started or asked.
     pub(in crate::session) fn begin(&mut self) -> io::Result<()> {
         let Some(run) = self.run.take() else { return Err(io::Error::other("it was begun already")) };
-        let (ours, theirs) = channel::pair()?;
-        let frame = zeroize::Zeroizing::new(wire::encode(&Request::Child(run)).map_err(io::Error::other)?);
-        let mut command = Command::new(own_program()?);
-        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
-        self.pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
         self.stage = Stage::Starting;
-        let sent = channel::send(&ours, &frame, &[]);
-        self.socket = Some(ours);
-        sent
+        self.plane.begin(&Request::Child(run), &[])
     }
 
     /// What the loop is to wait for.
     pub(super) fn wanted(&self) -> Option<PollFd<'_>> {
-        self.socket.as_ref().map(|socket| PollFd::new(socket, PollFlags::IN))
+        self.plane.wanted()
     }
 
     /// When it has had its time to begin.
@@ -119,7 +101,7 @@ impl Kid {
 
     /// Whether its plane is gone, or never was.
     pub(in crate::session) const fn is_gone(&self) -> bool {
-        self.socket.is_none()
+        self.plane.is_gone()
     }
 
     /// Whether it took too long to begin.
@@ -129,52 +111,22 @@ impl Kid {
 
     /// What its plane says; none when that is gone.
     pub(in crate::session) fn hear(&mut self) -> Option<Vec<Reply>> {
-        let socket = self.socket.as_ref()?;
-        let mut bytes = vec![0; 64 * 1024];
-        match rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
-            Err(Errno::AGAIN | Errno::INTR) => Some(Vec::new()),
-            Ok((_, length @ 1..)) => self.heard.push(&bytes[..length]).ok(),
-            _ => None,
-        }
+        self.plane.hear()
     }
 
-    /// Tells it something. One that does not take it hears it never: messages may be lost with their reader.
+    /// Tells it something.
     pub(in crate::session) fn tell(&self, order: &Order) {
-        if let (Some(socket), Ok(frame)) = (&self.socket, wire::encode(order)) {
-            let _ = rustix::net::send(socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-        }
+        self.plane.tell(order);
     }
 
-    /// Ends it: its plane ends all that it holds when it hears its client go.
+    /// Ends it.
     pub(in crate::session) fn dismiss(&self) {
-        if let Some(socket) = &self.socket {
-            let _ = rustix::net::shutdown(socket, Shutdown::Write);
-        }
+        self.plane.dismiss();
     }
 
-    /// Lets go of a plane that said its last, or broke the rules: then it is ended, and with it all that it holds. Gives
-    /// it where it is to be waited for.
+    /// Lets go of its plane; gives it where it is to be waited for.
     pub(in crate::session) fn release(&mut self) -> Option<Pid> {
-        self.socket = None;
-        let pid = self.pid.take()?;
-        if matches!(self.stage, Stage::Over(_)) {
-            return is_there(pid).then_some(pid);
-        }
-        let _ = kill_process(pid, Signal::KILL);
-        let _ = waitpid(Some(pid), WaitOptions::empty());
-        None
+        let said_its_last = self.is_over();
+        self.plane.release(said_its_last)
     }
-}
-
-/// The program of this process: by its name, unless another one lies there since.
-fn own_program() -> io::Result<PathBuf> {
-    let (link, named) = (Path::new("/proc/self/exe"), std::env::current_exe()?);
-    let file = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
-    let same = file(&named).is_ok_and(|there| file(link).is_ok_and(|own| own == there));
-    Ok(if same { named } else { link.to_owned() })
-}
-
-/// Whether a child process of ours did not end yet.
-pub(in crate::session) fn is_there(pid: Pid) -> bool {
-    matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None))
 }

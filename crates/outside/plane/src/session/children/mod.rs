@@ -20,10 +20,12 @@ use rustix::event::PollFd;
 use rustix::process::Pid;
 use wire::petition::{Child, Message, Wait};
 
+use super::beneath::is_there;
+
 pub(super) use adopt::Adopted;
 pub(super) use draft::{Asks, Drafted, draft};
 pub(super) use end::{tell, used};
-pub(super) use kid::{Kid, Stage, is_there};
+pub(super) use kid::{Kid, Stage};
 pub(super) use outlet::Outlet;
 pub(super) use within::Within;
 

@@ -74,7 +74,7 @@ fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
     let prepared = prepare::prepare(&asked, store, &mut early)?;
     let path = prepared.session.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
-    let ended = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, (Vec::new(), store, None));
+    let ended = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, (Vec::new(), None, store, None));
     let output = printed(ours);
     let outcome = ended.and_then(|ended| {
         ended.afterwards.settle_untold();

@@ -11,9 +11,11 @@ impl Session<'_> {
         let Some(gate) = self.gate.as_ref().filter(|_| !self.sockets.is_empty()) else { return };
         let incarnation = gate.incarnation();
         let written = self.ledger.write(Kind::GateStarted { incarnation });
-        let leased = written
-            .map_err(|error| error.to_string())
-            .and_then(|_| self.door.lease(gate, &self.sockets).map_err(|error| error.to_string()));
+        let lines = match self.door.policy.has_servers() {
+            true => self.servers.new_lines(),
+            false => Ok(Vec::new()),
+        };
+        let leased = written.map(drop).and(lines).and_then(|lines| self.door.lease(gate, &self.sockets, &lines));
         if let Err(error) = leased {
             course.end.warnings.push(format!("gate {incarnation} could not be given the door: {error}"));
             self.replace(course);
@@ -28,6 +30,8 @@ impl Session<'_> {
             match said {
                 Said::Ready => {}
                 Said::Held(number, wanted) => self.question(course, number, *wanted),
+                Said::Server(server, line) => self.serve_by(course, &server, line),
+                Said::Parted(line) => self.servers.part(line),
                 Said::Left(number) => course.questions.left(number),
                 Said::Replaced(revision) => {
                     // What it says that it decides by is not what is in force: it is none of ours any more.
@@ -65,6 +69,7 @@ impl Session<'_> {
     fn replace(&mut self, course: &mut Course) {
         self.leave_who_reserved(course);
         self.children.forget_who_waits();
+        self.servers.leave_lines();
         let next = self.gate.take().map_or(1, |gate| {
             let next = gate.incarnation() + 1;
             gate.kill();
@@ -93,6 +98,7 @@ impl Session<'_> {
         if let Some(gate) = self.gate.take() {
             gate.kill();
         }
+        self.servers.leave_lines();
         self.sockets.clear();
     }
 }
