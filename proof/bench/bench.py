@@ -21,13 +21,16 @@ import figures  # noqa: E402
 import inside  # noqa: E402
 import memory  # noqa: E402
 import plane  # noqa: E402
+import events  # noqa: E402
 import requests  # noqa: E402
+import spawn  # noqa: E402
 import start  # noqa: E402
 import streams  # noqa: E402
 from host import HOUSE, Host  # noqa: E402
 
 MEASURES = {"start": start, "inside": inside, "build": build, "memory": memory, "door": door, "decide": decide,
-            "requests": requests, "streams": streams, "answers": answers, "plane": plane}
+            "requests": requests, "streams": streams, "answers": answers, "plane": plane, "events": events,
+            "spawn": spawn}
 
 
 def surroundings():

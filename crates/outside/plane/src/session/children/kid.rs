@@ -2,8 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,13 @@ use policy::{Amounts, Label};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::Pid;
 use wire::command::{ChildEnd, ChildRun, Order, Reply, Request};
 use wire::petition::{Cut, Standing};
 
+use super::Holder;
 use crate::channel;
+use crate::waiting::{Knocked, Taken, is_own};
 
 /// How long a child may take to begin: its workspace is copied first.
 const BEGINNING: Duration = Duration::from_secs(120);
@@ -54,14 +55,15 @@ pub(in crate::session) struct Kid {
     until: Option<Instant>,
     socket: Option<OwnedFd>,
     heard: wire::Decoder<Reply>,
-    /// A child process of ours, waited for only here.
-    pid: Option<Pid>,
+    /// One that waits and may hold it.
+    knocked: Option<Knocked>,
+    holder: Option<Holder>,
 }
 
 impl Kid {
-    /// One that is to begin when there is room for it.
+    /// One that is to begin when there is room for it, held by the plane that was `knocked` at where that takes us.
     pub(in crate::session) fn new(
-        run: Box<ChildRun>,
+        (run, knocked): (Box<ChildRun>, Option<Knocked>),
         (budget, below): (Amounts, u32),
         cut: Vec<Cut>,
         asked: u64,
@@ -81,22 +83,25 @@ impl Kid {
             until: Some(Instant::now() + BEGINNING),
             socket: None,
             heard: wire::Decoder::new(),
-            pid: None,
+            knocked,
+            holder: None,
         }
     }
 
-    /// Starts the plane that is to hold it: of the build that this one is of, and with nothing of this one's but the socket.
+    /// Has a plane hold it, one that waited or one that is started: of the build that this one is of, and with nothing of this
+    /// one's but the socket.
     ///
     /// # Errors
-    /// When it cannot be started or asked.
+    /// When none can be started or asked.
     pub(in crate::session) fn begin(&mut self) -> io::Result<()> {
         let Some(run) = self.run.take() else { return Err(io::Error::other("it was begun already")) };
-        let (ours, theirs) = channel::pair()?;
-        let frame = zeroize::Zeroizing::new(wire::encode(&Request::Child(run)).map_err(io::Error::other)?);
-        let mut command = Command::new(own_program()?);
-        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
-        self.pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
+        let (ours, holder) = match self.knocked.take().and_then(Knocked::answered) {
+            Some(Taken { socket, process }) => (socket, Some(Holder::Taken(process))),
+            None => start()?,
+        };
+        self.holder = holder;
         self.stage = Stage::Starting;
+        let frame = zeroize::Zeroizing::new(wire::encode(&Request::Child(run)).map_err(io::Error::other)?);
         let sent = channel::send(&ours, &frame, &[]);
         self.socket = Some(ours);
         sent
@@ -154,27 +159,29 @@ impl Kid {
 
     /// Lets go of a plane that said its last, or broke the rules: then it is ended, and with it all that it holds. Gives
     /// it where it is to be waited for.
-    pub(in crate::session) fn release(&mut self) -> Option<Pid> {
+    pub(in crate::session) fn release(&mut self) -> Option<Holder> {
         self.socket = None;
-        let pid = self.pid.take()?;
-        if matches!(self.stage, Stage::Over(_)) {
-            return is_there(pid).then_some(pid);
+        self.knocked = None;
+        let holder = self.holder.take()?;
+        if self.is_over() {
+            return holder.is_there().then_some(holder);
         }
-        let _ = kill_process(pid, Signal::KILL);
-        let _ = waitpid(Some(pid), WaitOptions::empty());
+        holder.kill();
         None
     }
 }
 
-/// The program of this process: by its name, unless another one lies there since.
-fn own_program() -> io::Result<PathBuf> {
-    let (link, named) = (Path::new("/proc/self/exe"), std::env::current_exe()?);
-    let file = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
-    let same = file(&named).is_ok_and(|there| file(link).is_ok_and(|own| own == there));
-    Ok(if same { named } else { link.to_owned() })
+/// Starts one.
+fn start() -> io::Result<(OwnedFd, Option<Holder>)> {
+    let (ours, theirs) = channel::pair()?;
+    let mut command = Command::new(own_program()?);
+    command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+    let pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
+    Ok((ours, pid.map(Holder::Ours)))
 }
 
-/// Whether a child process of ours did not end yet.
-pub(in crate::session) fn is_there(pid: Pid) -> bool {
-    matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None))
+/// The program of this process: by its name, unless another one lies there since.
+fn own_program() -> io::Result<PathBuf> {
+    let named = std::env::current_exe()?;
+    Ok(if is_own(&named) { named } else { "/proc/self/exe".into() })
 }

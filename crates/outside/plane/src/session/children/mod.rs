@@ -6,6 +6,7 @@
 mod adopt;
 mod draft;
 mod end;
+mod holder;
 mod kid;
 mod outlet;
 pub(super) mod split;
@@ -17,13 +18,13 @@ use std::time::Instant;
 
 use policy::{Amounts, Label};
 use rustix::event::PollFd;
-use rustix::process::Pid;
 use wire::petition::{Child, Message, Wait};
 
 pub(super) use adopt::Adopted;
 pub(super) use draft::{Asks, Drafted, draft};
 pub(super) use end::{tell, used};
-pub(super) use kid::{Kid, Stage, is_there};
+pub(super) use holder::Holder;
+pub(super) use kid::{Kid, Stage};
 pub(super) use outlet::Outlet;
 pub(super) use within::Within;
 
@@ -40,7 +41,7 @@ pub(super) struct Children {
     pub(super) kids: BTreeMap<u32, Kid>,
     pub(super) waiting: Vec<Waiting>,
     /// Planes that said their last and bring their sessions to disk.
-    pub(super) leaving: Vec<Pid>,
+    pub(super) leaving: Vec<Holder>,
     /// Words for whoever is inside.
     pub(super) inbox: VecDeque<Message>,
     pub(super) house: House,
@@ -128,7 +129,7 @@ impl Children {
             kid.end = None;
             kid.cut = Vec::new();
         }
-        self.leaving.retain(|pid| is_there(*pid));
+        self.leaving.retain(Holder::is_there);
     }
 
     /// Forgets who waits: the gate through which they do is gone, and what they would be told would be lost.
