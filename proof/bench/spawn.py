@@ -13,7 +13,7 @@ from figures import Figure
 from memory import anonymous, beneath, marks, parents, pss
 from start import BWRAP, standby
 
-# A session hears 64 petitions at once, and 4 a second: two for each child.
+# Most children of one session: it hears 64 petitions at once, and 4 a second, two for each child.
 ROUNDS = 30
 # Seconds between two rounds: what the one before still brings to disk, or makes ready, is in nobody's time.
 PAUSE = 0.2
@@ -97,15 +97,17 @@ class Parent(Driver):
 
 
 def measure(host, rounds):
+    rounds = min(rounds, ROUNDS)
     for person in host.people():
-        yield from timed(host, person, "cold", 10)
+        yield from timed(host, person, ("cold", 10), rounds)
         with standby(host, person):
-            yield from timed(host, person, "in what was made ahead", 5)
+            yield from timed(host, person, ("made ahead", 5), rounds)
         person.forget_sessions()
     yield from many(host, host.people()[-1])
 
 
-def timed(host, person, how, times):
+def timed(host, person, promised, rounds):
+    how, times = promised
     for kind, program in PROGRAMS.items():
         own = host.program(program)
         person.put(own)
@@ -113,7 +115,7 @@ def timed(host, person, how, times):
         parent = Parent(host, person)
         sides = [plain(host, person, [own]), plain(host, person, bound)]
         native, bwrap, asked = [], [], {}
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for turn in range(3):
                 time.sleep(PAUSE)
                 side = (number + turn) % 3

@@ -183,3 +183,30 @@ pub(super) fn out_of_memory(groups: &[PathBuf]) -> u64 {
     };
     groups.iter().filter_map(count).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_were_made_ahead_get_the_bounds_of_their_session() {
+        let limits = |memory, pids| Limits { memory: Some(memory), pids, ..Limits::default() };
+        let id = |which: &str| format!("test-{which}-{}", std::process::id());
+        let ahead = Ahead::make(&id("ahead"), &limits(1 << 30, Some(100)));
+        let made = ahead.held.as_ref().map(|held| held.groups.clone()).unwrap_or_default();
+        let held = hold_from(Some(ahead), &id("own"), &limits(64 << 20, Some(7)));
+        // Where a host gives none, there are none to be bound.
+        if !made.is_empty() {
+            assert_eq!(held.groups, made);
+            let said: Vec<&str> = held.walls.iter().map(|wall| wall.detail.split(' ').next().unwrap_or("")).collect();
+            assert_eq!(said, ["67108864", "7"], "{:?}", held.walls);
+        }
+        held.groups.iter().for_each(|group| remove_cgroup(group).expect("removed"));
+        // One that wants another kind of limit gets groups of its own, and the others go with it.
+        let ahead = Ahead::make(&id("ahead"), &limits(1 << 30, Some(100)));
+        let held = hold_from(Some(ahead), &id("own"), &limits(64 << 20, None));
+        assert!(made.iter().all(|group| held.groups.contains(group)));
+        assert!(made.is_empty() || held.groups.len() > made.len(), "{:?}", held.groups);
+        held.groups.iter().for_each(|group| remove_cgroup(group).expect("removed"));
+    }
+}
