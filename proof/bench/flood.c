@@ -1,4 +1,4 @@
-/* Asks a server over so many connections, each kept open and with one request on its way, GET and POST in turn; says how
+/* Asks a server over so many connections, each kept open and with one request on its way, every sixteenth a POST; says how
  * many answers of each status came, and in how many seconds: one line of JSON.
  *
  *   flood NAME PORT CONNECTIONS REQUESTS
@@ -34,7 +34,7 @@ static int ask(int one) {
         polled[one].events = 0;
         return 0;
     }
-    const char *text = requests[sent++ % 2];
+    const char *text = requests[sent++ % 16 == 15];
     polled[one].events = POLLIN;
     return write(polled[one].fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
 }
