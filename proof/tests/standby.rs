@@ -253,14 +253,16 @@ fn a_sub_agent_begins_in_what_was_made_ahead() {
             let found = |child: bool| {
                 sessions().into_iter().find(|one| one["parent"].is_object() == child && one["state"] == "running")
             };
-            let number = |one: &serde_json::Value| u32::try_from(one["live"]["pid"].as_u64().unwrap_or(0)).expect("a pid");
+            let number =
+                |one: &serde_json::Value| u32::try_from(one["live"]["pid"].as_u64().unwrap_or(0)).expect("a pid");
             assert!(until(|| found(true).is_some_and(|one| number(&one) != 0)), "{:?}", sessions());
             let (above, child) = (number(&found(false).expect("runs")), found(true).expect("runs"));
             let plane = number(&child);
             assert_eq!(plane == next, like, "{change}: {plane}, {next} waited");
             assert_eq!(children(above).contains(&plane), !like, "{change}");
             // A cell that was made for sessions that may use more has its bounds by now.
-            let kept = operator.room.join("state/bastide/sessions").join(child["id"].as_str().expect("an id")).join("stdout");
+            let kept =
+                operator.room.join("state/bastide/sessions").join(child["id"].as_str().expect("an id")).join("stdout");
             assert!(until(|| fs::read_to_string(&kept).is_ok_and(|said| said.contains("32768"))), "{change}");
             if like {
                 drop(standby);

@@ -130,12 +130,8 @@ mod tests {
             plan.root.insert(0, step);
             plan
         };
-        let ground = Ground {
-            steps: with(memory(64, 9)).root[..2].to_vec(),
-            rules: Vec::new(),
-            join: Vec::new(),
-            likely: None,
-        };
+        let ground =
+            Ground { steps: with(memory(64, 9)).root[..2].to_vec(), rules: Vec::new(), join: Vec::new(), likely: None };
         let mut rest = with(memory(7, 9));
         assert!(ground.leave_out_of(&mut rest));
         assert_eq!(rest.root[0], Step::Resize { at: "/tmp".into(), bytes: 7 });

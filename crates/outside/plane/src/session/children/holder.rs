@@ -29,7 +29,9 @@ impl Holder {
     /// Waits until it ended.
     pub(in crate::session) fn wait(&self) {
         match self {
-            Holder::Ours(pid) => while matches!(waitpid(Some(*pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {},
+            Holder::Ours(pid) => {
+                while matches!(waitpid(Some(*pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+            }
             Holder::Taken(process) => {
                 while poll(&mut [PollFd::new(process, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
             }
