@@ -97,7 +97,7 @@ fn its_walls_are_those_of_one_that_is_made_at_once() {
 /// A sub-agent may use less memory than most sessions.
 #[test]
 fn a_tree_in_memory_grows_as_far_as_the_session_lets_it() {
-    const FILL: &str = "head -c 8M /dev/zero >/tmp/made 2>/dev/null; stat -c %s /tmp/made; df -k --output=size /tmp";
+    const FILL: &str = "yes | dd of=/tmp/made bs=4096 count=2048 iflag=fullblock 2>/dev/null; stat -c %s /tmp/made; df -k --output=size /tmp";
     for privileged in ways() {
         let plan = plan_for(privileged, FILL);
         for bytes in [64 << 10, 32 << 20] {
