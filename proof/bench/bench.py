@@ -17,17 +17,24 @@ import answers  # noqa: E402
 import build  # noqa: E402
 import decide  # noqa: E402
 import door  # noqa: E402
+import events  # noqa: E402
 import figures  # noqa: E402
 import inside  # noqa: E402
 import memory  # noqa: E402
 import plane  # noqa: E402
 import requests  # noqa: E402
+import spawn  # noqa: E402
+import spawns  # noqa: E402
 import start  # noqa: E402
 import streams  # noqa: E402
 from host import HOUSE, Host  # noqa: E402
 
 MEASURES = {"start": start, "inside": inside, "build": build, "memory": memory, "door": door, "decide": decide,
-            "requests": requests, "streams": streams, "answers": answers, "plane": plane}
+            "requests": requests, "streams": streams, "answers": answers, "plane": plane, "events": events,
+            "spawn": spawn, "spawns": spawns}
+
+# Only where it is named: it takes minutes.
+BY_NAME = {"spawns"}
 
 
 def surroundings():
@@ -58,7 +65,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     host = Host(bastide)
     try:
-        for name in options.names or MEASURES:
+        for name in options.names or [name for name in MEASURES if name not in BY_NAME]:
             print(f"measuring {name} (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
             try:
                 for figure in MEASURES[name].measure(host, options.rounds):

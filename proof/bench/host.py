@@ -23,16 +23,18 @@ class Host:
         self.bin = self.directory("bin")
         for program in PROGRAMS:
             shutil.copy(os.path.join(os.path.dirname(bastide), program), self.bin)
-        for name in ["launch", "inside", "connect", "echo", "relay"]:
-            static = ["-static"] if name in STATIC else []
-            source = os.path.join(HERE, f"{name}.c")
-            subprocess.run(["gcc", "-O2", *static, "-o", os.path.join(self.bin, name), source], check=True)
+        for name in ["launch", "inside", "connect", "echo", "relay", "spawn", "first", "flood"]:
+            self.compile(f"{name}.c", name, ["-static"] if name in STATIC else [])
+        self.compile("first.c", "bare", ["-DBARE", "-nostdlib", "-static", "-fno-stack-protector"])
         self.bastide = os.path.join(self.bin, "bastide")
         # The same programs with the C relay where the gate should be.
         self.relayed = self.directory("relayed")
         for program in PROGRAMS[:3]:
             os.link(os.path.join(self.bin, program), os.path.join(self.relayed, program))
         os.link(os.path.join(self.bin, "relay"), os.path.join(self.relayed, "bastide-gate"))
+
+    def compile(self, source, name, options):
+        subprocess.run(["gcc", "-O2", *options, "-o", self.program(name), os.path.join(HERE, source)], check=True)
 
     def directory(self, name):
         path = os.path.join(self.root, name)

@@ -217,6 +217,66 @@ fn what_the_host_mounts_meanwhile_is_inside() {
     }
 }
 
+/// A parent in a shell that changes something of itself first; it asks for a sub-agent when its input says so.
+fn parent(operator: &Operator, change: &str) -> Command {
+    const ASK: &str = "import sys, urllib.request as u; print(u.urlopen(u.Request('http://bastide.internal/spawn', sys.argv[1].encode(), \
+                       {'Content-Type': 'application/json'}), timeout=60).read().decode())";
+    const CHILD: &str = r#"{"task": "t", "command": ["sh", "-c", "df -k --output=size /tmp; sleep 600"], "budget": {"memory": 67108864}}"#;
+    let policy = operator.write("home/family.yaml", "bastide: 1\nname: family\nextends: [hardened]\nagents: {}\n");
+    let script = "echo ok; read -r word; python3 -c \"$1\" \"$2\"; cat";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{change}; exec \"$@\""), "sh"]).arg(operator.command(&["run"]).get_program());
+    shell.arg("run").arg("--policy").arg(policy).args(["--", "sh", "-c", script, "sh", ASK, CHILD]);
+    operator.surround(&mut shell);
+    shell
+}
+
+/// Its plane is one that waited, where its parent's is what that is; it gets what was reserved for it, and ends with its parent
+/// whatever becomes of who kept it ready.
+#[test]
+fn a_sub_agent_begins_in_what_was_made_ahead() {
+    for operator in Operator::each() {
+        for (change, like) in [("true", true), ("umask 0007", false)] {
+            let standby = Standby::start(&operator);
+            let first = standby.waiting().expect("waits");
+            let (mut run, own) = holds(parent(&operator, change));
+            assert_eq!(own, !like, "{change}");
+            let waiting = || standby.waiting().filter(|pid| !like || *pid != first);
+            assert!(until(|| waiting().is_some()), "none waits");
+            let next = waiting().expect("waits");
+            std::io::Write::write_all(run.stdin.as_mut().expect("piped"), b"now\n").expect("told");
+            let sessions = || {
+                let listed = operator.bastide(&["ls", "--json"]);
+                let all: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
+                all.as_array().cloned().unwrap_or_default()
+            };
+            let found = |child: bool| {
+                sessions().into_iter().find(|one| one["parent"].is_object() == child && one["state"] == "running")
+            };
+            let number =
+                |one: &serde_json::Value| u32::try_from(one["live"]["pid"].as_u64().unwrap_or(0)).expect("a pid");
+            assert!(until(|| found(true).is_some_and(|one| number(&one) != 0)), "{:?}", sessions());
+            let (above, child) = (number(&found(false).expect("runs")), found(true).expect("runs"));
+            let plane = number(&child);
+            assert_eq!(plane == next, like, "{change}: {plane}, {next} waited");
+            assert_eq!(children(above).contains(&plane), !like, "{change}");
+            // A cell that was made for sessions that may use more has its bounds by now.
+            let kept =
+                operator.room.join("state/bastide/sessions").join(child["id"].as_str().expect("an id")).join("stdout");
+            assert!(until(|| fs::read_to_string(&kept).is_ok_and(|said| said.contains("32768"))), "{change}");
+            if like {
+                drop(standby);
+            }
+            let cells = children(plane);
+            assert!(!gone(plane) && !cells.is_empty());
+            let above = rustix::process::Pid::from_raw(i32::try_from(above).expect("a pid")).expect("a pid");
+            rustix::process::kill_process(above, rustix::process::Signal::KILL).expect("killed");
+            assert!(until(|| gone(plane) && cells.iter().all(|pid| gone(*pid))), "{change}: it outlives its parent");
+            let _ = run.wait();
+        }
+    }
+}
+
 /// Whatever of it is killed, the next run takes place.
 #[test]
 fn a_run_never_depends_on_what_was_made_ahead() {

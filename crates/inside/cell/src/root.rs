@@ -13,7 +13,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags,
 };
 use std::path::Path;
 
@@ -172,7 +173,17 @@ fn build(building: &mut Building<'_>, step: &Step) -> Result<()> {
         Step::Proc => onto(building.processes, &place::directory(root, "/proc")?, "/proc"),
         Step::Terminals { max } => terminals(root, *max),
         Step::Hide { at } => hide(root, at),
+        Step::Resize { at, bytes } => resize(&place::directory(root, at)?, at, *bytes),
     }
+}
+
+/// Gives a tmpfs another bound. What is no tmpfs has no such option, and fails.
+fn resize(place: &OwnedFd, at: &str, bytes: u64) -> Result<()> {
+    let what = || format!("resize `{at}`");
+    let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+    let context = doing(what, rustix::mount::fspick(place, "", flags))?;
+    doing(what, rustix::mount::fsconfig_set_string(context.as_fd(), "size", bytes.to_string()))?;
+    doing(what, rustix::mount::fsconfig_reconfigure(context.as_fd()))
 }
 
 fn tmpfs(bytes: u64, inodes: u64, mode: u32) -> Result<OwnedFd> {

@@ -3,7 +3,7 @@
 mod harness;
 
 use harness::{Cell, children, holds_socket, inode, plan_for, report, ways};
-use plan::{Frame, Ground, Likely, Order, Plan, Report};
+use plan::{Frame, Ground, Likely, Order, Plan, Report, Step};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
@@ -17,8 +17,12 @@ fn ground(plan: &Plan) -> Ground {
 
 /// One that waits, with the door that it handed out.
 fn park(plan: &Plan) -> (Child, Cell) {
+    park_on(plan, ground(plan))
+}
+
+fn park_on(plan: &Plan, ground: Ground) -> (Child, Cell) {
     let (launcher, mut socket) = harness::spawn(plan.identity.privileged);
-    let foundation = plan::Foundation { ground: Some(ground(plan)), ..plan.foundation() };
+    let foundation = plan::Foundation { ground: Some(ground), ..plan.foundation() };
     socket.write_all(&Frame::encode(&foundation).expect("encodes")).expect("sends");
     let mut cell = Cell { socket, launcher: launcher.id(), stdio: Vec::new(), door: Vec::new(), walls: Vec::new() };
     while cell.door.is_empty() || pid_1(&cell.socket).is_none() {
@@ -38,8 +42,12 @@ fn pid_1(socket: &UnixStream) -> Option<u32> {
 }
 
 /// Tells it the plan, and lets it begin.
-fn begin(mut cell: Cell, mut plan: Plan) -> Result<Cell, Report> {
+fn begin(cell: Cell, plan: Plan) -> Result<Cell, Report> {
     let ground = ground(&plan);
+    begin_on(cell, &ground, plan)
+}
+
+fn begin_on(mut cell: Cell, ground: &Ground, mut plan: Plan) -> Result<Cell, Report> {
     assert!(ground.leave_out_of(&mut plan));
     cell.socket.write_all(&Frame::encode(&plan).expect("encodes")).expect("sends");
     cell.order(Order::Begin);
@@ -82,6 +90,26 @@ fn its_walls_are_those_of_one_that_is_made_at_once() {
             };
             assert_eq!(sorted(&said), sorted(&other));
             assert!(matches!(ended, Report::Ended(_)), "{ended:?}");
+        }
+    }
+}
+
+/// A sub-agent may use less memory than most sessions.
+#[test]
+fn a_tree_in_memory_grows_as_far_as_the_session_lets_it() {
+    const FILL: &str = "yes | dd of=/tmp/made bs=4096 count=2048 iflag=fullblock 2>/dev/null; stat -c %s /tmp/made; df -k --output=size /tmp";
+    for privileged in ways() {
+        let plan = plan_for(privileged, FILL);
+        for bytes in [64 << 10, 32 << 20] {
+            let ground = Ground { steps: plan.root.clone(), ..ground(&plan) };
+            let mut wanted = plan.clone();
+            let Some(Step::Tmpfs { bytes: most, .. }) = wanted.root.last_mut() else { panic!("no tree in memory") };
+            *most = bytes;
+            let (mut launcher, cell) = park_on(&plan, ground.clone());
+            launcher.wait().expect("the launcher");
+            let (said, _) = begin_on(cell, &ground, wanted).expect("starts").finish();
+            let numbers: Vec<u64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            assert_eq!(numbers, [bytes.min(8 << 20), bytes >> 10], "{said}");
         }
     }
 }

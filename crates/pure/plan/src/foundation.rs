@@ -36,18 +36,22 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Leaves out of a plan what was made ahead. False, and the plan as it was, where it begins with something else.
+    /// Leaves out of a plan what was made ahead; what differs in nothing but how large a tree in memory may grow gets its own
+    /// bound. False, and the plan as it was, where it begins with something else.
     #[must_use]
     pub fn leave_out_of(&self, plan: &mut Plan) -> bool {
-        let begins = plan.root.starts_with(&self.steps) && plan.landlock.starts_with(&self.rules);
-        if begins {
-            plan.root.drain(..self.steps.len());
-            plan.landlock.drain(..self.rules.len());
-            if plan.limits.join == self.join {
-                plan.limits.join.clear();
-            }
+        let Some(own) = plan.root.get(..self.steps.len()).filter(|_| plan.landlock.starts_with(&self.rules)) else {
+            return false;
+        };
+        let resized: Option<Vec<Option<Step>>> =
+            self.steps.iter().zip(own).map(|(made, wanted)| made.becomes(wanted)).collect();
+        let Some(resized) = resized else { return false };
+        plan.root.splice(..self.steps.len(), resized.into_iter().flatten());
+        plan.landlock.drain(..self.rules.len());
+        if plan.limits.join == self.join {
+            plan.limits.join.clear();
         }
-        begins
+        true
     }
 
     /// Puts it back: the plan is whole again.
@@ -116,6 +120,25 @@ mod tests {
             ground.complete(&mut plan);
             assert_eq!(plan, whole);
         }
+    }
+
+    #[test]
+    fn a_tree_in_memory_that_may_grow_otherwise_gets_its_own_bound() {
+        let memory = |bytes, inodes| Step::Tmpfs { at: "/tmp".into(), bytes, inodes, mode: 0o1777 };
+        let with = |step: Step| {
+            let mut plan = plan();
+            plan.root.insert(0, step);
+            plan
+        };
+        let ground =
+            Ground { steps: with(memory(64, 9)).root[..2].to_vec(), rules: Vec::new(), join: Vec::new(), likely: None };
+        let mut rest = with(memory(7, 9));
+        assert!(ground.leave_out_of(&mut rest));
+        assert_eq!(rest.root[0], Step::Resize { at: "/tmp".into(), bytes: 7 });
+        assert_eq!(rest.root[1..], plan().root[1..]);
+        let mut others = with(memory(7, 8));
+        assert!(!ground.leave_out_of(&mut others));
+        assert_eq!(others, with(memory(7, 8)));
     }
 
     #[test]

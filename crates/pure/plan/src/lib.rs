@@ -21,7 +21,7 @@ pub use root::{Access, Owner, PathRule, Step};
 use serde::{Deserialize, Serialize};
 
 /// The version of this vocabulary. A cell refuses a plan of another version.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Everything a cell is told before its command starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

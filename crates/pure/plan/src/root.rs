@@ -77,6 +77,29 @@ pub enum Step {
         /// Where.
         at: String,
     },
+    /// A tmpfs that an earlier step made, and that nobody has written to yet, gets another bound.
+    Resize {
+        /// Where.
+        at: String,
+        /// Size limit in bytes.
+        bytes: u64,
+    },
+}
+
+impl Step {
+    /// What makes this one, once it was made, the other: nothing, or another bound. None where nothing does.
+    #[expect(clippy::option_option, reason = "whether it can, and whether anything is to be done")]
+    pub(crate) fn becomes(&self, wanted: &Step) -> Option<Option<Step>> {
+        if self == wanted {
+            return Some(None);
+        }
+        let Step::Tmpfs { at, bytes, .. } = wanted else { return None };
+        let mut like = self.clone();
+        if let Step::Tmpfs { bytes: own, .. } = &mut like {
+            *own = *bytes;
+        }
+        (like == *wanted).then(|| Some(Step::Resize { at: at.clone(), bytes: *bytes }))
+    }
 }
 
 /// Whose files a source tree holds, for the idmapped mount of a cell that root started.

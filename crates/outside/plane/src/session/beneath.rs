@@ -1,40 +1,49 @@
-//! A plane that this one started, and what it holds: at the other end of one socket, whose end is the end of both.
+//! A plane that this one has hold something, at the other end of one socket, whose end is the end of both: one that waited for
+//! whoever comes, or one that was started for it.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::Pid;
 use wire::command::{Order, Reply, Request};
 
+use super::holder::Holder;
 use crate::channel;
+use crate::waiting::{Knocked, Taken, is_own};
 
 /// It, or none yet, or none any more.
 #[derive(Debug, Default)]
 pub(super) struct Beneath {
     socket: Option<OwnedFd>,
     heard: wire::Decoder<Reply>,
-    /// A child process of ours, waited for only here.
-    pid: Option<Pid>,
+    /// One that waits and may take it.
+    knocked: Option<Knocked>,
+    holder: Option<Holder>,
 }
 
 impl Beneath {
-    /// Starts it: of the build that this one is of, and with nothing of this one's but the socket and what rides with the
-    /// request.
+    /// None yet; the one that was `knocked` at, where that takes us.
+    pub(super) fn after(knocked: Option<Knocked>) -> Beneath {
+        Beneath { knocked, ..Beneath::default() }
+    }
+
+    /// Begins: with a plane of the build that this one is of, which gets nothing of this one's but the socket and what rides with
+    /// the request.
     ///
     /// # Errors
-    /// When it cannot be started or asked.
+    /// When none can be started or asked.
     pub(super) fn begin(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let (ours, theirs) = channel::pair()?;
+        let (ours, holder) = match self.knocked.take().and_then(Knocked::answered) {
+            Some(Taken { socket, process }) => (socket, Some(Holder::Taken(process))),
+            None => start()?,
+        };
+        self.holder = holder;
         let frame = zeroize::Zeroizing::new(wire::encode(request).map_err(io::Error::other)?);
-        let mut command = Command::new(own_program()?);
-        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
-        self.pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
         let sent = channel::send(&ours, &frame, descriptors);
         self.socket = Some(ours);
         sent
@@ -77,27 +86,29 @@ impl Beneath {
 
     /// Lets go of one that said its last; gives it where it is to be waited for. Any other broke the rules: it is ended, and
     /// with it all that it holds.
-    pub(super) fn release(&mut self, said_its_last: bool) -> Option<Pid> {
+    pub(super) fn release(&mut self, said_its_last: bool) -> Option<Holder> {
         self.socket = None;
-        let pid = self.pid.take()?;
+        self.knocked = None;
+        let holder = self.holder.take()?;
         if said_its_last {
-            return is_there(pid).then_some(pid);
+            return holder.is_there().then_some(holder);
         }
-        let _ = kill_process(pid, Signal::KILL);
-        let _ = waitpid(Some(pid), WaitOptions::empty());
+        holder.kill();
         None
     }
 }
 
-/// The program of this process: by its name, unless another one lies there since.
-fn own_program() -> io::Result<PathBuf> {
-    let (link, named) = (Path::new("/proc/self/exe"), std::env::current_exe()?);
-    let file = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
-    let same = file(&named).is_ok_and(|there| file(link).is_ok_and(|own| own == there));
-    Ok(if same { named } else { link.to_owned() })
+/// Starts one.
+fn start() -> io::Result<(OwnedFd, Option<Holder>)> {
+    let (ours, theirs) = channel::pair()?;
+    let mut command = Command::new(own_program()?);
+    command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+    let pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
+    Ok((ours, pid.map(Holder::Ours)))
 }
 
-/// Whether a child process of ours did not end yet.
-pub(super) fn is_there(pid: Pid) -> bool {
-    matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None))
+/// The program of this process: by its name, unless another one lies there since.
+fn own_program() -> io::Result<PathBuf> {
+    let named = std::env::current_exe()?;
+    Ok(if is_own(&named) { named } else { "/proc/self/exe".into() })
 }

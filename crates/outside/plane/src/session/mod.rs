@@ -18,6 +18,7 @@ mod gate;
 mod gates;
 pub(crate) mod generation;
 mod ground;
+mod holder;
 mod homes;
 mod host;
 mod identity;

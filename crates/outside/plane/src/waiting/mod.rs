@@ -3,9 +3,11 @@
 //!
 //! `bastide standby` asks for it: the plane that answers listens, and starts one plane at a time that waits (`bastided
 //! wait`); when that took a client it starts the next. All of it ends with the one who asked. A client that is not taken
-//! at once starts a plane of its own: nothing ever depends on one that waits.
+//! at once starts a plane of its own: nothing ever depends on one that waits. The plane of a session is such a client for a
+//! sub-agent (`knock.rs`).
 
 mod keeper;
+mod knock;
 mod likeness;
 
 use std::fs::{self, File};
@@ -25,6 +27,7 @@ use crate::verbs::Place;
 use likeness::Likeness;
 
 pub use keeper::keep;
+pub(crate) use knock::{Knocked, Taken, is_own};
 
 /// What a waiting plane tells its keeper when it took a client.
 const TAKEN: u8 = 1;

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use policy::{Amounts, Label};
 use rustix::event::PollFd;
-use rustix::process::Pid;
 use wire::command::{ChildEnd, ChildRun, Order, Reply, Request};
 use wire::petition::{Cut, Standing};
 
 use crate::session::beneath::Beneath;
+use crate::session::holder::Holder;
+use crate::waiting::Knocked;
 
 /// How long a child may take to begin: its workspace is copied first.
 const BEGINNING: Duration = Duration::from_secs(120);
@@ -50,9 +51,9 @@ pub(in crate::session) struct Kid {
 }
 
 impl Kid {
-    /// One that is to begin when there is room for it.
+    /// One that is to begin when there is room for it, held by the plane that was `knocked` at where that takes us.
     pub(in crate::session) fn new(
-        run: Box<ChildRun>,
+        (run, knocked): (Box<ChildRun>, Option<Knocked>),
         (budget, below): (Amounts, u32),
         cut: Vec<Cut>,
         asked: u64,
@@ -70,14 +71,14 @@ impl Kid {
             end: None,
             was_told: false,
             until: Some(Instant::now() + BEGINNING),
-            plane: Beneath::default(),
+            plane: Beneath::after(knocked),
         }
     }
 
-    /// Starts the plane that is to hold it.
+    /// Has a plane hold it.
     ///
     /// # Errors
-    /// When it cannot be started or asked.
+    /// When none can be started or asked.
     pub(in crate::session) fn begin(&mut self) -> io::Result<()> {
         let Some(run) = self.run.take() else { return Err(io::Error::other("it was begun already")) };
         self.stage = Stage::Starting;
@@ -125,7 +126,7 @@ impl Kid {
     }
 
     /// Lets go of its plane; gives it where it is to be waited for.
-    pub(in crate::session) fn release(&mut self) -> Option<Pid> {
+    pub(in crate::session) fn release(&mut self) -> Option<Holder> {
         let said_its_last = self.is_over();
         self.plane.release(said_its_last)
     }

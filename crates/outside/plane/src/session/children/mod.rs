@@ -17,10 +17,9 @@ use std::time::Instant;
 
 use policy::{Amounts, Label};
 use rustix::event::PollFd;
-use rustix::process::Pid;
 use wire::petition::{Child, Message, Wait};
 
-use super::beneath::is_there;
+use super::holder::Holder;
 
 pub(super) use adopt::Adopted;
 pub(super) use draft::{Asks, Drafted, draft};
@@ -42,7 +41,7 @@ pub(super) struct Children {
     pub(super) kids: BTreeMap<u32, Kid>,
     pub(super) waiting: Vec<Waiting>,
     /// Planes that said their last and bring their sessions to disk.
-    pub(super) leaving: Vec<Pid>,
+    pub(super) leaving: Vec<Holder>,
     /// Words for whoever is inside.
     pub(super) inbox: VecDeque<Message>,
     pub(super) house: House,
@@ -130,7 +129,7 @@ impl Children {
             kid.end = None;
             kid.cut = Vec::new();
         }
-        self.leaving.retain(|pid| is_there(*pid));
+        self.leaving.retain(Holder::is_there);
     }
 
     /// Forgets who waits: the gate through which they do is gone, and what they would be told would be lost.

@@ -27,8 +27,15 @@ impl Group {
         self.path.join(file).to_string_lossy().into_owned()
     }
 
-    pub(super) fn into_path(self) -> PathBuf {
-        self.path
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives a limit another value. What cannot be set is seen when it is read back.
+    pub(super) fn set(&self, name: &str, value: u64) {
+        if let Some((file, text)) = setting(self.version, name, value) {
+            let _ = fs::write(self.path.join(file), text);
+        }
     }
 
     /// What the kernel reads back for a limit, if this group holds it.

@@ -38,12 +38,14 @@ pub(super) struct Held {
 pub(super) struct Ahead {
     wanted: [Option<u64>; 3],
     held: Option<Held>,
+    groups: Vec<Group>,
 }
 
 impl Ahead {
     /// Sets these limits up, under this name.
     pub(super) fn make(id: &str, wanted: &Limits) -> Ahead {
-        Ahead { wanted: grouped(wanted), held: Some(hold(id, wanted)) }
+        let (held, groups) = hold_in_groups(id, wanted);
+        Ahead { wanted: grouped(wanted), held: Some(held), groups }
     }
 
     /// What the cell joins.
@@ -51,11 +53,16 @@ impl Ahead {
         self.held.as_ref().map(|held| held.plan.join.clone()).unwrap_or_default()
     }
 
-    /// Those of a session that wants these. Others are set up beside them.
+    /// Those of a session that wants these. The same groups get other bounds, where all of those can be held by them; else
+    /// others are set up beside them.
     fn taken(mut self, id: &str, wanted: &Limits) -> Held {
         let Some(ahead) = self.held.take() else { return hold(id, wanted) };
-        if self.wanted == grouped(wanted) {
-            let known = ahead.walls.iter().filter(|wall| KINDS.contains(&wall.name.as_str())).cloned();
+        let known = if self.wanted == grouped(wanted) {
+            Some(ahead.walls.iter().filter(|wall| KINDS.contains(&wall.name.as_str())).cloned().collect())
+        } else {
+            self.bound_anew(wanted)
+        };
+        if let Some(known) = known {
             let mut held = rest(wanted);
             (held.plan.rlimits, held.plan.join) = (ahead.plan.rlimits, ahead.plan.join);
             held.walls.splice(..0, known);
@@ -66,6 +73,27 @@ impl Ahead {
         // Empty by then.
         held.groups.extend(ahead.groups);
         held
+    }
+
+    /// What holds after these groups got the bounds of a session that wants the same kinds, as read back; none where one of
+    /// them is not held.
+    fn bound_anew(&self, wanted: &Limits) -> Option<Vec<Wall>> {
+        let (ahead, wanted) = (self.wanted, grouped(wanted));
+        if ahead.map(|value| value.is_some()) != wanted.map(|value| value.is_some()) {
+            return None;
+        }
+        let bound = |(name, (before, value)): (&str, (Option<u64>, Option<u64>))| {
+            let value = value?;
+            let held = |group: &Group| {
+                if before != Some(value) {
+                    group.set(name, value);
+                }
+                group.measured(name, value)
+            };
+            let detail = self.groups.iter().find_map(held);
+            Some(detail.map(|detail| Wall { name: name.into(), holds: true, detail }))
+        };
+        KINDS.into_iter().zip(ahead.into_iter().zip(wanted)).filter_map(bound).collect()
     }
 }
 
@@ -94,6 +122,10 @@ pub(super) fn hold_from(ahead: Option<Ahead>, id: &str, wanted: &Limits) -> Held
 
 /// Sets limits up for the session of this id.
 pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
+    hold_in_groups(id, wanted).0
+}
+
+fn hold_in_groups(id: &str, wanted: &Limits) -> (Held, Vec<Group>) {
     let mut held = rest(wanted);
     let asked = KINDS.into_iter().zip(grouped(wanted));
     let asked: Vec<(&str, u64)> = asked.filter_map(|(name, value)| Some((name, value?))).collect();
@@ -111,8 +143,8 @@ pub(super) fn hold(id: &str, wanted: &Limits) -> Held {
     }
     held.walls.splice(..0, walls);
     held.plan.join = groups.iter().map(Group::door).collect();
-    held.groups = groups.into_iter().map(Group::into_path).collect();
-    held
+    held.groups = groups.iter().map(|group| group.path().to_owned()).collect();
+    (held, groups)
 }
 
 /// Limits that need no control group.
@@ -150,4 +182,31 @@ pub(super) fn out_of_memory(groups: &[PathBuf]) -> u64 {
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
     };
     groups.iter().filter_map(count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_were_made_ahead_get_the_bounds_of_their_session() {
+        let limits = |memory, pids| Limits { memory: Some(memory), pids, ..Limits::default() };
+        let id = |which: &str| format!("test-{which}-{}", std::process::id());
+        let ahead = Ahead::make(&id("ahead"), &limits(1 << 30, Some(100)));
+        let made = ahead.held.as_ref().map(|held| held.groups.clone()).unwrap_or_default();
+        let held = hold_from(Some(ahead), &id("own"), &limits(64 << 20, Some(7)));
+        // Where a host gives none, there are none to be bound.
+        if !made.is_empty() {
+            assert_eq!(held.groups, made);
+            let said: Vec<&str> = held.walls.iter().map(|wall| wall.detail.split(' ').next().unwrap_or("")).collect();
+            assert_eq!(said, ["67108864", "7"], "{:?}", held.walls);
+        }
+        held.groups.iter().for_each(|group| remove_cgroup(group).expect("removed"));
+        // One that wants another kind of limit gets groups of its own, and the others go with it.
+        let ahead = Ahead::make(&id("ahead"), &limits(1 << 30, Some(100)));
+        let held = hold_from(Some(ahead), &id("own"), &limits(64 << 20, None));
+        assert!(made.iter().all(|group| held.groups.contains(group)));
+        assert!(made.is_empty() || held.groups.len() > made.len(), "{:?}", held.groups);
+        held.groups.iter().for_each(|group| remove_cgroup(group).expect("removed"));
+    }
 }

@@ -10,13 +10,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::PollFd;
-use rustix::process::Pid;
 use wire::MAX_LINES;
 use wire::command::{Reply, Request, ServerRun};
 
 pub(super) use adopt::Serves;
 
-use super::beneath::{Beneath, is_there};
+use super::beneath::Beneath;
+use super::holder::Holder;
 use crate::channel;
 
 /// How often one server may end by itself before it is not begun again.
@@ -32,7 +32,7 @@ pub(super) struct Servers {
     /// How often each ended by itself.
     ends: BTreeMap<String, u32>,
     /// Planes that said their last and bring their sessions to disk.
-    leaving: Vec<Pid>,
+    leaving: Vec<Holder>,
 }
 
 /// One that was begun.
@@ -96,7 +96,7 @@ impl Servers {
 
     /// What each says; none of one whose plane is gone.
     pub(super) fn hear(&mut self) -> Vec<(u32, Option<Vec<Reply>>)> {
-        self.leaving.retain(|pid| is_there(*pid));
+        self.leaving.retain(Holder::is_there);
         self.all.iter_mut().map(|(number, served)| (*number, served.plane.hear())).collect()
     }
 

@@ -165,7 +165,7 @@ impl Session<'_> {
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
             let mut wanted: Vec<_> = self.children.wanted().collect();
             if wanted.is_empty() {
-                return;
+                break;
             }
             let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
             let _ = poll(&mut wanted, Some(&left));
@@ -173,12 +173,15 @@ impl Session<'_> {
             self.hear_children(course);
         }
         // What does not end is ended.
-        let numbers: Vec<u32> = self.children.kids.keys().copied().collect();
+        let numbers: Vec<u32> =
+            self.children.kids.iter().filter(|(_, kid)| !kid.is_over()).map(|(number, _)| *number).collect();
         for child in numbers {
             let all = self.children.kids.get(&child).map(|kid| (kid.budget, kid.below)).unwrap_or_default();
             let _ = self.children.kids.get_mut(&child).and_then(Kid::release);
             self.over(course, child, (137, "it did not end with its parent, and was killed"), all);
         }
+        // Whoever asks for the sessions after this one finds all of theirs on disk.
+        self.children.leaving.drain(..).for_each(|holder| holder.wait());
     }
 }
 

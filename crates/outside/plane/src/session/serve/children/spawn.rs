@@ -13,6 +13,7 @@ use super::super::{Course, Pause, Session};
 use crate::session::children::split::{self, Split};
 use crate::session::children::{Asks, Drafted, Kid, Stage, draft};
 use crate::store::now;
+use crate::waiting::Knocked;
 
 impl Session<'_> {
     /// Reserves what a child may use up; it begins when the gate says that so much is no longer this session's.
@@ -60,6 +61,8 @@ impl Session<'_> {
             self.unrecorded(course, &std::io::Error::other("a sub-agent could not be recorded"));
             return Err(not_now("the record cannot be written"));
         };
+        // It looks at us while our gate is asked.
+        let knocked = Knocked::at(self.store);
         let house = &self.children.house;
         let run = Run {
             command: drafted.command,
@@ -94,7 +97,8 @@ impl Session<'_> {
             within: house.within.shown.clone(),
         };
         self.bind_what_is_left();
-        self.children.kids.insert(child, Kid::new(Box::new(run), (drafted.budget, drafted.below), drafted.cut, number));
+        let made = (Box::new(run), knocked);
+        self.children.kids.insert(child, Kid::new(made, (drafted.budget, drafted.below), drafted.cut, number));
         self.tell_what_is_held();
         Ok(())
     }
