@@ -29,7 +29,8 @@ impl Kept {
         Ok(Some(Self { saved: tcgetattr(terminal)?, terminal: terminal.try_clone_to_owned()? }))
     }
 
-    fn restore(&self) -> std::io::Result<()> {
+    /// Gives that mode back.
+    pub(super) fn restore(&self) -> std::io::Result<()> {
         // `Now`: a terminal stopped by ^S would never drain, and the operator would be left in raw mode.
         Ok(tcsetattr(&self.terminal, OptionalActions::Now, &self.saved)?)
     }

@@ -1,0 +1,103 @@
+//! The terminal's second screen, for what draws all of it; whatever ends the program gives the first one back.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::mode::{Kept, RESET, RawMode};
+
+/// The second screen, empty, without a cursor; what is pasted is marked.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l\x1b[?2004h";
+/// The first screen, with the cursor where it was.
+const LEAVE: &[u8] = b"\x1b[?1049l";
+
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
+
+/// A terminal whose second screen is ours; dropping it gives the first one back.
+pub struct Alternate {
+    raw: RawMode,
+    output: OwnedFd,
+    hook: Arc<Hook>,
+}
+
+impl std::fmt::Debug for Alternate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Alternate").field("raw", &self.raw).finish_non_exhaustive()
+    }
+}
+
+impl Alternate {
+    /// Takes it; none where either is no terminal. A panic gives it back before it is told of: where a panic aborts, nothing
+    /// is dropped.
+    ///
+    /// # Errors
+    /// When the terminal does not take it.
+    pub fn enter(input: impl AsFd, output: impl AsFd) -> io::Result<Option<Alternate>> {
+        let output = output.as_fd().try_clone_to_owned()?;
+        let kept = Kept::of(input.as_fd())?;
+        let (Some(kept), true) = (kept, rustix::termios::isatty(&output)) else { return Ok(None) };
+        let Some(raw) = RawMode::enter(input.as_fd())? else { return Ok(None) };
+        let hook: Arc<Hook> = Arc::from(panic::take_hook());
+        let (before, screen) = (Arc::clone(&hook), output.try_clone()?);
+        panic::set_hook(Box::new(move |panic| {
+            let _ = give_back(&screen);
+            let _ = kept.restore();
+            before(panic);
+        }));
+        let alternate = Alternate { raw, output, hook };
+        write(&alternate.output, ENTER)?;
+        Ok(Some(alternate))
+    }
+
+    /// Gives the terminal back for a while.
+    ///
+    /// # Errors
+    /// When it does not take it.
+    pub fn leave(&self) -> io::Result<()> {
+        give_back(&self.output)?;
+        self.raw.restore()
+    }
+
+    /// Takes it again.
+    ///
+    /// # Errors
+    /// When it does not take it.
+    pub fn again(&self) -> io::Result<()> {
+        self.raw.again()?;
+        write(&self.output, ENTER)
+    }
+}
+
+impl Drop for Alternate {
+    fn drop(&mut self) {
+        // A terminal that hung up takes nothing, and nobody looks at it.
+        let _ = give_back(&self.output);
+        if !std::thread::panicking() {
+            let hook = Arc::clone(&self.hook);
+            panic::set_hook(Box::new(move |panic| hook(panic)));
+        }
+    }
+}
+
+fn give_back(output: &OwnedFd) -> io::Result<()> {
+    write(output, LEAVE)?;
+    write(output, RESET)
+}
+
+/// Writes all of it.
+///
+/// # Errors
+/// When the terminal takes no more.
+pub fn write(output: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(&output, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
