@@ -183,7 +183,8 @@ fn every_way_out_gives_the_terminal_back() {
             match signal {
                 "" => terminal.keys(&["C-c"]),
                 signal => {
-                    let ran = Command::new("kill").args([&format!("-{signal}"), &terminal.watch().to_string()]).status();
+                    let ran =
+                        Command::new("kill").args([&format!("-{signal}"), &terminal.watch().to_string()]).status();
                     assert!(ran.expect("starts").success());
                 }
             }
@@ -203,7 +204,10 @@ fn every_way_out_gives_the_terminal_back() {
 fn without_a_terminal_it_says_what_to_do_instead() {
     let operator = Operator::new(rustix::process::geteuid().as_raw());
     let ran = operator.bastide(&["watch"]);
-    assert!(ran.exit == 2 && ran.stderr.contains("E-FACE-015") && ran.stderr.contains("bastide log --follow"), "{ran:?}");
+    assert!(
+        ran.exit == 2 && ran.stderr.contains("E-FACE-015") && ran.stderr.contains("bastide log --follow"),
+        "{ran:?}"
+    );
     let ran = operator.bastide(&["watch", "--json"]);
     assert!(ran.exit == 2 && ran.stderr.contains("log --follow --json"), "{ran:?}");
     let terminal = Terminal::run(&operator, "TERM=dumb $bastide watch; echo left=$?");

@@ -20,11 +20,6 @@ impl List {
         self.chosen.as_deref()
     }
 
-    /// Forgets what was chosen: another list takes its place.
-    pub(super) fn reset(&mut self) {
-        *self = List::default();
-    }
-
     /// Whether a text is to be shown.
     pub(super) fn shows(&self, text: &str) -> bool {
         self.filter.is_empty() || text.to_lowercase().contains(&self.filter.to_lowercase())

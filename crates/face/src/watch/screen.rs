@@ -351,8 +351,10 @@ impl Screen {
     fn enter(&mut self, now: Now) -> Option<Effect> {
         match &self.view {
             View::Sessions => {
-                let session = self.sessions.chosen().map(str::to_owned);
-                return session.map_or_else(|| self.missed(), |session| self.follow(session));
+                return match self.sessions.chosen().map(str::to_owned) {
+                    Some(session) => self.follow(session),
+                    None => self.missed(),
+                };
             }
             View::Queue => self.begin_answer(now),
             View::Timeline => match self.timeline.chosen() {
@@ -659,7 +661,7 @@ g G, PgUp PgDn  the first, the last, a page
 Enter           in: a session's timeline, an event, a card
 Escape          out; first it takes a filter away
 a               show the card of the chosen question, and take a key for it
-w               why: the chosen event, what led to a question, a session's last refusal
+w               why: an event, what led to a question, a session's last refusal
 d               all that is known of the session
 f               freeze the session and all below it; again: let it go on
 K               stop the session and all below it; asks once

@@ -162,11 +162,7 @@ fn over(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: P
     let Some(asked) = screen.over.as_mut().and_then(Over::card) else { return String::new() };
     let card = card.filter(|_| !asked.gone);
     let text = card.as_ref().map_or_else(
-        || {
-            format!(
-                "question {id}\n\nIt waits no more: it was answered, or its time is over, or what is asked changed.\n"
-            )
-        },
+        || format!("question {id}\n\nIt waits no more: it was answered, its time is over, or it changed.\n"),
         card::one,
     );
     let lines = wrapped(&text, area.width);
@@ -176,7 +172,7 @@ fn over(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: P
     read(buffer, area, &lines, asked.top);
     let more = if asked.top < most { "PgDn: more  " } else { "" };
     match card {
-        Some(_) if sure => format!("make it a rule of the policy of {}? y/n", words::line(&id, 8)),
+        Some(_) if sure => "make it a rule of the session's policy? y/n".to_owned(),
         Some(card) => format!("{more}{}, n next, q back", card::answers(&card)),
         None => "n next, q back".to_owned(),
     }
