@@ -24,10 +24,11 @@ import plane  # noqa: E402
 import requests  # noqa: E402
 import start  # noqa: E402
 import streams  # noqa: E402
+import watching  # noqa: E402
 from host import HOUSE, Host  # noqa: E402
 
 MEASURES = {"start": start, "inside": inside, "build": build, "memory": memory, "door": door, "decide": decide,
-            "requests": requests, "streams": streams, "answers": answers, "plane": plane}
+            "requests": requests, "streams": streams, "answers": answers, "plane": plane, "watch": watching}
 
 
 def surroundings():

@@ -151,7 +151,7 @@ fn questions_are_answered_and_sessions_frozen_and_stopped_from_the_screen() {
         assert!(until(|| shown(&operator, "asks")["live"]["paused"].is_null()));
         // Stopped, after a yes.
         terminal.keys(&["K"]);
-        terminal.sees("stop asks? y/n");
+        terminal.sees("stop asks (");
         terminal.presses("y", || asks.try_wait().expect("asked").is_some());
         terminal.sees("0 running, 1 ended");
         let log = operator.bastide(&["log", "asks"]).stdout;

@@ -101,3 +101,38 @@ pub fn write(output: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::termios::{LocalModes, tcgetattr};
+
+    use super::*;
+    use crate::terminal::mode::tests::pty;
+
+    fn is_raw(terminal: &OwnedFd) -> bool {
+        !tcgetattr(terminal).expect("attributes").local_modes.contains(LocalModes::ICANON)
+    }
+
+    fn written(master: &OwnedFd) -> Vec<u8> {
+        let mut bytes = vec![0; 4096];
+        let read = rustix::io::read(master, &mut bytes).expect("read");
+        bytes.truncate(read);
+        bytes
+    }
+
+    /// Where a panic aborts nothing is dropped: what is tried here is the hook.
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_so_does_every_other_end() {
+        let (master, terminal) = pty();
+        let alternate = Alternate::enter(&terminal, &terminal).expect("entered").expect("a terminal");
+        assert!(is_raw(&terminal) && written(&master) == ENTER);
+        std::panic::catch_unwind(|| panic!("told to")).expect_err("it panics");
+        assert!(!is_raw(&terminal) && written(&master) == [LEAVE, RESET].concat());
+        alternate.again().expect("taken again");
+        assert!(is_raw(&terminal) && written(&master) == ENTER);
+        drop(alternate);
+        assert!(!is_raw(&terminal) && written(&master) == [LEAVE, RESET].concat());
+        let (read, write) = rustix::pipe::pipe().expect("pipe");
+        assert!(Alternate::enter(&read, &write).expect("asked").is_none());
+    }
+}

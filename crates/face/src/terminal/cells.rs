@@ -131,3 +131,34 @@ fn dressed(colour: Color, modifier: Modifier) -> String {
     text.push('m');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use ratatui_core::buffer::Buffer;
+    use ratatui_core::layout::Rect;
+    use ratatui_core::style::Style;
+
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_is_placed_dressed_and_makes_no_terminal_answer() {
+        let (read, write) = rustix::pipe::pipe().expect("pipe");
+        let mut cells = Cells::of(write);
+        let before = Buffer::empty(Rect::new(0, 0, 9, 2));
+        let mut after = before.clone();
+        after.set_string(1, 1, "日a", Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD | Modifier::REVERSED));
+        after.set_string(0, 0, "b", Style::new());
+        cells.draw(before.diff(&after).into_iter()).expect("drawn");
+        cells.copy("s1");
+        cells.flush().expect("written");
+        let mut bytes = [0; 256];
+        let length = rustix::io::read(read, &mut bytes).expect("read");
+        let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        assert!(told.starts_with("\x1b[1;1H\x1b[0mb\x1b[2;2H\x1b[0;1;7;33m日"), "{told:?}");
+        assert!(told.ends_with("a\x1b[0m\x1b]52;c;czE=\x1b\\"), "{told:?}");
+        // As the filter for an agent's output has it: nothing but the clipboard is taken out of it.
+        let (mut filter, mut passed) = (super::super::filter::Filter::new(), Vec::new());
+        filter.push(told.as_bytes(), &mut passed);
+        assert_eq!(String::from_utf8_lossy(&passed), told.replace("\x1b]52;c;czE=\x1b\\", ""));
+    }
+}

@@ -123,7 +123,7 @@ pub fn reset(output: impl AsFd) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(out, RESET);
     }
 
-    fn pty() -> (OwnedFd, OwnedFd) {
+    pub(in crate::terminal) fn pty() -> (OwnedFd, OwnedFd) {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("openpt");
         grantpt(&master).expect("grantpt");

@@ -60,13 +60,13 @@ impl Asked {
         self.planes.iter().any(|(what, _)| matches!(what, What::Watch))
     }
 
-    /// Asks for another record, or none.
-    pub(super) fn follow(&mut self, session: Option<&str>) -> Result<(), Error> {
+    /// Asks for another record.
+    pub(super) fn follow(&mut self, session: &str) -> Result<(), Error> {
         let (old, rest) =
             std::mem::take(&mut self.planes).into_iter().partition(|(what, _)| matches!(what, What::Record));
         self.planes = rest;
         old.into_iter().for_each(|(_, plane): (What, Plane)| self.left.extend(plane.leave()));
-        session.map_or(Ok(()), |session| self.begin(What::Record, &hand::record(session)))
+        self.begin(What::Record, &hand::record(session))
     }
 
     pub(super) fn look(&mut self, look: Look, epoch: u64) -> Result<(), Error> {

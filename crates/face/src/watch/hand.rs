@@ -21,8 +21,8 @@ pub(super) enum Effect {
     Copy(String),
     /// Something is looked at.
     Look(Look),
-    /// The record of a session is followed from its beginning; none is any more without one.
-    Follow(Option<String>),
+    /// The record of a session is followed from its beginning, in the place of another one's.
+    Follow(String),
     /// Something is done.
     Act(Act),
 }

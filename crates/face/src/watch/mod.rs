@@ -233,7 +233,7 @@ impl Watching {
         let epoch = self.screen.epoch;
         let asked = match effect {
             Effect::Look(look) => self.asked.look(look, epoch),
-            Effect::Follow(session) => self.asked.follow(session.as_deref()),
+            Effect::Follow(session) => self.asked.follow(&session),
             Effect::Act(act) => self.asked.act(&act),
             Effect::Copy(id) => {
                 terminal.backend_mut().copy(&id);

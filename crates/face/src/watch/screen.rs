@@ -172,13 +172,14 @@ impl Screen {
     /// It was drawn: what stands there from here on may be answered after a while. True where it stood there for the
     /// first time, so that what was typed before is not for it.
     pub(super) fn drawn(&mut self, now: Now) -> bool {
+        let small = self.small();
         let since = match &mut self.over {
             Some(Over::Card(asked)) => &mut asked.since,
             Some(Over::Sure(sure)) => &mut sure.since,
             None => return false,
         };
-        let first = since.is_none();
-        since.get_or_insert(now.ticks);
+        let first = since.is_none() && !small;
+        *since = if small { None } else { since.or(Some(now.ticks)) };
         first
     }
 
@@ -379,7 +380,7 @@ impl Screen {
     /// Looks at the record of a session.
     fn follow(&mut self, session: String) -> Option<Effect> {
         let same = self.timeline.session.as_ref() == Some(&session);
-        let effect = (!same).then(|| Effect::Follow(Some(session.clone())));
+        let effect = (!same).then(|| Effect::Follow(session.clone()));
         if !same {
             self.timeline = Timeline::begin(session);
         }

@@ -148,7 +148,11 @@ fn timeline(screen: &mut Screen, buffer: &mut Buffer, area: Rect, paint: Paint) 
 fn over(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: Paint) -> String {
     let id = match &screen.over {
         Some(Over::Sure(Sure { of: Of::Stop(session), .. })) => {
-            let (name, below) = (named(&screen.model, session), screen.model.below(session));
+            let (mut name, below) = (named(&screen.model, session), screen.model.below(session));
+            // Two may have the same name.
+            if name != *session {
+                name = format!("{name} ({})", words::line(session, 16));
+            }
             let below = if below == 0 { String::new() } else { format!(" and {below} below") };
             view(screen, buffer, area, now, paint);
             return format!("stop {name}{below}? y/n");
