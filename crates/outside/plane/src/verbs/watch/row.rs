@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use policy::Amounts;
-use wire::command::{LiveInfo, SessionInfo, SessionState, Watched};
+use wire::command::{SessionInfo, SessionState, Watched};
 use wire::control::{Answer, Counts, Happened, Order};
 use wire::question::Card;
 
@@ -17,6 +17,8 @@ use crate::verbs::sessions::info;
 const GLANCE: Duration = Duration::from_millis(300);
 /// How long one that does not answer is left alone: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// One that is left alone for so long has been silent several times.
+const SILENT: Duration = Duration::from_millis(800);
 /// What changes faster is told together.
 const REST: Duration = Duration::from_millis(200);
 /// How often one is asked in which questions wait, or that tells nothing by itself, and any other: what was asked in the
@@ -184,22 +186,24 @@ impl Row {
         }
     }
 
-    /// Its process is gone, or silent: the directory says what became of it, when it is in order.
+    /// Its process is gone, or silent: the directory says what became of it, when it is in order. What it said last stands
+    /// for a while: one that is busy is not one without questions.
     fn lost(&mut self) {
         self.held = None;
-        self.cards.clear();
-        self.info.live = None;
         self.reread();
+        if !self.runs() || self.pause >= SILENT {
+            self.cards.clear();
+            self.info.live = None;
+        }
         self.next = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(PAUSE.1);
     }
 
     /// What the directory says.
     fn reread(&mut self) {
-        let live: Option<LiveInfo> = self.info.live.take();
         if let Ok(session) = SessionDirectory::open(&self.session.path) {
             self.session = session;
-            self.info = SessionInfo { live, ..info(&self.session) };
+            self.info = SessionInfo { live: self.info.live.take(), ..info(&self.session) };
             self.bound();
             self.reckon();
         }
