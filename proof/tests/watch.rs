@@ -7,6 +7,7 @@ mod whole;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use outside::Outside;
@@ -22,7 +23,10 @@ struct Terminal<'o> {
 impl<'o> Terminal<'o> {
     /// Runs this line, with `$bastide` as the command; what is left of the terminal stays to be looked at.
     fn run(operator: &'o Operator, line: &str) -> Terminal<'o> {
-        let terminal = Terminal { operator, socket: operator.room.join("home/tmux") };
+        // A server that was ended may still be there for a moment.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("home/tmux-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let terminal = Terminal { operator, socket: operator.room.join(name) };
         let bastide = operator.command(&[""]).get_program().to_string_lossy().into_owned();
         let script = operator.write("home/line.sh", &format!("bastide={bastide}\n{line}\nexec cat\n"));
         let script = format!("exec bash {}", script.display());
@@ -46,6 +50,13 @@ impl<'o> Terminal<'o> {
     /// Waits until it is shown.
     fn sees(&self, what: &str) {
         assert!(until(|| self.shown().contains(what)), "`{what}` never came:\n{}", self.shown());
+    }
+
+    /// Waits until the line of a session, which is chosen, says so.
+    fn has(&self, session: &str, what: &str) {
+        let line = format!("> {session} ");
+        let has = || self.shown().lines().any(|shown| shown.starts_with(&line) && shown.contains(what));
+        assert!(until(has), "`{session}` is never {what}:\n{}", self.shown());
     }
 
     fn keys(&self, keys: &[&str]) {
@@ -125,7 +136,7 @@ fn questions_are_answered_and_sessions_frozen_and_stopped_from_the_screen() {
         terminal.sees("one.example:80");
         terminal.keys(&["a"]);
         terminal.sees("o once, s session");
-        assert!(terminal.shown().contains("wants     one.example:80, a connection"), "{}", terminal.shown());
+        assert!(terminal.shown().contains("wants   one.example:80, a connection"), "{}", terminal.shown());
         terminal.presses("o", || outside.asked().iter().any(|line| line == "GET /"));
         terminal.sees("allowed once");
         let log = operator.bastide(&["log", "asks"]).stdout;
@@ -136,18 +147,19 @@ fn questions_are_answered_and_sessions_frozen_and_stopped_from_the_screen() {
         terminal.keys(&["/one.example", "Enter"]);
         terminal.sees("with 'one.example'");
         terminal.keys(&["w"]);
-        terminal.sees("verdict");
+        terminal.sees("program");
         terminal.keys(&["Escape"]);
         terminal.sees("timeline of asks");
         terminal.keys(&[":sessions", "Enter"]);
         // Frozen, and let go on; the gauge tells the time.
-        terminal.sees("[----]   0%");
+        terminal.sees("[----]  0%");
         terminal.keys(&["f"]);
-        terminal.sees("paused");
+        terminal.has("asks", "paused");
         assert_ne!(shown(&operator, "asks")["live"]["paused"], Value::Null);
         terminal.sees("is paused by");
         terminal.keys(&["f"]);
         terminal.sees("goes on");
+        terminal.has("asks", "running");
         assert!(until(|| shown(&operator, "asks")["live"]["paused"].is_null()));
         // Stopped, after a yes.
         terminal.keys(&["K"]);

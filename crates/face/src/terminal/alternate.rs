@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::mode::{Kept, RESET, RawMode};
+use super::mode::{Kept, RawMode};
 
 /// The second screen, empty, without a cursor; what is pasted is marked.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l\x1b[?2004h";
-/// The first screen, with the cursor where it was.
-const LEAVE: &[u8] = b"\x1b[?1049l";
+/// All that was set there, and the first screen with the cursor where it was. What a program of an agent's may have set
+/// beside that never reached it.
+const LEAVE: &[u8] = b"\x18\x1b[0m\x1b[?2004l\x1b[?1049l\x1b[?25h";
 
 type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
@@ -43,7 +44,7 @@ impl Alternate {
         let hook: Arc<Hook> = Arc::from(panic::take_hook());
         let (before, screen) = (Arc::clone(&hook), output.try_clone()?);
         panic::set_hook(Box::new(move |panic| {
-            let _ = give_back(&screen);
+            let _ = write(&screen, LEAVE);
             let _ = kept.restore();
             before(panic);
         }));
@@ -57,7 +58,7 @@ impl Alternate {
     /// # Errors
     /// When it does not take it.
     pub fn leave(&self) -> io::Result<()> {
-        give_back(&self.output)?;
+        write(&self.output, LEAVE)?;
         self.raw.restore()
     }
 
@@ -74,17 +75,12 @@ impl Alternate {
 impl Drop for Alternate {
     fn drop(&mut self) {
         // A terminal that hung up takes nothing, and nobody looks at it.
-        let _ = give_back(&self.output);
+        let _ = write(&self.output, LEAVE);
         if !std::thread::panicking() {
             let hook = Arc::clone(&self.hook);
             panic::set_hook(Box::new(move |panic| hook(panic)));
         }
     }
-}
-
-fn give_back(output: &OwnedFd) -> io::Result<()> {
-    write(output, LEAVE)?;
-    write(output, RESET)
 }
 
 /// Writes all of it.
@@ -127,11 +123,11 @@ mod tests {
         let alternate = Alternate::enter(&terminal, &terminal).expect("entered").expect("a terminal");
         assert!(is_raw(&terminal) && written(&master) == ENTER);
         std::panic::catch_unwind(|| panic!("told to")).expect_err("it panics");
-        assert!(!is_raw(&terminal) && written(&master) == [LEAVE, RESET].concat());
+        assert!(!is_raw(&terminal) && written(&master) == LEAVE);
         alternate.again().expect("taken again");
         assert!(is_raw(&terminal) && written(&master) == ENTER);
         drop(alternate);
-        assert!(!is_raw(&terminal) && written(&master) == [LEAVE, RESET].concat());
+        assert!(!is_raw(&terminal) && written(&master) == LEAVE);
         let (read, write) = rustix::pipe::pipe().expect("pipe");
         assert!(Alternate::enter(&read, &write).expect("asked").is_none());
     }
