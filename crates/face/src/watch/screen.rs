@@ -302,12 +302,10 @@ impl Screen {
         if self.view == View::Timeline {
             self.timeline.settle();
         }
-        let waits = |id: &str| self.model.questions(now).iter().any(|card| card.id == id);
-        if let Some(Over::Card(asked)) = &self.over {
-            let gone = !waits(&asked.id);
-            if let Some(Over::Card(asked)) = &mut self.over {
-                asked.gone |= gone;
-            }
+        let id = self.over.as_mut().and_then(Over::card).map(|asked| asked.id.clone());
+        let gone = id.is_some_and(|id| self.card(&id, now).is_none());
+        if let Some(asked) = self.over.as_mut().and_then(Over::card) {
+            asked.gone |= gone;
         }
     }
 
@@ -538,6 +536,7 @@ impl Screen {
     /// A key while a yes or a no is waited for.
     fn sure(&mut self, sure: Sure, key: Key, rested: bool, now: Now) -> Option<Effect> {
         let stood = sure.since.is_some_and(|since| now.ticks.saturating_sub(since) >= PAUSE) && rested;
+        let stood = stood && !sure.back.as_ref().is_some_and(|asked| asked.gone);
         match (key, &self.hand) {
             (Key::Char('y'), Some(hand)) if stood => {
                 let effect = match &sure.of {

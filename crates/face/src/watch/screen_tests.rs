@@ -108,8 +108,13 @@ fn a_rule_for_good_is_asked_about_once_more() {
     assert!(effects.is_empty() && matches!(screen.over, Some(Over::Sure(_))), "{effects:?}");
     let (effects, ticks) = press(&mut screen, "n", ticks);
     assert!(effects.is_empty() && matches!(screen.over, Some(Over::Card(_))));
-    let (effects, _) = press(&mut screen, "ay", ticks);
+    let (effects, ticks) = press(&mut screen, "ay", ticks);
     assert!(request(&effects).contains(r#""say":"always""#), "{effects:?}");
+    // Where the question goes meanwhile, a yes is to nothing.
+    let (_, ticks) = press(&mut screen, "aa", ticks);
+    screen.news(told(session("s1"), &[]), at(ticks));
+    let (effects, _) = press(&mut screen, "yy", ticks);
+    assert!(effects.is_empty() && matches!(screen.over, Some(Over::Sure(_))), "{effects:?}");
 }
 
 #[test]

@@ -166,7 +166,12 @@ fn over(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: P
     let Some(asked) = screen.over.as_mut().and_then(Over::card) else { return String::new() };
     let card = card.filter(|_| !asked.gone);
     let text = card.as_ref().map_or_else(
-        || format!("question {id}\n\nIt waits no more: it was answered, its time is over, or it changed.\n"),
+        || {
+            format!(
+                "question {}\n\nIt waits no more: it was answered, its time is over, or it changed.\n",
+                words::line(&id, 40)
+            )
+        },
         card::one,
     );
     let lines = wrapped(&text, area.width);
