@@ -33,6 +33,7 @@ def measure(host, rounds):
 
 
 def watched(host, person, note):
+    unwatched = [taken_in(holders(), lambda: time.sleep(SECONDS)) for _ in range(ROUNDS)]
     before = time.perf_counter()
     pid, master = person.terminal([host.bastide, "watch"], person.workspace)
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -44,14 +45,11 @@ def watched(host, person, note):
         drain(master, 2)
         ours, theirs = [], []
         for _ in range(ROUNDS):
-            known = memory.parents()
-            family = memory.beneath(pid, known)
-            holders = [other for other, (_, name, _) in known.items() if name == "bastided" and other not in family]
-            start, took = (taken(family), taken(holders)), time.monotonic()
-            drain(master, SECONDS)
-            took = time.monotonic() - took
-            ours.append((taken(family) - start[0]) / took * 100)
-            theirs.append((taken(holders) - start[1]) / took * 100)
+            family = memory.beneath(pid, memory.parents())
+            sessions = holders(family)
+            start = taken(family)
+            theirs.append(taken_in(sessions, lambda: drain(master, SECONDS)))
+            ours.append((taken(family) - start) / SECONDS * 100)
         held = sum(memory.pss(one) for one in family)
     finally:
         os.kill(pid, signal.SIGTERM)
@@ -59,7 +57,7 @@ def watched(host, person, note):
         os.close(master)
     yield Figure("3.12", "`watch` until all stand on the screen", "ms", [shown], note=note)
     yield Figure("3.12", "`watch` and its plane, of one processor", "%", ours, most=1, note=note)
-    yield Figure("3.12", "the processes that hold the sessions, meanwhile", "%", theirs, note="all together")
+    yield Figure("3.12", "the processes that hold the sessions", "%", theirs, unwatched, "not watched", note="all together")
     yield Figure("3.12", "`watch` and its plane", "MiB", [held])
 
 
@@ -72,6 +70,18 @@ def drain(master, seconds, until=None):
             if until and until in seen:
                 return seen
     return None if until else seen
+
+
+def holders(besides=frozenset()):
+    """Processes that hold sessions."""
+    return [pid for pid, (_, name, _) in memory.parents().items() if name == "bastided" and pid not in besides]
+
+
+def taken_in(processes, work):
+    """Percent of a processor that they take meanwhile."""
+    start, since = taken(processes), time.monotonic()
+    work()
+    return (taken(processes) - start) / (time.monotonic() - since) * 100
 
 
 def taken(processes):
