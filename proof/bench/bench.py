@@ -27,10 +27,11 @@ import spawn  # noqa: E402
 import spawns  # noqa: E402
 import start  # noqa: E402
 import streams  # noqa: E402
+import watching  # noqa: E402
 from host import HOUSE, Host  # noqa: E402
 
 MEASURES = {"start": start, "inside": inside, "build": build, "memory": memory, "door": door, "decide": decide,
-            "requests": requests, "streams": streams, "answers": answers, "plane": plane, "events": events,
+            "requests": requests, "streams": streams, "answers": answers, "plane": plane, "watch": watching, "events": events,
             "spawn": spawn, "spawns": spawns}
 
 # Only where it is named: it takes minutes.

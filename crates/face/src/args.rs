@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use sessions::{Approve, Attach, Cp, Exec, Gc, Logs, Open, Rm, Running, Session, Stop, Upgrade};
+pub use sessions::{Approve, Attach, Cp, Exec, Gc, Logs, Open, Rm, Running, Session, Stop, Upgrade, Watch};
 
 /// What `bastide help` and usage errors end with.
 const EXIT_CODES: &str = "\
@@ -68,6 +68,8 @@ pub enum Verb {
     Discard(Changes),
     /// List sessions
     Ls,
+    /// Watch all sessions on one screen, and answer what they ask
+    Watch(Watch),
     /// Show one session: policy, layers, changes, refusals
     Show(Session),
     /// Ask the program of a session to end, and end all of it after a while

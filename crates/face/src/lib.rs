@@ -22,4 +22,5 @@ mod tour;
 pub mod usage;
 pub mod verbs;
 pub mod waiting;
+mod watch;
 pub mod words;

@@ -62,7 +62,7 @@ impl Plane {
         sealed: bool,
         waiting: Option<Knocked>,
     ) -> Result<Self, Error> {
-        Self::ask_as(request, descriptors, How { sealed, detached: false }, waiting)
+        Self::ask_as(request, descriptors, How { sealed, detached: false, unheard: false }, waiting)
     }
 
     fn ask_as(
@@ -96,7 +96,21 @@ impl Plane {
     /// # Errors
     /// As [`Plane::ask`].
     pub fn ask_detached(request: &Request, waiting: Option<Knocked>) -> Result<Self, Error> {
-        Self::ask_as(request, &[], How { sealed: true, detached: true }, waiting)
+        Self::ask_as(request, &[], How { sealed: true, detached: true, unheard: true }, waiting)
+    }
+
+    /// Asks, where nothing of it may reach our terminal: somebody draws on that.
+    ///
+    /// # Errors
+    /// As [`Plane::ask`].
+    pub fn ask_unheard(request: &Request) -> Result<Self, Error> {
+        Self::ask_as(request, &[], How { sealed: true, detached: false, unheard: true }, None)
+    }
+
+    /// Leaves it. The process is to be waited for, when it has ended.
+    #[must_use]
+    pub fn leave(self) -> Option<Child> {
+        self.child
     }
 
     /// Waits for the next reply.
@@ -229,6 +243,8 @@ struct How {
     sealed: bool,
     /// It goes on without us.
     detached: bool,
+    /// What it says beside its answers goes nowhere.
+    unheard: bool,
 }
 
 /// Starts a plane of our own.
@@ -244,10 +260,11 @@ fn start(socket: OwnedFd, how: How) -> Result<Child, Error> {
     // Its stdout is not ours: a plane that outlives us must not hold a pipe open that somebody reads.
     let mut command = Command::new(&program);
     command.stdin(Stdio::from(socket)).stdout(Stdio::null());
-    if how.detached {
-        // One that leads a group could not lead a session.
+    if how.unheard {
         command.stderr(Stdio::null());
-    } else {
+    }
+    // One that leads a group could not lead a session.
+    if !how.detached {
         command.process_group(0);
     }
     if how.sealed {

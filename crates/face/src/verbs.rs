@@ -2,7 +2,7 @@
 
 use crate::args::{Bastide, Help, Verb};
 use crate::errors::{self, Error};
-use crate::{ask, copy, detach, exit, listen, session, tour, usage, words};
+use crate::{ask, copy, detach, exit, listen, session, tour, usage, watch, words};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,6 +33,7 @@ fn answer(asked: Bastide) -> u8 {
         Verb::Cp(asked) => copy::copy(&asked),
         Verb::Gate(gate) => listen::listen(&gate, json),
         Verb::Tour => tour::tour(json),
+        Verb::Watch(asked) => watch::watch(asked.read_only, json),
         Verb::Help(topic) => help(&topic),
         verb => ask::ask(verb, json),
     };

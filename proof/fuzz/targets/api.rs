@@ -44,6 +44,7 @@ fuzz_target!(|data: &[u8]| {
         | Request::Open { .. }
         | Request::Standby
         | Request::Daemon
+        | Request::Watch { .. }
         | Request::Child(_)
         | Request::Server(_)) => panic!("no request of the API: {other:?}"),
         _ => {}

@@ -59,6 +59,14 @@ pub struct Running {
     pub session: String,
 }
 
+/// `bastide watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Only look: answer, freeze and stop nothing
+    #[arg(long)]
+    pub read_only: bool,
+}
+
 /// `bastide attach`.
 #[derive(Debug, Args)]
 pub struct Attach {

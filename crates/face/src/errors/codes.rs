@@ -152,4 +152,23 @@ draft has room. Nothing else was done.
 hint: `ls -ld FILE` and the directory above it say who may do what
 ",
     ),
+    (
+        "E-FACE-015",
+        "E-FACE-015: there is no terminal to draw on
+
+`bastide watch` needs a terminal on stdin and stdout that can be drawn on: TERM
+must be set, and not to `dumb`.
+
+hint: `bastide ls` lists sessions, `bastide log --follow` prints what happens
+",
+    ),
+    (
+        "E-FACE-016",
+        "E-FACE-016: too much is asked at once
+
+`bastide watch` waits for 16 answers at once. What was pressed was not done.
+
+hint: wait until something was answered, and press the key again
+",
+    ),
 ];

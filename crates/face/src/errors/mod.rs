@@ -124,6 +124,12 @@ pub enum Error {
         /// Why not.
         cause: std::io::Error,
     },
+    /// What draws on a terminal has none.
+    #[error("`watch` draws on a terminal, and there is none that it could draw on")]
+    NoTerminal,
+    /// More is asked at once than is waited for.
+    #[error("too much is asked at once")]
+    Busy,
     /// Something of the host that the command itself needs.
     #[error("cannot {what}: {cause}")]
     Host {
@@ -156,6 +162,8 @@ impl Error {
             Self::TwoMeanings { .. } => "E-FACE-012",
             Self::Value { .. } | Self::Interrupted { .. } => "E-FACE-013",
             Self::File { .. } => "E-FACE-014",
+            Self::NoTerminal => "E-FACE-015",
+            Self::Busy => "E-FACE-016",
             Self::Plane(problem) => &problem.code,
         }
     }
@@ -164,8 +172,11 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
-            Self::UnknownTopic { .. } | Self::TwoMeanings { .. } | Self::Usage { run: false, .. } => exit::USAGE,
-            Self::Answer { .. } | Self::Value { .. } | Self::File { .. } => exit::NO,
+            Self::UnknownTopic { .. }
+            | Self::TwoMeanings { .. }
+            | Self::NoTerminal
+            | Self::Usage { run: false, .. } => exit::USAGE,
+            Self::Answer { .. } | Self::Value { .. } | Self::File { .. } | Self::Busy => exit::NO,
             Self::Interrupted { signal } => exit::by_signal(*signal),
             Self::PlaneLost { started: true, .. } => exit::by_signal(KILLED),
             Self::Plane(problem) => problem.exit,
@@ -187,6 +198,8 @@ impl Error {
             Self::Secret { .. } => {
                 "leave it out, or let this one in: `bastide run --accept-risk credential-inside --env …`"
             }
+            Self::NoTerminal => "`bastide ls` lists sessions, `bastide log --follow` prints what happens in one",
+            Self::Busy => "wait until something was answered, and press the key again",
             Self::Secrets { .. } => "leave all but one out",
             Self::Workspace { .. } => "name the directory to work on: `bastide run --workspace DIR -- …`",
             Self::File { done: "read", .. } => {

@@ -19,6 +19,8 @@ fn every() -> Vec<Error> {
         Error::Workspace { path: "'/'".into(), what: "it is the root of everything" },
         Error::Outcome { path: "'/x'".into(), cause: cause() },
         Error::File { option: "--key", path: "'/x'".into(), done: "read", cause: cause() },
+        Error::NoTerminal,
+        Error::Busy,
         Error::Host { what: "read the current directory", cause: cause() },
     ]
 }

@@ -60,9 +60,14 @@ pub(crate) fn one(card: &Card) -> String {
 
 /// The keys of a card, as a line to type behind.
 pub(crate) fn keys(card: &Card) -> String {
+    format!("{}, n next, q quit: ", answers(card))
+}
+
+/// The keys that answer it.
+pub(crate) fn answers(card: &Card) -> String {
     let offered = KEYS.iter().filter(|(_, say)| card.offers(*say));
     let keys: Vec<String> = offered.map(|(key, say)| format!("{} {}", char::from(*key), name(*say))).collect();
-    format!("{}, n next, q quit: ", keys.join(", "))
+    keys.join(", ")
 }
 
 fn name(say: Say) -> &'static str {

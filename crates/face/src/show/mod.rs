@@ -11,6 +11,9 @@ mod sessions;
 mod table;
 mod vault;
 
+pub(crate) use sessions::state;
+pub(crate) use table::time;
+
 use crate::errors::wrap;
 use crate::{exit, words};
 use serde::Serialize;

@@ -184,7 +184,7 @@ fn pending_line(pending: u64) -> String {
 }
 
 /// In one word.
-fn state(session: &SessionInfo) -> &'static str {
+pub(crate) fn state(session: &SessionInfo) -> &'static str {
     let live = session.live.as_ref();
     match session.state {
         SessionState::Running if live.is_some_and(|live| live.ending) => "ending",

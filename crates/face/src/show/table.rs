@@ -30,7 +30,7 @@ fn cut(text: &str, limit: usize) -> String {
 }
 
 /// Microseconds since the Unix epoch as `2026-11-25 01:39:07Z`.
-pub(super) fn time(micros: u64) -> String {
+pub(crate) fn time(micros: u64) -> String {
     let seconds = micros / 1_000_000;
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);

@@ -1,5 +1,7 @@
 //! The operator's terminal: what reaches it, its mode, and the relay between it and a cell.
 
+pub mod alternate;
+pub mod cells;
 pub mod filter;
 pub mod flow;
 mod judge;

@@ -29,7 +29,8 @@ impl Kept {
         Ok(Some(Self { saved: tcgetattr(terminal)?, terminal: terminal.try_clone_to_owned()? }))
     }
 
-    fn restore(&self) -> std::io::Result<()> {
+    /// Gives that mode back.
+    pub(super) fn restore(&self) -> std::io::Result<()> {
         // `Now`: a terminal stopped by ^S would never drain, and the operator would be left in raw mode.
         Ok(tcsetattr(&self.terminal, OptionalActions::Now, &self.saved)?)
     }
@@ -122,7 +123,7 @@ pub fn reset(output: impl AsFd) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(out, RESET);
     }
 
-    fn pty() -> (OwnedFd, OwnedFd) {
+    pub(in crate::terminal) fn pty() -> (OwnedFd, OwnedFd) {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("openpt");
         grantpt(&master).expect("grantpt");

@@ -9,7 +9,7 @@ mod read;
 
 use std::path::PathBuf;
 
-use policy::Policy;
+use policy::{Amounts, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Problem;
@@ -246,9 +246,12 @@ pub struct Counts {
     pub allowed: u64,
     /// Connections, requests and names that did not.
     pub refused: u64,
-    /// The record is longer than what was read of it yet: there may be more of both.
+    /// The record is longer than what was read of it yet: there may be more of each.
     #[serde(default)]
     pub behind: bool,
+    /// Tokens, requests and money for models that answered.
+    #[serde(default)]
+    pub used: Amounts,
 }
 
 /// By what a cell is paused.

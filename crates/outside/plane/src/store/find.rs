@@ -155,7 +155,10 @@ fn newest(
 }
 
 /// Names that can be ids, newest first, and the others.
-fn ids(store: &Store) -> Result<(Vec<String>, Vec<String>), Problem> {
+///
+/// # Errors
+/// When the directory of sessions cannot be read.
+pub fn ids(store: &Store) -> Result<(Vec<String>, Vec<String>), Problem> {
     let directory = store.sessions();
     let entries = std::fs::read_dir(&directory).map_err(|error| state("read", &directory, &error))?;
     let (mut ids, mut others) = (Vec::new(), Vec::new());

@@ -19,6 +19,7 @@ mod sessions;
 mod trust;
 mod upgrade;
 mod vault;
+mod watch;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -77,6 +78,7 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
     let store = &place.store;
     match request {
         Request::Ls => sessions::ls(store, client),
+        Request::Watch { ended } => watch::watch(store, client, ended),
         Request::Show(select) => sessions::show(store, client, &select),
         Request::Stop { select, grace } => running::stop(store, &select, grace),
         Request::Questions => questions::list(store, client),

@@ -133,8 +133,13 @@ pub(super) fn live(session: &SessionDirectory, state: SessionState) -> Option<Li
     else {
         return None;
     };
+    Some(live_by(&state))
+}
+
+/// What a list tells of how a session stands.
+pub(super) fn live_by(state: &State) -> LiveInfo {
     let State { pid, cell, paused, ending, asks, asks_hour, .. } = *state;
-    Some(LiveInfo { pid, cell, paused, ending, asks, asks_hour })
+    LiveInfo { pid, cell, paused, ending, asks, asks_hour }
 }
 
 fn shown(session: &SessionDirectory) -> SessionInfo {

@@ -13,6 +13,7 @@ mod room;
 mod running;
 mod sessions;
 mod vaults;
+mod watching;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

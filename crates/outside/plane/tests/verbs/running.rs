@@ -7,7 +7,7 @@ use wire::control::{Answer, Counts, Means, NAME, Order, State};
 
 use crate::room::{Room, scripted, select};
 
-fn state(paused: Option<Means>) -> Answer {
+pub(crate) fn state(paused: Option<Means>) -> Answer {
     Answer::State(Box::new(State {
         session: "s".into(),
         name: None,

@@ -25,7 +25,7 @@ pub(super) const fn way(request: &Request) -> Way {
     Way::Route(match request {
         Request::Run(run) if !run.detached => return CARRIES,
         Request::Attach(_) | Request::Exec(_) | Request::Copy(_) | Request::Open { .. } => return CARRIES,
-        Request::Standby | Request::Daemon => return STAYS,
+        Request::Standby | Request::Daemon | Request::Watch { .. } => return STAYS,
         Request::Child(_) | Request::Server(_) => return OURS,
         Request::Run(_) => Asks::Begin,
         Request::Doctor(_) => Asks::Doctor,

@@ -9,6 +9,7 @@ mod ledger;
 mod live;
 mod run;
 mod vault;
+mod watch;
 
 pub use answer::{
     AboveInfo, ChangeInfo, Checked, ChildInfo, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine,
@@ -19,6 +20,7 @@ pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify,
 pub use live::{Attach, Built, CopyFile, CopyWay, Exec, Removal, Removed, Spoken, UpgradeAnswer};
 pub use run::{Counted, Outcome, Run, SURROUNDINGS, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
+pub use watch::{News, Share, Watched};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -50,6 +52,12 @@ pub enum Request {
     Discard(Select),
     /// The sessions.
     Ls,
+    /// How all that run stand, and the newest of those that ended, and what changes, as long as this client stays; answered
+    /// by [`Reply::News`].
+    Watch {
+        /// How many of those that ended.
+        ended: u32,
+    },
     /// One session.
     Show(Select),
     /// Ask the program of a running session to end, and end all of it after a while; answered by [`Reply::Controlled`] when
@@ -317,6 +325,8 @@ pub enum Reply {
         /// Newest first.
         sessions: Vec<SessionInfo>,
     },
+    /// What who watches is told; more follows.
+    News(News),
     /// One session.
     Session(Box<SessionInfo>),
     /// What a session that ran was made to do.
@@ -403,6 +413,7 @@ impl Reply {
                 | Reply::Child(_)
                 | Reply::ChildEnd(_)
                 | Reply::Event(_)
+                | Reply::News(_)
                 | Reply::Line { .. }
         )
     }

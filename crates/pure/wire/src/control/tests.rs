@@ -73,7 +73,7 @@ fn what_is_told_survives_the_frame_and_a_later_build_may_say_more() {
         revision: 3,
         asks: 0,
         asks_hour: 0,
-        counts: Counts { allowed: 1, refused: 2, behind: false },
+        counts: Counts { allowed: 1, refused: 2, ..Counts::default() },
     };
     let problem = Problem { code: "E-PLANE-095".into(), cause: "no".into(), hint: None, exit: 1 };
     let answers = [Answer::State(Box::new(state)), Answer::Done, Answer::Refused(Box::new(problem.clone()))];

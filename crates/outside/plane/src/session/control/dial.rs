@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -110,6 +110,17 @@ impl Dialled {
         }
     }
 
+    /// Whether something that happened lies here already: the socket need not tell of it.
+    pub(crate) fn holds(&self) -> bool {
+        !self.happened.is_empty() || self.length().is_some_and(|length| self.bytes.len() >= 4 + length)
+    }
+
+    /// Of the message that is being heard.
+    fn length(&self) -> Option<usize> {
+        let prefix = self.bytes.first_chunk::<4>()?;
+        Some(usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX - 4))
+    }
+
     /// One that refuses us may do so before it has heard all: it said why.
     fn say<T: Serialize>(&self, message: &T) -> io::Result<()> {
         // It may hold a secret.
@@ -124,8 +135,7 @@ impl Dialled {
 
     fn hear_or_end<T: serde::de::DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         loop {
-            if let Some(prefix) = self.bytes.first_chunk::<4>() {
-                let length = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
+            if let Some(length) = self.length() {
                 if length > wire::MAX_FRAME {
                     return Err(io::Error::other("its answer is too long"));
                 }
@@ -143,6 +153,12 @@ impl Dialled {
                 Err(error) => return Err(late(error)),
             }
         }
+    }
+}
+
+impl AsFd for Dialled {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -237,7 +237,7 @@ fn one_that_does_not_read_what_it_is_told_is_let_go() {
     control.follow(&asking).expect("there is room");
     asking.answer(&Answer::Done);
     for allowed in 0..100_000 {
-        control.tell(&Happened::Counted(Counts { allowed, refused: 0, behind: false }));
+        control.tell(&Happened::Counted(Counts { allowed, ..Counts::default() }));
     }
     control.turn(Instant::now());
     assert!(control.peers.is_empty());

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use record::{Summary, Target};
+use record::{Children, Summary, Target};
 use wire::command::Problem;
 use wire::control::{Answer, Counts, Happened, MAX_GRACE, Order, State};
 
 use super::{Course, Session};
 use crate::problem::{NO, problem};
 use crate::session::control::{Asking, Control};
-use crate::store::{Events, SessionDirectory};
+use crate::store::{self, Events, SessionDirectory};
 
 /// Events that are read of the record in one turn of the loop.
 const MOST_EVENTS: usize = 4096;
@@ -20,6 +20,7 @@ const LAST_SIGNAL: u8 = 31;
 pub(super) struct Reckoning {
     events: Events,
     summary: Summary,
+    children: Children,
     /// What was told last.
     told: Counts,
 }
@@ -27,7 +28,8 @@ pub(super) struct Reckoning {
 impl Reckoning {
     /// That of a session that begins. Nothing is read before somebody asks.
     pub(super) fn of(directory: &SessionDirectory) -> Reckoning {
-        Reckoning { events: Events::of(directory), summary: Summary::default(), told: Counts::default() }
+        let (summary, children) = (Summary::default(), Children::default());
+        Reckoning { events: Events::of(directory), summary, children, told: Counts::default() }
     }
 
     /// Whether the session was let through to a destination before.
@@ -41,7 +43,10 @@ impl Reckoning {
         let mut behind = true;
         for _ in 0..MOST_EVENTS {
             match self.events.next_event() {
-                Ok(Some(Ok(entry))) => self.summary.take(&entry.event.kind),
+                Ok(Some(Ok(entry))) => {
+                    self.summary.take(&entry.event.kind);
+                    self.children.take(&entry.event);
+                }
                 Ok(Some(Err(_))) => {}
                 Ok(None) | Err(_) => {
                     behind = false;
@@ -49,9 +54,7 @@ impl Reckoning {
                 }
             }
         }
-        let sum =
-            |counts: &std::collections::BTreeMap<_, u64>| counts.values().fold(0, |sum: u64, n| sum.saturating_add(*n));
-        Counts { allowed: sum(&self.summary.allowed), refused: sum(&self.summary.refused), behind }
+        store::so_far(&self.summary, &self.children, behind)
     }
 }
 
