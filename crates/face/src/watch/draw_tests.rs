@@ -41,7 +41,7 @@ fn scene() -> Screen {
     let mut top = session("0k3xs5m2a00");
     top.name = Some("fix-the-build".into());
     let mut child = session("0k3xs5m2a01");
-    child.parent = Some(ParentInfo { session: top.id.clone(), child: 1 });
+    child.parent = Some(ParentInfo { session: top.id.clone(), child: 1, server: None });
     child.command = vec!["codex".into()];
     let mut paused = session("0k3xs5m2a02");
     paused.live.as_mut().expect("it runs").paused = Some(Means::ControlGroup);

@@ -153,7 +153,7 @@ fn a_long_card_is_read_to_its_end_before_it_lets_something_through() {
 #[test]
 fn a_session_is_stopped_after_a_yes_and_frozen_at_once() {
     let mut child = session("s2");
-    child.parent = Some(wire::command::ParentInfo { session: "s1".into(), child: 1 });
+    child.parent = Some(wire::command::ParentInfo { session: "s1".into(), child: 1, server: None });
     let mut screen = screen(&[told(session("s1"), &[]), told(child, &[])]);
     let (effects, ticks) = press(&mut screen, "Kxn", 1000);
     assert!(effects.is_empty() && screen.over.is_none());
@@ -347,7 +347,7 @@ fn only_an_id_is_copied() {
 fn the_tree_has_each_below_its_parent_and_those_that_run_first() {
     let below = |id: &str, parent: &str, child| {
         let mut one = session(id);
-        one.parent = Some(wire::command::ParentInfo { session: parent.into(), child });
+        one.parent = Some(wire::command::ParentInfo { session: parent.into(), child, server: None });
         one
     };
     let ended = |id: &str| watched(id, true);
