@@ -35,6 +35,7 @@ mod resolve;
 mod shape;
 mod special;
 mod suggest;
+mod tools;
 mod whoami;
 mod written;
 
@@ -62,5 +63,6 @@ pub use resolve::may_resolve;
 pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
+pub use tools::{Effect, Grounding, Intent, Role, ToolRule};
 pub use whoami::{Given, Whoami, whoami};
 pub use written::{Say, Written, written};

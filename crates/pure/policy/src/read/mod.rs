@@ -8,6 +8,7 @@ mod models;
 mod presets;
 mod raw;
 mod text;
+mod tools;
 mod value;
 mod written;
 
