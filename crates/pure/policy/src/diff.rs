@@ -65,7 +65,11 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
     found.tools(&before.tools, &after.tools);
-    found.scalar("grounding", (Reverse(before.grounding), before.grounding.name()), (Reverse(after.grounding), after.grounding.name()));
+    found.scalar(
+        "grounding",
+        (Reverse(before.grounding), before.grounding.name()),
+        (Reverse(after.grounding), after.grounding.name()),
+    );
     found.scalar("intent", (before.intent, before.intent.name()), (after.intent, after.intent.name()));
     found.agents(before.agents.as_ref(), after.agents.as_ref());
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));

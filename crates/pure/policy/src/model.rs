@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Grounding, HostPattern, Inference, Intent, Method,
-    PathPattern, ProgramPattern, Target, ToolRule, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Grounding, HostPattern, Inference,
+    Intent, Method, PathPattern, ProgramPattern, Target, ToolRule, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.

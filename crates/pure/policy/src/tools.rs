@@ -54,8 +54,6 @@ pub enum Grounding {
     /// Calls are not judged.
     #[default]
     Off,
-    /// The operator is asked.
-    Ask,
     /// It is refused.
     Deny,
 }
@@ -111,7 +109,7 @@ macro_rules! named {
 named!(Effect: Read "read", Write "write", Send "send", Spend "spend", Delete "delete", Execute "execute",
     Publish "publish", Spawn "spawn");
 named!(Role: Target "target", Reference "reference", Amount "amount", Content "content", Selector "selector");
-named!(Grounding: Off "off", Ask "ask", Deny "deny");
+named!(Grounding: Off "off", Deny "deny");
 named!(Intent: Attested "attested", UserRole "user-role");
 
 impl ToolRule {
@@ -136,7 +134,8 @@ impl fmt::Display for ToolRule {
             write!(formatter, ", effect: {}", effect.name())?;
         }
         let roles = |map: &BTreeMap<String, Role>| {
-            let pairs: Vec<String> = map.iter().map(|(name, role)| format!("{}: {}", quoted(name), role.name())).collect();
+            let pairs: Vec<String> =
+                map.iter().map(|(name, role)| format!("{}: {}", quoted(name), role.name())).collect();
             pairs.join(", ")
         };
         if !self.roles.is_empty() {

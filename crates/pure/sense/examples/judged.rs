@@ -58,8 +58,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let said: Vec<&str> =
                     (0..at).filter(|at| messages[*at]["role"] == "user").map(|at| texts[at].as_str()).collect();
                 let name = |id: &Value| {
-                    let calls = messages[..at].iter().flat_map(|message| message["tool_calls"].as_array().into_iter().flatten());
-                    calls.filter(|call| call["id"] == *id).find_map(|call| call["function"]["name"].as_str()).unwrap_or_default()
+                    let calls = messages[..at]
+                        .iter()
+                        .flat_map(|message| message["tool_calls"].as_array().into_iter().flatten());
+                    calls
+                        .filter(|call| call["id"] == *id)
+                        .find_map(|call| call["function"]["name"].as_str())
+                        .unwrap_or_default()
                 };
                 let given = (0..at).filter(|at| messages[*at]["role"] == "tool");
                 let given: Vec<Given<'_>> =
@@ -73,7 +78,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     schema: &declared["parameters"],
                 };
                 let begun = std::time::Instant::now();
-                let judged = Scene::new(&said, given, &rules).judge(&tool, call["function"]["arguments"].as_str().unwrap_or_default());
+                let judged = Scene::new(&said, given, &rules)
+                    .judge(&tool, call["function"]["arguments"].as_str().unwrap_or_default());
                 longest = longest.max(begun.elapsed());
                 took.push(begun.elapsed());
                 let role = injected(at, number);
@@ -90,7 +96,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     println!("{} {called} {}", run["id"].as_str().unwrap_or_default(), call["function"]["arguments"]);
                     println!("    {:?}", judged.effects);
                     for finding in &judged.against {
-                        println!("    {} `{}`: {}", finding.argument.as_deref().unwrap_or("-"), finding.value, finding.why);
+                        println!(
+                            "    {} `{}`: {}",
+                            finding.argument.as_deref().unwrap_or("-"),
+                            finding.value,
+                            finding.why
+                        );
                     }
                 }
             }

@@ -95,7 +95,9 @@ impl Judge for Keeper<'_> {
 impl Keeper<'_> {
     /// A call goes on where what the operator said speaks for it.
     fn ground(&self, call: &Block, name: &str) -> Ruling {
-        let Some(ungrounded) = self.grounds.as_ref().and_then(|grounds| grounds.judge(call)) else { return Ruling::Pass };
+        let Some(ungrounded) = self.grounds.as_ref().and_then(|grounds| grounds.judge(call)) else {
+            return Ruling::Pass;
+        };
         let refused = (self.model, self.refused.clone());
         match self.passage.unground(self.asked, refused, call, &ungrounded) {
             Ok(event) => Ruling::Instead(format!(

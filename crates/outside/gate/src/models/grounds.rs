@@ -43,7 +43,11 @@ pub(crate) struct Ungrounded<'c> {
 
 impl<'c> Grounds<'c> {
     /// Nothing where no policy wants calls judged.
-    pub(super) fn of(policy: &'c Conjunction, conversation: &'c Conversation, models: &'c Models) -> Option<Grounds<'c>> {
+    pub(super) fn of(
+        policy: &'c Conjunction,
+        conversation: &'c Conversation,
+        models: &'c Models,
+    ) -> Option<Grounds<'c>> {
         let policies: Vec<&Policy> = policy.policies().filter(|one| one.grounding != Grounding::Off).collect();
         let scenes = OnceCell::new();
         (!policies.is_empty()).then_some(Grounds { policies, conversation, models, scenes })
@@ -62,7 +66,8 @@ impl<'c> Grounds<'c> {
             description: declared.map_or("", |tool| &tool.description),
             schema: declared.map_or(&Value::Null, |tool| &tool.schema),
         };
-        let judged = self.scenes().iter().map(|(grounding, read)| (*grounding, read, read.scene.judge(&tool, arguments)));
+        let judged =
+            self.scenes().iter().map(|(grounding, read)| (*grounding, read, read.scene.judge(&tool, arguments)));
         let (grounding, read, judgement) =
             judged.filter(|(.., judgement)| !judgement.passes()).max_by_key(|(grounding, ..)| *grounding)?;
         let source = |finding: &Finding| match finding.stands {

@@ -32,7 +32,7 @@ const MODES: &[(&str, WorkspaceMode)] =
     &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
-const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("ask", Grounding::Ask), ("deny", Grounding::Deny)];
+const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("deny", Grounding::Deny)];
 const INTENTS: &[(&str, Intent)] = &[("attested", Intent::Attested), ("user-role", Intent::UserRole)];
 const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
 

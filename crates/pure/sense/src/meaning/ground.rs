@@ -4,13 +4,14 @@
 //! More that was read never lets more through: a value that others may have chosen is held, whatever else speaks for it, unless the
 //! operator's own words do.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
 use policy::{Effect, Role, ToolRule};
 use serde_json::Value;
 
-use super::choice::{Chooser, plain};
-use super::effect::{Effects, Tool, effects};
+use super::choice::{Chooser, Rating, is_end, plain};
+use super::effect::{self, Effects, Tool, effects};
 use super::results::{Record, budget, records, single};
 use super::role::role;
 use super::shape::{Shape, host, shape, shapes};
@@ -18,9 +19,9 @@ use super::task::Task;
 use super::words::{Word, parts, phrase, tells, words};
 
 /// Most bytes of results that are looked through; with more, a call with an effect is held.
-pub const MOST_READ: usize = 8 << 20;
+pub const MOST_READ: usize = 4 << 20;
 /// Most arguments of a call, each member of a list by itself.
-const MOST_ARGUMENTS: usize = 512;
+const MOST_ARGUMENTS: usize = 128;
 /// Letters of a value that are told.
 const MOST_TOLD: usize = 160;
 /// Words that somebody else wrote, from which on a text is his and no coincidence.
@@ -47,7 +48,13 @@ pub struct Scene<'a> {
     /// The same without case, word by word parted by one space.
     folded: Vec<String>,
     records: Vec<Record>,
-    singles: Vec<String>,
+    ratings: Vec<Rating>,
+    links: OnceCell<Vec<(usize, BTreeSet<String>)>>,
+    /// All that is a field which a machine fills.
+    fields: BTreeSet<String>,
+    /// Numbers in what was read, and where each stands first; found when one is asked for.
+    counted: OnceCell<HashMap<String, usize>>,
+    singles: BTreeSet<String>,
     /// Values that calls which changed something gave back.
     made: BTreeSet<String>,
     beyond: bool,
@@ -101,22 +108,43 @@ impl<'a> Scene<'a> {
         let mut task = Task::default();
         said.iter().for_each(|text| task.add(text));
         let beyond = given.iter().map(|one| one.text.len()).sum::<usize>() > MOST_READ;
-        let (mut left, mut found, mut singles, mut made) = (budget(), Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut left, mut found, mut singles, mut made) = (budget(), Vec::new(), BTreeSet::new(), BTreeSet::new());
         let mut folded = Vec::new();
         for (at, one) in given.iter().enumerate().filter(|_| !beyond) {
             let of = records(at, one.tool, one.text, rules, &mut left);
-            singles.extend(single(one.tool, one.text));
+            singles.extend(single(one.tool, one.text).map(|value| plain(&value)));
             let tool = Tool { name: one.tool, description: "", schema: &Value::Null };
-            if changes(&effects(&tool, rules).effects) && !one.tool.is_empty() {
+            let does = effects(&tool, rules).effects;
+            if changes(&does) && !does.contains(&Effect::Delete) && !one.tool.is_empty() {
                 let fields = of.iter().flat_map(|record| &record.fields).filter(|field| !field.prose);
-                made.extend(fields.filter(|field| is_id(&field.name)).map(|field| plain(&field.value)));
+                made.extend(fields.filter(|field| is_id(&field.name)).map(|field| field.plain.clone()));
             }
             found.extend(of);
             folded.push(fold(one.text));
         }
         let texts: Vec<Vec<Word>> = said.iter().map(|text| words(text)).collect();
-        let telling = texts.iter().flatten().map(|word| word.text.clone()).filter(|word| tells(word)).collect();
-        Scene { rules, texts: said.to_vec(), said: texts, telling, task, given, folded, records: found, singles, made, beyond }
+        let telling = texts.iter().flatten().map(|word| word.text.clone());
+        let telling = telling.filter(|word| tells(word) && effect::of(word).is_none() && !is_end(word)).collect();
+        let numbers = said.iter().flat_map(|text| numbers(text)).filter(|number| number.len() > 1).map(plain).collect();
+        let ratings = found.iter().map(|record| Rating::of(record, &texts, &telling, &numbers)).collect();
+        let fields = found.iter().flat_map(|record| &record.fields).filter(|field| !field.prose);
+        Scene {
+            rules,
+            texts: said.to_vec(),
+            said: texts,
+            telling,
+            task,
+            given,
+            folded,
+            fields: fields.map(|field| field.plain.clone()).collect(),
+            records: found,
+            ratings,
+            links: OnceCell::new(),
+            counted: OnceCell::new(),
+            singles,
+            made,
+            beyond,
+        }
     }
 
     /// What the operator's words ask for.
@@ -139,12 +167,18 @@ impl<'a> Scene<'a> {
         gather("", &read, &mut leaves);
         if acts && (self.beyond || leaves.len() > MOST_ARGUMENTS) {
             let why = "more was read, or is said, than can be looked through";
-            judged.against.push(Finding { argument: None, value: String::new(), stands: Stands::Nowhere, why: why.into() });
+            judged.against.push(Finding {
+                argument: None,
+                value: String::new(),
+                stands: Stands::Nowhere,
+                why: why.into(),
+            });
             return judged;
         }
         for effect in &judged.effects.effects {
             if self.task.asks(*effect).is_none() {
-                let stands = leaves.iter().map(|(_, value)| self.stands(value)).find(|stands| *stands != Stands::Nowhere);
+                let stands =
+                    leaves.iter().map(|(_, value)| self.stands(value)).find(|stands| *stands != Stands::Nowhere);
                 judged.against.push(Finding {
                     argument: None,
                     value: effect.name().into(),
@@ -197,8 +231,12 @@ impl<'a> Scene<'a> {
         let stands = self.stands(value);
         match stands {
             Stands::Nowhere if !strict => Ok("nothing that was read says it".into()),
-            _ if !strict && is_local(argument) => Ok("what is written there comes out when the operator takes it".into()),
-            Stands::Nowhere => Err((value.to_owned(), "it stands neither in the operator's words nor in what was read".into())),
+            _ if !strict && is_local(argument) => {
+                Ok("what is written there comes out when the operator takes it".into())
+            }
+            Stands::Nowhere => {
+                Err((value.to_owned(), "it stands neither in the operator's words nor in what was read".into()))
+            }
             Stands::Given(at, _) => Err((value.to_owned(), self.unchosen(at))),
         }
     }
@@ -232,7 +270,9 @@ impl<'a> Scene<'a> {
 
     /// A site that the operator named.
     fn site(&self, site: &str) -> Option<String> {
-        let named = |text: &&str| shapes(text).iter().any(|(range, found)| *found == Shape::Url && host(&text[range.clone()]) == site);
+        let named = |text: &&str| {
+            shapes(text).iter().any(|(range, found)| *found == Shape::Url && host(&text[range.clone()]) == site)
+        };
         (is_here(site) || self.texts.iter().any(named)).then(|| "the operator named the site".into())
     }
 
@@ -241,7 +281,7 @@ impl<'a> Scene<'a> {
         for (range, shape) in shapes(text) {
             let value = &text[range];
             let named = match shape {
-                Shape::Url => self.site(&host(value)).is_some() || self.chooser().linked(value).is_some(),
+                Shape::Url => self.site(&host(value)).is_some(),
                 Shape::Mail => self.meant(value, "email").is_some(),
                 Shape::Number if sites => true,
                 Shape::Number => self.meant(value, "number").is_some(),
@@ -259,9 +299,7 @@ impl<'a> Scene<'a> {
 
     /// Whether a value is all of a field that a machine fills.
     fn is_field(&self, value: &str) -> bool {
-        let wanted = plain(value);
-        let mut fields = self.records.iter().flat_map(|record| &record.fields);
-        fields.any(|field| !field.prose && plain(&field.value) == wanted)
+        self.fields.contains(&plain(value))
     }
 
     /// What is said: it names nobody that only others named, and is not their words from beginning to end.
@@ -273,7 +311,11 @@ impl<'a> Scene<'a> {
         if own.len() < COPIED || self.said.iter().any(|said| phrase(said, &own).is_some()) || self.is_field(value) {
             return Ok("it is not others' words".into());
         }
-        if is_local_call(call) || ["forward", "copy", "quote", "share"].iter().any(|word| self.telling.contains(*word)) {
+        if is_local_call(call)
+            || ["forward", "copy", "quote", "share"]
+                .iter()
+                .any(|word| self.said.iter().flatten().any(|said| said.text == *word))
+        {
             return Ok("the operator asks to pass words on".into());
         }
         match self.stands(value) {
@@ -291,10 +333,17 @@ impl<'a> Scene<'a> {
         if self.texts.iter().any(|text| numbers(text).any(|number| plain(number) == wanted)) {
             return Ok("it stands in the operator's words".into());
         }
-        if self.is_field(value) || self.singles.iter().any(|single| plain(single) == wanted) || wanted.len() < 2 {
+        if self.is_field(value) || self.singles.contains(&wanted) || wanted.len() < 2 {
             return Ok("a tool told it".into());
         }
-        let given = self.given.iter().position(|one| numbers(one.text).any(|number| plain(number) == wanted));
+        let counted = self.counted.get_or_init(|| {
+            let mut counted = HashMap::new();
+            for (at, one) in self.given.iter().enumerate() {
+                numbers(one.text).for_each(|number| _ = counted.entry(plain(number)).or_insert(at));
+            }
+            counted
+        });
+        let given = counted.get(&wanted).copied();
         match given {
             None => Ok("nothing that was read says it".into()),
             Some(at) => Err((value.to_owned(), self.unchosen(at))),
@@ -307,7 +356,7 @@ impl<'a> Scene<'a> {
             return Some("it stands in the operator's words".into());
         }
         let wanted = plain(value);
-        if self.singles.iter().any(|single| plain(single) == wanted) {
+        if self.singles.contains(&wanted) {
             return Some("it is all that a tool told".into());
         }
         if self.made.contains(&wanted) {
@@ -317,7 +366,8 @@ impl<'a> Scene<'a> {
     }
 
     fn chooser(&self) -> Chooser<'_> {
-        Chooser { said: &self.said, telling: &self.telling, records: &self.records }
+        let Scene { said, telling, records, ratings, links, .. } = self;
+        Chooser { said, telling, records, ratings, links }
     }
 
     /// Whether a value stands in the operator's words, and is no coincidence there.
@@ -337,7 +387,8 @@ impl<'a> Scene<'a> {
             // A small number, or a common word, counts where it is said what it is: `file 13`, `#13`.
             let before = said.iter().rfind(|word| word.end <= start);
             let noun = |word: &&Word| {
-                parts(argument).iter().any(|part| *part == word.text) || matches!(word.text.as_str(), "id" | "number" | "nr")
+                parts(argument).iter().any(|part| *part == word.text)
+                    || matches!(word.text.as_str(), "id" | "number" | "nr")
             };
             telling || before.as_ref().is_some_and(noun) || text[..start].ends_with(['#', '\'', '"', '`'])
         })
@@ -418,12 +469,14 @@ fn is_local(argument: &str) -> bool {
 
 /// Whether a call writes a file, and tells nobody.
 fn is_local_call(call: &Call<'_>) -> bool {
-    call.only(&[Effect::Write]) && !call.told && parts(call.tool).iter().any(|part| matches!(part.as_str(), "file" | "write" | "edit" | "patch"))
+    call.only(&[Effect::Write])
+        && !call.told
+        && parts(call.tool).iter().any(|part| matches!(part.as_str(), "file" | "write" | "edit" | "patch"))
 }
 
-/// Whether a field is what its thing is called by.
+/// Whether a field is what its own thing is called by, and not another one.
 fn is_id(name: &str) -> bool {
-    parts(name).last().is_some_and(|last| matches!(last.as_str(), "id" | "ids" | "uuid" | "key" | "ref" | "path" | "url"))
+    matches!(parts(name).as_slice(), [own] if matches!(own.as_str(), "id" | "uuid"))
 }
 
 fn is_here(site: &str) -> bool {

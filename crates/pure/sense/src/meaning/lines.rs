@@ -1,6 +1,8 @@
 //! Records as YAML writes them: `key: value` lines, items after `- `, text that goes on further in. A subset, and strict: where
 //! one line does not fit, nothing of it is a record.
 
+use std::collections::HashSet;
+
 use super::results::Node;
 
 /// Deepest nesting.
@@ -92,12 +94,13 @@ impl<'t> Reader<'t> {
     }
 
     fn map(&mut self, indent: usize, depth: usize) -> Option<Node> {
-        let mut entries: Vec<(String, Node)> = Vec::new();
+        let (mut entries, mut names) = (Vec::new(), HashSet::new());
         loop {
             self.blank();
             let Some(line) = self.lines.get(self.at).copied().filter(|line| line.indent == indent) else { break };
             let (name, rest) = key(line.text)?;
-            if entries.iter().any(|(other, _)| other == name) {
+            // Which of two counts would be a guess.
+            if !names.insert(name) {
                 return None;
             }
             self.at += 1;
@@ -131,12 +134,12 @@ impl<'t> Reader<'t> {
         while !ended(&value) {
             match self.lines.get(self.at) {
                 Some(line) if line.text.is_empty() => {
-                    // Within a text it is a line of its own; behind it, nothing.
-                    let goes_on = self.lines[self.at..].iter().find(|line| !line.text.is_empty());
-                    if goes_on.is_none_or(|line| line.indent <= indent && quote.is_none()) {
-                        break;
-                    }
-                    value.push('\n');
+                    // Within a text each is a line of its own; behind it, nothing.
+                    let next = (self.at..self.lines.len()).find(|at| !self.lines[*at].text.is_empty());
+                    let Some(next) = next.filter(|at| quote.is_some() || self.lines[*at].indent > indent) else { break };
+                    value.extend(std::iter::repeat_n('\n', next - self.at));
+                    self.at = next;
+                    continue;
                 }
                 Some(line) if line.indent > indent => {
                     if value.ends_with('\\') && quote == Some('"') {

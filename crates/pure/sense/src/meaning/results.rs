@@ -1,13 +1,15 @@
 //! What tools gave, as records with fields: what a machine wrote as a field is told from what people wrote in it. A text that is
 //! no record is prose, and so is a field that people fill.
 
-use policy::{Role, ToolRule};
+use policy::{Effect, Role, ToolRule};
 
+use super::choice::plain;
+use super::effect::{Tool, effects};
 use super::words::parts;
-use super::{literal, lines, role};
+use super::{lines, literal, role};
 
 /// Most fields of all results together; what is beyond is prose.
-const MOST: usize = 50_000;
+const MOST: usize = 20_000;
 /// Longest field that a machine fills, in bytes and words.
 const SHORT: (usize, usize) = (160, 12);
 
@@ -32,6 +34,8 @@ pub(super) struct Record {
 pub(super) struct Field {
     pub(super) name: String,
     pub(super) value: String,
+    /// The one spelling of it.
+    pub(super) plain: String,
     /// People fill it, whoever they are.
     pub(super) prose: bool,
 }
@@ -39,7 +43,8 @@ pub(super) struct Field {
 /// The records of a result; none where it is prose.
 pub(super) fn records(given: usize, tool: &str, text: &str, rules: &[ToolRule], left: &mut usize) -> Vec<Record> {
     let mut found = Vec::new();
-    if *left == 0 || gives_documents(tool) && !rules.iter().any(|rule| rule.is_about(tool) && !rule.returns.is_empty()) {
+    if *left == 0 || gives_documents(tool) && !rules.iter().any(|rule| rule.is_about(tool) && !rule.returns.is_empty())
+    {
         return found;
     }
     let Some(node) = literal::read(text.trim()).or_else(|| lines::read(text)) else { return found };
@@ -57,18 +62,25 @@ pub(super) const fn budget() -> usize {
 pub(super) fn single(tool: &str, text: &str) -> Option<String> {
     let value = text.trim();
     let short = !value.is_empty() && value.len() <= 64 && value.split_whitespace().count() <= 2;
-    let written = parts(tool).last().is_none_or(|last| role::named(last).is_some_and(|(role, _)| role == Role::Content));
+    let written =
+        parts(tool).last().is_none_or(|last| role::named(last).is_some_and(|(role, _)| role == Role::Content));
     (short && !written && !gives_documents(tool)).then(|| value.to_owned())
 }
 
 /// Whether a tool gives what stands in a document, as whoever wrote that left it.
 fn gives_documents(tool: &str) -> bool {
     const DOCUMENTS: &[&str] = &[
-        "file", "page", "webpage", "website", "url", "document", "content", "text", "article", "doc", "pdf", "note", "fetch",
-        "web", "read", "bash", "command", "shell", "exec", "output", "site", "html", "cat", "grep", "image", "resource",
+        "file", "page", "webpage", "website", "url", "document", "content", "text", "article", "doc", "pdf", "note",
+        "fetch", "web", "read", "bash", "command", "shell", "exec", "output", "site", "html", "cat", "grep", "image",
+        "resource",
     ];
+    let does = effects(&Tool { name: tool, description: "", schema: &serde_json::Value::Null }, &[]).effects;
+    if !tool.is_empty() && !does.iter().all(|effect| matches!(effect, Effect::Read | Effect::Execute)) {
+        return false;
+    }
     let parts = parts(tool);
-    parts.is_empty() || parts.last().is_some_and(|last| DOCUMENTS.contains(&last.as_str()))
+    parts.is_empty()
+        || parts.last().is_some_and(|last| DOCUMENTS.contains(&last.as_str()))
         || parts.iter().any(|part| matches!(part.as_str(), "bash" | "exec" | "shell" | "fetch" | "browse" | "execute"))
 }
 
@@ -140,20 +152,22 @@ impl Reader<'_> {
     fn field(&mut self, name: &str, value: &str) -> Option<Field> {
         *self.left = self.left.checked_sub(1)?;
         let said = self.rules.iter().filter(|rule| rule.is_about(self.tool));
-        let said: Vec<Role> = said.filter_map(|rule| rule.returns.get(name).or(rule.returns.get("*")).copied()).collect();
+        let said: Vec<Role> =
+            said.filter_map(|rule| rule.returns.get(name).or(rule.returns.get("*")).copied()).collect();
         let long = value.len() > SHORT.0 || value.contains('\n') || value.split_whitespace().count() > SHORT.1;
         let prose = match said.first() {
             Some(_) => said.contains(&Role::Content),
             None => long || role::named(name).is_some_and(|(role, _)| role == Role::Content && name != "value"),
         };
-        Some(Field { name: name.to_owned(), value: value.to_owned(), prose })
+        Some(Field { name: name.to_owned(), value: value.to_owned(), plain: plain(value), prose })
     }
 }
 
 /// Whether a key is one of a program's, and names no thing by itself.
 fn is_field(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
-        || name.bytes().all(|byte| byte.is_ascii_alphanumeric()) && name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+        || name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -187,13 +201,14 @@ mod tests {
 
     #[test]
     fn lists_of_python_and_json_are_read() {
-        assert_eq!(told("get_prices", "{'City Hub': 'Price: 100', \"Chez L'Ami\": 3.0}"), [
-            "name=City Hub; value=Price: 100",
-            "name=Chez L'Ami; value=3.0"
-        ]);
-        assert_eq!(told("search", r#"[{"id": 1, "body": "a \u0041", "tags": ["x", "y"]}]"#), [
-            "id=1; ~body=a A; tags=x; tags=y"
-        ]);
+        assert_eq!(
+            told("get_prices", "{'City Hub': 'Price: 100', \"Chez L'Ami\": 3.0}"),
+            ["name=City Hub; value=Price: 100", "name=Chez L'Ami; value=3.0"]
+        );
+        assert_eq!(
+            told("search", r#"[{"id": 1, "body": "a \u0041", "tags": ["x", "y"]}]"#),
+            ["id=1; ~body=a A; tags=x; tags=y"]
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::ops::Range;
 const LONGEST: usize = 2048;
 /// Ends of names that are files more often than hosts.
 const FILES: &[&str] = &[
-    "txt", "md", "rs", "py", "js", "ts", "json", "yaml", "yml", "toml", "pdf", "docx", "doc", "xlsx", "csv", "html", "htm",
-    "png", "jpg", "jpeg", "gif", "svg", "sh", "c", "h", "cpp", "hpp", "go", "java", "lock", "log", "xml", "css", "zip", "gz",
-    "tar", "exe", "so", "bin", "cfg", "conf", "ini", "pptx", "tsx", "jsx", "rb", "php", "sql", "env", "bak", "tmp",
+    "txt", "md", "rs", "py", "js", "ts", "json", "yaml", "yml", "toml", "pdf", "docx", "doc", "xlsx", "csv", "html",
+    "htm", "png", "jpg", "jpeg", "gif", "svg", "sh", "c", "h", "cpp", "hpp", "go", "java", "lock", "log", "xml", "css",
+    "zip", "gz", "tar", "exe", "so", "bin", "cfg", "conf", "ini", "pptx", "tsx", "jsx", "rb", "php", "sql", "env",
+    "bak", "tmp",
 ];
 
 /// What a value is by its shape.

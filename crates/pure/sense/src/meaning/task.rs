@@ -19,8 +19,34 @@ const NOUNS_TOO: &[&str] = &[
 ];
 /// What stands before a request.
 const BEFORE: &[&str] = &[
-    "and", "to", "please", "then", "you", "also", "or", "just", "ahead", "should", "will", "must", "i", "we", "can", "could",
-    "now", "first", "finally", "afterwards", "them", "it", "lastly", "so", "go", "let", "again", "instead",
+    "and",
+    "to",
+    "please",
+    "then",
+    "you",
+    "also",
+    "or",
+    "just",
+    "ahead",
+    "should",
+    "will",
+    "must",
+    "i",
+    "we",
+    "can",
+    "could",
+    "now",
+    "first",
+    "finally",
+    "afterwards",
+    "them",
+    "it",
+    "lastly",
+    "so",
+    "go",
+    "let",
+    "again",
+    "instead",
 ];
 /// What takes a request back.
 const NOT: &[&str] = &["not", "don", "never", "without", "no", "avoid"];
@@ -59,7 +85,8 @@ impl Task {
         let changes = self.asked.contains_key(&Effect::Write) || self.asked.contains_key(&Effect::Send);
         let sums = MONEY.iter().chain(SUMS);
         let money = words.iter().find(|word| sums.clone().any(|noun| is_form_of(&word.text, noun)));
-        let money = money.map(|word| word.text.clone()).or_else(|| text.contains(['$', '€', '£']).then(|| "money".into()));
+        let money =
+            money.map(|word| word.text.clone()).or_else(|| text.contains(['$', '€', '£']).then(|| "money".into()));
         if let (true, Some(money)) = (changes, money) {
             self.asked.entry(Effect::Spend).or_insert(money);
         }
@@ -107,14 +134,16 @@ fn asked(text: &str, words: &[Word], at: usize) -> Vec<Effect> {
     if NOUNS_TOO.contains(&verb) && !begins || word == "make" && after(1) == Some("sure") {
         return Vec::new();
     }
-    let people = |word: Option<&str>| word.is_some_and(|word| !matches!(word, "me" | "us" | "whether" | "if" | "how" | "what"));
+    let people =
+        |word: Option<&str>| word.is_some_and(|word| !matches!(word, "me" | "us" | "whether" | "if" | "how" | "what"));
     match word.as_str() {
         // Whoever is told something is told it by somebody.
         "tell" | "ask" if people(after(1)) => vec![Effect::Send],
         "tell" | "ask" => Vec::new(),
         "write" => {
             let told = (1..=5).filter_map(after).any(|word| {
-                ["them", "him", "her", "to", "message", "email", "letter", "reply", "everybody", "everyone"].contains(&word)
+                ["them", "him", "her", "to", "message", "email", "letter", "reply", "everybody", "everyone"]
+                    .contains(&word)
             });
             if told { vec![Effect::Write, Effect::Send] } else { vec![Effect::Write] }
         }
