@@ -96,7 +96,7 @@ impl<'a> Requests<'a> {
         let now = passage.now();
         let Leave { meter, loan, .. } = leave;
         let head = sent.head(&whole.head, planned);
-        let mut keeper = passage.keeper((&now, asked), planned, &sent, model);
+        let mut keeper = passage.keeper((&*now, asked), planned, &sent, model);
         let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: clock() }));
         let mut turn = (other.is_some() || keeper.is_some()).then(|| {
             let judge = keeper.as_mut().map(|keeper| (form(planned.endpoint.wire), keeper as &mut dyn Judge));
