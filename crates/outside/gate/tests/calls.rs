@@ -281,12 +281,18 @@ fn after(gave: &str, streams: bool) -> Vec<(&'static str, Value)> {
     let input = json!([said, {"type": "function_call", "call_id": "r", "name": "fetch", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "r", "output": gave}]);
     let part = |part: Value, role: &str| json!({"role": role, "parts": [part]});
-    let contents = json!([part(json!({"text": "Summarise notes.md"}), "user"),
+    let contents = json!([
+        part(json!({"text": "Summarise notes.md"}), "user"),
         part(json!({"functionCall": {"name": "fetch", "args": {}}}), "model"),
-        part(json!({"functionResponse": {"name": "fetch", "response": {"output": gave}}}), "user")]);
+        part(json!({"functionResponse": {"name": "fetch", "response": {"output": gave}}}), "user")
+    ]);
     let ollama = json!([said, {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "fetch", "arguments": {}}}]},
         {"role": "tool", "tool_name": "fetch", "content": gave}]);
-    let gemini = if streams { "/v1beta/models/gemini-2:streamGenerateContent?alt=sse" } else { "/v1beta/models/gemini-2:generateContent" };
+    let gemini = if streams {
+        "/v1beta/models/gemini-2:streamGenerateContent?alt=sse"
+    } else {
+        "/v1beta/models/gemini-2:generateContent"
+    };
     vec![
         ("/v1/messages", json!({"model": "claude-9", "max_tokens": 9, "stream": streams, "messages": messages})),
         ("/v1/chat/completions", json!({"model": "gpt-5", "stream": streams, "messages": chat})),

@@ -71,8 +71,10 @@ fn what_grounds_calls_widens_where_less_is_judged() {
     let layer = |text: &str| {
         let source = Source { name: "own.yaml".into(), text: text.into(), widens: false };
         let base = Source { name: "base.yaml".into(), text: TEXT.into(), widens: true };
-        read(&source, Some("/home/me"), &mut |_| Some(Source { name: base.name.clone(), text: base.text.clone(), widens: true }))
-            .map_err(|error| error.to_string())
+        read(&source, Some("/home/me"), &mut |_| {
+            Some(Source { name: base.name.clone(), text: base.text.clone(), widens: true })
+        })
+        .map_err(|error| error.to_string())
     };
     for widening in ["grounding: off", "tools: [{match: send_x, effect: read}]"] {
         let error = layer(&format!("bastide: 1\nname: own\nextends: [base.yaml]\n{widening}\n")).expect_err(widening);

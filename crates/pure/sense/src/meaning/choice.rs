@@ -33,7 +33,12 @@ pub(super) struct Rating {
 }
 
 impl Rating {
-    pub(super) fn of(record: &Record, said: &[Vec<Word>], telling: &BTreeSet<String>, numbers: &BTreeSet<String>) -> Rating {
+    pub(super) fn of(
+        record: &Record,
+        said: &[Vec<Word>],
+        telling: &BTreeSet<String>,
+        numbers: &BTreeSet<String>,
+    ) -> Rating {
         let mut rating = Rating { whole: false, own: 0, others: false, numbered: Vec::new() };
         let mut own = BTreeSet::new();
         for field in &record.fields {

@@ -165,7 +165,7 @@ impl<'a> Scene<'a> {
         let read = serde_json::from_str::<Value>(arguments).unwrap_or_else(|_| Value::String(arguments.to_owned()));
         let mut leaves = Vec::new();
         gather("", &read, &mut leaves);
-        if acts && (self.beyond || leaves.len() > MOST_ARGUMENTS) {
+        if acts && self.beyond || leaves.len() > MOST_ARGUMENTS {
             let why = "more was read, or is said, than can be looked through";
             judged.against.push(Finding {
                 argument: None,
@@ -258,6 +258,9 @@ impl<'a> Scene<'a> {
         let site = host(value);
         if let Some(by) = self.site(&site) {
             return Ok(by);
+        }
+        if self.beyond {
+            return Err((value.to_owned(), "more was read than can be looked through".into()));
         }
         if let Some(by) = self.chooser().linked(value) {
             return Ok(by);

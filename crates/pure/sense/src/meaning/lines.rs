@@ -136,7 +136,9 @@ impl<'t> Reader<'t> {
                 Some(line) if line.text.is_empty() => {
                     // Within a text each is a line of its own; behind it, nothing.
                     let next = (self.at..self.lines.len()).find(|at| !self.lines[*at].text.is_empty());
-                    let Some(next) = next.filter(|at| quote.is_some() || self.lines[*at].indent > indent) else { break };
+                    let Some(next) = next.filter(|at| quote.is_some() || self.lines[*at].indent > indent) else {
+                        break;
+                    };
                     value.extend(std::iter::repeat_n('\n', next - self.at));
                     self.at = next;
                     continue;
