@@ -219,6 +219,8 @@ impl<'a> Scene<'a> {
             return self.carries(value, true);
         }
         let strict = match role {
+            // What is fetched from there is told to nobody.
+            Role::Target if call.fetches() => return self.visits(value, role),
             Role::Target => true,
             Role::Reference => !call.only(&[Effect::Write]),
             Role::Amount => return self.amounts(value),
@@ -311,7 +313,10 @@ impl<'a> Scene<'a> {
             self.carries(value, false)?;
         }
         let own = words(value);
-        if own.len() < COPIED || self.said.iter().any(|said| phrase(said, &own).is_some()) || self.is_field(value) {
+        let spoken = |word: &Word| self.said.iter().flatten().any(|said| said.text == word.text);
+        // A few words may be anybody's, but not where the operator said none of them.
+        let few = own.len() < 2 || own.len() < COPIED && own.iter().any(spoken);
+        if few || self.said.iter().any(|said| phrase(said, &own).is_some()) || self.is_field(value) {
             return Ok("it is not others' words".into());
         }
         if is_local_call(call)
@@ -425,6 +430,12 @@ struct Call<'c> {
 impl Call<'_> {
     fn acts(&self) -> bool {
         changes(self.effects)
+    }
+
+    /// Whether it takes something from an address, and changes nothing there.
+    fn fetches(&self) -> bool {
+        let verbs = ["download", "clone", "pull", "import", "install"];
+        self.only(&[Effect::Write]) && parts(self.tool).iter().any(|part| verbs.contains(&part.as_str()))
     }
 
     /// Whether it does nothing beside these.

@@ -188,7 +188,7 @@ mod tests {
             told("get_transactions", text),
             [
                 "amount=10.0; id=1; recipient=CH9300762011623852957; ~subject=Pizza party",
-                "amount=2.5; id=2; recipient=X; ~subject=it's\n\n id: 3"
+                "amount=2.5; id=2; recipient=X; ~subject=it's\n\nid: 3"
             ]
         );
         assert_eq!(told("list_channels", "- general\n- random"), ["=general", "=random"]);

@@ -37,8 +37,10 @@ pub(super) fn shapes(text: &str) -> Vec<(Range<usize>, Shape)> {
                 let word = text[start..at].trim_end_matches(['.', ':', '!', '?', '*', '_']);
                 let front = word.len() - word.trim_start_matches(['*', '_', ':', '=', '-', '+']).len();
                 // What follows `KEY=` is a value.
-                let value = word[front..].rfind('=').filter(|_| !word.contains("://") && !word.contains('?'));
-                let from = front + value.map_or(0, |at| at + 1);
+                let key = |at: &usize| {
+                    word[front..front + at].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                };
+                let from = front + word[front..].find('=').filter(key).map_or(0, |at| at + 1);
                 let word = &word[from..];
                 if let Some(shape) = shape(word) {
                     found.push((start + from..start + from + word.len(), shape));
