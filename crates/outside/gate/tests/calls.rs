@@ -305,8 +305,9 @@ fn after(gave: &str, streams: bool) -> Vec<(&'static str, Value)> {
 
 /// A cell whose policy has calls grounded and no flow rule at all.
 fn grounding(intent: policy::Intent) -> Scene {
+    let cell = Cell::new();
     let server = Server::plain(provider);
-    under(Cell::new(), server.port, &[], |policy| {
+    under(cell, server.port, &[], |policy| {
         (policy.grounding, policy.intent) = (policy::Grounding::Deny, intent);
         policy.tools = vec![policy::ToolRule {
             matches: policy::mcp::TextPattern::parse("leak").unwrap(),
