@@ -9,7 +9,7 @@ use sense::Bounds;
 
 use crate::asked::Asked;
 use crate::flows::{Carried, Stopped};
-use crate::models::{is_chat_shaped, withheld};
+use crate::models::{Ungrounded, is_chat_shaped, withheld};
 use crate::passage::{Closed, Passage, Why};
 
 impl Passage {
@@ -82,6 +82,34 @@ impl Passage {
         let said = self.ledger.borrow_mut().write_after([because], withheld(call))?;
         let causes = [Cause { id: said, known: Known::Observed }, because];
         self.take_out(asked, &causes, kind, ("a call of a tool was taken out of the answer", stopped))
+    }
+
+    /// Takes a call out of a model's answer that nothing the operator said speaks for, and records what it is judged by.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) fn unground(
+        &self,
+        asked: &Asked,
+        (model, mut kind): (EventId, Kind),
+        call: &Block,
+        against: &Ungrounded<'_>,
+    ) -> io::Result<EventId> {
+        let because = Cause { id: model, known: Known::Observed };
+        let said = self.ledger.borrow_mut().write_after([because], withheld(call))?;
+        let mut causes: Vec<Cause> = asked.exec().into_iter().collect();
+        causes.extend([Cause { id: said, known: Known::Observed }, because]);
+        for (what, source, quoted) in against.evidence(&self.models) {
+            let from = source.1.map(|id| Cause { id, known: Known::Observed });
+            let evidence = Kind::Evidence { what, source: source.0, how: String::new(), quoted };
+            let id = self.ledger.borrow_mut().write_after(from, evidence)?;
+            causes.push(Cause { id, known: Known::Observed });
+        }
+        if let Kind::Model { rule, reason, .. } = &mut kind {
+            *rule = Some(format!("grounding: {}", against.grounding.name()));
+            *reason = Some(format!("a call of a tool was taken out of the answer: {}", against.why()));
+        }
+        self.ledger.borrow_mut().write_after(causes, kind)
     }
 
     /// Takes words out of a model's answer, or ends it for them, and records why; `kind` is the event, `what` says which.

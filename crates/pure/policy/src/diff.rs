@@ -1,5 +1,6 @@
 //! What changes from one policy to another, and whether it widens or narrows.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Agents, CanonicalPath, Data, Flow, Good, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule,
-    print,
+    ToolRule, print,
 };
 
 /// One difference.
@@ -63,6 +64,13 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.inference(&before.inference, &after.inference);
     found.list("data", &before.data, &after.data, Kind::Bar, Data::covers);
     found.list("flows", &before.flows, &after.flows, Kind::Bar, Flow::covers);
+    found.tools(&before.tools, &after.tools);
+    found.scalar(
+        "grounding",
+        (Reverse(before.grounding), before.grounding.name()),
+        (Reverse(after.grounding), after.grounding.name()),
+    );
+    found.scalar("intent", (before.intent, before.intent.name()), (after.intent, after.intent.name()));
     found.agents(before.agents.as_ref(), after.agents.as_ref());
     found.list("servers", &before.servers, &after.servers, Kind::Grant, PartialEq::eq);
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
@@ -110,6 +118,16 @@ impl Found {
         if old.0 != new.0 {
             let (widens, narrows) = (new.0 > old.0, new.0 < old.0);
             self.push(key, Some(old.1.into()), Some(new.1.into()), widens, narrows);
+        }
+    }
+
+    /// An entry may call a tool harmless, or call one harmful that looks harmless: one that comes or goes may widen.
+    fn tools(&mut self, before: &[ToolRule], after: &[ToolRule]) {
+        for rule in before.iter().filter(|rule| !after.contains(rule)) {
+            self.push("tools", Some(rule.to_string()), None, true, true);
+        }
+        for rule in after.iter().filter(|rule| !before.contains(rule)) {
+            self.push("tools", None, Some(rule.to_string()), true, true);
         }
     }
 

@@ -36,6 +36,7 @@ mod server;
 mod shape;
 mod special;
 mod suggest;
+mod tools;
 mod whoami;
 mod written;
 
@@ -64,5 +65,6 @@ pub use server::{MAX_SERVERS, SERVER_PATH, SERVER_PORT, SERVERS, Server};
 pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
+pub use tools::{Effect, Grounding, Intent, Role, ToolRule};
 pub use whoami::{Given, Whoami, whoami};
 pub use written::{Say, Written, written};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, HostPattern, Inference, Method,
-    PathPattern, ProgramPattern, Server, Target, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Grounding, HostPattern, Inference,
+    Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -33,6 +33,15 @@ pub struct Policy {
     /// Which label may not flow where.
     #[serde(default)]
     pub flows: Vec<Flow>,
+    /// What tools do, and what their arguments are.
+    #[serde(default)]
+    pub tools: Vec<ToolRule>,
+    /// What becomes of a call that nothing the operator said speaks for.
+    #[serde(default)]
+    pub grounding: Grounding,
+    /// Whose words are his.
+    #[serde(default)]
+    pub intent: Intent,
     /// How much of what was said stands in the record.
     #[serde(default)]
     pub bodies: Bodies,

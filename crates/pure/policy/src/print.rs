@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Bodies, Inference, Limit, Limits, Policy};
+use crate::{Bodies, Grounding, Inference, Intent, Limit, Limits, Policy};
 
 impl Policy {
     /// The policy as YAML: nothing extended, every path absolute.
@@ -28,6 +28,13 @@ impl Policy {
         inference(&mut text, &self.inference);
         list(&mut text, 0, "data", self.data.iter().map(ToString::to_string));
         list(&mut text, 0, "flows", self.flows.iter().map(ToString::to_string));
+        list(&mut text, 0, "tools", self.tools.iter().map(ToString::to_string));
+        if self.grounding != Grounding::default() {
+            let _ = writeln!(text, "grounding: {}", self.grounding.name());
+        }
+        if self.intent != Intent::default() {
+            let _ = writeln!(text, "intent: {}", self.intent.name());
+        }
         if self.bodies != Bodies::default() {
             text += &format!("record: {{bodies: {}}}\n", self.bodies.name());
         }

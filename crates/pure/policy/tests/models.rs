@@ -33,6 +33,11 @@ inference:
 data:
   - {label: "secret:clients", files: [notes/clients/**]}
 record: {bodies: full}
+tools:
+  - {match: "send_*", effect: send, roles: {to: target, body: content}, ground: {to: ["ops@acme.example", "*@acme.example"]}}
+  - {match: "get_\"x", returns: {note: content, from: target}}
+grounding: deny
+intent: user-role
 flows:
   - {deny: "secret:*", to: "*"}
   - {deny: "system-prompt", to: network}
@@ -47,6 +52,34 @@ fn said(rule: &str) -> String {
     compile(&format!("bastide: 1\nname: x\nnetwork: {{allow: [{rule}]}}\n"))
         .map(|_| String::new())
         .unwrap_or_else(|e| e)
+}
+
+#[test]
+fn what_grounds_calls_widens_where_less_is_judged() {
+    let policy = compile(TEXT).expect("a policy");
+    let way = |change: fn(&mut Policy)| {
+        let mut after = policy.clone();
+        change(&mut after);
+        let changes = diff(&policy, &after);
+        let ways: Vec<_> = changes.iter().map(|one| (one.key.clone(), one.widens, one.narrows)).collect();
+        ways
+    };
+    assert_eq!(way(|after| after.grounding = policy::Grounding::Off), [("grounding".into(), true, false)]);
+    assert_eq!(way(|after| after.intent = policy::Intent::Attested), [("intent".into(), false, true)]);
+    // One entry may call a tool harmless, another one harmful: either may come or go to widen.
+    assert_eq!(way(|after| drop(after.tools.pop())), [("tools".into(), true, true)]);
+    let layer = |text: &str| {
+        let source = Source { name: "own.yaml".into(), text: text.into(), widens: false };
+        let base = Source { name: "base.yaml".into(), text: TEXT.into(), widens: true };
+        read(&source, Some("/home/me"), &mut |_| {
+            Some(Source { name: base.name.clone(), text: base.text.clone(), widens: true })
+        })
+        .map_err(|error| error.to_string())
+    };
+    for widening in ["grounding: off", "tools: [{match: send_x, effect: read}]"] {
+        let error = layer(&format!("bastide: 1\nname: own\nextends: [base.yaml]\n{widening}\n")).expect_err(widening);
+        assert!(error.contains("E-POLICY-007"), "{error}");
+    }
 }
 
 #[test]

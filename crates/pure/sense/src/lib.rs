@@ -15,6 +15,7 @@ mod evidence;
 mod fold;
 mod grams;
 mod matcher;
+pub mod meaning;
 mod needles;
 mod plain;
 mod scan;

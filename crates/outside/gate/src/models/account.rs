@@ -1,7 +1,7 @@
 //! What a session has said to models and heard from them: which blocks are known, what it cost.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use policy::provider::Held;
@@ -19,6 +19,9 @@ const TOLD: usize = 24;
 
 /// Most sealed items that are known.
 const MOST_SEALED: usize = 65_536;
+
+/// Most results of tools of which the place in the record is known.
+const MOST_GIVEN: usize = 65_536;
 
 /// Most texts of the operator's that are known. Later ones are nobody's.
 const MOST_ATTESTED: usize = 4096;
@@ -39,6 +42,8 @@ pub struct Models {
     pub(super) purse: Purse,
     /// What was signed, of thoughts that a program has in other words.
     pub(super) thoughts: Thoughts,
+    /// Where the record holds what tools gave, by its hash.
+    given: RefCell<HashMap<[u8; 32], EventId>>,
     /// What the operator really said, [normal].
     attested: RefCell<HashSet<String>>,
 }
@@ -73,7 +78,7 @@ impl Models {
     }
 
     /// Whether a block says what the operator did.
-    fn attests(&self, block: &Block) -> bool {
+    pub(super) fn attests(&self, block: &Block) -> bool {
         let Content::Text(text) = &block.content else { return false };
         block.speaker == Speaker::User && self.attested.borrow().contains(&normal(text))
     }
@@ -138,9 +143,26 @@ impl Models {
             }
             let id = ledger.borrow_mut().write(said(block, standing, self.attests(block)))?;
             label(block, id);
+            if matches!(block.speaker, Speaker::Tool | Speaker::User) {
+                self.keep(block, id);
+            }
             causes.push(Cause { id, known: Known::Observed });
         }
         Ok(causes.split_off(causes.len().saturating_sub(TOLD)))
+    }
+
+    fn keep(&self, block: &Block, id: EventId) {
+        let mut given = self.given.borrow_mut();
+        if given.len() >= MOST_GIVEN {
+            // What is forgotten is told of without its place.
+            given.clear();
+        }
+        given.insert(block.digest(), id);
+    }
+
+    /// Where the record holds what a tool gave.
+    pub(super) fn given(&self, block: &Block) -> Option<EventId> {
+        self.given.borrow().get(&block.digest()).copied()
     }
 
     /// Sets right what was taken out for a request; gives what it cost.

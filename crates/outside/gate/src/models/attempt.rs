@@ -14,11 +14,13 @@ use record::{Cause, EventId, Known, Verdict};
 
 use super::ask::{answer, unreached};
 use super::calls::Keeper;
+use super::grounds::Grounds;
 use super::plan::form;
 use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
+use crate::generation::Generation;
 use crate::head::Body;
 use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
@@ -91,10 +93,11 @@ impl<'a> Requests<'a> {
             }
         };
         let judges = leave.judges();
+        let now = passage.now();
         let Leave { meter, loan, .. } = leave;
         let head = sent.head(&whole.head, planned);
-        let mut keeper = passage.keeper(asked, planned, &sent, model);
-        let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: now() }));
+        let mut keeper = passage.keeper((&*now, asked), planned, &sent, model);
+        let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: clock() }));
         let mut turn = (other.is_some() || keeper.is_some()).then(|| {
             let judge = keeper.as_mut().map(|keeper| (form(planned.endpoint.wire), keeper as &mut dyn Judge));
             Turn::new(other, judge, Takes { old: is_old(&whole.head), last: whole.last })
@@ -189,26 +192,29 @@ pub(crate) fn is_old(head: &[u8]) -> bool {
 }
 
 /// Seconds since the Unix epoch.
-fn now() -> u64 {
+fn clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl crate::passage::Passage {
-    /// What judges an answer, where a flow rule is about calls or words.
+    /// What judges an answer, where a flow rule is about calls or words, or calls are to be grounded.
     fn keeper<'c>(
         &'c self,
-        asked: &'c Asked,
-        planned: &Planned<'_>,
+        (now, asked): (&'c Generation, &'c Asked),
+        planned: &'c Planned<'_>,
         sent: &Sent<'_>,
         model: EventId,
     ) -> Option<Keeper<'c>> {
-        let wants = Wants { calls: self.flows.guards(Sink::Tool), words: self.flows.guards(Sink::Human) };
+        let said = planned.conversation.as_ref();
+        let grounds = said.and_then(|said| Grounds::of(&now.policy, said, &self.models));
+        let calls = self.flows.guards(Sink::Tool) || grounds.is_some();
+        let wants = Wants { calls, words: self.flows.guards(Sink::Human) };
         if planned.endpoint.kind != Kind::Inference || !(wants.calls || wants.words) {
             return None;
         }
         let whom = Some((planned, sent.provider, sent.asked.as_str()));
         let refused = self.model(asked, whom, Verdict::Refused, None);
-        Some(Keeper { passage: self, asked, model, refused, wants, told: HashMap::new() })
+        Some(Keeper { passage: self, asked, model, refused, wants, told: HashMap::new(), grounds })
     }
 
     /// Records that a provider gave no answer.

@@ -1,5 +1,5 @@
 //! Judges what a model says before the program has it: a call that carries what a flow rule keeps from calls is taken out,
-//! and so are the words that carry what one keeps from people.
+//! and so are the words that carry what one keeps from people, and a call that nothing the operator said speaks for.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,7 @@ use record::conversation::{Block, Content, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
 
+use super::grounds::Grounds;
 use crate::asked::Asked;
 use crate::flows::Stopped;
 use crate::passage::Passage;
@@ -35,6 +36,8 @@ pub(super) struct Keeper<'c> {
     pub(super) wants: Wants,
     /// What was taken out of its words already, and where the record says so.
     pub(super) told: HashMap<String, EventId>,
+    /// What the operator's words say of calls, where a policy asks.
+    pub(super) grounds: Option<Grounds<'c>>,
 }
 
 impl Judge for Keeper<'_> {
@@ -48,13 +51,15 @@ impl Judge for Keeper<'_> {
             Content::Unknown { kind, .. } => kind,
             _ => return Ruling::Pass,
         };
+        let name: String = name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect();
         let text = plain(call);
         let flows = &self.passage.flows;
-        let Some(stopped) = flows.judge(CALLS, Sink::Tool, &[text.as_bytes()], &Bounds::USUAL) else {
-            return Ruling::Pass;
+        let stopped = match flows.guards(Sink::Tool) {
+            true => flows.judge(CALLS, Sink::Tool, &[text.as_bytes()], &Bounds::USUAL),
+            false => None,
         };
+        let Some(stopped) = stopped else { return self.ground(call, &name) };
         let why = stopped.reason.clone();
-        let name: String = name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect();
         match self.passage.withhold(self.asked, self.model, self.refused.clone(), (call, stopped)) {
             Ok(event) => Ruling::Instead(format!(
                 "bastide took a call of `{name}` out of this answer: {why}; the operator finds it by: bastide why {event}"
@@ -88,6 +93,22 @@ impl Judge for Keeper<'_> {
 }
 
 impl Keeper<'_> {
+    /// A call goes on where what the operator said speaks for it.
+    fn ground(&self, call: &Block, name: &str) -> Ruling {
+        let Some(ungrounded) = self.grounds.as_ref().and_then(|grounds| grounds.judge(call)) else {
+            return Ruling::Pass;
+        };
+        let refused = (self.model, self.refused.clone());
+        match self.passage.unground(self.asked, refused, call, &ungrounded) {
+            Ok(event) => Ruling::Instead(format!(
+                "bastide withheld a call of `{name}`: {}. It was not carried out. Go on with what the operator asked for \
+                 without it, and tell him what you would have done; he finds it by: bastide why {event}",
+                ungrounded.why()
+            )),
+            Err(_) => Ruling::Refuse(UNRECORDED.into()),
+        }
+    }
+
     /// What stands in the place of words that are taken out.
     fn mark(&mut self, stopped: Stopped) -> Result<String, Verdict> {
         let what = match stopped.evidence.first() {

@@ -35,7 +35,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         LATER,
-        "The key belongs to a layer that is planned and not built: `tools` and `risk`. A policy that says what nothing \
+        "The key belongs to a layer that is planned and not built: `risk`. A policy that says what nothing \
              enforces would be believed, so it is refused.",
     ),
     (
@@ -158,6 +158,14 @@ pub const CODES: &[(&str, &str)] = &[
                  as it is found in PATH. Whoever is inside reaches one at `http://NAME.mcp.bastide.internal/mcp`: a rule to such a host says `protocol: mcp`, no \
                  other port than 80, and lends no credential.",
     ),
+    (
+        TOOL,
+        "`tools` says what tools that a model calls do, and what their arguments are: `{match: \"send_*\", effect: send, roles: \
+               {recipient: target, body: content}, ground: {recipient: [\"ops@acme.example\"]}, returns: {subject: content}}`. \
+               `match` and what is grounded are texts with `*` for any text without a slash and `**` for any text. Effects are read, write, send, \
+               spend, delete, execute, publish and spawn; roles are target, reference, amount, content and selector. \
+               docs/reference/effects.md says what holds where nothing is said.",
+    ),
 ];
 
 pub(crate) const TOO_LARGE: &str = "E-POLICY-001";
@@ -191,6 +199,7 @@ pub(crate) const PRESET: &str = "E-POLICY-028";
 pub(crate) const MCP: &str = "E-POLICY-029";
 pub(crate) const MONEY: &str = "E-POLICY-030";
 pub(crate) const SERVER: &str = "E-POLICY-036";
+pub(crate) const TOOL: &str = "E-POLICY-031";
 
 /// The long explanation of a code of this room.
 #[must_use]

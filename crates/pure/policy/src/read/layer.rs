@@ -10,8 +10,8 @@ use super::value::{self, Scope};
 use super::{Diagnostic, code};
 use super::{mcp, models, servers};
 use crate::{
-    Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, HostPattern, Limit, Limits, MediaPattern, Policy,
-    Protocol, Rule, Tls, WorkspaceMode, print,
+    Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, Grounding, HostPattern, Intent, Limit, Limits,
+    MediaPattern, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -20,6 +20,8 @@ pub(super) struct Layer {
     workspace: Option<WorkspaceMode>,
     default: Option<Fallback>,
     bodies: Option<Bodies>,
+    grounding: Option<Grounding>,
+    intent: Option<Intent>,
     agents: Option<Said>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
     pub(super) places: Vec<(String, String, Mark)>,
@@ -30,6 +32,8 @@ const MODES: &[(&str, WorkspaceMode)] =
     &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
+const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("deny", Grounding::Deny)];
+const INTENTS: &[(&str, Intent)] = &[("attested", Intent::Attested), ("user-role", Intent::UserRole)];
 const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
 
 impl Layer {
@@ -40,6 +44,8 @@ impl Layer {
             workspace: None,
             default: None,
             bodies: None,
+            grounding: None,
+            intent: None,
             agents: None,
             places: Vec::new(),
             name: raw.name.referenced,
@@ -53,6 +59,7 @@ impl Layer {
         layer.own.limits = limits(scope, &raw.limits, &mut layer.places)?;
         layer.network(scope, raw)?;
         layer.flows(scope, raw)?;
+        layer.tools(scope, raw)?;
         layer.inference(scope, raw)?;
         layer.record(scope, raw)?;
         layer.servers(scope, raw)?;
@@ -147,6 +154,23 @@ impl Layer {
         Ok(())
     }
 
+    fn tools(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
+        for raw in &raw.tools {
+            let rule = scope.tool(raw)?;
+            self.place("tools", rule.to_string(), raw.matches.referenced);
+            self.own.tools.push(rule);
+        }
+        self.grounding = scope.choice(raw.grounding.as_ref(), GROUNDINGS)?;
+        if let (Some(grounding), Some(text)) = (self.grounding, &raw.grounding) {
+            self.place("grounding", grounding.name().into(), text.referenced);
+        }
+        self.intent = scope.choice(raw.intent.as_ref(), INTENTS)?;
+        if let (Some(intent), Some(text)) = (self.intent, &raw.intent) {
+            self.place("intent", intent.name().into(), text.referenced);
+        }
+        Ok(())
+    }
+
     fn record(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
         let names = Bodies::ALL.map(|bodies| (bodies.name(), bodies));
         self.bodies = scope.choice(raw.record.bodies.as_ref(), &names)?;
@@ -180,6 +204,9 @@ impl Layer {
         };
         append(&mut policy.data, &own.data);
         append(&mut policy.flows, &own.flows);
+        append(&mut policy.tools, &own.tools);
+        policy.grounding = self.grounding.unwrap_or(policy.grounding);
+        policy.intent = self.intent.unwrap_or(policy.intent);
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));

@@ -9,6 +9,7 @@ mod presets;
 mod raw;
 mod servers;
 mod text;
+mod tools;
 mod value;
 mod written;
 

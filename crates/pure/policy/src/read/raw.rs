@@ -43,8 +43,10 @@ pub(super) struct RawPolicy {
     pub(super) flows: Vec<RawFlow>,
     #[serde(default)]
     pub(super) record: RawRecord,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) tools: Later,
+    #[serde(default)]
+    pub(super) tools: Vec<RawTool>,
+    pub(super) grounding: Option<Text>,
+    pub(super) intent: Option<Text>,
     #[serde(default, deserialize_with = "stated")]
     pub(super) agents: Option<Spanned<RawAgents>>,
     #[serde(default)]
@@ -292,6 +294,20 @@ pub(super) struct RawFlow {
     pub(super) to: Text,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTool {
+    #[serde(rename = "match")]
+    pub(super) matches: Text,
+    pub(super) effect: Option<Text>,
+    #[serde(default)]
+    pub(super) roles: BTreeMap<String, Text>,
+    #[serde(default)]
+    pub(super) ground: BTreeMap<String, Vec<Text>>,
+    #[serde(default)]
+    pub(super) returns: BTreeMap<String, Text>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecord {
@@ -317,7 +333,6 @@ pub(super) struct RawAgents {
 impl RawPolicy {
     /// The first key that no layer enforces yet, with its place.
     pub(super) fn later(&self) -> Option<(&'static str, serde_saphyr::Location)> {
-        let top = [("tools", &self.tools), ("risk", &self.risk)];
-        top.into_iter().find_map(|(key, value)| value.as_ref().map(|value| (key, value.referenced)))
+        self.risk.as_ref().map(|value| ("risk", value.referenced))
     }
 }

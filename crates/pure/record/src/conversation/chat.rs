@@ -126,5 +126,5 @@ fn tools(body: &Value) -> Result<Vec<Tool>, Malformed> {
 
 fn add(tools: &mut Vec<Tool>, declared: &Value, kind: &str) -> Result<(), Malformed> {
     let name = maybe_text(declared, "name")?.unwrap_or_default();
-    tool(tools, name, maybe_text(declared, "description")?.unwrap_or_default(), kind)
+    tool(tools, name, declared, kind)
 }

@@ -128,11 +128,10 @@ fn tools(body: &Value) -> Result<Vec<Tool>, Malformed> {
     each(body, "tools", |group| {
         for (kind, _) in group.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             match kind.as_str() {
-                "functionDeclarations" | "function_declarations" => each(group, kind, |declared| {
-                    let description = maybe_text(declared, "description")?.unwrap_or_default();
-                    tool(&mut tools, text(declared, "name")?, description, "function")
-                })?,
-                kind => tool(&mut tools, "", "", kind)?,
+                "functionDeclarations" | "function_declarations" => {
+                    each(group, kind, |declared| tool(&mut tools, text(declared, "name")?, declared, "function"))?;
+                }
+                kind => tool(&mut tools, "", &Value::Null, kind)?,
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ fn tools(body: &Value) -> Result<Vec<Tool>, Malformed> {
     each(body, "tools", |declared| {
         let kind = maybe_text(declared, "type")?.filter(|&kind| kind != "custom").unwrap_or("function");
         let name = maybe_text(declared, "name")?.unwrap_or_default();
-        tool(&mut tools, name, maybe_text(declared, "description")?.unwrap_or_default(), kind)
+        tool(&mut tools, name, declared, kind)
     })?;
     Ok(tools)
 }

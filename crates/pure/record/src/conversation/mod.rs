@@ -59,6 +59,8 @@ pub struct Tool {
     pub description: String,
     /// `function` for one that the agent runs from a schema; else the wire's own type, as `web_search_20250305`.
     pub kind: String,
+    /// The JSON schema of its arguments; `null` where the request has none.
+    pub schema: Value,
 }
 
 /// A request, normalised.

@@ -91,7 +91,7 @@ fn tools(body: &Value) -> Result<Vec<Tool>, Malformed> {
         let kind = maybe_text(declared, "type")?.unwrap_or("function");
         let function = declared.get("function").unwrap_or(&Value::Null);
         let name = maybe_text(function, "name")?.unwrap_or_default();
-        tool(&mut tools, name, maybe_text(function, "description")?.unwrap_or_default(), kind)
+        tool(&mut tools, name, function, kind)
     })?;
     Ok(tools)
 }

@@ -127,5 +127,5 @@ fn add(tools: &mut Vec<Tool>, namespace: &str, declared: &Value) -> Result<(), M
     if kind == "namespace" && namespace.is_empty() {
         return each(declared, "tools", |inner| add(tools, name, inner));
     }
-    tool(tools, &within(namespace, name), maybe_text(declared, "description")?.unwrap_or_default(), kind)
+    tool(tools, &within(namespace, name), declared, kind)
 }

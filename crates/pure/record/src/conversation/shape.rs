@@ -120,13 +120,18 @@ pub(super) fn each<'v>(
     })
 }
 
+/// Names that wires have for the schema of a tool's arguments.
+const SCHEMAS: [&str; 4] = ["parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema"];
+
 /// Tools as they are gathered; bounded.
-pub(super) fn tool(tools: &mut Vec<Tool>, name: &str, description: &str, kind: &str) -> Result<(), Malformed> {
+pub(super) fn tool(tools: &mut Vec<Tool>, name: &str, declared: &Value, kind: &str) -> Result<(), Malformed> {
     if tools.len() >= MAX_BLOCKS {
         return Err(Malformed::TooMany);
     }
-    let name = if name.is_empty() { kind } else { name };
-    tools.push(Tool { name: name.to_owned(), description: description.to_owned(), kind: kind.to_owned() });
+    let name = if name.is_empty() { kind } else { name }.to_owned();
+    let description = maybe_text(declared, "description")?.unwrap_or_default().to_owned();
+    let schema = SCHEMAS.iter().find_map(|name| field(declared, name)).cloned().unwrap_or_default();
+    tools.push(Tool { name, description, kind: kind.to_owned(), schema });
     Ok(())
 }
 

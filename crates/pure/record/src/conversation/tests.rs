@@ -76,7 +76,10 @@ fn openais_parts() {
         Content::ToolResult { id: "run".into(), text: "done".into(), failed: false },
     ];
     assert_eq!(content, want);
-    assert_eq!(read.tools, [Tool { name: "run".into(), description: String::new(), kind: "function".into() }]);
+    assert_eq!(
+        read.tools,
+        [Tool { name: "run".into(), description: String::new(), kind: "function".into(), schema: Value::Null }]
+    );
 
     let items = json!({"instructions": "rules", "input": [
         {"role": "user", "content": "short"},

@@ -83,6 +83,10 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         inference: narrowed.inference,
         data: own.data.clone(),
         flows: own.flows.clone(),
+        tools: own.tools.clone(),
+        grounding: own.grounding,
+        // Its task is its parent's words, which are nobody's intent.
+        intent: policy::Intent::Attested,
         bodies: own.bodies,
         agents: below,
         // What of them it may say anything to is a matter of rules.

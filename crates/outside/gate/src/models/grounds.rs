@@ -1,0 +1,159 @@
+//! Whether what the operator said speaks for a call of a model's, by each policy that wants that judged. What he is known to have
+//! said is his; all else that stands in the conversation was read, but for what the model itself said and its instructions.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use policy::{Conjunction, Grounding, Intent, Policy};
+use record::EventId;
+use record::conversation::{Block, Content, Conversation, Speaker};
+use sense::meaning::{Finding, Given, Judgement, Scene, Stands, Tool};
+use serde_json::Value;
+
+use super::Models;
+
+/// Findings of one call that are told.
+const MOST_FINDINGS: usize = 8;
+
+/// The conversation that one answer belongs to.
+pub(super) struct Grounds<'c> {
+    policies: Vec<&'c Policy>,
+    conversation: &'c Conversation,
+    models: &'c Models,
+    /// Read when the first call comes, and not where none does.
+    scenes: OnceCell<Vec<(Grounding, Read<'c>)>>,
+}
+
+/// A conversation as one policy has it read.
+struct Read<'c> {
+    scene: Scene<'c>,
+    /// Where each result stands among the blocks.
+    places: Vec<usize>,
+}
+
+/// A call that nothing the operator said speaks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ungrounded<'c> {
+    /// The strictest that a policy says.
+    pub(crate) grounding: Grounding,
+    pub(super) judgement: Judgement,
+    /// For each finding the block that it stands in, where there is one.
+    pub(super) sources: Vec<Option<&'c Block>>,
+}
+
+impl<'c> Grounds<'c> {
+    /// Nothing where no policy wants calls judged.
+    pub(super) fn of(
+        policy: &'c Conjunction,
+        conversation: &'c Conversation,
+        models: &'c Models,
+    ) -> Option<Grounds<'c>> {
+        let policies: Vec<&Policy> = policy.policies().filter(|one| one.grounding != Grounding::Off).collect();
+        let scenes = OnceCell::new();
+        (!policies.is_empty()).then_some(Grounds { policies, conversation, models, scenes })
+    }
+
+    /// What speaks against a call; nothing where it may go on.
+    pub(super) fn judge(&self, call: &Block) -> Option<Ungrounded<'c>> {
+        let (name, arguments) = match &call.content {
+            Content::ToolCall { name, arguments, .. } => (name.as_str(), arguments.as_str()),
+            Content::Unknown { kind, json } => (kind.as_str(), json.as_str()),
+            _ => return None,
+        };
+        let declared = self.conversation.tools.iter().find(|tool| tool.name == name);
+        let tool = Tool {
+            name,
+            description: declared.map_or("", |tool| &tool.description),
+            schema: declared.map_or(&Value::Null, |tool| &tool.schema),
+        };
+        let judged =
+            self.scenes().iter().map(|(grounding, read)| (*grounding, read, read.scene.judge(&tool, arguments)));
+        let (grounding, read, judgement) =
+            judged.filter(|(.., judgement)| !judgement.passes()).max_by_key(|(grounding, ..)| *grounding)?;
+        let source = |finding: &Finding| match finding.stands {
+            Stands::Given(at, _) => read.places.get(at).and_then(|at| self.conversation.blocks.get(*at)),
+            Stands::Nowhere => None,
+        };
+        let sources = judgement.against.iter().map(source).collect();
+        Some(Ungrounded { grounding, judgement, sources })
+    }
+
+    fn scenes(&self) -> &[(Grounding, Read<'c>)] {
+        self.scenes.get_or_init(|| self.policies.iter().map(|policy| (policy.grounding, self.read(policy))).collect())
+    }
+
+    fn read(&self, policy: &'c Policy) -> Read<'c> {
+        let blocks = &self.conversation.blocks;
+        let called: HashMap<&str, &str> = blocks.iter().filter_map(called).collect();
+        let (mut said, mut given, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, block) in blocks.iter().enumerate() {
+            let own = policy.intent == Intent::UserRole || self.models.attests(block);
+            match (block.speaker, &block.content) {
+                (Speaker::User, Content::Text(text)) if own => {
+                    said.push(text.as_str());
+                    continue;
+                }
+                (Speaker::System | Speaker::Assistant, _) => continue,
+                (Speaker::Tool, Content::ToolResult { id, text, .. }) => {
+                    // A wire without ids names the tool.
+                    let tool = called.get(id.as_str()).copied().unwrap_or(id);
+                    given.push(Given { tool, text });
+                }
+                (_, Content::Text(text) | Content::Unknown { json: text, .. }) => given.push(Given { tool: "", text }),
+                (_, Content::Attachment { url, .. }) => {
+                    given.push(Given { tool: "", text: url.as_deref().unwrap_or_default() });
+                }
+                _ => continue,
+            }
+            places.push(at);
+        }
+        Read { scene: Scene::new(&said, given, &policy.tools), places }
+    }
+}
+
+fn called(block: &Block) -> Option<(&str, &str)> {
+    match &block.content {
+        Content::ToolCall { id, name, .. } if !id.is_empty() => Some((id, name)),
+        _ => None,
+    }
+}
+
+impl Ungrounded<'_> {
+    /// In words, for the model: why, and what to do instead.
+    pub(crate) fn why(&self) -> String {
+        let whys: Vec<String> = self.judgement.against.iter().take(3).map(line).collect();
+        whys.join("; ")
+    }
+
+    /// Each finding for the record: what it is, where that stands, and the words there.
+    pub(crate) fn evidence(&self, models: &Models) -> Vec<(String, (String, Option<EventId>), String)> {
+        let found = self.judgement.against.iter().zip(&self.sources).take(MOST_FINDINGS);
+        let one = |(finding, source): (&Finding, &Option<&Block>)| {
+            let event = source.and_then(|block| models.given(block));
+            let place = match (event, source) {
+                (Some(id), _) => format!("what a tool gave, {id}"),
+                (None, Some(_)) => "what a tool gave".into(),
+                (None, None) => "nothing that was read".into(),
+            };
+            let words = match &finding.stands {
+                Stands::Given(_, around) => around.clone(),
+                Stands::Nowhere => finding.value.clone(),
+            };
+            (line(finding), (place, event), words)
+        };
+        found.map(one).collect()
+    }
+}
+
+/// One finding, in words.
+pub(super) fn line(finding: &Finding) -> String {
+    match &finding.argument {
+        None => finding.why.clone(),
+        Some(argument) => format!("`{}` as `{}`: {}", shown(&finding.value), shown(argument), finding.why),
+    }
+}
+
+/// Somebody else's words within ours.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control() && *letter != '`').take(160).collect()
+}

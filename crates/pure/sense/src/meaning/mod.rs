@@ -1,0 +1,21 @@
+//! What a call of a tool means, and whether what the operator said speaks for it.
+//!
+//! [`effects`] and [`role`] conclude what a tool does and what its arguments are; [`Task`] what the operator's words ask for;
+//! [`Scene`] holds a conversation, and [`Scene::judge`] says of one call whether it serves the task and where its targets come from.
+//! Deterministic, in time that grows with the text; words are compared, and nothing is understood.
+
+mod choice;
+mod effect;
+mod ground;
+mod lines;
+mod literal;
+mod results;
+mod role;
+mod shape;
+mod task;
+mod words;
+
+pub use effect::{Effects, Tool, effects};
+pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
+pub use role::role;
+pub use task::Task;
