@@ -14,7 +14,7 @@ CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t
 
 def asked(body, path="/mcp", method="POST", **headers) -> str:
     try:
-        one = http.client.HTTPConnection(PLACE, timeout=30)
+        one = http.client.HTTPConnection(PLACE, timeout=5)
         one.request(method, path, body, {"Content-Type": "application/json", **headers})
         return one.getresponse().read().decode(errors="replace")
     except OSError as error:
@@ -29,7 +29,7 @@ def raw(*lines: str, body: str, to=(PLACE, 80)) -> str:
     """What comes back for these very bytes."""
     try:
         with socket.create_connection(to, 5) as one:
-            one.settimeout(20)
+            one.settimeout(2)
             one.sendall("\r\n".join([*lines, "", ""]).encode() + body.encode())
             answer = b""
             while part := one.recv(65536):
@@ -69,7 +69,7 @@ def tool(host):
         answers += raw(f"POST http://{name}/mcp HTTP/1.1", f"Host: {name}", *head, body=body, to=("proxy.bastide", 3128))
     answers += raw("POST /mcp HTTP/1.1", f"Host: {PLACE}", "Content-Type: application/json", "Connection: close",
                    "Transfer-Encoding: chunked", body=f"{len(body):x}\r\n{body}\r\n0\r\n\r\n")
-    return answers + raw(f"CONNECT {PLACE}:80 HTTP/1.1", f"Host: {PLACE}:80", body="", to=("proxy.bastide", 3128))
+    return answers
 
 
 @case(name="server-files", **SERVED)

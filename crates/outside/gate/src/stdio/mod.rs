@@ -38,6 +38,9 @@ const VERSION: &str = "2025-06-18";
 /// Longest name of a version.
 const MAX_VERSION: usize = 32;
 
+/// Where one server stands, once it was begun. Who comes while that goes on waits.
+type Place = Rc<Mutex<Option<Rc<Link>>>>;
+
 /// The servers of one session.
 #[derive(Debug)]
 pub struct Stdio {
@@ -46,7 +49,7 @@ pub struct Stdio {
     /// There were some.
     had: bool,
     reports: mpsc::UnboundedSender<GateReport>,
-    running: RefCell<HashMap<String, Rc<Mutex<Option<Rc<Link>>>>>>,
+    running: RefCell<HashMap<String, Place>>,
     severed: RefCell<HashMap<u32, String>>,
     /// Rung when one is.
     rung: Notify,
@@ -115,7 +118,7 @@ impl Stdio {
     }
 
     /// One place for each: who comes while it begins waits for the same.
-    fn place(&self, server: &str) -> Rc<Mutex<Option<Rc<Link>>>> {
+    fn place(&self, server: &str) -> Place {
         Rc::clone(self.running.borrow_mut().entry(server.to_owned()).or_default())
     }
 
