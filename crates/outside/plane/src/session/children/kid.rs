@@ -51,6 +51,7 @@ pub(in crate::session) struct Kid {
     pub(in crate::session) end: Option<ChildEnd>,
     /// Whoever is inside was told that it ended.
     pub(in crate::session) was_told: bool,
+    since: Instant,
     until: Option<Instant>,
     socket: Option<OwnedFd>,
     heard: wire::Decoder<Reply>,
@@ -78,6 +79,7 @@ impl Kid {
             report: None,
             end: None,
             was_told: false,
+            since: Instant::now(),
             until: Some(Instant::now() + BEGINNING),
             socket: None,
             heard: wire::Decoder::new(),
@@ -100,6 +102,11 @@ impl Kid {
         let sent = channel::send(&ours, &frame, &[]);
         self.socket = Some(ours);
         sent
+    }
+
+    /// Seconds since it was asked for, by a clock that nobody sets; the times in its record are by one that somebody may.
+    pub(in crate::session) fn seconds(&self) -> u64 {
+        self.since.elapsed().as_secs().saturating_add(1)
     }
 
     /// What the loop is to wait for.
