@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long the kernel may take, each time: a program that is in a call to a slow disk stops when that returns, and one whose call pid
-/// 1 was about to let through when it stopped itself does once all went on for a moment.
-const PATIENCE: [Duration; 4] = [50, 100, 200, 400].map(Duration::from_millis);
+/// Milliseconds that the kernel may take, each time: a program that is in a call to a slow disk stops when that returns, and
+/// one whose call pid 1 was about to let through when it stopped itself does once all went on for a moment.
+const PATIENCE: [u64; 4] = [50, 100, 200, 400];
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The group among these that can be frozen, with all of the cell in it.
@@ -24,7 +24,7 @@ pub(super) fn group(groups: &[PathBuf]) -> Option<&Path> {
 /// The kernel's, or that something still ran.
 pub(super) fn freeze(group: &Path) -> io::Result<()> {
     for patience in PATIENCE {
-        let frozen = freeze_within(group, patience);
+        let frozen = freeze_within(group, Duration::from_millis(patience));
         if matches!(frozen, Ok(true)) {
             return Ok(());
         }

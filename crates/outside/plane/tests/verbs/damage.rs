@@ -145,11 +145,16 @@ fn told(room: &Room, request: Request) -> String {
             proof.held.iter_mut().for_each(|held| held.time = None);
             format!("{proof:?}")
         }
-        Ok(Reply::Page { text }) => text.lines().filter(|line| !line.contains("checkpoint")).collect(),
+        Ok(Reply::Page { text }) => text.lines().filter(|line| counts(line)).collect(),
         Ok(Reply::Checkpoint(info)) => format!("{} {} {}", info.origin, info.size, info.root),
         Ok(reply) => format!("{before}{reply:?}"),
         Err(problem) => format!("{before}{}", refused(&problem)),
     }
+}
+
+/// Whether a line is of sessions: gates of others may serve meanwhile, and a checkpoint be newer.
+fn counts(line: &str) -> bool {
+    !line.contains("checkpoint") && !line.contains("bastide_gate")
 }
 
 fn refused(problem: &Problem) -> String {
@@ -190,12 +195,14 @@ fn lost_with<'f>(state: &State, file: &'f Path) -> Option<&'f str> {
             _ => Some(id),
         },
         ("vault", Some("key")) => Some("key"),
+        // What is gone in whole is no more: it is not lent, and nothing is trusted.
+        ("vault", Some(_)) if !file.exists() => Some("there is no secret"),
         ("vault", Some(name)) => name.strip_suffix(".age"),
         ("ledger", Some("tree")) => None,
         ("ledger", Some("key")) => Some("key"),
         ("ledger", Some("checkpoint")) => Some("checkpoint"),
         ("ledger", _) => Some("ledger"),
-        ("trust.json", _) => Some("trust"),
+        ("trust.json", _) => Some(if file.exists() { "trust" } else { "Trust" }),
         ("newest" | "trees", _) => None,
         other => panic!("what is lost with {other:?}?"),
     }
@@ -206,12 +213,13 @@ fn unconcerned(of: &str, lost: &str, file: &Path) -> bool {
     let (what, asked) = of.split_once(' ').unwrap();
     let place = file.to_string_lossy();
     match what {
-        "all" if lost == "trust" => asked != "trust",
+        "all" if place.ends_with("trust.json") => asked != "trust",
         "all" if place.contains("/vault/") => asked != "vault",
         "all" => ["vault", "trust"].contains(&asked) || place.contains("/ledger/") && asked == "ls",
         // The ledger is one of all sessions.
         _ if place.contains("/ledger/") => !["ledger", "verify"].contains(&asked),
         _ if place.ends_with("/vault/key") => asked != "secret",
+        _ if place.ends_with(".age") => !place.ends_with(&format!("/{what}.age")),
         _ => what != lost,
     }
 }
