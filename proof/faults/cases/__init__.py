@@ -1,3 +1,3 @@
 """The cases, a file for each thing that breaks."""
 
-from . import killed, gate, full, host, terminal, limits, policies, modes, questions, family  # noqa: F401
+from . import killed, gate, full, host, terminal, limits, policies, modes, questions, family, budgets, daemon, damage, clock  # noqa: F401

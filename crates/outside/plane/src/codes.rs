@@ -56,8 +56,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "E-PLANE-014",
         "The files of a session do not hold what they held when they were written. Other sessions are not touched by \
-         it.\nIts record may still be read with `less`, and its changes lie in `changes/0/upper` of that directory. To \
-         give it up, remove the directory: `bastide log verify --checkpoint` then tells of it as missing.",
+         it.\nOut of a copy of the state it comes back as it was (docs/reference/state.md). Its record may still be read \
+         with `less`, and its changes lie in `changes/0/upper` of that directory. To give it up, remove the directory: `bastide log verify --checkpoint` then tells of it as missing.",
     ),
     (
         "E-PLANE-015",

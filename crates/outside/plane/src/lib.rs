@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod audit;
 pub mod channel;
+pub mod checksum;
 pub mod codes;
 pub mod daemon;
 pub mod ledger;

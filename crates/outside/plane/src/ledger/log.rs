@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{LedgerError, SigningKey, is_signature};
+use crate::checksum;
 use crate::store::{Store, now, private_directory, replace};
 
 /// Longest file of a tree: 64 hashes.
@@ -127,7 +128,7 @@ impl Log {
         end.file.sync_data().map_err(LedgerError::host("write", &path))?;
         let subtrees = end.tree.subtrees().iter().map(hex).collect();
         let kept = Kept { size: end.tree.size(), bytes: end.bytes, subtrees };
-        let kept = serde_json::to_vec(&kept).map_err(|error| LedgerError::host("write", &path)(error.into()))?;
+        let kept = checksum::file_of(&kept).map_err(|error| LedgerError::host("write", &path)(error.into()))?;
         let put = |name: &str, bytes: &[u8]| {
             let path = self.place.join(name);
             replace(&path, bytes).map_err(LedgerError::host("write", &path))
@@ -184,7 +185,7 @@ impl Log {
     /// The tree that was kept, if it is the checkpoint's.
     fn kept(&self, signed: &Opened) -> Option<(Tree, u64)> {
         let bytes = bounded(&self.place.join("tree"), MAX_TREE).ok()?;
-        let Kept { size, bytes, subtrees } = serde_json::from_slice(&bytes).ok()?;
+        let Kept { size, bytes, subtrees } = checksum::read(&bytes).ok()?;
         let subtrees = subtrees.iter().map(|hash| unhex(hash)).collect::<Option<_>>()?;
         let tree = Tree::of(size, subtrees).ok()?;
         holds(&signed.checkpoint, &tree).then_some((tree, bytes))

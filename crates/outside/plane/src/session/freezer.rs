@@ -8,8 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long the kernel may take: a program that is in a call to a slow disk stops when that returns.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Milliseconds that the kernel may take, each time: a program that is in a call to a slow disk stops when that returns, and
+/// one whose call pid 1 was about to let through when it stopped itself does once all went on for a moment.
+const PATIENCE: [u64; 4] = [50, 100, 200, 400];
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The group among these that can be frozen, with all of the cell in it.
@@ -22,17 +23,29 @@ pub(super) fn group(groups: &[PathBuf]) -> Option<&Path> {
 /// # Errors
 /// The kernel's, or that something still ran.
 pub(super) fn freeze(group: &Path) -> io::Result<()> {
-    fs::write(group.join("cgroup.freeze"), "1")?;
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match fs::read_to_string(group.join("cgroup.events")) {
-            Ok(events) if events.lines().any(|line| line == "frozen 1") => return Ok(()),
-            Ok(_) if Instant::now() < until => std::thread::sleep(PAUSE),
-            other => {
-                thaw(group)?;
-                return Err(other.err().unwrap_or_else(|| io::Error::other("a process did not stop in time")));
-            }
+    for patience in PATIENCE {
+        let frozen = freeze_within(group, Duration::from_millis(patience));
+        if matches!(frozen, Ok(true)) {
+            return Ok(());
         }
+        thaw(group)?;
+        frozen?;
+        std::thread::sleep(PAUSE);
+    }
+    Err(io::Error::other("a process did not stop in time"))
+}
+
+fn freeze_within(group: &Path, patience: Duration) -> io::Result<bool> {
+    fs::write(group.join("cgroup.freeze"), "1")?;
+    let until = Instant::now() + patience;
+    loop {
+        if fs::read_to_string(group.join("cgroup.events"))?.lines().any(|line| line == "frozen 1") {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 

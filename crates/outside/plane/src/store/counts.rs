@@ -9,6 +9,7 @@ use record::metrics::Counts;
 use serde::{Deserialize, Serialize};
 
 use super::{Events, SessionDirectory, replace};
+use crate::checksum;
 
 /// Counts, and how much of the segments they are of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Counted {
 pub fn counts(session: &SessionDirectory) -> io::Result<Counted> {
     let (file, bytes) =
         (session.path.join("counts.json"), [Segment::Plane, Segment::Gate].map(|one| length(session, one)));
-    let kept = fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Counted>(&text).ok());
+    let kept = fs::read(&file).ok().and_then(|text| checksum::read::<Counted>(&text).ok());
     if let Some(kept) = kept.filter(|kept| kept.bytes == bytes) {
         return Ok(kept);
     }
@@ -42,7 +43,7 @@ pub fn counts(session: &SessionDirectory) -> io::Result<Counted> {
     }
     // Not to be kept is no harm: it is counted again.
     if session.record.ended.is_some() {
-        let _ = serde_json::to_vec(&counted).map(|text| replace(&file, &text));
+        let _ = checksum::file_of(&counted).map(|text| replace(&file, &text));
     }
     Ok(counted)
 }

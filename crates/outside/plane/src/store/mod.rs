@@ -13,6 +13,7 @@
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
 //! ahead/ID                     a directory for the next session, of a plane that waits (`ahead`)
+//! newest                       the id of the newest session: the next one's sorts after it, whatever the clock says
 //! running/ID                   a session that began and did not leave yet: all that a repair looks at
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
@@ -30,6 +31,7 @@ mod events;
 mod find;
 mod homes;
 mod ledger;
+mod order;
 mod output;
 mod policies;
 mod reckoned;
@@ -125,6 +127,11 @@ impl Store {
     #[must_use]
     pub fn sessions(&self) -> PathBuf {
         self.root.join("sessions")
+    }
+
+    /// Where the id of the newest session is noted.
+    fn newest(&self) -> PathBuf {
+        self.root.join("newest")
     }
 
     /// Where private homes lie.

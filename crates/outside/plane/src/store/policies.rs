@@ -14,6 +14,7 @@ use wire::command::Problem;
 
 use super::SessionDirectory;
 use super::session::{bounded, damaged};
+use crate::checksum;
 use crate::problem::state;
 
 /// The one in force.
@@ -61,7 +62,7 @@ impl SessionDirectory {
         let path = self.path.join(DRAFT);
         let failed = |error: io::Error| state("write", &path, &error);
         let draft = Draft { directory: self.path.clone(), revision: next.revision };
-        let bytes = serde_json::to_vec(next).map_err(|error| failed(error.into()))?;
+        let bytes = checksum::file_of(next).map_err(|error| failed(error.into()))?;
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
         file.and_then(|mut file| file.write_all(&bytes)).map_err(failed)?;
         if let Some(number) = self.revision() {
@@ -92,7 +93,7 @@ impl SessionDirectory {
     fn read_policy(&self, name: &str) -> Result<InForce, Problem> {
         let file = self.path.join(name);
         let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
-        serde_json::from_slice(&bytes).map_err(|error| damaged(&self.path, &error))
+        checksum::read(&bytes).map_err(|error| damaged(&self.path, &format!("`{name}`: {error}")))
     }
 
     /// The policies that are in force, or were last.
@@ -118,7 +119,7 @@ impl SessionDirectory {
 
     /// As little of it as a list of sessions tells.
     fn named(&self) -> Option<Named> {
-        serde_json::from_slice(&bounded(&self.path.join(IN_FORCE)).ok()?).ok()
+        checksum::read(&bounded(&self.path.join(IN_FORCE)).ok()?).ok()
     }
 
     /// Every file that holds a policy of the session's.

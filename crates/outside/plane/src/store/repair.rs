@@ -108,14 +108,19 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, unt
     let path = store.sessions().join(id);
     // The record is kept before anything is started: without one, nothing ran. Control groups may have been made.
     let began = fs::symlink_metadata(path.join("session.json")).is_ok();
+    let unnamed = || {
+        let mut groups = cgroup::of_session(id).into_iter().chain(ahead::groups_of(&path));
+        groups.try_for_each(|group| remove_cgroup(&group))
+    };
     let Some(lock) = lock.filter(|_| began) else {
-        let groups = cgroup::of_session(id).into_iter().chain(ahead::groups_of(&path));
-        groups.into_iter().try_for_each(|group| remove_cgroup(&group))?;
+        unnamed()?;
         return clear(&path).map(|()| true);
     };
     let session = match SessionDirectory::open(&path) {
         Ok(session) => session.held_by(lock),
         Err(problem) => {
+            // What still runs of it is found by its name.
+            unnamed()?;
             words.push(quoted(&problem.cause));
             return Ok(true);
         }

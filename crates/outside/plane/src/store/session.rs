@@ -12,7 +12,8 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Built, Problem, SessionState};
 
-use super::{DirectoryAhead, Store, ledger, private_directory, replace, running};
+use super::{DirectoryAhead, Store, ledger, order, private_directory, replace, running};
+use crate::checksum;
 use crate::problem::{NO, problem, state};
 use crate::workspace::Seen;
 
@@ -24,7 +25,7 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// What was asked of a session, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
-    /// Its id; sorts by the time it began.
+    /// Its id; sorts after that of every session before it.
     pub id: String,
     /// The name that the operator gave.
     pub name: Option<String>,
@@ -144,13 +145,19 @@ impl SessionDirectory {
         let mut ahead = ahead.filter(|ahead| ahead.is_of(store));
         // Nobody judges what is running while this one is half made.
         let threshold = running::enter(store).map_err(|error| state("lock", &store.running(), &error))?;
-        let mut moment = record.started;
+        let failed = |error| state("write", store.root(), &error);
+        let mut moment = order::after(store, record.started).map_err(failed)?;
         let path = loop {
             record.id = id(moment);
             let path = store.sessions().join(&record.id);
             match make_marked(store, &record.id, &path, &mut ahead) {
-                Ok(Some(lock)) => return Ok(SessionDirectory { path, record, lock: Some(lock) }),
-                Ok(None) => break path,
+                Ok(lock) => {
+                    order::note(store, &record.id).map_err(failed)?;
+                    match lock {
+                        Some(lock) => return Ok(SessionDirectory { path, record, lock: Some(lock) }),
+                        None => break path,
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => moment += 1,
                 Err(error) => return Err(state("make", &path, &error)),
             }
@@ -172,7 +179,8 @@ impl SessionDirectory {
     pub fn open(path: &Path) -> Result<SessionDirectory, Problem> {
         let file = path.join("session.json");
         let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
-        let record: SessionRecord = serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error))?;
+        let record: SessionRecord =
+            checksum::read(&bytes).map_err(|error| damaged(path, &format!("`session.json`: {error}")))?;
         // A directory that says it is another session would let events pass for that one's.
         // Of all but servers one has a workspace.
         let served = record.parent.as_ref().is_some_and(|parent| parent.server.is_some());
@@ -283,7 +291,7 @@ impl SessionDirectory {
             self.store().remember_tree(&tree.path).map_err(|error| state("write", &self.path, &error))?;
         }
         let file = self.path.join("session.json");
-        let bytes = serde_json::to_vec(&self.record).map_err(|error| state("write", &file, &error.into()))?;
+        let bytes = checksum::file_of(&self.record).map_err(|error| state("write", &file, &error.into()))?;
         replace(&file, &bytes).map_err(|error| state("write", &file, &error))
     }
 
@@ -369,6 +377,12 @@ fn id(moment: u64) -> String {
         .collect()
 }
 
+/// The moment that an id is of.
+pub(super) fn moment(id: &str) -> Option<u64> {
+    let digit = |byte: u8| DIGITS.iter().position(|digit| *digit == byte).and_then(|place| u64::try_from(place).ok());
+    id.bytes().try_fold(0_u64, |moment, byte| Some(moment << 5 | digit(byte)?)).filter(|_| is_id(id))
+}
+
 /// One for what is made ahead, which no session ever has: their moments do not come that far.
 pub(super) fn id_ahead(moment: u64) -> String {
     id(moment | 1 << (5 * ID_LENGTH - 1))
@@ -416,6 +430,8 @@ mod tests {
     fn ids_sort_by_time() {
         assert!(id(1_800_000_000_000_000) < id(1_800_000_000_000_001));
         assert_eq!(id(1).len(), 11);
+        assert_eq!(moment(&id(1_800_000_000_000_001)), Some(1_800_000_000_000_001));
+        assert_eq!((moment("0000000000l"), moment("1")), (None, None));
         assert!(is_id(&id(u64::MAX)) && !is_id("..") && !is_id("0000000000l"));
     }
 }

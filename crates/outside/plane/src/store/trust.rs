@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use wire::command::Problem;
 
 use super::{Store, now, replace_durably, running};
+use crate::checksum;
 use crate::problem::{NOT_RUN, problem, state};
 
 /// What is trusted.
@@ -35,7 +36,7 @@ impl Trust {
     pub fn load(store: &Store) -> Result<Trust, Problem> {
         let path = store.trust();
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            Ok(bytes) => checksum::read(&bytes).map_err(|error| {
                 problem(
                     "E-PLANE-068",
                     format!("the list of trusted files `{}` is damaged: {error}", path.display()),
@@ -66,7 +67,7 @@ impl Trust {
         let trusted = Trusted { sha256: sha256(content), at: now() };
         let hash = trusted.sha256.clone();
         let before = trust.files.insert(path.to_owned(), trusted).map(|before| before.sha256);
-        let bytes = serde_json::to_vec_pretty(&trust).map_err(|error| state("write", &store.trust(), &error.into()))?;
+        let bytes = checksum::file_of(&trust).map_err(|error| state("write", &store.trust(), &error.into()))?;
         replace_durably(&store.trust(), &bytes).map_err(|error| state("write", &store.trust(), &error))?;
         Ok((hash, before))
     }

@@ -2,6 +2,7 @@
 
 use super::seal::{seal, unseal};
 use super::{Baseline, Error, Stamp, Tree, beneath::absent, io};
+use crate::checksum;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -88,11 +89,11 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn load(dir: &Tree) -> Result<Option<Self>, Error> {
-        read(dir, MERGE)?.map(|bytes| serde_json::from_slice(&bytes).map_err(Error::from)).transpose()
+        read(dir, MERGE)?.map(|bytes| checksum::read(&bytes).map_err(Error::from)).transpose()
     }
 
     pub(super) fn save(&self, dir: &Tree) -> Result<(), Error> {
-        write(dir, MERGE, &serde_json::to_vec(self)?, true)
+        write(dir, MERGE, &checksum::file_of(self).map_err(checksum::Damaged::from)?, true)
     }
 
     pub(super) fn finish(dir: &Tree) -> Result<(), Error> {
@@ -105,7 +106,7 @@ impl Baseline {
     /// Reads the baseline kept in a journal directory. Where there is none, everything counts as changed outside.
     pub(super) fn load(dir: &Tree) -> Result<Self, Error> {
         Ok(match read(dir, BASELINE)? {
-            Some(bytes) => serde_json::from_slice(&bytes)?,
+            Some(bytes) => checksum::read(&bytes)?,
             None => Self::default(),
         })
     }
@@ -113,7 +114,7 @@ impl Baseline {
     /// Keeps the baseline in a journal directory. At a session's start it is not synced: that costs more than the
     /// whole start, and a power cut then leaves a session that is refused, not one that is misjudged.
     pub(super) fn save(&self, dir: &Tree, durable: bool) -> Result<(), Error> {
-        write(dir, BASELINE, &serde_json::to_vec(self)?, durable)
+        write(dir, BASELINE, &checksum::file_of(self).map_err(checksum::Damaged::from)?, durable)
     }
 }
 

@@ -43,6 +43,7 @@ pub use live::{Live, Step, Waits};
 pub use stamp::{Node, Stamp, Time};
 pub use view::{Copied, Seen, View};
 
+use crate::checksum;
 use rustix::fs::{FlockOperation, Gid, Mode, OFlags, Uid};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -263,7 +264,7 @@ pub enum Error {
     Moved(PathBuf),
     /// The journal or baseline cannot be read.
     #[error("journal is damaged: {0}")]
-    Journal(#[from] serde_json::Error),
+    Journal(#[from] checksum::Damaged),
     /// The injected step limit was reached (tests of crashes only).
     #[error("stopped before step `{0}`")]
     Interrupted(&'static str),

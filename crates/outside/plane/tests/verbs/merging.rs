@@ -11,7 +11,7 @@ use wire::command::{ChangeInfo, MergeAnswer, Reply, Request, Select};
 use crate::room::{Room, started, text, write};
 
 /// A lost session on `work`, with a second tree, that changed what a program of the workspace would.
-fn changed(room: &Room) -> SessionDirectory {
+pub(crate) fn changed(room: &Room) -> SessionDirectory {
     let put = |path: PathBuf, content: &str| {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();

@@ -89,12 +89,17 @@ impl Room {
 
     /// A session that is being held: on `work`, with the policy `hardened` unless another is given.
     pub(crate) fn begin(&self, work: &str, policy: Option<Policy>) -> SessionDirectory {
+        self.begin_at(self.moment(), work, policy)
+    }
+
+    /// The same when the clock says this.
+    pub(crate) fn begin_at(&self, started: u64, work: &str, policy: Option<Policy>) -> SessionDirectory {
         let workspace = self.path(work);
         fs::create_dir_all(&workspace).unwrap();
         let record = SessionRecord {
             id: String::new(),
             name: None,
-            started: self.moment(),
+            started,
             ended: None,
             exit: None,
             command: vec!["agent".into(), "do it".into()],

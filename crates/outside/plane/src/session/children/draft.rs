@@ -27,7 +27,7 @@ pub(in crate::session) struct Asks<'a> {
     pub(in crate::session) parent: &'a Conjunction,
     pub(in crate::session) accounts: &'a record::Children,
     pub(in crate::session) house: &'a House,
-    /// Microseconds since the epoch.
+    /// By [`super::clock`].
     pub(in crate::session) at: u64,
     /// Seconds that the parent has left.
     pub(in crate::session) time: Option<u64>,

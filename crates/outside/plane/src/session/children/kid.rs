@@ -46,6 +46,7 @@ pub(in crate::session) struct Kid {
     pub(in crate::session) end: Option<ChildEnd>,
     /// Whoever is inside was told that it ended.
     pub(in crate::session) was_told: bool,
+    since: Instant,
     until: Option<Instant>,
     plane: Beneath,
 }
@@ -70,6 +71,7 @@ impl Kid {
             report: None,
             end: None,
             was_told: false,
+            since: Instant::now(),
             until: Some(Instant::now() + BEGINNING),
             plane: Beneath::after(knocked),
         }
@@ -83,6 +85,11 @@ impl Kid {
         let Some(run) = self.run.take() else { return Err(io::Error::other("it was begun already")) };
         self.stage = Stage::Starting;
         self.plane.begin(&Request::Child(run), &[])
+    }
+
+    /// Seconds since it was asked for, by a clock that nobody sets; the times in its record are by one that somebody may.
+    pub(in crate::session) fn seconds(&self) -> u64 {
+        self.since.elapsed().as_secs().saturating_add(1)
     }
 
     /// What the loop is to wait for.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use wire::command::Problem;
 
 use super::paths::Wanted;
+use crate::checksum;
 use crate::problem::state;
 use crate::store::{SessionDirectory, replace};
 use crate::workspace::Change;
@@ -36,7 +37,7 @@ impl Review {
         let path = file(session);
         let mut bytes = Vec::new();
         match std::fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
-            Ok(_) => serde_json::from_slice(&bytes).map_err(|error| state("read", &path, &error.into())),
+            Ok(_) => checksum::read(&bytes).map_err(|error| state("read", &path, &std::io::Error::other(error))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Review::default()),
             Err(error) => Err(state("read", &path, &error)),
         }
@@ -67,7 +68,7 @@ impl Review {
     /// When it cannot be written.
     pub(super) fn save(&self, session: &SessionDirectory) -> Result<(), Problem> {
         let path = file(session);
-        let bytes = serde_json::to_vec(self).map_err(|error| state("write", &path, &error.into()))?;
+        let bytes = checksum::file_of(self).map_err(|error| state("write", &path, &error.into()))?;
         replace(&path, &bytes).map_err(|error| state("write", &path, &error))
     }
 }

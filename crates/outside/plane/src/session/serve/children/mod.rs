@@ -50,6 +50,7 @@ impl Session<'_> {
             return;
         }
         let session = kid.session.clone();
+        let used = Amounts { time: used.time.map(|_| kid.seconds()), ..used };
         kid.stage = Stage::Over(Standing::Ended { exit, reason: reason.to_owned() });
         let leaving = kid.release();
         self.children.leaving.extend(leaving);

@@ -11,8 +11,7 @@ use wire::petition::{Answer, Cut, Denial, Reason, Spawn};
 
 use super::super::{Course, Pause, Session};
 use crate::session::children::split::{self, Split};
-use crate::session::children::{Asks, Drafted, Kid, Stage, draft};
-use crate::store::now;
+use crate::session::children::{Asks, Drafted, Kid, Stage, clock, draft};
 use crate::waiting::Knocked;
 
 impl Session<'_> {
@@ -46,7 +45,7 @@ impl Session<'_> {
             parent: &self.door.policy,
             accounts: &self.children.accounts,
             house: &self.children.house,
-            at: now(),
+            at: clock(),
             time,
         };
         let mut drafted = draft(asks, wish)?;
@@ -139,7 +138,7 @@ impl Session<'_> {
     /// Writes an event of the children's accounts, and counts it.
     pub(super) fn note_of_child(&mut self, kind: Kind) -> std::io::Result<record::EventId> {
         let seq = self.ledger.write(kind.clone())?;
-        let event = record::Event { seq: seq.seq, at: now(), cause: Vec::new(), kind };
+        let event = record::Event { seq: seq.seq, at: clock(), cause: Vec::new(), kind };
         self.children.accounts.take(&event);
         Ok(seq)
     }
