@@ -11,10 +11,11 @@ UNUSED = "unused-by-anyone"
 
 
 class Task:
-    """What an agent is to do, and where its model is. With `aloud` it tells on its output what it hears, as it hears it."""
+    """What an agent is to do, and where its model is. With `aloud` it tells on its output what it hears, as it hears it;
+    `settings` are more of its configuration."""
 
-    def __init__(self, url, config, words, aloud=False):
-        self.url, self.config, self.words, self.aloud = url, config, words, aloud
+    def __init__(self, url, config, words, aloud=False, settings=None):
+        self.url, self.config, self.words, self.aloud, self.settings = url, config, words, aloud, settings or {}
 
 
 def claude(task):
@@ -54,4 +55,16 @@ def pi(task):
     return ["pi", "-p", *mode, "--no-session", "--provider", provider, "--model", model, task.words], env, files
 
 
-AGENTS = {"claude": claude, "codex": codex, "pi": pi}
+def openclaw(task):
+    """One turn without its gateway. What its tools are is said to the model as they are, and not behind a search."""
+    path = os.path.join(task.config, "openclaw.json")
+    known = {"id": "m", "name": "m", "reasoning": False, "input": ["text"], "contextWindow": 64000, "maxTokens": 4000,
+             "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}
+    local = {"baseUrl": f"{task.url}/v1", "apiKey": UNUSED, "api": "openai-completions", "models": [known]}
+    settings = {"models": {"mode": "replace", "providers": {"local": local}}, **task.settings}
+    settings["tools"] = {"toolSearch": False, "codeMode": False, **task.settings.get("tools", {})}
+    argv = ["openclaw", "agent", "exec", "--config", path, "--model", "local/m", task.words]
+    return argv, {}, {path: json.dumps(settings)}
+
+
+AGENTS = {"claude": claude, "codex": codex, "pi": pi, "openclaw": openclaw}

@@ -6,18 +6,23 @@ the record: the words stand there as reported, and the refusal came back to the 
 
 import json
 
-from model import Model, Script, Step
+from model import Model, Script, Step, properties
 from turn import Turn, summary_faults, turn_faults
 
 URL = "http://bastide.internal/mcp"
 REFUSED = "this session's policy grants no children"
+VERBS = ("whoami", "spawn", "wait", "result", "report")
 # How each is told of the server, and that it has no helpers of its own. pi speaks no MCP.
 TOLD = {
     "claude": ["--mcp-config", json.dumps({"mcpServers": {"bastide": {"type": "http", "url": URL}}}), "--strict-mcp-config",
-               "--allowedTools", "mcp__bastide__report,mcp__bastide__spawn", "--disallowedTools", "Task,Agent,Workflow"],
+               "--allowedTools", ",".join(["Bash", "Read", *(f"mcp__bastide__{verb}" for verb in VERBS)]),
+               "--disallowedTools", "Task,Agent,Workflow"],
     "codex": ["-c", f'mcp_servers.bastide.url="{URL}"', "--disable", "multi_agent"],
+    # In its configuration.
+    "openclaw": {"mcp": {"servers": {"bastide": {"url": URL, "transport": "streamable-http"}}},
+                 "tools": {"deny": ["sessions_spawn", "sessions_send", "subagents"]}},
 }
-OWN = {"task", "agent", "workflow", "spawn_agent"}
+OWN = {"task", "agent", "workflow", "spawn_agent", "sessions_spawn", "sessions_send", "subagents"}
 
 
 class Ask(Step):
@@ -28,11 +33,14 @@ class Ask(Step):
         self.verb, self.arguments = verb, arguments
 
     def call(self, tools):
-        names = [name for name, _ in tools]
         whole = f"mcp__bastide__{self.verb}"
-        if whole not in names and "exec" in names:
+        names = [name for name, _ in tools]
+        known = [name for name in (whole, f"bastide__{self.verb}") if name in names]
+        # Where one tool takes a program, that calls the others; it has a `wait` of its own.
+        if not known and any(name == "exec" and not properties(form) for name, form in tools):
             return "exec", f"text(await tools.{whole}({json.dumps(self.arguments)}));"
-        return next((name for name in names if name in (whole, self.verb)), whole), self.arguments
+        # Else in a namespace.
+        return (known or [name for name in names if name == self.verb] or [whole])[0], self.arguments
 
 
 class Asking(Turn):
@@ -41,10 +49,10 @@ class Asking(Turn):
                        Ask(REFUSED, "spawn", task="help me", command=["/bin/true"])])
 
     def asks(self):
-        done, script = self.told(super().script(), [])
+        done, script = self.told(super().script(), False)
         # The control: without the flags it has helpers of its own, in the same cell.
         faults = turn_faults(done, script) + ([] if OWN & declared(script) else ["it has no helpers of its own to take away"])
-        done, script = self.told(self.script(), TOLD[self.name], "--name", "asking")
+        done, script = self.told(self.script(), True, "--name", "asking")
         faults += turn_faults(done, script) + summary_faults(done.err)
         faults += [f"it has helpers of its own: {sorted(OWN & declared(script))}"] if OWN & declared(script) else []
         shown = self.bastide(["show", "asking"])
@@ -54,12 +62,21 @@ class Asking(Turn):
         faults += [] if "petition `spawn`" in log.out and "grants no children" in log.out else [f"log: {log.tail(600)}"]
         return faults, done
 
-    def told(self, script, words, *flags):
-        """One run with these words on the agent's command line."""
+    def told(self, script, told, *flags):
+        """One run, told of the server or not."""
         with Model(script) as model:
-            argv, env, files = self.prepare(f"http://host.bastide:{model.port}")
-            argv = [*argv[:-1], *words, argv[-1]] if self.name == "codex" else [*argv, *words]
-            return self.run((argv, env, files), ["--allow", f"host.bastide:{model.port}", *flags]), script
+            extra = {"settings": TOLD[self.name]} if told and self.name == "openclaw" else {}
+            prepared = self.prepare(f"http://host.bastide:{model.port}", **extra)
+            prepared = told_of_server(self.name, prepared) if told else prepared
+            return self.run(prepared, ["--allow", f"host.bastide:{model.port}", *flags]), script
+
+
+def told_of_server(name, prepared):
+    """The same command line with the flags that tell of the server."""
+    argv, env, configured = prepared
+    words = TOLD[name] if isinstance(TOLD[name], list) else []
+    argv = [*argv[:-1], *words, argv[-1]] if name == "codex" else [*argv, *words]
+    return argv, env, configured
 
 
 def declared(script):

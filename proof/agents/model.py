@@ -25,6 +25,8 @@ SHELLS = {"bash", "shell", "shell_command", "exec_command", "local_shell"}
 READERS = {"read", "read_file"}
 # codex gives its newest models one tool, which takes a program that calls the others.
 PROGRAMS = {"exec"}
+# What takes longer it goes on with in the background, in milliseconds.
+WAIT = 60_000
 
 
 class Step:
@@ -40,8 +42,8 @@ class Step:
             return reader[0], {"file_path" if "file_path" in properties(reader[1]) else "path": self.read}
         name, form = next((name, form) for name, form in tools if name.lower() in SHELLS | PROGRAMS)
         command = self.command or f"cat {shlex.quote(self.read)}"
-        if name.lower() in PROGRAMS:
-            return name, f"text(await tools.exec_command({json.dumps({'cmd': command})}));"
+        if name.lower() in PROGRAMS and not properties(form):
+            return name, f"text(await tools.exec_command({json.dumps({'cmd': command, 'yield_time_ms': WAIT})}));"
         if "cmd" in properties(form):
             return name, {"cmd": command}
         if properties(form).get("command", {}).get("type") == "array":

@@ -134,12 +134,12 @@ class Routed(Turn):
                 done = self.run(self.prepare(self.URL, TASK), flags)
         return done, script, sink, [*faults, *turn_faults(done, script), *summary_faults(done.err), *key_faults(script.seen)]
 
-    def keep_key(self, port):
-        """Gives the key to the vault, on standard input."""
+    def keep_key(self, port, name="scripted", key=None):
+        """Gives a key to the vault, on standard input."""
         read, write = os.pipe()
-        os.write(write, self.key.encode() + b"\n")
+        os.write(write, (key or self.key).encode() + b"\n")
         os.close(write)
-        done = self.bastide(["vault", "set", "scripted", "--to", f"host.bastide:{port}"], stdin=read)
+        done = self.bastide(["vault", "set", name, "--to", f"host.bastide:{port}"], stdin=read)
         os.close(read)
         return [] if done.code == 0 else [f"vault set: {done.tail(300)}"]
 

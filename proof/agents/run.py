@@ -16,6 +16,7 @@ sys.path.append(os.path.join(HOUSE, "proof"))
 
 from agents import AGENTS  # noqa: E402
 from asking import TOLD, Asking  # noqa: E402
+from family import CHILD, Family  # noqa: E402
 from person import ORDINARY, Person, place  # noqa: E402
 from routed import FORMS, Inside, Routed, Translated  # noqa: E402
 from turn import Turn  # noqa: E402
@@ -27,12 +28,23 @@ CASES = {
     "terminal": (Turn, Turn.on_a_terminal),
     "unnamed": (Turn, Turn.unnamed),
     "asks": (Asking, Asking.asks),
+    "family": (Family, Family.helps),
     "vendor": (Routed, Routed.works),
     "inside": (Inside, Inside.works),
     "translated": (Translated, Translated.works),
     **{f"leaks-{form}": (Routed, lambda turn, form=form: turn.leaks(form)) for form in FORMS},
     **{f"kept-{form}": (Routed, lambda turn, form=form: turn.kept(form)) for form in FORMS},
 }
+
+
+# Who takes a case, where not all do.
+ONLY = {"asks": TOLD, "family": CHILD}
+# What is known of openclaw is how its own sub-agents are taken away: the rest is of agents that are used alone.
+FEW = {"openclaw": ("native", "cell", "asks")}
+
+
+def takes(agent, case):
+    return agent in ONLY.get(case, AGENTS) and case in FEW.get(agent, CASES)
 
 
 def main():
@@ -54,7 +66,7 @@ def main():
             for name in options.agent or AGENTS:
                 for case in ["native"] if options.native else options.case or CASES:
                     kind, judge = CASES[case]
-                    if kind is Asking and name not in TOLD:
+                    if not takes(name, case):
                         continue
                     faults, done = judge(kind(name, person, options, case))
                     passed, failed = passed + (not faults), failed + bool(faults)

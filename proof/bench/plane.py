@@ -36,7 +36,7 @@ def fill(host, person):
         with open(os.path.join(source, name), "rb") as file:
             events += sum(1 for _ in file)
     with open(os.path.join(source, "session.json")) as file:
-        record = json.load(file)
+        record = json.loads(file.readline())
     for number in range(SESSIONS):
         # Older than the one that ran.
         ident = "0000" + first[4:-2] + DIGITS[number // 32] + DIGITS[number % 32]

@@ -89,7 +89,7 @@ class Parent(Driver):
         found = {}
         for path in glob.glob(f"{self.sessions}/*/session.json"):
             with open(path) as file:
-                parent = json.load(file).get("parent")
+                parent = json.loads(file.readline()).get("parent")
             if parent and parent["session"] == self.id:
                 with open(os.path.join(os.path.dirname(path), "stdout")) as file:
                     found[parent["child"]] = int(file.read())

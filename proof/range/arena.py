@@ -1,6 +1,7 @@
 """One run: a piece of host with an operator, his home, his workspace and what he named; a session in it; its answers."""
 
 import contextlib
+import glob
 import json
 import os
 import pty
@@ -24,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ORDINARY = 12345
 PATIENCE = 60
 POLICIES = {"tight": "{memory: 96MiB, pids: 64}", "wide": "{memory: 1GiB, pids: 512}", "short": "{time: 2s}"}
-RULES = {"denying": "network: {deny: [{to: '*.bastide'}]}"}
+RULES = {"denying": "network: {deny: [{to: '*.bastide'}]}", "family": "agents: {depth: 2, children: 8, total: 200, rate: 100/s}"}
 
 
 def children(pid: int) -> list[str]:
@@ -133,8 +134,8 @@ class Arena:
         try:
             inner = self.command()
             way = ways.WAYS[self.way]
-            flags = [flag.format(**vars(self)) for flag in self.flags]
-            arguments = [self.bastide, "run", "--read", self.named, *flags, *way.flags, "--", *way.wrap(self, inner)]
+            flags = [flag.format(**vars(self)) for flag in (*self.flags, *way.flags)]
+            arguments = [self.bastide, "run", "--read", self.named, *flags, "--", *way.wrap(self, inner)]
             before = contextlib.nullcontext()
             if way.standby:
                 before = self.kept_ready()
@@ -144,6 +145,8 @@ class Arena:
                 arguments = [self.bastide, "exec", "stands", "--", *way.wrap(self, inner)]
             with before:
                 text = self.converse(arguments, "pty" if self.pty else way.stdio)
+            if way.below:
+                text += self.said_below()
             for ones in self.standing.values():
                 for one in ones:
                     one.after()
@@ -237,6 +240,14 @@ class Arena:
         if master is not None:
             os.close(master)
         return self.seen.decode("latin-1").replace("\r", "")
+
+    def said_below(self) -> str:
+        """What sub-agents printed."""
+        text = ""
+        for path in glob.glob(f"{self.home}/.local/state/bastide/sessions/*/stdout"):
+            with open(path, encoding="latin-1") as file:
+                text += file.read()
+        return text
 
     def verb(self, *words: str) -> subprocess.CompletedProcess:
         return subprocess.run([self.bastide, *words], cwd=self.workspace, env=self.surroundings(), text=True,

@@ -15,6 +15,7 @@ class Way:
     story: str = ""
     standby: bool = False          # in a cell that was made before the client came
     entered: bool = False          # by `exec`, in a cell that stood before
+    below: bool = False            # in a sub-agent's cell, whose output is kept with its session
 
 
 def shell(script: str, *more: str):
@@ -33,6 +34,19 @@ def script(arena, inner):
 
 def python(line: str):
     return lambda arena, inner: ["/usr/bin/python3", "-S", "-c", f"import os,subprocess,sys;c={inner!r};{line}"]
+
+
+# Has a sub-agent run the cases, in a copy of the whole workspace.
+SPAWNS = """
+import http.client, json, sys
+def told(verb, body):
+    one = http.client.HTTPConnection("bastide.internal", timeout=90)
+    one.request("POST", verb, json.dumps(body), {"Content-Type": "application/json"})
+    return json.loads(one.getresponse().read())
+spawned = told("/spawn", {"task": "t", "command": sys.argv[1:], "files": [{"path": ".", "access": "write"}]})
+print(spawned)
+while told("/wait", {"child": spawned["child"], "seconds": 60})["children"][0]["standing"]["state"] != "ended": pass
+"""
 
 
 def earlier(prepare: str, start: typing.Callable, stands: typing.Callable):
@@ -97,6 +111,8 @@ WAYS = {
     "standby": Way(standby=True, story="a cell that `bastide standby` kept ready"),
     "exec": Way(entered=True, story="`bastide exec` in a session that stands"),
     "exec-pty": Way("pty", entered=True, story="the same on a terminal"),
+    "sub-agent": Way(flags=("--policy", "{policies}/family.yaml"), below=True,
+                     wrap=lambda arena, inner: ["/usr/bin/python3", "-S", "-c", SPAWNS, *inner], story="a sub-agent, in a cell of its own"),
     "fresh-home": Way(flags=("--fresh-home",), story="--fresh-home"),
     "second-home": Way(wrap=earlier(TRAPS, shell("exec CASES"), kept(lambda home: os.path.islink(f"{home}/.local"))),
                        story="a home that a hostile session prepared"),

@@ -4,6 +4,7 @@
 mod whole;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -379,6 +380,60 @@ fn words_go_both_ways_and_a_report_is_the_result() {
         let kept = family.operator.room.join("state/bastide/sessions").join(id).join("stdout");
         assert!(fs::read_to_string(kept).expect("kept").contains("from above"));
     }
+}
+
+/// An agent that is asked for by its name is started as one that nobody sits before: codex without its own sandbox, which a
+/// cell refuses, each with the petition's server, and with a word in the place of its key.
+#[test]
+fn an_agent_by_its_name_begins_as_it_works_in_a_cell() {
+    let policy = "agents: {}\ninference: {routes: [{models: [\"claude-*\"], provider: anthropic}]}\nfiles: {read: [PROGRAMS, /usr, /bin, /lib, /lib64]}\nenv: {IS_SANDBOX: \"said by the operator\"}";
+    for operator in Operator::each() {
+        let told = "#!/bin/sh\necho \"$0 $@\"; cat; env\n";
+        for agent in ["claude", "codex"] {
+            let path = operator.write(&format!("programs/{agent}"), told);
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+        }
+        let programs = operator.room.join("programs").to_string_lossy().into_owned();
+        let vault = operator.command(&["vault", "set", "anthropic", "--to", "api.anthropic.com:443"]);
+        assert!(piped(vault, "sk-vault-0123456789\n"), "the vault");
+        let family = Family::new(operator, &policy.replace("PROGRAMS", &programs));
+        let spawn = |agent: &str, more: &str| {
+            format!("ask {agent} spawn '{{\"task\": \"look around\", \"agent\": \"{agent}\"{more}}}'")
+        };
+        let script = format!(
+            "{}; {}; {}; ask w1 wait '{{\"child\": 1}}'; ask w2 wait '{{\"child\": 2}}'; ask r1 result '{{\"child\": 1}}'; ask r2 result '{{\"child\": 2}}'",
+            spawn("claude", ", \"inference\": {\"models\": [\"claude-*\"]}"),
+            spawn("codex", ""),
+            spawn("other", "")
+        );
+        let mut command = family.operator.command(&family.arguments(&script));
+        command.env("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin"));
+        let ran = Ran::of(command.output().expect("starts"));
+        let words = |word: &str| answer(&ran, word)["words"].as_str().map(str::to_owned).unwrap_or_default();
+        let (claude, codex) = (words("r1"), words("r2"));
+        for part in [
+            "-p --dangerously-skip-permissions",
+            "http://bastide.internal/mcp",
+            "look around",
+            "ANTHROPIC_API_KEY=unused",
+            "IS_SANDBOX=said by the operator",
+        ] {
+            assert!(claude.contains(part), "{part}: {claude} {ran:?}");
+        }
+        for part in ["--dangerously-bypass-approvals-and-sandbox", "http://bastide.internal/mcp", "look around"] {
+            assert!(codex.contains(part), "{part}: {codex} {ran:?}");
+        }
+        assert!(!codex.contains("API_KEY"), "{codex}");
+        assert!(answer(&ran, "other")["why"].as_str().is_some_and(|why| why.contains("codex")), "{ran:?}");
+    }
+}
+
+/// Says something on the standard input of a command; whether it ended well.
+fn piped(mut command: std::process::Command, text: &str) -> bool {
+    use std::io::Write;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
+    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("said");
+    child.wait().expect("waited").success()
 }
 
 /// A server on the host's loopback, and what was said to it.

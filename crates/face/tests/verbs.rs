@@ -85,7 +85,7 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("ls-tree", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{},{PAUSED}]}}"#, child())),
         ("show-parent", &["show", "fix"], parent().replacen('{', r#"{"reply":"session","#, 1)),
         ("show-child", &["show", "20261125-c3d4"], child().replacen('{', r#"{"reply":"session","#, 1)),
-        ("why-child", &["why", "g12"], WHY.replacen(r#""running":true"#, r#""running":true,"above":[{"session":"20261125-a1b2","event":"p7","what":"sub-agent 1 may use up 500 tokens; its task: `look\u001b[2J around`"}]"#, 1)),
+        ("why-child", &["why", "g12"], WHY.replacen(r#""running":true"#, r#""running":true,"above":[{"session":"20261125-a1b2","event":"p7","what":"sub-agent 1 may use up 500 tokens; its task: `look\u001b[2J around`","task":"make it\u001b]0;x\u0007 faster","causes":[{"id":"g9","known":"observed","part":"before","what":"petition `spawn`"},{"id":"g7","known":"observed","part":"call","what":"call of `mcp__bastide__spawn`: `look\u001b[2J around`"}]}]"#, 1)),
         ("pause", &["pause", "fix"], format!(r#"{{"reply":"controlled","text":{HELD},"session":{PAUSED}}}"#)),
         ("approve", &["approve"], questions.clone()),
         ("approve-json", &["approve", "--json"], questions.clone()),

@@ -1,3 +1,3 @@
 """The cases, one file for each class."""
 
-from . import control, credentials, door, filesystem, ipc, network, petition, process, resources, server  # noqa: F401
+from . import control, credentials, door, family, filesystem, ipc, network, petition, process, resources, server  # noqa: F401

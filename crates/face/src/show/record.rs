@@ -71,15 +71,20 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
             Part::Said => "said",
             Part::Before => "after",
         };
-        let known = if cause.known == Known::Inferred { " (inferred)" } else { "" };
-        let what = cause.what.as_deref().unwrap_or("not in this record");
-        row(label, &format!("{} {}{known}", cause.id, words::line(what, 200)));
+        row(label, &cause_line(cause));
     }
     if causes.len() > SHOWN {
         row("after", &format!("{} earlier events", causes.len() - SHOWN));
     }
     for above in answer.above.iter().take(SHOWN) {
         row("above", &format!("{} of {}: {}", above.event, above.session, words::line(&above.what, 200)));
+        // Of what led there, the call of a model and whose task it was; the rest is `why` in that session.
+        for cause in above.causes.iter().filter(|cause| cause.part == Part::Call).take(1) {
+            row("  call", &cause_line(cause));
+        }
+        if let Some(task) = &above.task {
+            row("  task", &words::quoted(task.as_bytes(), 200));
+        }
     }
     if told.verdict != Some(Verdict::Allowed) {
         text.push_str(&remedy(told.suggestion.as_deref(), answer.option.as_deref()));
@@ -91,6 +96,11 @@ pub(super) fn why(answer: &WhyAnswer) -> String {
         }
     }
     text
+}
+
+fn cause_line(cause: &Because) -> String {
+    let known = if cause.known == Known::Inferred { " (inferred)" } else { "" };
+    format!("{} {}{known}", cause.id, words::line(cause.what.as_deref().unwrap_or("not in this record"), 200))
 }
 
 /// What becomes of a path inside.

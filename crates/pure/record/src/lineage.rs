@@ -65,7 +65,11 @@ impl Lineage {
     /// What is known to have led to an event that is about to be written.
     #[must_use]
     pub fn causes(&self, kind: &Kind) -> Vec<Cause> {
-        let Kind::Exec { pid, parent, arguments, .. } = kind else { return Vec::new() };
+        let (pid, parent, arguments) = match kind {
+            Kind::Exec { pid, parent, arguments, .. } => (pid, parent, arguments),
+            Kind::Petition { words, .. } => return self.petitioned(words).into_iter().collect(),
+            _ => return Vec::new(),
+        };
         // A call that stands in its arguments says more than the process that it came from.
         let called = self.carried_out(arguments);
         let before = self.started.get(pid).or_else(|| self.started.get(parent)).copied();
@@ -149,7 +153,29 @@ impl Lineage {
             |word: &String| word.len() >= TELLING && arguments.iter().any(|argument| argument.contains(word.as_str()));
         let equal = |word: &String| word.len() > 1 && arguments.contains(word);
         let observed = find(&held).map(|id| Cause { id, known: Known::Observed });
-        observed.or_else(|| find(&equal).map(|id| Cause { id, known: Known::Inferred }))
+        // Where one tool takes a program, a command stands there as a whole text of it.
+        let longest = arguments.iter().max_by_key(|argument| argument.len()).filter(|text| text.len() >= TELLING);
+        let whole = longest.map(|text| quoted(text));
+        let within = || find(&|word: &String| whole.as_ref().is_some_and(|whole| word.contains(whole)));
+        let inferred = observed.is_none().then(|| within().or_else(|| find(&equal))).flatten();
+        observed.or(inferred.map(|id| Cause { id, known: Known::Inferred }))
+    }
+
+    /// The newest call in which all stands that a petition says most of: programs ask for themselves what their model calls.
+    fn petitioned(&self, words: &str) -> Option<Cause> {
+        let said = match serde_json::from_str::<serde_json::Value>(words) {
+            Ok(object @ serde_json::Value::Object(_)) => longest(&object).to_owned(),
+            _ => words.to_owned(),
+        };
+        if said.len() < TELLING {
+            return None;
+        }
+        let written = quoted(&said);
+        let says = |call: &&Call| {
+            let text = call.words.join("\n");
+            text.contains(&said) || text.contains(&written)
+        };
+        self.calls.iter().rev().find(says).map(|call| Cause { id: call.id, known: Known::Observed })
     }
 
     fn called(&mut self, id: EventId, text: &str) {
@@ -166,6 +192,22 @@ impl Lineage {
             let Some(oldest) = self.texts.pop_front() else { break };
             self.held -= oldest.text.len();
         }
+    }
+}
+
+/// A text as JSON has it, and programs that call tools.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The longest text anywhere in a value; none is empty.
+fn longest(value: &serde_json::Value) -> &str {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text,
+        Value::Array(all) => all.iter().map(longest).max_by_key(|text| text.len()).unwrap_or_default(),
+        Value::Object(all) => all.values().map(longest).max_by_key(|text| text.len()).unwrap_or_default(),
+        _ => "",
     }
 }
 
@@ -219,6 +261,10 @@ mod tests {
         let causes =
             |kind: &Kind, lineage: &Lineage| lineage.causes(kind).iter().map(|one| one.id.seq).collect::<Vec<_>>();
         assert_eq!(causes(&shell, &lineage), [2, 1]);
+        // One tool of all takes a program that calls the others.
+        let program = r#"text(await tools.exec_command({"cmd": "tr 'a-z' \"n-m\" <seed | tee proof"}));"#;
+        lineage.observe(id(4), &said("assistant", "tool-call", &format!("exec\n{program}")));
+        assert_eq!(causes(&exec(5, 2, &["sh", "-c", "tr 'a-z' \"n-m\" <seed | tee proof"]), &lineage), [4, 1]);
         lineage.observe(id(3), &shell);
         assert_eq!(causes(&exec(4, 3, &["curl", "https://log.example"]), &lineage), [3]);
         assert_eq!(causes(&exec(9, 8, &["ls"]), &lineage), [0u64; 0]);
@@ -227,6 +273,35 @@ mod tests {
         lineage.observe(id(5), &said("assistant", "tool-call", "fetch\nhost.bastide:8080"));
         assert_eq!(lineage.naming("host.bastide", 8080), Some(id(5)));
         assert_eq!(lineage.naming("host.bastide", 80), None);
+    }
+
+    /// Nothing led from a sub-agent back to the model that had asked for it: the agent's own process says its petitions.
+    #[test]
+    fn a_petition_is_led_to_by_the_call_that_says_the_same() {
+        let mut lineage = Lineage::new();
+        let task = "turn the seed round,\nand \"say\" so";
+        lineage
+            .observe(id(1), &said("assistant", "tool-call", &format!("mcp__bastide__spawn\ncodex\n{task}\nsrc\nread")));
+        let program = r#"text(await tools.mcp__bastide__report({"words": "I am \"done\" now"}));"#;
+        lineage.observe(id(2), &said("assistant", "tool-call", &format!("exec\n{program}")));
+        let petition = |verb: &str, words: &str| Kind::Petition {
+            pid: None,
+            program: Vec::new(),
+            verb: verb.into(),
+            words: words.into(),
+            labels: Vec::new(),
+            verdict: crate::event::Verdict::Allowed,
+            rule: None,
+            reason: None,
+        };
+        let led = |kind: &Kind| lineage.causes(kind).iter().map(|cause| cause.id.seq).collect::<Vec<_>>();
+        let spawn = serde_json::json!({"agent": "codex", "task": task, "files": [{"path": "src", "access": "read"}]});
+        assert_eq!(led(&petition("spawn", &spawn.to_string())), [1]);
+        assert_eq!(led(&petition("report", r#"I am "done" now"#)), [2]);
+        // What no call says, and what any may say by chance.
+        assert_eq!(led(&petition("report", "something else entirely")), [0u64; 0]);
+        assert_eq!(led(&petition("wait", r#"{"child":1}"#)), [0u64; 0]);
+        assert_eq!(led(&petition("report", "src")), [0u64; 0]);
     }
 
     #[test]

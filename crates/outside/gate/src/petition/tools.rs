@@ -112,7 +112,7 @@ fn schema(verb: Verb) -> Value {
         Verb::Spawn => (
             json!({
                 "task": words(32 * 1024),
-                "agent": {"type": "string", "description": "an agent that the operator set up; this or `command`"},
+                "agent": {"type": "string", "description": "`claude`, `codex`, `gemini`, `opencode` or `pi`, as it is installed; this or `command`"},
                 "command": list(text.clone(), 64),
                 "files": list(json!({
                     "type": "object", "additionalProperties": false, "required": ["path", "access"],
@@ -125,6 +125,7 @@ fn schema(verb: Verb) -> Value {
                 "tools": list(text.clone(), 64),
                 "inference": {
                     "type": "object", "additionalProperties": false,
+                    "description": "which models it may ask, such as `claude-*`: without any, an agent cannot work",
                     "properties": {"models": list(text.clone(), 32)},
                 },
                 "credentials": list(text, 16),

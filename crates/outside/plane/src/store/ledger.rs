@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use record::{EventId, Kind, Origin, Redactor, Writer};
+use record::{Cause, EventId, Kind, Origin, Redactor, Writer};
 
 /// Appends events to a segment.
 #[derive(Debug)]
@@ -49,10 +49,19 @@ impl Ledger {
     /// # Errors
     /// When the event cannot be written, or an earlier one could not.
     pub fn write(&mut self, kind: Kind) -> io::Result<EventId> {
+        self.write_after(None, kind)
+    }
+
+    /// The same for what an earlier event led to.
+    ///
+    /// # Errors
+    /// As [`Ledger::write`].
+    pub fn write_after(&mut self, cause: Option<Cause>, kind: Kind) -> io::Result<EventId> {
         if self.broken {
             return Err(io::Error::other("an earlier event could not be written"));
         }
-        let (id, line) = self.writer.append(&self.redactor, now(), Vec::new(), kind).map_err(io::Error::other)?;
+        let (id, line) =
+            self.writer.append(&self.redactor, now(), Vec::from_iter(cause), kind).map_err(io::Error::other)?;
         self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
         self.dirty = true;
         Ok(id)

@@ -6,6 +6,7 @@ use std::io;
 use record::{Children, EventId};
 use wire::command::{AboveInfo, ChildInfo, Problem, SessionState};
 
+use super::why::{Around, around};
 use crate::store::{self, Events, SessionDirectory, Store};
 
 /// Levels that are gone up: more than there can be.
@@ -56,17 +57,12 @@ pub(super) fn above(store: &Store, session: &SessionDirectory) -> Vec<AboveInfo>
         // The name of a directory: nothing else is one.
         let Ok(up) = store::session(store, &parent.session) else { break };
         let Ok(event) = parent.event.parse::<EventId>() else { break };
-        let mut what = None;
-        let read = Events::of(&up).each(|entry| {
-            if entry.id == event {
-                what = Some(record::describe(&entry.event.kind));
-            }
-        });
-        let what = match (read, what) {
-            (Ok(()), Some(what)) => what,
-            _ => "not in its record".to_owned(),
+        let Around { entries, task } = around(&up, Some(event)).unwrap_or_default();
+        let (what, causes) = match record::why(&entries, event) {
+            Some(explanation) => (explanation.what, explanation.causes),
+            None => ("not in its record".to_owned(), Vec::new()),
         };
-        told.push(AboveInfo { session: up.record.id.clone(), event: event.to_string(), what });
+        told.push(AboveInfo { session: up.record.id.clone(), event: event.to_string(), what, task, causes });
         at.clone_from(&up.record.parent);
     }
     told

@@ -84,13 +84,16 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
 
 /// An event, and what its explanation needs.
 #[derive(Default)]
-struct Around {
-    entries: Vec<Entry>,
-    task: Option<String>,
+pub(super) struct Around {
+    pub(super) entries: Vec<Entry>,
+    pub(super) task: Option<String>,
 }
 
 /// The event first, then what led to it: its causes, and the starts of the programs it came from.
-fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Result<Around> {
+///
+/// # Errors
+/// When the record cannot be read.
+pub(super) fn around(session: &SessionDirectory, wanted: Option<EventId>) -> std::io::Result<Around> {
     let (mut starts, mut found, mut task) = (HashMap::new(), None, None);
     let mut events = Events::of(session);
     while let Some(next) = events.next_event()? {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use record::why::Because;
 use record::{Event, EventId, Explanation, Wall};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +104,12 @@ pub struct AboveInfo {
     pub event: String,
     /// It in words.
     pub what: String,
+    /// What the operator had asked for last by then, where a model was told it.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// What led to it, nearest first.
+    #[serde(default)]
+    pub causes: Vec<Because>,
 }
 
 /// What the process that holds a running session says of it.

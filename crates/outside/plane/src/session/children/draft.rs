@@ -9,16 +9,8 @@ use record::Full;
 use wire::petition::{Access, Budget, Cut, Denial, Reason, Run, Spawn};
 
 use super::House;
+use super::agent::Agent;
 use crate::problem::quoted;
-
-/// Agents by the name that a petition says, and how each takes its task on its standard input.
-const AGENTS: &[(&str, &[&str])] = &[
-    ("claude", &["claude", "-p"]),
-    ("codex", &["codex", "exec", "--skip-git-repo-check", "-"]),
-    ("gemini", &["gemini"]),
-    ("opencode", &["opencode", "run"]),
-    ("pi", &["pi", "-p"]),
-];
 
 /// What a petition asks in, at this moment.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +38,8 @@ pub(in crate::session) struct Drafted {
     /// Hidden from the parent, or guarded.
     pub(in crate::session) left_out: Vec<PathBuf>,
     pub(in crate::session) command: Vec<Vec<u8>>,
+    /// Variables that its program needs, beside the operator's and the policy's.
+    pub(in crate::session) variables: Vec<(String, String)>,
 }
 
 /// Drafts the child that a petition asks for.
@@ -58,7 +52,7 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         return Err(childless(asks.parent.childless().map_or("", |policy| &policy.name)));
     };
     asks.accounts.room(&agents, asks.at).map_err(|full| too_much(&full))?;
-    let command = command(&wish.run)?;
+    let (command, agent) = command(&wish.run)?;
     let above = ceiling(own);
     let mut cut = Vec::new();
     let budget = budget(asks, &agents, &wish.budget, &above.name, &mut cut)?;
@@ -68,6 +62,10 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         Wish { network: &wish.network, tools: &wish.tools, models: &wish.inference.models, credentials: &names };
     let narrowed = narrow(asks.parent, &asked);
     cut.extend(narrowed.left.into_iter().map(|left| Cut { what: left.what, why: left.why, by: left.by }));
+    let variables = agent.into_iter().flat_map(|agent| agent.variables(!narrowed.inference.routes.is_empty()));
+    // What the operator says of one holds.
+    let variables = variables.filter(|(name, _)| !own.environment.contains_key(*name));
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let writes = granted.iter().any(|(_, access)| *access == Access::Write);
     let below = agents.below(budget, asks.accounts.share_below(&agents));
     let mut policy = Policy {
@@ -98,7 +96,7 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
     let first = (!asks.house.is_child).then_some(above);
     let policies = first.into_iter().chain(asks.parent.policies().cloned()).chain([policy]).collect();
     let below = below.map_or(0, |below| below.total);
-    Ok(Drafted { policies, budget, below, cut, granted, left_out, command })
+    Ok(Drafted { policies, budget, below, cut, granted, left_out, command, variables })
 }
 
 /// What it may use up. What is not asked for is a share; what is more than is left, is cut.
@@ -197,19 +195,14 @@ fn changeable(house: &House, path: &Path) -> bool {
     above.is_some_and(|(_, write)| *write) && below.into_iter().all(|(_, write)| *write)
 }
 
-fn command(run: &Run) -> Result<Vec<Vec<u8>>, Denial> {
-    let words = |words: &mut dyn Iterator<Item = &str>| words.map(|word| word.as_bytes().to_vec()).collect();
-    match run {
-        Run::Command(command) => Ok(words(&mut command.iter().map(wire::petition::Text::as_str))),
-        Run::Agent(name) => match AGENTS.iter().find(|(agent, _)| *agent == name.as_str()) {
-            Some((_, command)) => Ok(words(&mut command.iter().copied())),
-            None => {
-                let known: Vec<&str> = AGENTS.iter().map(|(name, _)| *name).collect();
-                let why = format!("no agent is called `{name}`: {}", known.join(", "));
-                Err(Denial::new(Reason::Unfit, why, "name one of these, or a `command`"))
-            }
-        },
-    }
+fn command(run: &Run) -> Result<(Vec<Vec<u8>>, Option<&'static Agent>), Denial> {
+    Ok(match run {
+        Run::Command(command) => (command.iter().map(|word| word.as_str().into()).collect(), None),
+        Run::Agent(name) => {
+            let agent = Agent::named(name)?;
+            (agent.command.iter().map(|word| (*word).into()).collect(), Some(agent))
+        }
+    })
 }
 
 fn childless(policy: &str) -> Denial {

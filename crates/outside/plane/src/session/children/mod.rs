@@ -4,6 +4,7 @@
 //! child's end, told or not, gives back what it did not use up.
 
 mod adopt;
+mod agent;
 mod draft;
 mod end;
 mod kid;

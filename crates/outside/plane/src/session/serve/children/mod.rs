@@ -23,9 +23,9 @@ const WORDS: usize = petition::MAX_WORDS;
 impl Session<'_> {
     /// Answers a petition about sub-agents, now or later.
     pub(super) fn ask_of_children(&mut self, course: &mut Course, asked: Petitioned) {
-        let Petitioned { number, petition, labels, .. } = asked;
+        let Petitioned { number, event, petition, labels } = asked;
         let answer = match petition {
-            Petition::Spawn(spawn) => self.spawn(course, number, &spawn, &labels),
+            Petition::Spawn(spawn) => self.spawn(course, (number, event), &spawn, &labels),
             Petition::Wait(wait) => self.wait_for(number, wait),
             Petition::Send(send) => Some(match send.child {
                 Some(child) => self.send_down(child, send.words.as_str(), &labels),
@@ -57,7 +57,7 @@ impl Session<'_> {
         self.children.forget_old_results();
         let event =
             Kind::ChildEnded { child, session, exit: Some(exit.into()), reason: reason.to_owned(), used, below };
-        if let Err(error) = self.note_of_child(event) {
+        if let Err(error) = self.note_of_child(None, event) {
             self.unrecorded(course, &error);
         }
         self.tell_what_is_held();
@@ -95,7 +95,7 @@ impl Session<'_> {
                 kid.session = Some(session.clone());
                 kid.stage = Stage::Running;
                 let answer = kid.asked.take().map(|number| (number, spawned(child, kid, false)));
-                if let Err(error) = self.note_of_child(Kind::ChildBegan { child, session }) {
+                if let Err(error) = self.note_of_child(None, Kind::ChildBegan { child, session }) {
                     return self.unrecorded(course, &error);
                 }
                 if let Some((number, answer)) = answer {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use policy::{Amounts, Good, Label, Money};
-use record::Kind;
+use record::{Cause, EventId, Kind, Known};
 use wire::GateOrder;
 use wire::command::{ChildRun, Run, Stream, View};
 use wire::petition::{Answer, Cut, Denial, Reason, Spawn};
@@ -16,8 +16,14 @@ use crate::waiting::Knocked;
 
 impl Session<'_> {
     /// Reserves what a child may use up; it begins when the gate says that so much is no longer this session's.
-    pub(super) fn spawn(&mut self, course: &mut Course, number: u64, wish: &Spawn, read: &[Label]) -> Option<Answer> {
-        match self.reserve(course, number, wish, read) {
+    pub(super) fn spawn(
+        &mut self,
+        course: &mut Course,
+        asked: (u64, EventId),
+        wish: &Spawn,
+        read: &[Label],
+    ) -> Option<Answer> {
+        match self.reserve(course, asked, wish, read) {
             Ok(()) => None,
             Err(denial) => Some(Answer::Denied(denial)),
         }
@@ -26,7 +32,7 @@ impl Session<'_> {
     pub(super) fn reserve(
         &mut self,
         course: &mut Course,
-        number: u64,
+        (number, petition): (u64, EventId),
         wish: &Spawn,
         read: &[Label],
     ) -> Result<(), Denial> {
@@ -56,7 +62,8 @@ impl Session<'_> {
         let task = wish.task.as_str().to_owned();
         let event =
             Kind::ChildReserved { child, task: task.clone(), budget: drafted.budget, below: drafted.below, cut };
-        let Ok(event) = self.note_of_child(event) else {
+        let cause = Cause { id: petition, known: Known::Observed };
+        let Ok(event) = self.note_of_child(Some(cause), event) else {
             self.unrecorded(course, &std::io::Error::other("a sub-agent could not be recorded"));
             return Err(not_now("the record cannot be written"));
         };
@@ -65,6 +72,7 @@ impl Session<'_> {
         let house = &self.children.house;
         let run = Run {
             command: drafted.command,
+            environment: drafted.variables,
             directory: house.workspace.clone(),
             workspace: Some(house.workspace.clone()),
             accept_risks: house.accepted.clone(),
@@ -136,8 +144,8 @@ impl Session<'_> {
     }
 
     /// Writes an event of the children's accounts, and counts it.
-    pub(super) fn note_of_child(&mut self, kind: Kind) -> std::io::Result<record::EventId> {
-        let seq = self.ledger.write(kind.clone())?;
+    pub(super) fn note_of_child(&mut self, cause: Option<Cause>, kind: Kind) -> std::io::Result<EventId> {
+        let seq = self.ledger.write_after(cause, kind.clone())?;
         let event = record::Event { seq: seq.seq, at: clock(), cause: Vec::new(), kind };
         self.children.accounts.take(&event);
         Ok(seq)
