@@ -353,7 +353,8 @@ fn an_upgrade_says_what_would_stop() {
         assert_eq!(checked.exit, 0, "{checked:?}");
         let id = detached.show()["id"].as_str().expect("an id").to_owned();
         let file = operator.room.join("state/bastide/sessions").join(&id).join("session.json");
-        let mut record: Value = serde_json::from_slice(&std::fs::read(&file).expect("there")).expect("JSON");
+        let text = std::fs::read_to_string(&file).expect("there");
+        let mut record: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
         assert_eq!(detached.show()["built"], record["built"]);
         let lease = record["built"]["lease"].as_u64().expect("a version");
         record["built"]["lease"] = (lease - 1).into();
