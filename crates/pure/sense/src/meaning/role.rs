@@ -228,7 +228,7 @@ pub(super) fn named(name: &str) -> Option<(Role, String)> {
 fn of(part: &str) -> Option<Role> {
     let single = part.strip_suffix("es").filter(|_| part.ends_with("sses")).or(part.strip_suffix('s'));
     let is = |name: &&str| *name == part || single == Some(name);
-    NAMES.iter().find(|(_, names)| names.iter().any(|name| is(&name))).map(|(role, _)| *role)
+    NAMES.iter().find(|(_, names)| names.iter().any(&is)).map(|(role, _)| *role)
 }
 
 #[cfg(test)]
