@@ -124,6 +124,8 @@ impl fmt::Display for Coding {
 pub(crate) trait Take {
     /// Bytes that were encoded.
     fn layer(&mut self, how: &[Coding], bytes: &[u8]);
+    /// Parts of what was encoded, joined: that these are without a pattern says nothing.
+    fn parts(&mut self, how: &[Coding], bytes: &[u8]);
     /// The same text, read in another way.
     fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading);
     /// Bytes that nothing undoes.

@@ -62,6 +62,8 @@ pub(crate) struct Walk<'c> {
     scan: Scan,
     /// Something compressed was undone.
     unpacked: bool,
+    /// How deep the parts stand that are looked at.
+    parts: Option<usize>,
     /// A bound on the whole scan was exceeded: nothing more is undone.
     stopped: bool,
 }
@@ -83,6 +85,7 @@ impl<'c> Walk<'c> {
             sightings,
             scan,
             unpacked: false,
+            parts: None,
             stopped: false,
         };
         if length > bounds.bytes {
@@ -203,6 +206,12 @@ impl Take for Walk<'_> {
         }
     }
 
+    fn parts(&mut self, how: &[Coding], bytes: &[u8]) {
+        let above = self.parts.replace(self.how.len() + how.len());
+        self.layer(how, bytes);
+        self.parts = above;
+    }
+
     fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading) {
         if self.admits(bytes) {
             self.how.extend_from_slice(how);
@@ -219,7 +228,9 @@ impl Take for Walk<'_> {
             Coding::Parts => self.unpacked,
             _ => false,
         };
-        if !self.how.iter().any(joined) {
+        // Of many checksums some bytes are letters by chance, and one begins like something compressed.
+        let by_chance = seal == Seal::Noise && self.parts == Some(self.how.len());
+        if !by_chance && !self.how.iter().any(joined) {
             self.scan.seal(seal, size, &self.how);
         }
     }

@@ -110,11 +110,11 @@ fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut
             }
             goes_on
         });
-        take.layer(&how, &text);
+        take.parts(&how, &text);
     }
     // What was compressed and then encoded in pieces shows its mark in the first one alone.
     if several {
-        take.layer(&how, &pieces);
+        take.parts(&how, &pieces);
     }
 }
 

@@ -395,8 +395,7 @@ impl<'a> Scene<'a> {
             // A small number, or a common word, counts where it is said what it is: `file 13`, `#13`.
             let before = said.iter().rfind(|word| word.end <= start);
             let noun = |word: &&Word| {
-                parts(argument).contains(&word.text)
-                    || matches!(word.text.as_str(), "id" | "number" | "nr")
+                parts(argument).contains(&word.text) || matches!(word.text.as_str(), "id" | "number" | "nr")
             };
             telling || before.as_ref().is_some_and(noun) || text[..start].ends_with(['#', '\'', '"', '`'])
         })
