@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const READ: &[(&str, usize, &str)] = &[
     ("face/src/ask.rs", 2, "`gc`, `log prune`: `30d` ago is reckoned from it; what nobody reviewed stays all the same"),
     ("outside/gate/src/ledger.rs", 1, "times of events"),
-    ("outside/gate/src/models/attempt.rs", 2, "`created` of a translated answer"),
+    ("outside/gate/src/models/attempt.rs", 1, "`created` of a translated answer"),
     ("outside/gate/src/tls.rs", 1, "from when to when a certificate of a cell's host holds: else it is refused inside"),
     ("outside/plane/src/daemon/alone.rs", 1, "when a daemon that began by itself ends: nothing depends on it"),
     ("outside/plane/src/ledger/log.rs", 1, "the time in a signature of a checkpoint"),
