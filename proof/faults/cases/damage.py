@@ -97,7 +97,7 @@ def restored(stage):
         copy = stage.directory(f"copy{number}", 0o700)
         done = stage.run(["flock", os.path.join(state, "ledger"), "cp", "-a", state, copy])
         # A mark or a socket may go meanwhile; the kernel keeps its own directory of an overlay closed.
-        odd = [line for line in done.err.splitlines() if "cannot stat" not in line and "/work/work" not in line]
+        odd = [line for line in done.err.splitlines() if "No such file" not in line and "/work/work" not in line]
         require(not odd, "it cannot be copied:", odd)
         copies.append(copy)
         for other in others:
