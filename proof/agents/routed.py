@@ -184,7 +184,8 @@ class Routed(Turn):
         said = [event for event in events if event.get("kind") == "said"]
         answers = [event for event in events if event.get("kind") == "answered"]
         asked = [event for event in events if event.get("kind") == "model" and event["verdict"] == "allowed"]
-        calls = [(event["tool"], event["standing"]) for event in said if event["form"] == "tool-call"]
+        # The record names a tool with its namespace, where its program has such.
+        calls = [(event["tool"].rpartition(".")[2], event["standing"]) for event in said if event["form"] == "tool-call"]
         results = [event for event in said if event["form"] == "tool-result"]
         counted = {(event["input"], event["output"], event["whole"], event.get("error")) for event in answers}
         checks = {
@@ -210,13 +211,14 @@ class Routed(Turn):
         causes = [(cause["part"], cause["what"] or "") for cause in told["causes"]]
         carried = [what for part, what in causes if part == "evidence" and what.startswith("carries system-prompt")]
         programs = told["program"]
+        called = re.compile(rf"call of `([\w-]+\.)?{re.escape(seen['tools'][1])}`")
         checks = {
             "the verdict": told["verdict"] == "refused",
             "the rule": "system-prompt" in (told["rule"] or ""),
             "the label": bool(carried),
             "the wrapping": all(name in what.split(" from ")[0] for what in carried for name in FORMS[form][2]),
             "the quoted words": any(quoted(what) in plain(self.piece) for what in carried),
-            "the tool call": any(part == "call" and f"call of `{seen['tools'][1]}`" in what for part, what in causes),
+            "the tool call": any(part == "call" and called.match(what) for part, what in causes),
             "who asked for it": any(part == "evidence" and ASKING in what for part, what in causes),
             "the programs": programs[:1] == ["/usr/bin/curl"] and any(self.AGENT[self.name] in one for one in programs),
         }
