@@ -91,6 +91,10 @@ def restored(stage):
     state, copies = os.path.join(stage.state, "bastide"), []
     held = stage.write("before", stage.face("log", "checkpoint").out, base=stage.home)
     running = stage.spawn([stage.bastide, "run", "--name", "runs", "--", "/bin/sh", "-c", "while sleep 0.01; do /bin/true; done"])
+    until = time.monotonic() + 30
+    while "runs" not in {one["name"] for one in stage.sessions()}:
+        require(time.monotonic() < until, "the session that is to run does not begin")
+        time.sleep(0.05)
     for number in range(max(3, stage.rounds // 10)):
         others = [stage.spawn([stage.bastide, "run", "--", "/bin/sh", "-c", "echo x > made; /bin/true"]) for _ in range(3)]
         time.sleep(random.random() * 0.3)
