@@ -2,9 +2,9 @@
 
 import http.client
 import json
-import socket
 
 from case import case
+from cases.petition import said
 
 SERVED = {"host": "served", "args": "--policy {policies}/served.yaml", "control": "--policy {policies}/served.yaml",
           "alone": True}
@@ -26,17 +26,8 @@ def called(**changes) -> str:
 
 
 def raw(*lines: str, body: str, to=(PLACE, 80)) -> str:
-    """What comes back for these very bytes."""
-    try:
-        with socket.create_connection(to, 5) as one:
-            one.settimeout(2)
-            one.sendall("\r\n".join([*lines, "", ""]).encode() + body.encode())
-            answer = b""
-            while part := one.recv(65536):
-                answer += part
-    except OSError as error:
-        return repr(error)
-    return answer.decode(errors="replace")
+    """What comes back for these very lines."""
+    return said("\r\n".join([*lines, "", ""]) + body, to)
 
 
 @case(name="server-tool", **SERVED)

@@ -1,27 +1,26 @@
 //! The screen as a state machine: what a key or news makes of it. It reads no clock, asks nobody and draws nothing, so
 //! that whatever an operator may press at whatever moment can be tried.
 
+mod answering;
+mod typing;
+
 use wire::command::{LogLine, News, Watched};
-use wire::question::{Card, Say};
+use wire::question::Card;
 
 use super::hand::{Effect, Hand, Look};
 use super::keys::Key;
 use super::list::List;
 use super::model::{Model, Now, runs};
 use super::timeline::Timeline;
-use crate::show::card::KEYS;
 use crate::words;
 
 /// How long a card or a prompt stands before a key answers it, in milliseconds: what was pressed before it stood there
 /// was not meant for it. So long no other key may have come either: one that is held down repeats itself.
 pub(super) const PAUSE: u64 = 300;
-/// Longest word that is typed.
-const TYPED: usize = 60;
 /// The least that is drawn on, in columns and lines.
 pub(super) const LEAST: (u16, u16) = (40, 10);
 const READ_ONLY: &str = "read-only: nothing is answered, frozen or stopped from here";
 const NOTHING: &str = "nothing is chosen; j and k choose";
-const COMMANDS: &str = ":sessions :queue :timeline [SESSION] :detail [SESSION] :help :q";
 
 /// All of it.
 #[derive(Debug)]
@@ -444,196 +443,6 @@ impl Screen {
             if paused { (hand.thaw(&session), "resuming") } else { (hand.freeze(&session), "freezing") };
         self.message = Some(format!("{word} {}…", named(&self.model, &session)));
         Some(effect)
-    }
-
-    fn begin_stop(&mut self, now: Now) {
-        let Some(session) = self.subject(now) else { return drop(self.missed()) };
-        if self.hand.is_none() {
-            self.message = Some(READ_ONLY.to_owned());
-        } else if self.model.get(&session).is_none_or(|one| !runs(one)) {
-            self.message = Some("it does not run".to_owned());
-        } else {
-            self.over = Some(Over::Sure(Sure { of: Of::Stop(session), since: None, back: None }));
-        }
-    }
-
-    /// Shows the card of the chosen question, or of the first of the chosen session.
-    fn begin_answer(&mut self, now: Now) {
-        let id = match &self.view {
-            View::Queue => self.queue.chosen().map(str::to_owned),
-            _ => {
-                let session = self.subject(now);
-                let own = |card: &Card| Some(&card.session) == session.as_ref();
-                self.model.questions(now).into_iter().find(own).map(|card| card.id)
-            }
-        };
-        match id {
-            Some(id) => self.over = Some(Over::Card(Asked { id, ..Asked::default() })),
-            None if self.view == View::Queue => drop(self.missed()),
-            None => self.message = Some("no question of it waits".to_owned()),
-        }
-    }
-
-    /// A key while a card stands there.
-    fn answered(&mut self, mut asked: Asked, key: Key, rested: bool, now: Now) -> Option<Effect> {
-        match key {
-            Key::Escape | Key::Char('q') => return None,
-            Key::Char('n') => {
-                let ids = self.question_ids(now);
-                let at = ids.iter().position(|id| *id == asked.id).map_or(0, |at| at + 1);
-                let next = ids.get(at).or(ids.first()).filter(|id| **id != asked.id).cloned();
-                match next {
-                    Some(id) => {
-                        self.queue.choose(&ids, ids.iter().position(|one| *one == id).unwrap_or(0));
-                        self.over = Some(Over::Card(Asked { id, ..Asked::default() }));
-                    }
-                    None => self.message = Some("no other question waits".to_owned()),
-                }
-                return None;
-            }
-            Key::Down | Key::Enter | Key::Char('j') => asked.top = asked.top.saturating_add(1),
-            Key::Up | Key::Char('k') => asked.top = asked.top.saturating_sub(1),
-            Key::PageDown | Key::Char(' ') => asked.top = asked.top.saturating_add_signed(self.height()),
-            Key::PageUp => asked.top = asked.top.saturating_add_signed(-self.height()),
-            Key::Home | Key::Char('g') => asked.top = 0,
-            Key::End | Key::Char('G') => asked.top = usize::MAX,
-            Key::Char(letter) => return self.chose(asked, letter, rested, now),
-            _ => {}
-        }
-        self.over = Some(Over::Card(asked));
-        None
-    }
-
-    /// A letter that may be an answer.
-    fn chose(&mut self, asked: Asked, letter: char, rested: bool, now: Now) -> Option<Effect> {
-        let say = KEYS.iter().find(|(key, _)| char::from(*key) == letter).map(|(_, say)| *say);
-        let stood = asked.since.is_some_and(|since| now.ticks.saturating_sub(since) >= PAUSE) && rested;
-        let card = self.card(&asked.id, now).filter(|_| !asked.gone);
-        let offered = say.filter(|say| card.is_some_and(|card| card.offers(*say)));
-        // A denial lets nothing through, whatever was read of the card.
-        let read = asked.seen || matches!(say, Some(Say::Deny));
-        let id = asked.id.clone();
-        match (&self.hand, offered) {
-            (None, Some(_)) => self.message = Some(READ_ONLY.to_owned()),
-            (Some(_), Some(_)) if !stood => {}
-            (Some(_), Some(_)) if !read => self.message = Some("read it to its end first: PageDown".to_owned()),
-            (Some(_), Some(Say::Always)) => {
-                self.over = Some(Over::Sure(Sure { of: Of::Always(id), since: None, back: Some(asked) }));
-                return None;
-            }
-            (Some(hand), Some(say)) => {
-                let effect = hand.answer(id, say);
-                self.message = Some("answering…".to_owned());
-                return Some(effect);
-            }
-            // A key that this card does not offer does nothing.
-            (_, None) => {}
-        }
-        self.over = Some(Over::Card(asked));
-        None
-    }
-
-    /// A key while a yes or a no is waited for.
-    fn sure(&mut self, sure: Sure, key: Key, rested: bool, now: Now) -> Option<Effect> {
-        let stood = sure.since.is_some_and(|since| now.ticks.saturating_sub(since) >= PAUSE) && rested;
-        let stood = stood && !sure.back.as_ref().is_some_and(|asked| asked.gone);
-        match (key, &self.hand) {
-            (Key::Char('y'), Some(hand)) if stood => {
-                let effect = match &sure.of {
-                    Of::Stop(session) => {
-                        self.message = Some(format!("stopping {}…", named(&self.model, session)));
-                        hand.stop(session)
-                    }
-                    Of::Always(id) => {
-                        self.message = Some("answering…".to_owned());
-                        hand.answer(id.clone(), Say::Always)
-                    }
-                };
-                return Some(effect);
-            }
-            (Key::Char('n' | 'q') | Key::Escape, _) => {
-                // It has to stand there for a while again.
-                self.over = sure.back.map(|asked| Over::Card(Asked { since: None, ..asked }));
-            }
-            _ => self.over = Some(Over::Sure(sure)),
-        }
-        None
-    }
-
-    // What is typed.
-
-    fn begin_filter(&mut self) {
-        let before = match &self.view {
-            View::Sessions => &self.sessions.filter,
-            View::Queue => &self.queue.filter,
-            View::Timeline => &self.timeline.list.filter,
-            View::Page(_) => return self.message = Some("a page has no filter; Escape leaves it".to_owned()),
-        };
-        self.typed = Some(Typed::Filter(before.clone()));
-    }
-
-    fn type_on(&mut self, mut typed: Typed, key: Key) -> Option<Effect> {
-        let (Typed::Command(text) | Typed::Filter(text)) = &mut typed;
-        match key {
-            Key::Char(letter) if text.chars().count() < TYPED => text.push(letter),
-            Key::Back if text.is_empty() => return None,
-            Key::Back => drop(text.pop()),
-            Key::Escape => return None,
-            Key::Enter => {
-                return match typed {
-                    Typed::Command(text) => self.command(text.trim()),
-                    Typed::Filter(text) => {
-                        self.filter(text);
-                        None
-                    }
-                };
-            }
-            _ => {}
-        }
-        self.typed = Some(typed);
-        None
-    }
-
-    fn filter(&mut self, text: String) {
-        match self.view {
-            View::Sessions => self.sessions.filter = text,
-            View::Queue => self.queue.filter = text,
-            View::Timeline => self.timeline.list.filter = text,
-            View::Page(_) => {}
-        }
-    }
-
-    fn command(&mut self, text: &str) -> Option<Effect> {
-        let (verb, word) = text.split_once(' ').map_or((text, ""), |(verb, word)| (verb, word.trim()));
-        self.message = None;
-        match verb {
-            "" => {}
-            "q" | "quit" => return Some(Effect::Quit),
-            "sessions" | "s" => self.open(View::Sessions),
-            "queue" => self.open(View::Queue),
-            "help" | "h" => self.open(View::Page(help())),
-            "timeline" | "t" | "detail" => {
-                let session = match word {
-                    "" => self.subject(Now::default()).or_else(|| self.sessions.chosen().map(str::to_owned)),
-                    word => self.model.named(word).map(|one| one.session.id.clone()),
-                };
-                return match session {
-                    Some(session) if verb == "detail" => Some(Effect::Look(Look::Show(session))),
-                    Some(session) => self.follow(session),
-                    None if word.is_empty() => self.missed(),
-                    None => {
-                        self.message =
-                            Some(format!("no session {}; :sessions lists them", words::quoted(word.as_bytes(), 40)));
-                        None
-                    }
-                };
-            }
-            other => {
-                let other = words::quoted(other.as_bytes(), 20);
-                self.message = Some(format!("no command {other}; hint: {COMMANDS}"));
-            }
-        }
-        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use wire::command::Request;
+use wire::question::Say;
 
 use super::*;
 use crate::watch::scene::{at, card, event, session, told, watched};

@@ -207,7 +207,7 @@ impl Take for Walk<'_> {
     }
 
     fn parts(&mut self, how: &[Coding], bytes: &[u8]) {
-        let above = self.parts.replace(self.how.len() + how.len());
+        let above = self.parts.replace(self.depth + 1);
         self.layer(how, bytes);
         self.parts = above;
     }
@@ -228,8 +228,9 @@ impl Take for Walk<'_> {
             Coding::Parts => self.unpacked,
             _ => false,
         };
-        // Of many checksums some bytes are letters by chance, and one begins like something compressed.
-        let by_chance = seal == Seal::Noise && self.parts == Some(self.how.len());
+        // Of many checksums some bytes are letters by chance, and one begins like something compressed; read in another way,
+        // they are the same ones.
+        let by_chance = seal == Seal::Noise && self.parts == Some(self.depth);
         if !by_chance && !self.how.iter().any(joined) {
             self.scan.seal(seal, size, &self.how);
         }

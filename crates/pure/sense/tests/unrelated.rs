@@ -115,6 +115,24 @@ fn ordinary_content_is_neither_found_nor_held() {
     }
 }
 
+/// Some checksum begins like something compressed, whatever packages there are.
+#[test]
+fn no_lock_file_is_held() {
+    for seed in 1..60 {
+        let mut numbers = numbers(seed * 7919);
+        let mut checksum =
+            || (0..4).map(|_| format!("{:016x}", numbers.next().unwrap_or_default())).collect::<String>();
+        let package = |n: usize| {
+            format!("[[package]]\nname = \"package-{n}\"\nversion = \"1.{n}.0\"\nchecksum = \"{}\"\n", checksum())
+        };
+        let lock = (0..400).map(package).collect::<Vec<_>>().join("\n");
+        for text in [document(&lock), lock] {
+            let scan = scan(&text);
+            assert_eq!((&scan.found[..], scan.beyond, &scan.opaque), (&[][..], None, &None), "seed {seed}");
+        }
+    }
+}
+
 #[test]
 fn programs_within_documents_within_documents_are_looked_into() {
     for program in PROGRAMS {

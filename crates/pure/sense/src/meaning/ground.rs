@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use policy::{Effect, Role, ToolRule};
 use serde_json::Value;
 
+use super::call::{Call, MOST_ARGUMENTS, changes, gather, verb};
 use super::choice::{Chooser, Rating, is_end, plain};
 use super::effect::{self, Effects, Tool, effects};
 use super::results::{Record, budget, records, single};
@@ -20,8 +21,6 @@ use super::words::{Word, parts, phrase, tells, words};
 
 /// Most bytes of results that are looked through; with more, a call with an effect is held.
 pub const MOST_READ: usize = 4 << 20;
-/// Most arguments of a call, each member of a list by itself.
-const MOST_ARGUMENTS: usize = 128;
 /// Letters of a value that are told.
 const MOST_TOLD: usize = 160;
 /// Words that somebody else wrote, from which on a text is his and no coincidence.
@@ -319,7 +318,7 @@ impl<'a> Scene<'a> {
         if few || self.said.iter().any(|said| phrase(said, &own).is_some()) || self.is_field(value) {
             return Ok("it is not others' words".into());
         }
-        if is_local_call(call)
+        if call.stays_here()
             || ["forward", "copy", "quote", "share"]
                 .iter()
                 .any(|word| self.said.iter().flatten().any(|said| said.text == *word))
@@ -418,73 +417,10 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// A call as far as its arguments are judged.
-struct Call<'c> {
-    tool: &'c str,
-    effects: &'c BTreeSet<Effect>,
-    /// Somebody hears of it.
-    told: bool,
-}
-
-impl Call<'_> {
-    fn acts(&self) -> bool {
-        changes(self.effects)
-    }
-
-    /// Whether it takes something from an address, and changes nothing there.
-    fn fetches(&self) -> bool {
-        let verbs = ["download", "clone", "pull", "import", "install"];
-        self.only(&[Effect::Write]) && parts(self.tool).iter().any(|part| verbs.contains(&part.as_str()))
-    }
-
-    /// Whether it does nothing beside these.
-    fn only(&self, effects: &[Effect]) -> bool {
-        self.effects.iter().all(|effect| *effect == Effect::Read || effects.contains(effect))
-    }
-}
-
-fn changes(effects: &BTreeSet<Effect>) -> bool {
-    effects.iter().any(|effect| *effect != Effect::Read)
-}
-
-/// Every value of a call, with the name of its argument; within an argument the nearest name counts.
-fn gather(name: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
-    if leaves.len() > MOST_ARGUMENTS {
-        return;
-    }
-    match value {
-        Value::Null | Value::Bool(_) => {}
-        Value::String(text) => leaves.push((name.to_owned(), text.clone())),
-        Value::Number(number) => leaves.push((name.to_owned(), number.to_string())),
-        Value::Array(items) => items.iter().for_each(|item| gather(name, item, leaves)),
-        Value::Object(fields) => fields.iter().for_each(|(name, field)| gather(name, field, leaves)),
-    }
-}
-
-fn verb(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Read => "read",
-        Effect::Write => "make or change anything",
-        Effect::Send => "send anything",
-        Effect::Spend => "spend or bind money",
-        Effect::Delete => "delete anything",
-        Effect::Execute => "run anything",
-        Effect::Publish => "publish anything",
-        Effect::Spawn => "begin another agent",
-    }
-}
-
 /// Whether an argument names a file of the workspace, of which a change comes out when the operator takes it.
 fn is_local(argument: &str) -> bool {
     const LOCAL: &[&str] = &["path", "dir", "directory", "folder", "filename", "file"];
     parts(argument).last().is_some_and(|last| LOCAL.contains(&last.as_str()))
-}
-
-/// Whether a call writes a file, and tells nobody.
-fn is_local_call(call: &Call<'_>) -> bool {
-    call.only(&[Effect::Write])
-        && !call.told
-        && parts(call.tool).iter().any(|part| matches!(part.as_str(), "file" | "write" | "edit" | "patch"))
 }
 
 /// Whether a field is what its own thing is called by, and not another one.

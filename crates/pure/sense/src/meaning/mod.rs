@@ -4,6 +4,7 @@
 //! [`Scene`] holds a conversation, and [`Scene::judge`] says of one call whether it serves the task and where its targets come from.
 //! Deterministic, in time that grows with the text; words are compared, and nothing is understood.
 
+mod call;
 mod choice;
 mod effect;
 mod ground;
