@@ -11,6 +11,7 @@ use record::{Cause, Cost, EventId, Kind, Known};
 use sha2::{Digest, Sha256};
 
 use super::thoughts::Thoughts;
+use super::withheld::Kept;
 use super::{Ended, Failure, Heard, Purse, Taken};
 use crate::ledger::Ledger;
 
@@ -42,6 +43,8 @@ pub struct Models {
     pub(super) purse: Purse,
     /// What was signed, of thoughts that a program has in other words.
     pub(super) thoughts: Thoughts,
+    /// Calls that a program has one of nobody's tool for.
+    pub(super) kept: Kept,
     /// Where the record holds what tools gave, by its hash.
     given: RefCell<HashMap<[u8; 32], EventId>>,
     /// What the operator really said, [normal].

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::attempt::{Attempt, Came};
+use super::plan::form;
 use super::{Asking, Failure, Planned, Sent, Taken, plan, say};
 use crate::asked::Asked;
 use crate::forward::{FAREWELL, finish};
@@ -49,6 +50,7 @@ impl<'a> Requests<'a> {
         if wire == Some(Wire::Messages) {
             passage.models.thoughts.restore(&mut planned.read);
         }
+        passage.models.kept.restore(form(planned.endpoint.wire), &mut planned.read);
         if planned.endpoint.kind == Kind::Probe {
             // Whether its vendor is there is nothing that a program needs to ask the vendor.
             return answer(inside, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;

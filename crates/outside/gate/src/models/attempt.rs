@@ -214,7 +214,8 @@ impl crate::passage::Passage {
         }
         let whom = Some((planned, sent.provider, sent.asked.as_str()));
         let refused = self.model(asked, whom, Verdict::Refused, None);
-        Some(Keeper { passage: self, asked, model, refused, wants, told: HashMap::new(), grounds })
+        let wire = form(planned.endpoint.wire);
+        Some(Keeper { passage: self, asked, wire, model, refused, wants, told: HashMap::new(), grounds })
     }
 
     /// Records that a provider gave no answer.

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use policy::Sink;
-use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
-use record::conversation::{Block, Content, plain};
+use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants, Withheld};
+use record::conversation::{Block, Content, Wire, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
 
@@ -28,6 +28,8 @@ const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
 pub(super) struct Keeper<'c> {
     pub(super) passage: &'c Passage,
     pub(super) asked: &'c Asked,
+    /// What its program speaks.
+    pub(super) wire: Wire,
     /// The request that is answered.
     pub(super) model: EventId,
     /// The same as an event that did not go through.
@@ -85,6 +87,10 @@ impl Judge for Keeper<'_> {
             }
         }
         Verdict::Go { cuts, waits: WAITS }
+    }
+
+    fn withheld(&mut self, withheld: Withheld) {
+        self.passage.models.kept.keep(self.wire, withheld);
     }
 
     fn signed(&mut self, thought: Signed) {

@@ -13,6 +13,7 @@ mod refusal;
 mod sent;
 mod thoughts;
 mod unique;
+mod withheld;
 
 pub use account::Models;
 pub(crate) use account::withheld;
