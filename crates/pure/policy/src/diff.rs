@@ -7,8 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Agents, CanonicalPath, Data, Flow, Good, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule,
-    ToolRule, print,
+    Agents, CanonicalPath, Data, Flow, Foreign, Good, Inference, Limit, Limits, Money, Network, Policy, Provider,
+    Route, Rule, ToolRule, print,
 };
 
 /// One difference.
@@ -71,6 +71,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
         (Reverse(after.grounding), after.grounding.name()),
     );
     found.scalar("intent", (before.intent, before.intent.name()), (after.intent, after.intent.name()));
+    found.foreign(before.foreign, after.foreign);
     found.agents(before.agents.as_ref(), after.agents.as_ref());
     found.list("servers", &before.servers, &after.servers, Kind::Grant, PartialEq::eq);
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
@@ -128,6 +129,15 @@ impl Found {
         }
         for rule in after.iter().filter(|rule| !before.contains(rule)) {
             self.push("tools", None, Some(rule.to_string()), true, true);
+        }
+    }
+
+    /// What is told more of than before widens.
+    fn foreign(&mut self, before: Foreign, after: Foreign) {
+        for (key, old, new) in
+            [("foreign.links", before.links, after.links), ("foreign.images", before.images, after.images)]
+        {
+            self.scalar(key, (Reverse(old), old.name()), (Reverse(new), new.name()));
         }
     }
 

@@ -14,6 +14,7 @@ mod example;
 mod explain;
 mod files;
 mod flows;
+mod foreign;
 mod host;
 mod http;
 #[cfg(feature = "read")]
@@ -51,6 +52,7 @@ pub use example::{Example, ExamplePath, Reading, TestOutcome, Writing, run_tests
 pub use explain::{Explanation, MemberExplanation, Outcome, explain};
 pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use flows::{Data, FilePattern, Flow, FlowError, Label, LabelPattern, SYSTEM_PROMPT, Sink};
+pub use foreign::{Foreign, Repeated};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
 pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header};
 pub use inference::{Fallback, INFERENCE_BASTIDE, Inference, Login, Provider, Route, Served, Vendor};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Grounding, HostPattern, Inference,
-    Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Foreign, Grounding, HostPattern,
+    Inference, Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -42,6 +42,9 @@ pub struct Policy {
     /// Whose words are his.
     #[serde(default)]
     pub intent: Intent,
+    /// What becomes of what a model repeats from others' words.
+    #[serde(default)]
+    pub foreign: Foreign,
     /// How much of what was said stands in the record.
     #[serde(default)]
     pub bodies: Bodies,

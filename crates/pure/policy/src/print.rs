@@ -35,6 +35,9 @@ impl Policy {
         if self.intent != Intent::default() {
             let _ = writeln!(text, "intent: {}", self.intent.name());
         }
+        if self.foreign.looks() {
+            let _ = writeln!(text, "foreign: {}", self.foreign);
+        }
         if self.bodies != Bodies::default() {
             text += &format!("record: {{bodies: {}}}\n", self.bodies.name());
         }

@@ -38,6 +38,7 @@ tools:
   - {match: "get_\"x", returns: {note: content, from: target}}
 grounding: deny
 intent: user-role
+foreign: {links: mark, images: cut}
 flows:
   - {deny: "secret:*", to: "*"}
   - {deny: "system-prompt", to: network}
@@ -66,6 +67,9 @@ fn what_grounds_calls_widens_where_less_is_judged() {
     };
     assert_eq!(way(|after| after.grounding = policy::Grounding::Off), [("grounding".into(), true, false)]);
     assert_eq!(way(|after| after.intent = policy::Intent::Attested), [("intent".into(), false, true)]);
+    assert_eq!(way(|after| after.foreign.links = policy::Repeated::Cut), [("foreign.links".into(), false, true)]);
+    assert_eq!(way(|after| after.foreign = policy::Foreign::default()).len(), 2);
+    assert!(way(|after| after.foreign.images = policy::Repeated::Pass)[0].1);
     // One entry may call a tool harmless, another one harmful: either may come or go to widen.
     assert_eq!(way(|after| drop(after.tools.pop())), [("tools".into(), true, true)]);
     let layer = |text: &str| {
@@ -76,7 +80,7 @@ fn what_grounds_calls_widens_where_less_is_judged() {
         })
         .map_err(|error| error.to_string())
     };
-    for widening in ["grounding: off", "tools: [{match: send_x, effect: read}]"] {
+    for widening in ["grounding: off", "foreign: {images: pass}", "tools: [{match: send_x, effect: read}]"] {
         let error = layer(&format!("bastide: 1\nname: own\nextends: [base.yaml]\n{widening}\n")).expect_err(widening);
         assert!(error.contains("E-POLICY-007"), "{error}");
     }

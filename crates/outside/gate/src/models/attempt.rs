@@ -14,6 +14,7 @@ use record::{Cause, EventId, Known, Verdict};
 
 use super::ask::{answer, unreached};
 use super::calls::Keeper;
+use super::foreign::Repeats;
 use super::grounds::Grounds;
 use super::plan::form;
 use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
@@ -208,14 +209,15 @@ impl crate::passage::Passage {
         let said = planned.conversation.as_ref();
         let grounds = said.and_then(|said| Grounds::of(&now.policy, said, &self.models));
         let calls = self.flows.guards(Sink::Tool) || grounds.is_some();
-        let wants = Wants { calls, words: self.flows.guards(Sink::Human) };
+        let repeats = said.and_then(|said| Repeats::of(&now.policy, said, &self.models));
+        let wants = Wants { calls, words: self.flows.guards(Sink::Human) || repeats.is_some() };
         if planned.endpoint.kind != Kind::Inference || !(wants.calls || wants.words) {
             return None;
         }
         let whom = Some((planned, sent.provider, sent.asked.as_str()));
         let refused = self.model(asked, whom, Verdict::Refused, None);
         let wire = form(planned.endpoint.wire);
-        Some(Keeper { passage: self, asked, wire, model, refused, wants, told: HashMap::new(), grounds })
+        Some(Keeper { passage: self, asked, wire, model, refused, wants, told: HashMap::new(), grounds, repeats })
     }
 
     /// Records that a provider gave no answer.

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use policy::Sink;
+use policy::{Repeated, Sink};
 use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants, Withheld};
 use record::conversation::{Block, Content, Wire, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
 
-use super::grounds::Grounds;
+use super::foreign::{Repeat, Repeats};
+use super::grounds::{Grounds, shown};
 use crate::asked::Asked;
 use crate::flows::Stopped;
 use crate::passage::Passage;
@@ -22,6 +23,8 @@ const WAITS: usize = 512;
 /// Different things that are taken out of the words of one answer; what finds more ends it.
 const MOST: usize = 32;
 /// Why an answer ends of which nothing can be recorded.
+/// Why an answer ends that names too many hosts.
+const MANY: &str = "bastide ended this answer: it repeats links to more hosts of others' than are told";
 const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
 
 /// The judge of one answer.
@@ -40,6 +43,8 @@ pub(super) struct Keeper<'c> {
     pub(super) told: HashMap<String, EventId>,
     /// What the operator's words say of calls, where a policy asks.
     pub(super) grounds: Option<Grounds<'c>>,
+    /// What becomes of links that are others'.
+    pub(super) repeats: Option<Repeats<'c>>,
 }
 
 impl Judge for Keeper<'_> {
@@ -71,24 +76,30 @@ impl Judge for Keeper<'_> {
     }
 
     fn words(&mut self, said: &Said<'_>) -> Verdict {
-        let new = said.text.len() - said.passed;
-        if !said.ended && new <= WAITS {
-            return Verdict::Go { cuts: Vec::new(), waits: new };
+        let (mut cuts, mut waits) = (Vec::new(), 0);
+        if self.passage.flows.guards(Sink::Human) {
+            let new = said.text.len() - said.passed;
+            if !said.ended && new <= WAITS {
+                return Verdict::Go { cuts, waits: new };
+            }
+            waits = WAITS;
+            if let Err(verdict) = self.labelled(said, &mut cuts) {
+                return verdict;
+            }
         }
-        let parts = match self.passage.flows.places(said.text.as_bytes(), Sink::Human) {
-            Ok(parts) => parts,
-            Err(stopped) => return self.refuse(stopped),
+        let (repeats, whole) = match &self.repeats {
+            Some(repeats) => repeats.find(said),
+            None => (Vec::new(), said.text.len()),
         };
-        let mut cuts = Vec::new();
-        for (place, stopped) in parts.into_iter().filter(|(place, _)| place.end > said.passed) {
-            match self.mark(stopped) {
+        for repeat in repeats {
+            let place = repeat.link.place.clone();
+            match self.repeated(&repeat, &said.text[place.clone()]) {
                 Ok(instead) => cuts.push(Cut { place, instead }),
                 Err(verdict) => return verdict,
             }
         }
-        Verdict::Go { cuts, waits: WAITS }
+        Verdict::Go { cuts, waits: waits.max(said.text.len() - whole) }
     }
-
     fn withheld(&mut self, withheld: Withheld) {
         self.passage.models.kept.keep(self.wire, withheld);
     }
@@ -99,6 +110,42 @@ impl Judge for Keeper<'_> {
 }
 
 impl Keeper<'_> {
+    /// Parts of words that carry what a flow rule keeps from people.
+    fn labelled(&mut self, said: &Said<'_>, cuts: &mut Vec<Cut>) -> Result<(), Verdict> {
+        let places = self.passage.flows.places(said.text.as_bytes(), Sink::Human);
+        let parts = places.map_err(|stopped| self.refuse(stopped))?;
+        for (place, stopped) in parts.into_iter().filter(|(place, _)| place.end > said.passed) {
+            let instead = self.mark(stopped)?;
+            cuts.push(Cut { place, instead });
+        }
+        Ok(())
+    }
+
+    /// What stands in the place of a link that is others'. Each host is recorded once in an answer.
+    fn repeated(&mut self, repeat: &Repeat<'_, '_>, whole: &str) -> Result<String, Verdict> {
+        let (host, cut) = (shown(repeat.link.host), repeat.becomes == Repeated::Cut);
+        let key = format!("{} {host}", repeat.becomes.name());
+        let event = match self.told.get(&key) {
+            Some(event) => *event,
+            None if self.told.len() >= MOST => return Err(Verdict::Refuse(MANY.into())),
+            None => {
+                let refused = cut.then(|| self.refused.clone());
+                let event = self.passage.repeats(self.asked, self.model, refused, (repeat, whole));
+                let event = event.map_err(|_| Verdict::Refuse(UNRECORDED.into()))?;
+                self.told.insert(key, event);
+                event
+            }
+        };
+        let what = if repeat.link.image { "an image" } else { "a link" };
+        Ok(match cut {
+            true => format!(
+                "{} [bastide left out {what} to `{host}`, which only what was read names: bastide why {event}]",
+                repeat.link.label()
+            ),
+            false => format!("{whole} [bastide: only what was read names `{host}`: bastide why {event}]"),
+        })
+    }
+
     /// A call goes on where what the operator said speaks for it.
     fn ground(&self, call: &Block, name: &str) -> Ruling {
         let Some(ungrounded) = self.grounds.as_ref().and_then(|grounds| grounds.judge(call)) else {

@@ -5,6 +5,7 @@ mod account;
 mod ask;
 mod attempt;
 mod calls;
+mod foreign;
 mod grounds;
 mod listen;
 mod plan;

@@ -11,7 +11,7 @@ use super::{Diagnostic, code};
 use super::{mcp, models, servers};
 use crate::{
     Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, Grounding, HostPattern, Intent, Limit, Limits,
-    MediaPattern, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
+    MediaPattern, Policy, Protocol, Repeated, Rule, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -22,6 +22,8 @@ pub(super) struct Layer {
     bodies: Option<Bodies>,
     grounding: Option<Grounding>,
     intent: Option<Intent>,
+    links: Option<Repeated>,
+    images: Option<Repeated>,
     agents: Option<Said>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
     pub(super) places: Vec<(String, String, Mark)>,
@@ -46,6 +48,8 @@ impl Layer {
             bodies: None,
             grounding: None,
             intent: None,
+            links: None,
+            images: None,
             agents: None,
             places: Vec::new(),
             name: raw.name.referenced,
@@ -168,7 +172,17 @@ impl Layer {
         if let (Some(intent), Some(text)) = (self.intent, &raw.intent) {
             self.place("intent", intent.name().into(), text.referenced);
         }
+        self.links = self.repeated(scope, "foreign.links", raw.foreign.links.as_ref())?;
+        self.images = self.repeated(scope, "foreign.images", raw.foreign.images.as_ref())?;
         Ok(())
+    }
+
+    fn repeated(&mut self, scope: &Scope<'_>, key: &str, text: Option<&Text>) -> Result<Option<Repeated>, Diagnostic> {
+        let said = scope.choice(text, &Repeated::ALL.map(|one| (one.name(), one)))?;
+        if let (Some(said), Some(text)) = (said, text) {
+            self.place(key, said.name().into(), text.referenced);
+        }
+        Ok(said)
     }
 
     fn record(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
@@ -207,6 +221,8 @@ impl Layer {
         append(&mut policy.tools, &own.tools);
         policy.grounding = self.grounding.unwrap_or(policy.grounding);
         policy.intent = self.intent.unwrap_or(policy.intent);
+        policy.foreign.links = self.links.unwrap_or(policy.foreign.links);
+        policy.foreign.images = self.images.unwrap_or(policy.foreign.images);
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));

@@ -47,12 +47,21 @@ pub(super) struct RawPolicy {
     pub(super) tools: Vec<RawTool>,
     pub(super) grounding: Option<Text>,
     pub(super) intent: Option<Text>,
+    #[serde(default)]
+    pub(super) foreign: RawForeign,
     #[serde(default, deserialize_with = "stated")]
     pub(super) agents: Option<Spanned<RawAgents>>,
     #[serde(default)]
     pub(super) servers: Vec<Spanned<RawServer>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) risk: Later,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawForeign {
+    pub(super) links: Option<Text>,
+    pub(super) images: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -41,6 +41,8 @@ const BAD: &[(&str, &str, u64, u64)] = &[
     ("tools: [{match: a, effect: send, colour: 1}]", "019", 3, 0),
     ("grounding: ask", "014", 3, 0),
     ("intent: everybody", "014", 3, 0),
+    ("foreign: {links: warn}", "014", 3, 0),
+    ("foreign: {words: cut}", "019", 3, 0),
     ("agents: 2", "021", 3, 0),
     ("agents:", "021", 3, 0),
     ("agents: {colour: 1}", "019", 3, 0),

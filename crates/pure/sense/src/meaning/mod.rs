@@ -9,6 +9,7 @@ mod choice;
 mod effect;
 mod ground;
 mod lines;
+mod links;
 mod literal;
 mod results;
 mod role;
@@ -18,5 +19,6 @@ mod words;
 
 pub use effect::{Effects, Tool, effects};
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
+pub use links::{Brought, LONGEST, Link, links, open};
 pub use role::role;
 pub use task::Task;

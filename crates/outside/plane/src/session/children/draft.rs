@@ -85,6 +85,7 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         grounding: own.grounding,
         // Its task is its parent's words, which are nobody's intent.
         intent: policy::Intent::Attested,
+        foreign: own.foreign,
         bodies: own.bodies,
         agents: below,
         // What of them it may say anything to is a matter of rules.
