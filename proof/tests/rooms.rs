@@ -40,6 +40,7 @@ const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "docs/STATUS.md",
     "docs/BENCHMARKS.md",
+    "docs/reference/owasp.md",
 ];
 
 fn house() -> PathBuf {
