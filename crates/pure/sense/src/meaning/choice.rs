@@ -4,6 +4,8 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use super::effect;
+use super::ground::Given;
 use super::results::{Field, Record};
 use super::shape::{Shape, address, shapes};
 use super::words::{Word, is_form_of, parts, phrase, tells, words};
@@ -12,9 +14,15 @@ use super::words::{Word, is_form_of, parts, phrase, tells, words};
 /// fields of a machine; whether any stands in what people wrote.
 type Score = (bool, usize, bool);
 
+/// A thing, what stands in the field that is asked about, and how much of it stands in the operator's words.
+type Candidate<'r> = (&'r Record, BTreeSet<String>, Score);
+
 /// What the operator's words choose by.
 pub(super) struct Chooser<'s> {
     pub(super) said: &'s [Vec<Word>],
+    /// The same by the sentence.
+    pub(super) sentences: &'s [Vec<Word>],
+    pub(super) given: &'s [Given<'s>],
     pub(super) telling: &'s BTreeSet<String>,
     pub(super) records: &'s [Record],
     pub(super) ratings: &'s [Rating],
@@ -97,17 +105,34 @@ impl Chooser<'_> {
         let fields = self.records.iter().flat_map(|record| &record.fields);
         let names: BTreeSet<&str> =
             fields.filter(|field| !field.prose && field.plain == wanted).map(|field| field.name.as_str()).collect();
-        names.into_iter().find_map(|name| self.among(&wanted, name, argument))
+        let chosen = names.into_iter().find_map(|name| self.among(&wanted, name, argument, &|_| true));
+        chosen.or_else(|| self.counted(value))
+    }
+
+    /// The same for an id, among what those tools told that speak of what the call is about: `update_scheduled_payment` and
+    /// `list_scheduled_payments`.
+    pub(super) fn of_kin(&self, value: &str, argument: &str, tool: &str) -> Option<String> {
+        let nouns = nouns(tool);
+        let kin = |record: &Record| {
+            let own = parts(self.given[record.given].tool);
+            nouns.iter().all(|noun| own.iter().any(|part| is_form_of(part, noun)))
+        };
+        if nouns.is_empty() || !parts(argument).last().is_some_and(|last| matches!(last.as_str(), "id" | "uuid" | "key")) {
+            return None;
+        }
+        let wanted = plain(value);
+        self.among(&wanted, "id", argument, &kin).or_else(|| self.among(&wanted, "id_", argument, &kin))
     }
 
     /// The same among the things that have this field.
-    fn among(&self, wanted: &str, name: &str, argument: &str) -> Option<String> {
+    fn among(&self, wanted: &str, name: &str, argument: &str, is_in: &dyn Fn(&Record) -> bool) -> Option<String> {
         let values = |record: &'_ Record| -> BTreeSet<String> {
             let own = record.fields.iter().filter(|field| !field.prose && field.name == name);
             own.map(|field| field.plain.clone()).collect()
         };
         let rated = self.records.iter().zip(self.ratings);
-        let candidates: Vec<(&Record, BTreeSet<String>, Score)> = rated
+        let candidates: Vec<Candidate<'_>> = rated
+            .filter(|(record, _)| is_in(record))
             .map(|(record, rating)| (record, values(record), rating.score(name)))
             .filter(|(_, values, _)| !values.is_empty())
             .collect();
@@ -123,46 +148,34 @@ impl Chooser<'_> {
         {
             return Some(self.why(record));
         }
-        // What people wrote narrows no order down.
-        let named = best.0 || best.1 > 0;
-        self.end(wanted, &if named { tops } else { candidates.iter().collect() })
+        self.end(wanted, &candidates)
     }
 
     /// The one that stands at the end of an order which the operator named.
-    fn end(&self, wanted: &str, among: &[&(&Record, BTreeSet<String>, Score)]) -> Option<String> {
-        for (word, upper, axes) in ENDS.iter().filter(|(word, ..)| self.says(word)) {
-            let axis = |field: &&Field| {
-                let last = parts(&field.name).pop().unwrap_or_default();
-                !field.prose
-                    && if axes.is_empty() { TIMES.contains(&last.as_str()) } else { axes.contains(&last.as_str()) }
-            };
-            let value = |record: &Record| record.fields.iter().find(axis).map(|field| field.value.clone());
-            let ordered: Vec<_> = among.iter().filter_map(|one| Some((one, value(one.0)?))).collect();
-            let more = |one: &str, other: &str| match (one.parse::<f64>(), other.parse::<f64>()) {
-                (Ok(one), Ok(other)) => one.total_cmp(&other),
-                _ => one.cmp(other),
-            };
-            let mut end: Vec<&_> = Vec::new();
-            for one in &ordered {
-                let order = end.first().map(|first: &&(_, String)| more(&one.1, &first.1));
-                match (order, upper) {
-                    (None, _) => end.push(one),
-                    (Some(std::cmp::Ordering::Equal), _) => end.push(one),
-                    (Some(std::cmp::Ordering::Greater), true) | (Some(std::cmp::Ordering::Less), false) => {
-                        end = vec![one]
-                    }
-                    _ => {}
+    fn end(&self, wanted: &str, candidates: &[Candidate<'_>]) -> Option<String> {
+        for (word, upper, axes) in ENDS {
+            let says = |said: &&Vec<Word>| said.iter().any(|own| own.text == *word);
+            for sentence in self.sentences.iter().filter(says) {
+                let among = self.narrowed(sentence, candidates);
+                if is_at_end(wanted, &among, *upper, axes) {
+                    return Some(format!("it is the one that `{word}` means"));
                 }
-            }
-            if let [(one, _)] = end.as_slice()
-                && ordered.len() > 1
-                && one.1.len() == 1
-                && one.1.contains(wanted)
-            {
-                return Some(format!("it is the one that `{word}` means"));
             }
         }
         None
+    }
+
+    /// Those of which a sentence names most, by what a machine fills: what people wrote narrows no order down.
+    fn narrowed<'c>(&self, sentence: &[Word], candidates: &'c [Candidate<'c>]) -> Vec<&'c Candidate<'c>> {
+        let named = |record: &Record| {
+            let fields = record.fields.iter().filter(|field| !field.prose);
+            let found = fields.flat_map(|field| words(&field.value)).map(|word| word.text);
+            let telling = |word: &String| self.telling.contains(word) && sentence.iter().any(|own| own.text == *word);
+            found.filter(telling).collect::<BTreeSet<String>>().len()
+        };
+        let named: Vec<usize> = candidates.iter().map(|(record, ..)| named(record)).collect();
+        let best = named.iter().copied().max().unwrap_or_default();
+        candidates.iter().zip(named).filter(|(_, named)| *named == best).map(|(one, _)| one).collect()
     }
 
     /// Why an address that stands in a text of theirs is the one that is meant: the operator named who wrote it, or where.
@@ -183,10 +196,6 @@ impl Chooser<'_> {
         let (at, _) = tops.iter().find(|(_, found)| found.contains(&wanted))?;
         let one = tops.iter().all(|(_, found)| found.len() == 1 && found.contains(&wanted));
         one.then(|| self.why(&self.records[*at]))
-    }
-
-    fn says(&self, word: &str) -> bool {
-        self.said.iter().flatten().any(|said| said.text == word)
     }
 
     /// Whether the operator means each of what an argument is, or a field: `all users`, `each of the participants`.
@@ -222,6 +231,40 @@ impl Chooser<'_> {
             None => "it belongs to what the operator named by a number".into(),
         }
     }
+}
+
+/// Whether a value is the one at the end of an order.
+fn is_at_end(wanted: &str, among: &[&Candidate<'_>], upper: bool, axes: &[&str]) -> bool {
+    let axis = |field: &&Field| {
+        let last = parts(&field.name).pop().unwrap_or_default();
+        !field.prose && if axes.is_empty() { TIMES.contains(&last.as_str()) } else { axes.contains(&last.as_str()) }
+    };
+    let value = |record: &Record| record.fields.iter().find(axis).map(|field| field.value.clone());
+    let ordered: Vec<(&BTreeSet<String>, String)> =
+        among.iter().filter_map(|(record, values, _)| Some((values, value(record)?))).collect();
+    let order = |one: &str, other: &str| match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one.total_cmp(&other),
+        _ => one.cmp(other),
+    };
+    let ends = |one: &str| {
+        ordered.iter().all(|(_, other)| match order(one, other) {
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Greater => upper,
+            std::cmp::Ordering::Less => !upper,
+        })
+    };
+    // The same thing told twice is one.
+    let end: BTreeSet<&BTreeSet<String>> = ordered.iter().filter(|(_, one)| ends(one)).map(|(values, _)| *values).collect();
+    let others = ordered.iter().any(|(values, _)| !values.contains(wanted));
+    others && end.len() == 1 && end.iter().all(|values| values.len() == 1 && values.contains(wanted))
+}
+
+/// What a tool is about: the parts of its name but its verb, and what joins them.
+fn nouns(tool: &str) -> Vec<String> {
+    let named = parts(tool);
+    let verb = named.iter().position(|part| effect::of(part).is_some());
+    let nouns = named.into_iter().enumerate().filter(|(at, part)| Some(*at) != verb && part.len() > 2);
+    nouns.map(|(_, part)| part.strip_suffix('s').map_or(part.clone(), str::to_owned)).collect()
 }
 
 /// The addresses that stand in a record.

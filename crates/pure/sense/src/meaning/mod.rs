@@ -6,14 +6,18 @@
 
 mod call;
 mod choice;
+mod count;
 mod effect;
 mod ground;
 mod lines;
 mod literal;
+mod place;
 mod results;
 mod role;
+mod say;
 mod shape;
 mod task;
+mod visit;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
