@@ -23,6 +23,8 @@ from aiohttp import web
 from questions import Questions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# The system's own programs, which a cell has.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds that a session waits for its next request, and sessions there may be.
 IDLE = 20
 MOST = 16
@@ -99,7 +101,7 @@ class Gateway:
         with open(options.policy, encoding="utf-8") as read, open(self.policy, "w", encoding="utf-8") as written:
             written.write(policy_of(read.read(), port))
         self.environment = {
-            "PATH": os.environ["PATH"], "HOME": self.base, "XDG_STATE_HOME": os.path.join(self.base, "state"),
+            "PATH": PATH, "HOME": self.base, "XDG_STATE_HOME": os.path.join(self.base, "state"),
             "BASTIDE_DAEMON": "off",
         }
         self.sessions, self.beginning, self.ended = {}, {}, set()
@@ -137,9 +139,10 @@ class Gateway:
     async def sweep(self, idle):
         now = time.monotonic()
         over = [token for token, one in self.sessions.items() if not one.turn.locked() and now - one.used > idle]
-        for token in over:
-            self.ended.add(token)
-            await self.sessions.pop(token).end()
+        # All of them at once leave the table: who sweeps at the same time finds none twice.
+        ending = [self.sessions.pop(token) for token in over]
+        self.ended.update(over)
+        await asyncio.gather(*(one.end() for one in ending))
 
     async def keep(self, _):
         async def sweeping():

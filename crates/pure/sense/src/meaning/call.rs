@@ -26,7 +26,8 @@ impl Call<'_> {
     /// Whether it fills in a form, or presses what stands in one.
     pub(super) fn fills(&self) -> bool {
         let verbs = ["input", "fill", "submit", "type", "click", "press", "select"];
-        self.only(&[Effect::Send, Effect::Write]) && parts(self.tool).first().is_some_and(|part| verbs.contains(&part.as_str()))
+        self.only(&[Effect::Send, Effect::Write])
+            && parts(self.tool).first().is_some_and(|part| verbs.contains(&part.as_str()))
     }
 
     /// Whether it takes something from an address, and changes nothing there.

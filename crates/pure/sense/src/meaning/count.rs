@@ -53,12 +53,14 @@ impl Chooser<'_> {
     /// How many things name each value of the field in which this one stands.
     fn by_field(&self, wanted: &str, nouns: &[String]) -> Vec<BTreeMap<String, usize>> {
         let records = || self.records.iter().filter(|record| is_about(self.given[record.given].tool, nouns));
-        let fields = records().flat_map(|record| &record.fields);
+        let fields = records().flat_map(|record| record.fields.iter());
         let names: BTreeSet<&str> =
             fields.filter(|field| !field.prose && field.plain == wanted).map(|field| field.name.as_str()).collect();
         let count = |name: &str| {
             let mut counts = BTreeMap::new();
-            for field in records().flat_map(|record| &record.fields).filter(|field| !field.prose && field.name == name) {
+            for field in
+                records().flat_map(|record| record.fields.iter()).filter(|field| !field.prose && field.name == name)
+            {
                 *counts.entry(field.plain.clone()).or_default() += 1;
             }
             counts

@@ -4,17 +4,19 @@
 //! More that was read never lets more through: a value that others may have chosen is held, whatever else speaks for it, unless the
 //! operator's own words do.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use policy::{Effect, Role, ToolRule};
 use serde_json::Value;
 
-use super::call::{Call, MOST_ARGUMENTS, changes, gather, verb};
+use super::call::{Call, MOST_ARGUMENTS, gather, verb};
 use super::choice::{Chooser, Rating, is_end, plain};
 use super::effect::{self, Effects, Tool, effects};
+use super::hints::Hints;
+use super::memory::{Memory, Parsed, Wording};
 use super::place::{self, Told, places, sentences};
-use super::results::{Record, budget, records, single};
+use super::results::{Record, budget};
 use super::role::role;
 use super::shape::{Shape, shape, shapes};
 use super::task::Task;
@@ -49,20 +51,12 @@ pub struct Scene<'a> {
     telling: BTreeSet<String>,
     task: Task,
     pub(super) given: Vec<Given<'a>>,
-    /// The same without case, word by word parted by one space.
-    folded: Vec<String>,
+    /// The same as they were read; none where that is too much.
+    pub(super) parsed: Vec<Rc<Parsed>>,
     records: Vec<Record>,
-    ratings: Vec<Rating>,
-    links: OnceCell<Vec<(usize, BTreeSet<String>)>>,
-    /// All that is a field which a machine fills.
-    pub(super) fields: BTreeSet<String>,
-    /// Numbers in what was read, and where each stands first; found when one is asked for.
-    pub(super) counted: OnceCell<HashMap<String, usize>>,
-    pub(super) singles: BTreeSet<String>,
-    /// Values that calls which changed something gave back.
-    made: BTreeSet<String>,
-    /// Names of files that earlier calls wrote or fetched.
-    files: BTreeSet<String>,
+    ratings: Vec<Rc<Rating>>,
+    /// Addresses in records, by their number.
+    links: Vec<(usize, Rc<BTreeSet<String>>)>,
     pub(super) beyond: bool,
 }
 
@@ -111,51 +105,63 @@ impl<'a> Scene<'a> {
     /// A conversation: what the operator said, and what tools gave, in order.
     #[must_use]
     pub fn new(said: &[&'a str], given: Vec<Given<'a>>, rules: &'a [ToolRule]) -> Scene<'a> {
+        Scene::remembering(said, given, rules, &mut Memory::default())
+    }
+
+    /// The same, where what was read before is remembered.
+    #[must_use]
+    pub fn remembering(
+        said: &[&'a str],
+        given: Vec<Given<'a>>,
+        rules: &'a [ToolRule],
+        memory: &mut Memory,
+    ) -> Scene<'a> {
         let mut task = Task::default();
         said.iter().for_each(|text| task.add(text));
-        let beyond = given.iter().map(|one| one.text.len()).sum::<usize>() > MOST_READ;
-        let (mut left, mut found, mut singles, mut made) = (budget(), Vec::new(), BTreeSet::new(), BTreeSet::new());
-        let mut folded = Vec::new();
-        let mut files = BTreeSet::new();
-        for (at, one) in given.iter().enumerate().filter(|_| !beyond) {
-            let of = records(at, one.tool, one.text, rules, &mut left);
-            singles.extend(single(one.tool, one.text).map(|value| plain(&value)));
-            let tool = Tool { name: one.tool, description: "", schema: &Value::Null };
-            let does = effects(&tool, rules).effects;
-            if changes(&does) && !does.contains(&Effect::Delete) && !one.tool.is_empty() {
-                let fields = of.iter().flat_map(|record| &record.fields).filter(|field| !field.prose);
-                made.extend(fields.filter(|field| is_id(&field.name)).map(|field| field.plain.clone()));
-                files.extend(wrote(one));
-            }
-            found.extend(of);
-            folded.push(fold(one.text));
-        }
-        let own: Vec<String> = said.iter().map(|text| parted(text)).collect();
-        let texts: Vec<Vec<Word>> = own.iter().map(|text| words(text)).collect();
-        let telling = texts.iter().flatten().map(|word| word.text.clone());
+        let texts: Vec<String> = said.iter().map(|text| parted(text)).collect();
+        let own: Vec<Vec<Word>> = texts.iter().map(|text| words(text)).collect();
+        let telling = own.iter().flatten().map(|word| word.text.clone());
         let telling = telling.filter(|word| tells(word) && effect::of(word).is_none() && !is_end(word)).collect();
-        let numbers = said.iter().flat_map(|text| numbers(text)).filter(|number| number.len() > 1).map(plain).collect();
-        let ratings = found.iter().map(|record| Rating::of(record, &texts, &telling, &numbers)).collect();
-        let fields = found.iter().flat_map(|record| &record.fields).filter(|field| !field.prose);
-        Scene {
+        let counts = said.iter().flat_map(|text| numbers(text)).filter(|number| number.len() > 1).map(plain).collect();
+        let mut scene = Scene {
             rules,
-            told: own.iter().flat_map(|text| place::told(text)).collect(),
-            sentences: own.iter().flat_map(|text| sentences(text)).map(words).collect(),
-            texts: own,
-            said: texts,
+            told: texts.iter().flat_map(|text| place::told(text)).collect(),
+            sentences: texts.iter().flat_map(|text| sentences(text)).map(words).collect(),
+            texts,
+            said: own,
             telling,
             task,
+            beyond: given.iter().map(|one| one.text.len()).sum::<usize>() > MOST_READ,
             given,
-            folded,
-            fields: fields.map(|field| field.plain.clone()).collect(),
-            records: found,
-            ratings,
-            links: OnceCell::new(),
-            counted: OnceCell::new(),
-            singles,
-            made,
-            files,
-            beyond,
+            parsed: Vec::new(),
+            records: Vec::new(),
+            ratings: Vec::new(),
+            links: Vec::new(),
+        };
+        if !scene.beyond {
+            memory.begin(said, rules);
+            scene.read(memory, &counts);
+        }
+        scene
+    }
+
+    /// Reads what was given, as far as its fields are not too many.
+    fn read(&mut self, memory: &mut Memory, numbers: &BTreeSet<String>) {
+        let wording = Wording { said: &self.said, telling: &self.telling, numbers };
+        let mut left = budget();
+        for (at, one) in self.given.iter().enumerate() {
+            let parsed = memory.parsed(one, &wording);
+            let first = self.records.len();
+            for (record, rating) in &parsed.records {
+                let Some(still) = left.checked_sub(record.fields.len()) else { break };
+                left = still;
+                self.records.push(Record { given: at, fields: Rc::clone(&record.fields) });
+                self.ratings.push(Rc::clone(rating));
+            }
+            let read = self.records.len() - first;
+            let links = parsed.links.iter().filter(|(at, _)| *at < read);
+            self.links.extend(links.map(|(at, found)| (first + at, Rc::clone(found))));
+            self.parsed.push(parsed);
         }
     }
 
@@ -168,7 +174,13 @@ impl<'a> Scene<'a> {
     /// Judges a call; `arguments` is JSON, or a text for tools that take that.
     #[must_use]
     pub fn judge(&self, tool: &Tool<'_>, arguments: &str) -> Judgement {
-        let effects = effects(tool, self.rules);
+        self.judge_with(tool, arguments, &Hints::default())
+    }
+
+    /// The same for a tool of which its server says something.
+    #[must_use]
+    pub fn judge_with(&self, tool: &Tool<'_>, arguments: &str, hints: &Hints) -> Judgement {
+        let effects = hints.raise(effects(tool, self.rules));
         let mut judged = Judgement { effects, against: Vec::new(), by: Vec::new() };
         if self.given.is_empty() {
             return judged;
@@ -258,7 +270,7 @@ impl<'a> Scene<'a> {
         if let Some(by) = self.meant(value, argument).or_else(|| self.chooser().of_kin(value, argument, call.tool)) {
             return Ok(by);
         }
-        if role == Role::Reference && self.files.contains(place::last(value)) {
+        if role == Role::Reference && self.parsed.iter().any(|one| one.files.contains(place::last(value))) {
             return Ok("an earlier call wrote that file".into());
         }
         let stands = self.stands(value);
@@ -289,10 +301,10 @@ impl<'a> Scene<'a> {
             return Some("it stands in the operator's words".into());
         }
         let wanted = plain(value);
-        if self.singles.contains(&wanted) {
+        if self.is_single(&wanted) {
             return Some("it is all that a tool told".into());
         }
-        if self.made.contains(&wanted) {
+        if self.parsed.iter().any(|one| one.made.contains(&wanted)) {
             return Some("an earlier call made it".into());
         }
         if let Some(place) = self.said_there(value) {
@@ -302,8 +314,8 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn chooser(&self) -> Chooser<'_> {
-        let Scene { said, sentences, telling, given, records, ratings, links, .. } = self;
-        Chooser { said, sentences, telling, given, records, ratings, links }
+        let Scene { said, sentences, telling, given, parsed, records, ratings, links, .. } = self;
+        Chooser { said, sentences, telling, given, parsed, records, ratings, links }
     }
 
     /// The place of which the operator said that a value stands there.
@@ -327,9 +339,14 @@ impl<'a> Scene<'a> {
         self.told.iter().find(there).map(|one| one.place.as_str())
     }
 
+    /// Whether a value is all that a tool told.
+    pub(super) fn is_single(&self, wanted: &str) -> bool {
+        self.parsed.iter().any(|one| one.single.as_deref() == Some(wanted))
+    }
+
     /// Whether a result holds a value.
     pub(super) fn holds(&self, at: usize, value: &str) -> bool {
-        self.folded.get(at).is_some_and(|text| find(text, &fold(value)).is_some())
+        self.parsed.get(at).is_some_and(|one| find(&one.folded, &fold(value)).is_some())
     }
 
     /// Whether an effect needs no verb of its own: a copy that is fetched is reading, and a form is how anything is done at a site.
@@ -370,7 +387,7 @@ impl<'a> Scene<'a> {
         if wanted.len() < 2 {
             return Stands::Nowhere;
         }
-        for (at, text) in self.folded.iter().enumerate() {
+        for (at, text) in self.parsed.iter().map(|one| &one.folded).enumerate() {
             if let Some(place) = find(text, &wanted) {
                 let from = floor(text, place.saturating_sub(40));
                 let to = floor(text, (place + wanted.len() + 40).min(text.len()));
@@ -388,7 +405,7 @@ fn is_local(argument: &str) -> bool {
 }
 
 /// Whether a field is what its own thing is called by, and not another one.
-fn is_id(name: &str) -> bool {
+pub(super) fn is_id(name: &str) -> bool {
     matches!(parts(name).as_slice(), [own] if matches!(own.as_str(), "id" | "uuid"))
 }
 
@@ -396,23 +413,6 @@ fn is_id(name: &str) -> bool {
 fn of_shape(text: &str, kinds: &[Shape]) -> BTreeSet<String> {
     let found = shapes(text).into_iter().filter(|(_, shape)| kinds.contains(shape));
     found.map(|(range, _)| plain(&text[range])).collect()
-}
-
-/// The files that a call wrote, by the last part of their names: what it named, and what it said that it fetched.
-fn wrote(one: &Given<'_>) -> BTreeSet<String> {
-    let call = Call { tool: one.tool, effects: &BTreeSet::from([Effect::Write]), told: false };
-    let verbs = parts(one.tool);
-    let writes = verbs.iter().any(|part| matches!(part.as_str(), "create" | "write" | "save" | "download"));
-    let mut found = BTreeSet::new();
-    if one.asked.is_empty() || !writes {
-        return found;
-    }
-    found.extend(places(one.asked).iter().map(|place| place::last(place).to_owned()));
-    if call.fetches() {
-        let named = one.text.split_whitespace().map(|word| word.trim_matches(['\'', '"', ',', '.']));
-        found.extend(named.filter_map(place::place).map(|place| place::last(&place).to_owned()));
-    }
-    found
 }
 
 /// The operator's own words, with a space where a sentence ends without one: `see a.example.They` names a site.
@@ -440,8 +440,18 @@ pub(super) fn numbers(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A text without case, its white space one space each.
-fn fold(text: &str) -> String {
-    text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+pub(super) fn fold(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        match word.is_ascii() {
+            true => out.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase()))),
+            false => out.push_str(&word.to_lowercase()),
+        }
+    }
+    out
 }
 
 /// Where a value stands in a text, as a whole: not within a longer word.

@@ -9,8 +9,10 @@ mod choice;
 mod count;
 mod effect;
 mod ground;
+mod hints;
 mod lines;
 mod literal;
+mod memory;
 mod place;
 mod results;
 mod role;
@@ -22,5 +24,7 @@ mod words;
 
 pub use effect::{Effects, Tool, effects};
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
+pub use hints::{Hints, request};
+pub use memory::Memory;
 pub use role::role;
 pub use task::Task;

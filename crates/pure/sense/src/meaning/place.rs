@@ -78,7 +78,8 @@ fn told_of(sentence: &str) -> Option<Told> {
     let what = if finds { lies + 1 } else { 0 };
     let place = (what..said.len()).filter(|at| IN.contains(&said[*at].text.as_str())).find_map(|at| {
         let near = sentence[said[at].end..].split_whitespace().take(4);
-        let mut near = near.map(|word| word.trim_matches(|letter: char| "'\"`(),;:!?*".contains(letter)).trim_end_matches('.'));
+        let mut near =
+            near.map(|word| word.trim_matches(|letter: char| "'\"`(),;:!?*".contains(letter)).trim_end_matches('.'));
         Some((at, near.find_map(place)?))
     });
     let (at, place) = place?;

@@ -1,7 +1,5 @@
 //! What a call says, and how much: nothing that only others named, and not their words from beginning to end.
 
-use std::collections::HashMap;
-
 use policy::Effect;
 
 use super::call::Call;
@@ -38,7 +36,8 @@ impl Scene<'_> {
 
     /// Whether a value is all of a field that a machine fills.
     fn is_field(&self, value: &str) -> bool {
-        self.fields.contains(&plain(value))
+        let wanted = plain(value);
+        self.parsed.iter().any(|one| one.fields.contains(&wanted))
     }
 
     /// What is said: it names nobody that only others named, and is not their words from beginning to end.
@@ -81,17 +80,10 @@ impl Scene<'_> {
         if self.texts.iter().any(|text| numbers(text).any(|number| plain(number) == wanted)) {
             return Ok("it stands in the operator's words".into());
         }
-        if self.is_field(value) || self.singles.contains(&wanted) || wanted.len() < 2 {
+        if self.is_field(value) || self.is_single(&wanted) || wanted.len() < 2 {
             return Ok("a tool told it".into());
         }
-        let counted = self.counted.get_or_init(|| {
-            let mut counted = HashMap::new();
-            for (at, one) in self.given.iter().enumerate() {
-                numbers(one.text).for_each(|number| _ = counted.entry(plain(number)).or_insert(at));
-            }
-            counted
-        });
-        let given = counted.get(&wanted).copied();
+        let given = self.parsed.iter().position(|one| one.numbers.contains(&wanted));
         match given {
             None => Ok("nothing that was read says it".into()),
             Some(at) => Err((value.to_owned(), self.unchosen(at))),
@@ -103,9 +95,14 @@ impl Scene<'_> {
 fn is_time(text: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_digit() || "-/:. T".contains(letter);
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let parts: Vec<&str> = text.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> =
+        text.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
     let dated = parts.first().is_some_and(|first| first.len() == 4) || parts.iter().all(|part| part.len() <= 2);
-    text.chars().all(plain) && (2..=6).contains(&parts.len()) && digits <= 14 && dated && parts.iter().skip(1).all(|part| part.len() <= 2)
+    text.chars().all(plain)
+        && (2..=6).contains(&parts.len())
+        && digits <= 14
+        && dated
+        && parts.iter().skip(1).all(|part| part.len() <= 2)
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ impl Scene<'_> {
     /// Whether a call that went on named this site.
     fn visited(&self, site: &str) -> bool {
         self.given.iter().any(|one| {
-            !one.asked.is_empty() && places(one.asked).iter().any(|place| shape(place) == Some(Shape::Url) && host(place) == site)
+            !one.asked.is_empty()
+                && places(one.asked).iter().any(|place| shape(place) == Some(Shape::Url) && host(place) == site)
         })
     }
 
