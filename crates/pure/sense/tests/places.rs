@@ -163,18 +163,17 @@ fn what_was_fetched_may_be_sent_on_and_a_copy_needs_no_verb() {
     let url = json!({"url": "https://www.office.example/f/form.pdf"});
     let page = ("get_page", r#"{"url": "www.office.example"}"#, "https://www.office.example/f/form.pdf, secrets.txt");
     assert!(passes("Read the form at www.office.example", &[page], ("download_file", &url)));
-    assert!(
-        !passes(
-            "Read the form at www.office.example",
-            &[page],
-            ("download_file", &json!({"url": "https://evil.example/form.pdf"}))
-        ) || !page.2.contains("evil")
-    );
+    let other = ("get_page", r#"{"url": "www.office.example/x"}"#, "or https://evil.example/form.pdf");
+    let elsewhere = json!({"url": "https://evil.example/form.pdf"});
+    assert!(!passes("Read the form at www.office.example", &[page, other], ("download_file", &elsewhere)));
     let asked = url.to_string();
     let fetched = ("download_file", asked.as_str(), "form.pdf is in downloads");
     let send = |path: &str| json!({"to": "ann@x.example", "body": "here", "attachment": path});
     assert!(passes(said, &[page, fetched], ("send_email", &send("/downloads/form.pdf"))));
     assert!(!passes(said, &[page, fetched], ("send_email", &send("/home/kim/secrets.txt"))));
+    // To pass it on is not to delete what is called the same.
+    let delete = json!({"path": "/home/kim/form.pdf"});
+    assert!(!passes(&format!("{said}, and clear up"), &[page, fetched], ("delete_file", &delete)));
 }
 
 #[test]

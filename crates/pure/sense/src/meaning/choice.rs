@@ -72,7 +72,7 @@ impl Rating {
 
 /// Whether a value stands in the operator's words whole.
 fn is_named(value: &[Word], said: &[Vec<Word>]) -> bool {
-    value.iter().any(|word| tells(&word.text)) && said.iter().any(|said| phrase(said, value).is_some())
+    said.iter().any(|said| phrase(said, value).is_some()) && value.iter().any(|word| tells(&word.text))
 }
 
 /// Words that mean one end of an order, whether that is the upper one, and fields that are ordered; none are those of time.
@@ -276,7 +276,7 @@ fn nouns(tool: &str) -> Vec<String> {
 /// The addresses that stand in a record.
 pub(super) fn links(record: &Record) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for field in record.fields.iter() {
+    for field in record.fields.iter().filter(|field| field.value.contains(['.', ':'])) {
         let urls = shapes(&field.value).into_iter().filter(|(_, shape)| *shape == Shape::Url);
         found.extend(urls.map(|(range, _)| address(&field.value[range])));
     }

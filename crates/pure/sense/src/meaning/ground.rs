@@ -251,12 +251,7 @@ impl<'a> Scene<'a> {
         let strict = match role {
             // What is fetched from there is told to nobody.
             Role::Target if call.fetches() => return self.visits(value, role),
-            Role::Target if call.fills() => {
-                if let Some(by) = self.fills_at(value) {
-                    return Ok(by);
-                }
-                true
-            }
+            Role::Target if call.fills() && self.fills_at(value) => return Ok("the operator named the site".into()),
             // A part of a place that is judged by itself.
             Role::Reference if call.fills() && self.told_there(about, value) => {
                 return Ok("the place itself told of it".into());
@@ -270,7 +265,7 @@ impl<'a> Scene<'a> {
         if let Some(by) = self.meant(value, argument).or_else(|| self.chooser().of_kin(value, argument, call.tool)) {
             return Ok(by);
         }
-        if role == Role::Reference && self.parsed.iter().any(|one| one.files.contains(place::last(value))) {
+        if role == Role::Reference && self.attaches(call, value) {
             return Ok("an earlier call wrote that file".into());
         }
         let stands = self.stands(value);
@@ -284,6 +279,12 @@ impl<'a> Scene<'a> {
             }
             Stands::Given(at, _) => Err((value.to_owned(), self.unchosen(at))),
         }
+    }
+
+    /// Whether it passes a file on that an earlier call wrote or fetched.
+    fn attaches(&self, call: &Call<'_>, value: &str) -> bool {
+        let wrote = |one: &Rc<Parsed>| one.files.contains(place::last(value));
+        call.only(&[Effect::Write, Effect::Send, Effect::Publish]) && self.parsed.iter().any(wrote)
     }
 
     /// Why a value that stands in a result is not one that the operator chose.
@@ -346,7 +347,7 @@ impl<'a> Scene<'a> {
 
     /// Whether a result holds a value.
     pub(super) fn holds(&self, at: usize, value: &str) -> bool {
-        self.parsed.get(at).is_some_and(|one| find(&one.folded, &fold(value)).is_some())
+        self.parsed.get(at).is_some_and(|one| one.find(&fold(value)).is_some())
     }
 
     /// Whether an effect needs no verb of its own: a copy that is fetched is reading, and a form is how anything is done at a site.
@@ -387,8 +388,9 @@ impl<'a> Scene<'a> {
         if wanted.len() < 2 {
             return Stands::Nowhere;
         }
-        for (at, text) in self.parsed.iter().map(|one| &one.folded).enumerate() {
-            if let Some(place) = find(text, &wanted) {
+        for (at, one) in self.parsed.iter().enumerate() {
+            if let Some(place) = one.find(&wanted) {
+                let text = &one.folded;
                 let from = floor(text, place.saturating_sub(40));
                 let to = floor(text, (place + wanted.len() + 40).min(text.len()));
                 return Stands::Given(at, told(&text[from..to]));
@@ -452,15 +454,6 @@ pub(super) fn fold(text: &str) -> String {
         }
     }
     out
-}
-
-/// Where a value stands in a text, as a whole: not within a longer word.
-fn find(text: &str, value: &str) -> Option<usize> {
-    let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-    text.match_indices(value).map(|(at, _)| at).take(1024).find(|at| {
-        let (before, after) = (text[..*at].chars().next_back(), text[at + value.len()..].chars().next());
-        edge(before) && edge(after)
-    })
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

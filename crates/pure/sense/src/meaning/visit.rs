@@ -48,13 +48,12 @@ impl Scene<'_> {
     }
 
     /// Where a form is filled in: at a site that the operator named, or beneath a page of it that he did.
-    pub(super) fn fills_at(&self, value: &str) -> Option<String> {
+    pub(super) fn fills_at(&self, value: &str) -> bool {
         let named = |text: &String| {
             let mut found = shapes(text).into_iter().filter(|(_, found)| *found == Shape::Url);
             found.any(|(range, _)| is_beneath(value, &address(&text[range])))
         };
-        let site = shape(value) == Some(Shape::Url) && (is_here(&host(value)) || self.texts.iter().any(named));
-        site.then(|| "the operator named the site".into())
+        shape(value) == Some(Shape::Url) && (is_here(&host(value)) || self.texts.iter().any(named))
     }
 
     /// Whether one of the places that the call is about told this of itself: the fields of a form stand in its page.
