@@ -25,6 +25,7 @@ const ROOMS: &[&str] = &[
     "proof/range",
     "proof/faults",
     "proof/hosts",
+    "proof/meaning",
     "proof/bench",
     "docs",
 ];

@@ -3,6 +3,7 @@
 use policy::mcp::{Asks, Grant, Id, Message, Offer, asks_in, elicits, offers, words};
 use policy::{Decision, decide, suggest};
 use record::{Cause, EventId, Kind, Known, Verdict};
+use sense::meaning::Hints;
 use serde_json::{Map, Value};
 
 use super::refusal::Refused;
@@ -131,6 +132,9 @@ impl Judge<'_> {
 
     /// A description is recorded when it is first seen, and held to that.
     fn described(&self, offer: &Offer<'_>) -> Result<Option<Refused>, Unread> {
+        if offer.kind == policy::mcp::Kind::Tool {
+            self.passage.servers.hint(offer.name, Hints::of(offer.value));
+        }
         let digest = record::conversation::digest(offer.value);
         let what = (self.what().0, Some(offer.name));
         let called = if offer.name.is_empty() {

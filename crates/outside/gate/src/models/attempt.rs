@@ -207,7 +207,7 @@ impl crate::passage::Passage {
         model: EventId,
     ) -> Option<Keeper<'c>> {
         let said = planned.conversation.as_ref();
-        let grounds = said.and_then(|said| Grounds::of(&now.policy, said, &self.models));
+        let grounds = said.and_then(|said| Grounds::of(&now.policy, said, &self.models, &self.servers));
         let calls = self.flows.guards(Sink::Tool) || grounds.is_some();
         let repeats = said.and_then(|said| Repeats::of(&now.policy, said, &self.models));
         let wants = Wants { calls, words: self.flows.guards(Sink::Human) || repeats.is_some() };

@@ -11,6 +11,7 @@ use sense::meaning::{Finding, Given, Judgement, Scene, Stands, Tool};
 use serde_json::Value;
 
 use super::Models;
+use crate::mcp::Servers;
 
 /// Findings of one call that are told.
 const MOST_FINDINGS: usize = 8;
@@ -20,6 +21,7 @@ pub(super) struct Grounds<'c> {
     policies: Vec<&'c Policy>,
     conversation: &'c Conversation,
     models: &'c Models,
+    servers: &'c Servers,
     /// Read when the first call comes, and not where none does.
     scenes: OnceCell<Vec<(Grounding, Read<'c>)>>,
 }
@@ -47,10 +49,11 @@ impl<'c> Grounds<'c> {
         policy: &'c Conjunction,
         conversation: &'c Conversation,
         models: &'c Models,
+        servers: &'c Servers,
     ) -> Option<Grounds<'c>> {
         let policies: Vec<&Policy> = policy.policies().filter(|one| one.grounding != Grounding::Off).collect();
         let scenes = OnceCell::new();
-        (!policies.is_empty()).then_some(Grounds { policies, conversation, models, scenes })
+        (!policies.is_empty()).then_some(Grounds { policies, conversation, models, servers, scenes })
     }
 
     /// What speaks against a call; nothing where it may go on.
@@ -66,8 +69,9 @@ impl<'c> Grounds<'c> {
             description: declared.map_or("", |tool| &tool.description),
             schema: declared.map_or(&Value::Null, |tool| &tool.schema),
         };
-        let judged =
-            self.scenes().iter().map(|(grounding, read)| (*grounding, read, read.scene.judge(&tool, arguments)));
+        let hints = self.servers.hinted(name);
+        let judge = |read: &Read<'_>| read.scene.judge_with(&tool, arguments, &hints);
+        let judged = self.scenes().iter().map(|(grounding, read)| (*grounding, read, judge(read)));
         let (grounding, read, judgement) =
             judged.filter(|(.., judgement)| !judgement.passes()).max_by_key(|(grounding, ..)| *grounding)?;
         let source = |finding: &Finding| match finding.stands {
@@ -79,12 +83,15 @@ impl<'c> Grounds<'c> {
     }
 
     fn scenes(&self) -> &[(Grounding, Read<'c>)] {
-        self.scenes.get_or_init(|| self.policies.iter().map(|policy| (policy.grounding, self.read(policy))).collect())
+        self.scenes.get_or_init(|| {
+            let read = |(at, policy): (usize, &&'c Policy)| (policy.grounding, self.read(at, policy));
+            self.policies.iter().enumerate().map(read).collect()
+        })
     }
 
-    fn read(&self, policy: &'c Policy) -> Read<'c> {
+    fn read(&self, at: usize, policy: &'c Policy) -> Read<'c> {
         let blocks = &self.conversation.blocks;
-        let called: HashMap<&str, &str> = blocks.iter().filter_map(called).collect();
+        let called: HashMap<&str, (&str, &Block)> = blocks.iter().filter_map(called).collect();
         let (mut said, mut given, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (at, block) in blocks.iter().enumerate() {
             let own = policy.intent == Intent::UserRole || self.models.attests(block);
@@ -96,25 +103,41 @@ impl<'c> Grounds<'c> {
                 (Speaker::System | Speaker::Assistant, _) => continue,
                 (Speaker::Tool, Content::ToolResult { id, text, .. }) => {
                     // A wire without ids names the tool.
-                    let tool = called.get(id.as_str()).copied().unwrap_or(id);
-                    given.push(Given { tool, text });
+                    let call = called.get(id.as_str());
+                    let tool = call.map_or(id.as_str(), |(name, _)| *name);
+                    // What was withheld, or nobody delivered, went nowhere.
+                    let went = call.filter(|(_, call)| self.models.delivered(call));
+                    given.push(Given { tool, text, asked: went.map_or("", |(_, call)| arguments(call)) });
                 }
-                (_, Content::Text(text) | Content::Unknown { json: text, .. }) => given.push(Given { tool: "", text }),
+                (_, Content::Text(text) | Content::Unknown { json: text, .. }) => given.push(nobodys(text)),
                 (_, Content::Attachment { url, .. }) => {
-                    given.push(Given { tool: "", text: url.as_deref().unwrap_or_default() });
+                    given.push(nobodys(url.as_deref().unwrap_or_default()));
                 }
                 _ => continue,
             }
             places.push(at);
         }
-        Read { scene: Scene::new(&said, given, &policy.tools), places }
+        let scene = self.models.remembering(at, |memory| Scene::remembering(&said, given, &policy.tools, memory));
+        Read { scene, places }
     }
 }
 
-fn called(block: &Block) -> Option<(&str, &str)> {
+/// What no tool is known to have given.
+const fn nobodys(text: &str) -> Given<'_> {
+    Given { tool: "", text, asked: "" }
+}
+
+fn called(block: &Block) -> Option<(&str, (&str, &Block))> {
     match &block.content {
-        Content::ToolCall { id, name, .. } if !id.is_empty() => Some((id, name)),
+        Content::ToolCall { id, name, .. } if !id.is_empty() => Some((id, (name, block))),
         _ => None,
+    }
+}
+
+fn arguments(call: &Block) -> &str {
+    match &call.content {
+        Content::ToolCall { arguments, .. } => arguments,
+        _ => "",
     }
 }
 

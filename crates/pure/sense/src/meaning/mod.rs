@@ -6,19 +6,27 @@
 
 mod call;
 mod choice;
+mod count;
 mod effect;
 mod ground;
+mod hints;
 mod lines;
 mod links;
 mod literal;
+mod memory;
+mod place;
 mod results;
 mod role;
+mod say;
 mod shape;
 mod task;
+mod visit;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
+pub use hints::{Hints, request};
+pub use memory::Memory;
 pub use links::{Brought, LONGEST, Link, links, open};
 pub use role::role;
 pub use task::Task;
