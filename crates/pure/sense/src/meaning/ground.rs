@@ -39,14 +39,14 @@ pub struct Given<'a> {
 #[derive(Debug)]
 pub struct Scene<'a> {
     rules: &'a [ToolRule],
-    texts: Vec<&'a str>,
+    pub(super) texts: Vec<&'a str>,
     said: Vec<Vec<Word>>,
     telling: BTreeSet<String>,
     task: Task,
-    given: Vec<Given<'a>>,
+    pub(super) given: Vec<Given<'a>>,
     /// The same without case, word by word parted by one space.
-    folded: Vec<String>,
-    records: Vec<Record>,
+    pub(super) folded: Vec<String>,
+    pub(super) records: Vec<Record>,
     ratings: Vec<Rating>,
     links: OnceCell<Vec<(usize, BTreeSet<String>)>>,
     /// All that is a field which a machine fills.
@@ -73,8 +73,14 @@ pub enum Stands {
 pub struct Finding {
     /// The argument; none where it is the call itself.
     pub argument: Option<String>,
+    /// The effect that nothing asks for, where that is it.
+    pub effect: Option<Effect>,
+    /// What the argument is to the call.
+    pub role: Option<Role>,
     /// Its value, bounded.
     pub value: String,
+    /// The same, whole.
+    pub whole: String,
     /// Where that stands.
     pub stands: Stands,
     /// Why, in words.
@@ -168,7 +174,10 @@ impl<'a> Scene<'a> {
             let why = "more was read, or is said, than can be looked through";
             judged.against.push(Finding {
                 argument: None,
+                effect: None,
+                role: None,
                 value: String::new(),
+                whole: String::new(),
                 stands: Stands::Nowhere,
                 why: why.into(),
             });
@@ -180,7 +189,10 @@ impl<'a> Scene<'a> {
                     leaves.iter().map(|(_, value)| self.stands(value)).find(|stands| *stands != Stands::Nowhere);
                 judged.against.push(Finding {
                     argument: None,
+                    effect: Some(*effect),
+                    role: None,
                     value: effect.name().into(),
+                    whole: effect.name().into(),
                     stands: stands.unwrap_or(Stands::Nowhere),
                     why: format!("nothing that the operator said asks to {}", verb(*effect)),
                 });
@@ -194,7 +206,15 @@ impl<'a> Scene<'a> {
                 Err(why) => {
                     let (value, why) = why;
                     let stands = self.stands(&value);
-                    judged.against.push(Finding { argument: Some(argument.clone()), value: told(&value), stands, why });
+                    judged.against.push(Finding {
+                        argument: Some(argument.clone()),
+                        effect: None,
+                        role: Some(role),
+                        value: told(&value),
+                        whole: value,
+                        stands,
+                        why,
+                    });
                 }
             }
         }
@@ -439,12 +459,12 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A text without case, its white space one space each.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
 /// Where a value stands in a text, as a whole: not within a longer word.
-fn find(text: &str, value: &str) -> Option<usize> {
+pub(super) fn find(text: &str, value: &str) -> Option<usize> {
     let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
     text.match_indices(value).map(|(at, _)| at).take(1024).find(|at| {
         let (before, after) = (text[..*at].chars().next_back(), text[at + value.len()..].chars().next());
@@ -460,7 +480,7 @@ fn floor(text: &str, mut at: usize) -> usize {
 }
 
 /// A value for people: bounded, nothing in it moves a cursor.
-fn told(value: &str) -> String {
+pub(super) fn told(value: &str) -> String {
     let mut out: String = value.chars().filter(|letter| !letter.is_control()).take(MOST_TOLD).collect();
     if value.chars().nth(MOST_TOLD).is_some() {
         out.push('…');

@@ -6,7 +6,9 @@
 
 mod call;
 mod choice;
+mod delegate;
 mod effect;
+mod endorse;
 mod ground;
 mod lines;
 mod literal;
@@ -17,6 +19,7 @@ mod task;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
+pub use endorse::{Came, Hashing};
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
 pub use role::role;
 pub use task::Task;
