@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::call::gather;
 use super::ground::{Finding, Judgement, Scene, Stands, find, fold};
 use super::results::Record;
-use super::role::named;
 use super::shape::shape;
 use super::words::parts;
 
@@ -78,7 +77,9 @@ impl Scene<'_> {
             let says = |record: &&Record| {
                 record.given == at && record.fields.iter().any(|field| find(&fold(&field.value), &wanted).is_some())
             };
-            within.extend(self.records.iter().filter(says).take(MOST_SOURCES).map(|record| self.thing(record, came, hash)));
+            within.extend(
+                self.records.iter().filter(says).take(MOST_SOURCES).map(|record| self.thing(record, came, hash)),
+            );
             whole.push(self.result(at, came, hash));
             if within.len() + whole.len() >= MOST_SOURCES {
                 break;
@@ -117,7 +118,11 @@ impl Scene<'_> {
     pub(super) fn thing(&self, record: &Record, came: &[Came], hash: Hashing<'_>) -> Source {
         let said: Vec<String> =
             record.fields.iter().map(|field| format!("{:?}: {:?}", field.name, field.value)).collect();
-        Source { sha256: hash(&said.join("\n")), author: author(record), ..self.result(record.given, came, &|_| String::new()) }
+        Source {
+            sha256: hash(&said.join("\n")),
+            author: author(record),
+            ..self.result(record.given, came, &|_| String::new())
+        }
     }
 }
 
@@ -137,11 +142,10 @@ fn doubt(finding: &Finding, sources: Vec<Source>) -> Doubt {
     let whole = value == finding.whole;
     // Whom a text names is a target there, whatever the text is.
     let names = shape(finding.whole.trim()).is_some() && finding.argument.is_some();
-    let target = finding.argument.as_deref().is_some_and(|name| named(name).is_some_and(|(role, _)| role == Role::Target));
     Doubt {
         effect: finding.effect,
         argument: finding.argument.clone(),
-        role: if names || target && finding.role.is_some() { Some(Role::Target) } else { finding.role },
+        role: if names { Some(Role::Target) } else { finding.role },
         value,
         whole,
         why: finding.why.clone(),
