@@ -69,4 +69,4 @@ pub use special::{Special, SpecialRange, special};
 pub use suggest::{Suggestion, suggest, suggest_address};
 pub use tools::{Effect, Grounding, Intent, Role, ToolRule};
 pub use whoami::{Given, Whoami, whoami};
-pub use written::{Say, Written, written};
+pub use written::{About, CallLine, Say, Written, written, written_call};

@@ -21,6 +21,7 @@ fn wanted(to: &str) -> Wanted {
         request: None,
         rule: Rule::to(target),
         causes: Vec::new(),
+        call: None,
         words: String::new(),
     }
 }
@@ -333,7 +334,7 @@ fn asking(allow: &[Rule]) -> Conjunction {
 }
 
 fn stand<'a>(policy: &'a Conjunction, denied: &'a [&'a Wanted]) -> Stand<'a> {
-    Stand { policy, granted: &[], denied, seen: true, labels: &[] }
+    Stand { policy, granted: &[], endorsed: &[], today: policy::Day::of(0), denied, seen: true, labels: &[] }
 }
 
 fn reading() -> Rule {
