@@ -13,6 +13,7 @@ fn wanted() -> Wanted {
         request: None,
         rule: rule(),
         causes: Vec::new(),
+        call: None,
         words: String::new(),
     }
 }

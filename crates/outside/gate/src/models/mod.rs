@@ -3,6 +3,7 @@
 
 mod account;
 mod ask;
+mod asking;
 mod attempt;
 mod calls;
 mod grounds;
@@ -17,6 +18,7 @@ mod unique;
 pub use account::Models;
 pub(crate) use account::withheld;
 pub(crate) use ask::{Whole, answer};
+pub(crate) use asking::{Asker, Ears};
 pub(crate) use attempt::is_old;
 pub(crate) use grounds::Ungrounded;
 pub(crate) use listen::{Heard, Hearing};

@@ -134,3 +134,6 @@ impl Calling {
         Some(Endorsement { of, effects: self.doubted.needs(), until: None })
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
