@@ -138,7 +138,7 @@ fn what_a_mail_asks_for_is_the_operators_to_answer_call_by_call_or_by_its_source
             "{log}"
         );
         assert!(
-            log.contains("a call of `send_email` goes on") && log.contains("a call of `send_money` goes on"),
+            log.contains("ground for a call of send_email") && log.contains("ground for a call of send_money"),
             "{log}"
         );
         let why = operator.bastide(&["why", "calls"]).stdout;
@@ -203,7 +203,7 @@ fn nothing_goes_on_when_the_gate_or_the_plane_is_killed_while_a_call_waits() {
         }
         let (out, _) = running.said();
         assert!(!out.contains("send_email"), "{out}");
-        assert!(!running.log().contains("a call of `send_email` goes on"));
+        assert!(!running.log().contains("ground for a call of send_email"));
     }
 }
 

@@ -79,8 +79,8 @@ fn in_every_wire_a_call_waits_for_the_operator_and_goes_on_when_he_lets_it() {
             assert!(back.contains("notes.md") && back.contains("both"), "{back}");
         }
     }
-    let record = scene.cell.wait_for("a call of `leak` goes on");
-    assert_eq!(record.matches("a call of `leak` goes on").count(), 12, "{record}");
+    let record = scene.cell.wait_for("ground for a call of leak");
+    assert_eq!(record.matches("ground for a call of leak").count(), 12, "{record}");
     assert_eq!(record.matches("grounding: ask").count(), 12, "{record}");
     assert!(!record.contains("hunter2"), "{record}");
 }

@@ -195,7 +195,7 @@ impl Passage {
     pub(super) fn grounded(&self, model: EventId, name: &str, by: &str) -> std::io::Result<EventId> {
         let because = Cause { id: model, known: Known::Observed };
         let kind = Kind::Evidence {
-            what: format!("a call of `{name}` goes on"),
+            what: format!("ground for a call of {name}"),
             source: by.to_owned(),
             how: String::new(),
             quoted: String::new(),

@@ -5,7 +5,8 @@ use policy::{Doubt, Doubted, Role, Source};
 use serde_json::Value;
 
 use super::call::gather;
-use super::ground::{Finding, Judgement, Scene, Stands, find, fold};
+use super::choice::plain;
+use super::ground::{Finding, Judgement, Scene, Stands, find, fold, numbers};
 use super::results::Record;
 use super::shape::shape;
 use super::words::parts;
@@ -28,6 +29,26 @@ pub struct Came {
 
 /// SHA-256 of a text in hexadecimal; the caller brings it.
 pub type Hashing<'h> = &'h dyn Fn(&str) -> String;
+
+/// A value that is looked for.
+struct Wanted {
+    folded: String,
+    /// Its one spelling, where it is a number: 98.7 stands where 98.70 does.
+    number: Option<String>,
+}
+
+impl Wanted {
+    fn of(value: &str) -> Wanted {
+        let number = value.trim().parse::<f64>().is_ok_and(f64::is_finite).then(|| plain(value));
+        Wanted { folded: fold(value), number }
+    }
+
+    /// Whether it stands in a text as a whole.
+    fn stands(&self, text: &str, folded: &str) -> bool {
+        let number = |wanted: &String| numbers(text).any(|one| plain(one) == *wanted);
+        find(folded, &self.folded).is_some() || self.number.as_ref().is_some_and(number)
+    }
+}
 
 impl Scene<'_> {
     /// What speaks against a call, with every place where it stands; `came` has an entry for each result.
@@ -65,17 +86,18 @@ impl Scene<'_> {
 
     /// Every place where a value stands whole: things that results tell of first, then results.
     fn sources(&self, value: &str, came: &[Came], hash: Hashing<'_>) -> Vec<Source> {
-        let wanted = fold(value);
+        let wanted = Wanted::of(value);
         let (mut within, mut whole) = (Vec::new(), Vec::new());
-        if wanted.len() < 2 {
+        if wanted.folded.len() < 2 {
             return within;
         }
         for (at, text) in self.folded.iter().enumerate() {
-            if find(text, &wanted).is_none() {
+            if !wanted.stands(self.given[at].text, text) {
                 continue;
             }
             let says = |record: &&Record| {
-                record.given == at && record.fields.iter().any(|field| find(&fold(&field.value), &wanted).is_some())
+                let said = |text: &str| wanted.stands(text, &fold(text));
+                record.given == at && record.fields.iter().any(|field| said(&field.value))
             };
             within.extend(
                 self.records.iter().filter(says).take(MOST_SOURCES).map(|record| self.thing(record, came, hash)),

@@ -453,7 +453,7 @@ fn is_here(site: &str) -> bool {
 }
 
 /// The numbers of a text, as they are written.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
     parts.map(|part| part.trim_matches('.')).filter(|part| part.bytes().any(|byte| byte.is_ascii_digit()))
 }
