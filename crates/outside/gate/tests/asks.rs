@@ -34,12 +34,10 @@ fn ask(policy: &mut Policy) {
     }];
 }
 
-fn asking_at(port: u16) -> Scene {
-    under(Cell::new(), port, &[], ask)
-}
-
 fn asked() -> Scene {
-    asking_at(Server::plain(provider).port)
+    let cell = Cell::new();
+    let port = Server::plain(provider).port;
+    under(cell, port, &[], ask)
 }
 
 /// Asks while somebody rules so many questions.
@@ -146,6 +144,7 @@ fn where_nobody_is_there_or_one_policy_denies_nobody_is_asked() {
 #[test]
 fn words_go_on_while_the_operator_is_asked_and_nothing_goes_on_without_an_answer() {
     for lets in [true, false] {
+        let cell = Cell::new();
         let listener = TcpListener::bind((OUTSIDE, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -160,7 +159,7 @@ fn words_go_on_while_the_operator_is_asked_and_nothing_goes_on_without_an_answer
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
             stream.write_all((head.to_owned() + &text).as_bytes()).unwrap();
         });
-        let mut scene = asking_at(port);
+        let mut scene = under(cell, port, &[], ask);
         let said = asking("/v1/messages", &after(GAVE, true)[0].1);
         let mut stream = scene.cell.inside(move || {
             let mut stream = TcpStream::connect((address("inference.bastide."), 80)).unwrap();

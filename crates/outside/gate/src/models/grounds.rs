@@ -259,7 +259,7 @@ impl Ungrounded<'_> {
 
     /// Events that the record holds what speaks against it in.
     pub(super) fn events<'m>(&'m self, models: &'m Models) -> impl Iterator<Item = EventId> + 'm {
-        self.sources.iter().flatten().filter_map(|block| models.given(block))
+        self.sources.iter().flatten().filter_map(move |block| models.given(block))
     }
 
     /// Each finding for the record: what it is, where that stands, and the words there.
