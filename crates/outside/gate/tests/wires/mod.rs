@@ -1,5 +1,5 @@
 //! A provider of every wire that answers with two calls of tools, and conversations in each.
-#![allow(dead_code)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
 
 use policy::{
     Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Sink, Target, ValuePattern, Vendor,
