@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use policy::{Conjunction, Decision, Default, Rule, decide};
+use policy::{Conjunction, Decision, Default, Endorsement, Rule, decide};
 use wire::{Labelled, Lent};
 
 use crate::asked::Asked;
@@ -17,6 +17,8 @@ pub struct Generation {
     pub policy: Conjunction,
     /// What he granted.
     pub granted: Vec<Rule>,
+    /// What he endorsed for this session.
+    pub endorsed: Vec<Endorsement>,
     /// Which policies those are: one more for each that took the place of others.
     pub serial: u64,
     /// Whether any of them wants the operator asked.
@@ -33,13 +35,13 @@ impl Generation {
     pub fn new(policy: Conjunction, credentials: Vec<Lent>, fresh: bool) -> Generation {
         let meters = Meters::new(fresh);
         let (asks, lending) = (asks(&policy), Lending::new(credentials));
-        Generation { policy, granted: Vec::new(), serial: 1, asks, meters, lending }
+        Generation { policy, granted: Vec::new(), endorsed: Vec::new(), serial: 1, asks, meters, lending }
     }
 
-    /// The same with what the operator granted.
+    /// The same with what the operator granted, and endorsed.
     #[must_use]
-    pub fn granted(self, granted: Vec<Rule>) -> Generation {
-        Generation { policy: self.policy.granting(&granted), granted, ..self }
+    pub fn granted(self, granted: Vec<Rule>, endorsed: Vec<Endorsement>) -> Generation {
+        Generation { policy: self.policy.granting(&granted), granted, endorsed, ..self }
     }
 }
 
@@ -61,8 +63,9 @@ impl Passage {
         let meters = now.meters.succeeded(&now.policy, &policy);
         self.flows.replace(&policy, labelled);
         self.ledger.borrow_mut().keep(policy.bodies());
-        let (granted, serial, lending) = (now.granted.clone(), now.serial + 1, Lending::new(credentials));
-        self.decide_by(Generation { asks: asks(&policy), policy, granted, serial, meters, lending });
+        let (granted, endorsed) = (now.granted.clone(), now.endorsed.clone());
+        let (serial, lending) = (now.serial + 1, Lending::new(credentials));
+        self.decide_by(Generation { asks: asks(&policy), policy, granted, endorsed, serial, meters, lending });
         self.naming.borrow_mut().forget();
         self.held.again();
         self.replaced.notify_waiters();
@@ -72,17 +75,18 @@ impl Passage {
     pub(crate) fn lend(&self, credentials: Vec<Lent>) {
         let now = self.now();
         let (policy, granted, asks, serial) = (now.policy.clone(), now.granted.clone(), now.asks, now.serial);
-        let meters = now.meters.succeeded(&policy, &policy);
-        self.decide_by(Generation { policy, granted, serial, asks, meters, lending: Lending::new(credentials) });
+        let (meters, endorsed) = (now.meters.succeeded(&policy, &policy), now.endorsed.clone());
+        let lending = Lending::new(credentials);
+        self.decide_by(Generation { policy, granted, endorsed, serial, asks, meters, lending });
     }
 
     /// What the operator granted from here on, in place of what he had before. What was made under a grant that is over ends.
-    pub(crate) fn grant(&self, granted: Vec<Rule>) {
+    pub(crate) fn grant(&self, granted: Vec<Rule>, endorsed: Vec<Endorsement>) {
         let now = self.now();
         let (policy, asks, serial) = (now.policy.granting(&granted), now.asks, now.serial);
         let meters = now.meters.succeeded(&now.policy, &policy);
         let lending = now.lending.clone();
-        self.decide_by(Generation { policy, granted, serial, asks, meters, lending });
+        self.decide_by(Generation { policy, granted, endorsed, serial, asks, meters, lending });
         self.replaced.notify_waiters();
     }
 

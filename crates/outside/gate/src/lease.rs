@@ -177,6 +177,7 @@ mod tests {
             credentials: Vec::new(),
             labelled: Vec::new(),
             granted: Vec::new(),
+            endorsed: Vec::new(),
             intent: Vec::new(),
             reserved: policy::Amounts::default(),
             lines: 0,

@@ -168,7 +168,8 @@ fn passage(
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     let models = Models::new(&lease.intent, lease.incarnation == 1);
     models.hold(&lease.reserved, &lease.policy);
-    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted);
+    let generation =
+        Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted, lease.endorsed);
     Ok(Passage {
         held,
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
@@ -350,7 +351,7 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
         }
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
         GateOrder::Severed { line, why } => passage.stdio.sever(line, why),
-        GateOrder::Grant { rules } => passage.grant(rules),
+        GateOrder::Grant { rules, endorsed } => passage.grant(rules, endorsed),
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
     }
     None

@@ -93,7 +93,7 @@ impl Passage {
         asked: &Asked,
         (model, mut kind): (EventId, Kind),
         call: &Block,
-        against: &Ungrounded<'_>,
+        (against, answer): (&Ungrounded<'_>, Option<&str>),
     ) -> io::Result<EventId> {
         let because = Cause { id: model, known: Known::Observed };
         let said = self.ledger.borrow_mut().write_after([because], withheld(call))?;
@@ -107,7 +107,8 @@ impl Passage {
         }
         if let Kind::Model { rule, reason, .. } = &mut kind {
             *rule = Some(format!("grounding: {}", against.grounding.name()));
-            *reason = Some(format!("a call of a tool was taken out of the answer: {}", against.why()));
+            let answer = answer.map(|answer| format!("; {answer}")).unwrap_or_default();
+            *reason = Some(format!("a call of a tool was taken out of the answer: {}{answer}", against.why()));
         }
         self.ledger.borrow_mut().write_after(causes, kind)
     }

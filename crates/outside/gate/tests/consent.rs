@@ -155,11 +155,11 @@ fn a_grant_holds_for_the_next_ones_until_it_is_taken_back() {
     let mut heard = Heard::of(&gate);
     let first = says(&cell, "web.example.", 7777);
     let (number, wanted) = heard.held();
-    gate.order(&GateOrder::Grant { rules: vec![wanted.rule.clone()] });
+    gate.order(&GateOrder::Grant { rules: vec![wanted.rule.clone()], endorsed: Vec::new() });
     rule(&mut gate, number, Ruling::Again);
     assert_eq!(first.join().unwrap().unwrap(), "ping", "{}", cell.record());
     assert_eq!(says(&cell, "web.example.", 7777).join().unwrap().unwrap(), "ping");
-    gate.order(&GateOrder::Grant { rules: Vec::new() });
+    gate.order(&GateOrder::Grant { rules: Vec::new(), endorsed: Vec::new() });
     let third = says(&cell, "web.example.", 7777);
     let (number, _) = heard.held();
     rule(&mut gate, number, Ruling::Refused { why: "no".into(), denied: true });

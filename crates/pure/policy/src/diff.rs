@@ -70,6 +70,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
         (Reverse(before.grounding), before.grounding.name()),
         (Reverse(after.grounding), after.grounding.name()),
     );
+    found.list("endorse", &before.endorse, &after.endorse, Kind::Grant, PartialEq::eq);
     found.scalar("intent", (before.intent, before.intent.name()), (after.intent, after.intent.name()));
     found.foreign(before.foreign, after.foreign);
     found.agents(before.agents.as_ref(), after.agents.as_ref());

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Foreign, Grounding, HostPattern,
-    Inference, Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Endorsement, Example, Flow, Foreign, Grounding,
+    HostPattern, Inference, Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -39,6 +39,9 @@ pub struct Policy {
     /// What becomes of a call that nothing the operator said speaks for.
     #[serde(default)]
     pub grounding: Grounding,
+    /// What its operator endorses, each until a day.
+    #[serde(default)]
+    pub endorse: Vec<Endorsement>,
     /// Whose words are his.
     #[serde(default)]
     pub intent: Intent,

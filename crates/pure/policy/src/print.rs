@@ -32,6 +32,7 @@ impl Policy {
         if self.grounding != Grounding::default() {
             let _ = writeln!(text, "grounding: {}", self.grounding.name());
         }
+        list(&mut text, 0, "endorse", self.endorse.iter().map(ToString::to_string));
         if self.intent != Intent::default() {
             let _ = writeln!(text, "intent: {}", self.intent.name());
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::{Amounts, Conjunction, Label, PathPattern, Rule, Target};
+use policy::{Amounts, Conjunction, Endorsement, Label, PathPattern, Rule, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::petition;
@@ -12,7 +12,7 @@ use crate::question::{Ruling, Wanted};
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Most lines to servers in cells of their own that ride behind the descriptors.
 pub const MAX_LINES: usize = 16;
@@ -64,6 +64,9 @@ pub struct Lease {
     /// What the operator granted so far, beside the policies.
     #[serde(default)]
     pub granted: Vec<Rule>,
+    /// What he endorsed so far, for this session.
+    #[serde(default)]
+    pub endorsed: Vec<Endorsement>,
     /// Lines to servers in cells of their own, at most [`MAX_LINES`]: what is behind one is begun when the gate asks for it,
     /// by [`GateReport::Server`], and its end is the line's.
     #[serde(default)]
@@ -114,6 +117,9 @@ pub enum GateOrder {
     Grant {
         /// Looked at only where a policy wants him asked.
         rules: Vec<Rule>,
+        /// What he endorsed, the same way.
+        #[serde(default)]
+        endorsed: Vec<Endorsement>,
     },
     /// What is behind a line is gone, or never was.
     Severed {
@@ -366,6 +372,7 @@ mod tests {
             intent: vec!["do it".into()],
             reserved: Amounts::default(),
             granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
+            endorsed: Vec::new(),
             lines: 2,
             bounds: Bounds::default(),
         }

@@ -9,8 +9,9 @@ use record::conversation::{Block, Content, Wire, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
 
+use super::asking::{Asker, withhold};
 use super::foreign::{Repeat, Repeats};
-use super::grounds::{Grounds, shown};
+use super::grounds::{Found, Grounds, shown};
 use crate::asked::Asked;
 use crate::flows::Stopped;
 use crate::passage::Passage;
@@ -22,10 +23,10 @@ const CALLS: &str = "calls of tools";
 const WAITS: usize = 512;
 /// Different things that are taken out of the words of one answer; what finds more ends it.
 const MOST: usize = 32;
-/// Why an answer ends of which nothing can be recorded.
 /// Why an answer ends that names too many hosts.
 const MANY: &str = "bastide ended this answer: it repeats links to more hosts of others' than are told";
-const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
+/// Why an answer ends of which nothing can be recorded.
+pub(super) const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
 
 /// The judge of one answer.
 pub(super) struct Keeper<'c> {
@@ -42,9 +43,21 @@ pub(super) struct Keeper<'c> {
     /// What was taken out of its words already, and where the record says so.
     pub(super) told: HashMap<String, EventId>,
     /// What the operator's words say of calls, where a policy asks.
-    pub(super) grounds: Option<Grounds<'c>>,
+    pub(super) grounds: Option<&'c Grounds<'c>>,
+    /// What he said of some, where he was asked.
+    pub(super) asker: Option<&'c Asker<'c>>,
     /// What becomes of links that are others'.
     pub(super) repeats: Option<Repeats<'c>>,
+}
+
+/// What a call calls, as it is told.
+pub(super) fn name_of(call: &Block) -> String {
+    let name = match &call.content {
+        Content::ToolCall { name, .. } => name,
+        Content::Unknown { kind, .. } => kind,
+        _ => return String::new(),
+    };
+    name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect()
 }
 
 impl Judge for Keeper<'_> {
@@ -53,19 +66,19 @@ impl Judge for Keeper<'_> {
     }
 
     fn judge(&mut self, call: &Block) -> Ruling {
-        let name = match &call.content {
-            Content::ToolCall { name, .. } => name,
-            Content::Unknown { kind, .. } => kind,
-            _ => return Ruling::Pass,
-        };
-        let name: String = name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect();
+        if !matches!(call.content, Content::ToolCall { .. } | Content::Unknown { .. }) {
+            return Ruling::Pass;
+        }
+        // Whatever a flow rule says: an answer is for one call.
+        let ruled = self.asker.and_then(|asker| asker.ruled(call));
+        let name = name_of(call);
         let text = plain(call);
         let flows = &self.passage.flows;
         let stopped = match flows.guards(Sink::Tool) {
             true => flows.judge(CALLS, Sink::Tool, &[text.as_bytes()], &Bounds::USUAL),
             false => None,
         };
-        let Some(stopped) = stopped else { return self.ground(call, &name) };
+        let Some(stopped) = stopped else { return ruled.unwrap_or_else(|| self.ground(call, &name)) };
         let why = stopped.reason.clone();
         match self.passage.withhold(self.asked, self.model, self.refused.clone(), (call, stopped)) {
             Ok(event) => Ruling::Instead(format!(
@@ -100,6 +113,7 @@ impl Judge for Keeper<'_> {
         }
         Verdict::Go { cuts, waits: waits.max(said.text.len() - whole) }
     }
+
     fn withheld(&mut self, withheld: Withheld) {
         self.passage.models.kept.keep(self.wire, withheld);
     }
@@ -148,17 +162,16 @@ impl Keeper<'_> {
 
     /// A call goes on where what the operator said speaks for it.
     fn ground(&self, call: &Block, name: &str) -> Ruling {
-        let Some(ungrounded) = self.grounds.as_ref().and_then(|grounds| grounds.judge(call)) else {
-            return Ruling::Pass;
-        };
-        let refused = (self.model, self.refused.clone());
-        match self.passage.unground(self.asked, refused, call, &ungrounded) {
-            Ok(event) => Ruling::Instead(format!(
-                "bastide withheld a call of `{name}`: {}. It was not carried out. Go on with what the operator asked for \
-                 without it, and tell him what you would have done; he finds it by: bastide why {event}",
-                ungrounded.why()
-            )),
-            Err(_) => Ruling::Refuse(UNRECORDED.into()),
+        match self.grounds.map_or(Found::Nothing, |grounds| grounds.judge(call)) {
+            Found::Nothing => Ruling::Pass,
+            Found::Endorsed(by) => match self.passage.grounded(self.model, name, &by) {
+                Ok(_) => Ruling::Pass,
+                Err(_) => Ruling::Refuse(UNRECORDED.into()),
+            },
+            Found::Against(against) => {
+                let refused = (self.model, self.refused.clone());
+                withhold(self.passage, self.asked, refused, (call, &against, None))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod ask;
+mod asking;
 mod attempt;
 mod calls;
 mod foreign;
@@ -19,6 +20,7 @@ mod withheld;
 pub use account::Models;
 pub(crate) use account::withheld;
 pub(crate) use ask::{Whole, answer};
+pub(crate) use asking::{Asker, Ears};
 pub(crate) use attempt::is_old;
 pub(crate) use grounds::Ungrounded;
 pub(crate) use listen::{Heard, Hearing};

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::{Amounts, Conjunction, Rule};
+use policy::{Amounts, Conjunction, Endorsement, Rule};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -57,6 +57,8 @@ pub(super) struct Door {
     pub(super) patience: u32,
     /// What the operator granted for the session.
     pub(super) granted: Vec<Rule>,
+    /// What he endorsed for the session.
+    pub(super) endorsed: Vec<Endorsement>,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -147,6 +149,7 @@ impl Door {
             intent: self.intent.clone(),
             reserved: self.reserved,
             granted: self.granted.clone(),
+            endorsed: self.endorsed.clone(),
             lines: u32::try_from(lines.len()).map_err(io::Error::other)?,
             bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };

@@ -269,6 +269,7 @@ fn carry_out(
         reserved: policy::Amounts::default(),
         patience: patience(asked),
         granted: Vec::new(),
+        endorsed: Vec::new(),
     };
     let renewal = {
         let (store, way) = (store.clone(), prepare::way(asked, &early.gates));

@@ -34,7 +34,7 @@ const MODES: &[(&str, WorkspaceMode)] =
     &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
-const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("deny", Grounding::Deny)];
+const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("ask", Grounding::Ask), ("deny", Grounding::Deny)];
 const INTENTS: &[(&str, Intent)] = &[("attested", Intent::Attested), ("user-role", Intent::UserRole)];
 const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
 
@@ -168,6 +168,11 @@ impl Layer {
         if let (Some(grounding), Some(text)) = (self.grounding, &raw.grounding) {
             self.place("grounding", grounding.name().into(), text.referenced);
         }
+        for raw in &raw.endorse {
+            let endorsement = scope.endorsement(raw)?;
+            self.place("endorse", endorsement.to_string(), raw.until.referenced);
+            self.own.endorse.push(endorsement);
+        }
         self.intent = scope.choice(raw.intent.as_ref(), INTENTS)?;
         if let (Some(intent), Some(text)) = (self.intent, &raw.intent) {
             self.place("intent", intent.name().into(), text.referenced);
@@ -219,6 +224,7 @@ impl Layer {
         append(&mut policy.data, &own.data);
         append(&mut policy.flows, &own.flows);
         append(&mut policy.tools, &own.tools);
+        append(&mut policy.endorse, &own.endorse);
         policy.grounding = self.grounding.unwrap_or(policy.grounding);
         policy.intent = self.intent.unwrap_or(policy.intent);
         policy.foreign.links = self.links.unwrap_or(policy.foreign.links);

@@ -2,6 +2,7 @@
 
 mod agents;
 pub(crate) mod code;
+mod endorse;
 mod layer;
 mod mcp;
 mod models;

@@ -46,6 +46,8 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub(super) tools: Vec<RawTool>,
     pub(super) grounding: Option<Text>,
+    #[serde(default)]
+    pub(super) endorse: Vec<RawEndorsement>,
     pub(super) intent: Option<Text>,
     #[serde(default)]
     pub(super) foreign: RawForeign,
@@ -315,6 +317,25 @@ pub(super) struct RawTool {
     pub(super) ground: BTreeMap<String, Vec<Text>>,
     #[serde(default)]
     pub(super) returns: BTreeMap<String, Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEndorsement {
+    pub(super) source: RawOrigin,
+    pub(super) effects: Vec<Text>,
+    pub(super) targets: Option<Vec<Text>>,
+    pub(super) until: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOrigin {
+    pub(super) file: Option<Text>,
+    pub(super) tool: Option<Text>,
+    pub(super) host: Option<Text>,
+    pub(super) sha256: Option<Text>,
+    pub(super) author: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

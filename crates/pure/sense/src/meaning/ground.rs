@@ -53,7 +53,7 @@ pub struct Scene<'a> {
     pub(super) given: Vec<Given<'a>>,
     /// The same as they were read; none where that is too much.
     pub(super) parsed: Vec<Rc<Parsed>>,
-    records: Vec<Record>,
+    pub(super) records: Vec<Record>,
     ratings: Vec<Rc<Rating>>,
     /// Addresses in records, by their number.
     links: Vec<(usize, Rc<BTreeSet<String>>)>,
@@ -74,8 +74,14 @@ pub enum Stands {
 pub struct Finding {
     /// The argument; none where it is the call itself.
     pub argument: Option<String>,
+    /// The effect that nothing asks for, where that is it.
+    pub effect: Option<Effect>,
+    /// What the argument is to the call.
+    pub role: Option<Role>,
     /// Its value, bounded.
     pub value: String,
+    /// The same, whole.
+    pub whole: String,
     /// Where that stands.
     pub stands: Stands,
     /// Why, in words.
@@ -193,7 +199,10 @@ impl<'a> Scene<'a> {
             let why = "more was read, or is said, than can be looked through";
             judged.against.push(Finding {
                 argument: None,
+                effect: None,
+                role: None,
                 value: String::new(),
+                whole: String::new(),
                 stands: Stands::Nowhere,
                 why: why.into(),
             });
@@ -206,7 +215,10 @@ impl<'a> Scene<'a> {
                     leaves.iter().map(|(_, value)| self.stands(value)).find(|stands| *stands != Stands::Nowhere);
                 judged.against.push(Finding {
                     argument: None,
+                    effect: Some(*effect),
+                    role: None,
                     value: effect.name().into(),
+                    whole: effect.name().into(),
                     stands: stands.unwrap_or(Stands::Nowhere),
                     why: format!("nothing that the operator said asks to {}", verb(*effect)),
                 });
@@ -220,7 +232,15 @@ impl<'a> Scene<'a> {
                 Err(why) => {
                     let (value, why) = why;
                     let stands = self.stands(&value);
-                    judged.against.push(Finding { argument: Some(argument.clone()), value: told(&value), stands, why });
+                    judged.against.push(Finding {
+                        argument: Some(argument.clone()),
+                        effect: None,
+                        role: Some(role),
+                        value: told(&value),
+                        whole: value,
+                        stands,
+                        why,
+                    });
                 }
             }
         }
@@ -461,6 +481,15 @@ fn floor(text: &str, mut at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// Where a value stands in a text, as a whole: not within a longer word.
+pub(super) fn find(text: &str, value: &str) -> Option<usize> {
+    let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    text.match_indices(value).map(|(at, _)| at).take(1024).find(|at| {
+        let (before, after) = (text[..*at].chars().next_back(), text[at + value.len()..].chars().next());
+        edge(before) && edge(after)
+    })
 }
 
 /// A value for people: bounded, nothing in it moves a cursor.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::call::{Call, changes};
 use super::choice::{Rating, links, plain};
 use super::effect::{Tool, effects};
-use super::ground::{Given, fold, is_id, numbers};
+use super::ground::{Given, find, fold, is_id, numbers};
 use super::place::{self, places};
 use super::results::{Record, budget, records, single};
 use super::words::{Word, parts};
@@ -132,12 +132,7 @@ impl Parsed {
         if runs(value).any(|run| self.runs.binary_search(&run).is_err()) {
             return None;
         }
-        let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-        self.folded.match_indices(value).map(|(at, _)| at).take(1024).find(|at| {
-            let (before, after) =
-                (self.folded[..*at].chars().next_back(), self.folded[at + value.len()..].chars().next());
-            edge(before) && edge(after)
-        })
+        find(&self.folded, value)
     }
 }
 

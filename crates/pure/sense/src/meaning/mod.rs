@@ -7,7 +7,9 @@
 mod call;
 mod choice;
 mod count;
+mod delegate;
 mod effect;
+mod endorse;
 mod ground;
 mod hints;
 mod lines;
@@ -24,9 +26,10 @@ mod visit;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
+pub use endorse::{Came, Hashing};
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
 pub use hints::{Hints, request};
-pub use memory::Memory;
 pub use links::{Brought, LONGEST, Link, links, open};
+pub use memory::Memory;
 pub use role::role;
 pub use task::Task;

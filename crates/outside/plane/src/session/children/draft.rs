@@ -83,6 +83,8 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         flows: own.flows.clone(),
         tools: own.tools.clone(),
         grounding: own.grounding,
+        // What its parent's operator endorses is looked at by the policies that say it.
+        endorse: Vec::new(),
         // Its task is its parent's words, which are nobody's intent.
         intent: policy::Intent::Attested,
         foreign: own.foreign,

@@ -12,8 +12,8 @@ use crate::segment::Hash;
 #[derive(Default)]
 pub(super) struct Calls {
     held: Held,
-    /// What stands in the place of each call that was judged, by what it means; none where it went on.
-    judged: BTreeMap<Hash, Option<Instead>>,
+    /// What stands in the place of each call that was judged, by its id and what it means; none where it went on.
+    judged: BTreeMap<(String, Hash), Option<Instead>>,
 }
 
 /// What stands in the place of a call.
@@ -99,6 +99,8 @@ impl Calls {
         let mut blocks = Blocks::default();
         item(&mut blocks, call)?;
         let Some(meant) = blocks.0.first().map(Block::digest) else { return Ok(None) };
+        // Two that mean the same are two calls.
+        let meant = (call["call_id"].as_str().unwrap_or_default().to_owned(), meant);
         let instead = match self.judged.get(&meant) {
             Some(known) => known.clone(),
             None => {
