@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::io::Write;
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -92,7 +93,7 @@ pub fn run(mut channel: UnixStream) -> Result<(), Failure> {
     let said = channel.write_all(&frame);
     let gate = begun?;
     said.map_err(Failure::of("report"))?;
-    gate.serve()
+    gate.serve(&channel)
 }
 
 /// A confined gate, before the first byte of the cell is read.
@@ -222,7 +223,7 @@ fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
 }
 
 impl Gate {
-    fn serve(self) -> Result<(), Failure> {
+    fn serve(self, plane: &UnixStream) -> Result<(), Failure> {
         let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel, reports } = self;
         let tasks = tokio::task::LocalSet::new();
         for listener in tcp {
@@ -252,6 +253,8 @@ impl Gate {
             }
         });
         door.drain();
+        // All is recorded: nobody has to wait until this process is gone.
+        let _ = plane.shutdown(Shutdown::Write);
         ended
     }
 }

@@ -273,8 +273,9 @@ impl Gate {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
     }
 
-    /// The same, and waits for its end. One that hangs is killed: it must not hold the operator.
-    pub(super) fn finish(self) {
+    /// The same, and waits until it has recorded what is left: it then closes its end, and ends by itself a little later,
+    /// which nobody has to wait for. One that hangs is killed: it must not hold the operator.
+    pub(super) fn finish(self) -> Option<Gate> {
         self.ask_to_finish();
         let deadline = Instant::now() + PATIENCE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
@@ -285,10 +286,11 @@ impl Gate {
             }
             let (mut bytes, mut none) = (Vec::new(), Vec::new());
             if !matches!(channel::receive(&self.socket, &mut bytes, &mut none), Ok(true)) {
-                return self.wait();
+                return Some(self);
             }
         }
         self.kill();
+        None
     }
 
     /// Ends it now, and waits until it is gone: two gates must never hold one door.

@@ -60,6 +60,8 @@ impl Reckoning {
 
 impl Session<'_> {
     /// Hears who asks.
+    // Apart from the loop, in most sessions of which it does nothing.
+    #[inline(never)]
     pub(super) fn hear_control(&mut self, course: &mut Course) {
         if let Some(control) = self.generations.control_mut() {
             control.turn(Instant::now());

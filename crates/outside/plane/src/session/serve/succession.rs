@@ -84,10 +84,10 @@ impl Session<'_> {
         }
     }
 
-    /// Waits for a gate that ended with the program.
-    fn dismiss(&mut self) {
+    /// Waits until a gate that ends with the program has recorded all.
+    pub(super) fn dismiss(&mut self) {
         if let Some(gate) = self.gate.take() {
-            gate.finish();
+            self.dismissed = gate.finish();
         }
     }
 
