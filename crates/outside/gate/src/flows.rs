@@ -169,16 +169,39 @@ impl Flows {
 
     /// Judges what a request says, part by part. What is not stopped counts as said.
     pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]], bounds: &Bounds) -> Option<Stopped> {
+        if self.active.get() { self.weighs(to, parts, bounds, |scan| self.stops(scan, sink)) } else { None }
+    }
+
+    /// Judges a name that is looked up: as a whole, and what stands before the zone without its dots, together with what
+    /// stood before the same zone of late. A gate that does not know all that is labelled still lets names be looked up:
+    /// the requests behind them are held.
+    pub(crate) fn judge_name(&self, name: &str) -> Option<Stopped> {
         if !self.active.get() {
             return None;
         }
+        let carries = |scan: &Scan| self.carries(scan, Sink::Network);
+        carries(&self.corpus.borrow().scan(name.as_bytes(), &Bounds::USUAL)).or_else(|| {
+            let (at, _) = name.rmatch_indices('.').nth(1)?;
+            let before = name[..at].replace('.', "");
+            self.weighs(&format!("names of {}", &name[at + 1..]), &[before.as_bytes()], &Bounds::USUAL, carries)
+        })
+    }
+
+    /// Looks at parts with what was said there of late, which they join unless they are stopped.
+    fn weighs(
+        &self,
+        to: &str,
+        parts: &[&[u8]],
+        bounds: &Bounds,
+        stops: impl FnOnce(&Scan) -> Option<Stopped>,
+    ) -> Option<Stopped> {
         let mut windows = self.windows.borrow_mut();
         if windows.len() >= DESTINATIONS && !windows.contains_key(to) {
             windows.clear();
         }
         let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
         let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
-        let stopped = self.stops(&scan, sink);
+        let stopped = stops(&scan);
         match stopped {
             None => window.keep(fresh),
             Some(_) => window.keep_end(&scan, &fresh),
@@ -193,17 +216,26 @@ impl Flows {
         found.iter().find(|found| rules.iter().any(|rule| rule.refuses(label(found), sink)))
     }
 
-    fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+    /// What of it may not flow there.
+    fn carries(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
         let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
         let label = |found: &Found| labels.get(usize::from(found.label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
         let refusing = |found: &Found| rules.iter().find(|rule| rule.refuses(label(found), sink));
-        if let Some(rule) = scan.found.iter().find_map(refusing) {
-            let against = scan.found.iter().filter(|found| refusing(found).is_some());
-            let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
-            let first = evidence.first().map_or(String::new(), |one| format!("`{}` of {}", one.label, one.source));
-            let reason = format!("it carries {first}, and a flow rule keeps that from the {}", sink.name());
-            return Some(Stopped { rule: Some(rule.to_string()), reason, evidence });
-        }
+        let rule = scan.found.iter().find_map(refusing)?;
+        let against = scan.found.iter().filter(|found| refusing(found).is_some());
+        let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
+        let first = evidence.first().map_or(String::new(), |one| format!("`{}` of {}", one.label, one.source));
+        let reason = format!("it carries {first}, and a flow rule keeps that from the {}", sink.name());
+        Some(Stopped { rule: Some(rule.to_string()), reason, evidence })
+    }
+
+    /// What of it may not flow there, or why it is held back.
+    fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+        self.carries(scan, sink).or_else(|| self.holds(scan, sink))
+    }
+
+    fn holds(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+        let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
         // Only what is labelled could be in what nobody can look into.
         let known = labels.iter().map(Label::as_str);
         let forgotten = self.forgotten.borrow().clone();

@@ -8,7 +8,7 @@ use crate::coding::{Coding, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
 use crate::evidence::{Beyond, Scan, Sighting, Sightings};
 use crate::fold::fold;
-use crate::grams::Form;
+use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
 use crate::{Seal, matcher};
 
@@ -161,7 +161,7 @@ impl<'c> Walk<'c> {
         folded.clear();
         fold(bytes, &mut folded);
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
-        match matcher::runs(corpus, &folded, &mut self.work) {
+        match matcher::runs(corpus, bytes, &folded, &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
             None => self.beyond(Beyond::Work),
         }

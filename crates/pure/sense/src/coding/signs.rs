@@ -112,11 +112,9 @@ fn of_class(bytes: &[u8], class: u16) -> Vec<Range<usize>> {
     runs(bytes, LEAST_DIGITS, |byte| CLASS[usize::from(byte)] & class != 0)
 }
 
-/// Where a byte first stands. Many are looked at together, as iterating does not.
+/// Where a byte first stands.
 pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    let holds = |chunk: &[u8]| chunk.iter().fold(false, |any, &one| any | (one == byte));
-    let before = bytes.chunks(32).take_while(|chunk| !holds(chunk)).count() * 32;
-    bytes.get(before..)?.iter().position(|&one| one == byte).map(|at| before + at)
+    memchr::memchr(byte, bytes)
 }
 
 /// Whether any of those bytes is among them. Many are looked at together, for all of those.
