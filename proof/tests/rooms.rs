@@ -26,6 +26,7 @@ const ROOMS: &[&str] = &[
     "proof/faults",
     "proof/hosts",
     "proof/bench",
+    "proof/exfil",
     "docs",
 ];
 

@@ -19,6 +19,12 @@ const KEPT: usize = 4 << 10;
 /// The shortest text that is labelled as a whole: less stands in ordinary words.
 const SHORT: usize = sense::LEAST;
 
+/// What is in everybody's documents and says nothing of where it comes from.
+const COMMON: [&str; 2] = [
+    include_str!("../../../../blueprints/common/licences.txt"),
+    include_str!("../../../../blueprints/common/skeletons.txt"),
+];
+
 /// What is labelled in this session, and the rules about it.
 pub struct Flows {
     rules: RefCell<Vec<Flow>>,
@@ -35,6 +41,8 @@ pub struct Flows {
     given: RefCell<HashSet<[u8; 32]>>,
     /// Whether all that models were told is labelled.
     all: Cell<bool>,
+    /// Whether what everybody's documents have in common counts for nothing already.
+    common: Cell<bool>,
     active: Cell<bool>,
 }
 
@@ -87,6 +95,7 @@ impl Flows {
             lacking: RefCell::default(),
             forgotten: RefCell::default(),
             all: Cell::new(first),
+            common: Cell::new(false),
             active: Cell::new(false),
         };
         flows.replace(policy, labelled);
@@ -180,7 +189,7 @@ impl Flows {
             return None;
         }
         let carries = |scan: &Scan| self.carries(scan, Sink::Network);
-        carries(&self.corpus.borrow().scan(name.as_bytes(), &Bounds::USUAL)).or_else(|| {
+        carries(&self.scan(name.as_bytes())).or_else(|| {
             let (at, _) = name.rmatch_indices('.').nth(1)?;
             let before = name[..at].replace('.', "");
             self.weighs(&format!("names of {}", &name[at + 1..]), &[before.as_bytes()], &Bounds::USUAL, carries)
@@ -200,13 +209,33 @@ impl Flows {
             windows.clear();
         }
         let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
-        let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
+        let (mut scan, mut fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
+        if self.may_be_common(&scan) {
+            (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
+        }
         let stopped = stops(&scan);
         match stopped {
             None => window.keep(fresh),
             Some(_) => window.keep_end(&scan, &fresh),
         }
         stopped
+    }
+
+    fn scan(&self, text: &[u8]) -> Scan {
+        let scan = self.corpus.borrow().scan(text, &Bounds::USUAL);
+        if self.may_be_common(&scan) { self.corpus.borrow().scan(text, &Bounds::USUAL) } else { scan }
+    }
+
+    /// Whether to look again at where text was found, now that what is common counts for nothing. Most sessions never come
+    /// to that, and it costs memory.
+    fn may_be_common(&self, scan: &Scan) -> bool {
+        let text = |found: &Found| !found.quoted.is_empty();
+        if !scan.found.iter().any(text) || self.common.replace(true) {
+            return false;
+        }
+        // Where there is no room it counts as evidence, and more is held than has to be.
+        COMMON.iter().for_each(|text| drop(self.corpus.borrow_mut().make_public(text.as_bytes())));
+        true
     }
 
     /// The first of what was found that may not flow there.

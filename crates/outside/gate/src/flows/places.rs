@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use policy::Sink;
-use sense::{Bounds, Scan};
+use sense::Scan;
 
 use super::{Flows, Stopped};
 
@@ -84,10 +84,6 @@ impl Flows {
             if holds(&text[middle..end]) { start = middle } else { late = middle }
         }
         start..end
-    }
-
-    fn scan(&self, text: &[u8]) -> Scan {
-        self.corpus.borrow().scan(text, &Bounds::USUAL)
     }
 }
 

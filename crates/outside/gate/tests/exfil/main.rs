@@ -11,6 +11,7 @@ mod wrap;
 
 mod alarms;
 mod drips;
+mod memory;
 mod requests;
 mod spoken;
 
@@ -45,7 +46,7 @@ struct Scene {
     names: Arc<Mutex<Vec<String>>>,
     /// Words that reached the plane.
     words: Arc<Mutex<usize>>,
-    _gate: Gate,
+    gate: Gate,
 }
 
 /// Answers anything: a model says what it was told to, as a call; a server of MCP has called a tool.
@@ -128,6 +129,10 @@ fn rules(sink: u16, secure: u16, sockets: u16) -> Policy {
 }
 
 fn scene() -> Scene {
+    scene_with(|_| {})
+}
+
+fn scene_with(change: impl FnOnce(&mut wire::Lease)) -> Scene {
     let (cell, cells, servers) = (Cell::new(), authority("cell"), authority("servers"));
     let (open, secure) = (Server::plain(sink), Server::tls(&servers, &["web.example"], sink));
     let sockets = socket::Server::new(Some(certified(&servers, params(&["web.example"]))));
@@ -138,6 +143,7 @@ fn scene() -> Scene {
     leased.nameservers = vec![nameserver];
     leased.hosts = ["web", "mcp", "chat"].map(|name| (format!("{name}.example"), OUTSIDE.into())).to_vec();
     leased.tls = Some(wire::Tls { name: "cell".into(), key: cells.key().serialize_pem(), roots: servers.pem() });
+    change(&mut leased);
     let gate = cell.start(&leased, ORDINARY).ready();
     let words = Arc::<Mutex<usize>>::default();
     let told = Arc::clone(&words);
@@ -145,7 +151,7 @@ fn scene() -> Scene {
         *told.lock().unwrap() += usize::from(matches!(petitioned.petition, Petition::Report(_) | Petition::Send(_)));
         Some(Answer::Done)
     });
-    Scene { cell, cells, sink: open, secure, sockets, names, words, _gate: gate }
+    Scene { cell, cells, sink: open, secure, sockets, names, words, gate }
 }
 
 impl Scene {
