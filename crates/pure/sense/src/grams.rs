@@ -168,8 +168,8 @@ impl Marks {
         let Some(text) = texts.clone().next_back() else { return };
         self.count += text.len();
         if self.count > self.words.len() * LOAD {
-            // A quarter more than there is, so that each text is marked a few times at most.
-            self.words = vec![0; (self.count / LOAD + self.count / LOAD / 4).max(256)];
+            // Half more than there is, so that each text is marked a few times at most.
+            self.words = vec![0; (self.count / LOAD * 3 / 2).max(256)];
             texts.for_each(|text| self.mark(text));
         } else {
             self.mark(text);

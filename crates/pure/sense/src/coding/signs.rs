@@ -9,7 +9,7 @@ const BINARY: u16 = 1 << 10;
 const QUOTE: u16 = 1 << 11;
 
 /// The shortest run of digits that is decoded: twelve bytes of base64, eight of hexadecimal.
-pub(super) const LEAST_DIGITS: usize = 16;
+pub(crate) const LEAST_DIGITS: usize = 16;
 
 /// What a piece calls for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,11 @@ impl Marks {
     const fn class(self) -> u16 {
         self.0 as u16
     }
+}
+
+/// Whether a byte is a digit of base64, and so of every narrower alphabet, or what ends one.
+pub(crate) fn is_digit(byte: u8) -> bool {
+    CLASS[usize::from(byte)] & BASE64 != 0 || byte == b'='
 }
 
 /// The marks, quotes and what is no ASCII text among all bytes. Without a table or a branch, so that many are looked at
