@@ -130,11 +130,15 @@ impl Grams {
 
     fn insert(&mut self, hash: u32, source: u32, at: u32) {
         if self.entries.len() >= self.heads.len() {
-            self.heads = vec![0; (self.heads.len() * 2).max(256)];
+            self.heads = vec![0; (self.heads.len() * 3 / 2).max(256)];
             (0..self.entries.len()).for_each(|index| self.link(index));
         }
         let same = self.places(hash).count();
         if same < CROWD {
+            if self.entries.len() == self.entries.capacity() {
+                // By a quarter, not twice: they are most of what a corpus takes.
+                self.entries.reserve_exact((self.entries.len() / 4).max(64));
+            }
             let crowded = if same + 1 == CROWD { CROWDED } else { 0 };
             self.entries.push(Entry { hash, at, source: source | crowded, next: 0 });
             self.link(self.entries.len() - 1);

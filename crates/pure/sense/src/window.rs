@@ -125,7 +125,8 @@ impl Window {
                 fresh.text.extend_from_slice(line);
                 if line.len() >= LEAST_DIGITS && line.iter().all(|&byte| is_digit(byte)) {
                     fresh.digits.extend_from_slice(line);
-                    fresh.digits.push(b' ');
+                    // What stands between bytes of no alphabet.
+                    fresh.digits.push(b'|');
                 }
             }
         }

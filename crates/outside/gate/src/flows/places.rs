@@ -142,6 +142,22 @@ mod tests {
         assert_eq!(flows().places(SECRET.as_bytes(), Sink::Network), Ok(vec![]));
     }
 
+    /// A labelled file with a licence at its top, and another file with the same.
+    #[test]
+    fn what_everybody_has_is_no_sign() {
+        let licence = &super::super::COMMON[0][..600];
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        policy.flows = vec![Flow { deny: LabelPattern::parse("secret:*").expect("a pattern"), to: None }];
+        let label = Label::parse("secret:plan").expect("a label");
+        let labelled = Labelled { label, source: "a file".into(), text: format!("{licence}\n{NOTE}\n"), exact: false };
+        let flows = Flows::new(&Conjunction::new(vec![policy]), &[labelled], true);
+        let leaves =
+            |text: &str| flows.judge("a:1", Sink::Network, &[text.as_bytes()], &sense::Bounds::USUAL).is_none();
+        assert!(!leaves(&format!("{licence}\n{NOTE}")));
+        assert!(leaves(&format!("{licence}\nnothing else of it")));
+        assert!(!leaves(NOTE));
+    }
+
     /// Texts of many kinds of parts, in an order that a number makes: what is left holds none of it, and words stay.
     #[test]
     fn what_is_left_holds_nothing_more() {
