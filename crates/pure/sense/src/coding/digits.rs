@@ -69,17 +69,26 @@ const GAP: usize = 3;
 
 /// Undoes what the bytes hold of each.
 pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
+    let wide: Vec<Range<usize>> = signs.base64.iter().filter(|run| !is_hex(&bytes[(*run).clone()])).cloned().collect();
     if !signs.base64.is_empty() {
-        decode(bytes, &signs.base64, &BASE64, take);
+        decode(bytes, &wide, &BASE64, take);
     } else if bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {
         // Digits in groups: no run is long, and yet there is nothing else.
         let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         decode(&digits, std::slice::from_ref(&(0..digits.len())), &BASE64, take);
     }
     for alphabet in &BASE32 {
-        decode(bytes, &narrower(bytes, &signs.base64, alphabet), alphabet, take);
+        decode(bytes, &narrower(bytes, &wide, alphabet), alphabet, take);
     }
     [HEX, BITS].iter().for_each(|alphabet| decode(bytes, &signs.hexish, alphabet, take));
+}
+
+/// Digits that are all of hexadecimal: so many of a wider alphabet are so by chance once in a hundred million.
+const HEX_ALONE: usize = 20;
+
+/// Whether a run is one of hexadecimal and of nothing else: checksums are most of what is written in digits.
+fn is_hex(run: &[u8]) -> bool {
+    run.len() >= HEX_ALONE && run.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Undoes the runs of one alphabet, which are within those of a wider one.

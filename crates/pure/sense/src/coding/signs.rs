@@ -76,6 +76,14 @@ impl Marks {
         self.hold(Marks::among(CLASS[byte as usize]))
     }
 
+    /// Where one of them first stands. Many bytes are looked at together: most are none.
+    pub(super) fn find(self, bytes: &[u8]) -> Option<usize> {
+        let (blocks, _) = bytes.as_chunks::<16>();
+        let holds = |block: &[u8; 16]| block.iter().fold(0, |all, &byte| all | seen(byte)) & self.0 != 0;
+        let before = blocks.iter().take_while(|block| !holds(block)).count() * 16;
+        bytes[before..].iter().position(|&byte| self.begin_with(byte)).map(|at| before + at)
+    }
+
     const fn among(classes: u16) -> Marks {
         Marks(classes as u8)
     }
@@ -321,6 +329,9 @@ mod tests {
         for (byte, before) in (0..=u8::MAX).flat_map(|byte| [0, 5, 31, 32, 70].map(|before| (byte, before))) {
             let bytes = [&vec![b'a'; before][..], &[byte], &[b'b'; 40]].concat();
             assert_eq!(classes_of(&bytes), CLASS[usize::from(byte)] & !(BASE64 | HEXISH), "{byte} after {before}");
+            for marks in [Marks::PERCENT, Marks::LESS, Marks(31), Marks::NONE] {
+                assert_eq!(marks.find(&bytes), marks.begin_with(byte).then_some(before), "{byte} after {before}");
+            }
         }
     }
 
