@@ -108,6 +108,8 @@ impl Window {
         if !scan.found.is_empty() && scan.found.iter().all(goes_on) {
             self.text.extend_from_slice(&fresh.text);
             self.text.drain(..self.text.len().saturating_sub(LEAST - 1));
+            self.digits.extend_from_slice(&fresh.digits);
+            self.digits.drain(..self.digits.len().saturating_sub(digits_of(LEAST - 1, &self.digits)));
         }
     }
 
@@ -148,6 +150,20 @@ fn also(scan: &mut Scan, corpus: &Corpus, bounds: &Bounds, joined: &[u8], near: 
     let new: Vec<_> = joined.found.into_iter().filter(|found| !known(found.label)).collect();
     scan.found.extend(new);
     scan.beyond = scan.beyond.or(joined.beyond);
+}
+
+/// Digits that so many letters are written in, by which digits those are.
+fn digits_of(letters: usize, digits: &[u8]) -> usize {
+    let all = |within: fn(&u8) -> bool| digits.iter().all(|byte| *byte == b'|' || within(byte));
+    let small = all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'2'..=b'7' | b'='));
+    let large = all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7' | b'='));
+    if all(u8::is_ascii_hexdigit) {
+        letters * 2
+    } else if small || large {
+        letters * 8 / 5
+    } else {
+        letters * 4 / 3
+    }
 }
 
 impl Fresh {
