@@ -16,7 +16,7 @@ use super::fake::server::say;
 use super::{SECRET, Scene, scene_with, wrap};
 
 /// So many requests are enough here; `proof/exfil/run` brings more.
-const FEW: usize = 240;
+const FEW: usize = 200;
 
 fn files(directory: &Path, most: usize, all: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -65,7 +65,7 @@ fn requests() -> Vec<(String, Vec<u8>)> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     for directory in ["crates/pure", "docs", "blueprints", "crates/face"] {
-        files(&root.join(directory), FEW, &mut paths);
+        files(&root.join(directory), 2 * FEW, &mut paths);
     }
     paths.push(root.join("Cargo.lock"));
     // These hold the very secret, or speak of placeholders of credentials.
