@@ -85,9 +85,13 @@ fn kept(dice: &mut Dice) -> Kept {
         (prose.into_iter().map(read).collect(), programs.into_iter().map(read).collect());
     let (secrets, mut corpus) = (secrets(dice, 60), Corpus::new());
     for (label, texts) in [(PROSE, &prose), (PROGRAM, &programs)] {
-        texts.iter().for_each(|text| drop(corpus.add(label, text.as_bytes()).expect("there is room")));
+        for text in texts {
+            corpus.add(label, text.as_bytes()).expect("there is room");
+        }
     }
-    secrets.iter().for_each(|value| drop(corpus.add_secret(SECRET, value.as_bytes()).expect("there is room")));
+    for value in &secrets {
+        corpus.add_secret(SECRET, value.as_bytes()).expect("there is room");
+    }
     Kept { corpus, prose, programs, secrets }
 }
 
