@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "proof/hosts",
     "proof/meaning",
     "proof/bench",
+    "proof/exfil",
     "docs",
 ];
 
