@@ -34,6 +34,7 @@ mod mounts;
 mod outcome;
 mod paths;
 mod prepare;
+mod risk;
 mod risks;
 mod roots;
 mod serve;
@@ -268,6 +269,7 @@ fn carry_out(
         },
         reserved: policy::Amounts::default(),
         patience: patience(asked),
+        suspicion: risk::Suspicion::default(),
         granted: Vec::new(),
     };
     let renewal = {

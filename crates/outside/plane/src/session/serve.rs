@@ -9,6 +9,7 @@ mod pausing;
 mod petitions;
 mod questions;
 mod renewal;
+mod risk;
 mod servers;
 mod succession;
 
