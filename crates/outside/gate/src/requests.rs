@@ -274,7 +274,8 @@ impl<'a> Requests<'a> {
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };
         let (overhears, overheard) = Overhears::new();
-        let (judges, plain) = (leave.judges().and(Some(overhears)), leave.answers().is_some_and(|answers| answers.size.is_some()));
+        let (judges, plain) =
+            (leave.judges().and(Some(overhears)), leave.answers().is_some_and(|answers| answers.size.is_some()));
         let Leave { meter, loan, request } = leave;
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();

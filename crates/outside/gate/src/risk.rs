@@ -18,8 +18,8 @@ use wire::{Counted, GateReport, Suspected};
 
 use crate::asked::Asked;
 use crate::passage::Passage;
-pub(crate) use overheard::Overhears;
 use overheard::Overheard;
+pub(crate) use overheard::Overhears;
 
 /// Evidence that is recorded one by one in one gate's life. More still counts.
 const MOST_RECORDED: u32 = 4096;

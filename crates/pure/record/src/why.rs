@@ -306,7 +306,12 @@ pub fn describe(kind: &Kind) -> String {
         }
         Kind::Risk { name, why, source, quoted, weight, score, .. } => {
             let quoted = if quoted.is_empty() { String::new() } else { format!(": {}", quote(quoted)) };
-            format!("risk {score} of 100, {weight} of it for `{}` in {}: {}{quoted}", word(name), word(source), word(why))
+            format!(
+                "risk {score} of 100, {weight} of it for `{}` in {}: {}{quoted}",
+                word(name),
+                word(source),
+                word(why)
+            )
         }
         Kind::Close { connect, sent, received, address, note } => {
             let at = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();

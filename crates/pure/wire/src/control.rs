@@ -310,8 +310,8 @@ pub enum Happened {
         name: String,
         /// What the risk comes to with it.
         score: u32,
-        /// The event that tells of it.
-        event: String,
+        /// The event of the record that tells of it.
+        recorded: String,
     },
     /// A question waits for the operator.
     Asked {

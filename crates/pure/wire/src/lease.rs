@@ -6,8 +6,8 @@ use policy::{Amounts, Conjunction, Label, PathPattern, Rule, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::petition;
-use crate::suspected::{Counted, Suspected};
 use crate::question::{Ruling, Wanted};
+use crate::suspected::{Counted, Suspected};
 
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;

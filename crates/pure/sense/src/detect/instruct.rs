@@ -11,8 +11,8 @@ use super::{Evidence, Found, Name, quoted};
 /// Odds, as logarithms, from which on a text counts as one, and what it weighs then. The first was set on texts apart from
 /// those of `proof/evidence`, so that one in a hundred benign ones reaches it.
 const STEPS: [(f32, u32); 3] = [(0.0, 25), (1.5, 35), (3.0, 45)];
-/// The same for what is hidden or encoded, which ordinary text has less use for.
-const HIDDEN: f32 = -2.0;
+/// The same for what is hidden or encoded: mostly a few words, of which fewer tell.
+const HIDDEN: f32 = 0.5;
 /// What a turn of phrase adds, and most of them that count.
 const PHRASE: (f32, usize) = (0.5, 3);
 

@@ -4,6 +4,7 @@
 //! Evidence raises a risk and decides nothing: whoever knows these detectors writes around them. Each looks at so many
 //! bytes and tells so much, in time that is linear in them, whatever the text is.
 
+mod classes;
 mod encoded;
 mod hidden;
 mod instruct;

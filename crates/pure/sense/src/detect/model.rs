@@ -3,14 +3,19 @@
 
 use std::ops::Range;
 
+use super::classes::class;
+
 /// Weights of one byte each, for as many features.
 pub(super) const BUCKETS: usize = 1 << 17;
-/// Words of one block; three of them are judged together.
-pub(super) const BLOCK: usize = 14;
-/// Blocks that are judged together.
-const TOGETHER: usize = 3;
-/// Features that one word begins: itself, with the next, with the one after that, with both; its beginning.
-const EACH: usize = 5;
+/// Words of one block.
+pub(super) const BLOCK: usize = 8;
+/// Blocks that are judged together: a short order within something else, and a longer one.
+const TOGETHER: [usize; 2] = [3, 6];
+/// Features that one word begins: itself, with the next, with the one after that, with both; its beginning. And of a word
+/// that has a class: that, with those of the next three, and with both of the next two.
+const EACH: usize = 10;
+/// Words behind one in which those with a class are looked for.
+const NEAR: usize = 12;
 
 /// The bias and the scale, each a little-endian `f32`, and the weights.
 static BYTES: &[u8] = include_bytes!("model.bin");
@@ -50,6 +55,7 @@ pub(super) struct Token {
     hash: u64,
     /// Of its first four letters.
     begins: u64,
+    class: u8,
     pub(super) from: u32,
     pub(super) to: u32,
 }
@@ -79,7 +85,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
         }
         if !matches!(bytes[at], b' ' | b'-' | b'\'' | b',' | b'/') {
             let hash = mix(mix(SEED, 1), bytes[at]);
-            tokens.push(Token { hash, begins: hash, from: place(at), to: place(at + 1) });
+            tokens.push(Token { hash, begins: hash, class: 0, from: place(at), to: place(at + 1) });
         }
         at += 1;
     }
@@ -90,30 +96,30 @@ fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
+/// The hash of a word, in which digits count as the letters that they look like.
+pub(super) fn hash(word: &[u8]) -> u64 {
+    // Nobody reads a word of more letters.
+    word.iter().take(24).fold(SEED, |hash, byte| mix(hash, letter(*byte)))
+}
+
+const fn letter(byte: u8) -> u8 {
+    match byte {
+        b'0' => b'o',
+        b'1' => b'i',
+        b'3' => b'e',
+        b'4' => b'a',
+        b'5' => b's',
+        b'7' => b't',
+        other => other,
+    }
+}
+
 fn word(bytes: &[u8], from: usize, to: usize) -> Token {
     let number = bytes.iter().all(u8::is_ascii_digit);
-    let (mut hash, mut begins) = (SEED, mix(SEED, 2));
-    // Nobody reads a word of more letters.
-    for (at, byte) in bytes.iter().take(24).enumerate() {
-        let letter = match byte {
-            _ if number => b'0',
-            b'0' => b'o',
-            b'1' => b'i',
-            b'3' => b'e',
-            b'4' => b'a',
-            b'5' => b's',
-            b'7' => b't',
-            other => *other,
-        };
-        if number && at > 0 {
-            break;
-        }
-        hash = mix(hash, letter);
-        if at < 4 {
-            begins = mix(begins, letter);
-        }
-    }
-    Token { hash, begins, from: place(from), to: place(to) }
+    let own = if number { mix(SEED, b'0') } else { hash(bytes) };
+    let begins =
+        bytes.iter().take(if number { 0 } else { 4 }).fold(mix(SEED, 2), |hash, byte| mix(hash, letter(*byte)));
+    Token { hash: own, begins, class: class(own), from: place(from), to: place(to) }
 }
 
 /// The features that a word begins.
@@ -122,13 +128,28 @@ pub(super) fn features(tokens: &[Token], at: usize) -> [Option<usize>; EACH] {
     let next = tokens.get(at + 1).map(|token| token.hash);
     let after = tokens.get(at + 2).map(|token| token.hash);
     let pair = |left: u64, right: u64, kind: u64| (left.rotate_left(21) ^ right).wrapping_mul(PRIME ^ kind << 48);
-    [
+    let mut features = [None; EACH];
+    features[..5].copy_from_slice(&[
         Some(bucket(one.hash)),
         Some(bucket(one.begins)),
         next.map(|next| bucket(pair(one.hash, next, 3))),
         after.map(|after| bucket(pair(one.hash, after, 5))),
         next.zip(after).map(|(next, after)| bucket(pair(pair(one.hash, next, 3), after, 7))),
-    ]
+    ]);
+    if one.class > 0 {
+        let own = u64::from(one.class);
+        features[5] = Some(bucket(pair(own, 0, 9)));
+        let near = tokens[at + 1..].iter().take(NEAR).map(|token| u64::from(token.class)).filter(|class| *class > 0);
+        let mut last = None;
+        for (slot, class) in features[6..].iter_mut().zip(near.take(3)) {
+            *slot = Some(bucket(pair(own, class, 11)));
+            last = last.or(Some(class));
+        }
+        let both =
+            tokens[at + 1..].iter().take(NEAR).map(|token| u64::from(token.class)).filter(|class| *class > 0).nth(1);
+        features[9] = last.zip(both).map(|(next, after)| bucket(pair(pair(own, next, 11), after, 13)));
+    }
+    features
 }
 
 const fn bucket(hash: u64) -> usize {
@@ -150,14 +171,16 @@ pub(super) fn windows(tokens: &[Token], weights: &impl Weights) -> Vec<Window> {
             own.flat_map(|at| features(tokens, at)).flatten().map(|feature| weights.weight(feature)).sum()
         })
         .collect();
-    let many = blocks.len().saturating_sub(TOGETHER - 1).max(usize::from(!blocks.is_empty()));
-    (0..many)
-        .map(|first| {
-            let sum: f32 = blocks.iter().skip(first).take(TOGETHER).sum();
-            let words = first * BLOCK..((first + TOGETHER) * BLOCK).min(tokens.len());
-            Window { odds: weights.bias() + sum / norm(words.len()), tokens: words }
-        })
-        .collect()
+    let of = |first: usize, together: usize| {
+        let sum: f32 = blocks.iter().skip(first).take(together).sum();
+        let words = first * BLOCK..((first + together) * BLOCK).min(tokens.len());
+        Window { odds: weights.bias() + sum / norm(words.len()), tokens: words }
+    };
+    let all = |together: usize| {
+        let many = blocks.len().saturating_sub(together - 1).max(usize::from(!blocks.is_empty()));
+        (0..many).map(move |first| (first, together))
+    };
+    TOGETHER.into_iter().flat_map(all).map(|(first, together)| of(first, together)).collect()
 }
 
 /// What the sum of so many words is divided by: short texts must not weigh less only for that.

@@ -11,7 +11,10 @@ const PHRASES: &[(&str, &str)] = &[
         "it takes back what was said before",
         r"\b(?:ignore|disregard|forget|override|bypass|discard|abandon)\b(?: \w+){0,4} (?:previous|prior|earlier|above|preceding|original|existing|initial|former|current|system)(?: \w+){0,2} (?:instructions?|prompts?|rules|guidelines|directives?|context|commands?|tasks?|messages?|orders)",
     ),
-    ("it speaks as the system", r"(?:<\|?/?(?:im_start|system|sys|inst|start_header_id)|\[/?(?:inst|system)\]|<<sys>>|(?:^|[.!?\]>:#\-] )(?:system|assistant|developer)(?: \w+)?: )"),
+    (
+        "it speaks as the system",
+        r"(?:<\|?/?(?:im_start|system|sys|inst|start_header_id)|\[/?(?:inst|system)\]|<<sys>>|(?:^|[.!?\]>:#\-] )(?:system|assistant|developer)(?: \w+)?: )",
+    ),
     (
         "it speaks to a model",
         r"\b(?:dear|attention|hey|hello|to|note (?:to|for)|instructions? (?:to|for)|message (?:to|for)|notice (?:to|for))(?: \w+){0,2} (?:ai|llm|llms|chatbot|assistants?|language models?|agents?|gpt|claude|gemini|copilot)\b",

@@ -1,5 +1,5 @@
-//! Secrets in what leaves, known by their form. The rules that ship are our own; the operator may add others, in the language
-//! of gitleaks. What was found is told by its rule alone, never by its letters.
+//! Secrets in what leaves, known by their form. The rules that ship are our own; others can be added.
+//! What was found is told by its rule alone, never by its letters.
 
 use std::collections::HashMap;
 

@@ -5,12 +5,12 @@ use super::model::{BUCKETS, Weights, Window, features, norm, tokens, windows};
 use super::view::View;
 
 /// Rounds over all texts.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 4;
 /// How fast weights follow, and how much they shrink.
-const RATE: f32 = 0.35;
-const SHRINK: f32 = 2e-6;
+const RATE: f32 = 0.8;
+const SHRINK: f32 = 2e-5;
 /// Windows of one benign text that are learned from: those that are taken for an order most.
-const HARDEST: usize = 4;
+const HARDEST: usize = 3;
 
 /// Weights under training.
 struct Learned {
@@ -92,7 +92,9 @@ impl Learned {
         bytes.extend(self.bias.to_le_bytes());
         bytes.extend(scale.to_le_bytes());
         #[allow(clippy::cast_possible_truncation)]
-        bytes.extend(self.weights.iter().map(|weight| ((weight / scale).clamp(-127.0, 127.0).round() as i8).cast_unsigned()));
+        bytes.extend(
+            self.weights.iter().map(|weight| ((weight / scale).clamp(-127.0, 127.0).round() as i8).cast_unsigned()),
+        );
         bytes
     }
 }

@@ -70,7 +70,10 @@ impl Risk {
     #[must_use]
     pub fn named(&self, now: u64) -> Vec<(Name, u32)> {
         let of = |name: Name| {
-            let only = Risk { entries: self.entries.iter().filter(|one| one.name == name).copied().collect(), ..Risk::default() };
+            let only = Risk {
+                entries: self.entries.iter().filter(|one| one.name == name).copied().collect(),
+                ..Risk::default()
+            };
             (name, only.score(now))
         };
         let mut named: Vec<(Name, u32)> = Name::ALL.into_iter().map(of).filter(|(_, score)| *score > 0).collect();

@@ -113,7 +113,8 @@ impl Session<'_> {
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
         self.keep_within(&mut asked.policy);
         let forgives = self.keep_narrow(&mut asked);
-        let told = self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, (judged, forgives)));
+        let told =
+            self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, (judged, forgives)));
         let (next, draft, labelled) = match told {
             Ok(told) => told,
             Err(problem) => return Err((asking, problem)),
@@ -155,7 +156,12 @@ impl Session<'_> {
     }
 
     /// Keeps it beside the one in force, records it, and tells the gate, in this order.
-    fn tell_gate(&mut self, course: &mut Course, asked: &mut Replacement, (judged, forgives): (Judged, bool)) -> Result<Told, Problem> {
+    fn tell_gate(
+        &mut self,
+        course: &mut Course,
+        asked: &mut Replacement,
+        (judged, forgives): (Judged, bool),
+    ) -> Result<Told, Problem> {
         lend::leave_no_core();
         let Judged { earlier, labelled } = judged;
         let revision = self.generations.last + 1;

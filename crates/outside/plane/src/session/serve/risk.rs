@@ -13,7 +13,7 @@ impl Session<'_> {
     /// A gate tells of evidence.
     pub(super) fn suspected(&mut self, course: &mut Course, told: Suspected) {
         self.door.suspicion.count(&told.name, told.weight);
-        self.tell(&Happened::Suspected { name: told.name.clone(), score: told.score, event: told.event.clone() });
+        self.tell(&Happened::Suspected { name: told.name.clone(), score: told.score, recorded: told.event.clone() });
         // A sub-agent's parent counts it too. Nobody else reads this.
         if self.children.house.is_child {
             self.client.reply(&Reply::Child(ChildWord::Suspected(Box::new(told.clone()))));
@@ -43,7 +43,9 @@ impl Session<'_> {
             return;
         }
         let Some(narrowed) = self.door.suspicion.waits.take() else { return };
-        let Some(now) = self.door.policy.policies().last().filter(|now| now.narrowed.is_none()).cloned() else { return };
+        let Some(now) = self.door.policy.policies().last().filter(|now| now.narrowed.is_none()).cloned() else {
+            return;
+        };
         let asked = Replacement {
             changes: vec![line(&now, &narrowed)],
             policy: Policy { narrowed: Some(narrowed.clone()), ..now },
