@@ -150,7 +150,7 @@ def scoring(packages, mailbox, agentdyn=None):
         "bastioncorpus, attacks": ([one["text"] for one in bastion if one["label"] == "malicious"], True),
         "agent-injection-bench": ([one["injected"] for one in lines(f"{packages}/agent_injection_bench/aib/data/attacks.jsonl")], True),
         "bastionprobe": ([one["text"] for one in lines(f"{packages}/bastionprobe/bastionprobe/payloads.jsonl")], True),
-        "SpamAssassin, easy ham 2 and hard ham 1": (list(mails(mailbox, ["easy-ham-2", "hard-ham-1"], 2000)), False),
+        "SpamAssassin, every third of easy ham 2 and hard ham 1": (list(mails(mailbox, ["easy-ham-2", "hard-ham-1"], 2000))[::3], False),
         "AgentDojo, its environments": (dojo_benign, False),
         "bastioncorpus, benign with trigger words": ([one["text"] for one in bastion if one["label"] == "benign"], None),
         "ours, benign with trigger words": (own(), None),
