@@ -151,10 +151,15 @@ impl Secrets {
             for matched in ready.regex.captures_iter(text).take(MATCHES) {
                 let Some(whole) = matched.get(0) else { continue };
                 let secret = matched.get(ready.rule.group).unwrap_or(whole);
+                let span = from + secret.start()..from + secret.end();
+                // What an earlier rule knows by its letters is not told again by its name.
+                if found.0.iter().any(|one| one.span.start < span.end && span.start < one.span.end) {
+                    continue;
+                }
                 if ready.means(secret.as_str(), whole.as_str(), line(text, whole.start())) {
                     found.push(Evidence {
                         name: Name::Secret,
-                        span: from + secret.start()..from + secret.end(),
+                        span,
                         weight: Name::Secret.weight(),
                         why: format!("what leaves holds a secret, by rule `{}`", ready.rule.id),
                         quoted: format!("{} characters", secret.as_str().chars().count()),

@@ -95,7 +95,7 @@ impl Risk {
             };
             let other = &mut self.entries[next];
             other.at = other.at.max(first.at);
-            other.weight = (other.weight + first.weight).min(OF_ONE);
+            other.weight = other.weight.saturating_add(first.weight);
             self.entries.remove(at);
             return;
         }
@@ -112,8 +112,9 @@ fn decayed(weight: u32, age: u64) -> u64 {
     if halves >= 32 {
         return 0;
     }
-    let whole = milli(weight) >> halves;
-    whole - whole * (age % HALF) / (2 * HALF)
+    // Rounded once: so what counts as one is never less than both.
+    let left = u128::from(milli(weight)) * u128::from(2 * HALF - age % HALF) / (u128::from(2 * HALF) << halves);
+    u64::try_from(left).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
