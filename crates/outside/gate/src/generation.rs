@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use policy::{Conjunction, Decision, Default, Endorsement, Rule, decide};
+use policy::{Conjunction, Decision, Endorsement, Narrowed, Rule, decide};
 use wire::{Labelled, Lent};
 
 use crate::asked::Asked;
 use crate::lend::Lending;
 use crate::meters::Meters;
 use crate::passage::Passage;
+use crate::risk::asks;
 
 /// Every policy that must allow, and what they lend and bound.
 #[derive(Debug)]
@@ -45,10 +46,6 @@ impl Generation {
     }
 }
 
-fn asks(policy: &Conjunction) -> bool {
-    policy.policies().any(|policy| policy.network.default == Default::Ask)
-}
-
 impl Passage {
     /// What is decided by now.
     pub(crate) fn now(&self) -> Rc<Generation> {
@@ -67,6 +64,18 @@ impl Passage {
         let (serial, lending) = (now.serial + 1, Lending::new(credentials));
         self.decide_by(Generation { asks: asks(&policy), policy, granted, endorsed, serial, meters, lending });
         self.naming.borrow_mut().forget();
+        self.held.again();
+        self.replaced.notify_waiters();
+    }
+
+    /// Narrows what is decided by, from the next decision on. What was let out unread ends where it would now be asked about.
+    pub(crate) fn narrow(&self, narrowed: &Narrowed) {
+        let now = self.now();
+        let policy = now.policy.narrow(narrowed).granting(&now.granted);
+        let meters = now.meters.succeeded(&now.policy, &policy);
+        let (granted, serial, lending) = (now.granted.clone(), now.serial + 1, now.lending.clone());
+        let endorsed = now.endorsed.clone();
+        self.decide_by(Generation { asks: true, policy, granted, endorsed, serial, meters, lending });
         self.held.again();
         self.replaced.notify_waiters();
     }

@@ -178,6 +178,7 @@ mod tests {
             labelled: Vec::new(),
             granted: Vec::new(),
             endorsed: Vec::new(),
+            suspected: Vec::new(),
             intent: Vec::new(),
             reserved: policy::Amounts::default(),
             lines: 0,

@@ -223,6 +223,7 @@ impl<'l> Look<'l> {
     ) -> Result<Cow<'b, [u8]>, Unread> {
         if self.headed && !self.reads() {
             self.count(parts)?;
+            self.overhear(bytes, parts);
             return Ok(Cow::Borrowed(bytes));
         }
         let from = self.before.len();
@@ -240,6 +241,7 @@ impl<'l> Look<'l> {
             return Err(Unread::Much);
         }
         self.count(&parts)?;
+        self.overhear(&bytes, &parts);
         if self.turn.is_some() {
             return self.turned(&bytes, &parts, end).map(Cow::Owned);
         }
@@ -251,6 +253,12 @@ impl<'l> Look<'l> {
             false => out.extend(bytes),
         }
         Ok(Cow::Owned(out))
+    }
+
+    /// Lets the judges hear what is carried.
+    fn overhear(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)]) {
+        let carried = parts.iter().filter(|(part, _)| *part == Part::Body);
+        carried.for_each(|(_, range)| self.judges.hear(&bytes[range.clone()]));
     }
 
     /// Tells how much came. Where that cannot be told, nothing can be judged.

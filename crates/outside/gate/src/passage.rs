@@ -31,6 +31,7 @@ use crate::naming::{NO_NAME, Naming};
 use crate::petition::{self, Desk};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
+use crate::risk::Risks;
 use crate::stdio::Stdio;
 use crate::upstream::Upstream;
 use crate::veil::Veil;
@@ -52,6 +53,8 @@ pub struct Passage {
     pub refusals: RefCell<Refusals>,
     /// What may not leave.
     pub flows: Flows,
+    /// What speaks for an attack.
+    pub risks: Risks,
     /// What was said to models and heard from them.
     pub models: Models,
     /// What is known of servers that speak MCP.

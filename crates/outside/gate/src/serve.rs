@@ -40,6 +40,7 @@ use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
 use crate::relay::Buffers;
 use crate::resolver::Resolver;
+use crate::risk::Risks;
 use crate::stdio::Stdio;
 use crate::tls::Authority;
 use crate::upstream::Upstream;
@@ -167,6 +168,7 @@ fn passage(
     ledger.keep(lease.policy.bodies());
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
+    let risks = Risks::new(&lease.suspected, lease.tls.is_some());
     let models = Models::new(&lease.intent, lease.incarnation == 1);
     models.hold(&lease.reserved, &lease.policy);
     let generation =
@@ -181,6 +183,7 @@ fn passage(
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
         flows,
+        risks,
         servers: Servers::default(),
         models,
         stdio,
@@ -343,9 +346,13 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &[]);
             passage.lend(credentials);
         }
-        GateOrder::Replace { revision, policy, credentials, labelled } => {
+        GateOrder::Replace { revision, policy, credentials, labelled, forgives } => {
             hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &labelled);
+            if forgives {
+                passage.risks.forgive();
+            }
             passage.replace(policy, credentials, &labelled);
+            passage.keep_narrow();
             return Some(GateReport::Replaced { revision });
         }
         GateOrder::Reserve { reserved } => {
@@ -355,6 +362,7 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
         GateOrder::Severed { line, why } => passage.stdio.sever(line, why),
         GateOrder::Grant { rules, endorsed } => passage.grant(rules, endorsed),
+        GateOrder::Suspect(child) => passage.suspect_child(&child),
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
     }
     None

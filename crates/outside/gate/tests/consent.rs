@@ -175,7 +175,7 @@ fn another_policy_has_what_is_held_decided_anew_and_an_answer_to_the_one_before_
     let waits = says(&cell, "web.example.", 7777);
     let (before, wanted) = heard.held();
     let (policy, credentials, labelled) = (leased.policy.clone(), Vec::new(), Vec::new());
-    gate.order(&GateOrder::Replace { revision: 2, policy, credentials, labelled });
+    gate.order(&GateOrder::Replace { revision: 2, policy, credentials, labelled, forgives: false });
     assert_eq!(heard.next(), GateReport::Replaced { revision: 2 });
     let (after, again) = heard.held();
     assert!(after > before && again == wanted);
@@ -184,7 +184,7 @@ fn another_policy_has_what_is_held_decided_anew_and_an_answer_to_the_one_before_
     let mut policies: Vec<Policy> = leased.policy.policies().cloned().collect();
     policies[0].network.deny.push(Rule::to(Target::parse("web.example").unwrap()));
     let (policy, credentials, labelled) = (Conjunction::new(policies), Vec::new(), Vec::new());
-    gate.order(&GateOrder::Replace { revision: 3, policy, credentials, labelled });
+    gate.order(&GateOrder::Replace { revision: 3, policy, credentials, labelled, forgives: false });
     assert!(waits.join().unwrap().is_err());
     let record = cell.wait_for("\"verdict\":\"refused\"");
     assert!(!record.contains("\"verdict\":\"allowed\",\"rule\":\"{to"), "{record}");

@@ -74,6 +74,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.scalar("intent", (before.intent, before.intent.name()), (after.intent, after.intent.name()));
     found.foreign(before.foreign, after.foreign);
     found.agents(before.agents.as_ref(), after.agents.as_ref());
+    found.risk(before, after);
     found.list("servers", &before.servers, &after.servers, Kind::Grant, PartialEq::eq);
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
@@ -120,6 +121,24 @@ impl Found {
         if old.0 != new.0 {
             let (widens, narrows) = (new.0 > old.0, new.0 < old.0);
             self.push(key, Some(old.1.into()), Some(new.1.into()), widens, narrows);
+        }
+    }
+
+    /// What is done at a lower risk is done sooner.
+    fn risk(&mut self, before: &Policy, after: &Policy) {
+        let (old, new) = (before.risk, after.risk);
+        for (key, old, new) in [("risk.ask", old.ask, new.ask), ("risk.freeze", old.freeze, new.freeze)] {
+            if old != new {
+                // None is higher than any.
+                let (from, to) = (old.unwrap_or(u32::MAX), new.unwrap_or(u32::MAX));
+                let said = |at: Option<u32>| at.map(|at| at.to_string());
+                self.push(key, said(old), said(new), to > from, to < from);
+            }
+        }
+        let (old, new) = (&before.narrowed, &after.narrowed);
+        if old != new {
+            let said = |narrowed: &Option<crate::Narrowed>| narrowed.as_ref().map(ToString::to_string);
+            self.push("risk.narrowed", said(old), said(new), old.is_some(), new.is_some());
         }
     }
 

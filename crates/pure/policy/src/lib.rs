@@ -34,6 +34,7 @@ pub mod provider;
 #[cfg(feature = "read")]
 pub mod read;
 mod resolve;
+mod risk;
 mod server;
 mod shape;
 mod special;
@@ -65,6 +66,7 @@ pub use path::{CanonicalPath, PathError};
 pub use pattern::{HostPattern, Target};
 pub use program::ProgramPattern;
 pub use resolve::may_resolve;
+pub use risk::{Level, MOST_KNOWN, MOST_RISK, Narrowed, Risk};
 pub use server::{MAX_SERVERS, SERVER_PATH, SERVER_PORT, SERVERS, Server};
 pub use shape::NameShape;
 pub use special::{Special, SpecialRange, special};

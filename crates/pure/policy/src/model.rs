@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::mcp::Mcp;
 use crate::{
     Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Endorsement, Example, Flow, Foreign, Grounding,
-    HostPattern, Inference, Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
+    HostPattern, Inference, Intent, Method, Narrowed, PathPattern, ProgramPattern, Risk, Server, Target, ToolRule,
+    ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -51,6 +52,12 @@ pub struct Policy {
     /// How much of what was said stands in the record.
     #[serde(default)]
     pub bodies: Bodies,
+    /// What is done at which risk.
+    #[serde(default)]
+    pub risk: Risk,
+    /// What it is narrowed to under risk. No file says so: a session does, and its operator takes it back.
+    #[serde(default)]
+    pub narrowed: Option<Narrowed>,
     /// What sub-agents may come to; none lets there be none.
     #[serde(default)]
     pub agents: Option<Agents>,

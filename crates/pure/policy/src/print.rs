@@ -45,6 +45,12 @@ impl Policy {
         if let Some(agents) = &self.agents {
             let _ = writeln!(text, "agents: {agents}");
         }
+        if !self.risk.is_none() {
+            let _ = writeln!(text, "risk: {}", self.risk);
+        }
+        if let Some(narrowed) = &self.narrowed {
+            let _ = writeln!(text, "# narrowed under risk, until `bastide policy undo`: {narrowed}");
+        }
         list(&mut text, 0, "servers", self.servers.iter().map(ToString::to_string));
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text

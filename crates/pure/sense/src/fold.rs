@@ -10,7 +10,7 @@ mod lookalike;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use lookalike::lookalike;
+pub(crate) use lookalike::lookalike;
 
 use crate::coding::character;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::petition;
 use crate::question::{Ruling, Wanted};
+use crate::suspected::{Counted, Suspected};
 
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;
@@ -67,6 +68,9 @@ pub struct Lease {
     /// What he endorsed so far, for this session.
     #[serde(default)]
     pub endorsed: Vec<Endorsement>,
+    /// What spoke for an attack so far and still counts.
+    #[serde(default)]
+    pub suspected: Vec<Counted>,
     /// Lines to servers in cells of their own, at most [`MAX_LINES`]: what is behind one is begun when the gate asks for it,
     /// by [`GateReport::Server`], and its end is the line's.
     #[serde(default)]
@@ -99,6 +103,9 @@ pub enum GateOrder {
         credentials: Vec<Lent>,
         /// Texts that carry a label, beside those that did.
         labelled: Vec<Labelled>,
+        /// The operator took back what it was narrowed to: what spoke for an attack so far counts no more.
+        #[serde(default)]
+        forgives: bool,
     },
     /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
     /// [`GateReport::Reserved`].
@@ -121,6 +128,8 @@ pub enum GateOrder {
         #[serde(default)]
         endorsed: Vec<Endorsement>,
     },
+    /// Something speaks for an attack in a sub-agent.
+    Suspect(Suspected),
     /// What is behind a line is gone, or never was.
     Severed {
         /// Which, counted from 0.
@@ -324,6 +333,8 @@ pub enum GateReport {
         /// A line that nothing was behind yet, counted from 0.
         line: u32,
     },
+    /// Something speaks for an attack. Where its policies are to be narrowed for it, it has done so.
+    Suspected(Box<Suspected>),
     /// Nobody speaks on a line any more.
     Parted {
         /// Which.
@@ -373,6 +384,7 @@ mod tests {
             reserved: Amounts::default(),
             granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
             endorsed: Vec::new(),
+            suspected: vec![Counted { name: "secret".into(), weight: 40, age: 5 }],
             lines: 2,
             bounds: Bounds::default(),
         }

@@ -151,7 +151,9 @@ impl crate::passage::Passage {
                 if block.speaker == record::conversation::Speaker::System {
                     self.flows.system_prompt(&record::conversation::plain(block), Some(id));
                 }
+                self.look_at_block(block, id);
             };
+            self.look_at_tools(conversation);
             causes.extend(self.models.asked(conversation, &self.ledger, label)?);
         }
         let again = before.map(|id| format!("{id} gave no answer"));

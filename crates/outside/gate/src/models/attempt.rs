@@ -145,6 +145,7 @@ impl<'a> Requests<'a> {
             heard.delivered.usage = usage.unwrap_or(heard.delivered.usage);
             let cost = passage.models.settle(taken, ended(&heard, carried.as_ref().err(), exchange.received.get()));
             passage.models.answered(model, &heard, cost, &passage.ledger);
+            passage.look_at_calls(&heard.delivered.blocks, model);
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),

@@ -252,6 +252,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         reserved: policy::Amounts::default(),
         granted: Vec::new(),
         endorsed: Vec::new(),
+        suspected: Vec::new(),
         lines: 0,
         bounds: Bounds::default(),
     }

@@ -34,6 +34,7 @@ mod mounts;
 mod outcome;
 mod paths;
 mod prepare;
+mod risk;
 mod risks;
 mod roots;
 mod serve;
@@ -271,6 +272,7 @@ fn carry_out(
         },
         reserved: policy::Amounts::default(),
         patience: patience(asked),
+        suspicion: risk::Suspicion::default(),
         granted: Vec::new(),
         endorsed: Vec::new(),
     };

@@ -10,6 +10,7 @@ mod petitions;
 mod questions;
 mod remains;
 mod renewal;
+mod risk;
 mod servers;
 mod succession;
 

@@ -8,10 +8,10 @@ use super::agents::{self, Said};
 use super::raw::{RawAnswers, RawLimits, RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
-use super::{mcp, models, servers};
+use super::{mcp, models, risk, servers};
 use crate::{
     Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, Grounding, HostPattern, Intent, Limit, Limits,
-    MediaPattern, Policy, Protocol, Repeated, Rule, Tls, WorkspaceMode, print,
+    MediaPattern, Policy, Protocol, Repeated, Risk, Rule, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -25,6 +25,7 @@ pub(super) struct Layer {
     links: Option<Repeated>,
     images: Option<Repeated>,
     agents: Option<Said>,
+    risk: Option<Risk>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
     pub(super) places: Vec<(String, String, Mark)>,
     pub(super) name: Mark,
@@ -51,6 +52,7 @@ impl Layer {
             links: None,
             images: None,
             agents: None,
+            risk: None,
             places: Vec::new(),
             name: raw.name.referenced,
         };
@@ -68,6 +70,7 @@ impl Layer {
         layer.record(scope, raw)?;
         layer.servers(scope, raw)?;
         layer.agents = agents::said(scope, raw.agents.as_ref(), &mut layer.places)?;
+        layer.risk = risk::said(scope, raw.risk.as_ref(), &mut layer.places)?;
         layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
         Ok(layer)
     }
@@ -232,6 +235,7 @@ impl Layer {
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));
+        policy.risk = self.risk.map_or(policy.risk, |said| said.over(policy.risk));
         // One that is said anew is another one.
         policy.servers.retain(|base| !own.servers.iter().any(|own| own.name == base.name));
         append(&mut policy.servers, &own.servers);

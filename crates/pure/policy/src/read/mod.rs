@@ -8,6 +8,7 @@ mod mcp;
 mod models;
 mod presets;
 mod raw;
+mod risk;
 mod servers;
 mod text;
 mod tools;

@@ -175,6 +175,10 @@ fn care(wanted: &Wanted, stand: &Stand<'_>) -> (Risk, Vec<String>) {
         high = true;
         reasons.push("the program is not known: a grant holds for every program".to_owned());
     }
+    if stand.policy.is_narrowed() {
+        high = true;
+        reasons.push("the session is at risk: what a rule allows is asked about too".to_owned());
+    }
     if !USUAL.contains(&wanted.port) {
         reasons.push(format!("port {} is not one that the web is served on", wanted.port));
     }

@@ -89,6 +89,9 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         intent: policy::Intent::Attested,
         foreign: own.foreign,
         bodies: own.bodies,
+        risk: own.risk,
+        // Its parent's own stands beside it.
+        narrowed: None,
         agents: below,
         // What of them it may say anything to is a matter of rules.
         servers: own.servers.clone(),

@@ -29,6 +29,7 @@ impl Session<'_> {
         for said in said {
             match said {
                 Said::Ready => {}
+                Said::Suspected(told) => self.suspected(course, *told),
                 Said::Held(number, wanted) => self.question(course, number, *wanted),
                 Said::Server(server, line) => self.serve_by(course, &server, line),
                 Said::Parted(line) => self.servers.part(line),

@@ -114,6 +114,7 @@ impl Session<'_> {
                 kid.report = Some((cut_short(words), result));
                 join(&mut kid.labels, labels);
             }
+            Reply::Child(ChildWord::Suspected(told)) => self.suspected_in(child, *told),
             Reply::Child(ChildWord::Message { words, labels }) => {
                 join(&mut kid.labels, labels);
                 let labels = kid.labels.clone();
