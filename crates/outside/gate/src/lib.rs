@@ -43,7 +43,7 @@ pub mod relay;
 mod reply;
 mod requests;
 pub mod resolver;
-mod risk;
+pub mod risk;
 pub mod serve;
 pub mod sightings;
 mod starts;
