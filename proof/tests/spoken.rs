@@ -95,8 +95,8 @@ fn what_a_verb_says_to_its_plane_is_a_request_of_the_api() {
         let between = Between::new(&operator);
         let began = operator.bastide(&["run", "-d", "--name", "fix", "--", "sleep", "1000"]);
         assert_eq!(began.exit, 0, "{began:?}");
-        for (arguments, method, path, target, exit, answer) in [
-            (&["ls"][..], "GET", "/sessions", "/v1/sessions", 0, "200 OK"),
+        let cases: [(&[&str], &str, &str, &str, i32, &str); 9] = [
+            (&["ls"], "GET", "/sessions", "/v1/sessions", 0, "200 OK"),
             (&["show", "fix"], "GET", "/sessions/{session}", "/v1/sessions/fix", 0, "200 OK"),
             (&["run", "--", "sh", "-c", "exit 7"], "POST", "/run", "/v1/run", 7, "101 Switching Protocols"),
             (
@@ -133,7 +133,8 @@ fn what_a_verb_says_to_its_plane_is_a_request_of_the_api() {
                 0,
                 "200 OK",
             ),
-        ] {
+        ];
+        for (arguments, method, path, target, exit, answer) in cases {
             assert!(is_described(method, path), "{method} {path} is not described");
             let (ran, asked, answered) = between.ran(arguments);
             assert_eq!(asked, format!("{method} {target} HTTP/1.1"), "{arguments:?}: {ran:?}");

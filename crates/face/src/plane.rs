@@ -194,7 +194,8 @@ impl Plane {
     /// Says the orders that it can hear by now.
     fn say(&mut self) {
         if self.hearing.is_upgraded() && !self.unsaid.is_empty() {
-            let _ = self.send(&std::mem::take(&mut self.unsaid), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            let frames = std::mem::take(&mut self.unsaid);
+            let _ = self.send(&frames, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         }
     }
 
