@@ -244,7 +244,7 @@ fn wait(socket: &OwnedFd, until: Option<Instant>) -> Result<(), Unasked> {
 
 /// What is no request of the API.
 pub(crate) fn unasked(cause: impl Into<String>) -> Problem {
-    problem("E-PLANE-099", cause, "docs/reference/api.yaml tells what can be asked", NO)
+    problem("E-PLANE-099", cause.into(), "docs/reference/api.yaml tells what can be asked", NO)
 }
 
 #[cfg(test)]
