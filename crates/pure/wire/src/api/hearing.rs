@@ -8,6 +8,9 @@ use super::{MAX_HEAD, head};
 use crate::command::Reply;
 use crate::frame::{Decoder, FrameError};
 
+/// What every answer begins with.
+const BEGIN: &str = "HTTP/1.1 ";
+
 /// Why something is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unheard {
@@ -86,6 +89,10 @@ impl Hearing {
     fn step(&mut self, replies: &mut Vec<Reply>) -> Result<bool, Unheard> {
         match &mut self.state {
             State::Head => {
+                // What is no HTTP is known by its first bytes: its end may come before a head's.
+                if !self.pending.iter().zip(BEGIN.as_bytes()).all(|(byte, begin)| byte == begin) {
+                    return Err(Unheard::Form("it is no HTTP"));
+                }
                 let Some(end) = head::Head::end(&self.pending) else {
                     return if self.pending.len() > MAX_HEAD {
                         Err(Unheard::Form("its head is long"))
@@ -134,7 +141,7 @@ fn begun(head: &[u8]) -> Result<State, Unheard> {
     let malformed = Unheard::Form("its head is malformed");
     let Ok(text) = std::str::from_utf8(head) else { return Err(malformed) };
     let mut lines = text.trim_end_matches("\r\n").split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+    let status = lines.next().and_then(|line| line.strip_prefix(BEGIN)?.get(..3)?.parse().ok());
     let Some(status) = status else { return Err(malformed) };
     let (mut kind, mut length, mut chunked, mut upgraded) = (None, None, false, false);
     for line in lines {
