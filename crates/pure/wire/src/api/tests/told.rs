@@ -129,3 +129,12 @@ fn orders_may_be_said_once_it_carries_frames() {
 
     assert_eq!(hearing.push(&crate::encode(&Reply::LogEnd).expect("a frame")).expect("heard").len(), 1);
 }
+
+/// Its end may come before that of a head: by then it is known.
+#[test]
+fn what_is_no_http_is_known_at_once() {
+    for bytes in [b"\xff\xff\xff\xffx".as_slice(), b"HTTP/1.0", b"HTTP/1.1x"] {
+        assert!(Hearing::default().push(bytes).is_err(), "{bytes:?}");
+    }
+    assert!(Hearing::default().push(b"HTTP/1.").is_ok_and(|replies| replies.is_empty()));
+}
