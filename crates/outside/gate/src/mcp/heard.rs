@@ -3,6 +3,7 @@
 use policy::mcp::{Asks, Grant, Id, Message, Offer, asks_in, elicits, offers, words};
 use policy::{Decision, decide, suggest};
 use record::{Cause, EventId, Kind, Known, Verdict};
+use sense::meaning::Hints;
 use serde_json::{Map, Value};
 
 use super::refusal::Refused;
@@ -131,6 +132,9 @@ impl Judge<'_> {
 
     /// A description is recorded when it is first seen, and held to that.
     fn described(&self, offer: &Offer<'_>) -> Result<Option<Refused>, Unread> {
+        if offer.kind == policy::mcp::Kind::Tool {
+            self.passage.servers.hint(offer.name, Hints::of(offer.value));
+        }
         let digest = record::conversation::digest(offer.value);
         let what = (self.what().0, Some(offer.name));
         let called = if offer.name.is_empty() {
@@ -138,6 +142,7 @@ impl Judge<'_> {
         } else {
             format!("{} `{}`", offer.kind.name(), offer.name)
         };
+        let mut changed = false;
         match self.passage.servers.look(&self.place, offer.kind, offer.name, digest) {
             Seen::Same => return Ok(None),
             Seen::First => {}
@@ -146,6 +151,7 @@ impl Judge<'_> {
                 return Ok(Some(self.refuse(what, why)));
             }
             Seen::Changed(first) => {
+                changed = true;
                 if let Some((rule, _)) = self.judged(Grant::Changes) {
                     let at = first.map(|id| format!(", {id}")).unwrap_or_default();
                     let why = format!("what it says of {called} is not what it said at first{at}");
@@ -162,6 +168,10 @@ impl Judge<'_> {
             standing: "untrusted".into(),
         };
         let event = self.write(told)?;
+        self.passage.look_at(&described(offer), &format!("the description of {called}"), event);
+        if changed {
+            self.passage.suspect_described(offer.name, offer.description(), Some(event));
+        }
         self.passage.servers.pin(&self.place, offer.kind, offer.name, (digest, event));
         Ok(None)
     }
@@ -182,7 +192,9 @@ impl Judge<'_> {
             digest: hex(&record::conversation::digest(whole)),
             standing: "untrusted".into(),
         };
-        self.write(told).map(drop)
+        let event = self.write(told)?;
+        self.passage.look_at(words, &format!("an answer of a server, {event}"), event);
+        Ok(())
     }
 
     /// What stands against what the server would do: a rule, and why; nothing where it may.

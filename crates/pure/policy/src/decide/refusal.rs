@@ -33,6 +33,8 @@ pub enum Reason {
     NotAllowed,
     /// No rule names it and the default is ask.
     AskFirst,
+    /// A rule allows it, and the policy is narrowed under risk.
+    Narrowed,
     /// The name has no address.
     NoAddress,
     /// An address where requests are decided, or messages of MCP, by a name where none are.
@@ -72,6 +74,10 @@ impl fmt::Display for Refusal {
             Reason::AskFirst => {
                 write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked")
             }
+            Reason::Narrowed => write!(
+                formatter,
+                "`{to}` is allowed by `{rule}` of policy `{policy}`, which is narrowed under risk and wants the operator asked"
+            ),
             Reason::NoAddress => write!(formatter, "`{to}` has no address"),
             Reason::ReadThere => write!(
                 formatter,
