@@ -169,7 +169,7 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("died", &["ls"], "die-after-request".into()),
         ("died-at-once", &["ls"], "die-at-once".into()),
         ("garbage", &["ls"], "garbage".into()),
-        ("another-verb's-answer", &["ls"], r#"{"reply":"text","text":"x"}"#.into()),
+        ("another-verb's-answer", &["ls"], DETACHED.into()),
     ]
 }
 
