@@ -87,6 +87,8 @@ fn it_answers_what_the_command_answers() {
         let (status, events) = daemon.try_ask("GET", &format!("/v1/sessions/{id}/events"), "").expect("answers");
         let first: Value = serde_json::from_str(events.lines().next().expect("a line")).expect("JSON");
         assert_eq!((status, &first["kind"]), (200, &"session-start".into()));
+        let newest = format!("/v1/sessions/~?directory={}", operator.work().display());
+        assert_eq!(daemon.answer(&newest)["id"], id.as_str(), "the newest of a directory");
         let (_, streamed) =
             daemon.try_ask("GET", &format!("/v1/sessions/{id}/events?follow=true"), "").expect("answers");
         assert_eq!(streamed.matches("\ndata: ").count(), events.lines().count(), "{streamed}");
@@ -113,7 +115,10 @@ fn what_is_wrong_is_said_with_a_status_a_code_and_a_hint() {
             assert_eq!((got, &problem["code"]), (status, &code.into()), "{method} {target}: {problem}");
             assert!(problem["hint"].is_string(), "{problem}");
         }
-        let long = "x".repeat((1 << 20) + 1);
+        // What lasts is answered to who upgrades, and what only planes of ours ask of each other to none of who comes here.
+        let run = r#"{"directory": "/w"}"#;
+        assert_eq!(daemon.ask("POST", "/v1/run", run).0, 426);
+        let long = "x".repeat((8 << 20) + 1);
         assert_eq!(daemon.ask("POST", "/v1/sessions/nobody/policy", &long).0, 413);
         // A second one is refused, and the first goes on.
         let second = operator.bastide(&["daemon"]);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use outside::Outside;
 use serde_json::Value;
 use waiting::{LONG, Running};
-use whole::Operator;
+use whole::{Operator, Ran};
 
 fn policy(operator: &Operator, rules: &str) -> String {
     let text = format!("bastide: 1\nname: asks\nextends: [hardened]\nnetwork:\n  default: ask\n{rules}");

@@ -1,4 +1,5 @@
-//! The conversation with `bastided`: started beside this program, asked once, listened to until its last word.
+//! The conversation with `bastided`: started beside this program, asked once, listened to until its last word. It is a
+//! request of the HTTP API and its answer; how the two are said is `wire::api`'s.
 //!
 //! It lies in a process group of its own, so that a terminal's ^C and ^Z reach only the client. The end of the
 //! socket tells either side that the other is gone; nothing here waits for a plane that died.
@@ -18,7 +19,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use wire::Decoder;
+use wire::api::Hearing;
 use wire::command::{Order, Reply, Request};
 use zeroize::Zeroizing;
 
@@ -36,7 +37,9 @@ pub struct Plane {
     socket: OwnedFd,
     /// None where it waited before us.
     child: Option<Child>,
-    decoder: Decoder<Reply>,
+    hearing: Hearing,
+    /// Frames of orders that wait until the connection carries any.
+    unsaid: Zeroizing<Vec<u8>>,
     replies: VecDeque<Reply>,
     descriptors: Vec<OwnedFd>,
     ended: bool,
@@ -72,7 +75,7 @@ impl Plane {
         waiting: Option<Knocked>,
     ) -> Result<Self, Error> {
         // It may hold a secret.
-        let frame = Zeroizing::new(wire::encode(request).map_err(|_| Error::Unsayable)?);
+        let said = wire::api::say(request).map_err(|_| Error::Unsayable)?.bytes();
         let (socket, child) = match waiting.and_then(Knocked::answered) {
             Some(socket) => (socket, None),
             None => begin(how)?,
@@ -80,14 +83,15 @@ impl Plane {
         let plane = Self {
             socket,
             child,
-            decoder: Decoder::new(),
+            hearing: Hearing::default(),
+            unsaid: Zeroizing::default(),
             replies: VecDeque::new(),
             descriptors: Vec::new(),
             ended: false,
         };
         // A plane that is gone already may still have left its last word.
-        let sent = if descriptors.is_empty() { Ok(0) } else { plane.send_with(&frame[..1], descriptors) };
-        let _ = sent.and_then(|sent| plane.send(&frame[sent..], SendFlags::NOSIGNAL));
+        let sent = if descriptors.is_empty() { Ok(0) } else { plane.send_with(&said[..1], descriptors) };
+        let _ = sent.and_then(|sent| plane.send(&said[sent..], SendFlags::NOSIGNAL));
         Ok(plane)
     }
 
@@ -168,7 +172,8 @@ impl Plane {
             return Err(Error::Language);
         }
         self.ended = message.bytes == 0;
-        self.replies.extend(self.decoder.push(&bytes[..message.bytes]).map_err(|_| Error::Language)?);
+        self.replies.extend(self.hearing.push(&bytes[..message.bytes]).map_err(|_| Error::Language)?);
+        self.say();
         Ok(())
     }
 
@@ -179,9 +184,18 @@ impl Plane {
 
     /// Tells the plane something. One that is gone says so by the end of its stream; one that does not read is
     /// not waited for.
-    pub fn order(&self, order: Order) {
+    pub fn order(&mut self, order: Order) {
         if let Ok(frame) = wire::encode(&order) {
-            let _ = self.send(&frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            self.unsaid.extend_from_slice(&frame);
+            self.say();
+        }
+    }
+
+    /// Says the orders that it can hear by now.
+    fn say(&mut self) {
+        if self.hearing.is_upgraded() && !self.unsaid.is_empty() {
+            let frames = std::mem::take(&mut self.unsaid);
+            let _ = self.send(&frames, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         }
     }
 

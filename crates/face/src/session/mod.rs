@@ -287,8 +287,7 @@ impl Session {
     }
 
     fn go_on(&mut self) {
-        if let Some(raw) = &self.raw {
-            let _ = raw.again();
+        if self.raw.as_ref().map(RawMode::again).is_some() {
             self.resize();
         }
         if self.watch.is_none() {
@@ -296,7 +295,7 @@ impl Session {
         }
     }
 
-    fn resize(&self) {
+    fn resize(&mut self) {
         if self.watch == Some(Watch::Types)
             && let Ok(size) = rustix::termios::tcgetwinsize(rustix::stdio::stdin())
         {
@@ -321,7 +320,7 @@ impl Session {
         !self.started && before.is_some_and(|before| before.elapsed() < IMPATIENCE)
     }
 
-    fn order(&self, signal: i32) {
+    fn order(&mut self, signal: i32) {
         if let Ok(number) = u8::try_from(signal) {
             self.plane.order(Order::Signal { number });
         }

@@ -1,5 +1,5 @@
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::zombie_processes)]
-//! A plane for tests: a program that speaks the frames, answers from a script, and holds no cell.
+//! A plane for tests: a program that speaks the HTTP API, answers from a script, and holds no cell.
 //!
 //! `bastided` beside a linked `bastide` is a line of shell that runs this very test binary, in which the test
 //! `fake::plane` becomes the plane. For `run` it starts the program on a pty or pipes, without any wall.
@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use wire::api::{Asked, Form, Head, Telling};
 use wire::command::{Order, Outcome, Reply, Request, Run, Stream};
 
 const SCRIPT: &str = "BASTIDE_TEST_PLANE";
@@ -50,8 +51,15 @@ impl Beside {
 
     /// What the plane was asked.
     pub fn asked(&self) -> Request {
-        let text = std::fs::read(self.directory.path().join("script.asked")).expect("asked");
-        serde_json::from_slice(&text).expect("a request")
+        match understood(&self.said()).1 {
+            Asked::Request(request, _) => *request,
+            Asked::Version => panic!("no request"),
+        }
+    }
+
+    /// The bytes with which it was asked.
+    pub fn said(&self) -> Vec<u8> {
+        std::fs::read(self.directory.path().join("script.asked")).expect("asked")
     }
 
     /// A command in an empty workspace of its own, with a known environment.
@@ -80,22 +88,49 @@ fn answer(path: &std::path::Path) {
     if script == "die-at-once" {
         return;
     }
-    let mut length = [0; 4];
-    let lent = first(&mut length[0]);
+    let mut said = vec![0];
+    let lent = first(&mut said[0]);
     let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned().expect("socket"));
-    input.read_exact(&mut length[1..]).expect("length");
-    let mut body = vec![0; u32::from_le_bytes(length) as usize];
-    input.read_exact(&mut body).expect("request");
-    std::fs::write(path.with_extension("asked"), &body).expect("asked");
-    let request: Request = serde_json::from_slice(&body).expect("a request");
-    match (script.as_str(), request) {
+    let asked = heard(&mut input, &mut said);
+    std::fs::write(path.with_extension("asked"), &said).expect("asked");
+    let Asked::Request(request, form) = asked else { panic!("no request") };
+    let mut telling = Telling::new(form);
+    if form == Form::Frames {
+        rustix::io::write(std::io::stdin(), &wire::api::upgraded()).expect("said");
+    }
+    match (script.as_str(), *request) {
         ("die-after-request", _) => {}
         ("garbage", _) => drop(rustix::io::write(std::io::stdin(), b"\xff\xff\xff\xffx")),
         ("deaf", _) => wait_for_end(&mut input),
         ("direct", Request::Run(run)) => lend(&run, lent.try_into().expect("three descriptors"), input),
         (_, Request::Run(run)) if script.starts_with("run") || script.starts_with("die") => hold(&run, &script, input),
-        _ => script.lines().for_each(|line| reply(&serde_json::from_str(line).expect("a reply"), &[])),
+        _ => script.lines().for_each(|line| {
+            let said = telling.say(&serde_json::from_str(line).expect("a reply")).expect("said");
+            let _ = rustix::net::send(std::io::stdin(), &said, SendFlags::NOSIGNAL);
+        }),
     }
+}
+
+/// The rest of the request: its head byte by byte, since orders may follow it.
+fn heard(input: &mut File, said: &mut Vec<u8>) -> Asked {
+    while Head::end(said).is_none() {
+        let mut byte = [0];
+        input.read_exact(&mut byte).expect("a head");
+        said.extend(byte);
+    }
+    let length = Head::read(said).expect("a head").length;
+    let head = said.len();
+    said.resize(head + length, 0);
+    input.read_exact(&mut said[head..]).expect("a body");
+    understood(said).1
+}
+
+/// A request as a plane understands it.
+pub fn understood(said: &[u8]) -> (Head, Asked) {
+    let (head, body) = said.split_at(Head::end(said).expect("a head"));
+    let head = Head::read(head).expect("understood");
+    let asked = head.asks(body).expect("a request");
+    (head, asked)
 }
 
 fn wait_for_end(input: &mut File) {

@@ -14,7 +14,12 @@ type Answered = (Result<Reply, Problem>, Option<Box<Afterwards>>);
 
 /// Answers one client, and says how `bastided` exits. A run begins with what was made ahead, where there is such.
 pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
-    let Ok((request, descriptors)) = client.request() else { return NOT_RUN };
+    let Some((request, descriptors)) = client.request() else { return NOT_RUN };
+    if client.is_of_the_daemon() && !matches!(&request, Request::Run(run) if run.detached) {
+        // What becomes of the daemon's group is none of its business. A session that goes on by itself leads one of its own,
+        // which one that leads a group could not.
+        let _ = rustix::process::setpgid(None, None);
+    }
     let (answered, afterwards) = match request {
         Request::Run(run) => begin(client, run, descriptors, ahead),
         Request::Child(child) => ended(session::run_child(client, *child, ahead)),

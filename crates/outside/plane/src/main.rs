@@ -1,8 +1,9 @@
 //! `bastided`: answers one client on descriptor 0, or as `bastided wait` the next one that comes ([`plane::waiting`]). As
-//! `bastided daemon` it stands in front of sessions until nobody needs that ([`plane::daemon`]).
+//! `bastided daemon` it stands in front of sessions until nobody needs that ([`plane::daemon`]), and as `bastided answer` it
+//! answers one who came there.
 
-use plane::channel::Client;
-use plane::waiting;
+use plane::channel::{Client, Origin};
+use plane::{daemon, waiting};
 
 /// Nothing was run.
 const FAILED: u8 = 125;
@@ -16,20 +17,32 @@ fn main() -> std::process::ExitCode {
         return FAILED.into();
     }
     match std::env::args_os().nth(1) {
-        None => answer_one(),
+        None => answer_one(false),
+        Some(verb) if verb == daemon::ANSWER => answer_one(true),
         Some(verb) if verb == "wait" => waiting::wait(),
-        Some(verb) if verb == "daemon" => plane::daemon::serve_alone(),
+        Some(verb) if verb == "daemon" => daemon::serve_alone(),
         Some(_) => FAILED,
     }
     .into()
 }
 
-fn answer_one() -> u8 {
-    let Ok(stdin) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else { return FAILED };
-    // Nothing that is started later may hold the client's socket as its stdin.
-    let nothing = std::fs::File::open("/dev/null");
-    if !nothing.is_ok_and(|nothing| rustix::stdio::dup2_stdin(&nothing).is_ok()) {
+/// Who came by the daemon has his place there at descriptor 1.
+fn answer_one(by_daemon: bool) -> u8 {
+    let taken = |fd| rustix::io::fcntl_dupfd_cloexec(fd, 3);
+    let Ok(stdin) = taken(rustix::stdio::stdin()) else { return FAILED };
+    // Nothing that is started later may hold the client's socket as its stdin, or the place as its stdout.
+    let Ok(nothing) = std::fs::File::options().read(true).write(true).open("/dev/null") else { return FAILED };
+    if rustix::stdio::dup2_stdin(&nothing).is_err() {
         return FAILED;
     }
-    plane::answer::answer(&mut Client::new(stdin), None)
+    let origin = if by_daemon {
+        let Ok(place) = taken(rustix::stdio::stdout()) else { return FAILED };
+        if rustix::stdio::dup2_stdout(&nothing).is_err() {
+            return FAILED;
+        }
+        Origin::Daemon(place)
+    } else {
+        Origin::Ours
+    };
+    plane::answer::answer(&mut Client::of(stdin, origin), None)
 }

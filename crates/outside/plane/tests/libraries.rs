@@ -22,14 +22,15 @@ fn run(room: &Path, program: &Path, read: &[PathBuf]) -> Result<Outcome, Box<Pro
         surroundings: vec![("HOME".into(), room.join("home").to_str().unwrap().into())],
         ..Run::default()
     };
-    send(&ours, &wire::encode(&Request::Run(Box::new(run))).unwrap(), &[]).unwrap();
-    let (mut decoder, mut descriptors, mut replies) = (wire::Decoder::new(), Vec::new(), Vec::<Reply>::new());
+    send(&ours, &wire::api::say(&Request::Run(Box::new(run))).unwrap().bytes(), &[]).unwrap();
+    let (mut hearing, mut descriptors) = (wire::api::Hearing::default(), Vec::new());
+    let mut replies = Vec::<Reply>::new();
     loop {
         let mut bytes = Vec::new();
         if !receive(&ours, &mut bytes, &mut descriptors).unwrap() {
             break;
         }
-        replies.extend(decoder.push(&bytes).unwrap());
+        replies.extend(hearing.push(&bytes).unwrap());
     }
     plane.wait().unwrap();
     match replies.pop() {

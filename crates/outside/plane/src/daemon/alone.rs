@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::{Post, lock, serve, verb};
+use super::{Post, lock, ready, serve};
 use crate::problem::NOT_RUN;
 use crate::store::Store;
 use crate::verbs::Place;
@@ -44,7 +44,7 @@ fn begin() -> Option<()> {
     let programs = waiting::stamps().ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let ready = verb::Verb::ask(&wire::command::Request::Standby).await;
+        let ready = ready::Ready::ask();
         let idle = async {
             while is_wanted(&place.store, &post) && waiting::stamps().is_ok_and(|now| now == programs) {
                 tokio::time::sleep(LOOK).await;

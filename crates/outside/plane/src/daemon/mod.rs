@@ -1,15 +1,16 @@
 //! The daemon: one for each user and state directory, in front of the processes that hold sessions.
 //!
-//! It is an index and a switchboard. It answers the HTTP API (`wire::api`) on a socket in the state directory, each
-//! request by a plane of its own (`verb.rs`), and keeps a cell ready for the next run. Whatever a session needs to go on,
+//! It is a switchboard. Whoever connects to its socket in the state directory gets a plane of his own, which speaks the HTTP
+//! API (`wire::api`) with him as with the command; the daemon reads none of it (`serve.rs`). It keeps a cell ready for the
+//! next run. Whatever a session needs to go on,
 //! to end, or to stay as narrow as it is lies in the session's own process and directory: a daemon that is killed costs no
 //! session anything, and the next one finds them all. It reads no secret: a run is taken by the process that will hold it.
 //! The operator starts it (`bastide daemon`), or the first run does (`alone.rs`).
 
 mod alone;
 mod post;
+mod ready;
 mod serve;
-mod verb;
 
 use std::fs::File;
 use std::io;
@@ -18,7 +19,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
-use wire::command::{Problem, Reply, Request};
+use wire::command::{Problem, Reply};
 
 use crate::channel::Client;
 use crate::problem::{NO, NOT_RUN, problem, quoted, state};
@@ -27,6 +28,7 @@ use crate::verbs::Place;
 
 pub use alone::serve_alone;
 pub(crate) use post::Post;
+pub use serve::ANSWER;
 
 /// The file whose lock says that a daemon serves this state.
 const LOCK: &str = "daemon.lock";
@@ -55,7 +57,7 @@ pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| cannot(&error))?;
     let served = tokio::task::LocalSet::new().block_on(&runtime, async {
         // Kept ready as long as it can be; runs depend on it in nothing.
-        let ready = verb::Verb::ask(&Request::Standby).await;
+        let ready = ready::Ready::ask();
         let served = serve::serve(&post, client.as_fd()).await;
         drop(ready);
         served

@@ -20,7 +20,9 @@ use crate::waiting::{Knocked, Taken, is_own};
 #[derive(Debug, Default)]
 pub(super) struct Beneath {
     socket: Option<OwnedFd>,
-    heard: wire::Decoder<Reply>,
+    heard: wire::api::Hearing,
+    /// What is to be said once it takes orders.
+    unsaid: Vec<u8>,
     /// One that waits and may take it.
     knocked: Option<Knocked>,
     holder: Option<Holder>,
@@ -43,8 +45,8 @@ impl Beneath {
             None => start()?,
         };
         self.holder = holder;
-        let frame = zeroize::Zeroizing::new(wire::encode(request).map_err(io::Error::other)?);
-        let sent = channel::send(&ours, &frame, descriptors);
+        let said = wire::api::say(request).map_err(io::Error::other)?.bytes();
+        let sent = channel::send(&ours, &said, descriptors);
         self.socket = Some(ours);
         sent
     }
@@ -63,17 +65,28 @@ impl Beneath {
     pub(super) fn hear(&mut self) -> Option<Vec<Reply>> {
         let socket = self.socket.as_ref()?;
         let mut bytes = vec![0; 64 * 1024];
-        match rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
-            Err(Errno::AGAIN | Errno::INTR) => Some(Vec::new()),
-            Ok((_, length @ 1..)) => self.heard.push(&bytes[..length]).ok(),
-            _ => None,
-        }
+        let heard = match rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN | Errno::INTR) => return Some(Vec::new()),
+            Ok((_, length @ 1..)) => self.heard.push(&bytes[..length]).ok()?,
+            _ => return None,
+        };
+        self.say();
+        Some(heard)
     }
 
     /// Tells it something. One that does not take it hears it never: messages may be lost with their reader.
-    pub(super) fn tell(&self, order: &Order) {
-        if let (Some(socket), Ok(frame)) = (&self.socket, wire::encode(order)) {
-            let _ = rustix::net::send(socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    pub(super) fn tell(&mut self, order: &Order) {
+        if let Ok(frame) = wire::encode(order) {
+            self.unsaid.extend_from_slice(&frame);
+            self.say();
+        }
+    }
+
+    /// Says what it was not told yet, once it takes frames.
+    fn say(&mut self) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| self.heard.is_upgraded() && !self.unsaid.is_empty()) {
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            let _ = rustix::net::send(socket, &std::mem::take(&mut self.unsaid), flags);
         }
     }
 

@@ -1,11 +1,17 @@
-use std::path::Path;
+mod said;
+mod told;
 
+use std::path::{Path, PathBuf};
+
+use super::routes::Asks;
+use super::target::segments;
 use super::*;
+use crate::command::PolicyRequest;
 use crate::question::Say;
 
 fn once(method: &str, target: &str, body: &str) -> Request {
     match read(method, target, body.as_bytes()).expect("understood") {
-        Asked::Once(request) => *request,
+        Asked::Request(request, Form::Whole) => *request,
         other => panic!("{other:?}"),
     }
 }
@@ -44,9 +50,15 @@ fn paths_mean_what_the_command_asks() {
     assert!(matches!(policy, Request::Policy(PolicyRequest::Apply { file, .. }) if file == Path::new("/p.yaml")));
     let follow = read("GET", "/v1/sessions/s1/events?follow=true", b"");
     assert!(
-        matches!(follow, Ok(Asked::Events { request, goes_on: true }) if matches!(*request, Request::Log { follow: true, .. }))
+        matches!(follow, Ok(Asked::Request(request, Form::Events)) if matches!(*request, Request::Log { follow: true, .. }))
     );
-    assert!(matches!(read("GET", "/v1/sessions/s1/events", b""), Ok(Asked::Events { goes_on: false, .. })));
+    assert!(matches!(read("GET", "/v1/sessions/s1/events", b""), Ok(Asked::Request(_, Form::Lines))));
+    let newest = once("GET", "/v1/sessions/~?directory=/w/%C3%A9", "");
+    assert!(
+        matches!(newest, Request::Show(select) if select.session.is_none() && select.directory == Path::new("/w/é"))
+    );
+    let several = once("POST", "/v1/gc", r#"{"sessions": ["a", "b"]}"#);
+    assert!(matches!(several, Request::Remove(removal) if removal.sessions == ["a", "b"] && removal.before.is_none()));
 }
 
 #[test]
@@ -60,7 +72,9 @@ fn what_is_none_of_it_is_refused_with_a_status() {
         "/v1/sessions/a/b/c/d",
         "/v1/sessions/..",
         "/v1/sessions/%2e%2e",
-        "/v1/sessions/a%2Fb",
+        "/v1/sessions/a%2fb",
+        "/v1/sessions/%61",
+        "/v1/codes/~",
         "/v1/sessions/.hidden",
         "http://x/v1/sessions",
         "*",
@@ -72,6 +86,14 @@ fn what_is_none_of_it_is_refused_with_a_status() {
     assert_eq!(fails("GET", "/v1/sessions?follow=true", ""), 400);
     assert_eq!(fails("GET", "/v1/sessions/s1/events?follow=yes", ""), 400);
     assert_eq!(fails("GET", "/v1/sessions", "{}"), 400);
+    assert_eq!(fails("GET", "/v1/sessions/~", ""), 400);
+    assert_eq!(fails("GET", "/v1/sessions/s1?directory=/w", ""), 400);
+    assert_eq!(fails("GET", "/v1/sessions/~?directory=w", ""), 400);
+    assert_eq!(fails("GET", "/v1/sessions?ended=1", ""), 400);
+    assert_eq!(fails("POST", "/v1/sessions/~/remove?directory=/w", ""), 404);
+    for body in ["", "{}", r#"{"before": 1, "sessions": []}"#] {
+        assert_eq!(fails("POST", "/v1/gc", body), 400, "{body}");
+    }
     assert_eq!(fails("POST", "/v1/sessions/s1/stop", r#"{"grace": 86400001}"#), 400);
     assert_eq!(fails("POST", "/v1/sessions/s1/policy", ""), 400);
     for body in
@@ -117,38 +139,6 @@ fn the_reference_tells_every_route_and_no_other() {
     }
     let known: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
     assert_eq!(told, known);
-}
-
-/// A body that each route understands.
-fn body(path: &str) -> &'static str {
-    match path {
-        "/sessions" => r#"{"directory": "/w", "command": ["true"]}"#,
-        "/sessions/{session}/why-file" => r#"{"path": "/etc/passwd"}"#,
-        "/sessions/{session}/policy" | "/trust" => r#"{"file": "/p.yaml"}"#,
-        "/gc" => r#"{"before": 1}"#,
-        "/policy" => r#"{"ask": "check", "file": "/p.yaml"}"#,
-        "/vault/{name}" => r#"{"value": "v", "to": "a.example"}"#,
-        "/questions/{question}/answer" => r#"{"say": "once"}"#,
-        "/ledger/prune" => r#"{"keep": 1}"#,
-        _ => "",
-    }
-}
-
-/// `way` is total, as the compiler says; what it says is what the routes do, and no kind of asking is without a route.
-#[test]
-fn every_request_of_the_command_has_a_route_or_a_reason() {
-    assert_eq!(ROUTES.len(), Asks::Upgrade as usize + 1, "`Upgrade` is the last");
-    for route in &ROUTES {
-        let path = route.path.replace("{session}", "s1").replace("{event}", "g1").replace("{code}", "E-PLANE-001");
-        let target = format!("/{VERSION}{}", path.replace("{name}", "n1").replace("{question}", "3fa9"));
-        let body = if route.method == "POST" { body(route.path) } else { "" };
-        let request = match read(route.method, &target, body.as_bytes()).expect(&target) {
-            Asked::Version => continue,
-            Asked::Once(request) | Asked::Events { request, .. } | Asked::Stream { request, .. } => *request,
-        };
-        assert_eq!(total::way(&request), total::Way::Route(route.asks), "{target}");
-    }
-    assert!(matches!(total::way(&Request::Daemon), total::Way::None(_)));
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Kid {
     }
 
     /// Tells it something.
-    pub(in crate::session) fn tell(&self, order: &Order) {
+    pub(in crate::session) fn tell(&mut self, order: &Order) {
         self.plane.tell(order);
     }
 

@@ -91,7 +91,7 @@ impl Session<'_> {
 
     pub(super) fn send_down(&mut self, Child(child): Child, words: &str, read: &[Label]) -> Answer {
         let labels = self.labels(read);
-        match self.children.kids.get(&child) {
+        match self.children.kids.get_mut(&child) {
             Some(kid) if kid.stage == Stage::Running => {
                 kid.tell(&Order::Message { words: words.to_owned(), labels });
                 Answer::Done

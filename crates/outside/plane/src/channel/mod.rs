@@ -1,5 +1,7 @@
-//! The sockets of the plane: frames of JSON with the client and the gate, frames of postcard with the cell.
-//! Descriptors ride with a frame's first byte.
+//! The sockets of the plane: a request of the HTTP API and its answer with the client (`client.rs`), frames of JSON with the
+//! gate, frames of postcard with the cell. Descriptors ride with the first byte.
+
+mod client;
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -10,8 +12,8 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType,
 };
-use wire::command::{Reply, Request};
-use zeroize::Zeroizing;
+
+pub use client::{Client, Origin};
 
 /// Most descriptors that one frame carries: a lease with its lines.
 const MAX_DESCRIPTORS: usize = 32;
@@ -87,98 +89,5 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Resu
             Err(Errno::INTR) => {}
             other => return other,
         }
-    }
-}
-
-/// The operator's client.
-#[derive(Debug)]
-pub struct Client {
-    socket: OwnedFd,
-    gone: bool,
-}
-
-impl Client {
-    /// Speaks on this socket.
-    #[must_use]
-    pub const fn new(socket: OwnedFd) -> Client {
-        Client { socket, gone: false }
-    }
-
-    /// The request, and the descriptors that ride with its first byte. Orders may follow it at once, so no byte after
-    /// it is read.
-    ///
-    /// # Errors
-    /// When the stream ends, or holds no request.
-    pub fn request(&mut self) -> io::Result<(Request, Vec<OwnedFd>)> {
-        let mut prefix = [0; 4];
-        let (read, descriptors) = self.begin(&mut prefix)?;
-        self.fill(&mut prefix[read..])?;
-        let length = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
-        if length > wire::MAX_FRAME {
-            return Err(io::Error::other("the request is too long"));
-        }
-        // It may hold a secret. Made whole at once: what grows leaves copies behind.
-        let mut frame = Zeroizing::new(vec![0; 4 + length]);
-        frame[..4].copy_from_slice(&prefix);
-        self.fill(&mut frame[4..])?;
-        Ok((wire::decode(&frame).map_err(io::Error::other)?, descriptors))
-    }
-
-    /// The first bytes, with what rides on them.
-    fn begin(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC;
-        let message = loop {
-            match rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags) {
-                Err(Errno::INTR) => {}
-                other => break other?,
-            }
-        };
-        if message.bytes == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let mut descriptors = Vec::new();
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(rights) = message {
-                descriptors.extend(rights);
-            }
-        }
-        Ok((message.bytes, descriptors))
-    }
-
-    fn fill(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
-        while !buffer.is_empty() {
-            let (_, length) = retry(|| rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()))?;
-            if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            buffer = &mut buffer[length..];
-        }
-        Ok(())
-    }
-
-    /// Answers; a client that is gone is no error here, the session sees its end elsewhere.
-    pub fn reply(&mut self, reply: &Reply) {
-        self.reply_with(reply, &[]);
-    }
-
-    /// Answers with descriptors.
-    pub fn reply_with(&mut self, reply: &Reply, descriptors: &[BorrowedFd<'_>]) {
-        let sent =
-            wire::encode(reply).map_err(io::Error::other).and_then(|frame| send(&self.socket, &frame, descriptors));
-        self.gone |= sent.is_err();
-    }
-
-    /// Whether an answer could not be sent.
-    #[must_use]
-    pub const fn is_gone(&self) -> bool {
-        self.gone
-    }
-}
-
-impl AsFd for Client {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }
