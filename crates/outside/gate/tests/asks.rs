@@ -202,6 +202,7 @@ fn another_policy_decides_anew_and_a_program_that_leaves_waits_no_more() {
             policy: Conjunction::new(vec![policy]),
             credentials: Vec::new(),
             labelled: Vec::new(),
+            forgives: false,
         }
     };
     let (back, _) = answered(&scene, question, 1, |_| {
