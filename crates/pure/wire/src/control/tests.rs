@@ -73,8 +73,6 @@ fn what_is_told_survives_the_frame_and_a_later_build_may_say_more() {
         revision: 3,
         asks: 0,
         asks_hour: 0,
-        risk: 0,
-        narrowed: false,
         risk: 40,
         narrowed: true,
         counts: Counts { allowed: 1, refused: 2, ..Counts::default() },
