@@ -251,7 +251,9 @@ impl Passage {
     /// # Errors
     /// [`Closed`], when he did not let it through; it is recorded.
     pub(crate) async fn consent(&self, asked: &mut Asked) -> Result<(), Closed> {
-        self.suspect_place(&self.named(asked.clone()));
+        if self.risks.score() > 0 {
+            self.suspect_place(&self.named(asked.clone()));
+        }
         if !self.now().asks || !self.held.asks() {
             return Ok(());
         }

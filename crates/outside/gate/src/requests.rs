@@ -273,9 +273,10 @@ impl<'a> Requests<'a> {
             Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };
-        let (overhears, overheard) = Overhears::new();
+        // Where no risk leads to anything an answer goes by untouched.
+        let (overhears, overheard) = self.passage.acts_on_risk().then(Overhears::new).unzip();
         let (judges, plain) =
-            (leave.judges().and(Some(overhears)), leave.answers().is_some_and(|answers| answers.size.is_some()));
+            (leave.judges().and(overhears), leave.answers().is_some_and(|answers| answers.size.is_some()));
         let Leave { meter, loan, request } = leave;
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();
@@ -297,7 +298,9 @@ impl<'a> Requests<'a> {
         // On the heap: a connection that waits would carry its space about.
         let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;
         self.came_back(outside, loan.as_deref(), look.found());
-        self.passage.look_at_answer(&asked, overheard, request);
+        if let Some(overheard) = overheard {
+            self.passage.look_at_answer(&asked, overheard, request);
+        }
         outside.carried(&head, &exchange, &carried);
         match carried {
             Ok(Left::Both(rest)) if !last => Ok(Some(rest)),

@@ -125,6 +125,11 @@ impl Passage {
         }
     }
 
+    /// Whether any policy has something done at a risk. Elsewhere what models are told and call is looked at alone.
+    pub(crate) fn acts_on_risk(&self) -> bool {
+        self.now().policy.risk() != policy::Risk::default()
+    }
+
     /// Looks at what leaves.
     pub(crate) fn look_for_secrets(&self, text: &str, source: &str, event: Option<EventId>) {
         let secrets = self.risks.secrets.get_or_init(Secrets::default);
@@ -173,7 +178,7 @@ impl Passage {
 
     /// Something is about to go where nothing went before, while there is other evidence.
     pub(crate) fn suspect_place(&self, asked: &Asked) {
-        if self.risks.score() == 0 || self.risks.has_reached(asked) {
+        if self.risks.has_reached(asked) {
             return;
         }
         let now = self.now();

@@ -50,9 +50,11 @@ impl Passage {
         if let Some(closed) = self.stops(asked, body) {
             return Some(closed);
         }
-        let target = asked.asks.as_deref().map_or("", |asks| asks.target.as_str());
-        let said = format!("{target}\n{}", String::from_utf8_lossy(body));
-        self.look_for_secrets(&said, &format!("a request to {}:{}", asked.host, asked.port), None);
+        if self.acts_on_risk() {
+            let target = asked.asks.as_deref().map_or("", |asks| asks.target.as_str());
+            let said = format!("{target}\n{}", String::from_utf8_lossy(body));
+            self.look_for_secrets(&said, &format!("a request to {}:{}", asked.host, asked.port), None);
+        }
         None
     }
 

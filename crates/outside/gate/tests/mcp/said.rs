@@ -202,7 +202,8 @@ fn another_policy_counts_at_once() {
         labelled: Vec::new(),
         forgives: false,
     });
-    assert!(matches!(scene.gate.report(), wire::GateReport::Replaced { .. }));
+    // What spoke for an attack before is told before.
+    while !matches!(scene.gate.report(), wire::GateReport::Replaced { .. }) {}
     let back = scene.ask("json", 7, "tools/call", &json!({"name": "write_file"}));
     assert!(refused(&back).contains("of policy `later`"), "{back:?}");
     let before = scene.server.got().len();
