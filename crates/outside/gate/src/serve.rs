@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use policy::DnsName;
 use record::segment::Head;
-use record::{Origin, Redactor, Segment, Writer};
+use record::{Kind, Origin, Redactor, Segment, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -341,6 +341,8 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
         }
         GateOrder::Replace { revision, policy, credentials, labelled } => {
             hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &labelled);
+            // What cannot be recorded any more refuses all that follows.
+            let _ = passage.ledger.borrow_mut().write(Kind::DecidesBy { revision });
             passage.replace(policy, credentials, &labelled);
             return Some(GateReport::Replaced { revision });
         }

@@ -69,11 +69,14 @@ enum Asks {
     Doctor,
     Prove,
     Prune,
+    Tools,
+    Graph,
+    Replay,
     Upgrade,
 }
 
 /// Every route.
-pub const ROUTES: [Route; 38] = [
+pub const ROUTES: [Route; 41] = [
     Route { method: "GET", path: "/version", asks: Asks::Version },
     Route { method: "GET", path: "/codes/{code}", asks: Asks::Explain },
     Route { method: "GET", path: "/sessions", asks: Asks::Ls },
@@ -86,6 +89,9 @@ pub const ROUTES: [Route; 38] = [
     Route { method: "GET", path: "/sessions/{session}/why", asks: Asks::Why },
     Route { method: "GET", path: "/sessions/{session}/why/{event}", asks: Asks::WhyEvent },
     Route { method: "POST", path: "/sessions/{session}/why-file", asks: Asks::WhyFile },
+    Route { method: "GET", path: "/sessions/{session}/tools", asks: Asks::Tools },
+    Route { method: "GET", path: "/sessions/{session}/graph", asks: Asks::Graph },
+    Route { method: "POST", path: "/sessions/{session}/replay", asks: Asks::Replay },
     Route { method: "GET", path: "/sessions/{session}/changes", asks: Asks::Diff },
     Route { method: "POST", path: "/sessions/{session}/changes/apply", asks: Asks::Apply },
     Route { method: "POST", path: "/sessions/{session}/changes/discard", asks: Asks::Discard },
@@ -247,6 +253,8 @@ impl Asks {
             Asks::Export => Request::Ledger(LedgerRequest::Export(one())),
             Asks::Verify => Request::Verify(one()),
             Asks::Why | Asks::WhyEvent => Request::Why { select: one(), event: word(1) },
+            Asks::Tools => Request::Tools(one()),
+            Asks::Graph => Request::Graph { select: one(), all: true },
             Asks::Diff => Request::Diff(one()),
             Asks::Explain => Request::Explain { code: name() },
             Asks::PolicyUndo => Request::Policy(PolicyRequest::Undo(one())),
@@ -291,6 +299,7 @@ impl Asks {
             Asks::Remove => Request::Remove(bodies::removal(name, body)?),
             Asks::Collect => Request::Remove(bodies::collection(body)?),
             Asks::WhyFile => Request::WhyFile { path: bodies::path(body)?, select },
+            Asks::Replay => Request::Replay { policy: bodies::replay(body)?, select },
             Asks::Policy => Request::Policy(bodies::policy(body)?),
             Asks::PolicyApply => {
                 let bodies::File { file } = bodies::json(body)?;

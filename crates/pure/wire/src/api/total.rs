@@ -61,6 +61,9 @@ pub(super) const fn way(request: &Request) -> Way {
         Request::Why { event: None, .. } => Asks::Why,
         Request::Why { .. } => Asks::WhyEvent,
         Request::WhyFile { .. } => Asks::WhyFile,
+        Request::Tools(_) => Asks::Tools,
+        Request::Replay { .. } => Asks::Replay,
+        Request::Graph { .. } => Asks::Graph,
         Request::Policy(policy) => match policy {
             PolicyRequest::Check { .. }
             | PolicyRequest::Show { .. }
