@@ -6,6 +6,9 @@ use super::{Tool, canonical};
 use crate::event::{Argument, Kind};
 use crate::segment::hex;
 
+/// What a server may hint at. Another word would be a text of its own.
+const HINTS: [&str; 4] = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"];
+
 /// Arguments that are told. A call of more is judged as one of unknown arguments.
 const MOST: usize = 128;
 
@@ -27,15 +30,15 @@ pub fn told(tool: &Tool) -> Kind {
 /// One that a server of MCP offers, as its list of tools says it.
 #[must_use]
 pub fn told_by(server: &str, name: &str, value: &Value) -> Kind {
-    let hints = value["annotations"].as_object().into_iter().flatten();
-    let hints = hints.filter_map(|(hint, is)| Some(format!("{hint}: {}", is.as_bool()?)));
+    let said = &value["annotations"];
+    let hints = HINTS.iter().filter_map(|hint| Some(format!("{hint}: {}", said[*hint].as_bool()?)));
     Kind::Tool {
         name: name.to_owned(),
         server: Some(server.to_owned()),
         form: "mcp".into(),
         description: value["description"].as_str().unwrap_or_default().to_owned(),
         arguments: arguments(&value["inputSchema"]),
-        hints: hints.take(MOST).collect(),
+        hints: hints.collect(),
         digest: hex(&canonical::digest(value)),
     }
 }
@@ -72,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_enough_to_conclude_what_an_argument_is() {
-        let value = json!({"description": "Books.", "annotations": {"readOnlyHint": false, "title": "x"}, "inputSchema":
+        let value = json!({"description": "Books.", "annotations": {"readOnlyHint": false, "a poem": true, "title": "x"}, "inputSchema":
             {"properties": {"to": {"type": "string", "format": "email", "description": "a poem"}, "how": {"enum": ["a", "b"]}}}});
         let Kind::Tool { arguments, hints, server, description, digest, .. } = told_by("a:1/mcp", "book", &value)
         else {
