@@ -1,5 +1,4 @@
-//! What a real gate records is enough to make its decisions again, under one policy after the other; and the tools that models
-//! are told of stand there once, or once for each way.
+//! What a real gate records is enough to make its decisions again, under one policy after the other.
 #![allow(clippy::unwrap_used)]
 
 mod fake;
@@ -9,9 +8,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
-use hickory_proto::rr::{RData, RecordType};
-
 use fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease};
+use hickory_proto::rr::{RData, RecordType};
 use policy::{Conjunction, Default, Method, PathPattern, Policy, Protocol, Rule, Target};
 use record::replay::{Again, Heard, Replay, Under};
 use record::{Entry, Segment, decode};
