@@ -6,7 +6,7 @@ RELEASE := target/$(HOST)/release
 DEBUG := target/$(HOST)/debug
 SECONDS_EACH ?= 60
 
-.PHONY: help run build debug test test-rust test-whole test-agents check fmt bench range fuzz
+.PHONY: help run build debug test test-rust test-whole test-agents check fmt bench range exfil fuzz
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ bench: build ## measure the promises of SPECIFICATION.md
 range: debug ## every escape case against the walls, every layer on and off
 	proof/install
 	python3 proof/range/run.py --bastide $(DEBUG)/bastide
+
+exfil: ## what may not leave, in every encoding by every channel, and 12,000 requests that may: an hour
+	proof/exfil/run
 
 fuzz: ## fuzz the parsers of hostile bytes, SECONDS_EACH seconds each
 	proof/fuzz/run $(SECONDS_EACH)

@@ -20,6 +20,7 @@ from family import CHILD, Family  # noqa: E402
 from person import ORDINARY, Person, place  # noqa: E402
 from routed import FORMS, Inside, Routed, Translated  # noqa: E402
 from turn import Turn  # noqa: E402
+from withheld import Withheld  # noqa: E402
 
 # Who takes a case, and what it is.
 CASES = {
@@ -32,6 +33,7 @@ CASES = {
     "vendor": (Routed, Routed.works),
     "inside": (Inside, Inside.works),
     "translated": (Translated, Translated.works),
+    "withheld": (Withheld, Withheld.goes_on),
     **{f"leaks-{form}": (Routed, lambda turn, form=form: turn.leaks(form)) for form in FORMS},
     **{f"kept-{form}": (Routed, lambda turn, form=form: turn.kept(form)) for form in FORMS},
 }

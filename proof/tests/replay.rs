@@ -29,8 +29,9 @@ messages += [said, {"role": "tool", "tool_call_id": call["id"], "content": "code
 tell(messages)
 "#;
 
-/// A model that calls a tool at first, and then says that it is done; and a server of the same name for other paths.
-fn model() -> u16 {
+/// A model that calls a tool at first, which reads two pages of another server, and then says that it is done; or, where
+/// nothing is posted, a server of such pages.
+fn server(pages: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {
@@ -46,7 +47,7 @@ fn model() -> u16 {
                 }
                 let asked = String::from_utf8_lossy(&asked).into_owned();
                 let command = format!(
-                    "for at in a b; do curl -s -o /dev/null -w %{{http_code}} http://host.bastide:{port}/$at; done"
+                    "for at in a b; do curl -s -o /dev/null -w %{{http_code}} http://host.bastide:{pages}/$at; done"
                 );
                 let call = serde_json::json!({"id": "c1", "type": "function",
                     "function": {"name": "Bash", "arguments": serde_json::json!({"command": command}).to_string()}});
@@ -75,10 +76,16 @@ fn is_whole(asked: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-fn policy(operator: &Operator, name: &str, port: u16, paths: &str) -> String {
+/// The pages, and the model.
+fn servers() -> [u16; 2] {
+    let pages = server(0);
+    [pages, server(pages)]
+}
+
+fn policy(operator: &Operator, name: &str, [pages, model]: [u16; 2], paths: &str) -> String {
     let text = format!(
-        "bastide: 1\nname: {name}\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"host.bastide:{port}\", methods: \
-         [GET], paths: [{paths}]}}\ninference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{port}\"}}}}\n  \
+        "bastide: 1\nname: {name}\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"host.bastide:{pages}\", methods: \
+         [GET], paths: [{paths}]}}\ninference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{model}\"}}}}\n  \
          routes: [{{models: [\"*\"], provider: m}}]\n"
     );
     operator.write(&format!("home/{name}.yaml"), &text).to_string_lossy().into_owned()
@@ -97,8 +104,8 @@ fn differences(answer: &Value) -> Vec<(String, String)> {
 #[test]
 fn a_session_is_a_test_of_a_policy_and_tells_what_led_to_what() {
     for operator in Operator::each() {
-        let port = model();
-        let mine = policy(&operator, "mine", port, "/a");
+        let ports = servers();
+        let mine = policy(&operator, "mine", ports, "/a");
         operator.write("work/agent.py", AGENT);
         let ran = operator.bastide(&["run", "--policy", &mine, "--", "python3", "agent.py", "fetch what is at a"]);
         assert_eq!(ran.exit, 0, "{ran:?}");
@@ -111,7 +118,7 @@ fn a_session_is_a_test_of_a_policy_and_tells_what_led_to_what() {
         assert!(answer["decided"].as_u64().expect("a count") >= 8, "{answer}");
 
         // Another one, only where it says so: `b` becomes possible, nothing else changes.
-        let wider = policy(&operator, "wider", port, "/a, /b");
+        let wider = policy(&operator, "wider", ports, "/a, /b");
         let other = operator.bastide(&["replay", "--json", "--policy", &wider]);
         let answer = json(&other);
         assert_eq!(other.exit, 5, "{other:?}");
@@ -174,10 +181,10 @@ fn a_session_is_a_test_of_a_policy_and_tells_what_led_to_what() {
 #[test]
 fn a_policy_that_came_while_a_session_ran_is_asked_about_what_it_decided() {
     for operator in Operator::each() {
-        let port = model();
-        let (mine, wider) = (policy(&operator, "mine", port, "/a"), policy(&operator, "wider", port, "/a, /b"));
+        let ports @ [pages, _] = servers();
+        let (mine, wider) = (policy(&operator, "mine", ports, "/a"), policy(&operator, "wider", ports, "/a, /b"));
         let script = format!(
-            "ask() {{ curl -s -o /dev/null -w '%{{http_code}}\\n' http://host.bastide:{port}/b; }}; ask; touch asked; \
+            "ask() {{ curl -s -o /dev/null -w '%{{http_code}}\\n' http://host.bastide:{pages}/b; }}; ask; touch asked; \
              while [ $(ask) != 200 ]; do sleep 0.2; done; ask"
         );
         let arguments =

@@ -25,7 +25,9 @@ const ROOMS: &[&str] = &[
     "proof/range",
     "proof/faults",
     "proof/hosts",
+    "proof/meaning",
     "proof/bench",
+    "proof/exfil",
     "docs",
 ];
 
@@ -40,6 +42,7 @@ const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "docs/STATUS.md",
     "docs/BENCHMARKS.md",
+    "docs/reference/owasp.md",
 ];
 
 fn house() -> PathBuf {

@@ -48,6 +48,8 @@ fn say(approve: &Approve) -> Option<Say> {
         Approve { once: true, .. } => Some(Say::Once),
         Approve { always: true, .. } => Some(Say::Always),
         Approve { deny: true, .. } => Some(Say::Deny),
+        Approve { value: true, .. } => Some(Say::Session { seconds: None, wide: false }),
+        Approve { source: true, .. } => Some(Say::Session { seconds: None, wide: true }),
         Approve { session: true, wide, .. } | Approve { lasts: Some(_), wide, .. } => {
             Some(Say::Session { seconds, wide: *wide })
         }

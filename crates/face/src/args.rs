@@ -1,5 +1,6 @@
 //! The command line: every verb and flag, and what each means. Parses only; decides nothing.
 
+mod alone;
 mod record;
 mod sessions;
 

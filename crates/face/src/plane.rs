@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 const MAX_DESCRIPTORS: usize = 4;
 /// The first descriptor behind the standard streams.
 const FIRST_OTHER: i32 = 3;
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 4 * 1024;
 /// How long a plane that closed its socket gets to exit, so that the message can say how it ended.
 const FAREWELL: Duration = Duration::from_millis(500);
 

@@ -14,7 +14,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = tour::as_agent(&arguments).or_else(|| listen::as_carrier(&arguments)) {
         return code;
     }
-    match Bastide::try_parse_from(&arguments) {
+    match Bastide::run_alone(&arguments).map_or_else(|| Bastide::try_parse_from(&arguments), Ok) {
         Ok(asked) => answer(asked),
         Err(error) => refused(&error, &arguments),
     }

@@ -15,9 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
     let schema = serde_json::from_str(called).unwrap_or_default();
     let arguments = serde_json::json!({"to": document, "id": listed, "amount": 10, "body": called, "url": said}).to_string();
     let passes = |more: bool| -> Vec<bool> {
-        let mut given = vec![Given { tool: "list_items", text: listed }, Given { tool: "read_file", text: document }];
+        let mut given = vec![Given { tool: "list_items", text: listed, asked: called }, Given { tool: "read_file", text: document, asked: said }];
         if more {
-            given.push(Given { tool: "get_webpage", text: called });
+            given.push(Given { tool: "get_webpage", text: called, asked: "" });
         }
         let scene = Scene::new(&[said], given, &[]);
         let judge = |arguments: &str| TOOLS.map(|name| scene.judge(&Tool { name, description: called, schema: &schema }, arguments).passes());

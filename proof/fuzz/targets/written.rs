@@ -30,13 +30,17 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     for asked in asked() {
-        let allowing = |line: &&policy::Written| line.say != Say::Deny && line.rule.grants(&asked);
+        let is = |line: &policy::Written, by: &dyn Fn(&policy::Rule) -> bool| match &line.about {
+            policy::About::Rule(rule) => by(rule),
+            policy::About::Call(_) => false,
+        };
+        let allowing = |line: &&policy::Written| line.say != Say::Deny && is(line, &|rule| rule.grants(&asked));
         match written(&lines, &asked) {
             Say::Deny => {}
             say => assert_eq!(lines.iter().find(allowing).map(|line| line.say), Some(say)),
         }
         // A line that denies all of a host denies all of it, whatever stands beside.
-        let denies = |line: &policy::Written| line.say == Say::Deny && line.rule.covers(&asked);
+        let denies = |line: &policy::Written| line.say == Say::Deny && is(line, &|rule| rule.covers(&asked));
         assert!(!lines.iter().any(denies) || written(&lines, &asked) == Say::Deny);
     }
     assert_eq!(written(&[], &asked()[0]), Say::Deny);

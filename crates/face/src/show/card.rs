@@ -2,7 +2,8 @@
 //! Whatever an agent chose is quoted, bounded, and one line that nothing in it ends.
 
 use crate::words;
-use wire::question::{Card, Risk, Say};
+use policy::Source;
+use wire::question::{Calling, Card, Risk, Say};
 
 /// Columns of a card.
 const WIDTH: usize = 80;
@@ -40,8 +41,13 @@ pub(crate) fn one(card: &Card) -> String {
     row("task", &words::quoted(card.task.join(" ").as_bytes(), 300));
     row("who", &who(card));
     row("wants", &wants(card));
-    let with = card.credential.as_deref().map_or_else(|| "no credential".to_owned(), |name| words::line(name, 64));
-    row("with", &with);
+    match &card.call {
+        Some(call) => against(call, &mut row),
+        None => {
+            let name = |name: &str| words::line(name, 64);
+            row("with", &card.credential.as_deref().map_or_else(|| "no credential".to_owned(), name));
+        }
+    }
     if !card.causes.is_empty() {
         let causes: Vec<String> = card.causes.iter().map(|cause| words::line(cause, 24)).collect();
         let (first, session) = (&causes[0], words::line(&card.session, 64));
@@ -50,7 +56,12 @@ pub(crate) fn one(card: &Card) -> String {
     row("care", &care(card));
     for (at, choice) in card.choices.iter().enumerate() {
         let rule = choice.rule.as_deref().map(|rule| words::line(rule, MOST)).unwrap_or_default();
-        row(if at == 0 { "answers" } else { "" }, format!("{:<9}{rule}", name(choice.answer)).trim_end());
+        let covers = match choice.covers {
+            0 | 1 => String::new(),
+            several => format!("; covers {several} waiting"),
+        };
+        let name = name(choice.answer, card.call.is_some());
+        row(if at == 0 { "answers" } else { "" }, format!("{name:<9}{rule}{covers}").trim_end());
     }
     if !card.words.is_empty() {
         row("it says", &words::quoted(card.words.as_bytes(), 600));
@@ -66,12 +77,15 @@ pub(crate) fn keys(card: &Card) -> String {
 /// The keys that answer it.
 pub(crate) fn answers(card: &Card) -> String {
     let offered = KEYS.iter().filter(|(_, say)| card.offers(*say));
-    let keys: Vec<String> = offered.map(|(key, say)| format!("{} {}", char::from(*key), name(*say))).collect();
+    let keys: Vec<String> =
+        offered.map(|(key, say)| format!("{} {}", char::from(*key), name(*say, card.call.is_some()))).collect();
     keys.join(", ")
 }
 
-fn name(say: Say) -> &'static str {
+fn name(say: Say, call: bool) -> &'static str {
     match say {
+        Say::Session { wide: true, .. } if call => "source",
+        Say::Session { wide: false, .. } if call => "value",
         Say::Session { wide: true, .. } => "wide",
         other => other.name(),
     }
@@ -109,9 +123,53 @@ fn wants(card: &Card) -> String {
     let host = words::line(&card.host, 300);
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     match &card.does {
+        Some(does) if card.call.is_some() => {
+            format!("a call of {}, in an answer from {host}:{}", words::quoted(does.as_bytes(), MOST), card.port)
+        }
         None => format!("{host}:{}, a connection", card.port),
         Some(does) => format!("{host}:{}, {}", card.port, words::quoted(does.as_bytes(), MOST)),
     }
+}
+
+/// What speaks against a call: each value whole, where it stands, and the words around it there.
+fn against(call: &Calling, row: &mut impl FnMut(&str, &str)) {
+    for (at, doubt) in call.doubted.doubts.iter().enumerate() {
+        let value = match (&doubt.argument, doubt.role) {
+            (Some(argument), role) => {
+                let role = role.map(|role| format!(" ({})", role.name())).unwrap_or_default();
+                let cut = if doubt.whole { "" } else { ", which goes on" };
+                let (value, argument) =
+                    (words::quoted(doubt.value.as_bytes(), MOST), words::quoted(argument.as_bytes(), words::NAME));
+                format!("{value}{cut} as {argument}{role}")
+            }
+            (None, _) => words::line(&doubt.why, 300),
+        };
+        row(if at == 0 { "against" } else { "" }, &value);
+        match doubt.sources.first() {
+            _ if doubt.effect.is_some() => {}
+            Some(source) => row("", &format!("  {}", stands(source))),
+            None => row("", &format!("  {}", words::line(&doubt.why, 300))),
+        }
+        if !doubt.around.is_empty() && doubt.effect.is_none() {
+            row("", &format!("  there: {}", words::quoted(doubt.around.as_bytes(), 400)));
+        }
+    }
+}
+
+/// Where a value stands.
+fn stands(source: &Source) -> String {
+    let tool = match source.tool.as_str() {
+        "" => "in words that nobody is known to have said".to_owned(),
+        tool => format!("in what {} gave", words::quoted(tool.as_bytes(), words::NAME)),
+    };
+    let places: Vec<String> = source.places.iter().map(|place| words::quoted(place.as_bytes(), words::NAME)).collect();
+    let of = if places.is_empty() { String::new() } else { format!(" of {}", places.join(", ")) };
+    let by = source.author.as_ref().map(|author| format!(", by {}", words::quoted(author.as_bytes(), words::NAME)));
+    format!(
+        "{tool}{of}{}, sha256 {}",
+        by.unwrap_or_default(),
+        words::line(source.sha256.get(..12).unwrap_or_default(), 12)
+    )
 }
 
 fn care(card: &Card) -> String {

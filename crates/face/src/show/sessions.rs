@@ -17,6 +17,10 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
     if asked {
         head.insert(3, "ASKS".to_owned());
     }
+    let risky = sessions.iter().any(|session| !risk(session).is_empty());
+    if risky {
+        head.insert(3, "RISK".to_owned());
+    }
     let rows = tree(sessions).into_iter().map(|(session, depth)| {
         let mut row = vec![
             format!("{}{}", "  ".repeat(depth), words::line(&session.id, 24)),
@@ -28,6 +32,9 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
         ];
         if asked {
             row.insert(3, asks(session));
+        }
+        if risky {
+            row.insert(3, risk(session));
         }
         row
     });
@@ -83,6 +90,13 @@ pub(super) fn one(session: &SessionInfo) -> String {
     row("mode", words::line(&session.mode, 64));
     let revision = session.revision.map(|revision| format!(", revision {revision}")).unwrap_or_default();
     row("policy", words::line(&session.policy, 64) + &revision);
+    if let Some(live) = session.live.as_ref().filter(|live| live.risk > 0 || live.narrowed) {
+        let narrowed = match live.narrowed {
+            true => "; the policy is narrowed: `bastide policy undo` takes that back",
+            false => "",
+        };
+        row("risk", format!("{} of 100{narrowed}", live.risk));
+    }
     if let Some(bodies) = session.bodies {
         row("bodies", format!("{} in the record", bodies.name()));
     }
@@ -126,6 +140,15 @@ fn children(children: &[ChildInfo]) -> String {
         vec![format!("  {}", one.child), session, words::line(&of, 100)]
     });
     format!("\nsub-agents\n{}", table(&rows.collect::<Vec<_>>()))
+}
+
+/// How high the risk is, and whether the policy is narrowed for it; empty where there is none.
+fn risk(session: &SessionInfo) -> String {
+    match &session.live {
+        Some(live) if live.narrowed => format!("{} narrowed", live.risk),
+        Some(live) if live.risk > 0 => live.risk.to_string(),
+        _ => String::new(),
+    }
 }
 
 /// Questions that wait, and how many were asked in the last hour.

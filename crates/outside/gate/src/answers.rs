@@ -78,6 +78,6 @@ impl<O> Door<O> {
         if let Some(programs) = &self.programs {
             programs.hear(&self.passage.ledger);
         }
-        self.passage.naming.borrow_mut().answer(&self.passage.now().policy, &self.passage.ledger, name)
+        self.passage.resolves(name)
     }
 }

@@ -66,13 +66,17 @@ pub enum Inquired {
 }
 
 /// What came of waiting.
-enum Outcome {
-    Once(Box<Rule>),
-    Again,
-    Refused {
-        why: String,
-        denied: bool,
+pub(crate) enum Outcome {
+    /// It goes on, this once.
+    Once {
+        /// The question's id.
+        question: String,
+        rule: Box<Rule>,
     },
+    /// It is decided again.
+    Again,
+    /// It does not.
+    Refused { why: String, denied: bool },
     /// Nobody answered in time; the question's id.
     Late(Option<String>),
     /// There is nobody to ask, or no room to wait.
@@ -144,7 +148,7 @@ impl Held {
     /// it does: this one has left by then.
     pub async fn inquire(&self, wanted: Wanted, until: Instant) -> Inquired {
         match self.wait_for(wanted, until, false).await {
-            Outcome::Once(_) => Inquired::Once,
+            Outcome::Once { .. } => Inquired::Once,
             Outcome::Again => Inquired::Again,
             Outcome::Late(question) => Inquired::Waits { words: late(question.as_deref()), question },
             Outcome::Refused { why, denied } => Inquired::Refused { why, denied },
@@ -152,7 +156,13 @@ impl Held {
         }
     }
 
-    async fn wait(&self, wanted: Wanted, until: Instant) -> Outcome {
+    /// Until when what begins to wait now waits.
+    pub(crate) fn until(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    /// Waits for what becomes of it; what is let through once goes on now.
+    pub(crate) async fn wait(&self, wanted: Wanted, until: Instant) -> Outcome {
         self.wait_for(wanted, until, true).await
     }
 
@@ -175,9 +185,9 @@ impl Held {
             let until = if known.is_none() { until.max(Instant::now() + MOMENT) } else { until };
             match timeout_at(until, heard.recv()).await {
                 Ok(Some(Ruling::Waits { question })) => known = Some(question),
-                Ok(Some(Ruling::Once { rule, .. })) => {
+                Ok(Some(Ruling::Once { question, rule })) => {
                     place.told = uses;
-                    return Outcome::Once(rule);
+                    return Outcome::Once { question, rule };
                 }
                 Ok(Some(Ruling::Again) | None) => {
                     place.told = true;
@@ -194,7 +204,7 @@ impl Held {
 }
 
 /// What a program is told that waited long enough.
-fn late(question: Option<&str>) -> String {
+pub(crate) fn late(question: Option<&str>) -> String {
     let question = question.and_then(|id| id.get(..8)).map(|id| format!(" ({id})")).unwrap_or_default();
     format!(
         "the operator was asked{question} and has not answered yet; the same again within five minutes is the same \
@@ -241,6 +251,7 @@ impl Passage {
     /// # Errors
     /// [`Closed`], when he did not let it through; it is recorded.
     pub(crate) async fn consent(&self, asked: &mut Asked) -> Result<(), Closed> {
+        self.suspect_place(&self.named(asked.clone()));
         if !self.now().asks || !self.held.asks() {
             return Ok(());
         }
@@ -265,12 +276,12 @@ impl Passage {
             };
             let rule = wanted.rule.to_string();
             match self.held.wait(wanted, until).await {
-                Outcome::Once(rule) if self.now().serial == now.serial => {
+                Outcome::Once { rule, .. } if self.now().serial == now.serial => {
                     let policy = now.granting(&rule);
                     asked.consent = Some(Rc::new(Consent { serial: now.serial, rule: *rule, policy }));
                     return Ok(());
                 }
-                Outcome::Once(_) | Outcome::Again => {}
+                Outcome::Once { .. } | Outcome::Again => {}
                 Outcome::Late(question) => {
                     let why = late(question.as_deref());
                     return Err(self.not_let(&named, Verdict::Asked, (&refusal, &why), Some(rule)));
@@ -298,6 +309,7 @@ fn wanted(now: &Generation, asked: &Asked) -> Option<Wanted> {
         request: asked.asks.as_deref().map(line),
         rule: suggest(&now.policy, &egress)?.rule,
         causes: asked.causes().take(MOST_CHAIN).map(|cause| cause.id.to_string()).collect(),
+        call: None,
         words: words(&egress),
     };
     wanted.fits().then_some(wanted)

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, split};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::body;
 use crate::head::Body;
@@ -23,6 +23,9 @@ const BUFFER: usize = 8 << 10;
 const LARGE: usize = 64 << 10;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
 const HALF: Duration = Duration::from_secs(60);
+
+/// How often a program hears that somebody is there while its answer waits for the operator.
+const ALIVE: Duration = Duration::from_secs(10);
 
 /// One request.
 #[derive(Debug)]
@@ -255,6 +258,7 @@ impl Exchange {
                     return Err(Broken::server(&io::ErrorKind::UnexpectedEof.into()));
                 }
                 self.give(to, &look.pass(&[], &[], true)?, look.is_headed()).await?;
+                self.wait(to, look, true).await?;
                 return Ok(false);
             }
             // What is held back came all the same: the connection is not silent.
@@ -265,9 +269,10 @@ impl Exchange {
             if reply.is_torn() {
                 return Err(Unread::Odd.into());
             }
-            self.ending.set(reply.is_whole() && look.is_last());
+            self.ending.set(reply.is_whole() && look.is_last() && !look.holds());
             due = look.waits().then(|| due.unwrap_or_else(|| Instant::now() + self.patience()));
             self.give(to, &given, look.is_headed()).await?;
+            self.wait(to, look, reply.is_whole()).await?;
             if look.is_over() {
                 return Ok(false);
             }
@@ -277,6 +282,30 @@ impl Exchange {
             }
         }
         Ok(alone)
+    }
+
+    /// Waits where something of an answer waits for somebody, and passes on what goes on then. What follows it is not read
+    /// meanwhile, and the program hears that somebody is there.
+    async fn wait(&self, to: &mut (impl AsyncWrite + Unpin), look: &mut Look<'_>, end: bool) -> Result<(), Broken> {
+        while look.holds() {
+            // The first carries the head, where that did not go on before.
+            let first = look.alive();
+            self.give(to, &first, look.is_headed()).await?;
+            let (alive, headed) = (look.alive(), look.is_headed());
+            {
+                let mut wait = std::pin::pin!(look.wait());
+                let tick = ALIVE.min(self.idle.get() / 2);
+                while timeout(tick, &mut wait).await.is_err() {
+                    self.last.set(Instant::now());
+                    self.give(to, &alive, headed).await?;
+                }
+            }
+            self.last.set(Instant::now());
+            let given = look.resume(end)?;
+            self.ending.set(end && look.is_last() && !look.holds());
+            self.give(to, &given, look.is_headed()).await?;
+        }
+        Ok(())
     }
 
     async fn give(&self, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8], headed: bool) -> Result<(), Broken> {

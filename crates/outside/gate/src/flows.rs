@@ -19,6 +19,12 @@ const KEPT: usize = 4 << 10;
 /// The shortest text that is labelled as a whole: less stands in ordinary words.
 const SHORT: usize = sense::LEAST;
 
+/// What is in everybody's documents and says nothing of where it comes from.
+const COMMON: [&str; 2] = [
+    include_str!("../../../../blueprints/common/licences.txt"),
+    include_str!("../../../../blueprints/common/skeletons.txt"),
+];
+
 /// What is labelled in this session, and the rules about it.
 pub struct Flows {
     rules: RefCell<Vec<Flow>>,
@@ -35,6 +41,8 @@ pub struct Flows {
     given: RefCell<HashSet<[u8; 32]>>,
     /// Whether all that models were told is labelled.
     all: Cell<bool>,
+    /// Whether what everybody's documents have in common counts for nothing already.
+    common: Cell<bool>,
     active: Cell<bool>,
 }
 
@@ -87,6 +95,7 @@ impl Flows {
             lacking: RefCell::default(),
             forgotten: RefCell::default(),
             all: Cell::new(first),
+            common: Cell::new(false),
             active: Cell::new(false),
         };
         flows.replace(policy, labelled);
@@ -169,21 +178,64 @@ impl Flows {
 
     /// Judges what a request says, part by part. What is not stopped counts as said.
     pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]], bounds: &Bounds) -> Option<Stopped> {
+        if self.active.get() { self.weighs(to, parts, bounds, |scan| self.stops(scan, sink)) } else { None }
+    }
+
+    /// Judges a name that is looked up: as a whole, and what stands before the zone without its dots, together with what
+    /// stood before the same zone of late. A gate that does not know all that is labelled still lets names be looked up:
+    /// the requests behind them are held.
+    pub(crate) fn judge_name(&self, name: &str) -> Option<Stopped> {
         if !self.active.get() {
             return None;
         }
+        let carries = |scan: &Scan| self.carries(scan, Sink::Network);
+        carries(&self.scan(name.as_bytes())).or_else(|| {
+            let (at, _) = name.rmatch_indices('.').nth(1)?;
+            let before = name[..at].replace('.', "");
+            self.weighs(&format!("names of {}", &name[at + 1..]), &[before.as_bytes()], &Bounds::USUAL, carries)
+        })
+    }
+
+    /// Looks at parts with what was said there of late, which they join unless they are stopped.
+    fn weighs(
+        &self,
+        to: &str,
+        parts: &[&[u8]],
+        bounds: &Bounds,
+        stops: impl FnOnce(&Scan) -> Option<Stopped>,
+    ) -> Option<Stopped> {
         let mut windows = self.windows.borrow_mut();
         if windows.len() >= DESTINATIONS && !windows.contains_key(to) {
             windows.clear();
         }
         let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
-        let (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
-        let stopped = self.stops(&scan, sink);
+        let (mut scan, mut fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
+        if self.may_be_common(&scan) {
+            (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
+        }
+        let stopped = stops(&scan);
         match stopped {
             None => window.keep(fresh),
             Some(_) => window.keep_end(&scan, &fresh),
         }
         stopped
+    }
+
+    fn scan(&self, text: &[u8]) -> Scan {
+        let scan = self.corpus.borrow().scan(text, &Bounds::USUAL);
+        if self.may_be_common(&scan) { self.corpus.borrow().scan(text, &Bounds::USUAL) } else { scan }
+    }
+
+    /// Whether to look again at where text was found, now that what is common counts for nothing. Most sessions never come
+    /// to that, and it costs memory.
+    fn may_be_common(&self, scan: &Scan) -> bool {
+        let text = |found: &Found| !found.quoted.is_empty();
+        if !scan.found.iter().any(text) || self.common.replace(true) {
+            return false;
+        }
+        // Where there is no room it counts as evidence, and more is held than has to be.
+        COMMON.iter().for_each(|text| drop(self.corpus.borrow_mut().make_public(text.as_bytes())));
+        true
     }
 
     /// The first of what was found that may not flow there.
@@ -193,17 +245,26 @@ impl Flows {
         found.iter().find(|found| rules.iter().any(|rule| rule.refuses(label(found), sink)))
     }
 
-    fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+    /// What of it may not flow there.
+    fn carries(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
         let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
         let label = |found: &Found| labels.get(usize::from(found.label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
         let refusing = |found: &Found| rules.iter().find(|rule| rule.refuses(label(found), sink));
-        if let Some(rule) = scan.found.iter().find_map(refusing) {
-            let against = scan.found.iter().filter(|found| refusing(found).is_some());
-            let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
-            let first = evidence.first().map_or(String::new(), |one| format!("`{}` of {}", one.label, one.source));
-            let reason = format!("it carries {first}, and a flow rule keeps that from the {}", sink.name());
-            return Some(Stopped { rule: Some(rule.to_string()), reason, evidence });
-        }
+        let rule = scan.found.iter().find_map(refusing)?;
+        let against = scan.found.iter().filter(|found| refusing(found).is_some());
+        let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
+        let first = evidence.first().map_or(String::new(), |one| format!("`{}` of {}", one.label, one.source));
+        let reason = format!("it carries {first}, and a flow rule keeps that from the {}", sink.name());
+        Some(Stopped { rule: Some(rule.to_string()), reason, evidence })
+    }
+
+    /// What of it may not flow there, or why it is held back.
+    fn stops(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+        self.carries(scan, sink).or_else(|| self.holds(scan, sink))
+    }
+
+    fn holds(&self, scan: &Scan, sink: Sink) -> Option<Stopped> {
+        let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
         // Only what is labelled could be in what nobody can look into.
         let known = labels.iter().map(Label::as_str);
         let forgotten = self.forgotten.borrow().clone();

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use policy::{Conjunction, Decision, Default, Rule, decide};
+use policy::{Conjunction, Decision, Endorsement, Narrowed, Rule, decide};
 use wire::{Labelled, Lent};
 
 use crate::asked::Asked;
 use crate::lend::Lending;
 use crate::meters::Meters;
 use crate::passage::Passage;
+use crate::risk::asks;
 
 /// Every policy that must allow, and what they lend and bound.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Generation {
     pub policy: Conjunction,
     /// What he granted.
     pub granted: Vec<Rule>,
+    /// What he endorsed for this session.
+    pub endorsed: Vec<Endorsement>,
     /// Which policies those are: one more for each that took the place of others.
     pub serial: u64,
     /// Whether any of them wants the operator asked.
@@ -33,18 +36,14 @@ impl Generation {
     pub fn new(policy: Conjunction, credentials: Vec<Lent>, fresh: bool) -> Generation {
         let meters = Meters::new(fresh);
         let (asks, lending) = (asks(&policy), Lending::new(credentials));
-        Generation { policy, granted: Vec::new(), serial: 1, asks, meters, lending }
+        Generation { policy, granted: Vec::new(), endorsed: Vec::new(), serial: 1, asks, meters, lending }
     }
 
-    /// The same with what the operator granted.
+    /// The same with what the operator granted, and endorsed.
     #[must_use]
-    pub fn granted(self, granted: Vec<Rule>) -> Generation {
-        Generation { policy: self.policy.granting(&granted), granted, ..self }
+    pub fn granted(self, granted: Vec<Rule>, endorsed: Vec<Endorsement>) -> Generation {
+        Generation { policy: self.policy.granting(&granted), granted, endorsed, ..self }
     }
-}
-
-fn asks(policy: &Conjunction) -> bool {
-    policy.policies().any(|policy| policy.network.default == Default::Ask)
 }
 
 impl Passage {
@@ -61,9 +60,22 @@ impl Passage {
         let meters = now.meters.succeeded(&now.policy, &policy);
         self.flows.replace(&policy, labelled);
         self.ledger.borrow_mut().keep(policy.bodies());
-        let (granted, serial, lending) = (now.granted.clone(), now.serial + 1, Lending::new(credentials));
-        self.decide_by(Generation { asks: asks(&policy), policy, granted, serial, meters, lending });
+        let (granted, endorsed) = (now.granted.clone(), now.endorsed.clone());
+        let (serial, lending) = (now.serial + 1, Lending::new(credentials));
+        self.decide_by(Generation { asks: asks(&policy), policy, granted, endorsed, serial, meters, lending });
         self.naming.borrow_mut().forget();
+        self.held.again();
+        self.replaced.notify_waiters();
+    }
+
+    /// Narrows what is decided by, from the next decision on. What was let out unread ends where it would now be asked about.
+    pub(crate) fn narrow(&self, narrowed: &Narrowed) {
+        let now = self.now();
+        let policy = now.policy.narrow(narrowed).granting(&now.granted);
+        let meters = now.meters.succeeded(&now.policy, &policy);
+        let (granted, serial, lending) = (now.granted.clone(), now.serial + 1, now.lending.clone());
+        let endorsed = now.endorsed.clone();
+        self.decide_by(Generation { asks: true, policy, granted, endorsed, serial, meters, lending });
         self.held.again();
         self.replaced.notify_waiters();
     }
@@ -72,17 +84,18 @@ impl Passage {
     pub(crate) fn lend(&self, credentials: Vec<Lent>) {
         let now = self.now();
         let (policy, granted, asks, serial) = (now.policy.clone(), now.granted.clone(), now.asks, now.serial);
-        let meters = now.meters.succeeded(&policy, &policy);
-        self.decide_by(Generation { policy, granted, serial, asks, meters, lending: Lending::new(credentials) });
+        let (meters, endorsed) = (now.meters.succeeded(&policy, &policy), now.endorsed.clone());
+        let lending = Lending::new(credentials);
+        self.decide_by(Generation { policy, granted, endorsed, serial, asks, meters, lending });
     }
 
     /// What the operator granted from here on, in place of what he had before. What was made under a grant that is over ends.
-    pub(crate) fn grant(&self, granted: Vec<Rule>) {
+    pub(crate) fn grant(&self, granted: Vec<Rule>, endorsed: Vec<Endorsement>) {
         let now = self.now();
         let (policy, asks, serial) = (now.policy.granting(&granted), now.asks, now.serial);
         let meters = now.meters.succeeded(&now.policy, &policy);
         let lending = now.lending.clone();
-        self.decide_by(Generation { policy, granted, serial, asks, meters, lending });
+        self.decide_by(Generation { policy, granted, endorsed, serial, asks, meters, lending });
         self.replaced.notify_waiters();
     }
 

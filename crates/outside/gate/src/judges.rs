@@ -32,6 +32,9 @@ pub(crate) trait Judge {
         Ok(())
     }
 
+    /// Hears what the answer carries, on its way: nothing waits for it.
+    fn hear(&mut self, _text: &[u8]) {}
+
     /// Whether it wants to see what the answer carries. Compressed ones are refused then, and nothing passes unseen.
     fn reads(&self) -> bool {
         false
@@ -86,6 +89,10 @@ impl Judges {
 
     pub(crate) fn begin(&mut self, head: &AnswerHead) -> Result<(), Unread> {
         self.list.iter_mut().try_for_each(|judge| judge.begin(head))
+    }
+
+    pub(crate) fn hear(&mut self, text: &[u8]) {
+        self.list.iter_mut().for_each(|judge| judge.hear(text));
     }
 
     pub(crate) fn comes(&mut self, bytes: usize) -> Result<(), Unread> {

@@ -177,6 +177,8 @@ mod tests {
             credentials: Vec::new(),
             labelled: Vec::new(),
             granted: Vec::new(),
+            endorsed: Vec::new(),
+            suspected: Vec::new(),
             intent: Vec::new(),
             reserved: policy::Amounts::default(),
             lines: 0,

@@ -1,6 +1,7 @@
 //! The door of a cell: names without addresses, one decision per connection, nothing forwarded that was not
 //! decided.
 
+mod ahead;
 pub mod answers;
 mod asked;
 mod body;
@@ -42,6 +43,7 @@ pub mod relay;
 mod reply;
 mod requests;
 pub mod resolver;
+pub mod risk;
 pub mod serve;
 pub mod sightings;
 mod starts;

@@ -2,7 +2,9 @@
 //! says is read. Where something is looked for, nothing of an answer that cannot be read goes on.
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::ops::Range;
+use std::pin::Pin;
 
 use policy::{AnswerHead, Unfit};
 
@@ -69,6 +71,34 @@ pub(crate) trait Turns {
     /// Whether the program has all of it, whatever still comes.
     fn is_over(&self) -> bool {
         false
+    }
+
+    /// Whether some of what came waits for somebody's answer.
+    fn holds(&self) -> bool {
+        false
+    }
+
+    /// Ends when that is there; given up, nothing that waited goes on.
+    fn wait(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// What goes on then; `end` says that nothing more comes.
+    ///
+    /// # Errors
+    /// Why it does not go on.
+    fn resume(
+        &mut self,
+        _judges: &mut Judges,
+        _hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
+        _end: bool,
+    ) -> Result<Vec<u8>, Unread> {
+        Ok(Vec::new())
+    }
+
+    /// What tells a program meanwhile that somebody is still there; nothing where its wire has no such words.
+    fn alive(&mut self) -> Vec<u8> {
+        Vec::new()
     }
 }
 
@@ -149,6 +179,33 @@ impl<'l> Look<'l> {
         self.turn.as_ref().is_some_and(|turn| turn.is_over())
     }
 
+    /// Whether some of what came waits for somebody's answer.
+    pub(crate) fn holds(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.holds())
+    }
+
+    /// Ends when that is there.
+    pub(crate) async fn wait(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.wait().await;
+        }
+    }
+
+    /// What goes on then; `end` says that nothing more comes.
+    ///
+    /// # Errors
+    /// [`Unread`].
+    pub(crate) fn resume(&mut self, end: bool) -> Result<Vec<u8>, Unread> {
+        let Look { judges, listener, turn: Some(turn), .. } = self else { return Ok(Vec::new()) };
+        let mut hear = |said: &[u8]| listener.as_mut().map_or(Ok(()), |listener| listener.hear(said));
+        turn.resume(judges, &mut hear, end)
+    }
+
+    /// What tells a program that somebody is still there.
+    pub(crate) fn alive(&mut self) -> Vec<u8> {
+        self.turn.as_mut().map_or_else(Vec::new, |turn| turn.alive())
+    }
+
     /// How many secrets came back.
     pub(crate) fn found(&mut self) -> u64 {
         self.judges.masked()
@@ -166,6 +223,7 @@ impl<'l> Look<'l> {
     ) -> Result<Cow<'b, [u8]>, Unread> {
         if self.headed && !self.reads() {
             self.count(parts)?;
+            self.overhear(bytes, parts);
             return Ok(Cow::Borrowed(bytes));
         }
         let from = self.before.len();
@@ -183,6 +241,7 @@ impl<'l> Look<'l> {
             return Err(Unread::Much);
         }
         self.count(&parts)?;
+        self.overhear(&bytes, &parts);
         if self.turn.is_some() {
             return self.turned(&bytes, &parts, end).map(Cow::Owned);
         }
@@ -194,6 +253,12 @@ impl<'l> Look<'l> {
             false => out.extend(bytes),
         }
         Ok(Cow::Owned(out))
+    }
+
+    /// Lets the judges hear what is carried.
+    fn overhear(&mut self, bytes: &[u8], parts: &[(Part, Range<usize>)]) {
+        let carried = parts.iter().filter(|(part, _)| *part == Part::Body);
+        carried.for_each(|(_, range)| self.judges.hear(&bytes[range.clone()]));
     }
 
     /// Tells how much came. Where that cannot be told, nothing can be judged.

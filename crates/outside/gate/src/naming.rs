@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use policy::{Conjunction, DnsName, Host, Outcome, may_resolve};
-use record::{Kind, Verdict};
+use record::{Cause, Kind, Verdict};
 
 use crate::dns::Answer;
 use crate::ledger::Ledger;
@@ -24,6 +24,8 @@ pub(crate) const NO_NAME: &str = "no name was given this address";
 pub struct Naming {
     names: Names,
     verdicts: HashMap<DnsName, Verdict>,
+    /// Names that carry what may not leave, and why.
+    kept: HashMap<DnsName, String>,
     bound: usize,
     /// Names that no rule allows and that would be asked for: they share one half of the pool.
     asked: usize,
@@ -43,7 +45,7 @@ impl Naming {
         }
         let bound = usize::try_from(bound).unwrap_or(usize::MAX);
         let asked = earlier.iter().filter(|name| verdict(policy, name) == Verdict::Asked).count();
-        Ok(Naming { names, verdicts: HashMap::new(), bound, asked, overflown: false })
+        Ok(Naming { names, verdicts: HashMap::new(), kept: HashMap::new(), bound, asked, overflown: false })
     }
 
     /// The one meaning of a destination, whichever way it came: an address of the pool is the name it was given to,
@@ -75,9 +77,42 @@ impl Naming {
         }
     }
 
+    /// Whether a rule lets a name exist that was not refused yet.
+    pub(crate) fn may_exist(&self, policy: &Conjunction, name: &DnsName) -> bool {
+        let own = matches!(name.as_str(), BASTIDE_INTERNAL | PROXY_BASTIDE);
+        let known = self.verdicts.get(name).copied();
+        !own && known.unwrap_or_else(|| verdict(policy, name)) != Verdict::Refused
+    }
+
+    /// Why a name does not exist that a rule would let.
+    pub(crate) fn kept(&self, name: &DnsName) -> Option<&str> {
+        self.kept.get(name).map(String::as_str)
+    }
+
+    /// Refuses a name from now on, whatever was decided of it before; `causes` are asked for where that is recorded.
+    pub(crate) fn keep(
+        &mut self,
+        ledger: &RefCell<Ledger>,
+        name: &DnsName,
+        why: String,
+        causes: impl FnOnce() -> Vec<Cause>,
+    ) {
+        if self.refusal_fits(ledger) {
+            let kind =
+                Kind::Resolve { name: name.as_str().into(), verdict: Verdict::Refused, reason: Some(why.clone()) };
+            let causes = causes();
+            // Refused either way: an event that cannot be written changes nothing.
+            let _ = ledger.borrow_mut().write_after(causes, kind);
+        }
+        // Bounded by how many names a program may have refused, or given addresses.
+        self.verdicts.insert(name.clone(), Verdict::Refused);
+        self.kept.insert(name.clone(), why);
+    }
+
     /// Has every name decided anew; each keeps its address.
     pub fn forget(&mut self) {
         self.verdicts.clear();
+        self.kept.clear();
     }
 
     fn give(&mut self, ledger: &RefCell<Ledger>, name: &DnsName, verdict: Verdict) -> Answer {

@@ -1,7 +1,8 @@
-//! The one way out. Transparent, CONNECT and forwarded requests all come through here: decide, record (`recorded`), connect
+//! The one way out. Transparent, CONNECT and forwarded requests all come through here: decide, look at the name (`named`), record (`recorded`), connect
 //! to pinned addresses.
 
 mod later;
+mod named;
 mod recorded;
 
 use std::cell::{Cell, RefCell};
@@ -18,7 +19,6 @@ use tokio::sync::{Notify, Semaphore};
 pub use crate::asked::{Asked, Asks};
 use crate::consent::Held;
 use crate::dial::dial;
-use crate::dns::Answer;
 use crate::flood::Flood;
 use crate::flows::Flows;
 use crate::generation::Generation;
@@ -32,6 +32,7 @@ use crate::naming::{NO_NAME, Naming};
 use crate::petition::{self, Desk};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
+use crate::risk::Risks;
 use crate::stdio::Stdio;
 use crate::upstream::Upstream;
 use crate::veil::Veil;
@@ -53,6 +54,8 @@ pub struct Passage {
     pub refusals: RefCell<Refusals>,
     /// What may not leave.
     pub flows: Flows,
+    /// What speaks for an attack.
+    pub risks: Risks,
     /// What was said to models and heard from them.
     pub models: Models,
     /// What is known of servers that speak MCP.
@@ -434,20 +437,6 @@ impl Passage {
             (Way::Direct(addresses), _) => {
                 let (stream, address) = dial(addresses, asked.port).await?;
                 Ok((stream, Some(address), None))
-            }
-        }
-    }
-
-    /// A name that goes to a resolver is recorded first, even when the program never looked it up itself.
-    fn name(&self, asked: &Asked) -> Result<(), Closed> {
-        let Host::Name(name) = &asked.host else { return Ok(()) };
-        match self.naming.borrow_mut().answer(&self.now().policy, &self.ledger, name) {
-            Answer::Addresses(_) => Ok(()),
-            Answer::Unable if !self.ledger.borrow().is_whole() => Err(UNRECORDED),
-            Answer::Unable | Answer::Denied => {
-                let why = format!("`{name}` cannot be looked up: the session's bound of names is reached");
-                let event = self.turn_away(asked, &why);
-                Err(Closed { why: Why::Refused { why, suggestion: None }, event })
             }
         }
     }

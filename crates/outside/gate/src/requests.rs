@@ -20,6 +20,7 @@ use crate::look::Look;
 use crate::models::Whole;
 use crate::outside::{Outside, Pool};
 use crate::passage::{Allowed, Asked, Closed, Leave, Passage, Passed, Why};
+use crate::risk::Overhears;
 use crate::stream::{Again, Inside, Outer};
 use crate::tls::{Authority, Refused, is_newer};
 
@@ -272,8 +273,10 @@ impl<'a> Requests<'a> {
             Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await.map(|()| None),
         };
-        let (judges, plain) = (leave.judges(), leave.answers().is_some_and(|answers| answers.size.is_some()));
-        let Leave { meter, loan, .. } = leave;
+        let (overhears, overheard) = Overhears::new();
+        let (judges, plain) =
+            (leave.judges().and(Some(overhears)), leave.answers().is_some_and(|answers| answers.size.is_some()));
+        let Leave { meter, loan, request } = leave;
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();
         let (head, body, rest) = match taken.with(&asked, loan.as_deref(), self.passage.holds_credentials()) {
@@ -294,6 +297,7 @@ impl<'a> Requests<'a> {
         // On the heap: a connection that waits would carry its space about.
         let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;
         self.came_back(outside, loan.as_deref(), look.found());
+        self.passage.look_at_answer(&asked, overheard, request);
         outside.carried(&head, &exchange, &carried);
         match carried {
             Ok(Left::Both(rest)) if !last => Ok(Some(rest)),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::io::Write;
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -39,6 +40,7 @@ use crate::programs::{Heard, Programs};
 use crate::refusals::Refusals;
 use crate::relay::Buffers;
 use crate::resolver::Resolver;
+use crate::risk::Risks;
 use crate::stdio::Stdio;
 use crate::tls::Authority;
 use crate::upstream::Upstream;
@@ -92,7 +94,7 @@ pub fn run(mut channel: UnixStream) -> Result<(), Failure> {
     let said = channel.write_all(&frame);
     let gate = begun?;
     said.map_err(Failure::of("report"))?;
-    gate.serve()
+    gate.serve(&channel)
 }
 
 /// A confined gate, before the first byte of the cell is read.
@@ -166,9 +168,11 @@ fn passage(
     ledger.keep(lease.policy.bodies());
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
+    let risks = Risks::new(&lease.suspected, lease.tls.is_some());
     let models = Models::new(&lease.intent, lease.incarnation == 1);
     models.hold(&lease.reserved, &lease.policy);
-    let generation = Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted);
+    let generation =
+        Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted, lease.endorsed);
     Ok(Passage {
         held,
         upstream: upstream.map_err(Failure::of("upstream proxy"))?,
@@ -179,6 +183,7 @@ fn passage(
         resolver: Resolver::new(lease.nameservers, lease.hosts),
         refusals: RefCell::new(Refusals::new(Instant::now())),
         flows,
+        risks,
         servers: Servers::default(),
         models,
         stdio,
@@ -221,7 +226,7 @@ fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
 }
 
 impl Gate {
-    fn serve(self) -> Result<(), Failure> {
+    fn serve(self, plane: &UnixStream) -> Result<(), Failure> {
         let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel, reports } = self;
         let tasks = tokio::task::LocalSet::new();
         for listener in tcp {
@@ -251,6 +256,8 @@ impl Gate {
             }
         });
         door.drain();
+        // All is recorded: nobody has to wait until this process is gone.
+        let _ = plane.shutdown(Shutdown::Write);
         ended
     }
 }
@@ -339,11 +346,15 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &[]);
             passage.lend(credentials);
         }
-        GateOrder::Replace { revision, policy, credentials, labelled } => {
+        GateOrder::Replace { revision, policy, credentials, labelled, forgives } => {
             hide(&mut passage.ledger.borrow_mut(), &[], &credentials, &labelled);
+            if forgives {
+                passage.risks.forgive();
+            }
             // What cannot be recorded any more refuses all that follows.
             let _ = passage.ledger.borrow_mut().write(Kind::DecidesBy { revision });
             passage.replace(policy, credentials, &labelled);
+            passage.keep_narrow();
             return Some(GateReport::Replaced { revision });
         }
         GateOrder::Reserve { reserved } => {
@@ -352,7 +363,8 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
         }
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
         GateOrder::Severed { line, why } => passage.stdio.sever(line, why),
-        GateOrder::Grant { rules } => passage.grant(rules),
+        GateOrder::Grant { rules, endorsed } => passage.grant(rules, endorsed),
+        GateOrder::Suspect(child) => passage.suspect_child(&child),
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
     }
     None

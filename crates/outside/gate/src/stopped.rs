@@ -47,7 +47,13 @@ impl Passage {
                 return Some(self.closed_to(asked, why.into()));
             }
         }
-        self.stops(asked, body)
+        if let Some(closed) = self.stops(asked, body) {
+            return Some(closed);
+        }
+        let target = asked.asks.as_deref().map_or("", |asks| asks.target.as_str());
+        let said = format!("{target}\n{}", String::from_utf8_lossy(body));
+        self.look_for_secrets(&said, &format!("a request to {}:{}", asked.host, asked.port), None);
+        None
     }
 
     /// Refuses it, and records why.
@@ -93,7 +99,7 @@ impl Passage {
         asked: &Asked,
         (model, mut kind): (EventId, Kind),
         call: &Block,
-        against: &Ungrounded<'_>,
+        (against, answer): (&Ungrounded<'_>, Option<&str>),
     ) -> io::Result<EventId> {
         let because = Cause { id: model, known: Known::Observed };
         let said = self.ledger.borrow_mut().write_after([because], withheld(call))?;
@@ -105,9 +111,11 @@ impl Passage {
             let id = self.ledger.borrow_mut().write_after(from, evidence)?;
             causes.push(Cause { id, known: Known::Observed });
         }
+        self.suspect_drift(&against.why(), &record::conversation::plain(call), said);
         if let Kind::Model { rule, reason, .. } = &mut kind {
             *rule = Some(format!("grounding: {}", against.grounding.name()));
-            *reason = Some(format!("a call of a tool was taken out of the answer: {}", against.why()));
+            let answer = answer.map(|answer| format!("; {answer}")).unwrap_or_default();
+            *reason = Some(format!("a call of a tool was taken out of the answer: {}{answer}", against.why()));
         }
         self.ledger.borrow_mut().write_after(causes, kind)
     }

@@ -5,8 +5,13 @@ use record::conversation::hold::{Judge, Sieve};
 use record::conversation::translate::{Answering, Told, Way, problem};
 use record::conversation::{Usage, Wire};
 
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::ahead::{Ahead, Piece};
 use crate::judges::Judges;
 use crate::look::{Turns, Unread, value};
+use crate::models::Asker;
 
 /// Bytes of a provider's own error that are read.
 const MAX_PROBLEM: usize = 1 << 20;
@@ -27,6 +32,8 @@ pub(crate) struct Turn<'j> {
     /// What judges it, in the program's wire.
     judge: Option<(Wire, &'j mut dyn Judge)>,
     sieve: Option<Sieve>,
+    /// Finds what the operator is to be asked about.
+    ahead: Option<Ahead<'j>>,
     frame: Frame,
     status: u16,
     /// When to ask again, in seconds.
@@ -84,12 +91,18 @@ impl<'j> Turn<'j> {
             other,
             judge,
             sieve: None,
+            ahead: None,
             frame: Frame::new(takes),
             status: 0,
             wait: None,
             kept: Vec::new(),
             state: State::Before,
         }
+    }
+
+    /// The same for an answer of which calls may have to be asked about.
+    pub(crate) fn asking(self, asker: Option<&'j Asker<'j>>) -> Turn<'j> {
+        Turn { ahead: asker.map(Ahead::new), ..self }
     }
 
     /// What it cost, whether or not the program is told.
@@ -127,9 +140,36 @@ impl<'j> Turn<'j> {
 
     /// What of it goes on by what is judged.
     fn judged(&mut self, said: Vec<u8>, end: bool) -> Result<Vec<u8>, Unread> {
-        let (Some(sieve), Some((_, judge))) = (&mut self.sieve, &mut self.judge) else { return Ok(said) };
+        if self.sieve.is_none() {
+            return Ok(said);
+        }
+        match &mut self.ahead {
+            Some(ahead) => {
+                ahead.take(said, end);
+                self.goes_on()
+            }
+            None => self.sieved(&said, end),
+        }
+    }
+
+    /// All that may be judged by now: what waits for the operator, and what stands behind it, is not.
+    fn goes_on(&mut self) -> Result<Vec<u8>, Unread> {
+        let mut out = Vec::new();
+        while let Some(ahead) = &mut self.ahead
+            && let Some(piece) = ahead.next().map_err(|why| Unread::Answer(why.to_string()))?
+        {
+            out.extend(match piece {
+                Piece::Bytes(bytes) => self.sieved(&bytes, false)?,
+                Piece::End => self.sieved(&[], true)?,
+            });
+        }
+        Ok(out)
+    }
+
+    fn sieved(&mut self, said: &[u8], end: bool) -> Result<Vec<u8>, Unread> {
+        let (Some(sieve), Some((_, judge))) = (&mut self.sieve, &mut self.judge) else { return Ok(said.to_vec()) };
         let unread = |why: record::conversation::Malformed| Unread::Answer(why.to_string());
-        let mut out = sieve.push(&said, *judge).map_err(unread)?;
+        let mut out = sieve.push(said, *judge).map_err(unread)?;
         if end {
             out += &sieve.finish(*judge).map_err(unread)?;
         }
@@ -137,6 +177,23 @@ impl<'j> Turn<'j> {
             self.status = 403;
         }
         Ok(out.into_bytes())
+    }
+
+    /// Masked, heard and framed; `end` says that the answer is over.
+    fn given(
+        &mut self,
+        said: Vec<u8>,
+        judges: &mut Judges,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
+        end: bool,
+    ) -> Result<Vec<u8>, Unread> {
+        let end = end && !self.holds();
+        let said = judges.plain(said, end)?;
+        self.kept.retain(|line| !judges.knows(line.as_bytes()));
+        if !said.is_empty() {
+            hear(&said)?;
+        }
+        Ok(self.framed(&said, end))
     }
 
     const fn streams(&self) -> bool {
@@ -182,6 +239,11 @@ impl Turns for Turn<'_> {
             (_, Some((way, told))) => State::Whole(Answering::new(way, false, told)),
         };
         self.sieve = self.judge.as_ref().map(|(wire, judge)| Sieve::new(*wire, streams, judge.wants()));
+        // An error of the provider's holds no call.
+        match (&mut self.ahead, &self.judge) {
+            (Some(ahead), Some((wire, _))) if status < 300 => ahead.begin(*wire, streams),
+            _ => self.ahead = None,
+        }
         // Those of another wire mean nothing in the program's.
         self.kept = if self.other.is_none() { useful(head) } else { Vec::new() };
         Ok((self.status, self.kind()))
@@ -195,12 +257,33 @@ impl Turns for Turn<'_> {
         end: bool,
     ) -> Result<Vec<u8>, Unread> {
         let said = self.turn(carried, end)?;
-        let said = judges.plain(said, end)?;
-        self.kept.retain(|line| !judges.knows(line.as_bytes()));
-        if !said.is_empty() {
-            hear(&said)?;
+        self.given(said, judges, hear, end)
+    }
+
+    fn holds(&self) -> bool {
+        self.ahead.as_ref().is_some_and(Ahead::holds)
+    }
+
+    fn wait(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        match &mut self.ahead {
+            Some(ahead) => ahead.wait(),
+            None => Box::pin(std::future::ready(())),
         }
-        Ok(self.framed(&said, end))
+    }
+
+    fn resume(
+        &mut self,
+        judges: &mut Judges,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), Unread>,
+        end: bool,
+    ) -> Result<Vec<u8>, Unread> {
+        let said = self.goes_on()?;
+        self.given(said, judges, hear, end)
+    }
+
+    fn alive(&mut self) -> Vec<u8> {
+        let lines = matches!(self.judge, Some((Wire::Ollama, _)));
+        if lines || !self.streams() { Vec::new() } else { self.framed(b":\n\n", false) }
     }
 }
 

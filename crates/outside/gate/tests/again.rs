@@ -97,7 +97,7 @@ fn what_a_gate_records_decides_as_it_did() {
     for (policy, revision) in all[1..].iter().zip(2..) {
         recorded.insert(revision, policy.clone());
         let (credentials, labelled) = (Vec::new(), Vec::new());
-        gate.order(&GateOrder::Replace { revision, policy: policy.clone(), credentials, labelled });
+        gate.order(&GateOrder::Replace { revision, policy: policy.clone(), credentials, labelled, forgives: false });
         // What one of them asked the operator, and nobody answered, is reported before.
         while gate.report() != (GateReport::Replaced { revision }) {}
         ask(&cell, port);

@@ -155,11 +155,11 @@ fn a_grant_holds_for_the_next_ones_until_it_is_taken_back() {
     let mut heard = Heard::of(&gate);
     let first = says(&cell, "web.example.", 7777);
     let (number, wanted) = heard.held();
-    gate.order(&GateOrder::Grant { rules: vec![wanted.rule.clone()] });
+    gate.order(&GateOrder::Grant { rules: vec![wanted.rule.clone()], endorsed: Vec::new() });
     rule(&mut gate, number, Ruling::Again);
     assert_eq!(first.join().unwrap().unwrap(), "ping", "{}", cell.record());
     assert_eq!(says(&cell, "web.example.", 7777).join().unwrap().unwrap(), "ping");
-    gate.order(&GateOrder::Grant { rules: Vec::new() });
+    gate.order(&GateOrder::Grant { rules: Vec::new(), endorsed: Vec::new() });
     let third = says(&cell, "web.example.", 7777);
     let (number, _) = heard.held();
     rule(&mut gate, number, Ruling::Refused { why: "no".into(), denied: true });
@@ -175,7 +175,7 @@ fn another_policy_has_what_is_held_decided_anew_and_an_answer_to_the_one_before_
     let waits = says(&cell, "web.example.", 7777);
     let (before, wanted) = heard.held();
     let (policy, credentials, labelled) = (leased.policy.clone(), Vec::new(), Vec::new());
-    gate.order(&GateOrder::Replace { revision: 2, policy, credentials, labelled });
+    gate.order(&GateOrder::Replace { revision: 2, policy, credentials, labelled, forgives: false });
     assert_eq!(heard.next(), GateReport::Replaced { revision: 2 });
     let (after, again) = heard.held();
     assert!(after > before && again == wanted);
@@ -184,7 +184,7 @@ fn another_policy_has_what_is_held_decided_anew_and_an_answer_to_the_one_before_
     let mut policies: Vec<Policy> = leased.policy.policies().cloned().collect();
     policies[0].network.deny.push(Rule::to(Target::parse("web.example").unwrap()));
     let (policy, credentials, labelled) = (Conjunction::new(policies), Vec::new(), Vec::new());
-    gate.order(&GateOrder::Replace { revision: 3, policy, credentials, labelled });
+    gate.order(&GateOrder::Replace { revision: 3, policy, credentials, labelled, forgives: false });
     assert!(waits.join().unwrap().is_err());
     let record = cell.wait_for("\"verdict\":\"refused\"");
     assert!(!record.contains("\"verdict\":\"allowed\",\"rule\":\"{to"), "{record}");

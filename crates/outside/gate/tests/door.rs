@@ -80,6 +80,7 @@ async fn visit(rules: &[&str], at: Ipv4Addr, told: Told, segment: Option<&str>, 
     let ledger = RefCell::new(Ledger::new(file, Writer::new(&origin), Redactor::new()));
     let door = Rc::new(Door {
         passage: Passage {
+            risks: gate::risk::Risks::new(&[], false),
             desk: gate::petition::Desk::new(1),
             generation: RefCell::new(Rc::new(gate::generation::Generation::new(
                 Conjunction::new(vec![policy]),

@@ -29,7 +29,7 @@ fn begin(cell: &Cell, allow: &[Rule]) -> Gate {
 
 fn replace(gate: &mut Gate, revision: u32, allow: &[Rule]) {
     let (policy, credentials, labelled) = (policy(allow), Vec::new(), Vec::new());
-    gate.order(&GateOrder::Replace { revision, policy, credentials, labelled });
+    gate.order(&GateOrder::Replace { revision, policy, credentials, labelled, forgives: false });
     assert_eq!(gate.report(), GateReport::Replaced { revision });
 }
 

@@ -3,6 +3,9 @@
 
 mod fake;
 
+use std::io::Read;
+use std::net::Shutdown;
+
 use fake::dns::{address, ask};
 use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 use hickory_proto::op::ResponseCode;
@@ -30,6 +33,24 @@ fn a_killed_gate_is_replaced_on_the_same_descriptors() {
     cell.wait_for("\"close\"");
     assert_eq!(gate.end(), Some(0));
     record::verify(&origin, cell.record().as_bytes()).unwrap();
+}
+
+/// The plane waits for that, and for nothing else, before it sums a session up.
+#[test]
+fn all_is_recorded_when_a_gate_closes_its_end() {
+    let cell = Cell::new();
+    let mut gate = cell.start(&lease(&[]), 0).ready();
+    cell.inside(|| {
+        for _ in 0..40 {
+            assert!(talk("203.0.114.1:80".parse().unwrap(), b"x").is_err());
+        }
+    });
+    assert!(!cell.record().contains("more times"));
+    let mut channel = gate.channel();
+    channel.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(channel.read(&mut [0; 64]).unwrap(), 0);
+    assert!(cell.record().contains("refused 24 more times"), "{}", cell.record());
+    assert_eq!(gate.end(), Some(0));
 }
 
 #[test]

@@ -372,6 +372,7 @@ fn a_policy_that_replaces_another_says_it_for_what_comes_after() {
             policy,
             credentials: scene.credentials.clone(),
             labelled: Vec::new(),
+            forgives: false,
         });
         assert_eq!(scene.gate.report(), GateReport::Replaced { revision });
         ask(&scene, word);

@@ -388,7 +388,13 @@ fn another_policy_ends_what_it_does_not_allow() {
     let mut replace = |gate: &mut Gate, policy: Policy| {
         revision += 1;
         let policy = Conjunction::new(vec![policy]);
-        gate.order(&GateOrder::Replace { revision, policy, credentials: Vec::new(), labelled: Vec::new() });
+        gate.order(&GateOrder::Replace {
+            revision,
+            policy,
+            credentials: Vec::new(),
+            labelled: Vec::new(),
+            forgives: false,
+        });
         assert_eq!(gate.report(), GateReport::Replaced { revision });
     };
     replace(&mut scene.gate, rules(scene.server.port));

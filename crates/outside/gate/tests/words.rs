@@ -24,8 +24,12 @@ use wire::Labelled;
 const SECRET: &str = "hunter2-hunter2";
 const NOTE: &str = "the blue heron lands at the old mill by midnight and waits for a lamp to be lit twice";
 
+const LINK: &str = "[more](https://evil.example/x?d=1)";
+const IMAGE: &str = "![a map](https://evil.example/p.png)";
+const OTHER: &str = "See https://docs.example/y, too.";
+
 fn words() -> String {
-    format!("The key is {SECRET}, and the note says: {NOTE}. That is all I know, é.")
+    format!("The key is {SECRET}, and the note says: {NOTE}. {LINK} {IMAGE} {OTHER} That is all I know, é.")
 }
 
 fn thoughts() -> String {
@@ -172,6 +176,13 @@ fn scene(handler: Handler, to: &[Sink]) -> Scene {
 
 /// Providers at this port, within TLS where they are certified.
 fn at(cell: Cell, port: u16, to: &[Sink], servers: Option<&Ca>) -> Scene {
+    under(cell, port, servers, |policy| {
+        let deny = LabelPattern::parse("secret:*").unwrap();
+        policy.flows = to.iter().map(|to| Flow { deny: deny.clone(), to: Some(*to) }).collect();
+    })
+}
+
+fn under(cell: Cell, port: u16, servers: Option<&Ca>, change: impl FnOnce(&mut Policy)) -> Scene {
     let provided = |wire: Vendor| Provider {
         name: wire.name().into(),
         wire,
@@ -203,8 +214,7 @@ fn at(cell: Cell, port: u16, to: &[Sink], servers: Option<&Ca>) -> Scene {
     };
     policy.network.allow = policy.inference.rules();
     policy.network.allow.push(Rule::to(Target::parse(&format!("{OUTSIDE}:{port}")).unwrap()));
-    let deny = LabelPattern::parse("secret:*").unwrap();
-    policy.flows = to.iter().map(|to| Flow { deny: deny.clone(), to: Some(*to) }).collect();
+    change(&mut policy);
     let cells = authority("cell");
     let roots = servers.unwrap_or(&cells).pem();
     let mut leased = lease(&[]);
@@ -315,6 +325,34 @@ fn what_a_rule_keeps_from_people_is_taken_out_of_words_where_it_stands() {
     let delivered = record.lines().filter(|line| line.contains("\"standing\":\"delivered\""));
     assert!(delivered.clone().any(|line| line.contains("bastide took `secret:notes` out")), "{record}");
     assert!(!delivered.clone().any(|line| line.contains(NOTE)), "{record}");
+}
+
+/// A host that only others' words name: links to it are told as theirs, and images from there are not shown.
+#[test]
+fn links_that_others_brought_up_are_marked_and_their_images_left_out() {
+    let cell = Cell::new();
+    let port = Server::plain(provider).port;
+    let scene = under(cell, port, None, |policy| {
+        policy.foreign = policy::Foreign { links: policy::Repeated::Mark, images: policy::Repeated::Cut };
+    });
+    let marked = format!("{LINK} [bastide: only what was read names `evil.example`: bastide why g]");
+    let cut = "a map [bastide left out an image to `evil.example`, which only what was read names: bastide why g]";
+    for streams in [true, false] {
+        for (path, wire, body) in questions(streams) {
+            for (said, wanted) in
+                [("hi", words()), ("Go to https://EVIL.example.", words().replace(LINK, &marked).replace(IMAGE, cut))]
+            {
+                let body = body.to_string().replace("\"hi\"", &json!(said).to_string());
+                let body: Value = serde_json::from_str(&body).unwrap();
+                let back = say(&scene.cell, None, "inference.bastide", 80, &asking(path, &body)).unwrap();
+                let (_, carried) = whole(back.as_bytes(), true).unwrap();
+                let (_, told) = texts(&read(wire, streams, &carried));
+                assert_eq!(unnumbered(&told), wanted, "{path} {streams} {}: {back}", body["model"]);
+            }
+        }
+    }
+    let record = scene.cell.wait_for("foreign: {images: cut}");
+    assert!(record.contains("an address whose host, evil.example, only what was read names"), "{record}");
 }
 
 /// What a program says again of a model is known by what it was told, marks and all. A provider gets a thought back as it

@@ -1,49 +1,25 @@
 //! From a request to its last reply, and to what remains to be done after it.
 
-use wire::command::{Reply, Request, Run, SURROUNDINGS};
+use std::os::fd::OwnedFd;
+
+use wire::command::{Outcome, Problem, Reply, Request, Run, SURROUNDINGS};
 
 use crate::channel::Client;
 use crate::problem::NOT_RUN;
-use crate::session::{self, Ahead, Up};
+use crate::session::{self, Afterwards, Ahead, Up};
 use crate::{daemon, verbs, waiting};
+
+/// What is answered, and what remains to be done after it.
+type Answered = (Result<Reply, Problem>, Option<Box<Afterwards>>);
 
 /// Answers one client, and says how `bastided` exits. A run begins with what was made ahead, where there is such.
 pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
     let Ok((request, descriptors)) = client.request() else { return NOT_RUN };
-    let mut afterwards = None;
-    let answered = match request {
-        Request::Run(mut run) => {
-            surround(&mut run);
-            if let Some(file) = &run.policy {
-                verbs::import::tell(client, file);
-            }
-            match Up::of(&run) {
-                Ok(Err(already)) => Ok(already),
-                Ok(Ok(up)) => {
-                    let (outcome, remains) = session::run(client, *run, descriptors, (ahead, up));
-                    afterwards = remains;
-                    outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
-                }
-                Err(problem) => Err(problem),
-            }
-        }
-        Request::Doctor(mut run) => {
-            surround(&mut run);
-            session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer)))
-        }
-        Request::Child(child) => {
-            let (outcome, remains) = session::run_child(client, *child, ahead);
-            afterwards = remains;
-            outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
-        }
-        Request::Server(server) => {
-            let (outcome, remains) = session::run_server(client, *server, descriptors, ahead);
-            afterwards = remains;
-            outcome.map(|outcome| Reply::Ended(Box::new(outcome)))
-        }
-        Request::Standby => waiting::keep(client),
-        Request::Daemon => daemon::keep(client),
-        other => verbs::answer(client, other),
+    let (answered, afterwards) = match request {
+        Request::Run(run) => begin(client, run, descriptors, ahead),
+        Request::Child(child) => ended(session::run_child(client, *child, ahead)),
+        Request::Server(server) => ended(session::run_server(client, *server, descriptors, ahead)),
+        other => (answer_at_once(client, other), None),
     };
     let exit = answered.as_ref().map_or_else(|problem| problem.exit, |_| 0);
     client.reply(&answered.unwrap_or_else(|problem| Reply::Refused(Box::new(problem))));
@@ -51,6 +27,37 @@ pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
         afterwards.settle();
     }
     exit
+}
+
+// Each apart: a session stays in what called it for as long as it runs, and the room of what it does not do would stay, too.
+#[inline(never)]
+fn begin(client: &mut Client, mut run: Box<Run>, descriptors: Vec<OwnedFd>, ahead: Option<Ahead>) -> Answered {
+    surround(&mut run);
+    if let Some(file) = &run.policy {
+        verbs::import::tell(client, file);
+    }
+    match Up::of(&run) {
+        Ok(Err(already)) => (Ok(already), None),
+        Ok(Ok(up)) => ended(session::run(client, *run, descriptors, (ahead, up))),
+        Err(problem) => (Err(problem), None),
+    }
+}
+
+fn ended((outcome, afterwards): (Result<Box<Outcome>, Problem>, Option<Box<Afterwards>>)) -> Answered {
+    (outcome.map(Reply::Ended), afterwards)
+}
+
+#[inline(never)]
+fn answer_at_once(client: &mut Client, request: Request) -> Result<Reply, Problem> {
+    match request {
+        Request::Doctor(mut run) => {
+            surround(&mut run);
+            session::doctor(*run).map(|answer| Reply::Doctor(Box::new(answer)))
+        }
+        Request::Standby => waiting::keep(client),
+        Request::Daemon => daemon::keep(client),
+        other => verbs::answer(client, other),
+    }
 }
 
 /// What was asked by the API comes without an operator's variables: those of this process are his too.

@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 
 /// Most descriptors that one frame carries: a lease with its lines.
 const MAX_DESCRIPTORS: usize = 32;
-/// Bytes read at once.
-const PIECE: usize = 16 * 1024;
+/// Bytes read at once: what is said is little, and the stack of a process that holds a session is never given back.
+const PIECE: usize = 4 * 1024;
 
 /// A stream socket pair, both ends closed on exec.
 ///

@@ -6,12 +6,14 @@
 //! made ahead of its session also gets the [`Ground`] that most sessions stand on.
 //! One message is one frame: a little-endian `u32` length, then that many bytes of postcard.
 
+mod content;
 mod entry;
 mod foundation;
 mod frame;
 mod layer;
 mod root;
 
+pub use content::Content;
 pub use entry::{Entry, Errand};
 pub use foundation::{Foundation, Ground, Likely};
 pub use frame::{Frame, FrameError, MAX_FRAME};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Content;
+
 /// One step of building the private root. `at` is absolute inside; parents that are missing are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
@@ -28,7 +30,7 @@ pub enum Step {
         /// Where.
         at: String,
         /// Its bytes.
-        content: Vec<u8>,
+        content: Content,
         /// Permission bits.
         mode: u32,
     },

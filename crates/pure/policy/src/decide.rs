@@ -106,6 +106,8 @@ pub struct Pinned {
 pub(crate) enum Verdict<'a> {
     Denied(&'a Rule),
     Allowed(&'a Rule),
+    /// A rule allows it, and under risk the operator is asked about it.
+    Narrowed(&'a Rule),
     Unnamed(Default),
     /// The address lies in a range that no rule can open.
     Closed(IpAddr, Special),
@@ -176,7 +178,8 @@ impl From<Conjunction> for Vec<Policy> {
 impl Member {
     fn new(policy: Policy) -> Member {
         let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
-        let (reads, routes) = (policy.network.reads(), !policy.inference.routes.is_empty());
+        let under_risk = policy.narrowed.as_ref().is_some_and(|narrowed| narrowed.reads);
+        let (reads, routes) = (policy.network.reads() || under_risk, !policy.inference.routes.is_empty());
         let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
         let speaks = rules.any(|rule| rule.protocol == Protocol::Mcp);
         let answers = policy.network.allow.iter().any(|rule| rule.answers.is_some());
@@ -197,6 +200,7 @@ impl Member {
             (_, Some((address, found))) if found.range.is_closed() => Verdict::Closed(address, found),
             (None, _) => Verdict::Unnamed(network.default),
             (Some(rule), Some((address, found))) if !names(rule, found) => Verdict::TooWide(rule, address, found),
+            (Some(rule), _) if self.is_narrowed_from(egress, rule) => Verdict::Narrowed(rule),
             (Some(rule), _) => Verdict::Allowed(rule),
         }
     }
@@ -204,7 +208,14 @@ impl Member {
     /// The most specific rule that allows this host at the request's port to its program; else what was granted.
     fn allowance(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
         let own = self.allowing(egress, host).map(|position| &self.policy.network.allow[position]);
-        own.or_else(|| self.granted(egress, host))
+        // Under risk a grant lets through what a rule allows, and opens nothing.
+        let granted = || self.granted(egress, host).filter(|_| self.policy.network.default == Default::Ask);
+        own.or_else(granted)
+    }
+
+    /// The policy's own rule that allows it.
+    pub(crate) fn allowed_by(&self, egress: &Egress<'_>) -> Option<&Rule> {
+        self.allowing(egress, egress.host).map(|position| &self.policy.network.allow[position])
     }
 
     /// Where that rule stands.
@@ -259,7 +270,7 @@ impl Member {
 
     /// Whether what is said to this destination must be read, whoever says it, but for TLS that a rule lets pass.
     pub(crate) fn reads(&self, egress: &Egress<'_>) -> bool {
-        !self.passes(egress) && self.reader(egress.host, egress.port).is_some()
+        !self.passes(egress) && (self.reader(egress.host, egress.port).is_some() || self.is_read_under_risk(egress))
     }
 
     /// Whether a request is one of MCP, whoever makes it: some rule about that may mean it.
@@ -351,6 +362,7 @@ pub fn decide<'a>(conjunction: &'a Conjunction, egress: &Egress<'a>) -> Decision
             Verdict::Allowed(rule) => last = Some(rule),
             Verdict::Denied(rule) => return Decision::Deny(refuse(Reason::DeniedByRule, Some(rule))),
             Verdict::Unnamed(Default::Deny) => return Decision::Deny(refuse(Reason::NotAllowed, None)),
+            Verdict::Narrowed(rule) => ask = ask.or_else(|| Some(refuse(Reason::Narrowed, Some(rule)))),
             Verdict::Unnamed(Default::Ask) => ask = ask.or_else(|| Some(refuse(Reason::AskFirst, None))),
             Verdict::Closed(address, found) | Verdict::TooWide(_, address, found) => {
                 return Decision::Deny(Refusal::at(address, &member.policy.name, egress, found));

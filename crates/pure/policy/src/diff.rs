@@ -7,8 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Agents, CanonicalPath, Data, Flow, Good, Inference, Limit, Limits, Money, Network, Policy, Provider, Route, Rule,
-    ToolRule, print,
+    Agents, CanonicalPath, Data, Flow, Foreign, Good, Inference, Limit, Limits, Money, Network, Policy, Provider,
+    Route, Rule, ToolRule, print,
 };
 
 /// One difference.
@@ -70,8 +70,11 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
         (Reverse(before.grounding), before.grounding.name()),
         (Reverse(after.grounding), after.grounding.name()),
     );
+    found.list("endorse", &before.endorse, &after.endorse, Kind::Grant, PartialEq::eq);
     found.scalar("intent", (before.intent, before.intent.name()), (after.intent, after.intent.name()));
+    found.foreign(before.foreign, after.foreign);
     found.agents(before.agents.as_ref(), after.agents.as_ref());
+    found.risk(before, after);
     found.list("servers", &before.servers, &after.servers, Kind::Grant, PartialEq::eq);
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
@@ -121,6 +124,24 @@ impl Found {
         }
     }
 
+    /// What is done at a lower risk is done sooner.
+    fn risk(&mut self, before: &Policy, after: &Policy) {
+        let (old, new) = (before.risk, after.risk);
+        for (key, old, new) in [("risk.ask", old.ask, new.ask), ("risk.freeze", old.freeze, new.freeze)] {
+            if old != new {
+                // None is higher than any.
+                let (from, to) = (old.unwrap_or(u32::MAX), new.unwrap_or(u32::MAX));
+                let said = |at: Option<u32>| at.map(|at| at.to_string());
+                self.push(key, said(old), said(new), to > from, to < from);
+            }
+        }
+        let (old, new) = (&before.narrowed, &after.narrowed);
+        if old != new {
+            let said = |narrowed: &Option<crate::Narrowed>| narrowed.as_ref().map(ToString::to_string);
+            self.push("risk.narrowed", said(old), said(new), old.is_some(), new.is_some());
+        }
+    }
+
     /// An entry may call a tool harmless, or call one harmful that looks harmless: one that comes or goes may widen.
     fn tools(&mut self, before: &[ToolRule], after: &[ToolRule]) {
         for rule in before.iter().filter(|rule| !after.contains(rule)) {
@@ -128,6 +149,15 @@ impl Found {
         }
         for rule in after.iter().filter(|rule| !before.contains(rule)) {
             self.push("tools", None, Some(rule.to_string()), true, true);
+        }
+    }
+
+    /// What is told more of than before widens.
+    fn foreign(&mut self, before: Foreign, after: Foreign) {
+        for (key, old, new) in
+            [("foreign.links", before.links, after.links), ("foreign.images", before.images, after.images)]
+        {
+            self.scalar(key, (Reverse(old), old.name()), (Reverse(new), new.name()));
         }
     }
 

@@ -69,6 +69,9 @@ pub fn explain(conjunction: &Conjunction, egress: &Egress<'_>) -> Explanation {
                 (Outcome::Allow, Some(rule), format!("the operator granted {rule}"))
             }
             Verdict::Allowed(rule) => (Outcome::Allow, Some(rule), format!("allowed by {rule}")),
+            Verdict::Narrowed(rule) => {
+                (Outcome::Ask, Some(rule), format!("allowed by {rule}; narrowed under risk, the operator is asked"))
+            }
             Verdict::Unnamed(Default::Deny) => (Outcome::Deny, None, "no rule matches; the default is deny".into()),
             Verdict::Unnamed(Default::Ask) => (Outcome::Ask, None, "no rule matches; the default is ask".into()),
             Verdict::Closed(address, found) => {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::mcp::Mcp;
 use crate::{
-    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Example, Flow, Grounding, HostPattern, Inference,
-    Intent, Method, PathPattern, ProgramPattern, Server, Target, ToolRule, ValuePattern, print,
+    Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Endorsement, Example, Flow, Foreign, Grounding,
+    HostPattern, Inference, Intent, Method, Narrowed, PathPattern, ProgramPattern, Risk, Server, Target, ToolRule,
+    ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -39,12 +40,24 @@ pub struct Policy {
     /// What becomes of a call that nothing the operator said speaks for.
     #[serde(default)]
     pub grounding: Grounding,
+    /// What its operator endorses, each until a day.
+    #[serde(default)]
+    pub endorse: Vec<Endorsement>,
     /// Whose words are his.
     #[serde(default)]
     pub intent: Intent,
+    /// What becomes of what a model repeats from others' words.
+    #[serde(default)]
+    pub foreign: Foreign,
     /// How much of what was said stands in the record.
     #[serde(default)]
     pub bodies: Bodies,
+    /// What is done at which risk.
+    #[serde(default)]
+    pub risk: Risk,
+    /// What it is narrowed to under risk. No file says so: a session does, and its operator takes it back.
+    #[serde(default)]
+    pub narrowed: Option<Narrowed>,
     /// What sub-agents may come to; none lets there be none.
     #[serde(default)]
     pub agents: Option<Agents>,

@@ -32,14 +32,24 @@ impl Policy {
         if self.grounding != Grounding::default() {
             let _ = writeln!(text, "grounding: {}", self.grounding.name());
         }
+        list(&mut text, 0, "endorse", self.endorse.iter().map(ToString::to_string));
         if self.intent != Intent::default() {
             let _ = writeln!(text, "intent: {}", self.intent.name());
+        }
+        if self.foreign.looks() {
+            let _ = writeln!(text, "foreign: {}", self.foreign);
         }
         if self.bodies != Bodies::default() {
             text += &format!("record: {{bodies: {}}}\n", self.bodies.name());
         }
         if let Some(agents) = &self.agents {
             let _ = writeln!(text, "agents: {agents}");
+        }
+        if !self.risk.is_none() {
+            let _ = writeln!(text, "risk: {}", self.risk);
+        }
+        if let Some(narrowed) = &self.narrowed {
+            let _ = writeln!(text, "# narrowed under risk, until `bastide policy undo`: {narrowed}");
         }
         list(&mut text, 0, "servers", self.servers.iter().map(ToString::to_string));
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));

@@ -97,6 +97,8 @@ fn suggestion(
         policy
     };
     let widened = Conjunction::new(conjunction.members().iter().map(widen).collect());
+    // Under risk a rule allows nothing more; a grant of it does.
+    let widened = if widened.is_narrowed() { widened.granting(std::slice::from_ref(&rule)) } else { widened };
     let allowed = match (decide(&widened, egress), address) {
         (Decision::Allow(permit), Some(address)) => permit.pin(&[address]).is_ok(),
         (Decision::Allow(_), None) => true,

@@ -54,6 +54,8 @@ pub enum Grounding {
     /// Calls are not judged.
     #[default]
     Off,
+    /// The operator is asked; it is refused where he does not answer.
+    Ask,
     /// It is refused.
     Deny,
 }
@@ -109,7 +111,7 @@ macro_rules! named {
 named!(Effect: Read "read", Write "write", Send "send", Spend "spend", Delete "delete", Execute "execute",
     Publish "publish", Spawn "spawn");
 named!(Role: Target "target", Reference "reference", Amount "amount", Content "content", Selector "selector");
-named!(Grounding: Off "off", Deny "deny");
+named!(Grounding: Off "off", Ask "ask", Deny "deny");
 named!(Intent: Attested "attested", UserRole "user-role");
 
 impl ToolRule {

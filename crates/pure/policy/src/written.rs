@@ -1,7 +1,8 @@
 //! Answers that the operator wrote down before, for where he is not there to be asked. They say how a question is answered;
 //! what is then allowed is the question's own smallest rule, never more.
 
-use crate::Rule;
+use crate::mcp::TextPattern;
+use crate::{Doubted, Effect, Role, Rule};
 
 /// What is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Say {
     Once,
     /// All like it, until the session ends.
     Session,
+    /// The source that a call is led by, until the session ends.
+    Source,
     /// None.
     Deny,
 }
@@ -17,21 +20,74 @@ pub enum Say {
 /// One line: what it is about, and what is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Questions whose smallest rule allows nothing else than this one.
-    pub rule: Rule,
+    /// Which questions.
+    pub about: About,
     /// The answer to them.
     pub say: Say,
+}
+
+/// What a line is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// Questions whose smallest rule allows nothing else than this one.
+    Rule(Box<Rule>),
+    /// Questions about calls.
+    Call(CallLine),
+}
+
+/// Calls that a line is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallLine {
+    /// Names of tools.
+    pub tool: TextPattern,
+    /// All that they may do; none is whatever they do.
+    pub effects: Vec<Effect>,
+    /// All that they may name as targets without ground; none is whatever they name.
+    pub targets: Vec<TextPattern>,
 }
 
 /// What is answered to a question with this smallest rule: a line that denies wins, then the first that takes all of it.
 /// What no line takes is denied.
 #[must_use]
 pub fn written(lines: &[Written], asked: &Rule) -> Say {
-    if lines.iter().any(|line| line.say == Say::Deny && touches(&line.rule, asked)) {
+    let rules = || {
+        lines.iter().filter_map(|line| match &line.about {
+            About::Rule(rule) => Some((&**rule, line.say)),
+            About::Call(_) => None,
+        })
+    };
+    if rules().any(|(rule, say)| say == Say::Deny && touches(rule, asked)) {
         return Say::Deny;
     }
-    let takes = |line: &&Written| line.say != Say::Deny && line.rule.grants(asked);
-    lines.iter().find(takes).map_or(Say::Deny, |line| line.say)
+    rules().find(|(rule, say)| *say != Say::Deny && rule.grants(asked)).map_or(Say::Deny, |(_, say)| say)
+}
+
+/// The same for a question about a call.
+#[must_use]
+pub fn written_call(lines: &[Written], call: &Doubted) -> Say {
+    let calls = || {
+        let about = lines.iter().filter_map(|line| match &line.about {
+            About::Call(about) => Some((about, line.say)),
+            About::Rule(_) => None,
+        });
+        about.filter(|(about, _)| about.tool.takes(&call.tool, false))
+    };
+    let needs = call.needs();
+    let targets = || call.doubts.iter().filter(|doubt| doubt.effect.is_none() && doubt.role == Some(Role::Target));
+    let denies = |about: &CallLine| {
+        let one = |value: &str| about.targets.iter().any(|pattern| pattern.takes(value, true));
+        (about.effects.is_empty() || about.effects.iter().any(|effect| needs.contains(effect)))
+            && (about.targets.is_empty() || targets().any(|doubt| !doubt.whole || one(&doubt.value)))
+    };
+    let takes = |about: &CallLine| {
+        let one = |value: &str| about.targets.iter().any(|pattern| pattern.takes(value, false));
+        (about.effects.is_empty() || needs.iter().all(|effect| about.effects.contains(effect)))
+            && (about.targets.is_empty() || targets().all(|doubt| doubt.whole && one(&doubt.value)))
+    };
+    if calls().any(|(about, say)| say == Say::Deny && denies(about)) {
+        return Say::Deny;
+    }
+    calls().find(|(about, say)| *say != Say::Deny && takes(about)).map_or(Say::Deny, |(_, say)| say)
 }
 
 /// Whether some of what is asked may be meant. A connection may carry any request.

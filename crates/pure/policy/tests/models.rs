@@ -37,7 +37,11 @@ tools:
   - {match: "send_*", effect: send, roles: {to: target, body: content}, ground: {to: ["ops@acme.example", "*@acme.example"]}}
   - {match: "get_\"x", returns: {note: content, from: target}}
 grounding: deny
+endorse:
+  - {source: {file: notes/bills.md, sha256: "00000000000000000000000000000000000000000000000000000000000000ab", author: "Bob \"B\" <b@x.example>"}, effects: [send, spend], targets: ["ops@acme.example"], until: 2027-01-31}
+  - {source: {tool: "get_*", host: "*.acme.example"}, effects: [read], until: 2028-02-29}
 intent: user-role
+foreign: {links: mark, images: cut}
 flows:
   - {deny: "secret:*", to: "*"}
   - {deny: "system-prompt", to: network}
@@ -66,6 +70,12 @@ fn what_grounds_calls_widens_where_less_is_judged() {
     };
     assert_eq!(way(|after| after.grounding = policy::Grounding::Off), [("grounding".into(), true, false)]);
     assert_eq!(way(|after| after.intent = policy::Intent::Attested), [("intent".into(), false, true)]);
+    assert_eq!(way(|after| after.foreign.links = policy::Repeated::Cut), [("foreign.links".into(), false, true)]);
+    assert_eq!(way(|after| after.foreign = policy::Foreign::default()).len(), 2);
+    assert!(way(|after| after.foreign.images = policy::Repeated::Pass)[0].1);
+    let asks = |after: &mut Policy| after.grounding = policy::Grounding::Ask;
+    assert_eq!(way(asks), [("grounding".into(), true, false)]);
+    assert_eq!(way(|after| drop(after.endorse.pop())), [("endorse".into(), false, true)]);
     // One entry may call a tool harmless, another one harmful: either may come or go to widen.
     assert_eq!(way(|after| drop(after.tools.pop())), [("tools".into(), true, true)]);
     let layer = |text: &str| {
@@ -76,7 +86,13 @@ fn what_grounds_calls_widens_where_less_is_judged() {
         })
         .map_err(|error| error.to_string())
     };
-    for widening in ["grounding: off", "tools: [{match: send_x, effect: read}]"] {
+    for widening in [
+        "grounding: off",
+        "grounding: ask",
+        "foreign: {images: pass}",
+        "endorse: [{source: {tool: a}, effects: [send], until: 2027-01-31}]",
+        "tools: [{match: send_x, effect: read}]",
+    ] {
         let error = layer(&format!("bastide: 1\nname: own\nextends: [base.yaml]\n{widening}\n")).expect_err(widening);
         assert!(error.contains("E-POLICY-007"), "{error}");
     }

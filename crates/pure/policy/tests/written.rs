@@ -83,3 +83,53 @@ fn what_is_not_understood_is_refused_with_its_place() {
     assert!(read(&many).expect_err("too many").starts_with("E-POLICY-001:"));
     assert_eq!(read("bastide-answers: 1\nanswers: []\n"), Ok(Vec::new()));
 }
+
+#[test]
+fn a_line_about_calls_takes_what_it_names_and_one_that_denies_any_of_it_wins() {
+    use policy::{Doubt, Doubted, Effect, Role, written_call};
+    let call = |tool: &str, effects: &[Effect], to: &str, whole: bool| {
+        let doubt = Doubt {
+            effect: None,
+            argument: Some("to".into()),
+            role: Some(Role::Target),
+            value: to.into(),
+            whole,
+            why: String::new(),
+            around: String::new(),
+            sources: Vec::new(),
+        };
+        Doubted { tool: tool.into(), effects: effects.iter().copied().collect(), doubts: vec![doubt] }
+    };
+    let all = lines(&[
+        "{to: \"a.example:443\", answer: once}",
+        "{tool: \"send_*\", effects: [delete], answer: deny}",
+        "{tool: \"*\", targets: [\"*@evil.example\"], answer: deny}",
+        "{tool: send_email, effects: [send], targets: [\"*@acme.example\"], answer: source}",
+        "{tool: \"send_*\", effects: [send, read], answer: once}",
+    ]);
+    for (asked, say) in [
+        (call("send_email", &[Effect::Send], "ops@acme.example", true), Say::Source),
+        (call("send_email", &[Effect::Send], "ops@acme.example", false), Say::Deny),
+        (call("send_email", &[Effect::Send], "ops@other.example", true), Say::Once),
+        (call("send_email", &[Effect::Send], "x@evil.example", true), Say::Deny),
+        (call("send_email", &[Effect::Send, Effect::Delete], "ops@acme.example", true), Say::Deny),
+        (call("send_email", &[Effect::Send, Effect::Write], "ops@acme.example", true), Say::Deny),
+        (call("write_file", &[Effect::Write], "a", true), Say::Deny),
+    ] {
+        assert_eq!(written_call(&all, &asked), say, "{asked:?}");
+    }
+    assert_eq!(written_call(&[], &call("send_email", &[Effect::Send], "a", true)), Say::Deny);
+    // A line is about one of the two.
+    for odd in [
+        "{answer: once}",
+        "{to: a.example, tool: b, answer: once}",
+        "{to: a.example, answer: source}",
+        "{to: a.example, effects: [send], answer: once}",
+        "{tool: a, methods: [GET], answer: once}",
+        "{tool: a, effects: [shout], answer: once}",
+        "{tool: a, answer: always}",
+    ] {
+        let text = format!("bastide-answers: 1\nanswers:\n  - {odd}\n");
+        assert!(read(&text).is_err(), "{odd}");
+    }
+}

@@ -187,7 +187,7 @@ impl Kind {
         match self {
             Self::Said { words, .. } | Self::Petition { words, .. } => Some(words),
             Self::Tool { description, .. } => Some(description),
-            Self::Evidence { quoted, .. } => Some(quoted),
+            Self::Evidence { quoted, .. } | Self::Risk { quoted, .. } => Some(quoted),
             Self::Answered { complaint, .. } => complaint.as_deref(),
             _ => None,
         }

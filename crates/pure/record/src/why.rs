@@ -70,7 +70,7 @@ pub enum Part {
 impl Part {
     fn of(kind: &Kind) -> Part {
         match kind {
-            Kind::Evidence { .. } => Part::Evidence,
+            Kind::Evidence { .. } | Kind::Risk { .. } => Part::Evidence,
             Kind::Said { form, .. } if form == "tool-call" => Part::Call,
             Kind::Said { .. } => Part::Said,
             _ => Part::Before,
@@ -313,6 +313,15 @@ pub fn describe(kind: &Kind) -> String {
             let quoted = if quoted.is_empty() { String::new() } else { format!(": {}", quote(quoted)) };
             format!("{}{how} from {}{quoted}", word(what), word(source))
         }
+        Kind::Risk { name, why, source, quoted, weight, score, .. } => {
+            let quoted = if quoted.is_empty() { String::new() } else { format!(": {}", quote(quoted)) };
+            format!(
+                "risk {score} of 100, {weight} of it for `{}` in {}: {}{quoted}",
+                word(name),
+                word(source),
+                word(why)
+            )
+        }
         Kind::Close { connect, sent, received, address, note } => {
             let at = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
             let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
@@ -329,6 +338,7 @@ pub fn describe(kind: &Kind) -> String {
         Kind::PolicyNotTaken { revision, reason } => {
             format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
         }
+        Kind::Ordered { order, who } if who.starts_with("a risk of ") => format!("{}, for {}", word(order), word(who)),
         Kind::Ordered { order, who } => format!("the operator's {}, by {}", word(order), word(who)),
         Kind::ChildOf { session, child, event, task, .. } => {
             format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))

@@ -4,7 +4,7 @@
 mod told;
 
 use proptest::prelude::*;
-use record::conversation::hold::{Judge, Ruling, Sieve, Wants};
+use record::conversation::hold::{Judge, Ruling, Sieve, WITHHELD, Wants, Withheld, restore};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 use serde_json::{Value, json};
 use told::bytes;
@@ -18,8 +18,8 @@ const STREAMS: [(Wire, &str); 5] = [
 ];
 const INSTEAD: &str = "the call was taken out";
 
-/// Rules over calls by the tool's name; keeps what it was asked.
-struct By<F: Fn(&str) -> Ruling>(F, Vec<String>);
+/// Rules over calls by the tool's name; keeps what it was asked, and what was put in the place of others.
+struct By<F: Fn(&str) -> Ruling>(F, Vec<String>, Vec<Withheld>);
 
 impl<F: Fn(&str) -> Ruling> Judge for By<F> {
     fn judge(&mut self, call: &Block) -> Ruling {
@@ -31,6 +31,10 @@ impl<F: Fn(&str) -> Ruling> Judge for By<F> {
             _ => Ruling::Pass,
         }
     }
+
+    fn withheld(&mut self, withheld: Withheld) {
+        self.2.push(withheld);
+    }
 }
 
 /// What goes on of an answer that comes in these pieces, and which calls were judged.
@@ -41,7 +45,7 @@ fn through<'p>(
     rule: impl Fn(&str) -> Ruling,
 ) -> Result<(String, Vec<String>), Malformed> {
     let (mut sieve, mut judge, mut out) =
-        (Sieve::new(wire, streams, Wants::CALLS), By(rule, Vec::new()), String::new());
+        (Sieve::new(wire, streams, Wants::CALLS), By(rule, Vec::new(), Vec::new()), String::new());
     for piece in pieces {
         out += &sieve.push(piece, &mut judge)?;
     }
@@ -139,7 +143,7 @@ fn what_passes_means_what_it_meant_and_every_call_was_judged_whole_and_once() {
 }
 
 #[test]
-fn a_call_that_is_taken_out_leaves_a_text_and_the_others() {
+fn a_call_that_is_taken_out_leaves_the_others_and_a_call_of_nobodys_tool_or_a_text() {
     for (wire, name) in STREAMS {
         let stream = bytes(name);
         let body = whole(wire).to_string();
@@ -152,16 +156,94 @@ fn a_call_that_is_taken_out_leaves_a_text_and_the_others() {
                 let (out, _) = through(wire, streams, bytes.chunks(bytes.len()), rule).expect("judged");
                 assert_eq!(through(wire, streams, bytes.chunks(1), rule).expect("judged").0, out, "{wire:?}");
                 let after = read(wire, streams, &out);
-                assert_eq!(calls(&after), left, "{wire:?} {streams} {taken:?}: {out}");
-                assert!(
-                    says(&after, INSTEAD) && says(&after, "I ask for both."),
-                    "{wire:?} {streams} {taken:?}: {out}"
-                );
-                assert!(after.whole && after.usage == before.usage, "{wire:?} {streams} {taken:?}: {out}");
+                let what = format!("{wire:?} {streams} {taken:?}: {out}");
+                assert!(says(&after, "I ask for both.") && after.whole && after.usage == before.usage, "{what}");
+                let (others, own): (Vec<String>, Vec<String>) =
+                    calls(&after).into_iter().partition(|name| name != WITHHELD);
+                assert_eq!(others, left, "{what}");
+                if has_ids(wire) {
+                    // As many calls as there were, so that it stopped for what it says.
+                    assert_eq!((own.len(), after.stop), (taken.len(), before.stop.clone()), "{what}");
+                    assert_eq!(out.matches(INSTEAD).count() / taken.len(), told_each(wire, streams), "{what}");
+                    continue;
+                }
+                assert!(own.is_empty() && says(&after, INSTEAD), "{what}");
                 // An answer of which no call is left did not stop for one.
                 let stopped = after.stop.as_deref().unwrap_or_default();
-                assert!(!left.is_empty() || !stopped.contains("tool"), "{wire:?} {streams}: {stopped}");
+                assert!(!left.is_empty() || !stopped.contains("tool"), "{what}");
             }
+        }
+    }
+}
+
+const fn has_ids(wire: Wire) -> bool {
+    matches!(wire, Wire::Messages | Wire::Chat | Wire::Responses)
+}
+
+/// How often an answer says why.
+fn told_each(wire: Wire, streams: bool) -> usize {
+    match (wire, streams) {
+        // As it grows, when it grew, and when its item ended.
+        (Wire::Responses, true) => 3,
+        _ => 1,
+    }
+}
+
+/// Both calls of [`whole`], as a program says them again when it had the first one only in name, with its own result of it.
+fn next(wire: Wire, id: &str, name: &str, arguments: &Value) -> Value {
+    let text = arguments.to_string();
+    match wire {
+        Wire::Messages => json!({"messages": [
+            {"role": "user", "content": "both"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": name, "input": arguments},
+                {"type": "tool_use", "id": "c2", "name": "time", "input": {"city": "Rom"}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": "no such tool"},
+                {"type": "tool_result", "tool_use_id": "c2", "content": "noon"}]}]}),
+        Wire::Chat => json!({"messages": [
+            {"role": "assistant", "tool_calls": [
+                {"id": id, "type": "function", "function": {"name": name, "arguments": text}},
+                {"id": "c2", "type": "function", "function": {"name": "time", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": id, "content": "no such tool"},
+            {"role": "tool", "tool_call_id": "c2", "content": "noon"}]}),
+        _ => json!({"input": [
+            {"type": "function_call", "call_id": id, "name": name, "arguments": text},
+            {"type": "function_call", "call_id": "c2", "name": "time", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": id, "output": "no such tool"},
+            {"type": "function_call_output", "call_id": "c2", "output": "noon"}]}),
+    }
+}
+
+#[test]
+fn what_did_not_go_on_is_back_with_the_reason_when_the_program_answered_for_it() {
+    for (wire, name) in STREAMS.into_iter().filter(|(wire, _)| has_ids(*wire)) {
+        let body = whole(wire).to_string();
+        for (streams, bytes) in [(true, bytes(name)), (false, body.into_bytes())] {
+            let mut sieve = Sieve::new(wire, streams, Wants::CALLS);
+            let mut judge = By(|name: &str| instead(name, &["weather"]), Vec::new(), Vec::new());
+            sieve.push(&bytes, &mut judge).and_then(|_| sieve.finish(&mut judge)).expect("judged");
+            let [withheld] = &judge.2[..] else { panic!("{wire:?} {streams}: {:?}", judge.2) };
+            assert_eq!(withheld.told, INSTEAD);
+            let id = &withheld.id;
+            let known = |asked: &str| (asked == id).then_some(withheld);
+            let withheld_arguments = json!({"why": INSTEAD});
+            let mut request = next(wire, id, WITHHELD, &withheld_arguments);
+            restore(wire, &mut request, known);
+            let text = request.to_string();
+            assert!(
+                (text.contains("Bern") || text.contains("days"))
+                    && text.contains("\"noon\"")
+                    && text.contains("\"time\""),
+                "{text}"
+            );
+            assert!(text.matches(INSTEAD).count() == 1 && !text.contains("no such tool"), "{text}");
+            assert!(!text.contains(WITHHELD) && text.contains("\"weather\""), "{text}");
+            // What nobody withheld is as the program says it, and so is a call that it says is another's.
+            let mut other = next(wire, id, WITHHELD, &withheld_arguments);
+            restore(wire, &mut other, |_| None);
+            assert_eq!(other, next(wire, id, WITHHELD, &withheld_arguments));
+            let mut lying = next(wire, id, "harmless", &json!({}));
+            restore(wire, &mut lying, known);
+            assert!(lying.to_string().contains("harmless") && !lying.to_string().contains("no such tool"), "{lying}");
         }
     }
 }
@@ -191,7 +273,7 @@ fn a_call_is_held_until_it_is_whole_and_what_is_before_it_is_not() {
     for (wire, name) in STREAMS {
         let stream = bytes(name);
         let (mut sieve, mut judge, mut out) =
-            (Sieve::new(wire, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new()), String::new());
+            (Sieve::new(wire, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new(), Vec::new()), String::new());
         for (at, byte) in stream.iter().enumerate() {
             out += &sieve.push(&[*byte], &mut judge).expect("passed");
             // A call goes on only behind its judgement.
@@ -239,27 +321,30 @@ fn calls_are_found_wherever_a_wire_has_them() {
     ];
     let (out, judged) = taken(Wire::Chat, true, &stream.concat());
     assert_eq!(judged, ["one {}", "two {}", "three {}"]);
-    assert!(
-        !out.contains("tool_calls") && !out.contains("function_call") && out.ends_with("data: [DONE]\n\n"),
-        "{out}"
-    );
+    assert!(!out.contains("function_call") && out.ends_with("data: [DONE]\n\n"), "{out}");
+    assert_eq!(calls(&read(Wire::Chat, true, &out)), [WITHHELD, WITHHELD], "{out}");
     let keep = |name: &str| instead(name, &["one"]);
     let (out, _) = through(Wire::Chat, true, std::iter::once(stream.concat().as_bytes()), keep).expect("judged");
-    assert_eq!(calls(&read(Wire::Chat, true, &out)), ["two", "three"], "{out}");
+    assert_eq!(calls(&read(Wire::Chat, true, &out)), ["two", WITHHELD, "three"], "{out}");
     assert!(out.contains("\"index\":0") && out.contains("\"tool_calls\"") && !out.contains("\"one\""), "{out}");
     // A stream that says no end of its choice, and one that is told at its end alone.
     let (out, judged) = taken(Wire::Chat, true, &[stream[0].clone(), "data: [DONE]\n\n".into()].concat());
     assert!(judged.len() == 1 && out.contains(INSTEAD) && !out.contains("\"one\""), "{out}");
     let late = event(json!({"type": "response.completed", "response": whole(Wire::Responses)}));
     let (out, judged) = taken(Wire::Responses, true, &late);
-    assert!(judged.len() == 2 && out.matches(INSTEAD).count() == 2 && !out.contains("function_call"), "{out}");
+    assert!(judged.len() == 2 && out.matches(INSTEAD).count() == 2 && out.matches(WITHHELD).count() == 2, "{out}");
     let custom = json!({"type": "response.output_item.done", "output_index": 0,
         "item": {"type": "custom_tool_call", "call_id": "1", "name": "patch", "input": "x"}});
     let (out, judged) = taken(Wire::Responses, true, &event(custom));
     assert!(judged == ["patch x"] && out.contains(INSTEAD) && !out.contains("custom_tool_call"), "{out}");
+    // Where there is no id, a text stands there.
+    let bare = json!({"type": "response.output_item.done", "output_index": 0,
+        "item": {"type": "local_shell_call", "call_id": "1", "action": {"command": ["ls"]}}});
+    let (out, _) = taken(Wire::Responses, true, &event(bare));
+    assert!(out.contains("output_text") && !out.contains(WITHHELD) && !out.contains("local_shell_call"), "{out}");
     // Bounds hold: what is held has an end.
     let mut sieve = Sieve::new(Wire::Messages, true, Wants::CALLS);
-    let mut judge = By(|_| Ruling::Pass, Vec::new());
+    let mut judge = By(|_| Ruling::Pass, Vec::new(), Vec::new());
     let start = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "1", "name": "x", "input": {}}});
     let more = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "x".repeat(1 << 20)}});
     sieve.push(event(start).as_bytes(), &mut judge).expect("held");
@@ -295,7 +380,7 @@ proptest! {
         if let Ok((out, _)) = through(wire, streams, text.chunks(size), rule) {
             let mut answer = Answer::new(wire, streams);
             if let Ok(delivered) = answer.push(out.as_bytes()).and_then(|()| answer.finish()) {
-                prop_assert_eq!(calls(&delivered), Vec::<String>::new(), "{}", out);
+                prop_assert!(calls(&delivered).iter().all(|name| name == WITHHELD), "{}", out);
             }
         }
     }
@@ -322,7 +407,8 @@ fn what_did_not_end_goes_on_in_no_part_and_the_rest_does() {
 /// A program that waits for a call hears that somebody is still there.
 #[test]
 fn pings_and_comments_go_on_while_a_call_is_held() {
-    let (mut sieve, mut judge) = (Sieve::new(Wire::Messages, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new()));
+    let (mut sieve, mut judge) =
+        (Sieve::new(Wire::Messages, true, Wants::CALLS), By(|_| Ruling::Pass, Vec::new(), Vec::new()));
     let event = |value: Value| format!("data: {value}\n\n");
     let call = json!({"type": "tool_use", "id": "c", "name": "read", "input": {}});
     let start = event(json!({"type": "content_block_start", "index": 0, "content_block": call}));

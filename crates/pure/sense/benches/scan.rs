@@ -1,4 +1,5 @@
-//! What a scan costs: `cargo bench -p bastide-sense`. The corpus is 200 KiB of text and ten secrets.
+//! What a scan costs: `cargo bench -p bastide-sense`. The corpus is 200 KiB of text and ten secrets. Real bodies follow, with
+//! two peers that read the same bytes: inflating them, and looking for one string in them.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -34,6 +35,80 @@ fn main() {
                 measure(&corpus, kind, bytes.as_bytes());
             }
         }
+    }
+    println!("{:<8} {:>9} {:>9} {:>9} {:>9}", "bodies", "bytes", "MB/s", "inflate", "one word");
+    let bodies = bodies();
+    for (kind, texts) in bodies.iter().chain([&("all", bodies.iter().flat_map(|(_, texts)| texts.clone()).collect())]) {
+        if only.as_deref().is_none_or(|only| only == *kind) {
+            beside_peers(&corpus, kind, texts);
+        }
+    }
+    with_hits(&corpus);
+}
+
+/// Requests of agents to models, as they were recorded.
+const MODELS: [&str; 6] = [
+    include_str!("../../record/tests/fixtures/claude/request-1.json"),
+    include_str!("../../record/tests/fixtures/claude/request-2.json"),
+    include_str!("../../record/tests/fixtures/codex/request-1.json"),
+    include_str!("../../record/tests/fixtures/codex/request-2.json"),
+    include_str!("../../record/tests/fixtures/pi/request-1.json"),
+    include_str!("../../record/tests/fixtures/pi/request-2.json"),
+];
+
+/// What real clients say: requests to models, lock files, programs and prose as they are and in JSON, forms.
+fn bodies() -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let plain = [
+        include_str!("../src/coding/signs.rs"),
+        include_str!("../src/grams.rs"),
+        include_str!("../src/meaning/ground.rs"),
+        include_str!("../src/window.rs"),
+    ];
+    let prose = [include_str!("../../../../SECURITY-MODEL.md"), include_str!("../../../../ARCHITECTURE.md")];
+    let bytes = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
+    let asked = |text: &str| serde_json::json!({"model": "m-1", "messages": [{"role": "user", "content": text}]});
+    let documents = plain.iter().chain(&prose).map(|text| asked(text).to_string().into_bytes());
+    let form = |n: usize| format!("name=item-{n}&page={}&sort=-created&note=see+you+at+8%3A30&next=%2Fa%2Fb", n * 7);
+    vec![
+        ("models", bytes(&MODELS)),
+        ("lock", bytes(&[include_str!("../../../../Cargo.lock")])),
+        ("programs", bytes(&plain)),
+        ("prose", bytes(&prose)),
+        ("json", documents.collect()),
+        ("forms", (0..200).map(|n| form(n).into_bytes()).collect()),
+    ]
+}
+
+fn beside_peers(corpus: &Corpus, kind: &str, bodies: &[Vec<u8>]) {
+    let size: usize = bodies.iter().map(Vec::len).sum();
+    let packed: Vec<Vec<u8>> = bodies.iter().map(|body| miniz_oxide::deflate::compress_to_vec(body, 6)).collect();
+    let finder = memchr::memmem::Finder::new(b"Zt41pQx49Lm");
+    let rate = |pass: &dyn Fn()| size as f64 / (0..40).map(|_| sample(1, &pass)).fold(f64::MAX, f64::min) * 1e3;
+    let scan = rate(&|| {
+        for body in bodies {
+            let seen = corpus.scan(black_box(body), &Bounds::USUAL);
+            assert!(seen.found.is_empty() && seen.beyond.is_none(), "{kind}: {seen:?}");
+        }
+    });
+    let inflate = rate(&|| {
+        packed.iter().for_each(|body| drop(black_box(miniz_oxide::inflate::decompress_to_vec(black_box(body)))));
+    });
+    let word = rate(&|| bodies.iter().for_each(|body| assert!(black_box(finder.find(black_box(body))).is_none())));
+    println!("{kind:<8} {size:>9} {scan:>9.0} {inflate:>9.0} {word:>9.0}");
+}
+
+/// What is labelled, in each line of a text or once at its end.
+fn with_hits(corpus: &Corpus) {
+    let labelled = prose(10 << 10, 100);
+    let other = prose(64 << 10, 7);
+    let line = |at: usize| format!("{}\n{}\n", &labelled[at * 90..at * 90 + 80], &other[at * 200..at * 200 + 120]);
+    let often: String = (0..100).map(line).collect();
+    let once = format!("{other}{}", &labelled[..80]);
+    for (kind, text) in [("once", once), ("often", often), ("all", labelled)] {
+        assert!(!corpus.scan(text.as_bytes(), &Bounds::USUAL).found.is_empty(), "{kind}");
+        let best = (0..40).map(|_| sample(1, &|| corpus.scan(black_box(text.as_bytes()), &Bounds::USUAL)));
+        let best = best.fold(f64::MAX, f64::min);
+        println!("hits {kind:<6} {:>7} {:>9.0} MB/s", text.len(), text.len() as f64 / best * 1e3);
     }
 }
 

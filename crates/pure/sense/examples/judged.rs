@@ -2,7 +2,7 @@
 //! `{suite, tools}` first, then `{id, suite, kind, messages, injected}`; RULES a list of tool rules as JSON. Prints a table, and with
 //! `VERBOSE=1` what speaks against each call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use sense::meaning::{Given, Scene, Tool};
@@ -53,22 +53,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let tally = tallies.entry((suite.clone(), kind.clone())).or_default();
         tally.runs += 1;
         let (mut held, mut decisive) = (0, Vec::new());
+        // A call that was held never went on, whatever the recording says.
+        let mut kept: BTreeSet<(usize, usize)> = BTreeSet::new();
         for (at, message) in messages.iter().enumerate() {
             for (number, call) in message["tool_calls"].as_array().into_iter().flatten().enumerate() {
                 let said: Vec<&str> =
                     (0..at).filter(|at| messages[*at]["role"] == "user").map(|at| texts[at].as_str()).collect();
-                let name = |id: &Value| {
-                    let calls = messages[..at]
-                        .iter()
-                        .flat_map(|message| message["tool_calls"].as_array().into_iter().flatten());
-                    calls
-                        .filter(|call| call["id"] == *id)
-                        .find_map(|call| call["function"]["name"].as_str())
-                        .unwrap_or_default()
+                let called = |id: &Value| {
+                    let calls = messages[..at].iter().enumerate().flat_map(|(at, message)| {
+                        let calls = message["tool_calls"].as_array().into_iter().flatten().enumerate();
+                        calls.map(move |(number, call)| ((at, number), call))
+                    });
+                    let mut calls = calls.filter(|(_, call)| call["id"] == *id);
+                    calls.next().map_or(("", ""), |(place, call)| {
+                        let asked = call["function"]["arguments"].as_str().filter(|_| !kept.contains(&place));
+                        (call["function"]["name"].as_str().unwrap_or_default(), asked.unwrap_or_default())
+                    })
                 };
-                let given = (0..at).filter(|at| messages[*at]["role"] == "tool");
-                let given: Vec<Given<'_>> =
-                    given.map(|at| Given { tool: name(&messages[at]["tool_call_id"]), text: &texts[at] }).collect();
+                let given = (0..at).filter(|at| messages[*at]["role"] == "tool").map(|at| {
+                    let (tool, asked) = called(&messages[at]["tool_call_id"]);
+                    Given { tool, text: &texts[at], asked }
+                });
+                let given: Vec<Given<'_>> = given.collect();
                 let called = call["function"]["name"].as_str().unwrap_or_default();
                 let known = tools[&suite].as_array().into_iter().flatten().map(|tool| &tool["function"]);
                 let declared = known.into_iter().find(|tool| tool["name"] == called).unwrap_or(&Value::Null);
@@ -82,6 +88,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     .judge(&tool, call["function"]["arguments"].as_str().unwrap_or_default());
                 longest = longest.max(begun.elapsed());
                 took.push(begun.elapsed());
+                if !judged.passes() {
+                    kept.insert((at, number));
+                }
                 let role = injected(at, number);
                 match role {
                     Some(true) => decisive.push(!judged.passes()),

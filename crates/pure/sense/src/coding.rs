@@ -20,8 +20,8 @@ use std::fmt;
 
 pub(crate) use escapes::percent;
 pub(crate) use pairs::each_value;
+pub(crate) use signs::{LEAST_DIGITS, Signs, character, is_digit};
 use signs::{Marks, readable};
-pub(crate) use signs::{Signs, character};
 pub(crate) use strings::{looks_structured, strings};
 
 use crate::{Beyond, Seal};

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::evidence::Scan;
-use crate::fold::fold;
-use crate::grams::{Form, GRAM, Grams};
-use crate::needles::{MIN_SECRET, Needles, rot13};
+use crate::fold::{Places, fold};
+use crate::grams::{GRAM, Grams};
+use crate::needles::{MIN_SECRET, Needles};
 use crate::plain::Plain;
 use crate::scan::Walk;
 use crate::{Bounds, Coding};
@@ -64,6 +64,8 @@ pub(crate) struct Source {
     /// As it came; empty for what is public, which is never quoted.
     pub(crate) text: Vec<u8>,
     pub(crate) folded: Vec<u8>,
+    /// Where what was folded stands in the text; of no use for what is never quoted.
+    pub(crate) places: Places,
     /// A secret that stands in public text is none.
     pub(crate) public: bool,
 }
@@ -163,8 +165,8 @@ impl Corpus {
         let mut folded = Vec::new();
         fold(text, &mut folded);
         folded.shrink_to_fit();
-        let source =
-            Source { label, kind, text: label.map(|_| text.to_vec()).unwrap_or_default(), folded, public: false };
+        let kept = label.map(|_| text.to_vec()).unwrap_or_default();
+        let mut source = Source { label, kind, text: kept, folded, places: Places::default(), public: false };
         let hash = source.hash();
         let same = self.known.get(&hash).and_then(|ids| ids.iter().find(|id| source.is(&self.sources[id.0 as usize])));
         if let Some(&same) = same {
@@ -174,6 +176,9 @@ impl Corpus {
             return Err(Full { held: self.held, wanted: text.len(), limit: self.limit });
         }
         self.held += text.len();
+        if kind == Kind::Text {
+            source.places = Places::of(&source.text);
+        }
         let id = SourceId(self.sources.len() as u32);
         self.known.entry(hash).or_default().push(id);
         self.sources.push(source);
@@ -185,13 +190,9 @@ impl Corpus {
     }
 
     fn index(&mut self, id: SourceId, text: &[u8]) {
-        let source = &self.sources[id.0 as usize];
-        self.grams.add(&source.folded, id.0, Form::Plain);
-        if source.label.is_some() {
-            let reversed: Vec<u8> = source.folded.iter().rev().copied().collect();
-            let rotated: Vec<u8> = source.folded.iter().map(|&byte| rot13(byte)).collect();
-            self.grams.add(&reversed, id.0, Form::Reversed);
-            self.grams.add(&rotated, id.0, Form::Rot13);
+        let texts = self.sources.iter().filter(|source| source.kind == Kind::Text);
+        self.grams.add(texts.map(|source| source.folded.as_slice()), id.0);
+        if self.sources[id.0 as usize].label.is_some() {
             return;
         }
         let mut known = Vec::new();
@@ -207,7 +208,7 @@ impl Corpus {
             && public.into_iter().any(|source| source.folded.windows(folded.len()).any(|run| run == folded));
         self.sources[id.0 as usize].public = stands;
         // What is longer than a gram is no likelier to stand in other text by chance.
-        if (LONG..).contains(&folded.len()) && folded.len() < GRAM * 64 {
+        if (LONG..2 << 10).contains(&folded.len()) {
             self.folded.add_forms(&folded, id.0);
         }
     }

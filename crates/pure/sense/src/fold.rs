@@ -10,7 +10,7 @@ mod lookalike;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use lookalike::lookalike;
+pub(crate) use lookalike::lookalike;
 
 use crate::coding::character;
 
@@ -40,44 +40,124 @@ const fn table() -> [u8; 256] {
     table
 }
 
+/// Bytes that are folded together.
+const BLOCK: usize = 16;
+
 /// Appends the folded form of the bytes; what is not UTF-8 is dropped. Never longer than the bytes.
 pub(crate) fn fold(bytes: &[u8], out: &mut Vec<u8>) {
     let begin = out.len();
-    out.resize(begin + bytes.len(), 0);
+    out.resize(begin + bytes.len() + BLOCK, 0);
     let room = &mut out[begin..];
     let (mut at, mut kept) = (0, 0);
     while at < bytes.len() {
-        let folded = FOLDED[usize::from(bytes[at])];
-        if folded == WIDE {
-            let (length, wide) = step(&bytes[at..]);
-            for &one in wide.bytes() {
+        if let Some(block) = bytes[at..].first_chunk::<BLOCK>().filter(|block| block.is_ascii()) {
+            let (letters, count) = ascii(block);
+            room[kept..kept + BLOCK].copy_from_slice(&letters);
+            kept += count;
+            at += BLOCK;
+            continue;
+        }
+        // To the end, or as far as the block was looked at.
+        let end = bytes.len().min(at + BLOCK);
+        while at < end {
+            let (length, folded) = step(&bytes[at..]);
+            for &one in folded.bytes() {
                 room[kept] = one;
                 kept += 1;
             }
             at += length;
-        } else {
-            // Without a branch: letters and what stands between them are mixed as no predictor can know.
-            room[kept] = folded;
-            kept += usize::from(folded != 0);
-            at += 1;
         }
     }
     out.truncate(begin + kept);
 }
 
-/// Where in the bytes those stand that folded to `span`.
-pub(crate) fn unfold(bytes: &[u8], span: &Range<usize>) -> Range<usize> {
-    let (mut at, mut count) = (0, 0);
-    let mut begin = None;
-    while at < bytes.len() && count < span.end {
-        let (length, folded) = step(&bytes[at..]);
-        count += folded.bytes().len();
-        if count > span.start && begin.is_none() {
-            begin = Some(at);
-        }
-        at += length;
+/// The letters and digits of a block, and how many they are. Without a branch: they and what stands between them are mixed
+/// as no predictor can know.
+#[inline]
+fn ascii(block: &[u8; BLOCK]) -> ([u8; BLOCK], usize) {
+    let (mut letters, mut count) = ([0; BLOCK], 0);
+    for &byte in block {
+        let folded = FOLDED[usize::from(byte & 127)];
+        letters[count & (BLOCK - 1)] = folded;
+        count += usize::from(folded != 0);
     }
-    begin.unwrap_or(at)..at
+    (letters, count)
+}
+
+/// Where in a text its folded letters stand: the place of one in so many, from which the others are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Vec<(u32, u32)>);
+
+/// Letters from one known place to the next.
+const APART: usize = 64;
+
+/// What counts of that which stands between two letters: indentation and rulers say nothing.
+const GAP: usize = 24;
+
+impl Places {
+    /// The places of a text, which is shorter than four GiB.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let (mut places, mut at, mut count) = (Vec::with_capacity(text.len() / APART), 0, 0);
+        while at < text.len() {
+            if count >= places.len() * APART {
+                places.push((at as u32, count as u32));
+            }
+            let (length, folded) = step(&text[at..]);
+            at += length;
+            count += folded.bytes().len();
+        }
+        places.shrink_to_fit();
+        Self(places)
+    }
+
+    /// Where in the text those stand that folded to `span`.
+    pub(crate) fn unfold(&self, text: &[u8], span: &Range<usize>) -> Range<usize> {
+        let (mut at, mut count) = self.before(span.start);
+        let mut begin = None;
+        while at < text.len() && count < span.end {
+            let (length, folded) = step(&text[at..]);
+            count += folded.bytes().len();
+            if count > span.start && begin.is_none() {
+                begin = Some(at);
+            }
+            at += length;
+        }
+        begin.unwrap_or(at)..at
+    }
+
+    /// How many bytes of the text those span that folded to `span`, with what stands before and after them, and of what
+    /// stands between two letters no more than [`GAP`].
+    pub(crate) fn spanned(&self, text: &[u8], span: &Range<usize>) -> usize {
+        let (mut at, mut count) = self.before(span.start);
+        let (mut gap, mut all) = (0, 0);
+        while at < text.len() {
+            let (length, folded) = step(&text[at..]);
+            at += length;
+            let letters = folded.bytes().len();
+            if letters == 0 {
+                gap += length;
+                continue;
+            }
+            count += letters;
+            if count > span.start {
+                all += gap.min(GAP);
+            }
+            if count > span.end {
+                return all;
+            }
+            gap = 0;
+            if count > span.start {
+                all += length;
+            }
+        }
+        all + gap.min(GAP)
+    }
+
+    /// A known place well before that letter: what stands in front of it counts.
+    fn before(&self, letter: usize) -> (usize, usize) {
+        let known = self.0.get((letter / APART).saturating_sub(1)).copied().unwrap_or_default();
+        (known.0 as usize, known.1 as usize)
+    }
 }
 
 /// What one character folds to: none, one or two bytes.
@@ -163,10 +243,26 @@ mod tests {
 
     #[test]
     fn a_span_is_found_again() {
-        let text = "Д-b, 秘 Cd!";
-        let all = folded(text);
-        assert_eq!(&text[unfold(text.as_bytes(), &(0..all.len()))], "Д-b, 秘 Cd");
-        assert_eq!(&text[unfold(text.as_bytes(), &(1..2))], "b");
-        assert_eq!(&text[unfold(text.as_bytes(), &(4..6))], "Cd");
+        let before = "nothing at all, ".repeat(40);
+        for before in ["", &before] {
+            let text = format!("{before}Д-b, 秘 Cd!");
+            let (all, first) = (folded(&text), folded(before).len());
+            let places = Places::of(text.as_bytes());
+            let unfold =
+                |span: Range<usize>| &text[places.unfold(text.as_bytes(), &(first + span.start..first + span.end))];
+            assert_eq!(unfold(0..all.len() - first), "Д-b, 秘 Cd");
+            assert_eq!(unfold(1..2), "b");
+            assert_eq!(unfold(4..6), "Cd");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_letters_counts_up_to_a_bound() {
+        let text = format!("{}one, two{}three;", "word ".repeat(50), " ".repeat(30));
+        let places = Places::of(text.as_bytes());
+        let spanned = |span: Range<usize>| places.spanned(text.as_bytes(), &(200 + span.start..200 + span.end));
+        assert_eq!(spanned(0..6), " one, two".len() + GAP);
+        assert_eq!(spanned(3..11), ", two".len() + GAP + "three;".len());
+        assert_eq!(places.spanned(text.as_bytes(), &(0..4)), "word ".len());
     }
 }

@@ -1,37 +1,35 @@
-//! Where in the labelled texts a run of 32 folded characters stands: an index that takes one look per character.
+//! Where in the labelled texts a run of 24 folded characters stands, in two steps.
 //!
-//! Every seventeenth run of a text is kept, and every run of the bytes that are looked at is looked up. So no shared
-//! run of 48 characters is missed: among its seventeen runs of 32, one is kept. That is the promise of winnowing at half
-//! its memory. The hash only finds candidates; whoever asks compares the characters.
+//! Of the texts every twelve characters in a row are marked in a set of bits, and of the bytes that are looked at twelve in
+//! thirteen are looked up there, forwards, backwards and in ROT13: most go no further, and no shared run of 24 holds none of
+//! them. Around what is marked every run of 16 is looked up in an index that has every ninth run of the texts, by a hash
+//! that is the same in all three forms. The hash only finds candidates; whoever asks compares the characters.
 
-/// Characters in one run.
-pub(crate) const GRAM: usize = 32;
+/// Characters in one run of the index.
+pub(crate) const GRAM: usize = 16;
 
 /// The distance of runs that are kept.
-pub(crate) const GRID: usize = 17;
+pub(crate) const GRID: usize = 9;
+
+/// A shared run of so many is found.
+pub(crate) const SHARED: usize = GRAM + GRID - 1;
+
+/// Characters that are marked.
+const MARK: usize = 12;
+
+/// The distance of those that are looked up.
+const STEP: usize = SHARED - MARK + 1;
 
 /// A run with fewer different characters says nothing: zeros, rulers, padding.
-const VARIOUS: u32 = 6;
+const VARIOUS: u32 = 5;
 
 /// Places that are kept for one hash; of a text that repeats itself more often, the rest says nothing new.
-const CROWD: usize = 64;
+const CROWD: usize = 32;
 
-/// Characters that are looked up before what was hit is looked at.
-const PIECE: usize = 16 << 10;
-
-/// How a labelled text stands in the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Plain,
-    Reversed,
-    Rot13,
-}
-
-/// A place in a labelled text, counted in the form's own direction.
+/// A place in a labelled text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) source: u32,
-    pub(crate) form: Form,
     pub(crate) at: u32,
     /// There were more places with this hash than are kept.
     pub(crate) crowded: bool,
@@ -40,119 +38,255 @@ pub(crate) struct Place {
 /// The index.
 #[derive(Default)]
 pub(crate) struct Grams {
-    /// Two bits in one word for each hash that may be there: most characters end here, in the cache.
-    maybe: Vec<u64>,
+    marks: Marks,
     /// The first entry of each bucket, counted from one; zero is none.
     heads: Vec<u32>,
     entries: Vec<Entry>,
 }
 
+/// One kept run.
 #[derive(Clone, Copy)]
 struct Entry {
-    hash: u64,
-    place: Place,
+    hash: u32,
+    at: u32,
+    /// The source, and in the highest bit whether it is crowded.
+    source: u32,
     next: u32,
 }
 
+const CROWDED: u32 = 1 << 31;
+
+impl Entry {
+    fn place(self) -> Place {
+        Place { source: self.source & !CROWDED, at: self.at, crowded: self.source & CROWDED != 0 }
+    }
+}
+
 impl Grams {
-    /// Keeps the runs of a folded text, which is given as it stands in `form`.
-    pub(crate) fn add(&mut self, text: &[u8], source: u32, form: Form) {
-        let mut hash = 0;
-        for (end, &byte) in text.iter().enumerate() {
-            hash = rolled(hash, byte);
-            let Some(at) = (end + 1).checked_sub(GRAM) else { continue };
-            if at % GRID == 0 && various(&text[at..=end]) {
-                // A text is bounded below four GiB by the corpus.
-                self.insert(hash, Place { source, form, at: at as u32, crowded: false });
+    /// Keeps the runs of the last of some folded texts; those before it are known.
+    pub(crate) fn add<'t>(&mut self, texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone, source: u32) {
+        let Some(text) = texts.clone().next_back() else { return };
+        self.marks.add(texts);
+        let Some((first, rest)) = text.split_at_checked(GRAM) else { return };
+        let mut rolling = Rolling::of(first);
+        self.keep(&rolling, text, 0, source);
+        for (at, &new) in rest.iter().enumerate() {
+            rolling.step(text[at], new);
+            if (at + 1).is_multiple_of(GRID) {
+                self.keep(&rolling, text, at + 1, source);
             }
+        }
+    }
+
+    fn keep(&mut self, rolling: &Rolling, text: &[u8], at: usize, source: u32) {
+        if various(&text[at..at + GRAM]) {
+            // A text is bounded below four GiB by the corpus.
+            self.insert(rolling.hash(), source, at as u32);
         }
     }
 
     /// Calls `see` with every place whose run may be the one at that offset, until it says no.
     pub(crate) fn each(&self, folded: &[u8], mut see: impl FnMut(usize, Place) -> bool) {
-        let mut from = 0;
-        while from + GRAM <= folded.len() && !self.entries.is_empty() {
-            // In pieces, so that a text full of hits needs no list as long as itself.
-            let piece = &folded[from..folded.len().min(from + PIECE + GRAM - 1)];
-            for (at, hash) in self.hits(piece) {
-                if !self.places(hash).all(|place| see(from + at, place)) {
-                    return;
-                }
-            }
-            from += PIECE;
+        if self.entries.is_empty() {
+            return;
         }
-    }
-
-    /// Offsets whose hash may be there. Apart from what follows a hit, or this loop would not stay in registers.
-    fn hits(&self, folded: &[u8]) -> Vec<(usize, u64)> {
-        let (maybe, shift) = (&self.maybe[..], 64 - self.maybe.len().ilog2());
-        let mut hash = folded[..GRAM - 1].iter().fold(0, |hash, &byte| rolled(hash, byte));
-        let mut hits = Vec::new();
-        for (at, &byte) in folded[GRAM - 1..].iter().enumerate() {
-            hash = rolled(hash, byte);
-            let bits = bits(hash, shift);
-            if maybe[(hash >> shift) as usize] & bits == bits {
-                hits.push((at, hash));
+        let mut next = 0;
+        for at in self.marks.hits(folded) {
+            // A shared run that holds what is marked there holds a run of the index that begins in this range.
+            let from = next.max(at.saturating_sub(SHARED - MARK));
+            next = (at + GRID).min((folded.len() + 1).saturating_sub(GRAM)).max(from);
+            if !self.around(folded, from..next, &mut see) {
+                return;
             }
         }
-        hits
     }
 
-    fn places(&self, hash: u64) -> impl Iterator<Item = Place> {
-        self.chain(hash).filter(move |entry| entry.hash == hash).map(|entry| entry.place)
+    /// Looks up every run that begins in the range.
+    fn around(&self, folded: &[u8], range: std::ops::Range<usize>, see: &mut impl FnMut(usize, Place) -> bool) -> bool {
+        if range.is_empty() {
+            return true;
+        }
+        let mut rolling = Rolling::of(&folded[range.start..range.start + GRAM]);
+        for at in range {
+            if !self.places(rolling.hash()).all(|place| see(at, place)) {
+                return false;
+            }
+            if let Some(&new) = folded.get(at + GRAM) {
+                rolling.step(folded[at], new);
+            }
+        }
+        true
     }
 
-    fn chain(&self, hash: u64) -> impl Iterator<Item = Entry> {
-        let mut next = self.heads[self.bucket(hash)];
-        std::iter::from_fn(move || {
+    fn places(&self, hash: u32) -> impl Iterator<Item = Place> {
+        let mut next = self.heads.get(self.bucket(hash)).copied().unwrap_or_default();
+        let chain = std::iter::from_fn(move || {
             let entry = *self.entries.get((next as usize).checked_sub(1)?)?;
             next = entry.next;
             Some(entry)
-        })
+        });
+        chain.filter(move |entry| entry.hash == hash).map(Entry::place)
     }
 
-    fn insert(&mut self, hash: u64, place: Place) {
+    fn insert(&mut self, hash: u32, source: u32, at: u32) {
         if self.entries.len() >= self.heads.len() {
-            self.grow();
+            self.heads = vec![0; (self.heads.len() * 3 / 2).max(256)];
+            (0..self.entries.len()).for_each(|index| self.link(index));
         }
         let same = self.places(hash).count();
         if same < CROWD {
-            let crowded = same + 1 == CROWD;
-            self.entries.push(Entry { hash, place: Place { crowded, ..place }, next: 0 });
+            if self.entries.len() == self.entries.capacity() {
+                // By a quarter, not twice: they are most of what a corpus takes.
+                self.entries.reserve_exact((self.entries.len() / 4).max(64));
+            }
+            let crowded = if same + 1 == CROWD { CROWDED } else { 0 };
+            self.entries.push(Entry { hash, at, source: source | crowded, next: 0 });
             self.link(self.entries.len() - 1);
         }
     }
 
     fn link(&mut self, index: usize) {
-        let hash = self.entries[index].hash;
-        let (bucket, shift) = (self.bucket(hash), 64 - self.maybe.len().ilog2());
+        let bucket = self.bucket(self.entries[index].hash);
         self.entries[index].next = std::mem::replace(&mut self.heads[bucket], index as u32 + 1);
-        self.maybe[(hash >> shift) as usize] |= bits(hash, shift);
     }
 
-    fn grow(&mut self) {
-        let buckets = (self.heads.len() * 2).max(256);
-        self.heads = vec![0; buckets];
-        // Sixteen bits a bucket: one look in a hundred goes on in vain.
-        self.maybe = vec![0; buckets / 4];
-        (0..self.entries.len()).for_each(|index| self.link(index));
-    }
-
-    fn bucket(&self, hash: u64) -> usize {
-        (hash >> (64 - self.heads.len().ilog2())) as usize
+    fn bucket(&self, hash: u32) -> usize {
+        (hash as usize * self.heads.len()) >> 32
     }
 }
 
-/// The bits of a hash in its word, from the two groups of six below those that choose the word.
-#[inline]
-fn bits(hash: u64, shift: u32) -> u64 {
-    1 << (hash >> (shift - 6) & 63) | 1 << (hash >> (shift - 12) & 63)
+/// What stands in the texts in twelve characters, three bits in one word for each.
+#[derive(Default)]
+struct Marks {
+    words: Vec<u64>,
+    /// Runs that are marked.
+    count: usize,
 }
 
-/// The hash of the last 32 bytes: each shifts the older ones by two bits, so that the oldest falls out by itself.
+/// Runs for each word: one look in two hundred goes on in vain.
+const LOAD: usize = 4;
+
+impl Marks {
+    /// Marks the last of the texts; all of them anew where there is no more room.
+    fn add<'t>(&mut self, texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone) {
+        let Some(text) = texts.clone().next_back() else { return };
+        self.count += text.len();
+        if self.count > self.words.len() * LOAD {
+            // Half more than there is, so that each text is marked a few times at most.
+            self.words = vec![0; (self.count / LOAD * 3 / 2).max(256)];
+            texts.for_each(|text| self.mark(text));
+        } else {
+            self.mark(text);
+        }
+    }
+
+    fn mark(&mut self, text: &[u8]) {
+        for run in text.array_windows::<MARK>() {
+            let (word, bits) = self.place(mixed(Twelve::of(run)));
+            self.words[word] |= bits;
+        }
+    }
+
+    /// Offsets of what may be marked in any form. Apart from what follows a hit, or this loop would not stay in registers.
+    fn hits(&self, folded: &[u8]) -> Vec<usize> {
+        let mut hits = Vec::new();
+        if self.words.is_empty() {
+            return hits;
+        }
+        for (count, piece) in folded.chunks(STEP).enumerate() {
+            let Some(run) = piece.first_chunk::<MARK>() else { break };
+            let run = Twelve::of(run);
+            if self.holds(run) | self.holds(run.backwards()) | self.holds(run.rotated()) {
+                hits.push(count * STEP);
+            }
+        }
+        hits
+    }
+
+    #[inline]
+    fn holds(&self, run: Twelve) -> bool {
+        let (word, bits) = self.place(mixed(run));
+        self.words[word] & bits == bits
+    }
+
+    #[inline]
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let word = ((hash >> 32) * self.words.len() as u64) >> 32;
+        (word as usize, 1 << (hash >> 26 & 63) | 1 << (hash >> 20 & 63) | 1 << (hash >> 14 & 63))
+    }
+}
+
+/// Twelve characters: the first eight and the last eight.
+#[derive(Clone, Copy)]
+struct Twelve(u64, u64);
+
+impl Twelve {
+    #[inline]
+    fn of(run: &[u8; MARK]) -> Twelve {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *run;
+        Twelve(u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([e, f, g, h, i, j, k, l]))
+    }
+
+    #[inline]
+    fn backwards(self) -> Twelve {
+        Twelve(self.1.swap_bytes(), self.0.swap_bytes())
+    }
+
+    #[inline]
+    fn rotated(self) -> Twelve {
+        Twelve(rotated(self.0), rotated(self.1))
+    }
+}
+
+/// Eight characters in ROT13: the highest bit of each byte says what kind of letter it is.
 #[inline]
-fn rolled(hash: u64, byte: u8) -> u64 {
-    (hash << 2).wrapping_add(MIX[usize::from(byte)])
+fn rotated(eight: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = EACH << 7;
+    let low = eight & !HIGH;
+    let from = |letter: u8| low + EACH * u64::from(128 - letter);
+    let letter = from(b'a') & !from(b'z' + 1) & !eight & HIGH;
+    let second = letter & from(b'n');
+    let moved = |which: u64| (which >> 7) * 13;
+    eight + moved(letter & !second) - moved(second)
+}
+
+#[inline]
+fn mixed(run: Twelve) -> u64 {
+    let (first, last) =
+        (run.0.wrapping_mul(0x9e37_79b9_7f4a_7c15), run.1.wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(32));
+    (first ^ last).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
+/// The hash of the last 16 characters, forwards and backwards: each moves by one bit with every character that comes.
+struct Rolling {
+    forwards: u64,
+    backwards: u64,
+}
+
+impl Rolling {
+    fn of(run: &[u8]) -> Rolling {
+        let mut rolling = Rolling { forwards: 0, backwards: 0 };
+        for (at, &byte) in (0u32..).zip(run) {
+            let mixed = MIX[usize::from(byte)];
+            rolling.forwards ^= mixed.rotate_left(GRAM as u32 - 1 - at);
+            rolling.backwards ^= mixed.rotate_left(at);
+        }
+        rolling
+    }
+
+    #[inline]
+    fn step(&mut self, old: u8, new: u8) {
+        let (old, new) = (MIX[usize::from(old)], MIX[usize::from(new)]);
+        self.forwards = self.forwards.rotate_left(1) ^ new ^ old.rotate_left(GRAM as u32);
+        self.backwards = (self.backwards ^ old).rotate_right(1) ^ new.rotate_left(GRAM as u32 - 1);
+    }
+
+    /// The same for a run and for the run backwards.
+    #[inline]
+    fn hash(&self) -> u32 {
+        (self.forwards.wrapping_add(self.backwards).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
 }
 
 fn various(run: &[u8]) -> bool {
@@ -163,12 +297,14 @@ fn various(run: &[u8]) -> bool {
 
 const MIX: [u64; 256] = mix();
 
-/// Splitmix64 of each byte.
+/// Splitmix64 of each character; the same for a letter and for that thirteen further.
 const fn mix() -> [u64; 256] {
     let mut table = [0; 256];
     let mut index = 0;
     while index < 256 {
-        let mut word = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let letter = index as u8;
+        let same = if letter >= b'n' && letter <= b'z' { letter - 13 } else { letter };
+        let mut word = (same as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         table[index] = word ^ (word >> 31);
@@ -180,35 +316,93 @@ const fn mix() -> [u64; 256] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::needles::rot13;
+
+    fn grams(text: &[u8]) -> Grams {
+        let mut grams = Grams::default();
+        grams.add([text].into_iter(), 0);
+        grams
+    }
+
+    fn text() -> Vec<u8> {
+        (0..400u32).map(|at| b'a' + (at * at % 23) as u8).collect()
+    }
 
     #[test]
-    fn any_shared_run_of_48_holds_a_run_that_is_kept() {
-        let text: Vec<u8> = (0..400u32).map(|at| b'a' + (at * at % 23) as u8).collect();
-        let mut grams = Grams::default();
-        grams.add(&text, 0, Form::Plain);
-        for from in 0..text.len() - 48 {
-            let mut hits = 0;
-            grams.each(&text[from..from + 48], |at, place| {
-                hits += usize::from(place.at as usize == from + at);
-                true
-            });
-            assert!(hits >= 1, "the run at {from}");
+    fn any_shared_run_of_24_holds_a_run_that_is_kept() {
+        let (text, grams) = (text(), grams(&text()));
+        for (from, before) in (0..text.len() - 24).flat_map(|from| (0..30).map(move |before| (from, before))) {
+            for after in [0, 1, 40] {
+                let bytes = [&vec![b'-'; before], &text[from..from + 24], &vec![b'+'; after]].concat();
+                let mut hits = 0;
+                grams.each(&bytes, |at, place| {
+                    hits += usize::from(place.at as usize + before == from + at);
+                    true
+                });
+                assert!(hits >= 1, "the run at {from} after {before}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_is_found_in_every_form() {
+        let (text, grams) = (text(), grams(&text()));
+        let backwards: Vec<u8> = text.iter().rev().copied().collect();
+        let rotated: Vec<u8> = text.iter().map(|&byte| rot13(byte)).collect();
+        for (form, whole) in [("plain", &text), ("backwards", &backwards), ("rotated", &rotated)] {
+            for from in 0..text.len() - 24 {
+                let mut seen = false;
+                grams.each(&whole[from..from + 24], |_, _| {
+                    seen = true;
+                    true
+                });
+                assert!(seen, "{form} at {from}");
+            }
         }
     }
 
     #[test]
     fn runs_that_say_nothing_are_not_kept_and_crowds_are_bounded() {
-        let mut grams = Grams::default();
-        grams.add(&[b'0'; 1000], 0, Form::Plain);
-        assert!(grams.entries.is_empty());
-        grams.add(&b"abcdefghijklmnopq".repeat(1000), 0, Form::Plain);
-        assert_eq!(grams.entries.len(), CROWD);
-        assert!(grams.entries.last().is_some_and(|entry| entry.place.crowded));
+        assert!(grams(&[b'0'; 1000]).entries.is_empty());
+        // Of seventeen letters each run comes back after seventeen, and one in nine is kept.
+        let grams = grams(&b"abcdefghijklmnopq".repeat(1000));
+        assert_eq!(grams.entries.len(), 17 * CROWD);
+        assert_eq!(grams.entries.iter().filter(|entry| entry.place().crowded).count(), 17);
     }
 
     #[test]
-    fn the_hash_forgets_what_is_33_back() {
-        let hash = |text: &[u8]| text.iter().fold(0, |hash, &byte| rolled(hash, byte));
-        assert_eq!(hash(b"x0123456789abcdef0123456789abcdef"), hash(b"y0123456789abcdef0123456789abcdef"));
+    fn texts_that_come_later_are_marked_beside_those_before() {
+        let texts: Vec<Vec<u8>> =
+            (0..40u32).map(|n| text().iter().map(|&byte| byte ^ (n % 7) as u8).collect()).collect();
+        let mut grams = Grams::default();
+        for count in 1..=texts.len() {
+            grams.add(texts[..count].iter().map(Vec::as_slice), count as u32 - 1);
+        }
+        for text in &texts {
+            let mut seen = 0;
+            grams.each(&text[100..150], |_, _| {
+                seen += 1;
+                true
+            });
+            assert!(seen > 0);
+        }
+    }
+
+    #[test]
+    fn a_run_has_one_hash_in_every_form_and_forgets_what_came_before() {
+        let run = b"attackatdawn0800";
+        let backwards: Vec<u8> = run.iter().rev().copied().collect();
+        let moved = run.map(rot13);
+        let hash = |text: &[u8]| {
+            let mut rolling = Rolling::of(&text[..GRAM]);
+            (GRAM..text.len()).for_each(|at| rolling.step(text[at - GRAM], text[at]));
+            rolling.hash()
+        };
+        for other in [&backwards[..], &moved, b"xattackatdawn0800", b"and yattackatdawn0800"] {
+            assert_eq!(hash(other), hash(run), "{}", other.escape_ascii());
+        }
+        assert_ne!(hash(b"attackatdawn0801"), hash(run));
+        let eight = *b"az09nm\xe1-";
+        assert_eq!(rotated(u64::from_le_bytes(eight)).to_le_bytes(), eight.map(rot13));
     }
 }

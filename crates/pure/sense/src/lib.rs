@@ -9,6 +9,7 @@
 
 mod coding;
 mod corpus;
+pub mod detect;
 mod entropy;
 mod env;
 mod evidence;
@@ -18,6 +19,7 @@ mod matcher;
 pub mod meaning;
 mod needles;
 mod plain;
+pub mod risk;
 mod scan;
 mod window;
 

@@ -1,20 +1,46 @@
 //! Runs that some folded bytes share with labelled texts: candidates verified, extended, and freed of what is public.
 //!
-//! It never tells of a run shorter than [`LEAST`], but for a run of 32 that a text repeats so often that not all of its
-//! places are kept.
+//! A run is told of when it has [`LEAST`] letters and digits, however it is spaced. In programs and tables half of what is
+//! said is marks, so fewer are told of where they span [`SPAN`] bytes: of the source, and with fewer than [`MANY`] of the
+//! bytes that are looked at, too, since everybody's documents have the same names in the same order. Of a run that a text
+//! repeats so often that not all of its places are kept, [`CROWDED`] are enough.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::Label;
 use crate::corpus::{Corpus, Source};
 use crate::evidence::MAX_QUOTE;
-use crate::fold::unfold;
-use crate::grams::{Form, GRAM, GRID, Place};
+use crate::fold::Places;
+use crate::grams::{GRAM, Place, SHARED};
 use crate::needles::rot13;
 
-/// The shortest run that is told of, in letters and digits; any run of so many is found.
-pub const LEAST: usize = GRAM + GRID - 1;
+/// A run of so many letters and digits is told of wherever it is found, and found wherever it stands.
+pub const LEAST: usize = 48;
+
+/// Bytes of a text, of what stands between two letters not counting more than 24, that are told of with fewer letters. A
+/// run of 64 bytes may begin and end within such a gap.
+const SPAN: usize = 60;
+
+/// Letters and digits that may be spaced in another way than in the source.
+const MANY: usize = 40;
+
+/// The fewest letters and digits that say anything.
+const FEW: usize = SHARED;
+
+/// Letters of a run whose places are not all kept.
+const CROWDED: usize = 32;
+
+/// How a labelled text stands in the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Plain,
+    Reversed,
+    Rot13,
+}
+
+const FORMS: [Form; 3] = [Form::Plain, Form::Reversed, Form::Rot13];
 
 /// A run in the bytes that is one in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +54,11 @@ pub(crate) struct Run {
     crowded: bool,
 }
 
-/// The longest run of each labelled source in `folded`, from which `work` takes the characters that were compared. None
-/// when that was more than there were.
-pub(crate) fn runs(corpus: &Corpus, folded: &[u8], work: &mut usize) -> Option<Vec<Run>> {
-    let mut seeker = Seeker { corpus, folded, runs: Vec::new(), covered: Vec::new(), work: 0 };
+/// The longest run of each labelled source in `bytes`, which fold to `folded`; from `work` it takes the characters that were
+/// compared. None when that was more than there were.
+pub(crate) fn runs(corpus: &Corpus, bytes: &[u8], folded: &[u8], work: &mut usize) -> Option<Vec<Run>> {
+    let (places, runs, covered) = Default::default();
+    let mut seeker = Seeker { corpus, bytes, folded, places, runs, covered, work: 0 };
     let most = *work;
     corpus.grams.each(folded, |at, place| {
         seeker.candidate(at, place);
@@ -44,13 +71,17 @@ pub(crate) fn runs(corpus: &Corpus, folded: &[u8], work: &mut usize) -> Option<V
 impl Run {
     /// The span as it stands in the source's own text, bounded.
     pub(crate) fn quoted(&self, source: &Source) -> String {
+        let quoted = String::from_utf8_lossy(&source.text[source.places.unfold(&source.text, &self.there(source))]);
+        quoted[..quoted.floor_char_boundary(MAX_QUOTE)].to_owned()
+    }
+
+    /// Its span in the folded source.
+    fn there(&self, source: &Source) -> Range<usize> {
         let (at, length) = (self.at, self.span.len());
-        let span = match self.form {
+        match self.form {
             Form::Plain | Form::Rot13 => at..at + length,
             Form::Reversed => source.folded.len() - at - length..source.folded.len() - at,
-        };
-        let quoted = String::from_utf8_lossy(&source.text[unfold(&source.text, &span)]);
-        quoted[..quoted.floor_char_boundary(MAX_QUOTE)].to_owned()
+        }
     }
 
     /// The part of it that stands in `span` of the bytes.
@@ -61,7 +92,10 @@ impl Run {
 
 struct Seeker<'c> {
     corpus: &'c Corpus,
+    bytes: &'c [u8],
     folded: &'c [u8],
+    /// Where in the bytes the letters stand: asked for where a run is short.
+    places: OnceCell<Places>,
     runs: Vec<Run>,
     /// How far runs of each label reach, or of what is public. One that begins within is no further evidence, and to
     /// look at each of them would take long where a text repeats itself.
@@ -78,7 +112,7 @@ impl Seeker<'_> {
             return;
         }
         let Some(run) = self.extended(at, place, source) else { return };
-        if run.span.len() < LEAST && !run.crowded {
+        if !self.says_something(&run, source) {
             return;
         }
         match self.covered.iter_mut().find(|(label, _)| *label == source.label) {
@@ -88,13 +122,39 @@ impl Seeker<'_> {
         self.runs.push(run);
     }
 
-    /// The longest common run around a candidate, if it is one.
+    /// Whether a run is long enough; of what is public, whether it may hide one that is.
+    fn says_something(&mut self, run: &Run, source: &Source) -> bool {
+        if source.label.is_none() || run.span.len() < FEW {
+            return run.span.len() >= FEW;
+        }
+        self.work += run.span.len();
+        self.is_long(run, source)
+    }
+
+    fn is_long(&self, run: &Run, source: &Source) -> bool {
+        let letters = run.span.len();
+        if letters >= if run.crowded { CROWDED } else { LEAST } {
+            return true;
+        }
+        let there = || source.places.spanned(&source.text, &run.there(source)) >= SPAN;
+        let here = || self.places.get_or_init(|| Places::of(self.bytes)).spanned(self.bytes, &run.span) >= SPAN;
+        letters >= FEW && there() && (letters >= MANY || here())
+    }
+
+    /// The longest common run around a candidate, if it is one in any form.
     fn extended(&mut self, at: usize, place: Place, source: &Source) -> Option<Run> {
-        let begin = place.at as usize;
+        // What is public is so as it was written.
+        let forms = if source.label.is_some() { &FORMS[..] } else { &FORMS[..1] };
+        forms.iter().find_map(|form| self.extended_as(*form, at, place, source))
+    }
+
+    fn extended_as(&mut self, form: Form, at: usize, place: Place, source: &Source) -> Option<Run> {
         let last = source.folded.len();
-        let same = |here: usize, there: usize| self.folded[here] == letter(&source.folded, place.form, there);
+        let place_at = place.at as usize;
+        let begin = if form == Form::Reversed { last - place_at - GRAM } else { place_at };
+        let same = |here: usize, there: usize| self.folded[here] == letter(&source.folded, form, there);
         let equal = (0..GRAM).take_while(|step| same(at + step, begin + step)).count();
-        self.work += equal;
+        self.work += equal + 1;
         if equal < GRAM {
             return None;
         }
@@ -103,19 +163,25 @@ impl Seeker<'_> {
         let after = (GRAM..room).take_while(|step| same(at + step, begin + step)).count() + GRAM;
         self.work += before + after;
         let (span, at) = (at - before..at + after, begin - before);
-        Some(Run { source: place.source, form: place.form, span, at, crowded: place.crowded })
+        Some(Run { source: place.source, form, span, at, crowded: place.crowded })
     }
 
     /// The labelled runs without what is public: what is left counts when it is long enough by itself.
-    fn evidence(self) -> Vec<Run> {
+    fn evidence(mut self) -> Vec<Run> {
         let label = |run: &Run| self.corpus.sources[run.source as usize].label;
-        let (mut labelled, public): (Vec<Run>, Vec<Run>) = self.runs.into_iter().partition(|run| label(run).is_some());
+        let runs = std::mem::take(&mut self.runs);
+        let (mut labelled, public): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| label(run).is_some());
         if !public.is_empty() {
-            let spans = disjoint(public.into_iter().map(|run| run.span).collect());
+            let within =
+                |run: &Run| public.iter().any(|one| one.span.start <= run.span.start && run.span.end <= one.span.end);
+            labelled.retain(|run| !within(run));
+            // What is shorter hides only what is no longer than itself: everybody's words stand in every text.
+            let long = public.into_iter().map(|run| run.span).filter(|span| span.len() >= LEAST);
+            let spans = disjoint(long.collect());
             for run in &mut labelled {
                 *run = run.part(longest_outside(&run.span, &spans));
             }
-            labelled.retain(|run| run.span.len() >= if run.crowded { GRAM } else { LEAST });
+            labelled.retain(|run| self.is_long(run, &self.corpus.sources[run.source as usize]));
         }
         labelled.sort_unstable_by_key(|run| (run.source, Reverse(run.span.len()), run.span.start));
         labelled.dedup_by_key(|run| run.source);

@@ -8,7 +8,7 @@ use crate::coding::{Coding, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
 use crate::evidence::{Beyond, Scan, Sighting, Sightings};
 use crate::fold::fold;
-use crate::grams::Form;
+use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
 use crate::{Seal, matcher};
 
@@ -18,7 +18,7 @@ pub struct Bounds {
     /// Layers of encoded bytes that are undone, one within the other. Escapes and documents are no such layers: within
     /// each, five of them are read one after the other.
     pub depth: usize,
-    /// Bytes that are made by undoing, for each byte that is looked at, with one MiB more for small requests.
+    /// Bytes that are made by undoing, for each byte that is looked at, with four MiB more for small requests.
     pub times: usize,
     /// Bytes that are looked at, and bytes that are made.
     pub bytes: usize,
@@ -29,8 +29,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Five layers, 32 times the bytes and one MiB, at most 64 MiB, 4,096 pieces.
-    pub const USUAL: Self = Self { depth: 5, times: 32, bytes: 64 << 20, decodings: 4096, raw_deflate: false };
+    /// Five layers, 48 times the bytes and four MiB, at most 64 MiB, 4,096 pieces.
+    pub const USUAL: Self = Self { depth: 5, times: 48, bytes: 64 << 20, decodings: 4096, raw_deflate: false };
 }
 
 impl Default for Bounds {
@@ -39,8 +39,11 @@ impl Default for Bounds {
     }
 }
 
-/// What undoing may make in any case.
-const SOME: usize = 1 << 20;
+/// What undoing may make in any case: a push of a small repository is read in several ways.
+const SOME: usize = 4 << 20;
+
+/// Characters that may be compared in any case.
+const FEW: usize = 1 << 20;
 
 /// Characters that are compared for each byte of a request, before it is told as more than may be.
 const WORK: usize = 64;
@@ -71,7 +74,7 @@ pub(crate) struct Walk<'c> {
 impl<'c> Walk<'c> {
     pub(crate) fn new(corpus: &'c Corpus, bounds: &Bounds, length: usize) -> Self {
         let room = length.saturating_mul(bounds.times).saturating_add(SOME).min(bounds.bytes);
-        let work = length.saturating_mul(WORK).saturating_add(SOME);
+        let work = length.saturating_mul(WORK).saturating_add(FEW);
         let (how, folded, sightings, scan) = Default::default();
         let mut walk = Self {
             corpus,
@@ -161,7 +164,7 @@ impl<'c> Walk<'c> {
         folded.clear();
         fold(bytes, &mut folded);
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
-        match matcher::runs(corpus, &folded, &mut self.work) {
+        match matcher::runs(corpus, bytes, &folded, &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
             None => self.beyond(Beyond::Work),
         }

@@ -6,9 +6,10 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 
 use crate::Bounds;
-use crate::coding::Coding;
+use crate::coding::{Coding, LEAST_DIGITS, is_digit};
 use crate::corpus::Corpus;
 use crate::evidence::{Found, Scan};
 use crate::fold::fold;
@@ -22,6 +23,9 @@ const PIECES: usize = 2048;
 /// Bytes before and after the joint of two requests that a text which goes over it has at least eight and forty letters in.
 const NEAR: usize = 1024;
 
+/// Bytes of digits that are kept: several times a run that is told, in any of them.
+const DIGITS: usize = 512;
+
 /// Letters in the shortest piece that counts as repeated, or as a drop.
 const DROP: usize = 8;
 
@@ -31,6 +35,8 @@ pub struct Window {
     kept: usize,
     /// New text in its order, undone but not folded: a drop may be one of base64.
     text: Vec<u8>,
+    /// Of it what is digits and nothing else, each piece apart: it may have been encoded by itself.
+    digits: Vec<u8>,
     /// Hashes of pieces, the latest first. A piece that comes again is among the latest again.
     seen: [HashSet<u64>; 2],
 }
@@ -39,6 +45,7 @@ pub struct Window {
 #[derive(Debug, Default)]
 pub struct Fresh {
     text: Vec<u8>,
+    digits: Vec<u8>,
     /// In the order in which they came.
     pieces: Vec<u64>,
     /// Those of them that did not come lately.
@@ -52,7 +59,7 @@ impl Window {
     /// must fit in. Each scan costs in proportion.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, text: Vec::new(), seen: Default::default() }
+        Self { kept, text: Vec::new(), digits: Vec::new(), seen: Default::default() }
     }
 
     /// Scans the parts of a request, and the new text of the requests before it with this one's joined. It counts as sent
@@ -67,15 +74,14 @@ impl Window {
         if fresh.text.len() > 2 * self.kept {
             fresh.text.drain(self.kept..fresh.text.len() - self.kept);
         }
+        fresh.digits.drain(..fresh.digits.len().saturating_sub(DIGITS));
         if !self.text.is_empty() && !fresh.text.is_empty() {
             let (joint, joined) = (self.text.len(), [&self.text[..], &fresh.text].concat());
-            let mut walk = Walk::new(corpus, bounds, joined.len());
-            walk.joined(Coding::Requests, &joined, joint.saturating_sub(NEAR)..joined.len().min(joint + NEAR));
-            let joined = walk.finish();
-            let known = |label| scan.found.iter().any(|found| found.label == label);
-            let new: Vec<_> = joined.found.into_iter().filter(|found| !known(found.label)).collect();
-            scan.found.extend(new);
-            scan.beyond = scan.beyond.or(joined.beyond);
+            let near = joint.saturating_sub(NEAR)..joined.len().min(joint + NEAR);
+            also(&mut scan, corpus, bounds, &joined, near);
+        }
+        if !self.digits.is_empty() && !fresh.digits.is_empty() {
+            also(&mut scan, corpus, bounds, &[&self.digits[..], &fresh.digits].concat(), 0..0);
         }
         (scan, fresh)
     }
@@ -84,6 +90,8 @@ impl Window {
     pub fn keep(&mut self, fresh: Fresh) {
         self.text.extend_from_slice(&fresh.text);
         self.text.drain(..self.text.len().saturating_sub(self.kept));
+        self.digits.extend_from_slice(&fresh.digits);
+        self.digits.drain(..self.digits.len().saturating_sub(DIGITS));
         for piece in fresh.pieces {
             if self.seen[0].len() >= PIECES && !self.seen[0].contains(&piece) {
                 self.seen[1] = std::mem::take(&mut self.seen[0]);
@@ -100,6 +108,8 @@ impl Window {
         if !scan.found.is_empty() && scan.found.iter().all(goes_on) {
             self.text.extend_from_slice(&fresh.text);
             self.text.drain(..self.text.len().saturating_sub(LEAST - 1));
+            self.digits.extend_from_slice(&fresh.digits);
+            self.digits.drain(..self.digits.len().saturating_sub(digits_of(LEAST - 1, &self.digits)));
         }
     }
 
@@ -115,6 +125,11 @@ impl Window {
             let piece = piece.filter(|&piece| piece != whole);
             if piece.is_none_or(|piece| self.is_new(piece, fresh)) {
                 fresh.text.extend_from_slice(line);
+                if line.len() >= LEAST_DIGITS && line.iter().all(|&byte| is_digit(byte)) {
+                    fresh.digits.extend_from_slice(line);
+                    // What stands between bytes of no alphabet.
+                    fresh.digits.push(b'|');
+                }
             }
         }
     }
@@ -123,6 +138,31 @@ impl Window {
     fn is_new(&self, piece: u64, fresh: &mut Fresh) -> bool {
         fresh.pieces.push(piece);
         !self.seen.iter().any(|seen| seen.contains(&piece)) && fresh.known.insert(piece)
+    }
+}
+
+/// Adds what of the corpus stands in what was joined, where it was not known.
+fn also(scan: &mut Scan, corpus: &Corpus, bounds: &Bounds, joined: &[u8], near: Range<usize>) {
+    let mut walk = Walk::new(corpus, bounds, joined.len());
+    walk.joined(Coding::Requests, joined, near);
+    let joined = walk.finish();
+    let known = |label| scan.found.iter().any(|found| found.label == label);
+    let new: Vec<_> = joined.found.into_iter().filter(|found| !known(found.label)).collect();
+    scan.found.extend(new);
+    scan.beyond = scan.beyond.or(joined.beyond);
+}
+
+/// Digits that so many letters are written in, by which digits those are.
+fn digits_of(letters: usize, digits: &[u8]) -> usize {
+    let all = |within: fn(&u8) -> bool| digits.iter().all(|byte| *byte == b'|' || within(byte));
+    let small = all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'2'..=b'7' | b'='));
+    let large = all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7' | b'='));
+    if all(u8::is_ascii_hexdigit) {
+        letters * 2
+    } else if small || large {
+        letters * 8 / 5
+    } else {
+        letters * 4 / 3
     }
 }
 
@@ -175,6 +215,20 @@ mod tests {
         assert!(in_form(
             r##"{"prompt":"Always the same prompt, said before each drop","n":"#","d":"@","end":"the very end"}"##
         ));
+    }
+
+    #[test]
+    fn drops_that_were_encoded_by_themselves_are_joined() {
+        let drops = |length: usize| SECRET.as_bytes().chunks(length);
+        let hex = |drop: &[u8]| drop.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        for length in [9, 13, 20] {
+            let requests: Vec<String> =
+                drops(length).enumerate().map(|(at, drop)| format!("/v1/log?n={at}&id={}", hex(drop))).collect();
+            assert!(found(&requests.iter().map(String::as_bytes).collect::<Vec<_>>()), "{length}");
+        }
+        // One digit too many before each: in one piece with the others no alignment would be right.
+        let requests: Vec<String> = drops(20).map(|drop| format!("/v1/log/f{}", hex(drop))).collect();
+        assert!(found(&requests.iter().map(String::as_bytes).collect::<Vec<_>>()));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn more_escapes_than_are_undone() {
 
 #[test]
 fn more_bytes_than_may_be_made() {
-    let zeros = vec![0; 4 << 20];
+    let zeros = vec![0; 16 << 20];
     for bytes in [packed::gzip(&zeros), packed::zip(&zeros), packed::zlib(&zeros), packed::git_pack(&zeros)] {
         assert_eq!(scan(&bytes).beyond, Some(Beyond::Size));
         assert_eq!(scan(&wrapped(&["json", "base64"], &bytes)).beyond, Some(Beyond::Size));

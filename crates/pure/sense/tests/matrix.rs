@@ -3,7 +3,7 @@
 mod wrap;
 
 use sense::{Bounds, Coding, Corpus, Found, LEAST, Label, Scan};
-use wrap::{MEMO, SECRET, SENTENCE, WRAPS, wrapped};
+use wrap::{BINARY, MEMO, SECRET, SENTENCE, WRAPS, wrapped};
 
 const DOCUMENT: Label = Label(1);
 const KEY: Label = Label(2);
@@ -64,39 +64,6 @@ struct Text(&'static str, &'static str, Label);
 
 const TEXTS: [Text; 3] =
     [Text("the document", MEMO, DOCUMENT), Text("a sentence", SENTENCE, DOCUMENT), Text("the secret", SECRET, KEY)];
-
-/// Wrappings that take any bytes.
-const BINARY: &[&str] = &[
-    "within other text",
-    "variation selectors",
-    "backslash x",
-    "octal",
-    "percent",
-    "percent of all",
-    "form",
-    "base64",
-    "base64 after one",
-    "base64 after two",
-    "base64 after a digit",
-    "base64 url-safe",
-    "base64 in lines",
-    "base32",
-    "base32 small",
-    "hex",
-    "hex upper",
-    "hex with colons",
-    "hex with 0x",
-    "hex dump",
-    "binary digits",
-    "decimal list",
-    "gzip",
-    "zlib",
-    "zlib within",
-    "zip",
-    "zip stored",
-    "tar",
-    "git pack",
-];
 
 fn corpus() -> Corpus {
     let mut corpus = Corpus::new();

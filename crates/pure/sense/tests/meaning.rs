@@ -13,7 +13,7 @@ const LISTED: &str = "- amount: 10.0\n  id: 4\n  sender: GB29NWBK60161331926819\
                       id: 5\n  sender: CH9300762011623852957\n  subject: Rent";
 
 fn judge(said: &str, given: &[(&str, &str)], (tool, arguments): (&str, &Value), rules: &[ToolRule]) -> Judgement {
-    let given = given.iter().map(|(tool, text)| Given { tool, text }).collect();
+    let given = given.iter().map(|(tool, text)| Given { tool, text, asked: "" }).collect();
     let tool = Tool { name: tool, description: "", schema: &Value::Null };
     Scene::new(&[said], given, rules).judge(&tool, &arguments.to_string())
 }
@@ -193,7 +193,7 @@ proptest! {
     #[test]
     fn nothing_is_too_odd_to_be_judged(said in any::<String>(), text in any::<String>(), lines in "[-: '\"\\[\\]{}a-b\n]{0,60}", arguments in any::<String>()) {
         let given = [("get_x", text.as_str()), ("list_y", lines.as_str())];
-        let given = given.iter().map(|(tool, text)| Given { tool, text }).collect();
+        let given = given.iter().map(|(tool, text)| Given { tool, text, asked: "" }).collect();
         let scene = Scene::new(&[&said, &lines], given, &[]);
         for name in ["send_x", "get_page", "Bash", "", "delete_x"] {
             let _ = scene.judge(&Tool { name, description: &text, schema: &Value::Null }, &arguments);

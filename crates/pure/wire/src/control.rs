@@ -234,6 +234,12 @@ pub struct State {
     /// How many were asked in the last hour.
     #[serde(default)]
     pub asks_hour: u32,
+    /// How high the risk is, of 100.
+    #[serde(default)]
+    pub risk: u32,
+    /// The policy is narrowed for it, until that is taken back.
+    #[serde(default)]
+    pub narrowed: bool,
     /// What was recorded so far.
     #[serde(default)]
     pub counts: Counts,
@@ -297,6 +303,15 @@ pub enum Happened {
     Resumed {
         /// Who asked for it.
         who: String,
+    },
+    /// Something speaks for an attack.
+    Suspected {
+        /// What: `instruction`, `secret`…
+        name: String,
+        /// What the risk comes to with it.
+        score: u32,
+        /// The event of the record that tells of it.
+        recorded: String,
     },
     /// A question waits for the operator.
     Asked {

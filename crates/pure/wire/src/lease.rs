@@ -2,17 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use policy::{Amounts, Conjunction, Label, PathPattern, Rule, Target};
+use policy::{Amounts, Conjunction, Endorsement, Label, PathPattern, Rule, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::petition;
 use crate::question::{Ruling, Wanted};
+use crate::suspected::{Counted, Suspected};
 
 /// How many descriptors ride with a lease.
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Most lines to servers in cells of their own that ride behind the descriptors.
 pub const MAX_LINES: usize = 16;
@@ -64,6 +65,12 @@ pub struct Lease {
     /// What the operator granted so far, beside the policies.
     #[serde(default)]
     pub granted: Vec<Rule>,
+    /// What he endorsed so far, for this session.
+    #[serde(default)]
+    pub endorsed: Vec<Endorsement>,
+    /// What spoke for an attack so far and still counts.
+    #[serde(default)]
+    pub suspected: Vec<Counted>,
     /// Lines to servers in cells of their own, at most [`MAX_LINES`]: what is behind one is begun when the gate asks for it,
     /// by [`GateReport::Server`], and its end is the line's.
     #[serde(default)]
@@ -96,6 +103,9 @@ pub enum GateOrder {
         credentials: Vec<Lent>,
         /// Texts that carry a label, beside those that did.
         labelled: Vec<Labelled>,
+        /// The operator took back what it was narrowed to: what spoke for an attack so far counts no more.
+        #[serde(default)]
+        forgives: bool,
     },
     /// So much of the session's budgets is its children's, all together, and not the session's to use up; answered by
     /// [`GateReport::Reserved`].
@@ -114,7 +124,12 @@ pub enum GateOrder {
     Grant {
         /// Looked at only where a policy wants him asked.
         rules: Vec<Rule>,
+        /// What he endorsed, the same way.
+        #[serde(default)]
+        endorsed: Vec<Endorsement>,
     },
+    /// Something speaks for an attack in a sub-agent.
+    Suspect(Suspected),
     /// What is behind a line is gone, or never was.
     Severed {
         /// Which, counted from 0.
@@ -318,6 +333,8 @@ pub enum GateReport {
         /// A line that nothing was behind yet, counted from 0.
         line: u32,
     },
+    /// Something speaks for an attack. Where its policies are to be narrowed for it, it has done so.
+    Suspected(Box<Suspected>),
     /// Nobody speaks on a line any more.
     Parted {
         /// Which.
@@ -366,6 +383,8 @@ mod tests {
             intent: vec!["do it".into()],
             reserved: Amounts::default(),
             granted: vec![Rule::to(Target::parse("a.example:443").unwrap())],
+            endorsed: Vec::new(),
+            suspected: vec![Counted { name: "secret".into(), weight: 40, age: 5 }],
             lines: 2,
             bounds: Bounds::default(),
         }

@@ -13,6 +13,7 @@ pub mod petition;
 pub mod question;
 mod secret;
 pub mod streams;
+mod suspected;
 pub mod waiting;
 
 pub use broker::{TokenAnswer, TokenRequest};
@@ -22,3 +23,4 @@ pub use lease::{
     VERSION,
 };
 pub use secret::looks_secret;
+pub use suspected::{Counted, Suspected};

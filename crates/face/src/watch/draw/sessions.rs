@@ -32,10 +32,11 @@ enum What {
     Allowed,
     Refused,
     Asks,
+    Risk,
     Budget,
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     column(What::Session, "SESSION", (17, 40), 0),
     column(What::State, "STATE", (7, 7), 0),
     column(What::Age, "AGE", (4, 4), 2),
@@ -44,6 +45,7 @@ const COLUMNS: [Column; 9] = [
     column(What::Allowed, "OK", (5, 7), 2),
     column(What::Refused, "NO", (5, 7), 1),
     column(What::Asks, "ASKS", (7, 9), 0),
+    column(What::Risk, "RISK", (4, 4), 0),
     column(What::Budget, "BUDGET", (10, GAUGE), 1),
 ];
 
@@ -58,7 +60,9 @@ const MARK: u16 = 2;
 
 pub(super) fn draw(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: Paint) {
     let ids = screen.session_ids();
-    let columns = columns(area.width);
+    // A column that most operators never need.
+    let risky = screen.model.tree().iter().any(|(one, _)| risk(one) > 0);
+    let columns = columns(area.width, risky);
     let mut x = area.x + MARK;
     for (column, room) in &columns {
         put(buffer, (x, area.y), *room, &aligned(column.what, column.head, *room), paint.head());
@@ -91,9 +95,9 @@ pub(super) fn draw(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: No
 }
 
 /// Those that fit, and how wide each is.
-fn columns(all: u16) -> Vec<(&'static Column, u16)> {
+fn columns(all: u16, risky: bool) -> Vec<(&'static Column, u16)> {
     let need = |columns: &[&Column]| MARK + columns.iter().map(|column| column.least + 1).sum::<u16>() - 1;
-    let mut chosen: Vec<&Column> = COLUMNS.iter().collect();
+    let mut chosen: Vec<&Column> = COLUMNS.iter().filter(|column| risky || column.what != What::Risk).collect();
     while need(&chosen) > all && chosen.len() > 1 {
         // Of those that matter least, the last.
         let rank = chosen.iter().map(|column| column.rank).max();
@@ -147,8 +151,18 @@ fn cell(one: &Watched, depth: usize, what: What, room: u16, now: Now) -> String 
             Some(live) if live.asks_hour > 0 => format!("{}/h", live.asks_hour),
             _ => String::new(),
         },
+        What::Risk => match risk(one) {
+            0 => String::new(),
+            score if one.session.live.as_ref().is_some_and(|live| live.narrowed) => format!("{score}!"),
+            score => score.to_string(),
+        },
         What::Budget => one.fullest(now.wall).map(|share| gauge(share, room)).unwrap_or_default(),
     }
+}
+
+/// How high the risk is, at least 1 where the policy is narrowed for it.
+fn risk(one: &Watched) -> u32 {
+    one.session.live.as_ref().map_or(0, |live| live.risk.max(u32::from(live.narrowed)))
 }
 
 fn style(one: &Watched, what: What, now: Now, paint: Paint) -> Style {
@@ -156,6 +170,7 @@ fn style(one: &Watched, what: What, now: Now, paint: Paint) -> Style {
     let full = || one.fullest(now.wall).is_some_and(|share| share.percent >= 90);
     match what {
         What::Asks if asks => paint.care(),
+        What::Risk if one.session.live.as_ref().is_some_and(|live| live.narrowed) => paint.bad(),
         What::State if one.session.state == SessionState::Lost => paint.bad(),
         What::Budget if full() => paint.bad(),
         _ => Style::new(),

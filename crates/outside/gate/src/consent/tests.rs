@@ -13,6 +13,7 @@ fn wanted() -> Wanted {
         request: None,
         rule: rule(),
         causes: Vec::new(),
+        call: None,
         words: String::new(),
     }
 }
@@ -45,7 +46,7 @@ fn what_is_told_of_waits_until_it_is_ruled() {
         held.rule(7, once());
         held.rule(1, once());
     };
-    assert!(matches!(both(held.wait(wanted(), far()), rules), Outcome::Once(found) if *found == rule()));
+    assert!(matches!(both(held.wait(wanted(), far()), rules), Outcome::Once { rule: found, .. } if *found == rule()));
     assert!(held.waiting.borrow().is_empty() && told.try_recv().is_err(), "it was ruled, and has not left");
 }
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use policy::Sink;
-use sense::{Bounds, Scan};
+use sense::Scan;
 
 use super::{Flows, Stopped};
 
@@ -85,10 +85,6 @@ impl Flows {
         }
         start..end
     }
-
-    fn scan(&self, text: &[u8]) -> Scan {
-        self.corpus.borrow().scan(text, &Bounds::USUAL)
-    }
 }
 
 #[cfg(test)]
@@ -144,6 +140,22 @@ mod tests {
         assert!(flows().places(much.as_bytes(), Sink::Human).is_err());
         // A rule about people is about nobody else, and nothing else is about them.
         assert_eq!(flows().places(SECRET.as_bytes(), Sink::Network), Ok(vec![]));
+    }
+
+    /// A labelled file with a licence at its top, and another file with the same.
+    #[test]
+    fn what_everybody_has_is_no_sign() {
+        let licence = &super::super::COMMON[0][..600];
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        policy.flows = vec![Flow { deny: LabelPattern::parse("secret:*").expect("a pattern"), to: None }];
+        let label = Label::parse("secret:plan").expect("a label");
+        let labelled = Labelled { label, source: "a file".into(), text: format!("{licence}\n{NOTE}\n"), exact: false };
+        let flows = Flows::new(&Conjunction::new(vec![policy]), &[labelled], true);
+        let leaves =
+            |text: &str| flows.judge("a:1", Sink::Network, &[text.as_bytes()], &sense::Bounds::USUAL).is_none();
+        assert!(!leaves(&format!("{licence}\n{NOTE}")));
+        assert!(leaves(&format!("{licence}\nnothing else of it")));
+        assert!(!leaves(NOTE));
     }
 
     /// Texts of many kinds of parts, in an order that a number makes: what is left holds none of it, and words stay.

@@ -4,6 +4,7 @@ use policy::mcp::{Asks, Grant, Id, Kind as Described, Message, Offer, asks_in, e
 use policy::{Decision, decide, suggest};
 use record::conversation::told_by;
 use record::{Cause, EventId, Kind, Known, Verdict};
+use sense::meaning::Hints;
 use serde_json::{Map, Value};
 
 use super::refusal::Refused;
@@ -135,6 +136,9 @@ impl Judge<'_> {
 
     /// A description is recorded when it is first seen, and held to that.
     fn described(&self, offer: &Offer<'_>) -> Result<Option<Refused>, Unread> {
+        if offer.kind == policy::mcp::Kind::Tool {
+            self.passage.servers.hint(offer.name, Hints::of(offer.value));
+        }
         let digest = record::conversation::digest(offer.value);
         let what = (self.what().0, Some(offer.name));
         let called = if offer.name.is_empty() {
@@ -142,6 +146,7 @@ impl Judge<'_> {
         } else {
             format!("{} `{}`", offer.kind.name(), offer.name)
         };
+        let mut changed = false;
         match self.passage.servers.look(&self.place, offer.kind, offer.name, digest) {
             Seen::Same => return Ok(None),
             Seen::First => {}
@@ -150,6 +155,7 @@ impl Judge<'_> {
                 return Ok(Some(self.refuse(what, why)));
             }
             Seen::Changed(first) => {
+                changed = true;
                 if let Some((rule, _)) = self.judged(Grant::Changes) {
                     let at = first.map(|id| format!(", {id}")).unwrap_or_default();
                     let why = format!("what it says of {called} is not what it said at first{at}");
@@ -166,6 +172,10 @@ impl Judge<'_> {
             standing: "untrusted".into(),
         };
         let event = self.write(told)?;
+        self.passage.look_at(&described(offer), &format!("the description of {called}"), event);
+        if changed {
+            self.passage.suspect_described(offer.name, offer.description(), Some(event));
+        }
         if offer.kind == Described::Tool {
             let because = Cause { id: event, known: Known::Observed };
             let tool = told_by(&self.place.to_string(), offer.name, offer.value);
@@ -192,7 +202,9 @@ impl Judge<'_> {
             digest: hex(&record::conversation::digest(whole)),
             standing: "untrusted".into(),
         };
-        self.write(told).map(drop)
+        let event = self.write(told)?;
+        self.passage.look_at(words, &format!("an answer of a server, {event}"), event);
+        Ok(())
     }
 
     /// What stands against what the server would do: a rule, and why; nothing where it may.

@@ -8,6 +8,7 @@ use std::fmt;
 use policy::Host;
 use policy::mcp::{Grant, Id, Kind};
 use record::EventId;
+use sense::meaning::Hints;
 
 use crate::asked::Asked;
 
@@ -66,6 +67,8 @@ type Pins = HashMap<(Place, Kind, String), ([u8; 32], Option<EventId>)>;
 pub struct Servers {
     pins: RefCell<Pins>,
     told: Cell<usize>,
+    /// What is said of tools by their names, wherever they are.
+    hints: RefCell<HashMap<String, Hints>>,
     questions: RefCell<HashMap<(Place, Question), Option<Grant>>>,
     unanswered: RefCell<HashSet<(Place, Id)>>,
 }
@@ -87,6 +90,22 @@ impl Servers {
     pub(crate) fn pin(&self, place: &Place, kind: Kind, name: &str, (digest, event): ([u8; 32], EventId)) {
         self.told.set(self.told.get() + 1);
         self.pins.borrow_mut().insert((place.clone(), kind, name.to_owned()), (digest, Some(event)));
+    }
+
+    /// Remembers what a server says of what a tool does: never less than was said before.
+    pub(crate) fn hint(&self, tool: &str, said: Hints) {
+        let mut hints = self.hints.borrow_mut();
+        if hints.len() < PINS || hints.contains_key(tool) {
+            hints.entry(tool.to_owned()).and_modify(|known| *known = known.and(said)).or_insert(said);
+        }
+    }
+
+    /// What is said of a tool, by the name that a model knows it by: `search`, or `mcp__notes__search`.
+    pub(crate) fn hinted(&self, called: &str) -> Hints {
+        let own = called.rsplit("__").next().unwrap_or(called);
+        let hints = self.hints.borrow();
+        let known = |name: &str| hints.get(name).copied().unwrap_or_default();
+        if own == called { known(called) } else { known(called).and(known(own)) }
     }
 
     /// A question goes on to the program, by what is granted; not where too many do.
@@ -144,6 +163,24 @@ mod tests {
         (0..TOLD).for_each(|_| servers.pin(&place("/a"), Kind::Tool, "x", ([1; 32], event)));
         assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [2; 32]), Seen::Full);
         assert_eq!(servers.look(&place("/a"), Kind::Tool, "x", [1; 32]), Seen::Same);
+    }
+
+    #[test]
+    fn what_is_said_of_a_tool_only_makes_more_of_it() {
+        let servers = Servers::default();
+        let reads = Hints { reads: Some(true), ..Hints::default() };
+        let destroys = Hints { reads: Some(false), destroys: Some(true), ..Hints::default() };
+        servers.hint("search", reads);
+        assert_eq!(servers.hinted("search"), reads);
+        assert_eq!(servers.hinted("mcp__notes__search"), reads);
+        servers.hint("search", destroys);
+        servers.hint("search", reads);
+        assert_eq!(servers.hinted("mcp__notes__search"), destroys);
+        assert_eq!(servers.hinted("find"), Hints::default());
+        for n in 0..2 * PINS {
+            servers.hint(&n.to_string(), reads);
+        }
+        assert_eq!(servers.hints.borrow().len(), PINS);
     }
 
     #[test]

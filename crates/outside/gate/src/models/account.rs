@@ -8,9 +8,11 @@ use policy::provider::Held;
 use policy::{Amounts, Conjunction};
 use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, Tool, plain, told};
 use record::{Cause, Cost, EventId, Kind, Known};
+use sense::meaning::Memory;
 use sha2::{Digest, Sha256};
 
 use super::thoughts::Thoughts;
+use super::withheld::Kept;
 use super::{Ended, Failure, Heard, Purse, Taken};
 use crate::ledger::Ledger;
 
@@ -45,10 +47,14 @@ pub struct Models {
     pub(super) purse: Purse,
     /// What was signed, of thoughts that a program has in other words.
     pub(super) thoughts: Thoughts,
+    /// Calls that a program has one of nobody's tool for.
+    pub(super) kept: Kept,
     /// Where the record holds what tools gave, by its hash.
     given: RefCell<HashMap<[u8; 32], EventId>>,
     /// Tools that models were told of, by the hash of all that was told.
     tools: RefCell<HashSet<String>>,
+    /// What was read of results, for each policy that has calls judged.
+    read: RefCell<Vec<Memory>>,
     /// What the operator really said, [normal].
     attested: RefCell<HashSet<String>>,
 }
@@ -86,6 +92,20 @@ impl Models {
     pub(super) fn attests(&self, block: &Block) -> bool {
         let Content::Text(text) = &block.content else { return false };
         block.speaker == Speaker::User && self.attested.borrow().contains(&normal(text))
+    }
+
+    /// What one of the session's policies, by its number, remembers of results.
+    pub(super) fn remembering<T>(&self, policy: usize, read: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut known = self.read.borrow_mut();
+        if known.len() <= policy {
+            known.resize_with(policy + 1, Memory::default);
+        }
+        read(&mut known[policy])
+    }
+
+    /// Whether a model's block went to the program as it is.
+    pub(super) fn delivered(&self, block: &Block) -> bool {
+        self.history.borrow().was_delivered(block)
     }
 
     /// Leaves so much to the session's children; gives whether it was still there, of what the policies allow.

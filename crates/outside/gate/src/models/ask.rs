@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::attempt::{Attempt, Came};
+use super::plan::form;
 use super::{Asking, Failure, Planned, Sent, Taken, plan, say};
 use crate::asked::Asked;
 use crate::forward::{FAREWELL, finish};
@@ -49,6 +50,7 @@ impl<'a> Requests<'a> {
         if wire == Some(Wire::Messages) {
             passage.models.thoughts.restore(&mut planned.read);
         }
+        passage.models.kept.restore(form(planned.endpoint.wire), &mut planned.read);
         if planned.endpoint.kind == Kind::Probe {
             // Whether its vendor is there is nothing that a program needs to ask the vendor.
             return answer(inside, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
@@ -149,7 +151,9 @@ impl crate::passage::Passage {
                 if block.speaker == record::conversation::Speaker::System {
                     self.flows.system_prompt(&record::conversation::plain(block), Some(id));
                 }
+                self.look_at_block(block, id);
             };
+            self.look_at_tools(conversation);
             causes.extend(self.models.asked(conversation, &self.ledger, label)?);
         }
         let again = before.map(|id| format!("{id} gave no answer"));

@@ -1,6 +1,7 @@
 //! One provider is asked: recorded, judged once more as it is sent, carried, and its answer heard. Where nothing of an answer
 //! reached the program, the next provider may be asked; never otherwise.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,14 +14,15 @@ use record::conversation::translate::Told;
 use record::{Cause, EventId, Known, Verdict};
 
 use super::ask::{answer, unreached};
+use super::asking::Asker;
 use super::calls::Keeper;
+use super::foreign::Repeats;
 use super::grounds::Grounds;
 use super::plan::form;
 use super::{Ended, Failure, Heard, Hearing, Planned, Sent, Taken, Whole, say};
 use crate::asked::{Asked, Asks};
 use crate::exchange::{Broken, Exchange, Left, Said};
 use crate::forward::part;
-use crate::generation::Generation;
 use crate::head::Body;
 use crate::look::{Look, Turns, Unread};
 use crate::passage::{Leave, Why};
@@ -96,11 +98,19 @@ impl<'a> Requests<'a> {
         let now = passage.now();
         let Leave { meter, loan, .. } = leave;
         let head = sent.head(&whole.head, planned);
-        let mut keeper = passage.keeper((&*now, asked), planned, &sent, model);
+        let said = planned.conversation.as_ref().filter(|_| planned.endpoint.kind == Kind::Inference);
+        let grounds = said.and_then(|said| Grounds::of(&now, said, (&passage.models, &passage.servers)));
+        let repeats = said.and_then(|said| Repeats::of(&now.policy, said, &passage.models));
+        let asker = grounds.as_ref().and_then(|grounds| passage.asker((grounds, asked), planned, &sent, model));
+        let mut keeper = passage.keeper((grounds.as_ref(), repeats, asked), planned, &sent, model);
+        if let Some(keeper) = &mut keeper {
+            keeper.asker = asker.as_ref();
+        }
         let other = sent.turned.as_ref().map(|turned| (turned.way, Told { counts: turned.counts, now: clock() }));
         let mut turn = (other.is_some() || keeper.is_some()).then(|| {
             let judge = keeper.as_mut().map(|keeper| (form(planned.endpoint.wire), keeper as &mut dyn Judge));
-            Turn::new(other, judge, Takes { old: is_old(&whole.head), last: whole.last })
+            let takes = Takes { old: is_old(&whole.head), last: whole.last };
+            Turn::new(other, judge, takes).asking(asker.as_ref())
         });
         let mut body = sent.body;
         let head = match &loan {
@@ -135,6 +145,7 @@ impl<'a> Requests<'a> {
             heard.delivered.usage = usage.unwrap_or(heard.delivered.usage);
             let cost = passage.models.settle(taken, ended(&heard, carried.as_ref().err(), exchange.received.get()));
             passage.models.answered(model, &heard, cost, &passage.ledger);
+            passage.look_at_calls(&heard.delivered.blocks, model);
         }
         match carried {
             Ok(Left::Both(rest)) if !whole.last => Ok(Came::Over(Some(rest))),
@@ -200,21 +211,37 @@ impl crate::passage::Passage {
     /// What judges an answer, where a flow rule is about calls or words, or calls are to be grounded.
     fn keeper<'c>(
         &'c self,
-        (now, asked): (&'c Generation, &'c Asked),
+        (grounds, repeats, asked): (Option<&'c Grounds<'c>>, Option<Repeats<'c>>, &'c Asked),
         planned: &'c Planned<'_>,
         sent: &Sent<'_>,
         model: EventId,
     ) -> Option<Keeper<'c>> {
-        let said = planned.conversation.as_ref();
-        let grounds = said.and_then(|said| Grounds::of(&now.policy, said, &self.models));
         let calls = self.flows.guards(Sink::Tool) || grounds.is_some();
-        let wants = Wants { calls, words: self.flows.guards(Sink::Human) };
+        let wants = Wants { calls, words: self.flows.guards(Sink::Human) || repeats.is_some() };
         if planned.endpoint.kind != Kind::Inference || !(wants.calls || wants.words) {
             return None;
         }
         let whom = Some((planned, sent.provider, sent.asked.as_str()));
         let refused = self.model(asked, whom, Verdict::Refused, None);
-        Some(Keeper { passage: self, asked, model, refused, wants, told: HashMap::new(), grounds })
+        let (wire, told) = (form(planned.endpoint.wire), HashMap::new());
+        Some(Keeper { passage: self, asked, wire, model, refused, wants, told, grounds, asker: None, repeats })
+    }
+
+    /// What asks about calls of an answer, where a policy wants that and somebody may be there.
+    fn asker<'c>(
+        &'c self,
+        (grounds, asked): (&'c Grounds<'c>, &'c Asked),
+        planned: &'c Planned<'_>,
+        sent: &Sent<'_>,
+        model: EventId,
+    ) -> Option<Asker<'c>> {
+        let conversation = planned.conversation.as_ref()?;
+        if !grounds.asks() || !self.held.asks() {
+            return None;
+        }
+        let refused = self.model(asked, Some((planned, sent.provider, sent.asked.as_str())), Verdict::Refused, None);
+        let ruled = RefCell::default();
+        Some(Asker { passage: self, asked, model, refused, conversation, grounds, ruled })
     }
 
     /// Records that a provider gave no answer.

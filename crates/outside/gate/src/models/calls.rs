@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 
-use policy::Sink;
-use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
-use record::conversation::{Block, Content, plain};
+use policy::{Repeated, Sink};
+use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants, Withheld};
+use record::conversation::{Block, Content, Wire, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
 
-use super::grounds::Grounds;
+use super::asking::{Asker, withhold};
+use super::foreign::{Repeat, Repeats};
+use super::grounds::{Found, Grounds, shown};
 use crate::asked::Asked;
 use crate::flows::Stopped;
 use crate::passage::Passage;
@@ -21,13 +23,17 @@ const CALLS: &str = "calls of tools";
 const WAITS: usize = 512;
 /// Different things that are taken out of the words of one answer; what finds more ends it.
 const MOST: usize = 32;
+/// Why an answer ends that names too many hosts.
+const MANY: &str = "bastide ended this answer: it repeats links to more hosts of others' than are told";
 /// Why an answer ends of which nothing can be recorded.
-const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
+pub(super) const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
 
 /// The judge of one answer.
 pub(super) struct Keeper<'c> {
     pub(super) passage: &'c Passage,
     pub(super) asked: &'c Asked,
+    /// What its program speaks.
+    pub(super) wire: Wire,
     /// The request that is answered.
     pub(super) model: EventId,
     /// The same as an event that did not go through.
@@ -37,7 +43,21 @@ pub(super) struct Keeper<'c> {
     /// What was taken out of its words already, and where the record says so.
     pub(super) told: HashMap<String, EventId>,
     /// What the operator's words say of calls, where a policy asks.
-    pub(super) grounds: Option<Grounds<'c>>,
+    pub(super) grounds: Option<&'c Grounds<'c>>,
+    /// What he said of some, where he was asked.
+    pub(super) asker: Option<&'c Asker<'c>>,
+    /// What becomes of links that are others'.
+    pub(super) repeats: Option<Repeats<'c>>,
+}
+
+/// What a call calls, as it is told.
+pub(super) fn name_of(call: &Block) -> String {
+    let name = match &call.content {
+        Content::ToolCall { name, .. } => name,
+        Content::Unknown { kind, .. } => kind,
+        _ => return String::new(),
+    };
+    name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect()
 }
 
 impl Judge for Keeper<'_> {
@@ -46,19 +66,19 @@ impl Judge for Keeper<'_> {
     }
 
     fn judge(&mut self, call: &Block) -> Ruling {
-        let name = match &call.content {
-            Content::ToolCall { name, .. } => name,
-            Content::Unknown { kind, .. } => kind,
-            _ => return Ruling::Pass,
-        };
-        let name: String = name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect();
+        if !matches!(call.content, Content::ToolCall { .. } | Content::Unknown { .. }) {
+            return Ruling::Pass;
+        }
+        // Whatever a flow rule says: an answer is for one call.
+        let ruled = self.asker.and_then(|asker| asker.ruled(call));
+        let name = name_of(call);
         let text = plain(call);
         let flows = &self.passage.flows;
         let stopped = match flows.guards(Sink::Tool) {
             true => flows.judge(CALLS, Sink::Tool, &[text.as_bytes()], &Bounds::USUAL),
             false => None,
         };
-        let Some(stopped) = stopped else { return self.ground(call, &name) };
+        let Some(stopped) = stopped else { return ruled.unwrap_or_else(|| self.ground(call, &name)) };
         let why = stopped.reason.clone();
         match self.passage.withhold(self.asked, self.model, self.refused.clone(), (call, stopped)) {
             Ok(event) => Ruling::Instead(format!(
@@ -69,22 +89,33 @@ impl Judge for Keeper<'_> {
     }
 
     fn words(&mut self, said: &Said<'_>) -> Verdict {
-        let new = said.text.len() - said.passed;
-        if !said.ended && new <= WAITS {
-            return Verdict::Go { cuts: Vec::new(), waits: new };
+        let (mut cuts, mut waits) = (Vec::new(), 0);
+        if self.passage.flows.guards(Sink::Human) {
+            let new = said.text.len() - said.passed;
+            if !said.ended && new <= WAITS {
+                return Verdict::Go { cuts, waits: new };
+            }
+            waits = WAITS;
+            if let Err(verdict) = self.labelled(said, &mut cuts) {
+                return verdict;
+            }
         }
-        let parts = match self.passage.flows.places(said.text.as_bytes(), Sink::Human) {
-            Ok(parts) => parts,
-            Err(stopped) => return self.refuse(stopped),
+        let (repeats, whole) = match &self.repeats {
+            Some(repeats) => repeats.find(said),
+            None => (Vec::new(), said.text.len()),
         };
-        let mut cuts = Vec::new();
-        for (place, stopped) in parts.into_iter().filter(|(place, _)| place.end > said.passed) {
-            match self.mark(stopped) {
+        for repeat in repeats {
+            let place = repeat.link.place.clone();
+            match self.repeated(&repeat, &said.text[place.clone()]) {
                 Ok(instead) => cuts.push(Cut { place, instead }),
                 Err(verdict) => return verdict,
             }
         }
-        Verdict::Go { cuts, waits: WAITS }
+        Verdict::Go { cuts, waits: waits.max(said.text.len() - whole) }
+    }
+
+    fn withheld(&mut self, withheld: Withheld) {
+        self.passage.models.kept.keep(self.wire, withheld);
     }
 
     fn signed(&mut self, thought: Signed) {
@@ -93,19 +124,54 @@ impl Judge for Keeper<'_> {
 }
 
 impl Keeper<'_> {
+    /// Parts of words that carry what a flow rule keeps from people.
+    fn labelled(&mut self, said: &Said<'_>, cuts: &mut Vec<Cut>) -> Result<(), Verdict> {
+        let places = self.passage.flows.places(said.text.as_bytes(), Sink::Human);
+        let parts = places.map_err(|stopped| self.refuse(stopped))?;
+        for (place, stopped) in parts.into_iter().filter(|(place, _)| place.end > said.passed) {
+            let instead = self.mark(stopped)?;
+            cuts.push(Cut { place, instead });
+        }
+        Ok(())
+    }
+
+    /// What stands in the place of a link that is others'. Each host is recorded once in an answer.
+    fn repeated(&mut self, repeat: &Repeat<'_, '_>, whole: &str) -> Result<String, Verdict> {
+        let (host, cut) = (shown(repeat.link.host), repeat.becomes == Repeated::Cut);
+        let key = format!("{} {host}", repeat.becomes.name());
+        let event = match self.told.get(&key) {
+            Some(event) => *event,
+            None if self.told.len() >= MOST => return Err(Verdict::Refuse(MANY.into())),
+            None => {
+                let refused = cut.then(|| self.refused.clone());
+                let event = self.passage.repeats(self.asked, self.model, refused, (repeat, whole));
+                let event = event.map_err(|_| Verdict::Refuse(UNRECORDED.into()))?;
+                self.told.insert(key, event);
+                event
+            }
+        };
+        let what = if repeat.link.image { "an image" } else { "a link" };
+        Ok(match cut {
+            true => format!(
+                "{} [bastide left out {what} to `{host}`, which only what was read names: bastide why {event}]",
+                repeat.link.label()
+            ),
+            false => format!("{whole} [bastide: only what was read names `{host}`: bastide why {event}]"),
+        })
+    }
+
     /// A call goes on where what the operator said speaks for it.
     fn ground(&self, call: &Block, name: &str) -> Ruling {
-        let Some(ungrounded) = self.grounds.as_ref().and_then(|grounds| grounds.judge(call)) else {
-            return Ruling::Pass;
-        };
-        let refused = (self.model, self.refused.clone());
-        match self.passage.unground(self.asked, refused, call, &ungrounded) {
-            Ok(event) => Ruling::Instead(format!(
-                "bastide withheld a call of `{name}`: {}. It was not carried out. Go on with what the operator asked for \
-                 without it, and tell him what you would have done; he finds it by: bastide why {event}",
-                ungrounded.why()
-            )),
-            Err(_) => Ruling::Refuse(UNRECORDED.into()),
+        match self.grounds.map_or(Found::Nothing, |grounds| grounds.judge(call)) {
+            Found::Nothing => Ruling::Pass,
+            Found::Endorsed(by) => match self.passage.grounded(self.model, name, &by) {
+                Ok(_) => Ruling::Pass,
+                Err(_) => Ruling::Refuse(UNRECORDED.into()),
+            },
+            Found::Against(against) => {
+                let refused = (self.model, self.refused.clone());
+                withhold(self.passage, self.asked, refused, (call, &against, None))
+            }
         }
     }
 

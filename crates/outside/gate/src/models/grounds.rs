@@ -3,32 +3,56 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use policy::{Conjunction, Grounding, Intent, Policy};
+use policy::{Day, Doubted, Endorsement, Grounding, Intent, Policy};
 use record::EventId;
 use record::conversation::{Block, Content, Conversation, Speaker};
-use sense::meaning::{Finding, Given, Judgement, Scene, Stands, Tool};
+use sense::meaning::{Came, Finding, Given, Judgement, Scene, Stands, Tool};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::Models;
+use super::asking::hex;
+use crate::generation::Generation;
+use crate::mcp::Servers;
 
 /// Findings of one call that are told.
 const MOST_FINDINGS: usize = 8;
+/// Most things of a call's arguments that its result is known by, and bytes of one.
+const MOST_PLACES: (usize, usize) = (8, 1024);
 
 /// The conversation that one answer belongs to.
 pub(super) struct Grounds<'c> {
     policies: Vec<&'c Policy>,
+    /// What the operator endorsed for this session.
+    endorsed: &'c [Endorsement],
     conversation: &'c Conversation,
     models: &'c Models,
+    servers: &'c Servers,
     /// Read when the first call comes, and not where none does.
-    scenes: OnceCell<Vec<(Grounding, Read<'c>)>>,
+    scenes: OnceCell<Vec<Read<'c>>>,
 }
 
 /// A conversation as one policy has it read.
 struct Read<'c> {
+    policy: &'c Policy,
     scene: Scene<'c>,
     /// Where each result stands among the blocks.
     places: Vec<usize>,
+    /// What each was asked for by.
+    came: Vec<Came>,
+    /// What the operator's own words delegate.
+    delegated: OnceCell<Vec<Endorsement>>,
+}
+
+/// What is to be said of a call.
+pub(super) enum Found<'c> {
+    /// Nothing: it may go on.
+    Nothing,
+    /// It may go on by what the operator endorsed, in words.
+    Endorsed(String),
+    Against(Ungrounded<'c>),
 }
 
 /// A call that nothing the operator said speaks for.
@@ -39,26 +63,33 @@ pub(crate) struct Ungrounded<'c> {
     pub(super) judgement: Judgement,
     /// For each finding the block that it stands in, where there is one.
     pub(super) sources: Vec<Option<&'c Block>>,
+    /// All that speaks against it by any policy, and where that stands.
+    pub(super) doubted: Doubted,
 }
 
 impl<'c> Grounds<'c> {
     /// Nothing where no policy wants calls judged.
     pub(super) fn of(
-        policy: &'c Conjunction,
+        now: &'c Generation,
         conversation: &'c Conversation,
-        models: &'c Models,
+        (models, servers): (&'c Models, &'c Servers),
     ) -> Option<Grounds<'c>> {
-        let policies: Vec<&Policy> = policy.policies().filter(|one| one.grounding != Grounding::Off).collect();
-        let scenes = OnceCell::new();
-        (!policies.is_empty()).then_some(Grounds { policies, conversation, models, scenes })
+        let policies: Vec<&Policy> = now.policy.policies().filter(|one| one.grounding != Grounding::Off).collect();
+        let (endorsed, scenes) = (now.endorsed.as_slice(), OnceCell::new());
+        (!policies.is_empty()).then_some(Grounds { policies, endorsed, conversation, models, servers, scenes })
     }
 
-    /// What speaks against a call; nothing where it may go on.
-    pub(super) fn judge(&self, call: &Block) -> Option<Ungrounded<'c>> {
+    /// Whether the operator may be asked: what one policy denies no answer allows.
+    pub(super) fn asks(&self) -> bool {
+        self.policies.iter().any(|policy| policy.grounding == Grounding::Ask)
+    }
+
+    /// What speaks against a call.
+    pub(super) fn judge(&self, call: &Block) -> Found<'c> {
         let (name, arguments) = match &call.content {
             Content::ToolCall { name, arguments, .. } => (name.as_str(), arguments.as_str()),
             Content::Unknown { kind, json } => (kind.as_str(), json.as_str()),
-            _ => return None,
+            _ => return Found::Nothing,
         };
         let declared = self.conversation.tools.iter().find(|tool| tool.name == name);
         let tool = Tool {
@@ -66,28 +97,77 @@ impl<'c> Grounds<'c> {
             description: declared.map_or("", |tool| &tool.description),
             schema: declared.map_or(&Value::Null, |tool| &tool.schema),
         };
-        let judged =
-            self.scenes().iter().map(|(grounding, read)| (*grounding, read, read.scene.judge(&tool, arguments)));
-        let (grounding, read, judgement) =
-            judged.filter(|(.., judgement)| !judgement.passes()).max_by_key(|(grounding, ..)| *grounding)?;
+        let (mut found, mut by) = (None::<Ungrounded<'c>>, Vec::new());
+        let hints = self.servers.hinted(name);
+        for read in self.scenes() {
+            let judgement = read.scene.judge_with(&tool, arguments, &hints);
+            if judgement.passes() {
+                continue;
+            }
+            let doubted = read.scene.doubted(&judgement, (name, arguments), &read.came, &sha256);
+            match self.lifted(read, &doubted) {
+                Some(lifted) => by.push(lifted),
+                None => found = Some(self.against(read, judgement, doubted, found)),
+            }
+        }
+        match (found, by.is_empty()) {
+            (Some(against), _) => Found::Against(against),
+            (None, true) => Found::Nothing,
+            (None, false) => Found::Endorsed(by.join(", ")),
+        }
+    }
+
+    /// What lifts all that speaks against a call, in words: the policy's own endorsements, the operator's words, and his answers
+    /// where the policy says `ask`.
+    fn lifted(&self, read: &Read<'c>, doubted: &Doubted) -> Option<String> {
+        let delegated = read.delegated.get_or_init(|| read.scene.delegated(&read.came, &sha256));
+        let answered: &[Endorsement] = if read.policy.grounding == Grounding::Ask { self.endorsed } else { &[] };
+        let all = read.policy.endorse.iter().chain(delegated).chain(answered);
+        let by = doubted.lifted(all, today())?;
+        let words = by.iter().map(|one| match delegated.contains(one) {
+            true => format!("the operator's own words, {one}"),
+            false => one.to_string(),
+        });
+        Some(words.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The strictest that any policy says, and what speaks against it by all of them.
+    fn against(
+        &self,
+        read: &Read<'c>,
+        judgement: Judgement,
+        doubted: Doubted,
+        before: Option<Ungrounded<'c>>,
+    ) -> Ungrounded<'c> {
         let source = |finding: &Finding| match finding.stands {
             Stands::Given(at, _) => read.places.get(at).and_then(|at| self.conversation.blocks.get(*at)),
             Stands::Nowhere => None,
         };
         let sources = judgement.against.iter().map(source).collect();
-        Some(Ungrounded { grounding, judgement, sources })
+        let new = Ungrounded { grounding: read.policy.grounding, judgement, sources, doubted };
+        let Some(before) = before else { return new };
+        let (mut kept, other) = if before.grounding >= new.grounding { (before, new) } else { (new, before) };
+        kept.doubted.effects.extend(other.doubted.effects);
+        for doubt in other.doubted.doubts {
+            if !kept.doubted.doubts.contains(&doubt) {
+                kept.doubted.doubts.push(doubt);
+            }
+        }
+        kept
     }
 
-    fn scenes(&self) -> &[(Grounding, Read<'c>)] {
-        self.scenes.get_or_init(|| self.policies.iter().map(|policy| (policy.grounding, self.read(policy))).collect())
+    fn scenes(&self) -> &[Read<'c>] {
+        self.scenes.get_or_init(|| self.policies.iter().enumerate().map(|(at, policy)| self.read(at, policy)).collect())
     }
 
-    fn read(&self, policy: &'c Policy) -> Read<'c> {
+    fn read(&self, place: usize, policy: &'c Policy) -> Read<'c> {
         let blocks = &self.conversation.blocks;
-        let called: HashMap<&str, &str> = blocks.iter().filter_map(called).collect();
-        let (mut said, mut given, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        let calls = Calls::of(blocks);
+        let (mut said, mut given, mut places, mut came) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut met = HashMap::new();
         for (at, block) in blocks.iter().enumerate() {
             let own = policy.intent == Intent::UserRole || self.models.attests(block);
+            let mut from = Came::default();
             match (block.speaker, &block.content) {
                 (Speaker::User, Content::Text(text)) if own => {
                     said.push(text.as_str());
@@ -96,26 +176,99 @@ impl<'c> Grounds<'c> {
                 (Speaker::System | Speaker::Assistant, _) => continue,
                 (Speaker::Tool, Content::ToolResult { id, text, .. }) => {
                     // A wire without ids names the tool.
-                    let tool = called.get(id.as_str()).copied().unwrap_or(id);
-                    given.push(Given { tool, text });
+                    let (tool, call) = calls.answered(id, met.entry(id.as_str()).or_insert(0));
+                    from.places = call.map(|call| named(arguments(call))).unwrap_or_default();
+                    // What was withheld, or nobody delivered, went nowhere.
+                    let went = call.filter(|call| self.models.delivered(call));
+                    given.push(Given { tool, text, asked: went.map_or("", arguments) });
                 }
-                (_, Content::Text(text) | Content::Unknown { json: text, .. }) => given.push(Given { tool: "", text }),
+                (_, Content::Text(text) | Content::Unknown { json: text, .. }) => given.push(nobodys(text)),
                 (_, Content::Attachment { url, .. }) => {
-                    given.push(Given { tool: "", text: url.as_deref().unwrap_or_default() });
+                    given.push(nobodys(url.as_deref().unwrap_or_default()));
                 }
                 _ => continue,
             }
             places.push(at);
+            came.push(from);
         }
-        Read { scene: Scene::new(&said, given, &policy.tools), places }
+        let scene = self.models.remembering(place, |memory| Scene::remembering(&said, given, &policy.tools, memory));
+        Read { policy, scene, places, came, delegated: OnceCell::new() }
     }
 }
 
-fn called(block: &Block) -> Option<(&str, &str)> {
-    match &block.content {
-        Content::ToolCall { id, name, .. } if !id.is_empty() => Some((id, name)),
-        _ => None,
+/// What no tool is known to have given.
+const fn nobodys(text: &str) -> Given<'_> {
+    Given { tool: "", text, asked: "" }
+}
+
+fn arguments(call: &Block) -> &str {
+    match &call.content {
+        Content::ToolCall { arguments, .. } => arguments,
+        _ => "",
     }
+}
+
+/// The calls of a conversation: by id, and in order by name where the wire has none.
+struct Calls<'c> {
+    by_id: HashMap<&'c str, (&'c str, &'c Block)>,
+    by_name: HashMap<&'c str, Vec<&'c Block>>,
+}
+
+impl<'c> Calls<'c> {
+    fn of(blocks: &'c [Block]) -> Calls<'c> {
+        let mut calls = Calls { by_id: HashMap::new(), by_name: HashMap::new() };
+        for block in blocks {
+            match &block.content {
+                Content::ToolCall { id, name, .. } if id.is_empty() => {
+                    calls.by_name.entry(name).or_default().push(block);
+                }
+                Content::ToolCall { id, name, .. } => drop(calls.by_id.insert(id, (name, block))),
+                _ => {}
+            }
+        }
+        calls
+    }
+
+    /// The call that a result answers; `met` counts those of the same name.
+    fn answered(&self, id: &'c str, met: &mut usize) -> (&'c str, Option<&'c Block>) {
+        if let Some((name, call)) = self.by_id.get(id) {
+            return (name, Some(call));
+        }
+        let call = self.by_name.get(id).and_then(|all| all.get(*met)).copied();
+        *met += 1;
+        (id, call)
+    }
+}
+
+/// What a call names in its arguments.
+fn named(arguments: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let read: Value = serde_json::from_str(arguments).unwrap_or_else(|_| Value::String(arguments.to_owned()));
+    gather(&read, &mut found);
+    found
+}
+
+fn gather(value: &Value, found: &mut Vec<String>) {
+    let mut push = |text: String| {
+        if found.len() < MOST_PLACES.0 && text.len() <= MOST_PLACES.1 {
+            found.push(text);
+        }
+    };
+    match value {
+        Value::String(text) => push(text.clone()),
+        Value::Number(number) => push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| gather(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| gather(field, found)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+fn today() -> Day {
+    Day::of(SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs()))
 }
 
 impl Ungrounded<'_> {
@@ -123,6 +276,11 @@ impl Ungrounded<'_> {
     pub(crate) fn why(&self) -> String {
         let whys: Vec<String> = self.judgement.against.iter().take(3).map(line).collect();
         whys.join("; ")
+    }
+
+    /// Events that the record holds what speaks against it in.
+    pub(super) fn events<'m>(&'m self, models: &'m Models) -> impl Iterator<Item = EventId> + 'm {
+        self.sources.iter().flatten().filter_map(move |block| models.given(block))
     }
 
     /// Each finding for the record: what it is, where that stands, and the words there.

@@ -3,8 +3,10 @@
 
 mod account;
 mod ask;
+mod asking;
 mod attempt;
 mod calls;
+mod foreign;
 mod grounds;
 mod listen;
 mod plan;
@@ -13,10 +15,12 @@ mod refusal;
 mod sent;
 mod thoughts;
 mod unique;
+mod withheld;
 
 pub use account::Models;
 pub(crate) use account::withheld;
 pub(crate) use ask::{Whole, answer};
+pub(crate) use asking::{Asker, Ears};
 pub(crate) use attempt::is_old;
 pub(crate) use grounds::Ungrounded;
 pub(crate) use listen::{Heard, Hearing};

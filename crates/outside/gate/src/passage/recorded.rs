@@ -101,6 +101,7 @@ impl Passage {
     ) -> Result<(Option<EventId>, EventId), Closed> {
         let request = asked.asks.as_ref().map(|_| self.allow_request(asked, allowing.clone(), None)).transpose()?;
         self.desk.venture();
+        self.risks.reach(asked);
         let mut kind = asked.connection(Verdict::Allowed);
         if let Kind::Connect { address, rule, .. } = &mut kind {
             if let Way::Direct(addresses) = way {

@@ -251,6 +251,8 @@ pub fn lease(allow: &[&str]) -> Lease {
         intent: Vec::new(),
         reserved: policy::Amounts::default(),
         granted: Vec::new(),
+        endorsed: Vec::new(),
+        suspected: Vec::new(),
         lines: 0,
         bounds: Bounds::default(),
     }

@@ -5,14 +5,14 @@ mod harness;
 
 use std::path::Path;
 
-use plan::{Access, Owner, PathRule, Step};
+use plan::{Access, Content, Owner, PathRule, Step};
 
 pub use harness::Cell as Walls;
 
 /// Starts a command in a cell of root's or of an ordinary user's; `bound` comes in at `/bound`.
 pub fn start(privileged: bool, bound: Option<&Path>, words: &[&str]) -> Walls {
     let mut plan = harness::plan_for(privileged, "");
-    let content = b"nameserver 198.18.0.1\n".to_vec();
+    let content = Content::from(&b"nameserver 198.18.0.1\n"[..]);
     plan.root.push(Step::File { at: "/etc/resolv.conf".into(), content, mode: 0o444 });
     plan.landlock.push(PathRule { at: "/etc".into(), access: Access::Read });
     if let Some(bound) = bound {

@@ -200,6 +200,7 @@ fn another_policy_counts_at_once() {
         policy: policy::Conjunction::new(vec![policy]),
         credentials: Vec::new(),
         labelled: Vec::new(),
+        forgives: false,
     });
     assert!(matches!(scene.gate.report(), wire::GateReport::Replaced { .. }));
     let back = scene.ask("json", 7, "tools/call", &json!({"name": "write_file"}));

@@ -50,7 +50,6 @@ pub struct Denial {
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    buffer: Vec<u8>,
     join: Join,
     once: Once,
     lost: bool,
@@ -68,10 +67,8 @@ impl Listener {
             // The host's bound then holds, and a loss is said.
             let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, BACKLOG);
         }
-        let buffer = vec![0; socket::LONGEST];
         Some(Self {
             socket,
-            buffer,
             join: Join::default(),
             once: Once::default(),
             lost: false,
@@ -101,9 +98,12 @@ impl Listener {
     }
 
     fn read(&mut self, ours: &dyn Fn(Caller) -> bool) -> Vec<Denial> {
-        let mut found = Vec::new();
+        let (mut found, mut buffer) = (Vec::new(), Vec::new());
         for _ in 0..MOST_AT_ONCE {
-            match socket::receive(&self.socket, &mut self.buffer, RecvFlags::DONTWAIT) {
+            // Mostly nothing is there, in every session: the first look takes nothing, and needs no room.
+            let peek = if buffer.is_empty() { RecvFlags::PEEK } else { RecvFlags::empty() };
+            match socket::receive(&self.socket, &mut buffer, RecvFlags::DONTWAIT | peek) {
+                Ok(_) if !peek.is_empty() => buffer = vec![0; socket::LONGEST],
                 Ok(Some((kind, payload))) => {
                     if let Some((serial, record)) = line::parse(kind, payload) {
                         found.extend(self.join.take(serial, record, ours));

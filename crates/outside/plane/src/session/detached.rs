@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -19,7 +20,7 @@ use crate::channel;
 use crate::store::Output;
 
 /// Bytes that are read of the program in one turn of the session's loop.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 16 * 1024;
 /// Bytes that wait for one who watches.
 const MOST_UNREAD: usize = 1024 * 1024;
 /// Bytes that wait for a program that does not read what is typed; beyond it they are lost, as in a terminal.
@@ -245,13 +246,10 @@ impl Watcher {
 
 /// Reads once what is there; false at the end.
 fn read(from: impl AsFd, into: &mut Vec<u8>) -> bool {
-    let mut piece = [0; PIECE];
-    match rustix::io::read(from, &mut piece) {
+    into.reserve(PIECE);
+    match rustix::io::read(from, spare_capacity(into)) {
         Ok(0) => false,
-        Ok(length) => {
-            into.extend_from_slice(&piece[..length]);
-            true
-        }
+        Ok(_) => true,
         Err(Errno::AGAIN | Errno::INTR) => true,
         // So a pty says that its other side is gone.
         Err(_) => false,

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use plan::{Door, Foundation, Layer, LayerSet, Plan};
+use plan::{Content, Door, Foundation, Layer, LayerSet, Plan};
 use policy::Policy;
 use wire::command::Problem;
 
@@ -90,6 +90,7 @@ impl Ahead {
         ground.ground.join = limits.as_ref().map(limits::Ahead::join).unwrap_or_default();
         let founded = Foundation { ground: Some(ground.ground.clone()), ..foundation(LayerSet::default()) };
         ahead.cell.found(&founded).map_err(unstarted)?;
+        drop(founded);
         let gate = gate::start(&gates, 1).map_err(unstarted)?;
         ahead.cell.wait_for_launcher();
         Ok(Ahead {
@@ -146,6 +147,11 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
 }
 
 impl Early {
+    /// What the small files held that are there already.
+    pub(super) fn known(&self) -> Vec<Content> {
+        self.ground.as_ref().map(Laid::contents).unwrap_or_default()
+    }
+
     /// Tells the cell its plan, laid out from what was `seen`; a cell that was made ahead for other ones is left for a new
     /// one.
     ///

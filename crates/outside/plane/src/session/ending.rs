@@ -1,13 +1,11 @@
 //! The end of a session, after its last process: what changed and that it ended go into the record, what was made for
 //! it goes away, and the state says so; then, when the outcome was told, all of it goes to disk. What cannot be put in order keeps the session marked for the next start.
 
-use std::os::fd::OwnedFd;
-
 use policy::WorkspaceMode;
 use record::Kind;
 use wire::command::Problem;
 
-use super::serve::End;
+use super::serve::{End, Remains};
 use crate::ledger::Merging;
 use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup};
 use crate::verbs::changes;
@@ -21,7 +19,7 @@ pub struct Afterwards {
     session: SessionDirectory,
     ledger: Ledger,
     merging: Merging,
-    mounts: Vec<OwnedFd>,
+    remains: Remains,
 }
 
 impl Afterwards {
@@ -42,7 +40,7 @@ impl Afterwards {
     }
 
     fn carry_out(mut self, told: bool) {
-        drop(self.mounts);
+        self.remains.let_go();
         let record = &self.session.record;
         let groups = record.cgroups.iter().all(|group| remove_cgroup(group).is_ok());
         let home = record.fresh_home.as_deref().is_none_or(|home| clear(home).is_ok());
@@ -61,7 +59,7 @@ impl Afterwards {
 pub(super) fn finish(
     mut session: SessionDirectory,
     (mut ledger, merging): (Ledger, Merging),
-    mounts: Vec<OwnedFd>,
+    remains: Remains,
     end: &mut End,
 ) -> (Vec<String>, Afterwards) {
     let changed = changed(&session).unwrap_or_else(|error| {
@@ -74,7 +72,7 @@ pub(super) fn finish(
     if let Err(problem) = session.save() {
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
-    (changed, Afterwards { session, ledger, merging, mounts })
+    (changed, Afterwards { session, ledger, merging, remains })
 }
 
 /// What the kernel leaves of an overlay's scratch is closed to everybody, so that `rm -r` of a session would stop at

@@ -1,7 +1,7 @@
 //! A gate as the plane sees it: a process on one socket, with a lease. The plane keeps the door's descriptors, so
 //! that another gate can take over.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::{Amounts, Conjunction, Rule};
+use policy::{Amounts, Conjunction, Endorsement, Rule};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -17,11 +17,12 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use wire::petition::Petitioned;
 use wire::question::Wanted;
-use wire::{Bounds, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Tls};
+use wire::{Bounds, Counted, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Suspected, Tls};
 use zeroize::Zeroize;
 
 use super::gates::Gates;
 use super::host;
+use super::risk::Suspicion;
 use crate::channel;
 use crate::store::{Line, Lines};
 
@@ -32,11 +33,14 @@ const MOST: u32 = 16;
 /// Bytes that wait for a gate, from which on what it may do without is left out.
 const MOST_UNTOLD: usize = 64 * 1024;
 
+/// Evidence that the next gate is told of.
+const MOST_SUSPECTED: usize = 256;
+
 /// How long a gate may take to record what is left and to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where a segment's chain ends, and which names have synthetic addresses, in that order.
-type Before = (Option<(u64, String)>, Vec<String>);
+/// Where a segment's chain ends, which names have synthetic addresses, in that order, and what spoke for an attack.
+type Before = (Option<(u64, String)>, Vec<String>, Vec<Counted>);
 
 /// What every gate of a session is told.
 #[derive(Debug)]
@@ -55,8 +59,12 @@ pub(super) struct Door {
     pub(super) reserved: Amounts,
     /// Seconds for which what he is asked about waits.
     pub(super) patience: u32,
+    /// What speaks for an attack.
+    pub(super) suspicion: Suspicion,
     /// What the operator granted for the session.
     pub(super) granted: Vec<Rule>,
+    /// What he endorsed for the session.
+    pub(super) endorsed: Vec<Endorsement>,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -86,6 +94,8 @@ pub(super) enum Said {
     Petition(Box<Petitioned>),
     /// A server of MCP is to be begun behind a line.
     Server(String, u32),
+    /// Something speaks for an attack.
+    Suspected(Box<Suspected>),
     /// Nobody speaks on a line any more.
     Parted(u32),
     /// It holds something that the operator is to be asked about.
@@ -128,7 +138,8 @@ impl Door {
         if door.len() != DOOR {
             return Err(io::Error::other(format!("the cell gave {} descriptors of the door, not {DOOR}", door.len())));
         }
-        let (segment, names) = if gate.incarnation > 1 { self.before()? } else { (None, Vec::new()) };
+        let (segment, names, suspected) =
+            if gate.incarnation > 1 { self.before()? } else { (None, Vec::new(), Vec::new()) };
         let file = File::options().append(true).create(true).mode(0o600).open(&self.segment)?;
         let lease = Lease {
             version: wire::VERSION,
@@ -147,6 +158,8 @@ impl Door {
             intent: self.intent.clone(),
             reserved: self.reserved,
             granted: self.granted.clone(),
+            endorsed: self.endorsed.clone(),
+            suspected,
             lines: u32::try_from(lines.len()).map_err(io::Error::other)?,
             bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
@@ -162,12 +175,20 @@ impl Door {
         let mut verifier = Verifier::new(&self.origin);
         let (mut kept, mut place) = (0, 0);
         let (mut names, mut known) = (Vec::new(), HashSet::new());
+        let mut suspected = VecDeque::new();
         while let Some(line) = lines.next_line()? {
             let Line::Whole(line) = line else { return Err(io::Error::other("a line of the segment is too long")) };
             verifier.line(line).map_err(io::Error::other)?;
             kept += line.len() as u64;
             place += 1;
             let entry = record::decode(Segment::Gate, place, line).map_err(io::Error::other)?;
+            if let Kind::Risk { name, weight, .. } = &entry.event.kind {
+                suspected.push_back((entry.event.at, name.clone(), *weight));
+                // The oldest count least.
+                if suspected.len() > MOST_SUSPECTED {
+                    suspected.pop_front();
+                }
+            }
             if let Kind::Resolve { name, verdict: Verdict::Allowed | Verdict::Asked, .. } = entry.event.kind
                 && known.insert(name.clone())
             {
@@ -178,7 +199,7 @@ impl Door {
             File::options().write(true).open(&self.segment)?.set_len(kept)?;
         }
         let head = verifier.finish().head;
-        Ok(((head.events > 0).then(|| (head.events, head.hex())), names))
+        Ok(((head.events > 0).then(|| (head.events, head.hex())), names, self.suspicion.told(suspected.into_iter())))
     }
 
     /// Makes durable what gates wrote since `synced` bytes; gives how many there are now.
@@ -217,6 +238,7 @@ impl Gate {
             GateReport::Reserved { reserved, fits } => Said::Reserved(reserved, fits),
             GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Server { server, line } => Said::Server(server, line),
+            GateReport::Suspected(told) => Said::Suspected(told),
             GateReport::Parted { line } => Said::Parted(line),
             GateReport::Held { number, wanted } => Said::Held(number, wanted),
             GateReport::Left { number } => Said::Left(number),
@@ -270,8 +292,9 @@ impl Gate {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
     }
 
-    /// The same, and waits for its end. One that hangs is killed: it must not hold the operator.
-    pub(super) fn finish(self) {
+    /// The same, and waits until it has recorded what is left: it then closes its end, and ends by itself a little later,
+    /// which nobody has to wait for. One that hangs is killed: it must not hold the operator.
+    pub(super) fn finish(self) -> Option<Gate> {
         self.ask_to_finish();
         let deadline = Instant::now() + PATIENCE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
@@ -282,10 +305,11 @@ impl Gate {
             }
             let (mut bytes, mut none) = (Vec::new(), Vec::new());
             if !matches!(channel::receive(&self.socket, &mut bytes, &mut none), Ok(true)) {
-                return self.wait();
+                return Some(self);
             }
         }
         self.kill();
+        None
     }
 
     /// Ends it now, and waits until it is gone: two gates must never hold one door.

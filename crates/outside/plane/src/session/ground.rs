@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use plan::{Ground, Likely, Plan};
+use plan::{Content, Ground, Likely, Plan, Step};
 use policy::Policy;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wire::command::Problem;
@@ -81,6 +81,12 @@ impl Laid {
         let likely = cell.map(|cell| Likely { inside, host: (cell, cell), owner: (0, 0) });
         let Layout { steps, rules, seen, .. } = layout;
         Ok(Laid { ground: Ground { steps, rules, join: Vec::new(), likely }, seen, mounts })
+    }
+
+    /// What its small files hold.
+    pub(super) fn contents(&self) -> Vec<Content> {
+        let content = |step: &Step| if let Step::File { content, .. } = step { Some(content.clone()) } else { None };
+        self.ground.steps.iter().filter_map(content).collect()
     }
 
     /// Leaves what stands already out of a plan that was laid out from what was `seen`; false where the plan cannot stand

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use plan::{Access, Owner, PathRule, Step};
+use plan::{Access, Content, Owner, PathRule, Step};
 use wire::command::Problem;
 
 use super::children::Within;
@@ -32,6 +32,10 @@ pub(super) struct Layout {
     privileged: bool,
     /// The private root was left out: places of our own making then are the host's, and are not granted.
     hosts_root: bool,
+    /// What files held that were read before: the same bytes are kept once.
+    pub(super) known: Vec<Content>,
+    /// What was read last.
+    piece: Vec<u8>,
     /// Of a sub-agent: what its parent sees, and no more than that comes in.
     pub(super) within: Option<Within>,
 }
@@ -112,11 +116,14 @@ impl Layout {
             return false;
         }
         // Room for the whole and the end: one read each.
-        let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
-        let read = File::open(path).and_then(|file| file.take(MOST_COPIED + 1).read_to_end(&mut content));
-        if read.is_err() || content.len() as u64 > MOST_COPIED {
+        self.piece.clear();
+        self.piece.reserve(usize::try_from(meta.len()).unwrap_or(0) + 1);
+        let read = File::open(path).and_then(|file| file.take(MOST_COPIED + 1).read_to_end(&mut self.piece));
+        if read.is_err() || self.piece.len() as u64 > MOST_COPIED {
             return false;
         }
+        let known = self.known.iter().find(|known| known[..] == self.piece[..]);
+        let content = known.cloned().unwrap_or_else(|| Content::from(&self.piece[..]));
         self.steps.push(Step::File { at: at.into(), content, mode: meta.mode() & 0o755 });
         self.grant(path, Access::Execute);
         true
@@ -295,7 +302,7 @@ mod tests {
             layout.steps.pop()
         };
         let content = fs::read(path).expect("readable");
-        let copied = Step::File { at: "/etc/group".into(), content, mode: 0o644 };
+        let copied = Step::File { at: "/etc/group".into(), content: Content::from(&content[..]), mode: 0o644 };
         assert_eq!(step(Named::Generally), Some(copied));
         assert!(matches!(step(Named::Expressly), Some(Step::Bind { .. })));
         let mut layout = Layout::new(Paths::default(), false, false);

@@ -34,6 +34,7 @@ mod mounts;
 mod outcome;
 mod paths;
 mod prepare;
+mod risk;
 mod risks;
 mod roots;
 mod serve;
@@ -75,6 +76,9 @@ use tend::Chores;
 /// Standard input, output and error.
 const STREAMS: usize = 3;
 
+/// What a session came to, or why nothing was run; and what remains to be done when that was told.
+type Concluded = (Result<Box<Outcome>, Problem>, Option<Box<Afterwards>>);
+
 /// Runs a program in a cell: in one that was made ahead, where it serves.
 ///
 /// Gives what it came to, or why nothing was run; and what remains to be done when that was told.
@@ -83,7 +87,7 @@ pub fn run(
     run: Run,
     descriptors: Vec<OwnedFd>,
     (ahead, up): (Option<Ahead>, Option<Up>),
-) -> (Result<Outcome, Problem>, Option<Afterwards>) {
+) -> Concluded {
     if run.detached {
         // What ends the terminal that it was asked from does not end it.
         let _ = rustix::process::setsid();
@@ -94,11 +98,7 @@ pub fn run(
 /// Runs a sub-agent, whose parent's plane is the client.
 ///
 /// Gives as [`run`] does.
-pub fn run_child(
-    client: &mut Client,
-    child: ChildRun,
-    ahead: Option<Ahead>,
-) -> (Result<Outcome, Problem>, Option<Afterwards>) {
+pub fn run_child(client: &mut Client, child: ChildRun, ahead: Option<Ahead>) -> Concluded {
     match Adopted::of(child) {
         Ok((run, adopted)) => {
             let whose = Whose::Child(Box::new(adopted));
@@ -116,7 +116,7 @@ pub fn run_server(
     server: ServerRun,
     mut descriptors: Vec<OwnedFd>,
     ahead: Option<Ahead>,
-) -> (Result<Outcome, Problem>, Option<Afterwards>) {
+) -> Concluded {
     let (Some(line), true) = (descriptors.pop(), descriptors.is_empty()) else {
         let cause = "a server was asked for without the one line on which it is spoken with";
         return (Err(problem("E-PLANE-161", cause, "", NOT_RUN)), None);
@@ -134,12 +134,16 @@ enum Whose {
     Server(Box<Serves>, OwnedFd),
 }
 
-fn conclude(ended: Result<Ended, Unrun>) -> (Result<Outcome, Problem>, Option<Afterwards>) {
-    // What was started for a request that was refused has lost its socket by now.
-    reap();
+fn conclude(ended: Result<Ended, Unrun>) -> Concluded {
     match ended {
-        Ok(Ended { outcome, afterwards }) => (outcome.map_err(|unrun| unrun.problem), Some(afterwards)),
-        Err(unrun) => (Err(unrun.problem), None),
+        Ok(Ended { outcome, afterwards }) => {
+            (outcome.map(Box::new).map_err(|unrun| unrun.problem), Some(Box::new(afterwards)))
+        }
+        Err(unrun) => {
+            // What was started for a request that was refused has lost its socket by now.
+            reap();
+            (Err(unrun.problem), None)
+        }
     }
 }
 
@@ -233,7 +237,7 @@ fn carry_out(
     // First, since the walls take longer than the record, which the program waits for.
     let ground = Ground::of(&plan, reachable(asked, &session));
     early.build(plan, &seen, &stdio)?;
-    drop(stdio);
+    drop((seen, stdio));
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });
@@ -268,13 +272,15 @@ fn carry_out(
         },
         reserved: policy::Amounts::default(),
         patience: patience(asked),
+        suspicion: risk::Suspicion::default(),
         granted: Vec::new(),
+        endorsed: Vec::new(),
     };
     let renewal = {
         let (store, way) = (store.clone(), prepare::way(asked, &early.gates));
         Renewal::begin(&door.credentials, Box::new(move |policy| lend::lend(policy, &store, &way)))
     };
-    let running = Session {
+    let running = Box::new(Session {
         client,
         cell: early.cell,
         ledger,
@@ -286,6 +292,7 @@ fn carry_out(
         ground,
         door,
         gate,
+        dismissed: None,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
         chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
@@ -299,15 +306,15 @@ fn carry_out(
         children: Children::of(house),
         servers: Servers::default(),
         outlet,
-    };
+    });
     let labelled = running.door.labelled.clone();
-    let (mut end, records, mounts, mut outlet) = running.serve();
-    reap();
+    let (mut end, records, mut remains, mut outlet) = running.serve();
+    remains.wait_for_the_cell();
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
     }
-    let (changed, afterwards) = ending::finish(session, records, mounts, &mut end);
+    let (changed, afterwards) = ending::finish(session, records, remains, &mut end);
     if let Some(adopted) = &asked.adopted {
         children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &labelled);
     }

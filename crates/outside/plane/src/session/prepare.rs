@@ -55,6 +55,7 @@ pub(super) struct Prepared {
 /// Why nothing is run.
 pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result<Prepared, Problem> {
     let (ahead, limits_ahead) = (early.directory.take(), early.limits.take());
+    let known = early.known();
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
@@ -78,6 +79,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     session.record.trees = trees;
     let mut layout =
         Layout::new(asked.paths.clone(), who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
+    layout.known = known;
     layout.within = asked.adopted.as_ref().map(|adopted| adopted.within.clone());
     let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
     // With neither of the two layers the whole host is visible.

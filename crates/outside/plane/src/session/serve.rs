@@ -8,7 +8,9 @@ mod orders;
 mod pausing;
 mod petitions;
 mod questions;
+mod remains;
 mod renewal;
+mod risk;
 mod servers;
 mod succession;
 
@@ -45,6 +47,7 @@ pub(super) use generations::Generations;
 use orders::Reckoning;
 use pausing::Pause;
 pub(super) use questions::Questions;
+pub(super) use remains::Remains;
 pub(super) use renewal::Renewal;
 
 /// How often the record is made durable.
@@ -72,6 +75,8 @@ pub(super) struct Session<'c> {
     pub(super) ground: Ground,
     pub(super) door: Door,
     pub(super) gate: Option<Gate>,
+    /// One that has recorded all, and is about to end.
+    pub(super) dismissed: Option<Gate>,
     /// The door's descriptors, kept for the next gate.
     pub(super) sockets: Vec<OwnedFd>,
     pub(super) time: Option<u64>,
@@ -115,9 +120,9 @@ struct Course {
     /// When the program is to be asked to end, and then ended.
     deadline: Option<Instant>,
     kill_at: Option<Instant>,
-    /// The cell's mounts and what they were made of, and in the end its door: to be let go of when nobody waits for it.
+    /// As in [`Remains`].
     mounts: Vec<OwnedFd>,
-    /// Pid 1, a child of ours that is waited for only after this loop: the number is its own as long as this runs.
+    /// Pid 1, a child of ours that is waited for only after this loop: the number is its own as long as that runs.
     pid_1: Option<Pid>,
     /// It was told to end everything.
     killed: bool,
@@ -130,9 +135,9 @@ struct Course {
 }
 
 impl Session<'_> {
-    /// Serves until the cell is gone; gives its end, the record to end with it and on its way into the ledger, and its
-    /// mounts.
-    pub(super) fn serve(mut self) -> (End, (Ledger, Merging), Vec<OwnedFd>, Option<Outlet>) {
+    /// Serves until the cell is gone; gives its end, the record to end with it and on its way into the ledger, and what
+    /// remains of it.
+    pub(super) fn serve(mut self: Box<Self>) -> (End, (Ledger, Merging), Remains, Option<Outlet>) {
         let mut course = Course {
             end: End {
                 exit: 137,
@@ -181,11 +186,10 @@ impl Session<'_> {
             let doing = "the cell ended before the program began".into();
             course.end.failure = Some(Failure { layer: None, doing, errno: 0, exit: NOT_RUN });
         }
-        if let Some(gate) = self.gate.take() {
-            gate.finish();
-        }
+        self.dismiss();
         course.mounts.append(&mut self.sockets);
-        (course.end, (self.ledger, self.merging), course.mounts, self.outlet)
+        let remains = Remains { pid_1: course.pid_1, mounts: course.mounts, gate: self.dismissed };
+        (course.end, (self.ledger, self.merging), remains, self.outlet)
     }
 
     /// Which of client, cell, gate and control, children among it, have something to say.

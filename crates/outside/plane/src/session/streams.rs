@@ -28,7 +28,7 @@ const MOST: usize = 32;
 /// How long a caller may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes that are read of one caller in one turn.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 4 * 1024;
 
 /// The socket, and who came. Dropped, what was begun for callers ends.
 #[derive(Debug)]

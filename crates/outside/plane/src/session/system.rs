@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use plan::{Access, Step};
+use plan::{Access, Content, Step};
 
 use super::identity::Who;
 use super::layout::{Layout, bind};
@@ -74,6 +74,6 @@ pub(super) fn files(layout: &mut Layout, who: &Who, home: &str) {
         ("/etc/machine-id", format!("{:032x}\n", u128::from(uid) << 64 | 0x6261_7374_6964_6500)),
     ];
     for (at, content) in files {
-        layout.steps.push(Step::File { at: at.into(), content: content.into_bytes(), mode: 0o644 });
+        layout.steps.push(Step::File { at: at.into(), content: Content::from(content.as_bytes()), mode: 0o644 });
     }
 }

@@ -2,22 +2,35 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use record::segment::MAX_LINE;
 use record::{Entry, Segment, decode};
 
 use super::SessionDirectory;
 
+/// Bytes that are read ahead.
+const AHEAD: usize = 16 * 1024;
+
 /// The lines of one segment, in their order.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
-    file: Option<BufReader<File>>,
+    from: Source,
     pending: Vec<u8>,
     /// The pending bytes were given out, or belong to a line that is too long.
     spent: bool,
     skipping: bool,
+}
+
+/// What lines are read from.
+#[derive(Debug)]
+enum Source {
+    /// It does not exist yet.
+    Nothing,
+    /// It was read to its end: what waits there for more keeps no buffer, since every session has two that do.
+    Rest(File),
+    Read(BufReader<File>),
 }
 
 /// One line, or that there was one.
@@ -33,7 +46,7 @@ impl Lines {
     /// Reads the segment from its beginning. It need not exist yet.
     #[must_use]
     pub const fn new(path: PathBuf) -> Lines {
-        Lines { path, file: None, pending: Vec::new(), spent: false, skipping: false }
+        Lines { path, from: Source::Nothing, pending: Vec::new(), spent: false, skipping: false }
     }
 
     /// The next line; none when no whole one follows yet.
@@ -44,7 +57,7 @@ impl Lines {
         if std::mem::take(&mut self.spent) {
             self.pending.clear();
         }
-        let Some(file) = open(&mut self.file, &self.path)? else { return Ok(None) };
+        let Some(file) = self.from.open(&self.path)? else { return Ok(None) };
         loop {
             let room = u64::try_from(MAX_LINE + 1 - self.pending.len()).unwrap_or(0);
             let read = file.take(room).read_until(b'\n', &mut self.pending)?;
@@ -61,7 +74,11 @@ impl Lines {
                     self.skipping = true;
                     self.pending.clear();
                 }
-                _ if read == 0 => return Ok(None),
+                _ if read == 0 => {
+                    self.from.rest();
+                    self.pending.shrink_to_fit();
+                    return Ok(None);
+                }
                 _ => {}
             }
         }
@@ -74,15 +91,26 @@ impl Lines {
     }
 }
 
-fn open<'f>(file: &'f mut Option<BufReader<File>>, path: &PathBuf) -> io::Result<Option<&'f mut BufReader<File>>> {
-    if file.is_none() {
-        match File::open(path) {
-            Ok(opened) => *file = Some(BufReader::with_capacity(64 * 1024, opened)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+impl Source {
+    fn open(&mut self, path: &Path) -> io::Result<Option<&mut BufReader<File>>> {
+        *self = match std::mem::replace(self, Source::Nothing) {
+            Source::Nothing => match File::open(path) {
+                Ok(opened) => Source::Read(BufReader::with_capacity(AHEAD, opened)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Source::Nothing,
+                Err(error) => return Err(error),
+            },
+            Source::Rest(file) => Source::Read(BufReader::with_capacity(AHEAD, file)),
+            reading => reading,
+        };
+        Ok(if let Source::Read(reader) = self { Some(reader) } else { None })
+    }
+
+    /// To be called where nothing is read ahead.
+    fn rest(&mut self) {
+        if let Source::Read(reader) = std::mem::replace(self, Source::Nothing) {
+            *self = Source::Rest(reader.into_inner());
         }
     }
-    Ok(file.as_mut())
 }
 
 /// The events of both segments, by time; within a segment, by place.

@@ -118,10 +118,12 @@ fn words(card: &Card, say: Say) -> String {
 }
 
 fn kept(card: &Card, revision: u32) -> String {
-    let rule = card.choices.first().and_then(|choice| choice.rule.as_deref()).unwrap_or_default();
+    let always = card.choices.iter().find(|choice| choice.answer == Say::Always);
+    let rule = always.and_then(|choice| choice.rule.as_deref()).unwrap_or_default();
+    let key = if card.call.is_some() { "endorse:" } else { "network: allow:" };
     format!(
         "question {} of session {}: allowed from here on, policy revision {revision}\n\
-         `bastide policy undo {}` takes it back; a later session has it with this line under `network: allow:`\n- {}\n",
+         `bastide policy undo {}` takes it back; a later session has it with this line under `{key}`\n- {}\n",
         card.short(),
         card.session,
         card.session,

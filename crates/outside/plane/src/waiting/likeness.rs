@@ -79,6 +79,7 @@ fn read(path: &str) -> io::Result<Vec<u8>> {
     const ROOM: u64 = 16 * 1024;
     let mut told = Vec::with_capacity(ROOM as usize);
     File::open(path)?.take(ROOM).read_to_end(&mut told)?;
+    told.shrink_to_fit();
     Ok(told)
 }
 

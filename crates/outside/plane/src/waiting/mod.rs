@@ -47,6 +47,7 @@ pub(crate) fn stamps() -> io::Result<[Stamp; PROGRAMS.len()]> {
 
 /// Waits for a client, and serves it: with the listening socket on descriptor 0 and the keeper on descriptor 1.
 #[must_use]
+#[inline(never)]
 pub fn wait() -> u8 {
     // It must not end with the terminal of the one who asked for it.
     let _ = rustix::process::setsid();

@@ -9,6 +9,8 @@ use crate::room::{Room, scripted, select};
 
 pub(crate) fn state(paused: Option<Means>) -> Answer {
     Answer::State(Box::new(State {
+        risk: 0,
+        narrowed: false,
         session: "s".into(),
         name: None,
         pid: 7,
@@ -45,7 +47,16 @@ fn pause_and_resume_are_done_by_the_sessions_process_and_told_as_it_stands_then(
         paused.text,
         format!("session {id} is paused by its control group\n`bastide resume {id}` lets it go on\n")
     );
-    let live = LiveInfo { pid: 7, cell: Some(8), paused: Some(by), ending: false, asks: 0, asks_hour: 0 };
+    let live = LiveInfo {
+        pid: 7,
+        cell: Some(8),
+        paused: Some(by),
+        ending: false,
+        asks: 0,
+        asks_hour: 0,
+        risk: 0,
+        narrowed: false,
+    };
     assert_eq!(paused.session.live, Some(live));
     let names: Vec<_> = asked.join().unwrap().iter().map(|order| order.name()).collect();
     assert_eq!(names, ["pause", "state"]);

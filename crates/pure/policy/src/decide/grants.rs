@@ -1,10 +1,10 @@
 //! What the operator granted for a session, beside its policies.
 //!
-//! A grant is looked at only where a policy wants the operator asked for want of a rule: what is denied or closed it does
-//! not lift, what a rule allows it does not change. It does not travel with the policies.
+//! A grant is looked at only where a policy wants the operator asked, for want of a rule or under risk: what is denied or
+//! closed it does not lift, what a rule allows it does not change. It does not travel with the policies.
 
 use super::{Conjunction, Egress, Member, names};
-use crate::{Default, Host, Network, Policy, Rule, special};
+use crate::{Host, Network, Policy, Rule, special};
 
 /// Grants, as policies that allow nothing else.
 #[derive(Debug, Clone)]
@@ -24,8 +24,8 @@ impl Conjunction {
             requests: alone(rules.iter().cloned()),
         };
         let grant = |member: &Member| {
-            let asks = member.policy.network.default == Default::Ask && !rules.is_empty();
-            Member { granted: asks.then(|| Box::new(granted.clone())), ..member.clone() }
+            let means = member.policy.asks() && !rules.is_empty();
+            Member { granted: means.then(|| Box::new(granted.clone())), ..member.clone() }
         };
         Conjunction(self.0.iter().map(grant).collect())
     }
@@ -37,6 +37,11 @@ fn alone(rules: impl Iterator<Item = Rule>) -> Member {
 }
 
 impl Member {
+    /// Whether the operator let it through.
+    pub(crate) fn lets(&self, egress: &Egress<'_>) -> bool {
+        self.granted(egress, egress.host).is_some()
+    }
+
     /// What was granted.
     pub(crate) fn granted(&self, egress: &Egress<'_>, host: &Host) -> Option<&Rule> {
         let granted = self.granted.as_deref()?;

@@ -33,6 +33,8 @@ pub enum Reason {
     NotAllowed,
     /// No rule names it and the default is ask.
     AskFirst,
+    /// A rule allows it, and the policy is narrowed under risk.
+    Narrowed,
     /// The name has no address.
     NoAddress,
     /// An address where requests are decided, or messages of MCP, by a name where none are.
@@ -66,11 +68,12 @@ impl Reason {
     /// The kind of reason that such a text gives; none where no policy gave it. What stands before it may go on after it.
     #[must_use]
     pub fn of(text: &str) -> Option<Reason> {
-        const TOLD: [(&str, Reason); 9] = [
+        const TOLD: [(&str, Reason); 10] = [
             ("`: no policy is in force", Reason::NoPolicy),
             ("` is denied by `", Reason::DeniedByRule),
             ("` is allowed by no rule of policy `", Reason::NotAllowed),
             ("` is named by no rule of policy `", Reason::AskFirst),
+            ("`, which is narrowed under risk", Reason::Narrowed),
             ("` has no address", Reason::NoAddress),
             ("` resolves to an address where requests are decided", Reason::ReadThere),
             ("` was allowed, not `", Reason::OtherAddress),
@@ -91,6 +94,10 @@ impl fmt::Display for Refusal {
             Reason::AskFirst => {
                 write!(formatter, "`{to}` is named by no rule of policy `{policy}`, which wants the operator asked")
             }
+            Reason::Narrowed => write!(
+                formatter,
+                "`{to}` is allowed by `{rule}` of policy `{policy}`, which is narrowed under risk and wants the operator asked"
+            ),
             Reason::NoAddress => write!(formatter, "`{to}` has no address"),
             Reason::ReadThere => write!(
                 formatter,
@@ -119,6 +126,7 @@ mod tests {
             Reason::DeniedByRule,
             Reason::NotAllowed,
             Reason::AskFirst,
+            Reason::Narrowed,
             Reason::NoAddress,
             Reason::ReadThere,
             Reason::OtherAddress,

@@ -71,7 +71,8 @@ impl TextPattern {
     }
 
     /// The pattern that means this text and no other; none where there is no such pattern.
-    pub(crate) fn literal(text: &str) -> Option<TextPattern> {
+    #[must_use]
+    pub fn literal(text: &str) -> Option<TextPattern> {
         TextPattern::parse(text).ok().filter(|pattern| !text.contains('*') && pattern.takes(text, false))
     }
 
@@ -81,7 +82,8 @@ impl TextPattern {
     }
 
     /// Whether it means a text: exactly, or loosely, as some server may read that.
-    pub(crate) fn takes(&self, text: &str, loosely: bool) -> bool {
+    #[must_use]
+    pub fn takes(&self, text: &str, loosely: bool) -> bool {
         if self.is_all() {
             return true;
         }

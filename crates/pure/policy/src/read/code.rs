@@ -35,7 +35,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         LATER,
-        "The key belongs to a layer that is planned and not built: `risk`. A policy that says what nothing \
+        "The value belongs to a layer that is planned and not built. A policy that says what nothing \
              enforces would be believed, so it is refused.",
     ),
     (
@@ -166,6 +166,20 @@ pub const CODES: &[(&str, &str)] = &[
                spend, delete, execute, publish and spawn; roles are target, reference, amount, content and selector. \
                docs/reference/effects.md says what holds where nothing is said.",
     ),
+    (
+        ENDORSE,
+        "`endorse` lists sources whose words the operator takes for his own, until a day: `{source: {file: notes/bills.md, sha256: \
+                  \"…\"}, effects: [send], targets: [\"ops@acme.example\"], until: 2027-01-31}`. A source is a `file` as the agent names it, a `tool`, \
+                  or a `host`, perhaps with the `sha256` of what it says (64 digits) and an `author`. `effects` is all that a call may do for \
+                  which it speaks, `targets` are patterns of those it may lead to (left out: any that it names), `until` is the last day. \
+                  Single values stand under `ground` of `tools`.",
+    ),
+    (
+        RISK,
+        "`risk` says from which risk on something is done, as whole numbers from 1 to 100: at `ask` whatever has an effect \
+             outside is asked about, at `freeze` the session is paused. At least one of them stands there, and `freeze` is \
+             not less than `ask`.",
+    ),
 ];
 
 pub(crate) const TOO_LARGE: &str = "E-POLICY-001";
@@ -199,7 +213,9 @@ pub(crate) const PRESET: &str = "E-POLICY-028";
 pub(crate) const MCP: &str = "E-POLICY-029";
 pub(crate) const MONEY: &str = "E-POLICY-030";
 pub(crate) const SERVER: &str = "E-POLICY-036";
+pub(crate) const RISK: &str = "E-POLICY-038";
 pub(crate) const TOOL: &str = "E-POLICY-031";
+pub(crate) const ENDORSE: &str = "E-POLICY-037";
 
 /// The long explanation of a code of this room.
 #[must_use]

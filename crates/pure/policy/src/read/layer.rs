@@ -8,10 +8,10 @@ use super::agents::{self, Said};
 use super::raw::{RawAnswers, RawLimits, RawPolicy, RawRule, Text};
 use super::value::{self, Scope};
 use super::{Diagnostic, code};
-use super::{mcp, models, servers};
+use super::{mcp, models, risk, servers};
 use crate::{
     Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, Grounding, HostPattern, Intent, Limit, Limits,
-    MediaPattern, Policy, Protocol, Rule, Tls, WorkspaceMode, print,
+    MediaPattern, Policy, Protocol, Repeated, Risk, Rule, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -22,7 +22,10 @@ pub(super) struct Layer {
     bodies: Option<Bodies>,
     grounding: Option<Grounding>,
     intent: Option<Intent>,
+    links: Option<Repeated>,
+    images: Option<Repeated>,
     agents: Option<Said>,
+    risk: Option<Risk>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
     pub(super) places: Vec<(String, String, Mark)>,
     pub(super) name: Mark,
@@ -32,7 +35,7 @@ const MODES: &[(&str, WorkspaceMode)] =
     &[("read-only", WorkspaceMode::ReadOnly), ("review", WorkspaceMode::Review), ("live", WorkspaceMode::Live)];
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("tcp", Protocol::Tcp), ("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
-const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("deny", Grounding::Deny)];
+const GROUNDINGS: &[(&str, Grounding)] = &[("off", Grounding::Off), ("ask", Grounding::Ask), ("deny", Grounding::Deny)];
 const INTENTS: &[(&str, Intent)] = &[("attested", Intent::Attested), ("user-role", Intent::UserRole)];
 const DEFAULTS: &[(&str, Fallback)] = &[("deny", Fallback::Deny), ("ask", Fallback::Ask)];
 
@@ -46,7 +49,10 @@ impl Layer {
             bodies: None,
             grounding: None,
             intent: None,
+            links: None,
+            images: None,
             agents: None,
+            risk: None,
             places: Vec::new(),
             name: raw.name.referenced,
         };
@@ -64,6 +70,7 @@ impl Layer {
         layer.record(scope, raw)?;
         layer.servers(scope, raw)?;
         layer.agents = agents::said(scope, raw.agents.as_ref(), &mut layer.places)?;
+        layer.risk = risk::said(scope, raw.risk.as_ref(), &mut layer.places)?;
         layer.own.tests = raw.tests.iter().map(|test| scope.example(test)).collect::<Result<_, _>>()?;
         Ok(layer)
     }
@@ -164,11 +171,26 @@ impl Layer {
         if let (Some(grounding), Some(text)) = (self.grounding, &raw.grounding) {
             self.place("grounding", grounding.name().into(), text.referenced);
         }
+        for raw in &raw.endorse {
+            let endorsement = scope.endorsement(raw)?;
+            self.place("endorse", endorsement.to_string(), raw.until.referenced);
+            self.own.endorse.push(endorsement);
+        }
         self.intent = scope.choice(raw.intent.as_ref(), INTENTS)?;
         if let (Some(intent), Some(text)) = (self.intent, &raw.intent) {
             self.place("intent", intent.name().into(), text.referenced);
         }
+        self.links = self.repeated(scope, "foreign.links", raw.foreign.links.as_ref())?;
+        self.images = self.repeated(scope, "foreign.images", raw.foreign.images.as_ref())?;
         Ok(())
+    }
+
+    fn repeated(&mut self, scope: &Scope<'_>, key: &str, text: Option<&Text>) -> Result<Option<Repeated>, Diagnostic> {
+        let said = scope.choice(text, &Repeated::ALL.map(|one| (one.name(), one)))?;
+        if let (Some(said), Some(text)) = (said, text) {
+            self.place(key, said.name().into(), text.referenced);
+        }
+        Ok(said)
     }
 
     fn record(&mut self, scope: &Scope<'_>, raw: &RawPolicy) -> Result<(), Diagnostic> {
@@ -205,11 +227,15 @@ impl Layer {
         append(&mut policy.data, &own.data);
         append(&mut policy.flows, &own.flows);
         append(&mut policy.tools, &own.tools);
+        append(&mut policy.endorse, &own.endorse);
         policy.grounding = self.grounding.unwrap_or(policy.grounding);
         policy.intent = self.intent.unwrap_or(policy.intent);
+        policy.foreign.links = self.links.unwrap_or(policy.foreign.links);
+        policy.foreign.images = self.images.unwrap_or(policy.foreign.images);
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));
+        policy.risk = self.risk.map_or(policy.risk, |said| said.over(policy.risk));
         // One that is said anew is another one.
         policy.servers.retain(|base| !own.servers.iter().any(|own| own.name == base.name));
         append(&mut policy.servers, &own.servers);

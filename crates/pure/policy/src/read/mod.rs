@@ -2,11 +2,13 @@
 
 mod agents;
 pub(crate) mod code;
+mod endorse;
 mod layer;
 mod mcp;
 mod models;
 mod presets;
 mod raw;
+mod risk;
 mod servers;
 mod text;
 mod tools;

@@ -1,17 +1,12 @@
 //! The shape of a policy file, each value with its place.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
-pub(super) type Text = Spanned<String>;
-type Later = Option<Spanned<IgnoredAny>>;
+use super::risk::RawRisk;
 
-/// A key that stands there counts, even with nothing behind it.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Later, D::Error> {
-    Spanned::<IgnoredAny>::deserialize(deserializer).map(Some)
-}
+pub(super) type Text = Spanned<String>;
 
 /// What stands there has a value: nothing is not taken for nothing said.
 fn stated<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -46,13 +41,24 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub(super) tools: Vec<RawTool>,
     pub(super) grounding: Option<Text>,
+    #[serde(default)]
+    pub(super) endorse: Vec<RawEndorsement>,
     pub(super) intent: Option<Text>,
+    #[serde(default)]
+    pub(super) foreign: RawForeign,
     #[serde(default, deserialize_with = "stated")]
     pub(super) agents: Option<Spanned<RawAgents>>,
     #[serde(default)]
     pub(super) servers: Vec<Spanned<RawServer>>,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) risk: Later,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) risk: Option<Spanned<RawRisk>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawForeign {
+    pub(super) links: Option<Text>,
+    pub(super) images: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -308,6 +314,25 @@ pub(super) struct RawTool {
     pub(super) returns: BTreeMap<String, Text>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEndorsement {
+    pub(super) source: RawOrigin,
+    pub(super) effects: Vec<Text>,
+    pub(super) targets: Option<Vec<Text>>,
+    pub(super) until: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOrigin {
+    pub(super) file: Option<Text>,
+    pub(super) tool: Option<Text>,
+    pub(super) host: Option<Text>,
+    pub(super) sha256: Option<Text>,
+    pub(super) author: Option<Text>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecord {
@@ -328,11 +353,4 @@ pub(super) struct RawAgents {
     pub(super) time: Option<Text>,
     pub(super) memory: Option<Text>,
     pub(super) pids: Option<Text>,
-}
-
-impl RawPolicy {
-    /// The first key that no layer enforces yet, with its place.
-    pub(super) fn later(&self) -> Option<(&'static str, serde_saphyr::Location)> {
-        self.risk.as_ref().map(|value| ("risk", value.referenced))
-    }
 }

@@ -60,7 +60,7 @@ pub(crate) fn plain<T: DeserializeOwned>(source: &Source, depth: usize, needed: 
     serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| refused(file, &error, needed))
 }
 
-/// The raw shape of one file; its version is one that is known, and it holds no key of a later layer.
+/// The raw shape of one file; its version is one that is known.
 pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
     let file = source.name.as_str();
     let raw: RawPolicy = plain(source, 8, "every policy has `bastide: 1` and `name`; every rule has `to`")?;
@@ -68,13 +68,7 @@ pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
         let message = format!("unknown version `{}`", raw.bastide.value);
         return Err(fail(file, raw.bastide.referenced, code::VERSION, message, "write `bastide: 1`"));
     }
-    match raw.later() {
-        Some((key, mark)) => {
-            let hint = "remove it: nothing may stand in a policy that nothing enforces";
-            Err(fail(file, mark, code::LATER, format!("`{key}` is not enforced yet"), hint))
-        }
-        None => Ok(raw),
-    }
+    Ok(raw)
 }
 
 fn refused(file: &str, error: &Error, needed: &'static str) -> Diagnostic {

@@ -53,7 +53,7 @@ impl Scope<'_> {
         Err(self.fail(at, code::TOOL, message, "write the name of the argument as the tool has it"))
     }
 
-    fn text(&self, text: &Text) -> Result<TextPattern, Diagnostic> {
+    pub(super) fn text(&self, text: &Text) -> Result<TextPattern, Diagnostic> {
         TextPattern::parse(&text.value).map_err(|error| {
             let message = format!("bad pattern `{}`: {error}", visible(&text.value));
             self.fail(text.referenced, code::TOOL, message, "write for example `send_*` or `ops@acme.example`")

@@ -146,7 +146,7 @@ impl Scope<'_> {
         Target::parse(&text.value).map_err(|error| self.host_error(text, error))
     }
 
-    fn host_error(&self, text: &Text, error: HostError) -> Diagnostic {
+    pub(super) fn host_error(&self, text: &Text, error: HostError) -> Diagnostic {
         let message = format!("bad host `{}`: {error}", visible(&text.value));
         let hint = match error {
             HostError::Loopback => "write `host.bastide:PORT`, with a port of the host's own",

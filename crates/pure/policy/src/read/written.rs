@@ -7,14 +7,15 @@ use super::raw::Text;
 use super::text::plain;
 use super::value::Scope;
 use super::{Diagnostic, Source, code};
-use crate::{Protocol, Rule, Say, Written};
+use crate::{About, CallLine, Effect, Protocol, Rule, Say, Written};
 
 /// The version of the form.
 const VERSION: u32 = 1;
 /// Most lines of a file.
 pub const MAX_ANSWERS: usize = 1000;
 const DEPTH: usize = 6;
-const SAYS: &[(&str, Say)] = &[("once", Say::Once), ("session", Say::Session), ("deny", Say::Deny)];
+const SAYS: &[(&str, Say)] =
+    &[("once", Say::Once), ("session", Say::Session), ("source", Say::Source), ("deny", Say::Deny)];
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("http", Protocol::Http), ("websocket", Protocol::Websocket), ("mcp", Protocol::Mcp)];
 
@@ -29,7 +30,12 @@ struct RawWritten {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAnswer {
-    to: Text,
+    to: Option<Text>,
+    tool: Option<Text>,
+    #[serde(default)]
+    effects: Vec<Text>,
+    #[serde(default)]
+    targets: Vec<Text>,
     #[serde(default)]
     programs: Vec<Text>,
     protocol: Option<Text>,
@@ -45,7 +51,8 @@ struct RawAnswer {
 /// # Errors
 /// A located [`Diagnostic`]; nothing is then answered by it.
 pub fn read_answers(source: &Source, home: Option<&str>) -> Result<Vec<Written>, Diagnostic> {
-    let raw: RawWritten = plain(source, DEPTH, "`bastide-answers: 1`, and `answers`, each with `to` and `answer`")?;
+    let raw: RawWritten =
+        plain(source, DEPTH, "`bastide-answers: 1`, and `answers`, each with `to` or `tool`, and `answer`")?;
     let scope = Scope { file: &source.name, home };
     if raw.version.value != VERSION {
         let message = format!("version {} of answers", raw.version.value);
@@ -54,15 +61,42 @@ pub fn read_answers(source: &Source, home: Option<&str>) -> Result<Vec<Written>,
     }
     if let Some(first) = raw.answers.get(MAX_ANSWERS) {
         let message = format!("more than {MAX_ANSWERS} answers");
-        return Err(scope.fail(first.to.referenced, code::TOO_LARGE, message, "use wildcards instead of long lists"));
+        return Err(scope.fail(
+            first.answer.referenced,
+            code::TOO_LARGE,
+            message,
+            "use wildcards instead of long lists",
+        ));
     }
     raw.answers.iter().map(|raw| answer(&scope, raw)).collect()
 }
 
 fn answer(scope: &Scope<'_>, raw: &RawAnswer) -> Result<Written, Diagnostic> {
     let Some(say) = scope.choice(Some(&raw.answer), SAYS)? else {
-        return Err(scope.fail(raw.to.referenced, code::SHAPE, "no `answer`".into(), "write once, session or deny"));
+        return Err(scope.fail(
+            raw.answer.referenced,
+            code::SHAPE,
+            "no `answer`".into(),
+            "write once, session or deny",
+        ));
     };
+    let to = match (&raw.to, &raw.tool) {
+        (Some(to), None) => to,
+        (None, Some(tool)) => return call(scope, raw, tool, say),
+        _ => {
+            let message = "an answer is about one of `to` and `tool`".into();
+            return Err(scope.fail(raw.answer.referenced, code::SHAPE, message, "write one of them"));
+        }
+    };
+    if say == Say::Source || !raw.effects.is_empty() || !raw.targets.is_empty() {
+        let message = "`effects`, `targets` and `answer: source` are about calls".into();
+        return Err(scope.fail(
+            raw.answer.referenced,
+            code::SHAPE,
+            message,
+            "write `tool` in place of `to`, or remove them",
+        ));
+    }
     if let (Say::Deny, Some(first)) = (say, raw.programs.first()) {
         let message = "an answer that denies holds for every program".into();
         return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
@@ -73,6 +107,19 @@ fn answer(scope: &Scope<'_>, raw: &RawAnswer) -> Result<Written, Diagnostic> {
     let programs = raw.programs.iter().map(|text| scope.program(text)).collect::<Result<_, _>>()?;
     let methods = raw.methods.iter().map(|text| scope.method(text)).collect::<Result<_, _>>()?;
     let paths = raw.paths.iter().map(|text| scope.pattern(text)).collect::<Result<_, _>>()?;
-    let rule = Rule { programs, protocol, methods, paths, ..Rule::to(scope.target(&raw.to)?) };
-    Ok(Written { rule, say })
+    let rule = Rule { programs, protocol, methods, paths, ..Rule::to(scope.target(to)?) };
+    Ok(Written { about: About::Rule(Box::new(rule)), say })
+}
+
+/// A line about calls.
+fn call(scope: &Scope<'_>, raw: &RawAnswer, tool: &Text, say: Say) -> Result<Written, Diagnostic> {
+    if !raw.programs.is_empty() || !raw.methods.is_empty() || !raw.paths.is_empty() || raw.protocol.is_some() {
+        let message = "`programs`, `protocol`, `methods` and `paths` are about connections and requests".into();
+        return Err(scope.fail(tool.referenced, code::SHAPE, message, "write `to` in place of `tool`, or remove them"));
+    }
+    let known: Vec<_> = Effect::ALL.iter().map(|effect| (effect.name(), *effect)).collect();
+    let effects = raw.effects.iter().map(|text| scope.choice(Some(text), &known)).collect::<Result<Vec<_>, _>>()?;
+    let targets = raw.targets.iter().map(|text| scope.text(text)).collect::<Result<_, _>>()?;
+    let line = CallLine { tool: scope.text(tool)?, effects: effects.into_iter().flatten().collect(), targets };
+    Ok(Written { about: About::Call(line), say })
 }

@@ -81,6 +81,12 @@ impl History {
         self.forget();
     }
 
+    /// Whether a block is one that was delivered, however often it stands there.
+    #[must_use]
+    pub fn was_delivered(&self, block: &Block) -> bool {
+        self.known.get(&block.digest()).is_some_and(|entry| entry.delivered > 0)
+    }
+
     /// Sorts the blocks of a request, in their order, and remembers them.
     ///
     /// Assistant's texts that follow each other directly and together are one that was delivered are delivered: agents

@@ -262,6 +262,25 @@ pub enum Kind {
         /// The words, as they stand in the source; as much of them as is kept.
         quoted: String,
     },
+    /// Something speaks for an attack: named evidence, which raises the session's risk and decides nothing.
+    Risk {
+        /// `instruction`, `hidden-text`, `encoded-instruction`, `changed-description`, `new-destination`, `drift`, `secret`.
+        name: String,
+        /// Why it counts as that.
+        why: String,
+        /// Where it stands: a result of a tool, an answer of a host, a call; or the sub-agent that it is of.
+        source: String,
+        /// Where in that it begins and ends, in bytes.
+        from: u64,
+        /// As above.
+        to: u64,
+        /// The words there, as much of them as is kept; of a secret only how long it is.
+        quoted: String,
+        /// What it adds.
+        weight: u32,
+        /// What the risk comes to with it, of 100.
+        score: u32,
+    },
     /// An allowed connection ended.
     Close {
         /// Its [`Kind::Connect`].

@@ -58,7 +58,7 @@ impl Class {
             Kind::ServerBegins { .. } | Kind::ServerBegan { .. } | Kind::ServerEnded { .. } => Class::Server,
             Kind::Question { .. } => Class::Question,
             Kind::Ruled { .. } => Class::Answer,
-            Kind::Evidence { .. } => Class::Evidence,
+            Kind::Evidence { .. } | Kind::Risk { .. } => Class::Evidence,
             Kind::Policy { .. } | Kind::PolicyNotTaken { .. } => Class::Policy,
             Kind::Ordered { .. } => Class::Order,
             Kind::FileRefused { .. } => Class::File,

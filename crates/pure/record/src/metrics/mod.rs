@@ -96,7 +96,7 @@ impl Counts {
             Kind::Mcp { verdict, .. } => self.mcp.take(*verdict),
             Kind::Model { verdict, .. } => self.models.take(*verdict),
             Kind::Said { standing, .. } if standing == "withheld" => add(&mut self.withheld, 1),
-            Kind::Evidence { .. } => add(&mut self.findings, 1),
+            Kind::Evidence { .. } | Kind::Risk { .. } => add(&mut self.findings, 1),
             Kind::FileRefused { path, untold, .. } => {
                 add(&mut self.files_refused, untold.saturating_add(u64::from(path.is_some())));
             }

@@ -25,7 +25,7 @@ pub(super) fn of(about: &About, id: EventId, kind: &Kind) -> Class {
         Kind::Petition { .. } | Kind::PetitionAnswered { .. } => petition(about, kind),
         Kind::Exec { .. } | Kind::FileRefused { .. } | Kind::WorkspaceChange { .. } => system(about, kind),
         Kind::SessionStart { .. } | Kind::Ended { .. } => lifecycle(about, kind),
-        Kind::Evidence { .. } => finding(about, id, kind),
+        Kind::Evidence { .. } | Kind::Risk { .. } => finding(about, id, kind),
         _ => base(kind),
     }
 }
@@ -247,7 +247,11 @@ fn lifecycle(about: &About, kind: &Kind) -> Class {
 }
 
 fn finding(about: &About, id: EventId, kind: &Kind) -> Class {
-    let Kind::Evidence { what, source: from, how, quoted } = kind else { return base(kind) };
+    let (what, from, how, quoted) = match kind {
+        Kind::Evidence { what, source, how, quoted } => (what, source, how, quoted),
+        Kind::Risk { name, source, why, quoted, .. } => (name, source, why, quoted),
+        other => return base(other),
+    };
     let title = if how.is_empty() { format!("{what}: {from}") } else { format!("{what} ({how}): {from}") };
     let info = json!({"uid": about.uid(id), "title": title, "types": [what], "data_sources": [from]});
     class(FINDING, (1, "Create"), 4)
@@ -255,6 +259,7 @@ fn finding(about: &About, id: EventId, kind: &Kind) -> Class {
         .with("is_alert", true.into())
         .with("policy", json!({"name": about.policy}))
         .with("evidences", json!([{"data": {"source": from, "how": how, "quoted": quoted}}]))
+        .beside(kind, &["from", "to", "weight", "score"])
 }
 
 /// What has no class of its own is told as it stands in the record.

@@ -159,6 +159,16 @@ impl Redactor {
             Kind::Evidence { what, source, how, quoted } => {
                 Kind::Evidence { what: text(what), source: text(source), how: text(how), quoted: body(quoted) }
             }
+            &Kind::Risk { name: ref named, ref why, ref source, from, to, ref quoted, weight, score } => Kind::Risk {
+                name: name(named),
+                why: text(why),
+                source: text(source),
+                from,
+                to,
+                quoted: body(quoted),
+                weight,
+                score,
+            },
             &Kind::Close { connect, sent, received, ref address, ref note } => {
                 Kind::Close { connect, sent, received, address: maybe(address), note: maybe(note) }
             }

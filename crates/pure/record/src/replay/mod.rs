@@ -77,6 +77,7 @@ pub enum Left {
     Bodies,
     Conversation,
     Models,
+    Risk,
     Moment,
     Files,
 }
@@ -96,6 +97,7 @@ impl Left {
             Left::Bodies => "a flow rule judges what was said, which is not recorded",
             Left::Conversation => "a call is judged by its whole conversation, which is not recorded",
             Left::Models => "a request to a model was refused for what it asks, which is not recorded",
+            Left::Risk => "it was asked about under risk, to which no revision of the policy had been narrowed",
             Left::Moment => "a petition is judged by what was free at its moment",
             Left::Files => "a file was refused by Landlock, of which no policy is asked again",
         }
@@ -234,6 +236,10 @@ impl<'p> Replay<'p> {
                 None => return Again::Left(Left::Elsewhere),
             },
         };
+        // A gate narrows itself before a revision says so.
+        if told::is_narrowed(&event.kind) && !(recorded.is_narrowed() && by.is_narrowed()) {
+            return Again::Left(Left::Risk);
+        }
         let before = match self.before(event, recorded) {
             Ok(before) => before,
             Err(again) => return again,

@@ -48,6 +48,14 @@ pub(super) fn is_ungrounded(rule: Option<&str>) -> bool {
     rule.is_some_and(|rule| rule.starts_with("grounding: "))
 }
 
+/// Whether it was asked about under risk.
+pub(super) fn is_narrowed(kind: &Kind) -> bool {
+    said(kind)
+        .is_some_and(|(verdict, _, reason)| verdict != Verdict::Allowed && Reason::of(reason) == Some(Reason::Narrowed))
+}
+
+/// How a name is refused for what it carries, and what would have looked it up.
+const CARRIES: &str = "the name is not looked up: ";
 /// Why a name does not resolve, where a policy says so.
 const UNNAMED: &str = "no rule allows a connection to this name on any port";
 /// How a request for a model that nobody serves is refused; the model follows.
@@ -73,6 +81,7 @@ impl Replay<'_> {
             return Ok(Verdict::Refused);
         }
         match &event.kind {
+            _ if reason.starts_with(CARRIES) => Err(Again::Left(Left::Bodies)),
             Kind::Resolve { .. } if verdict == Verdict::Asked => Ok(verdict),
             Kind::Resolve { .. } if reason == UNNAMED => Ok(verdict),
             Kind::Model { .. } if reason.starts_with(UNROUTED) => Ok(Verdict::Refused),
@@ -80,7 +89,7 @@ impl Replay<'_> {
             Kind::Resolve { .. } | Kind::Petition { .. } => Err(Again::Beside),
             _ => match Reason::of(reason) {
                 // He denied it, or did not answer.
-                Some(Reason::AskFirst) => Ok(Verdict::Asked),
+                Some(Reason::AskFirst | Reason::Narrowed) => Ok(Verdict::Asked),
                 None | Some(Reason::NoAddress) => Err(Again::Beside),
                 Some(_) => Ok(Verdict::Refused),
             },

@@ -69,17 +69,26 @@ const GAP: usize = 3;
 
 /// Undoes what the bytes hold of each.
 pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
+    let wide: Vec<Range<usize>> = signs.base64.iter().filter(|run| !is_hex(&bytes[(*run).clone()])).cloned().collect();
     if !signs.base64.is_empty() {
-        decode(bytes, &signs.base64, &BASE64, take);
+        decode(bytes, &wide, &BASE64, take);
     } else if bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {
         // Digits in groups: no run is long, and yet there is nothing else.
         let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         decode(&digits, std::slice::from_ref(&(0..digits.len())), &BASE64, take);
     }
     for alphabet in &BASE32 {
-        decode(bytes, &narrower(bytes, &signs.base64, alphabet), alphabet, take);
+        decode(bytes, &narrower(bytes, &wide, alphabet), alphabet, take);
     }
     [HEX, BITS].iter().for_each(|alphabet| decode(bytes, &signs.hexish, alphabet, take));
+}
+
+/// Digits that are all of hexadecimal: so many of a wider alphabet are so by chance once in a hundred million.
+const HEX_ALONE: usize = 20;
+
+/// Whether a run is one of hexadecimal and of nothing else: checksums are most of what is written in digits.
+fn is_hex(run: &[u8]) -> bool {
+    run.len() >= HEX_ALONE && run.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Undoes the runs of one alphabet, which are within those of a wider one.
@@ -91,11 +100,13 @@ fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut
     let how = [alphabet.coding];
     let (several, mut pieces) = (runs.len() > 1, Vec::new());
     let (mut whole, mut text) = (Vec::new(), Vec::new());
+    let mut best = vec![Best::default(); if several { runs.len() } else { 0 }];
+    let mut runs: Vec<(usize, Range<usize>)> = runs.drain(..).enumerate().collect();
     for skipped in 0..alphabet.alignments {
         text.clear();
         // What reads like text from one end to the other begins nowhere else.
-        runs.retain(|run| {
-            (alphabet.pack)(&digits[run.start + skipped..run.end], &mut whole);
+        runs.retain(|(number, run)| {
+            (alphabet.pack)(&digits[(run.start + skipped).min(run.end)..run.end], &mut whole);
             let first = skipped == 0;
             if first && (!pieces.is_empty() || squeezed::begins(&whole)) {
                 pieces.extend_from_slice(&whole);
@@ -104,7 +115,11 @@ fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut
                 take.layer(&how, &whole);
                 return true;
             }
+            let before = text.len();
             let goes_on = legible(&whole, &mut text) > GAP;
+            if let Some(best) = best.get_mut(*number) {
+                best.take(&text[before..], skipped);
+            }
             if first && goes_on {
                 entropy::judge(&whole, &[], take);
             }
@@ -115,6 +130,25 @@ fn decode(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet, take: &mut
     // What was compressed and then encoded in pieces shows its mark in the first one alone.
     if several {
         take.parts(&how, &pieces);
+    }
+    // A letter stands before one of the pieces by chance, and not before the others.
+    if best.iter().any(|one| one.skipped != 0 && !one.text.is_empty()) {
+        take.parts(&how, &best.iter().flat_map(|one| &one.text).copied().collect::<Vec<u8>>());
+    }
+}
+
+/// How one of several runs reads most like text.
+#[derive(Clone, Default)]
+struct Best {
+    text: Vec<u8>,
+    skipped: usize,
+}
+
+impl Best {
+    fn take(&mut self, text: &[u8], skipped: usize) {
+        if text.len() > self.text.len() {
+            *self = Best { text: text.to_vec(), skipped };
+        }
     }
 }
 
@@ -143,12 +177,50 @@ fn runs(bytes: &[u8], within: &[Range<usize>], alphabet: &Alphabet) -> (Vec<u8>,
             at = run(bytes, at, alphabet, &mut digits);
             if digits.len() - begin >= alphabet.least {
                 runs.push(begin..digits.len());
+                at = tail(bytes, at, alphabet, &mut digits, &mut runs);
             } else {
                 digits.truncate(begin);
             }
         }
     }
     (digits, runs)
+}
+
+/// Bytes after a run in which a shorter one is looked for.
+const NEAR: usize = 24;
+
+/// Reads the shorter run that stands right behind a long one, if it is a whole number of groups: what was encoded in pieces
+/// ends with one. Where that ends.
+fn tail(bytes: &[u8], at: usize, alphabet: &Alphabet, digits: &mut Vec<u8>, runs: &mut Vec<Range<usize>>) -> usize {
+    if !matches!(alphabet.coding, Coding::Base64 | Coding::Base32) {
+        return at;
+    }
+    let near = &bytes[at..bytes.len().min(at + NEAR)];
+    let mut from = 0;
+    while let Some(before) = near[from..].iter().position(|byte| alphabet.values[usize::from(*byte)] != NONE) {
+        let begin = from + before;
+        let length = extent(&near[begin..], |byte| alphabet.values[usize::from(byte)] != NONE);
+        let end = begin + length;
+        let padded = length + extent(&near[end..], |byte| byte == b'=');
+        let whole = end < near.len() || at + near.len() == bytes.len();
+        if length >= 2 && padded >= alphabet.alignments && padded.is_multiple_of(alphabet.alignments) {
+            // A long one is found by itself.
+            if !whole || length >= alphabet.least {
+                return at;
+            }
+            let first = digits.len();
+            digits.extend(near[begin..end].iter().map(|byte| alphabet.values[usize::from(*byte)]));
+            runs.push(first..digits.len());
+            return at + end;
+        }
+        from = end;
+    }
+    at
+}
+
+/// How many bytes at the start are such.
+fn extent(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().take_while(|byte| is(**byte)).count()
 }
 
 /// Reads one run from there; where it ends.

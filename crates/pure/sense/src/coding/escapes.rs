@@ -75,7 +75,7 @@ fn least(index: usize) -> usize {
 fn read(bytes: &[u8], marks: Marks, out: &mut Vec<u8>) -> [usize; KINDS.len()] {
     let (mut used, mut at) = ([0; KINDS.len()], 0);
     // What needs no undoing is copied in one piece.
-    while let Some(plain) = bytes[at..].iter().position(|&byte| marks.begin_with(byte)) {
+    while let Some(plain) = marks.find(&bytes[at..]) {
         out.extend_from_slice(&bytes[at..at + plain]);
         at += plain;
         let kind = KINDS.iter().position(|(_, mark, _)| mark.begin_with(bytes[at]));

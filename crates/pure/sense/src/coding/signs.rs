@@ -9,7 +9,7 @@ const BINARY: u16 = 1 << 10;
 const QUOTE: u16 = 1 << 11;
 
 /// The shortest run of digits that is decoded: twelve bytes of base64, eight of hexadecimal.
-pub(super) const LEAST_DIGITS: usize = 16;
+pub(crate) const LEAST_DIGITS: usize = 16;
 
 /// What a piece calls for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,14 @@ impl Marks {
         self.hold(Marks::among(CLASS[byte as usize]))
     }
 
+    /// Where one of them first stands. Many bytes are looked at together: most are none.
+    pub(super) fn find(self, bytes: &[u8]) -> Option<usize> {
+        let (blocks, _) = bytes.as_chunks::<16>();
+        let holds = |block: &[u8; 16]| block.iter().fold(0, |all, &byte| all | seen(byte)) & self.0 != 0;
+        let before = blocks.iter().take_while(|block| !holds(block)).count() * 16;
+        bytes[before..].iter().position(|&byte| self.begin_with(byte)).map(|at| before + at)
+    }
+
     const fn among(classes: u16) -> Marks {
         Marks(classes as u8)
     }
@@ -85,9 +93,42 @@ impl Marks {
     }
 }
 
-/// The classes of all bytes. Each is looked at once, whatever is looked for.
+/// Whether a byte is a digit of base64, and so of every narrower alphabet, or what ends one.
+pub(crate) fn is_digit(byte: u8) -> bool {
+    CLASS[usize::from(byte)] & BASE64 != 0 || byte == b'='
+}
+
+/// The marks, quotes and what is no ASCII text among all bytes. Without a table or a branch, so that many are looked at
+/// together.
 fn classes_of(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |all, &byte| all | CLASS[usize::from(byte)])
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut all = [0; 32];
+    for block in blocks {
+        for (all, &byte) in all.iter_mut().zip(block) {
+            *all |= seen(byte);
+        }
+    }
+    let all = all.iter().fold(0, |all, one| all | one) | rest.iter().fold(0, |all, &byte| all | seen(byte));
+    let quotes = if all & SEEN_QUOTE != 0 { QUOTE } else { 0 };
+    let binary = if all & SEEN_BINARY != 0 { BINARY } else { 0 };
+    u16::from(all & !(SEEN_QUOTE | SEEN_BINARY)) | quotes | binary
+}
+
+const SEEN_QUOTE: u8 = 1 << 6;
+const SEEN_BINARY: u8 = 1 << 7;
+
+/// The marks that a byte is, in their own bits, and in two more whether it is a quote, or no text.
+#[inline]
+fn seen(byte: u8) -> u8 {
+    let is = |what: u8, bit: u8| if byte == what { bit } else { 0 };
+    let text = (b' '..=b'~').contains(&byte) | (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
+    is(b'%', Marks::PERCENT.0)
+        | is(b'\\', Marks::BACKSLASH.0)
+        | is(b'&', Marks::AMPERSAND.0)
+        | is(b'=', Marks::EQUALS.0)
+        | is(b'<', Marks::LESS.0)
+        | is(b'"', SEEN_QUOTE)
+        | if text { 0 } else { SEEN_BINARY }
 }
 
 /// Runs of bytes that are within a class, at least so long. One byte in so many is looked at, and those around it if it is.
@@ -112,11 +153,9 @@ fn of_class(bytes: &[u8], class: u16) -> Vec<Range<usize>> {
     runs(bytes, LEAST_DIGITS, |byte| CLASS[usize::from(byte)] & class != 0)
 }
 
-/// Where a byte first stands. Many are looked at together, as iterating does not.
+/// Where a byte first stands.
 pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    let holds = |chunk: &[u8]| chunk.iter().fold(false, |any, &one| any | (one == byte));
-    let before = bytes.chunks(32).take_while(|chunk| !holds(chunk)).count() * 32;
-    bytes.get(before..)?.iter().position(|&one| one == byte).map(|at| before + at)
+    memchr::memchr(byte, bytes)
 }
 
 /// Whether any of those bytes is among them. Many are looked at together, for all of those.
@@ -286,6 +325,17 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_is_seen_as_its_class_says() {
+        for (byte, before) in (0..=u8::MAX).flat_map(|byte| [0, 5, 31, 32, 70].map(|before| (byte, before))) {
+            let bytes = [&vec![b'a'; before][..], &[byte], &[b'b'; 40]].concat();
+            assert_eq!(classes_of(&bytes), CLASS[usize::from(byte)] & !(BASE64 | HEXISH), "{byte} after {before}");
+            for marks in [Marks::PERCENT, Marks::LESS, Marks(31), Marks::NONE] {
+                assert_eq!(marks.find(&bytes), marks.begin_with(byte).then_some(before), "{byte} after {before}");
+            }
+        }
+    }
+
+    #[test]
     fn runs_are_found_wherever_they_are() {
         let naive = |bytes: &[u8]| {
             let run = |begin: usize| {
@@ -294,12 +344,10 @@ mod tests {
             let begins = (0..bytes.len()).filter(|&at| bytes[at] != b'.' && (at == 0 || bytes[at - 1] == b'.'));
             begins.map(run).filter(|run| run.len() >= LEAST_DIGITS).collect::<Vec<_>>()
         };
-        assert_eq!((find(&[b'a'; 100], b'b'), find(b"ab", b'b'), find(b"", b'b')), (None, Some(1), None));
         for seed in 1..200usize {
             let dots = |at: usize| if at * at * seed % 97 < 6 { b'.' } else { b'a' };
             let bytes: Vec<u8> = (0..seed).map(dots).collect();
             assert_eq!(of_class(&bytes, BASE64), naive(&bytes));
-            assert_eq!(find(&bytes, b'.'), bytes.iter().position(|&byte| byte == b'.'));
         }
     }
 

@@ -76,16 +76,26 @@ struct Members<'b> {
 impl Members<'_> {
     /// The next one: where it begins, where its deflated bytes do, and what it is.
     fn next(&mut self, from: usize) -> Option<(usize, usize, Coding)> {
-        (from..self.bytes.len().saturating_sub(3)).find_map(|at| {
-            let (body, coding) = match &self.bytes[at..] {
-                [0x1f, 0x8b, 8, ..] => (self.gzip_head(at)?, Coding::Gzip),
-                [b'P', b'K', 3, 4, ..] => (self.zip_head(at)?, Coding::Zip),
-                [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] => (at, Coding::GitPack),
-                [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] if !self.media => (at, Coding::Zlib),
-                head if at == 0 && entropy::is_zlib(head) => (at, Coding::Zlib),
-                _ => return None,
-            };
-            Some((at, body, coding))
+        let (mut at, end) = (from, self.bytes.len().saturating_sub(3));
+        while at < end {
+            if let Some((body, coding)) = self.member(at) {
+                return Some((at, body, coding));
+            }
+            at += 1;
+            at += memchr::memchr3(0x1f, b'P', ZLIB, self.bytes.get(at..end)?)?;
+        }
+        None
+    }
+
+    /// What begins there, if it does, and where its deflated bytes do.
+    fn member(&mut self, at: usize) -> Option<(usize, Coding)> {
+        Some(match &self.bytes[at..] {
+            [0x1f, 0x8b, 8, ..] => (self.gzip_head(at)?, Coding::Gzip),
+            [b'P', b'K', 3, 4, ..] => (self.zip_head(at)?, Coding::Zip),
+            [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] => (at, Coding::GitPack),
+            [ZLIB, 0x01 | 0x5e | 0x9c | 0xda, ..] if !self.media => (at, Coding::Zlib),
+            head if at == 0 && entropy::is_zlib(head) => (at, Coding::Zlib),
+            _ => return None,
         })
     }
 

@@ -2,6 +2,8 @@
 //!
 //! It reads quoted strings and nothing else, so half a document, many in a row and a stream of events read alike.
 
+use std::collections::VecDeque;
+
 use super::escapes::backslash;
 use super::signs::find;
 
@@ -21,7 +23,7 @@ pub(crate) struct Strings {
 /// Whether the bytes look like JSON, or hold some.
 pub(crate) fn looks_structured(bytes: &[u8]) -> bool {
     let begins = bytes.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'[' | b'"'));
-    let mut quotes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);
+    let mut quotes = memchr::memchr_iter(b'"', bytes);
     let before = |at: usize| matches!(bytes[..at].last(), Some(b'{' | b'[' | b','));
     begins || quotes.any(|at| before(at) || matches!(bytes.get(at + 1), Some(b':' | b',')))
 }
@@ -29,15 +31,15 @@ pub(crate) fn looks_structured(bytes: &[u8]) -> bool {
 /// The strings of the bytes. A string that does not end goes on to the end.
 pub(crate) fn strings(bytes: &[u8]) -> Strings {
     let mut found = Strings { values: Vec::with_capacity(bytes.len()), ..Strings::default() };
-    let mut lately = Vec::new();
+    let mut lately = VecDeque::new();
     let mut at = 0;
     while let Some(open) = find(&bytes[at..], b'"') {
         found.outside.extend_from_slice(&bytes[at..at + open]);
         let begin = found.values.len();
         at = string(bytes, at + open + 1, &mut found.values);
         if bytes[at..].trim_ascii_start().first() == Some(&b':') {
-            let name = found.values.split_off(begin);
-            name_came(name, &mut found.names, &mut lately);
+            name_came(&found.values[begin..], &mut found.names, &mut lately);
+            found.values.truncate(begin);
         } else {
             found.ends.push(found.values.len());
         }
@@ -49,22 +51,22 @@ pub(crate) fn strings(bytes: &[u8]) -> Strings {
 /// Names that are compared with the next.
 const LATELY: usize = 16;
 
-fn name_came(name: Vec<u8>, names: &mut Vec<u8>, lately: &mut Vec<Vec<u8>>) {
-    if lately.contains(&name) {
+fn name_came(name: &[u8], names: &mut Vec<u8>, lately: &mut VecDeque<Vec<u8>>) {
+    if lately.iter().any(|known| known == name) {
         return;
     }
-    names.extend_from_slice(&name);
+    names.extend_from_slice(name);
     if lately.len() >= LATELY {
-        lately.remove(0);
+        lately.pop_front();
     }
-    lately.push(name);
+    lately.push_back(name.to_vec());
 }
 
 /// Reads a string from after its quote; where it ended.
 fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
     while at < bytes.len() {
         // What needs no undoing is copied in one piece.
-        let run = bytes[at..].iter().position(|&byte| matches!(byte, b'"' | b'\\')).unwrap_or(bytes.len() - at);
+        let run = memchr::memchr2(b'"', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
         out.extend_from_slice(&bytes[at..at + run]);
         at += run;
         match bytes.get(at) {

@@ -4,7 +4,7 @@
 //! 6,000 characters that Unicode lists as confusable, most are not here.
 
 /// The small letter or digit that the character looks like.
-pub(super) fn lookalike(letter: char) -> Option<u8> {
+pub(crate) fn lookalike(letter: char) -> Option<u8> {
     let code = u32::from(letter);
     let (from, table) = match code {
         0x00c0..=0x024f => (0xc0, LATIN),

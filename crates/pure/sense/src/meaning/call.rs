@@ -23,9 +23,16 @@ impl Call<'_> {
         changes(self.effects)
     }
 
+    /// Whether it fills in a form, or presses what stands in one.
+    pub(super) fn fills(&self) -> bool {
+        let verbs = ["input", "fill", "submit", "type", "click", "press", "select"];
+        self.only(&[Effect::Send, Effect::Write])
+            && parts(self.tool).first().is_some_and(|part| verbs.contains(&part.as_str()))
+    }
+
     /// Whether it takes something from an address, and changes nothing there.
     pub(super) fn fetches(&self) -> bool {
-        let verbs = ["download", "clone", "pull", "import", "install"];
+        let verbs = ["download", "clone", "pull"];
         self.only(&[Effect::Write]) && parts(self.tool).iter().any(|part| verbs.contains(&part.as_str()))
     }
 

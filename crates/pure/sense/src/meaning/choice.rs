@@ -1,9 +1,12 @@
 //! The choice among candidates: which of the things that tools told of the operator's words mean. Fields that a machine fills
 //! count; what people write into theirs selects only where it stands in his words whole, and a tie is no choice.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
+use super::effect;
+use super::ground::Given;
+use super::memory::{Parsed, Wording};
 use super::results::{Field, Record};
 use super::shape::{Shape, address, shapes};
 use super::words::{Word, is_form_of, parts, phrase, tells, words};
@@ -12,14 +15,21 @@ use super::words::{Word, is_form_of, parts, phrase, tells, words};
 /// fields of a machine; whether any stands in what people wrote.
 type Score = (bool, usize, bool);
 
+/// A thing, what stands in the field that is asked about, and how much of it stands in the operator's words.
+type Candidate<'r> = (&'r Record, Vec<&'r str>, Score);
+
 /// What the operator's words choose by.
 pub(super) struct Chooser<'s> {
     pub(super) said: &'s [Vec<Word>],
+    /// The same by the sentence.
+    pub(super) sentences: &'s [Vec<Word>],
+    pub(super) given: &'s [Given<'s>],
+    pub(super) parsed: &'s [Rc<Parsed>],
     pub(super) telling: &'s BTreeSet<String>,
     pub(super) records: &'s [Record],
-    pub(super) ratings: &'s [Rating],
-    /// Addresses in what tools told, by the number of the record; found when one is asked for.
-    pub(super) links: &'s OnceCell<Vec<(usize, BTreeSet<String>)>>,
+    pub(super) ratings: &'s [Rc<Rating>],
+    /// Addresses in what tools told, by the number of the record.
+    pub(super) links: &'s [(usize, Rc<BTreeSet<String>>)],
 }
 
 /// How much of a thing stands in the operator's words.
@@ -33,15 +43,11 @@ pub(super) struct Rating {
 }
 
 impl Rating {
-    pub(super) fn of(
-        record: &Record,
-        said: &[Vec<Word>],
-        telling: &BTreeSet<String>,
-        numbers: &BTreeSet<String>,
-    ) -> Rating {
+    pub(super) fn of(record: &Record, wording: &Wording<'_>) -> Rating {
+        let Wording { said, telling, numbers } = wording;
         let mut rating = Rating { whole: false, own: 0, others: false, numbered: Vec::new() };
         let mut own = BTreeSet::new();
-        for field in &record.fields {
+        for field in record.fields.iter() {
             let words = words(&field.value);
             rating.whole |= is_named(&words, said);
             let found = words.into_iter().map(|word| word.text).filter(|word| telling.contains(word));
@@ -66,7 +72,7 @@ impl Rating {
 
 /// Whether a value stands in the operator's words whole.
 fn is_named(value: &[Word], said: &[Vec<Word>]) -> bool {
-    value.iter().any(|word| tells(&word.text)) && said.iter().any(|said| phrase(said, value).is_some())
+    said.iter().any(|said| phrase(said, value).is_some()) && value.iter().any(|word| tells(&word.text))
 }
 
 /// Words that mean one end of an order, whether that is the upper one, and fields that are ordered; none are those of time.
@@ -94,84 +100,88 @@ impl Chooser<'_> {
     /// Why a value is the one that is meant; nothing where it is not, or others are as much.
     pub(super) fn chosen(&self, value: &str, argument: &str) -> Option<String> {
         let wanted = plain(value);
-        let fields = self.records.iter().flat_map(|record| &record.fields);
+        let holds: Vec<bool> = self.parsed.iter().map(|one| one.fields.contains(&wanted)).collect();
+        let holding = self.records.iter().filter(|record| holds[record.given]);
+        let fields = holding.flat_map(|record| record.fields.iter());
         let names: BTreeSet<&str> =
             fields.filter(|field| !field.prose && field.plain == wanted).map(|field| field.name.as_str()).collect();
-        names.into_iter().find_map(|name| self.among(&wanted, name, argument))
+        let chosen = names.into_iter().find_map(|name| self.among(&wanted, name, argument, &|_| true));
+        chosen.or_else(|| self.counted(value))
+    }
+
+    /// The same for an id, among what those tools told that speak of what the call is about: `update_scheduled_payment` and
+    /// `list_scheduled_payments`.
+    pub(super) fn of_kin(&self, value: &str, argument: &str, tool: &str) -> Option<String> {
+        let nouns = nouns(tool);
+        if nouns.is_empty()
+            || !parts(argument).last().is_some_and(|last| matches!(last.as_str(), "id" | "uuid" | "key"))
+        {
+            return None;
+        }
+        let wanted = plain(value);
+        let is_kin = |one: &Given<'_>| {
+            let own = parts(one.tool);
+            nouns.iter().all(|noun| own.iter().any(|part| is_form_of(part, noun)))
+        };
+        let kin: Vec<bool> = self.given.iter().map(is_kin).collect();
+        let kin = |record: &Record| kin[record.given];
+        self.among(&wanted, "id", argument, &kin).or_else(|| self.among(&wanted, "id_", argument, &kin))
     }
 
     /// The same among the things that have this field.
-    fn among(&self, wanted: &str, name: &str, argument: &str) -> Option<String> {
-        let values = |record: &'_ Record| -> BTreeSet<String> {
-            let own = record.fields.iter().filter(|field| !field.prose && field.name == name);
-            own.map(|field| field.plain.clone()).collect()
-        };
+    fn among(&self, wanted: &str, name: &str, argument: &str, is_in: &dyn Fn(&Record) -> bool) -> Option<String> {
         let rated = self.records.iter().zip(self.ratings);
-        let candidates: Vec<(&Record, BTreeSet<String>, Score)> = rated
-            .map(|(record, rating)| (record, values(record), rating.score(name)))
+        let candidates: Vec<Candidate<'_>> = rated
+            .filter(|(record, _)| is_in(record))
+            .map(|(record, rating)| (record, values(record, name), rating.score(name)))
             .filter(|(_, values, _)| !values.is_empty())
             .collect();
-        if self.means_each(argument, name) && candidates.iter().any(|(_, values, _)| values.contains(wanted)) {
+        if self.means_each(argument, name) && candidates.iter().any(|(_, values, _)| values.contains(&wanted)) {
             return Some("the operator means each of them".into());
         }
         let best = candidates.iter().map(|(.., score)| *score).max()?;
         let tops: Vec<_> = candidates.iter().filter(|(.., score)| *score == best).collect();
         if best > (false, 0, false)
-            && let Some((record, values, _)) = tops.iter().find(|(_, values, _)| values.contains(wanted))
+            && let Some((record, values, _)) = tops.iter().find(|(_, values, _)| values.contains(&wanted))
             // Of a thing that names several, all of them belong to it; of several things, only one may be meant.
             && tops.iter().all(|(_, others, _)| others == values)
         {
             return Some(self.why(record));
         }
-        // What people wrote narrows no order down.
-        let named = best.0 || best.1 > 0;
-        self.end(wanted, &if named { tops } else { candidates.iter().collect() })
+        self.end(wanted, &candidates)
     }
 
     /// The one that stands at the end of an order which the operator named.
-    fn end(&self, wanted: &str, among: &[&(&Record, BTreeSet<String>, Score)]) -> Option<String> {
-        for (word, upper, axes) in ENDS.iter().filter(|(word, ..)| self.says(word)) {
-            let axis = |field: &&Field| {
-                let last = parts(&field.name).pop().unwrap_or_default();
-                !field.prose
-                    && if axes.is_empty() { TIMES.contains(&last.as_str()) } else { axes.contains(&last.as_str()) }
-            };
-            let value = |record: &Record| record.fields.iter().find(axis).map(|field| field.value.clone());
-            let ordered: Vec<_> = among.iter().filter_map(|one| Some((one, value(one.0)?))).collect();
-            let more = |one: &str, other: &str| match (one.parse::<f64>(), other.parse::<f64>()) {
-                (Ok(one), Ok(other)) => one.total_cmp(&other),
-                _ => one.cmp(other),
-            };
-            let mut end: Vec<&_> = Vec::new();
-            for one in &ordered {
-                let order = end.first().map(|first: &&(_, String)| more(&one.1, &first.1));
-                match (order, upper) {
-                    (None, _) => end.push(one),
-                    (Some(std::cmp::Ordering::Equal), _) => end.push(one),
-                    (Some(std::cmp::Ordering::Greater), true) | (Some(std::cmp::Ordering::Less), false) => {
-                        end = vec![one]
-                    }
-                    _ => {}
+    fn end(&self, wanted: &str, candidates: &[Candidate<'_>]) -> Option<String> {
+        for (word, upper, axes) in ENDS {
+            let says = |said: &&Vec<Word>| said.iter().any(|own| own.text == *word);
+            for sentence in self.sentences.iter().filter(says) {
+                let among = self.narrowed(sentence, candidates);
+                if is_at_end(wanted, &among, *upper, axes) {
+                    return Some(format!("it is the one that `{word}` means"));
                 }
-            }
-            if let [(one, _)] = end.as_slice()
-                && ordered.len() > 1
-                && one.1.len() == 1
-                && one.1.contains(wanted)
-            {
-                return Some(format!("it is the one that `{word}` means"));
             }
         }
         None
     }
 
+    /// Those of which a sentence names most, by what a machine fills: what people wrote narrows no order down.
+    fn narrowed<'c>(&self, sentence: &[Word], candidates: &'c [Candidate<'c>]) -> Vec<&'c Candidate<'c>> {
+        let named = |record: &Record| {
+            let fields = record.fields.iter().filter(|field| !field.prose);
+            let found = fields.flat_map(|field| words(&field.value)).map(|word| word.text);
+            let telling = |word: &String| self.telling.contains(word) && sentence.iter().any(|own| own.text == *word);
+            found.filter(telling).collect::<BTreeSet<String>>().len()
+        };
+        let named: Vec<usize> = candidates.iter().map(|(record, ..)| named(record)).collect();
+        let best = named.iter().copied().max().unwrap_or_default();
+        candidates.iter().zip(named).filter(|(_, named)| *named == best).map(|(one, _)| one).collect()
+    }
+
     /// Why an address that stands in a text of theirs is the one that is meant: the operator named who wrote it, or where.
     pub(super) fn linked(&self, url: &str) -> Option<String> {
         let wanted = address(url);
-        let linking = self.links.get_or_init(|| {
-            let links = self.records.iter().map(links).enumerate();
-            links.filter(|(_, found)| !found.is_empty()).collect()
-        });
+        let linking = self.links;
         let score = |at: usize| self.ratings[at].score("");
         let each = self.means_each("link", "website");
         let any = linking.iter().find(|(at, found)| each && score(*at).1 > 0 && found.contains(&wanted));
@@ -183,10 +193,6 @@ impl Chooser<'_> {
         let (at, _) = tops.iter().find(|(_, found)| found.contains(&wanted))?;
         let one = tops.iter().all(|(_, found)| found.len() == 1 && found.contains(&wanted));
         one.then(|| self.why(&self.records[*at]))
-    }
-
-    fn says(&self, word: &str) -> bool {
-        self.said.iter().flatten().any(|said| said.text == word)
     }
 
     /// Whether the operator means each of what an argument is, or a field: `all users`, `each of the participants`.
@@ -224,10 +230,53 @@ impl Chooser<'_> {
     }
 }
 
+/// What stands in a field of a thing, each once.
+fn values<'r>(record: &'r Record, name: &str) -> Vec<&'r str> {
+    let own = record.fields.iter().filter(|field| !field.prose && field.name == name);
+    let mut values: Vec<&str> = own.map(|field| field.plain.as_str()).collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// Whether a value is the one at the end of an order.
+fn is_at_end(wanted: &str, among: &[&Candidate<'_>], upper: bool, axes: &[&str]) -> bool {
+    let axis = |field: &&Field| {
+        let last = parts(&field.name).pop().unwrap_or_default();
+        !field.prose && if axes.is_empty() { TIMES.contains(&last.as_str()) } else { axes.contains(&last.as_str()) }
+    };
+    let value = |record: &Record| record.fields.iter().find(axis).map(|field| field.value.clone());
+    let ordered: Vec<(&Vec<&str>, String)> =
+        among.iter().filter_map(|(record, values, _)| Some((values, value(record)?))).collect();
+    let order = |one: &str, other: &str| match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one.total_cmp(&other),
+        _ => one.cmp(other),
+    };
+    let ends = |one: &str| {
+        ordered.iter().all(|(_, other)| match order(one, other) {
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Greater => upper,
+            std::cmp::Ordering::Less => !upper,
+        })
+    };
+    // The same thing told twice is one.
+    let end: BTreeSet<&Vec<&str>> = ordered.iter().filter(|(_, one)| ends(one)).map(|(values, _)| *values).collect();
+    let others = ordered.iter().any(|(values, _)| !values.contains(&wanted));
+    others && end.len() == 1 && end.iter().all(|values| values.len() == 1 && values.contains(&wanted))
+}
+
+/// What a tool is about: the parts of its name but its verb, and what joins them.
+fn nouns(tool: &str) -> Vec<String> {
+    let named = parts(tool);
+    let verb = named.iter().position(|part| effect::of(part).is_some());
+    let nouns = named.into_iter().enumerate().filter(|(at, part)| Some(*at) != verb && part.len() > 2);
+    nouns.map(|(_, part)| part.strip_suffix('s').map_or(part.clone(), str::to_owned)).collect()
+}
+
 /// The addresses that stand in a record.
-fn links(record: &Record) -> BTreeSet<String> {
+pub(super) fn links(record: &Record) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for field in &record.fields {
+    for field in record.fields.iter().filter(|field| field.value.contains(['.', ':'])) {
         let urls = shapes(&field.value).into_iter().filter(|(_, shape)| *shape == Shape::Url);
         found.extend(urls.map(|(range, _)| address(&field.value[range])));
     }

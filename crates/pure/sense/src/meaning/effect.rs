@@ -179,6 +179,8 @@ pub(super) const VERBS: &[(Effect, &[&str])] = &[
             "complete",
             "finish",
             "reset",
+            "renew",
+            "extend",
         ],
     ),
 ];
@@ -211,6 +213,8 @@ pub struct Effects {
     pub effects: BTreeSet<Effect>,
     /// Why that is concluded.
     pub why: String,
+    /// A policy says so, and nothing else counts.
+    pub by_policy: bool,
 }
 
 /// What a tool says of itself.
@@ -230,8 +234,14 @@ pub fn effects(tool: &Tool<'_>, rules: &[ToolRule]) -> Effects {
     let said: BTreeSet<Effect> =
         rules.iter().filter(|rule| rule.is_about(tool.name)).filter_map(|rule| rule.effect).collect();
     if !said.is_empty() {
-        return Effects { effects: said, why: "the policy says so".into() };
+        return Effects { effects: said, why: "the policy says so".into(), by_policy: true };
     }
+    let (effect, why) = concluded(tool);
+    Effects { effects: BTreeSet::from([effect]), why, by_policy: false }
+}
+
+/// What name and description tell, and how.
+fn concluded(tool: &Tool<'_>) -> (Effect, String) {
     let parts = parts(tool.name);
     let named = match parts.split_first() {
         // A server's name says nothing of one tool.
@@ -241,8 +251,8 @@ pub fn effects(tool: &Tool<'_>, rules: &[ToolRule]) -> Effects {
     let described: Vec<String> = words(tool.description).into_iter().take(4).map(|word| word.text).collect();
     let first = described.first().and_then(|word| of(word));
     let by_name = named.iter().find_map(|word| of(word).map(|effect| (effect, word)));
-    match by_name {
-        Some((effect, word)) => {
+    match (by_name, first) {
+        (Some((effect, word)), first) => {
             let money = named.iter().find(|word| MONEY.iter().any(|noun| is_form_of(word, noun)));
             let (effect, why) = match money {
                 Some(noun) if !matches!(effect, Effect::Read | Effect::Delete | Effect::Spend) => {
@@ -252,23 +262,14 @@ pub fn effects(tool: &Tool<'_>, rules: &[ToolRule]) -> Effects {
             };
             match first {
                 // A harmless name does not hide what its description tells.
-                Some(told) if effect == Effect::Read && told != Effect::Read => Effects {
-                    effects: BTreeSet::from([told]),
-                    why: format!("{why}, but its description begins with `{}`", described[0]),
-                },
-                _ => Effects { effects: BTreeSet::from([effect]), why },
+                Some(told) if effect == Effect::Read && told != Effect::Read => {
+                    (told, format!("{why}, but its description begins with `{}`", described[0]))
+                }
+                _ => (effect, why),
             }
         }
-        None => match first {
-            Some(told) => Effects {
-                effects: BTreeSet::from([told]),
-                why: format!("its description begins with `{}`", described[0]),
-            },
-            None => Effects {
-                effects: BTreeSet::from([Effect::Write]),
-                why: "nothing tells what it does, so it may change something".into(),
-            },
-        },
+        (None, Some(told)) => (told, format!("its description begins with `{}`", described[0])),
+        (None, None) => (Effect::Write, "nothing tells what it does, so it may change something".into()),
     }
 }
 

@@ -4,18 +4,21 @@
 //! More that was read never lets more through: a value that others may have chosen is held, whatever else speaks for it, unless the
 //! operator's own words do.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use policy::{Effect, Role, ToolRule};
 use serde_json::Value;
 
-use super::call::{Call, MOST_ARGUMENTS, changes, gather, verb};
+use super::call::{Call, MOST_ARGUMENTS, gather, verb};
 use super::choice::{Chooser, Rating, is_end, plain};
 use super::effect::{self, Effects, Tool, effects};
-use super::results::{Record, budget, records, single};
+use super::hints::Hints;
+use super::memory::{Memory, Parsed, Wording};
+use super::place::{self, Told, places, sentences};
+use super::results::{Record, budget};
 use super::role::role;
-use super::shape::{Shape, host, shape, shapes};
+use super::shape::{Shape, shape, shapes};
 use super::task::Task;
 use super::words::{Word, parts, phrase, tells, words};
 
@@ -23,8 +26,6 @@ use super::words::{Word, parts, phrase, tells, words};
 pub const MOST_READ: usize = 4 << 20;
 /// Letters of a value that are told.
 const MOST_TOLD: usize = 160;
-/// Words that somebody else wrote, from which on a text is his and no coincidence.
-const COPIED: usize = 4;
 
 /// What a tool gave.
 #[derive(Debug, Clone, Copy)]
@@ -33,30 +34,30 @@ pub struct Given<'a> {
     pub tool: &'a str,
     /// All its text.
     pub text: &'a str,
+    /// The arguments of the call that it answers; empty where that is not known to have gone on.
+    pub asked: &'a str,
 }
 
 /// A conversation as far as a call is judged in it.
 #[derive(Debug)]
 pub struct Scene<'a> {
     rules: &'a [ToolRule],
-    texts: Vec<&'a str>,
-    said: Vec<Vec<Word>>,
+    pub(super) texts: Vec<String>,
+    pub(super) said: Vec<Vec<Word>>,
+    /// The same by the sentence.
+    sentences: Vec<Vec<Word>>,
+    /// Places, and what he says stands there.
+    told: Vec<Told>,
     telling: BTreeSet<String>,
     task: Task,
-    given: Vec<Given<'a>>,
-    /// The same without case, word by word parted by one space.
-    folded: Vec<String>,
-    records: Vec<Record>,
-    ratings: Vec<Rating>,
-    links: OnceCell<Vec<(usize, BTreeSet<String>)>>,
-    /// All that is a field which a machine fills.
-    fields: BTreeSet<String>,
-    /// Numbers in what was read, and where each stands first; found when one is asked for.
-    counted: OnceCell<HashMap<String, usize>>,
-    singles: BTreeSet<String>,
-    /// Values that calls which changed something gave back.
-    made: BTreeSet<String>,
-    beyond: bool,
+    pub(super) given: Vec<Given<'a>>,
+    /// The same as they were read; none where that is too much.
+    pub(super) parsed: Vec<Rc<Parsed>>,
+    pub(super) records: Vec<Record>,
+    ratings: Vec<Rc<Rating>>,
+    /// Addresses in records, by their number.
+    links: Vec<(usize, Rc<BTreeSet<String>>)>,
+    pub(super) beyond: bool,
 }
 
 /// Where a value stands that nothing speaks for.
@@ -73,8 +74,14 @@ pub enum Stands {
 pub struct Finding {
     /// The argument; none where it is the call itself.
     pub argument: Option<String>,
+    /// The effect that nothing asks for, where that is it.
+    pub effect: Option<Effect>,
+    /// What the argument is to the call.
+    pub role: Option<Role>,
     /// Its value, bounded.
     pub value: String,
+    /// The same, whole.
+    pub whole: String,
     /// Where that stands.
     pub stands: Stands,
     /// Why, in words.
@@ -104,45 +111,63 @@ impl<'a> Scene<'a> {
     /// A conversation: what the operator said, and what tools gave, in order.
     #[must_use]
     pub fn new(said: &[&'a str], given: Vec<Given<'a>>, rules: &'a [ToolRule]) -> Scene<'a> {
+        Scene::remembering(said, given, rules, &mut Memory::default())
+    }
+
+    /// The same, where what was read before is remembered.
+    #[must_use]
+    pub fn remembering(
+        said: &[&'a str],
+        given: Vec<Given<'a>>,
+        rules: &'a [ToolRule],
+        memory: &mut Memory,
+    ) -> Scene<'a> {
         let mut task = Task::default();
         said.iter().for_each(|text| task.add(text));
-        let beyond = given.iter().map(|one| one.text.len()).sum::<usize>() > MOST_READ;
-        let (mut left, mut found, mut singles, mut made) = (budget(), Vec::new(), BTreeSet::new(), BTreeSet::new());
-        let mut folded = Vec::new();
-        for (at, one) in given.iter().enumerate().filter(|_| !beyond) {
-            let of = records(at, one.tool, one.text, rules, &mut left);
-            singles.extend(single(one.tool, one.text).map(|value| plain(&value)));
-            let tool = Tool { name: one.tool, description: "", schema: &Value::Null };
-            let does = effects(&tool, rules).effects;
-            if changes(&does) && !does.contains(&Effect::Delete) && !one.tool.is_empty() {
-                let fields = of.iter().flat_map(|record| &record.fields).filter(|field| !field.prose);
-                made.extend(fields.filter(|field| is_id(&field.name)).map(|field| field.plain.clone()));
-            }
-            found.extend(of);
-            folded.push(fold(one.text));
-        }
-        let texts: Vec<Vec<Word>> = said.iter().map(|text| words(text)).collect();
-        let telling = texts.iter().flatten().map(|word| word.text.clone());
+        let texts: Vec<String> = said.iter().map(|text| parted(text)).collect();
+        let own: Vec<Vec<Word>> = texts.iter().map(|text| words(text)).collect();
+        let telling = own.iter().flatten().map(|word| word.text.clone());
         let telling = telling.filter(|word| tells(word) && effect::of(word).is_none() && !is_end(word)).collect();
-        let numbers = said.iter().flat_map(|text| numbers(text)).filter(|number| number.len() > 1).map(plain).collect();
-        let ratings = found.iter().map(|record| Rating::of(record, &texts, &telling, &numbers)).collect();
-        let fields = found.iter().flat_map(|record| &record.fields).filter(|field| !field.prose);
-        Scene {
+        let counts = said.iter().flat_map(|text| numbers(text)).filter(|number| number.len() > 1).map(plain).collect();
+        let mut scene = Scene {
             rules,
-            texts: said.to_vec(),
-            said: texts,
+            told: texts.iter().flat_map(|text| place::told(text)).collect(),
+            sentences: texts.iter().flat_map(|text| sentences(text)).map(words).collect(),
+            texts,
+            said: own,
             telling,
             task,
+            beyond: given.iter().map(|one| one.text.len()).sum::<usize>() > MOST_READ,
             given,
-            folded,
-            fields: fields.map(|field| field.plain.clone()).collect(),
-            records: found,
-            ratings,
-            links: OnceCell::new(),
-            counted: OnceCell::new(),
-            singles,
-            made,
-            beyond,
+            parsed: Vec::new(),
+            records: Vec::new(),
+            ratings: Vec::new(),
+            links: Vec::new(),
+        };
+        if !scene.beyond {
+            memory.begin(said, rules);
+            scene.read(memory, &counts);
+        }
+        scene
+    }
+
+    /// Reads what was given, as far as its fields are not too many.
+    fn read(&mut self, memory: &mut Memory, numbers: &BTreeSet<String>) {
+        let wording = Wording { said: &self.said, telling: &self.telling, numbers };
+        let mut left = budget();
+        for (at, one) in self.given.iter().enumerate() {
+            let parsed = memory.parsed(one, &wording);
+            let first = self.records.len();
+            for (record, rating) in &parsed.records {
+                let Some(still) = left.checked_sub(record.fields.len()) else { break };
+                left = still;
+                self.records.push(Record { given: at, fields: Rc::clone(&record.fields) });
+                self.ratings.push(Rc::clone(rating));
+            }
+            let read = self.records.len() - first;
+            let links = parsed.links.iter().filter(|(at, _)| *at < read);
+            self.links.extend(links.map(|(at, found)| (first + at, Rc::clone(found))));
+            self.parsed.push(parsed);
         }
     }
 
@@ -155,7 +180,13 @@ impl<'a> Scene<'a> {
     /// Judges a call; `arguments` is JSON, or a text for tools that take that.
     #[must_use]
     pub fn judge(&self, tool: &Tool<'_>, arguments: &str) -> Judgement {
-        let effects = effects(tool, self.rules);
+        self.judge_with(tool, arguments, &Hints::default())
+    }
+
+    /// The same for a tool of which its server says something.
+    #[must_use]
+    pub fn judge_with(&self, tool: &Tool<'_>, arguments: &str, hints: &Hints) -> Judgement {
+        let effects = hints.raise(effects(tool, self.rules));
         let mut judged = Judgement { effects, against: Vec::new(), by: Vec::new() };
         if self.given.is_empty() {
             return judged;
@@ -168,33 +199,48 @@ impl<'a> Scene<'a> {
             let why = "more was read, or is said, than can be looked through";
             judged.against.push(Finding {
                 argument: None,
+                effect: None,
+                role: None,
                 value: String::new(),
+                whole: String::new(),
                 stands: Stands::Nowhere,
                 why: why.into(),
             });
             return judged;
         }
+        let call = Call { tool: tool.name, effects: &judged.effects.effects, told: self.tells_anybody(tool, &leaves) };
         for effect in &judged.effects.effects {
-            if self.task.asks(*effect).is_none() {
+            if self.task.asks(*effect).is_none() && !self.follows(&call, *effect) {
                 let stands =
                     leaves.iter().map(|(_, value)| self.stands(value)).find(|stands| *stands != Stands::Nowhere);
                 judged.against.push(Finding {
                     argument: None,
+                    effect: Some(*effect),
+                    role: None,
                     value: effect.name().into(),
+                    whole: effect.name().into(),
                     stands: stands.unwrap_or(Stands::Nowhere),
                     why: format!("nothing that the operator said asks to {}", verb(*effect)),
                 });
             }
         }
-        let call = Call { tool: tool.name, effects: &judged.effects.effects, told: self.tells_anybody(tool, &leaves) };
+        let about: Vec<String> = leaves.iter().filter_map(|(_, value)| place::place(value)).collect();
         for (argument, value) in leaves.iter().filter(|(_, value)| !value.trim().is_empty()) {
             let (role, _) = role(tool.name, argument, tool.schema, self.rules);
-            match self.grounds(&call, argument, value, role) {
+            match self.grounds(&call, &about, (argument, value, role)) {
                 Ok(by) => judged.by.push((argument.clone(), by)),
                 Err(why) => {
                     let (value, why) = why;
                     let stands = self.stands(&value);
-                    judged.against.push(Finding { argument: Some(argument.clone()), value: told(&value), stands, why });
+                    judged.against.push(Finding {
+                        argument: Some(argument.clone()),
+                        effect: None,
+                        role: Some(role),
+                        value: told(&value),
+                        whole: value,
+                        stands,
+                        why,
+                    });
                 }
             }
         }
@@ -207,7 +253,12 @@ impl<'a> Scene<'a> {
     }
 
     /// What speaks for an argument; or for which part of it nothing does, and why that matters.
-    fn grounds(&self, call: &Call<'_>, argument: &str, value: &str, role: Role) -> Result<String, (String, String)> {
+    fn grounds(
+        &self,
+        call: &Call<'_>,
+        about: &[String],
+        (argument, value, role): (&str, &str, Role),
+    ) -> Result<String, (String, String)> {
         if self.rules.iter().any(|rule| rule.is_about(call.tool) && rule.grounds(argument, value)) {
             return Ok("the policy names it".into());
         }
@@ -220,14 +271,22 @@ impl<'a> Scene<'a> {
         let strict = match role {
             // What is fetched from there is told to nobody.
             Role::Target if call.fetches() => return self.visits(value, role),
+            Role::Target if call.fills() && self.fills_at(value) => return Ok("the operator named the site".into()),
+            // A part of a place that is judged by itself.
+            Role::Reference if call.fills() && self.told_there(about, value) => {
+                return Ok("the place itself told of it".into());
+            }
             Role::Target => true,
             Role::Reference => !call.only(&[Effect::Write]),
             Role::Amount => return self.amounts(value),
             Role::Content => return self.says(call, value),
             Role::Selector => return Ok("it chooses nobody".into()),
         };
-        if let Some(by) = self.meant(value, argument) {
+        if let Some(by) = self.meant(value, argument).or_else(|| self.chooser().of_kin(value, argument, call.tool)) {
             return Ok(by);
+        }
+        if role == Role::Reference && self.attaches(call, value) {
+            return Ok("an earlier call wrote that file".into());
         }
         let stands = self.stands(value);
         match stands {
@@ -242,8 +301,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether it passes a file on that an earlier call wrote or fetched.
+    fn attaches(&self, call: &Call<'_>, value: &str) -> bool {
+        let wrote = |one: &Rc<Parsed>| one.files.contains(place::last(value));
+        call.only(&[Effect::Write, Effect::Send, Effect::Publish]) && self.parsed.iter().any(wrote)
+    }
+
     /// Why a value that stands in a result is not one that the operator chose.
-    fn unchosen(&self, at: usize) -> String {
+    pub(super) fn unchosen(&self, at: usize) -> String {
         let tool = match self.given[at].tool {
             "" => "words that nobody is known to have said".to_owned(),
             tool => format!("what `{}` gave", told(tool)),
@@ -251,137 +316,74 @@ impl<'a> Scene<'a> {
         format!("it stands in {tool}, and nothing that the operator said chooses it")
     }
 
-    /// Where an address is only read from: it may be any that the operator's words lead to.
-    fn visits(&self, value: &str, role: Role) -> Result<String, (String, String)> {
-        if role != Role::Target || shape(value) != Some(Shape::Url) {
-            return Ok("it only reads".into());
-        }
-        let site = host(value);
-        if let Some(by) = self.site(&site) {
-            return Ok(by);
-        }
-        if self.beyond {
-            return Err((value.to_owned(), "more was read than can be looked through".into()));
-        }
-        if let Some(by) = self.chooser().linked(value) {
-            return Ok(by);
-        }
-        match self.stands(&site) {
-            Stands::Nowhere => Ok("nothing that was read says it".into()),
-            Stands::Given(at, _) => Err((value.to_owned(), self.unchosen(at))),
-        }
-    }
-
-    /// A site that the operator named.
-    fn site(&self, site: &str) -> Option<String> {
-        let named = |text: &&str| {
-            shapes(text).iter().any(|(range, found)| *found == Shape::Url && host(&text[range.clone()]) == site)
-        };
-        (is_here(site) || self.texts.iter().any(named)).then(|| "the operator named the site".into())
-    }
-
-    /// What names somebody, or somewhere, within a longer text: none may be one that only others named.
-    fn carries(&self, text: &str, sites: bool) -> Result<String, (String, String)> {
-        for (range, shape) in shapes(text) {
-            let value = &text[range];
-            let named = match shape {
-                Shape::Url => self.site(&host(value)).is_some(),
-                Shape::Mail => self.meant(value, "email").is_some(),
-                Shape::Number if sites => true,
-                Shape::Number => self.meant(value, "number").is_some(),
-            };
-            let wanted = if shape == Shape::Url { host(value) } else { value.to_owned() };
-            if !named
-                && !self.is_field(value)
-                && let Stands::Given(at, _) = self.stands(&wanted)
-            {
-                return Err((value.to_owned(), self.unchosen(at)));
-            }
-        }
-        Ok("it names nobody that only others named".into())
-    }
-
-    /// Whether a value is all of a field that a machine fills.
-    fn is_field(&self, value: &str) -> bool {
-        self.fields.contains(&plain(value))
-    }
-
-    /// What is said: it names nobody that only others named, and is not their words from beginning to end.
-    fn says(&self, call: &Call<'_>, value: &str) -> Result<String, (String, String)> {
-        if call.told || !call.only(&[Effect::Write]) {
-            self.carries(value, false)?;
-        }
-        let own = words(value);
-        let spoken = |word: &Word| self.said.iter().flatten().any(|said| said.text == word.text);
-        // A few words may be anybody's, but not where the operator said none of them.
-        let few = own.len() < 2 || own.len() < COPIED && own.iter().any(spoken);
-        if few || self.said.iter().any(|said| phrase(said, &own).is_some()) || self.is_field(value) {
-            return Ok("it is not others' words".into());
-        }
-        if call.stays_here()
-            || ["forward", "copy", "quote", "share"]
-                .iter()
-                .any(|word| self.said.iter().flatten().any(|said| said.text == *word))
-        {
-            return Ok("the operator asks to pass words on".into());
-        }
-        match self.stands(value) {
-            Stands::Nowhere => Ok("it is not others' words".into()),
-            Stands::Given(at, _) => {
-                let tool = told(self.given[at].tool);
-                Err((value.to_owned(), format!("it is, word by word, what stands in what `{tool}` gave")))
-            }
-        }
-    }
-
-    /// How much: not what only others wrote.
-    fn amounts(&self, value: &str) -> Result<String, (String, String)> {
-        let wanted = plain(value);
-        if self.texts.iter().any(|text| numbers(text).any(|number| plain(number) == wanted)) {
-            return Ok("it stands in the operator's words".into());
-        }
-        if self.is_field(value) || self.singles.contains(&wanted) || wanted.len() < 2 {
-            return Ok("a tool told it".into());
-        }
-        let counted = self.counted.get_or_init(|| {
-            let mut counted = HashMap::new();
-            for (at, one) in self.given.iter().enumerate() {
-                numbers(one.text).for_each(|number| _ = counted.entry(plain(number)).or_insert(at));
-            }
-            counted
-        });
-        let given = counted.get(&wanted).copied();
-        match given {
-            None => Ok("nothing that was read says it".into()),
-            Some(at) => Err((value.to_owned(), self.unchosen(at))),
-        }
-    }
-
     /// What the operator means by his words.
-    fn meant(&self, value: &str, argument: &str) -> Option<String> {
+    pub(super) fn meant(&self, value: &str, argument: &str) -> Option<String> {
         if self.named(value, argument) {
             return Some("it stands in the operator's words".into());
         }
         let wanted = plain(value);
-        if self.singles.contains(&wanted) {
+        if self.is_single(&wanted) {
             return Some("it is all that a tool told".into());
         }
-        if self.made.contains(&wanted) {
+        if self.parsed.iter().any(|one| one.made.contains(&wanted)) {
             return Some("an earlier call made it".into());
+        }
+        if let Some(place) = self.said_there(value) {
+            return Some(format!("the operator said that it stands in `{}`", told(place)));
         }
         self.chooser().chosen(value, argument)
     }
 
-    fn chooser(&self) -> Chooser<'_> {
-        let Scene { said, telling, records, ratings, links, .. } = self;
-        Chooser { said, telling, records, ratings, links }
+    pub(super) fn chooser(&self) -> Chooser<'_> {
+        let Scene { said, sentences, telling, given, parsed, records, ratings, links, .. } = self;
+        Chooser { said, sentences, telling, given, parsed, records, ratings, links }
+    }
+
+    /// The place of which the operator said that a value stands there.
+    pub(super) fn said_there(&self, value: &str) -> Option<&str> {
+        let shown = shape(value.trim());
+        let wanted = plain(value);
+        let there = |one: &&Told| {
+            let given = || (0..self.given.len()).filter(|at| places(self.given[*at].asked).contains(&one.place));
+            match one.kinds {
+                // All there is his own; little words stand anywhere.
+                None => {
+                    (shown.is_some() || words(value).iter().any(|word| tells(&word.text)))
+                        && given().any(|at| self.holds(at, value))
+                }
+                Some(kinds) => {
+                    let found: BTreeSet<String> = given().flat_map(|at| of_shape(self.given[at].text, kinds)).collect();
+                    found.len() == 1 && found.contains(&wanted)
+                }
+            }
+        };
+        self.told.iter().find(there).map(|one| one.place.as_str())
+    }
+
+    /// Whether a value is all that a tool told.
+    pub(super) fn is_single(&self, wanted: &str) -> bool {
+        self.parsed.iter().any(|one| one.single.as_deref() == Some(wanted))
+    }
+
+    /// Whether a result holds a value.
+    pub(super) fn holds(&self, at: usize, value: &str) -> bool {
+        self.parsed.get(at).is_some_and(|one| one.find(&fold(value)).is_some())
+    }
+
+    /// Whether an effect needs no verb of its own: a copy that is fetched is reading, and a form is how anything is done at a site.
+    fn follows(&self, call: &Call<'_>, effect: Effect) -> bool {
+        match effect {
+            Effect::Write => call.fetches(),
+            Effect::Send => call.fills() && self.task.effects().next().is_some(),
+            _ => false,
+        }
     }
 
     /// Whether a value stands in the operator's words, and is no coincidence there.
     fn named(&self, value: &str, argument: &str) -> bool {
         if let Some(shape) = shape(value.trim()) {
             let wanted = plain(value);
-            let is = |text: &&str| {
+            let is = |text: &String| {
                 let found = shapes(text);
                 found.iter().any(|(range, other)| *other == shape && plain(&text[range.clone()]) == wanted)
             };
@@ -401,13 +403,14 @@ impl<'a> Scene<'a> {
     }
 
     /// Where a value stands in what was read.
-    fn stands(&self, value: &str) -> Stands {
+    pub(super) fn stands(&self, value: &str) -> Stands {
         let wanted = fold(value);
         if wanted.len() < 2 {
             return Stands::Nowhere;
         }
-        for (at, text) in self.folded.iter().enumerate() {
-            if let Some(place) = find(text, &wanted) {
+        for (at, one) in self.parsed.iter().enumerate() {
+            if let Some(place) = one.find(&wanted) {
+                let text = &one.folded;
                 let from = floor(text, place.saturating_sub(40));
                 let to = floor(text, (place + wanted.len() + 40).min(text.len()));
                 return Stands::Given(at, told(&text[from..to]));
@@ -424,32 +427,53 @@ fn is_local(argument: &str) -> bool {
 }
 
 /// Whether a field is what its own thing is called by, and not another one.
-fn is_id(name: &str) -> bool {
+pub(super) fn is_id(name: &str) -> bool {
     matches!(parts(name).as_slice(), [own] if matches!(own.as_str(), "id" | "uuid"))
 }
 
-fn is_here(site: &str) -> bool {
-    matches!(site, "localhost" | "127.0.0.1" | "0.0.0.0") || site.ends_with(".localhost")
+/// The values of these shapes in a text, each in one spelling.
+fn of_shape(text: &str, kinds: &[Shape]) -> BTreeSet<String> {
+    let found = shapes(text).into_iter().filter(|(_, shape)| kinds.contains(shape));
+    found.map(|(range, _)| plain(&text[range])).collect()
+}
+
+/// The operator's own words, with a space where a sentence ends without one: `see a.example.They` names a site.
+fn parted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let letters: Vec<char> = text.chars().collect();
+    for (at, letter) in letters.iter().enumerate() {
+        out.push(*letter);
+        let around = (at.checked_sub(1).map(|at| letters[at]), letters.get(at + 1), letters.get(at + 2));
+        if let ('.', (Some(before), Some(first), Some(second))) = (*letter, around)
+            && before.is_lowercase()
+            && first.is_uppercase()
+            && second.is_lowercase()
+        {
+            out.push(' ');
+        }
+    }
+    out
 }
 
 /// The numbers of a text, as they are written.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
     parts.map(|part| part.trim_matches('.')).filter(|part| part.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 /// A text without case, its white space one space each.
-fn fold(text: &str) -> String {
-    text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
-}
-
-/// Where a value stands in a text, as a whole: not within a longer word.
-fn find(text: &str, value: &str) -> Option<usize> {
-    let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-    text.match_indices(value).map(|(at, _)| at).take(1024).find(|at| {
-        let (before, after) = (text[..*at].chars().next_back(), text[at + value.len()..].chars().next());
-        edge(before) && edge(after)
-    })
+pub(super) fn fold(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        match word.is_ascii() {
+            true => out.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase()))),
+            false => out.push_str(&word.to_lowercase()),
+        }
+    }
+    out
 }
 
 fn floor(text: &str, mut at: usize) -> usize {
@@ -459,8 +483,17 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
+/// Where a value stands in a text, as a whole: not within a longer word.
+pub(super) fn find(text: &str, value: &str) -> Option<usize> {
+    let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    text.match_indices(value).map(|(at, _)| at).take(1024).find(|at| {
+        let (before, after) = (text[..*at].chars().next_back(), text[at + value.len()..].chars().next());
+        edge(before) && edge(after)
+    })
+}
+
 /// A value for people: bounded, nothing in it moves a cursor.
-fn told(value: &str) -> String {
+pub(super) fn told(value: &str) -> String {
     let mut out: String = value.chars().filter(|letter| !letter.is_control()).take(MOST_TOLD).collect();
     if value.chars().nth(MOST_TOLD).is_some() {
         out.push('…');

@@ -6,17 +6,30 @@
 
 mod call;
 mod choice;
+mod count;
+mod delegate;
 mod effect;
+mod endorse;
 mod ground;
+mod hints;
 mod lines;
+mod links;
 mod literal;
+mod memory;
+mod place;
 mod results;
 mod role;
+mod say;
 mod shape;
 mod task;
+mod visit;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
+pub use endorse::{Came, Hashing};
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
+pub use hints::{Hints, request};
+pub use links::{Brought, LONGEST, Link, links, open};
+pub use memory::Memory;
 pub use role::role;
 pub use task::Task;

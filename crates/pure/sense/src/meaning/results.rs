@@ -1,10 +1,14 @@
 //! What tools gave, as records with fields: what a machine wrote as a field is told from what people wrote in it. A text that is
 //! no record is prose, and so is a field that people fill.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use policy::{Effect, Role, ToolRule};
 
 use super::choice::plain;
 use super::effect::{Tool, effects};
+use super::shape::{Shape, shapes};
 use super::words::parts;
 use super::{lines, literal, role};
 
@@ -26,7 +30,7 @@ pub(super) enum Node {
 pub(super) struct Record {
     /// Which result.
     pub(super) given: usize,
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Rc<[Field]>,
 }
 
 /// One thing that is said of it.
@@ -48,7 +52,7 @@ pub(super) fn records(given: usize, tool: &str, text: &str, rules: &[ToolRule], 
         return found;
     }
     let Some(node) = literal::read(text.trim()).or_else(|| lines::read(text)) else { return found };
-    let mut reader = Reader { given, tool, rules, left };
+    let mut reader = Reader { given, tool, rules, left, known: HashMap::new() };
     reader.gather(&node, &mut found);
     found
 }
@@ -89,6 +93,8 @@ struct Reader<'r> {
     tool: &'r str,
     rules: &'r [ToolRule],
     left: &'r mut usize,
+    /// Names of fields, and whether people fill them: most things have the same.
+    known: HashMap<String, bool>,
 }
 
 impl Reader<'_> {
@@ -145,7 +151,7 @@ impl Reader<'_> {
 
     fn push(&self, fields: Vec<Field>, found: &mut Vec<Record>) {
         if !fields.is_empty() {
-            found.push(Record { given: self.given, fields });
+            found.push(Record { given: self.given, fields: fields.into() });
         }
     }
 
@@ -157,10 +163,29 @@ impl Reader<'_> {
         let long = value.len() > SHORT.0 || value.contains('\n') || value.split_whitespace().count() > SHORT.1;
         let prose = match said.first() {
             Some(_) => said.contains(&Role::Content),
-            None => long || role::named(name).is_some_and(|(role, _)| role == Role::Content && name != "value"),
+            None => long || is_sentence(value) || self.is_filled(name),
         };
         Some(Field { name: name.to_owned(), value: value.to_owned(), plain: plain(value), prose })
     }
+}
+
+impl Reader<'_> {
+    /// Whether people fill fields of this name.
+    fn is_filled(&mut self, name: &str) -> bool {
+        if let Some(known) = self.known.get(name) {
+            return *known;
+        }
+        let filled = name != "value" && role::named(name).is_some_and(|(role, _)| role == Role::Content);
+        self.known.insert(name.to_owned(), filled);
+        filled
+    }
+}
+
+/// Whether an address stands among words: somebody wrote that.
+fn is_sentence(value: &str) -> bool {
+    value.contains('.')
+        && value.split_whitespace().count() > 3
+        && shapes(value).iter().any(|(_, shape)| *shape == Shape::Url)
 }
 
 /// Whether a key is one of a program's, and names no thing by itself.

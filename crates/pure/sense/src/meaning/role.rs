@@ -48,6 +48,8 @@ const NAMES: &[(Role, &[&str])] = &[
             "created",
             "updated",
             "verified",
+            "otp",
+            "captcha",
         ],
     ),
     (
@@ -169,7 +171,6 @@ const NAMES: &[(Role, &[&str])] = &[
             "secret",
             "token",
             "pin",
-            "otp",
             "item",
             "product",
             "order",

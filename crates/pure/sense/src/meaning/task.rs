@@ -18,7 +18,7 @@ const NOUNS_TOO: &[&str] = &[
     "bid", "deposit", "purchase", "reserve", "archive", "setup", "follow", "join", "thank", "fill", "ask", "push",
 ];
 /// What stands before a request.
-const BEFORE: &[&str] = &[
+pub(super) const BEFORE: &[&str] = &[
     "and",
     "to",
     "please",
@@ -49,7 +49,7 @@ const BEFORE: &[&str] = &[
     "instead",
 ];
 /// What takes a request back.
-const NOT: &[&str] = &["not", "don", "never", "without", "no", "avoid"];
+pub(super) const NOT: &[&str] = &["not", "don", "never", "without", "no", "avoid"];
 /// Nouns that ask for what they name.
 const NAMED: &[(Effect, &[&str])] = &[
     (Effect::Spend, &["reservation", "booking", "payment", "refund", "purchase"]),

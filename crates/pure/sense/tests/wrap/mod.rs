@@ -82,6 +82,39 @@ pub(crate) const WRAPS: &[Row] = &[
     Row("git pack", packed::git_pack, &[Coding::GitPack]),
 ];
 
+/// Wrappings that take any bytes.
+pub(crate) const BINARY: &[&str] = &[
+    "within other text",
+    "variation selectors",
+    "backslash x",
+    "octal",
+    "percent",
+    "percent of all",
+    "form",
+    "base64",
+    "base64 after one",
+    "base64 after two",
+    "base64 after a digit",
+    "base64 url-safe",
+    "base64 in lines",
+    "base32",
+    "base32 small",
+    "hex",
+    "hex upper",
+    "hex with colons",
+    "hex with 0x",
+    "hex dump",
+    "binary digits",
+    "decimal list",
+    "gzip",
+    "zlib",
+    "zlib within",
+    "zip",
+    "zip stored",
+    "tar",
+    "git pack",
+];
+
 /// Wraps in the ways of those names, the outermost first.
 pub(crate) fn wrapped(names: &[&str], text: &[u8]) -> Vec<u8> {
     let way =

@@ -129,6 +129,12 @@ pub struct LiveInfo {
     /// How many were asked in the last hour.
     #[serde(default)]
     pub asks_hour: u32,
+    /// How high the risk is, of 100.
+    #[serde(default)]
+    pub risk: u32,
+    /// The policy is narrowed for it, until that is taken back.
+    #[serde(default)]
+    pub narrowed: bool,
 }
 
 /// What a session that ran was made to do.

@@ -126,6 +126,8 @@ pub enum ChildWord {
         /// Below the workspace.
         paths: Vec<PathBuf>,
     },
+    /// Something speaks for an attack in it.
+    Suspected(Box<crate::Suspected>),
     /// A message to the parent.
     Message {
         /// Its words.

@@ -1,11 +1,11 @@
 //! A question as the operator is shown it: who, does what, with which credential, what led to it, what speaks for care, what
 //! may be answered, and last what the agent says to it.
 
-use policy::Rule;
+use policy::{Endorsement, Rule};
 use serde::{Deserialize, Serialize};
 
 use super::queue::Question;
-use super::{Offer, Risk, Say};
+use super::{Calling, Endorses, Offer, Risk, Say, Wanted};
 
 /// One question, shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Card {
     pub age: u64,
     /// Seconds until it counts as denied.
     pub left: u64,
+    /// The call of a tool, where it is one, with what speaks against it: values and words of others, never more than data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<Calling>>,
     /// What the agent says to it: data, never more.
     pub words: String,
 }
@@ -57,8 +60,11 @@ pub struct Card {
 pub struct Choice {
     /// The answer.
     pub answer: Say,
-    /// The rule that would hold; none where nothing would.
+    /// The rule that would hold, or what would be endorsed; none where nothing would.
     pub rule: Option<String>,
+    /// How many questions that wait it would answer, itself among them; 0 where that is not known.
+    #[serde(default)]
+    pub covers: usize,
 }
 
 impl Card {
@@ -81,11 +87,12 @@ impl Card {
             causes: wanted.causes.clone(),
             risk: offer.risk,
             reasons: offer.reasons.clone(),
-            choices: choices(&wanted.rule, offer),
+            choices: choices(wanted, offer),
             waiting: question.waiting(),
             times: question.times,
             age: now.saturating_sub(question.since) / 1000,
             left: question.until.saturating_sub(now) / 1000,
+            call: wanted.call.clone(),
             words: wanted.words.clone(),
         }
     }
@@ -107,9 +114,13 @@ impl Card {
     }
 }
 
-fn choices(rule: &Rule, offer: &Offer) -> Vec<Choice> {
-    let choice = |answer, rule: Option<&Rule>| Choice { answer, rule: rule.map(ToString::to_string) };
+fn choices(wanted: &Wanted, offer: &Offer) -> Vec<Choice> {
+    let rule = &wanted.rule;
+    let choice = |answer, rule: Option<&Rule>| Choice { answer, rule: rule.map(ToString::to_string), covers: 0 };
     let session = |wide| Say::Session { seconds: None, wide };
+    if let Some(endorses) = &offer.endorses {
+        return endorsing(endorses);
+    }
     let mut choices = vec![choice(Say::Once, Some(rule))];
     if offer.session {
         choices.push(choice(session(false), Some(rule)));
@@ -121,5 +132,21 @@ fn choices(rule: &Rule, offer: &Offer) -> Vec<Choice> {
         choices.push(choice(Say::Always, Some(rule)));
     }
     choices.push(choice(Say::Deny, None));
+    choices
+}
+
+fn endorsing(endorses: &Endorses) -> Vec<Choice> {
+    let choice = |answer, all: &[Endorsement]| {
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        Choice { answer, rule: (!all.is_empty()).then(|| all.join(", ")), covers: 0 }
+    };
+    let session = |wide| Say::Session { seconds: None, wide };
+    let mut choices = vec![choice(Say::Once, &[])];
+    if !endorses.values.is_empty() {
+        choices.push(choice(session(false), &endorses.values));
+    }
+    choices.extend(endorses.source.as_ref().map(|source| choice(session(true), std::slice::from_ref(source))));
+    choices.extend(endorses.standing.as_ref().map(|one| choice(Say::Always, std::slice::from_ref(one))));
+    choices.push(choice(Say::Deny, &[]));
     choices
 }

@@ -4,6 +4,7 @@
 //! ([`Queue`]), shows it ([`Card`]) and rules ([`Ruling`]). A grant is the smallest rule that lets it through: what is denied
 //! is not lifted by any answer.
 
+mod call;
 mod card;
 mod offer;
 mod queue;
@@ -13,8 +14,9 @@ mod tests;
 use policy::{Egress, Host, HostPattern, Request, Rule, Target, Tls};
 use serde::{Deserialize, Serialize};
 
+pub use call::{Calling, MOST_DOUBTS, MOST_PLACES};
 pub use card::{Card, Choice};
-pub use offer::{Offer, Risk, Stand, lets, offer};
+pub use offer::{Endorses, Offer, Risk, Stand, lets, offer};
 pub use queue::{Answered, Expired, Joined, Question, Queue, Unanswered};
 
 /// Longest target of a request that is asked about, in bytes: the operator is to see all of it.
@@ -42,11 +44,14 @@ pub struct Wanted {
     pub port: u16,
     /// The request, where it is one; none is the connection itself.
     pub request: Option<Line>,
-    /// The smallest rule that would allow it. Two that have the same are the same question.
+    /// The smallest rule that would allow it. Two that have the same are the same question; calls are where they are the same.
     pub rule: Rule,
     /// Events of the gate's that led to it: `g12`.
     #[serde(default)]
     pub causes: Vec<String>,
+    /// The call of a tool, where it is one that a model asks for in an answer from there.
+    #[serde(default)]
+    pub call: Option<Box<Calling>>,
     /// What the agent says to it: never more than words.
     #[serde(default)]
     pub words: String,
@@ -82,6 +87,7 @@ impl Wanted {
             && self.causes.len() <= MOST_CHAIN
             && self.causes.iter().all(|cause| cause.len() <= 24)
             && self.words.len() <= MOST_WORDS
+            && self.call.as_ref().is_none_or(|call| call.fits())
     }
 
     /// Whether the rule is about what is shown, and nothing else: what a card says is what is granted.
@@ -99,9 +105,22 @@ impl Wanted {
         *to == Target { host, port: Some(self.port) } && shown && plain && about
     }
 
-    /// `POST /a/b`, where it is a request.
+    /// Whether another one is the same question.
+    #[must_use]
+    pub fn is_same(&self, other: &Wanted) -> bool {
+        match (&self.call, &other.call) {
+            (None, None) => self.rule == other.rule,
+            (Some(one), Some(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
+
+    /// `POST /a/b`, where it is a request; `send_mail to send`, where it is a call.
     #[must_use]
     pub fn does(&self) -> Option<String> {
+        if let Some(call) = &self.call {
+            return Some(call.does());
+        }
         self.request.as_ref().map(|line| {
             let what = line.message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
             let kind = if line.websocket { " as a WebSocket" } else { "" };

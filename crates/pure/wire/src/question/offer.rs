@@ -1,7 +1,7 @@
 //! What may be answered to a question, and what speaks for care. Each rule that is offered was tried: it lets through what
 //! waits, and nothing that the operator denied in this session.
 
-use policy::{Conjunction, Decision, Host, PathPattern, Rule, decide};
+use policy::{Conjunction, Day, Decision, Endorsement, Host, PathPattern, Rule, decide};
 use serde::{Deserialize, Serialize};
 
 use super::Wanted;
@@ -49,6 +49,10 @@ pub struct Stand<'a> {
     pub policy: &'a Conjunction,
     /// What was granted so far.
     pub granted: &'a [Rule],
+    /// What was endorsed so far.
+    pub endorsed: &'a [Endorsement],
+    /// Which day it is.
+    pub today: Day,
     /// What was denied so far.
     pub denied: &'a [&'a Wanted],
     /// The session has been let through to this destination before.
@@ -76,6 +80,8 @@ pub struct Offer {
     pub wide: Option<Rule>,
     /// It may be made a rule of the policy.
     pub always: bool,
+    /// What is endorsed by each answer to a question about a call.
+    pub endorses: Option<Endorses>,
     /// How much care it wants.
     pub risk: Risk,
     /// Why.
@@ -84,9 +90,23 @@ pub struct Offer {
     pub credential: Option<String>,
 }
 
+/// What an answer to a question about a call endorses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Endorses {
+    /// Each value that speaks against it, by an answer of `session`; none where that is not offered.
+    pub values: Vec<Endorsement>,
+    /// The source, by the wider one.
+    pub source: Option<Endorsement>,
+    /// The same for a while to come, as it stands in a policy.
+    pub standing: Option<Endorsement>,
+}
+
 /// What may be answered; nothing where no grant would let it through, since it is denied or allowed by now.
 #[must_use]
 pub fn offer(wanted: &Wanted, stand: &Stand<'_>) -> Option<Offer> {
+    if let Some(call) = &wanted.call {
+        return Some(call.offer(stand));
+    }
     let granting = |rule: &Rule| {
         let rules: Vec<Rule> = stand.granted.iter().chain([rule]).cloned().collect();
         stand.policy.granting(&rules)
@@ -97,7 +117,7 @@ pub fn offer(wanted: &Wanted, stand: &Stand<'_>) -> Option<Offer> {
     }
     let spares = |policy: &Conjunction| {
         // What it asks for itself was perhaps denied before, and is asked again.
-        let others = stand.denied.iter().filter(|denied| denied.rule != wanted.rule);
+        let others = stand.denied.iter().filter(|denied| !denied.is_same(wanted));
         others.into_iter().all(|denied| !lets(policy, denied))
     };
     let session = spares(&own);
@@ -112,12 +132,15 @@ pub fn offer(wanted: &Wanted, stand: &Stand<'_>) -> Option<Offer> {
         Decision::Allow(permit) => permit.credential().map(|credential| credential.name.clone()),
         _ => None,
     });
-    Some(Offer { session, wide, always, risk, reasons, credential: credential.flatten() })
+    Some(Offer { session, wide, always, endorses: None, risk, reasons, credential: credential.flatten() })
 }
 
 /// Whether a policy lets it through, as far as it is known. What is said where MCP is spoken is left to the gate.
 #[must_use]
 pub fn lets(policy: &Conjunction, wanted: &Wanted) -> bool {
+    if wanted.call.is_some() {
+        return false;
+    }
     let says = wanted.request.as_ref().is_some_and(|line| line.message.is_some());
     let allows = wanted.decide_by(|egress| match decide(policy, egress) {
         Decision::Allow(_) => true,
@@ -151,6 +174,10 @@ fn care(wanted: &Wanted, stand: &Stand<'_>) -> (Risk, Vec<String>) {
     if wanted.program.is_empty() {
         high = true;
         reasons.push("the program is not known: a grant holds for every program".to_owned());
+    }
+    if stand.policy.is_narrowed() {
+        high = true;
+        reasons.push("the session is at risk: what a rule allows is asked about too".to_owned());
     }
     if !USUAL.contains(&wanted.port) {
         reasons.push(format!("port {} is not one that the web is served on", wanted.port));

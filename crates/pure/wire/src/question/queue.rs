@@ -124,7 +124,7 @@ impl Queue {
 
     /// Takes what a gate holds under this number.
     pub fn ask(&mut self, now: u64, number: u64, wanted: Wanted) -> Joined {
-        let same = self.questions.iter_mut().find(|(_, one)| one.until > now && one.wanted.rule == wanted.rule);
+        let same = self.questions.iter_mut().find(|(_, one)| one.until > now && one.wanted.is_same(&wanted));
         if let Some((&at, question)) = same {
             match &mut question.state {
                 State::Open | State::Always => {

@@ -21,6 +21,7 @@ fn wanted(to: &str) -> Wanted {
         request: None,
         rule: Rule::to(target),
         causes: Vec::new(),
+        call: None,
         words: String::new(),
     }
 }
@@ -35,6 +36,14 @@ fn request(method: &str, target: &str) -> Wanted {
     };
     let line = Line { method: method.into(), target: target.into(), websocket: false, message: None };
     Wanted { request: Some(line), rule, ..wanted("a.example:80") }
+}
+
+/// A connection, or a call, of which the same number is the same question. Calls are all of one host.
+fn anything(effect: u8) -> Wanted {
+    match effect % 2 {
+        0 => wanted(&format!("h{effect}.example:443")),
+        _ => super::call::tests::calling(effect),
+    }
 }
 
 fn queue() -> Queue {
@@ -118,7 +127,7 @@ impl World {
     fn ask(&mut self, queue: &mut Queue, effect: u8) {
         self.number += 1;
         let number = self.number;
-        match queue.ask(self.now, number, wanted(&format!("h{effect}.example:443"))) {
+        match queue.ask(self.now, number, anything(effect)) {
             Joined::New(id) => {
                 let known = Known { asked: self.now, revision: self.revision, ..Known::default() };
                 assert!(self.ids.insert(id.clone(), known).is_none(), "an id stands for two questions");
@@ -333,7 +342,7 @@ fn asking(allow: &[Rule]) -> Conjunction {
 }
 
 fn stand<'a>(policy: &'a Conjunction, denied: &'a [&'a Wanted]) -> Stand<'a> {
-    Stand { policy, granted: &[], denied, seen: true, labels: &[] }
+    Stand { policy, granted: &[], endorsed: &[], today: policy::Day::of(0), denied, seen: true, labels: &[] }
 }
 
 fn reading() -> Rule {

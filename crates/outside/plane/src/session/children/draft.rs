@@ -83,9 +83,15 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         flows: own.flows.clone(),
         tools: own.tools.clone(),
         grounding: own.grounding,
+        // What its parent's operator endorses is looked at by the policies that say it.
+        endorse: Vec::new(),
         // Its task is its parent's words, which are nobody's intent.
         intent: policy::Intent::Attested,
+        foreign: own.foreign,
         bodies: own.bodies,
+        risk: own.risk,
+        // Its parent's own stands beside it.
+        narrowed: None,
         agents: below,
         // What of them it may say anything to is a matter of rules.
         servers: own.servers.clone(),

@@ -58,7 +58,8 @@ struct Out {
 pub(in crate::session) struct Asking {
     number: u32,
     who: String,
-    line: Rc<Line>,
+    /// Nobody waits for the answer of what the session asks of itself.
+    line: Option<Rc<Line>>,
 }
 
 impl std::fmt::Debug for Peer {
@@ -168,7 +169,7 @@ impl Peer {
     pub(super) fn take(&mut self) -> Option<(Order, Asking)> {
         let Ask { number, order } = self.waiting.pop_front()?;
         self.line.out.borrow_mut().open += 1;
-        Some((order, Asking { number, who: self.who.clone(), line: Rc::clone(&self.line) }))
+        Some((order, Asking { number, who: self.who.clone(), line: Some(Rc::clone(&self.line)) }))
     }
 
     pub(super) fn follows(&self) -> bool {
@@ -213,6 +214,11 @@ impl Line {
 }
 
 impl Asking {
+    /// What the session asks of itself, and by what.
+    pub(in crate::session) fn own(who: String) -> Asking {
+        Asking { number: 0, who, line: None }
+    }
+
     /// Who it is: his uid, and the process that he asks by.
     pub(in crate::session) fn who(&self) -> &str {
         &self.who
@@ -220,7 +226,9 @@ impl Asking {
 
     /// Answers.
     pub(in crate::session) fn answer(self, answer: &Answer) {
-        self.line.say(&Told::Answer { number: self.number, answer: answer.clone() });
+        if let Some(line) = &self.line {
+            line.say(&Told::Answer { number: self.number, answer: answer.clone() });
+        }
     }
 
     /// Answers that nothing was done.
@@ -229,14 +237,18 @@ impl Asking {
     }
 
     pub(super) fn follow(&self) {
-        self.line.out.borrow_mut().follows = true;
+        if let Some(line) = &self.line {
+            line.out.borrow_mut().follows = true;
+        }
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        let mut out = self.line.out.borrow_mut();
-        out.open = out.open.saturating_sub(1);
+        if let Some(line) = &self.line {
+            let mut out = line.out.borrow_mut();
+            out.open = out.open.saturating_sub(1);
+        }
     }
 }
 

@@ -102,6 +102,8 @@ impl Ground {
 
 impl Session<'_> {
     /// Hears who came, and what was begun for them.
+    // Apart from the loop, in most sessions of which it does nothing.
+    #[inline(never)]
     pub(super) fn hear_callers(&mut self, course: &mut Course) {
         let now = Instant::now();
         if let Some(kept) = &mut self.kept {

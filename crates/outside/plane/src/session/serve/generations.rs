@@ -45,6 +45,8 @@ struct Swap {
     draft: Option<Draft>,
     credentials: Vec<Lent>,
     labelled: Vec<Labelled>,
+    /// It takes back what the one before was narrowed to under risk.
+    forgives: bool,
 }
 
 impl<'c> Generations<'c> {
@@ -110,13 +112,15 @@ impl Session<'_> {
     /// Records what is asked for and tells the gate, where nothing speaks against it.
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
         self.keep_within(&mut asked.policy);
-        let told = self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, judged));
+        let forgives = self.keep_narrow(&mut asked);
+        let told =
+            self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, (judged, forgives)));
         let (next, draft, labelled) = match told {
             Ok(told) => told,
             Err(problem) => return Err((asking, problem)),
         };
         let (until, credentials) = (Instant::now() + PATIENCE, asked.credentials);
-        self.generations.swap = Some(Swap { asking, until, next, draft: Some(draft), credentials, labelled });
+        self.generations.swap = Some(Swap { asking, until, next, draft: Some(draft), credentials, labelled, forgives });
         Ok(())
     }
 
@@ -133,10 +137,12 @@ impl Session<'_> {
         if course.ended {
             return Err(not_taken("the program has ended"));
         }
-        if self.children.accounts.alive() > 0 {
+        let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
+        // To be narrowed under risk, or no more, is nothing to those that live already.
+        let same = Policy { narrowed: now.narrowed.clone(), ..asked.policy.clone() } == *now;
+        if self.children.accounts.alive() > 0 && !same {
             return Err(not_taken("sub-agents live under the one before: `bastide stop` ends them"));
         }
-        let now = self.door.policy.policies().last().ok_or_else(|| not_taken("no policy is in force"))?;
         generation::taken(now, &asked.policy)?;
         if self.door.tls.is_none() {
             unread(now, asked)?;
@@ -150,7 +156,12 @@ impl Session<'_> {
     }
 
     /// Keeps it beside the one in force, records it, and tells the gate, in this order.
-    fn tell_gate(&mut self, course: &mut Course, asked: &mut Replacement, judged: Judged) -> Result<Told, Problem> {
+    fn tell_gate(
+        &mut self,
+        course: &mut Course,
+        asked: &mut Replacement,
+        (judged, forgives): (Judged, bool),
+    ) -> Result<Told, Problem> {
         lend::leave_no_core();
         let Judged { earlier, labelled } = judged;
         let revision = self.generations.last + 1;
@@ -164,6 +175,7 @@ impl Session<'_> {
             policy: policies.clone(),
             credentials: asked.credentials.clone(),
             labelled: std::mem::take(&mut asked.labelled),
+            forgives,
         };
         let frame = wire::encode(&order).map(zeroize::Zeroizing::new);
         let frame = frame.map_err(|error| not_taken(&format!("it cannot be told to the gate: {error}")))?;
@@ -196,7 +208,10 @@ impl Session<'_> {
             self.generations.swap = Some(swap);
             return Err(format!("the session's state cannot be written: {error}"));
         }
-        let Swap { asking, next, credentials, labelled, .. } = swap;
+        let Swap { asking, next, credentials, labelled, forgives, .. } = swap;
+        if forgives {
+            self.door.suspicion.forgive();
+        }
         self.generations.revision = revision;
         self.generations.earlier = next.earlier;
         self.door.secrets.extend(generation::retired(&self.door.credentials, &credentials));

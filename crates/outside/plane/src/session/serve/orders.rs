@@ -60,6 +60,8 @@ impl Reckoning {
 
 impl Session<'_> {
     /// Hears who asks.
+    // Apart from the loop, in most sessions of which it does nothing.
+    #[inline(never)]
     pub(super) fn hear_control(&mut self, course: &mut Course) {
         if let Some(control) = self.generations.control_mut() {
             control.turn(Instant::now());
@@ -69,6 +71,7 @@ impl Session<'_> {
 
     /// Carries out what is asked, as long as there is something that can be begun now.
     pub(super) fn next_order(&mut self, course: &mut Course) {
+        self.narrow_what_waits(course);
         loop {
             let (swapping, pausing) = (self.generations.is_swapping(), course.pause.due().is_some());
             let now = |order: &Order| match order {
@@ -172,6 +175,8 @@ impl Session<'_> {
             revision: self.generations.revision(),
             asks: course.questions.open(),
             asks_hour: course.questions.in_the_last_hour(),
+            risk: self.door.suspicion.score(),
+            narrowed: self.door.policy.is_narrowed(),
             counts: course.reckoning.counts(),
         }
     }

@@ -3,13 +3,13 @@
 
 mod answers;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use policy::Rule;
+use policy::{Day, Doubt, Endorsement, Rule};
 use record::Kind;
 use wire::GateOrder;
 use wire::control::Happened;
-use wire::question::{Card, Joined, Offer, Queue, Ruling, Stand, Wanted, offer};
+use wire::question::{Calling, Card, Joined, Offer, Queue, Ruling, Say, Stand, Wanted, offer};
 
 use super::{Course, Session};
 
@@ -21,9 +21,34 @@ const MOST_LABELS: usize = 4;
 pub(in crate::session) struct Questions {
     queue: Queue,
     began: Instant,
-    timed: Vec<(Instant, Rule)>,
+    timed: Vec<(Instant, Given)>,
     /// Written answers, and the file's name.
     written: Option<(Vec<policy::Written>, String)>,
+}
+
+/// What an answer gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Given {
+    Rule(Rule),
+    Endorsed(Vec<Endorsement>),
+}
+
+impl std::fmt::Display for Given {
+    /// As it stands in a policy.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Given::Rule(rule) => rule.fmt(formatter),
+            Given::Endorsed(all) => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                formatter.write_str(&all.join(", "))
+            }
+        }
+    }
+}
+
+/// The day that it is, where people count days alike.
+fn today() -> Day {
+    Day::of(SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs()))
 }
 
 impl Default for Questions {
@@ -119,8 +144,8 @@ impl Session<'_> {
         labels.truncate(MOST_LABELS);
         let seen = course.reckoning.reached(&wanted.host.to_string(), wanted.port);
         let denied: Vec<&Wanted> = course.questions.queue.denied().collect();
-        let (policy, granted) = (&self.door.policy, &*self.door.granted);
-        offer(wanted, &Stand { policy, granted, denied: &denied, seen, labels: &labels })
+        let (policy, granted, endorsed) = (&self.door.policy, &*self.door.granted, &*self.door.endorsed);
+        offer(wanted, &Stand { policy, granted, endorsed, today: today(), denied: &denied, seen, labels: &labels })
     }
 
     /// The questions that wait, as they are shown.
@@ -133,7 +158,20 @@ impl Session<'_> {
         let wanted = course.questions.queue.open().find(|question| question.id == id)?.wanted.clone();
         let offer = self.offer(course, &wanted)?;
         let (queue, now) = (&course.questions.queue, course.questions.now());
-        let card = Card::of(queue.open().find(|question| question.id == id)?, &offer, queue.revision(), now);
+        let mut card = Card::of(queue.open().find(|question| question.id == id)?, &offer, queue.revision(), now);
+        if let Some(endorses) = &offer.endorses {
+            for choice in &mut card.choices {
+                let new = match choice.answer {
+                    Say::Session { wide: false, .. } => endorses.values.as_slice(),
+                    Say::Session { wide: true, .. } => endorses.source.as_slice(),
+                    Say::Always => endorses.standing.as_slice(),
+                    Say::Once | Say::Deny => continue,
+                };
+                let all: Vec<Endorsement> = self.door.endorsed.iter().chain(new).cloned().collect();
+                let calls = queue.open().filter_map(|one| Some((one.wanted.call.as_ref()?, one.waiting())));
+                choice.covers = calls.filter(|(call, _)| call.lifted(&all, today())).map(|(_, waiting)| waiting).sum();
+            }
+        }
         let record = &self.generations.directory().record;
         Some(Card { session: record.id.clone(), name: record.name.clone(), task: record.command.clone(), ..card })
     }
@@ -147,7 +185,7 @@ impl Session<'_> {
 
     /// Tells the gate what is granted.
     fn grant(&mut self) {
-        let order = GateOrder::Grant { rules: self.door.granted.clone() };
+        let order = GateOrder::Grant { rules: self.door.granted.clone(), endorsed: self.door.endorsed.clone() };
         if let (Some(gate), Ok(frame)) = (&mut self.gate, wire::encode(&order)) {
             gate.tell_all(&frame);
         }
@@ -161,12 +199,28 @@ impl Session<'_> {
         if over.is_empty() {
             return;
         }
-        for (_, rule) in over {
-            if let Some(at) = self.door.granted.iter().position(|granted| *granted == rule) {
-                self.door.granted.remove(at);
-            }
+        for (_, given) in over {
+            self.take_back(&given);
         }
         self.grant();
+    }
+
+    /// Takes back what was given for a time; what was given twice stays once.
+    fn take_back(&mut self, given: &Given) {
+        match given {
+            Given::Rule(rule) => {
+                if let Some(at) = self.door.granted.iter().position(|granted| granted == rule) {
+                    self.door.granted.remove(at);
+                }
+            }
+            Given::Endorsed(all) => {
+                for one in all {
+                    if let Some(at) = self.door.endorsed.iter().position(|endorsed| endorsed == one) {
+                        self.door.endorsed.remove(at);
+                    }
+                }
+            }
+        }
     }
 
     fn expire(&mut self, course: &mut Course) {
@@ -216,8 +270,22 @@ fn asked(id: &str, wanted: &Wanted, revision: u32, offer: &Offer) -> Kind {
         host: wanted.host.to_string(),
         port: wanted.port,
         does: wanted.does(),
-        rule: wanted.rule.to_string(),
+        rule: wanted.call.as_ref().map_or_else(|| wanted.rule.to_string(), |_| "grounding: ask".to_owned()),
         revision,
-        reasons: offer.reasons.clone(),
+        reasons: wanted.call.iter().flat_map(|call| against(call)).chain(offer.reasons.iter().cloned()).collect(),
     }
+}
+
+/// What speaks against a call, and where that stands, a line each.
+fn against(call: &Calling) -> Vec<String> {
+    let place = |doubt: &Doubt| match doubt.sources.first() {
+        Some(source) if !source.tool.is_empty() => format!(", in what {} gave, sha256 {}", source.tool, source.sha256),
+        Some(source) => format!(", in sha256 {}", source.sha256),
+        None => String::new(),
+    };
+    let line = |doubt: &Doubt| match &doubt.argument {
+        Some(argument) => format!("{} as {argument}: {}{}", doubt.value, doubt.why, place(doubt)),
+        None => format!("{}{}", doubt.why, place(doubt)),
+    };
+    call.doubted.doubts.iter().map(line).collect()
 }

@@ -96,6 +96,8 @@ impl Session<'_> {
     }
 
     /// Hears what their planes say.
+    // Apart from the loop, in most sessions of which it does nothing.
+    #[inline(never)]
     pub(super) fn hear_servers(&mut self, course: &mut Course) {
         for (number, heard) in self.servers.hear() {
             match heard {

@@ -29,6 +29,7 @@ impl Session<'_> {
         for said in said {
             match said {
                 Said::Ready => {}
+                Said::Suspected(told) => self.suspected(course, *told),
                 Said::Held(number, wanted) => self.question(course, number, *wanted),
                 Said::Server(server, line) => self.serve_by(course, &server, line),
                 Said::Parted(line) => self.servers.part(line),
@@ -84,10 +85,10 @@ impl Session<'_> {
         }
     }
 
-    /// Waits for a gate that ended with the program.
-    fn dismiss(&mut self) {
+    /// Waits until a gate that ends with the program has recorded all.
+    pub(super) fn dismiss(&mut self) {
         if let Some(gate) = self.gate.take() {
-            gate.finish();
+            self.dismissed = gate.finish();
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::messages::Tally;
-use super::{Asks, Event, Hold, Stop, items};
+use super::{Asks, Event, Hold, Stop, WITHHELD, items, withheld};
 use crate::conversation::Speaker;
 use crate::conversation::shape::{Blocks, MAX_BLOCKS, Malformed, count, maybe_text};
 
@@ -24,6 +24,8 @@ struct Call {
     id: String,
     name: String,
     input: String,
+    /// It takes any text.
+    custom: bool,
 }
 
 impl Call {
@@ -38,6 +40,15 @@ impl Call {
 
     fn read(&self, blocks: &mut Blocks) -> Result<(), Malformed> {
         blocks.call(Speaker::Assistant, &self.id, &self.name, self.input.clone())
+    }
+
+    /// As it is when all of it came.
+    fn whole(&self) -> Value {
+        let (id, name, input) = (&self.id, &self.name, &self.input);
+        match self.custom {
+            true => json!({"id": id, "type": "custom", "custom": {"name": name, "input": input}}),
+            false => json!({"id": id, "type": "function", "function": {"name": name, "arguments": input}}),
+        }
     }
 }
 
@@ -85,11 +96,17 @@ impl Hold for Calls {
             let Some(message) = choice.get_mut("message") else { continue };
             let (mut tally, mut kept, mut words) = (Tally::default(), Vec::new(), Vec::new());
             for call in items(message, "tool_calls") {
-                let instead = judged(call, function(call), asks)?;
-                tally.count(instead.is_some());
-                match instead {
-                    Some(text) => words.push(text),
-                    None => kept.push(call.take()),
+                let Some(told) = judged(call, function(call), asks)? else {
+                    tally.count(false);
+                    kept.push(call.take());
+                    continue;
+                };
+                changed = true;
+                let stays = asks.withhold(&call["id"], call, &told);
+                tally.count(!stays);
+                match stays {
+                    true => kept.push(stand_in(call, &told)),
+                    false => words.push(told),
                 }
             }
             if message["function_call"].is_object() {
@@ -116,6 +133,12 @@ impl Hold for Calls {
         }
         Ok(changed)
     }
+}
+
+/// A call of the tool that no program has, in the place of this one.
+fn stand_in(call: &Value, told: &str) -> Value {
+    let arguments = withheld::arguments(told).to_string();
+    json!({"id": call["id"], "type": "function", "function": {"name": WITHHELD, "arguments": arguments}})
 }
 
 fn judged(call: &Value, function: &Value, asks: &mut Asks<'_>) -> Result<Option<String>, Stop> {
@@ -155,6 +178,7 @@ fn grown(queue: &[Event]) -> Result<(Grown, Vec<u64>), Malformed> {
             if call.id.is_empty() {
                 call.id.push_str(maybe_text(piece, "id")?.unwrap_or_default());
             }
+            call.custom |= piece.get("custom").is_some();
             call.grow(function(piece))?;
         }
         if choice["delta"]["function_call"].is_object() {
@@ -172,32 +196,34 @@ impl Calls {
         let mut numbers: BTreeMap<(u64, u64), u64> = BTreeMap::new();
         let mut changed = BTreeMap::new();
         for (choice, calls) in grown {
-            let (mut tally, mut words) = (Tally::default(), Vec::new());
+            let mut change = Change::default();
+            let mut next = 0..;
             for (at, call) in calls {
-                let instead = asks.ask(|blocks| call.read(blocks))?;
-                tally.count(instead.is_some());
-                match instead {
-                    Some(text) => words.push(text),
+                match asks.ask(|blocks| call.read(blocks))? {
                     None => {
-                        let next = numbers.range((choice, 0)..=(choice, OLDER)).count() as u64;
-                        numbers.insert((choice, at), next);
+                        change.tally.count(false);
+                        numbers.extend(next.next().map(|number| ((choice, at), number)));
                     }
+                    Some(told) => change.take(at, &call.whole(), told, asks),
                 }
             }
-            if !words.is_empty() {
-                changed.insert(choice, (words.join("\n"), tally));
+            if change.is_some() {
+                change.number(&mut next);
+                changed.insert(choice, change);
             }
         }
         if changed.is_empty() {
             out.append(&mut queue);
             return Ok(());
         }
-        if let Some(first) = queue.first() {
-            for (choice, (text, _)) in &changed {
-                let mut said = first.value.clone();
-                said["choices"] = json!([{"index": choice, "delta": {"content": text}, "finish_reason": null}]);
-                out.push(Event::new(said));
-            }
+        let Some(like) = queue.first().map(|event| event.value.clone()) else { return Ok(()) };
+        let say = |choice: u64, delta: Value| {
+            let mut said = like.clone();
+            said["choices"] = json!([{"index": choice, "delta": delta, "finish_reason": null}]);
+            Event::new(said)
+        };
+        for (choice, change) in changed.iter().filter(|(_, change)| !change.words.is_empty()) {
+            out.push(say(*choice, json!({"content": change.words.join("\n")})));
         }
         let mut places = places.into_iter();
         for mut event in queue {
@@ -205,13 +231,50 @@ impl Calls {
                 let index = count(choice, "index").unwrap_or(0);
                 let number = |at: u64| numbers.get(&(index, at)).copied();
                 without(choice, &mut places, number);
-                if changed.get(&index).is_some_and(|(_, tally)| tally.is_without_calls()) {
+                let Some(change) = changed.get_mut(&index) else { continue };
+                if change.tally.is_without_calls() {
                     stopped(choice);
+                }
+                if !choice["finish_reason"].is_null() && !change.calls.is_empty() {
+                    out.push(say(index, json!({"tool_calls": std::mem::take(&mut change.calls)})));
                 }
             }
             out.push(event);
         }
+        // Where a choice did not say that it ends.
+        for (choice, change) in changed.iter_mut().filter(|(_, change)| !change.calls.is_empty()) {
+            out.push(say(*choice, json!({"tool_calls": std::mem::take(&mut change.calls)})));
+        }
         Ok(())
+    }
+}
+
+/// What stands in the place of calls of one choice.
+#[derive(Default)]
+struct Change {
+    tally: Tally,
+    words: Vec<String>,
+    /// Calls of the tool that no program has.
+    calls: Vec<Value>,
+}
+
+impl Change {
+    const fn is_some(&self) -> bool {
+        !self.words.is_empty() || !self.calls.is_empty()
+    }
+
+    fn take(&mut self, at: u64, call: &Value, told: String, asks: &mut Asks<'_>) {
+        let stays = at != OLDER && asks.withhold(&call["id"], call, &told);
+        self.tally.count(!stays);
+        match stays {
+            true => self.calls.push(stand_in(call, &told)),
+            false => self.words.push(told),
+        }
+    }
+
+    /// Behind the calls that go on.
+    fn number(&mut self, next: &mut impl Iterator<Item = u64>) {
+        self.calls.iter_mut().zip(next).for_each(|(call, number)| call["index"] = number.into());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Withheld;
 use crate::conversation::Block;
 
 /// What becomes of a call.
@@ -9,7 +10,8 @@ use crate::conversation::Block;
 pub enum Ruling {
     /// It goes on as it came.
     Pass,
-    /// This text goes on in its place.
+    /// It does not, and its model is told this: as its result where the wire's calls have ids (see [`super::restore`]), else
+    /// as a text in its place.
     Instead(String),
     /// The answer ends here, with this error.
     Refuse(String),
@@ -96,6 +98,10 @@ pub trait Judge {
     fn words(&mut self, _said: &Said<'_>) -> Verdict {
         Verdict::PASS
     }
+
+    /// A call of [`super::WITHHELD`] went on in the place of this one: who puts it back when the program says it again has its
+    /// model know what it was told.
+    fn withheld(&mut self, _call: Withheld) {}
 
     /// It changed a thought that is signed: who puts the one in the other's place when a program says it again keeps it valid.
     fn signed(&mut self, _thought: Signed) {}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Asks, Event, Held, Hold, Step, Stop, items};
+use super::{Asks, Event, Held, Hold, Step, Stop, WITHHELD, items, withheld};
 use crate::conversation::Speaker;
 use crate::conversation::messages::block;
 use crate::conversation::shape::count;
@@ -64,18 +64,31 @@ impl Hold for Calls {
     }
 
     fn body(&mut self, body: &mut Value, asks: &mut Asks<'_>) -> Result<bool, Stop> {
+        let mut changed = false;
         for node in items(body, "content").filter(|node| is_call(node)) {
-            let instead = asks.ask(|blocks| block(blocks, Speaker::Assistant, node))?;
-            self.tally.count(instead.is_some());
-            if let Some(text) = instead {
-                *node = json!({"type": "text", "text": text});
-            }
+            let told = asks.ask(|blocks| block(blocks, Speaker::Assistant, node))?;
+            let Some(told) = told else {
+                self.tally.count(false);
+                continue;
+            };
+            changed = true;
+            let stays = asks.withhold(&node["id"], node, &told);
+            self.tally.count(!stays);
+            *node = match stays {
+                true => stand_in(node, withheld::arguments(&told)),
+                false => json!({"type": "text", "text": told}),
+            };
         }
         if self.tally.is_without_calls() {
             stopped(Some(body));
         }
-        Ok(self.tally.taken > 0)
+        Ok(changed)
     }
+}
+
+/// A call of the tool that no program has, in the place of this one.
+fn stand_in(call: &Value, input: Value) -> Value {
+    json!({"type": "tool_use", "id": call["id"], "name": WITHHELD, "input": input})
 }
 
 fn stopped(holder: Option<&mut Value>) {
@@ -94,18 +107,24 @@ impl Calls {
             let is = |kind: &str| event.value["type"] == kind;
             if is("content_block_start") && is_call(&event.value["content_block"]) {
                 let call = whole(&event.value["content_block"], index, &queue);
-                let instead = asks.ask(|blocks| block(blocks, Speaker::Assistant, &call))?;
-                self.tally.count(instead.is_some());
-                if let Some(text) = instead {
+                if let Some(told) = asks.ask(|blocks| block(blocks, Speaker::Assistant, &call))? {
                     taken.insert(index);
-                    let start = json!({"type": "text", "text": ""});
-                    let delta = json!({"type": "text_delta", "text": text});
+                    let stays = asks.withhold(&call["id"], &call, &told);
+                    self.tally.count(!stays);
+                    let (start, delta) = if stays {
+                        let input = withheld::arguments(&told).to_string();
+                        let delta = json!({"type": "input_json_delta", "partial_json": input});
+                        (stand_in(&call, json!({})), delta)
+                    } else {
+                        (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": told}))
+                    };
                     out.push(Event::new(
                         json!({"type": "content_block_start", "index": index, "content_block": start}),
                     ));
                     out.push(Event::new(json!({"type": "content_block_delta", "index": index, "delta": delta})));
                     continue;
                 }
+                self.tally.count(false);
             }
             if !taken.contains(&index) || is("content_block_stop") {
                 out.push(event.clone());

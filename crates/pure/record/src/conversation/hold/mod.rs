@@ -1,5 +1,5 @@
-//! Holds back what a model says until it is judged. A call waits until it is whole, and goes on as it came, or a text in its
-//! place, or the whole answer ends with an error. Words wait as long as their judge wants, and go on with parts taken out.
+//! Holds back what a model says until it is judged. A call waits until it is whole, and goes on as it came, or something else
+//! in its place, or the whole answer ends with an error. Words wait as long as their judge wants, and go on with parts taken out.
 //! Everything else goes on as soon as its event is whole, unless a held call stands before it.
 //!
 //! Bytes come in cut anywhere, and go out in the same wire. Never here: what speaks against a call or a word. That is the
@@ -11,6 +11,7 @@ mod judge;
 mod messages;
 mod ollama;
 mod responses;
+mod withheld;
 mod words;
 mod written;
 
@@ -25,6 +26,7 @@ use super::events::{COMMENT, Events, Framing};
 use super::shape::{Blocks, Malformed, count};
 use super::{Speaker, Wire};
 pub use judge::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
+pub use withheld::{WITHHELD, Withheld, restore};
 use words::Texts;
 use written::{error, say};
 
@@ -132,7 +134,14 @@ struct Asks<'j> {
 }
 
 impl Asks<'_> {
-    /// What stands in the place of a call; nothing where it goes on.
+    /// Says that a call stands in the place of one with this id; not where it has none.
+    fn withhold(&mut self, id: &Value, call: &Value, told: &str) -> bool {
+        let Some(id) = id.as_str().filter(|id| !id.is_empty()) else { return false };
+        self.judge.withheld(Withheld { id: id.to_owned(), call: call.clone(), told: told.to_owned() });
+        true
+    }
+
+    /// Why a call does not go on; nothing where it does.
     fn ask(&mut self, read: impl FnOnce(&mut Blocks) -> Result<(), Malformed>) -> Result<Option<String>, Stop> {
         let mut blocks = Blocks::default();
         read(&mut blocks)?;

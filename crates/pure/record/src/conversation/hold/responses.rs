@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Asks, Block, Event, Held, Hold, Step, Stop};
+use super::{Asks, Block, Event, Held, Hold, Step, Stop, WITHHELD, withheld};
 use crate::conversation::responses::item;
 use crate::conversation::shape::{Blocks, count};
 use crate::segment::Hash;
@@ -12,8 +12,16 @@ use crate::segment::Hash;
 #[derive(Default)]
 pub(super) struct Calls {
     held: Held,
-    /// What stands in the place of each call that was judged, by what it means; none where it went on.
-    judged: BTreeMap<Hash, Option<String>>,
+    /// What stands in the place of each call that was judged, by its id and what it means; none where it went on.
+    judged: BTreeMap<(String, Hash), Option<Instead>>,
+}
+
+/// What stands in the place of a call.
+#[derive(Clone)]
+struct Instead {
+    told: String,
+    /// A call of the tool that no program has; else a text.
+    stays: bool,
 }
 
 /// What the program itself is to carry out.
@@ -23,10 +31,20 @@ pub(super) fn is_call(item: &Value) -> bool {
     item["type"].as_str().is_some_and(|kind| CALLS.contains(&kind))
 }
 
-/// A text in the place of a call.
-fn message(call: &Value, text: &str) -> Value {
-    let part = json!({"type": "output_text", "text": text, "annotations": []});
+/// What stands in the place of a call.
+fn stand_in(call: &Value, Instead { told, stays }: &Instead) -> Value {
+    if *stays {
+        let arguments = withheld::arguments(told).to_string();
+        return json!({"type": "function_call", "id": call["id"], "call_id": call["call_id"], "status": "completed",
+            "name": WITHHELD, "arguments": arguments});
+    }
+    let part = json!({"type": "output_text", "text": told, "annotations": []});
     json!({"type": "message", "id": call["id"], "role": "assistant", "status": "completed", "content": [part]})
+}
+
+/// Calls of a kind whose result is a text.
+fn answers_in_text(call: &Value) -> bool {
+    call["type"] == "function_call" || call["type"] == "custom_tool_call"
 }
 
 impl Hold for Calls {
@@ -81,14 +99,20 @@ impl Calls {
         let mut blocks = Blocks::default();
         item(&mut blocks, call)?;
         let Some(meant) = blocks.0.first().map(Block::digest) else { return Ok(None) };
+        // Two that mean the same are two calls.
+        let meant = (call["call_id"].as_str().unwrap_or_default().to_owned(), meant);
         let instead = match self.judged.get(&meant) {
             Some(known) => known.clone(),
             None => {
-                let instead = asks.ask(|blocks| item(blocks, call))?;
+                let told = asks.ask(|blocks| item(blocks, call))?;
+                let instead = told.map(|told| {
+                    let stays = answers_in_text(call) && asks.withhold(&call["call_id"], call, &told);
+                    Instead { told, stays }
+                });
                 self.judged.entry(meant).or_insert(instead).clone()
             }
         };
-        Ok(instead.map(|text| message(call, &text)))
+        Ok(instead.map(|instead| stand_in(call, &instead)))
     }
 
     fn settle(&mut self, queue: Vec<Event>, asks: &mut Asks<'_>, out: &mut Vec<Event>) -> Result<(), Stop> {
@@ -116,24 +140,40 @@ impl Calls {
     }
 }
 
-/// All events of a text that is there at once.
+/// All events of an item that is there at once.
 fn said(index: u64, item: &Value, number: &Value, out: &mut Vec<Event>) {
-    let (part, id) = (&item["content"][0], &item["id"]);
-    let begun = json!({"type": "message", "id": id, "role": "assistant", "status": "in_progress", "content": []});
-    let empty = json!({"type": "output_text", "text": "", "annotations": []});
-    let text = &part["text"];
-    for (kind, more) in [
-        ("response.output_item.added", json!({"item": begun})),
-        ("response.content_part.added", json!({"item_id": id, "content_index": 0, "part": empty})),
-        ("response.output_text.delta", json!({"item_id": id, "content_index": 0, "delta": text})),
-        ("response.output_text.done", json!({"item_id": id, "content_index": 0, "text": text})),
-        ("response.content_part.done", json!({"item_id": id, "content_index": 0, "part": part})),
-        ("response.output_item.done", json!({"item": item})),
-    ] {
+    let all = if item["type"] == "message" { text(item) } else { call(item) };
+    for (kind, more) in all {
         let mut event = json!({"type": kind, "output_index": index, "sequence_number": number});
         if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
             event.extend(more);
         }
         out.push(Event::new(event));
     }
+}
+
+fn text(item: &Value) -> Vec<(&'static str, Value)> {
+    let (part, id) = (&item["content"][0], &item["id"]);
+    let begun = json!({"type": "message", "id": id, "role": "assistant", "status": "in_progress", "content": []});
+    let empty = json!({"type": "output_text", "text": "", "annotations": []});
+    let text = &part["text"];
+    vec![
+        ("response.output_item.added", json!({"item": begun})),
+        ("response.content_part.added", json!({"item_id": id, "content_index": 0, "part": empty})),
+        ("response.output_text.delta", json!({"item_id": id, "content_index": 0, "delta": text})),
+        ("response.output_text.done", json!({"item_id": id, "content_index": 0, "text": text})),
+        ("response.content_part.done", json!({"item_id": id, "content_index": 0, "part": part})),
+        ("response.output_item.done", json!({"item": item})),
+    ]
+}
+
+fn call(item: &Value) -> Vec<(&'static str, Value)> {
+    let (id, arguments, mut begun) = (&item["id"], &item["arguments"], item.clone());
+    (begun["arguments"], begun["status"]) = ("".into(), "in_progress".into());
+    vec![
+        ("response.output_item.added", json!({"item": begun})),
+        ("response.function_call_arguments.delta", json!({"item_id": id, "delta": arguments})),
+        ("response.function_call_arguments.done", json!({"item_id": id, "arguments": arguments})),
+        ("response.output_item.done", json!({"item": item})),
+    ]
 }

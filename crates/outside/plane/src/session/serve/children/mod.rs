@@ -66,6 +66,8 @@ impl Session<'_> {
     }
 
     /// Hears what children say, and looks who has waited long enough.
+    // Apart from the loop, in most sessions of which it does nothing.
+    #[inline(never)]
     pub(super) fn hear_children(&mut self, course: &mut Course) {
         let numbers: Vec<u32> =
             self.children.kids.iter().filter(|(_, kid)| !kid.is_gone()).map(|(number, _)| *number).collect();
@@ -112,6 +114,7 @@ impl Session<'_> {
                 kid.report = Some((cut_short(words), result));
                 join(&mut kid.labels, labels);
             }
+            Reply::Child(ChildWord::Suspected(told)) => self.suspected_in(child, *told),
             Reply::Child(ChildWord::Message { words, labels }) => {
                 join(&mut kid.labels, labels);
                 let labels = kid.labels.clone();

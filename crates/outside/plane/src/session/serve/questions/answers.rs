@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use policy::Rule;
+use policy::Endorsement;
 use record::Kind;
 use wire::command::Problem;
 use wire::control::{Answer, Happened, Replacement};
 use wire::question::{Card, Choice, MOST_SECONDS, Say, Unanswered, Wanted, lets};
 
-use super::{Course, Session};
+use super::{Course, Given, Session, today};
 use crate::problem::{NO, problem, quoted};
 use crate::session::control::Asking;
 
@@ -25,8 +25,8 @@ impl Session<'_> {
         match self.take(course, (id, revision, say), asking.who()) {
             Err(problem) => asking.refuse(problem),
             Ok(None) => asking.answer(&Answer::Done),
-            Ok(Some(rule)) => {
-                let asked = self.with(&rule);
+            Ok(Some(given)) => {
+                let asked = self.with(&given);
                 self.begin_policy(course, asked, asking);
                 if !self.generations.is_swapping() {
                     // It was refused.
@@ -36,17 +36,17 @@ impl Session<'_> {
         }
     }
 
-    /// Takes an answer and carries it out. One of `always` gives the rule that the policy is to have.
+    /// Takes an answer and carries it out. One of `always` gives what the policy is to have.
     fn take(
         &mut self,
         course: &mut Course,
         (id, revision, say): (&str, u32, Say),
         who: &str,
-    ) -> Result<Option<Rule>, Problem> {
+    ) -> Result<Option<Given>, Problem> {
         let card = self.card(course, id).ok_or_else(|| unanswered(id, &Unanswered::Unknown.to_string()))?;
         may(&card, say)?;
         let wanted = course.questions.queue.open().find(|question| question.id == id).map(|one| one.wanted.clone());
-        let rule = wanted.as_ref().and_then(|wanted| self.granted_by(course, wanted, say));
+        let given = wanted.as_ref().and_then(|wanted| self.given_by(course, wanted, say));
         let now = course.questions.now();
         let answered = course.questions.queue.answer(now, id, revision, say);
         let answered = answered.map_err(|why| unanswered(id, &why.to_string()))?;
@@ -55,7 +55,7 @@ impl Session<'_> {
             question: id.to_owned(),
             answer: say.name().into(),
             who: who.to_owned(),
-            rule: rule.as_ref().map(ToString::to_string),
+            rule: given.as_ref().map(ToString::to_string),
             seconds,
             waiting: u64::try_from(card.waiting).unwrap_or(u64::MAX),
         };
@@ -63,12 +63,15 @@ impl Session<'_> {
             self.unrecorded(course, &error);
             return Err(unanswered(id, &format!("the record cannot be written: {error}")));
         }
-        match (say, rule) {
-            (Say::Always, rule) => return Ok(rule),
-            (Say::Session { seconds, .. }, Some(rule)) => {
+        match (say, given) {
+            (Say::Always, given) => return Ok(given),
+            (Say::Session { seconds, .. }, Some(given)) => {
                 let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-                course.questions.timed.extend(until.map(|until| (until, rule.clone())));
-                self.door.granted.push(rule);
+                course.questions.timed.extend(until.map(|until| (until, given.clone())));
+                match given {
+                    Given::Rule(rule) => self.door.granted.push(rule),
+                    Given::Endorsed(all) => self.door.endorsed.extend(all),
+                }
                 self.grant();
             }
             _ => {}
@@ -87,8 +90,11 @@ impl Session<'_> {
     fn settle(&mut self, course: &mut Course, who: &str) {
         let (policy, granted) = (&self.door.policy, &self.door.granted);
         let granting = policy.granting(granted);
-        let open = course.questions.queue.open();
-        let settled: Vec<_> = open.filter(|one| lets(&granting, &one.wanted)).map(|one| one.id.clone()).collect();
+        let (open, endorsed) = (course.questions.queue.open(), &self.door.endorsed);
+        let goes = |wanted: &Wanted| {
+            lets(&granting, wanted) || wanted.call.as_ref().is_some_and(|call| call.lifted(endorsed, today()))
+        };
+        let settled: Vec<_> = open.filter(|one| goes(&one.wanted)).map(|one| one.id.clone()).collect();
         for id in settled {
             let (now, revision) = (course.questions.now(), course.questions.queue.revision());
             let say = Say::Session { seconds: None, wide: false };
@@ -100,24 +106,43 @@ impl Session<'_> {
         }
     }
 
-    /// The rule that an answer grants.
-    fn granted_by(&self, course: &mut Course, wanted: &Wanted, say: Say) -> Option<Rule> {
+    /// What an answer gives.
+    fn given_by(&self, course: &mut Course, wanted: &Wanted, say: Say) -> Option<Given> {
+        if wanted.call.is_some() {
+            let endorses = self.offer(course, wanted)?.endorses?;
+            let all: Vec<Endorsement> = match say {
+                Say::Once | Say::Deny => return None,
+                Say::Session { wide: false, .. } => endorses.values,
+                Say::Session { wide: true, .. } => endorses.source.into_iter().collect(),
+                Say::Always => endorses.standing.into_iter().collect(),
+            };
+            return Some(Given::Endorsed(all));
+        }
         match say {
             Say::Deny => None,
-            Say::Session { wide: true, .. } => self.offer(course, wanted)?.wide,
-            Say::Once | Say::Session { .. } | Say::Always => Some(wanted.rule.clone()),
+            Say::Session { wide: true, .. } => self.offer(course, wanted)?.wide.map(Given::Rule),
+            Say::Once | Say::Session { .. } | Say::Always => Some(Given::Rule(wanted.rule.clone())),
         }
     }
 
-    /// The policy in force with one more rule; what it lends and labels is what is lent and labelled.
-    fn with(&self, rule: &Rule) -> Replacement {
+    /// The policy in force with what was given; what it lends and labels is what is lent and labelled.
+    fn with(&self, given: &Given) -> Replacement {
         let mut policy = self.door.policy.policies().last().cloned().unwrap_or_default();
-        policy.network.allow.push(rule.clone());
+        let changes = match given {
+            Given::Rule(rule) => {
+                policy.network.allow.push(rule.clone());
+                vec![format!("+ network.allow: {rule}")]
+            }
+            Given::Endorsed(all) => {
+                policy.endorse.extend(all.iter().cloned());
+                all.iter().map(|one| format!("+ endorse: {one}")).collect()
+            }
+        };
         Replacement {
             policy,
             credentials: self.door.credentials.clone(),
             labelled: Vec::new(),
-            changes: vec![format!("+ network.allow: {rule}")],
+            changes,
             replaces: self.generations.revision(),
             undoes: false,
         }
@@ -126,11 +151,16 @@ impl Session<'_> {
     /// Answers by what the operator wrote, where he did: he is not there to be asked. What no line of it allows is denied.
     pub(super) fn answer_in_writing(&mut self, course: &mut Course) {
         let Some((written, file)) = course.questions.written.clone() else { return };
-        let open: Vec<_> = course.questions.queue.open().map(|one| (one.id.clone(), one.wanted.rule.clone())).collect();
-        for (id, rule) in open {
-            let say = match policy::written(&written, &rule) {
+        let open: Vec<_> = course.questions.queue.open().map(|one| (one.id.clone(), one.wanted.clone())).collect();
+        for (id, wanted) in open {
+            let said = match &wanted.call {
+                None => policy::written(&written, &wanted.rule),
+                Some(call) => policy::written_call(&written, &call.doubted),
+            };
+            let say = match said {
                 policy::Say::Once => Say::Once,
                 policy::Say::Session => Say::Session { seconds: None, wide: false },
+                policy::Say::Source => Say::Session { seconds: None, wide: true },
                 policy::Say::Deny => Say::Deny,
             };
             let who = format!("the answers in {}", quoted(&file));
@@ -155,6 +185,9 @@ fn may(card: &Card, say: Say) -> Result<(), Problem> {
     }
     let why = match say {
         Say::Always => "it wants care, or would open too much: it is not made a rule of the policy by an answer",
+        Say::Session { .. } if card.call.is_some() => {
+            "what it does is answered call by call, or all of it stands in no one source, or it would let through what was denied before"
+        }
         _ => "it would let through what was denied before, or there is no such choice",
     };
     Err(unoffered(card, why))

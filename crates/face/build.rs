@@ -1,0 +1,9 @@
+//! Links the command at a fixed address: a program that moves itself writes to each page that holds an address, before `main`
+//! and in each process anew. See docs/decisions/0046.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    for argument in ["-no-pie", "-static"] {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
+}
