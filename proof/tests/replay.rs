@@ -84,7 +84,7 @@ fn servers() -> [u16; 2] {
 
 fn policy(operator: &Operator, name: &str, [pages, model]: [u16; 2], paths: &str) -> String {
     let text = format!(
-        "bastide: 1\nname: {name}\nextends: [hardened]\nnetwork:\n  allow:\n    - {{to: \"host.bastide:{pages}\", methods: \
+        "bastide: 1\nname: {name}\nextends: [hardened]\nnetwork:\n  default: deny\n  allow:\n    - {{to: \"host.bastide:{pages}\", methods: \
          [GET], paths: [{paths}]}}\ninference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{model}\"}}}}\n  \
          routes: [{{models: [\"*\"], provider: m}}]\n"
     );
