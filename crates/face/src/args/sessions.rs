@@ -40,13 +40,13 @@ pub struct Approve {
     /// Allow all like it for a time such as 10m, at most a day
     #[arg(long = "for", value_name = "T", requires = "question", value_parser = given::duration)]
     pub lasts: Option<std::time::Duration>,
-    /// Of a call: these values, as what they are to it, until the session ends
+    /// Of a call: these values, in their roles, until the session ends
     #[arg(long, requires = "question")]
     pub value: bool,
     /// Of a call: this source for what it does, until the session ends
     #[arg(long, requires = "question")]
     pub source: bool,
-    /// With --session or --for: also what lies beside it; of a call: its source
+    /// With --session or --for: also what lies beside it; of a call its source
     #[arg(long, requires = "question", conflicts_with_all = ["once", "value", "source", "always", "deny"])]
     pub wide: bool,
     /// Make it a rule of the policy; `policy undo` undoes it

@@ -73,6 +73,8 @@ fn what_is_told_survives_the_frame_and_a_later_build_may_say_more() {
         revision: 3,
         asks: 0,
         asks_hour: 0,
+        risk: 12,
+        narrowed: true,
         counts: Counts { allowed: 1, refused: 2, ..Counts::default() },
     };
     let problem = Problem { code: "E-PLANE-095".into(), cause: "no".into(), hint: None, exit: 1 };
