@@ -46,7 +46,7 @@ pub struct Approve {
     /// Of a call: this source for what it does, until the session ends
     #[arg(long, requires = "question")]
     pub source: bool,
-    /// With --session or --for: also what lies beside it; of a call its source
+    /// With --session or --for: also what lies beside it, or a call's source
     #[arg(long, requires = "question", conflicts_with_all = ["once", "value", "source", "always", "deny"])]
     pub wide: bool,
     /// Make it a rule of the policy; `policy undo` undoes it
