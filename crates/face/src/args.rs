@@ -1,6 +1,7 @@
 //! The command line: every verb and flag, and what each means. Parses only; decides nothing.
 
 mod alone;
+mod record;
 mod sessions;
 
 use crate::given;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use record::{Graph, Replay};
 pub use sessions::{Approve, Attach, Cp, Exec, Gc, Logs, Open, Rm, Running, Session, Stop, Upgrade, Watch};
 
 /// What `bastide help` and usage errors end with.
@@ -17,6 +19,7 @@ Exit codes:
   0     done; of `run`: the program's own
   1     the answer is no (a layer does not hold, a record does not verify)
   2     the command line is wrong
+  5     of `replay`: a decision comes out otherwise
   125   nothing was run: walls not built, plane not reached, `run` misused
   126   the program was found but cannot be executed
   127   the program was not found inside
@@ -93,6 +96,12 @@ pub enum Verb {
     Metrics(Metrics),
     /// Explain a refusal, and name the smallest rule that would allow it
     Why(Why),
+    /// List the tools that models were told of, and what each does
+    Tools(Session),
+    /// Show what led to what in a session and in those below it
+    Graph(Graph),
+    /// Decide again all that a session recorded, and say what differs
+    Replay(Replay),
     /// Read, explain and compare policies
     #[command(subcommand)]
     Policy(Policy),

@@ -25,6 +25,10 @@ use wire::command::{
 /// When it was not done.
 pub(crate) fn ask(verb: Verb, json: bool) -> Result<u8, Error> {
     let limits = matches!(&verb, Verb::Doctor(doctor) if doctor.limits);
+    let (dot, all) = match &verb {
+        Verb::Graph(graph) => (graph.dot, graph.all),
+        _ => (false, false),
+    };
     let directory = working_directory()?;
     if let Verb::Metrics(Metrics { textfile: Some(file) }) = &verb {
         return collect(file);
@@ -37,7 +41,7 @@ pub(crate) fn ask(verb: Verb, json: bool) -> Result<u8, Error> {
         },
         other => other,
     };
-    let code = tell_with(&request(verb, directory)?, &Shown { json, limits })?;
+    let code = tell_with(&request(verb, directory)?, &Shown { json, limits, dot, all })?;
     Ok(code)
 }
 
@@ -59,7 +63,7 @@ fn collect(file: &Path) -> Result<u8, Error> {
 /// # Errors
 /// When it was not done.
 pub(crate) fn tell(request: &Request, json: bool) -> Result<u8, Error> {
-    tell_with(request, &Shown { json, limits: false })
+    tell_with(request, &Shown { json, ..Shown::default() })
 }
 
 fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
@@ -166,6 +170,12 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         },
         Verb::Metrics(_) => Request::Metrics,
         Verb::Why(asked) => why(asked, directory)?,
+        Verb::Tools(asked) => Request::Tools(select(asked.session, directory)),
+        Verb::Graph(asked) => Request::Graph { select: select(asked.session, directory), all: asked.all },
+        Verb::Replay(asked) => Request::Replay {
+            policy: asked.policy.map(|path| named(&path, &directory)).transpose()?,
+            select: select(asked.session, directory),
+        },
         Verb::Policy(asked) => Request::Policy(policy(asked, directory)?),
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         Verb::Vault(asked) => Request::Vault(vault(asked)?),

@@ -6,6 +6,8 @@ pub const DONE: u8 = 0;
 pub const NO: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
+/// What was decided again comes out otherwise.
+pub const DIFFERS: u8 = 5;
 /// Nothing was run.
 pub const NOT_RUN: u8 = 125;
 /// The program was found but cannot be executed.

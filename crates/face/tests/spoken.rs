@@ -13,7 +13,7 @@ const API: &str = include_str!("../../../docs/reference/api.yaml");
 const NO: &str = r#"{"reply":"refused","code":"E-PLANE-011","cause":"no","hint":null,"exit":1}"#;
 
 /// Verbs, each with words that it takes, and the request that it says.
-const SAID: [(&str, &[&str], &str); 53] = [
+const SAID: [(&str, &[&str], &str); 56] = [
     ("run", &["run", "--", "true"], "POST /run"),
     ("run", &["run", "-d", "--", "true"], "POST /sessions"),
     ("up", &["up", "--", "true"], "POST /sessions"),
@@ -53,6 +53,9 @@ const SAID: [(&str, &[&str], &str); 53] = [
     ("why", &["why"], "GET /sessions/{session}/why"),
     ("why", &["why", "g1"], "GET /sessions/{session}/why/{event}"),
     ("why", &["why", "--file", "/x"], "POST /sessions/{session}/why-file"),
+    ("tools", &["tools"], "GET /sessions/{session}/tools"),
+    ("graph", &["graph"], "GET /sessions/{session}/graph"),
+    ("replay", &["replay"], "POST /sessions/{session}/replay"),
     ("policy check", &["policy", "check", "p"], "POST /policy"),
     ("policy show", &["policy", "show"], "POST /policy"),
     ("policy explain", &["policy", "explain", "p", "a.example"], "POST /policy"),

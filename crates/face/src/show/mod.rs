@@ -5,10 +5,13 @@
 mod boundary;
 pub(crate) mod card;
 mod changes;
+mod graph;
 mod ledger;
 mod record;
+mod replay;
 mod sessions;
 mod table;
+mod tools;
 mod vault;
 
 pub(crate) use sessions::state;
@@ -21,12 +24,16 @@ use wire::command::{LogLine, Reply, SegmentCheck, Standing};
 use wire::question::{Card, Say};
 
 /// How answers are shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shown {
     /// JSON instead of text.
     pub(crate) json: bool,
     /// Limits decide too.
     pub(crate) limits: bool,
+    /// A graph in Graphviz's language.
+    pub(crate) dot: bool,
+    /// Nothing of a graph is left out.
+    pub(crate) all: bool,
 }
 
 /// One event in one line.
@@ -99,6 +106,13 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
         }
         Reply::Page { text } => (if json { document(&text) } else { lines(&text) }, exit::DONE),
         Reply::Why(answer) => (either(json, &*answer, record::why), exit::DONE),
+        Reply::Tools(answer) => (either(json, &*answer, tools::list), exit::DONE),
+        Reply::Replayed(answer) => {
+            let code = if answer.differences.is_empty() { exit::DONE } else { exit::DIFFERS };
+            (either(json, &*answer, replay::differences), code)
+        }
+        Reply::Graph(answer) if how.dot => (graph::dot(&answer.graph), exit::DONE),
+        Reply::Graph(answer) => (either(json, &*answer, |answer| graph::tree(answer, how.all)), exit::DONE),
         Reply::File(answer) => (either(json, &answer, record::file), exit::DONE),
         Reply::Policy(checked) => {
             let code = if checked.yes { exit::DONE } else { exit::NO };

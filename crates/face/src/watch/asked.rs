@@ -156,7 +156,7 @@ pub(super) fn words_of(error: &Error) -> String {
 }
 
 fn text(reply: Reply) -> String {
-    let shown = show::last(reply, &Shown { json: false, limits: false });
+    let shown = show::last(reply, &Shown::default());
     shown.map_or_else(|| words_of(&Error::Language), |(text, _)| text)
 }
 

@@ -1,6 +1,7 @@
 //! The one way out. Transparent, CONNECT and forwarded requests all come through here: decide, look at the name (`named`), record (`recorded`), connect
 //! to pinned addresses.
 
+mod later;
 mod named;
 mod recorded;
 
@@ -274,6 +275,11 @@ impl Passage {
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
         paced(&self.pace, asked).await;
+        // What was looked up meanwhile is let out by the policy that is in force when it is.
+        let rule = match self.now() {
+            later if later.serial != now.serial => self.still(&later, asked, &way, &mut leave)?,
+            _ => rule,
+        };
         let (request, connect) = self.allow(asked, &way, rule)?;
         leave.request = request;
         match self.make(&way, asked).await {

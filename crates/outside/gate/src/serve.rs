@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use policy::DnsName;
 use record::segment::Head;
-use record::{Origin, Redactor, Segment, Writer};
+use record::{Kind, Origin, Redactor, Segment, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -351,6 +351,8 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             if forgives {
                 passage.risks.forgive();
             }
+            // What cannot be recorded any more refuses all that follows.
+            let _ = passage.ledger.borrow_mut().write(Kind::DecidesBy { revision });
             passage.replace(policy, credentials, &labelled);
             passage.keep_narrow();
             return Some(GateReport::Replaced { revision });

@@ -201,6 +201,7 @@ fn another_policy_decides_anew_and_a_program_that_leaves_waits_no_more() {
             revision: 2,
             policy: Conjunction::new(vec![policy]),
             credentials: Vec::new(),
+            forgives: false,
             labelled: Vec::new(),
             forgives: false,
         }

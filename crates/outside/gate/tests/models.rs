@@ -398,3 +398,29 @@ fn what_a_provider_complains_of_is_a_body_too() {
         assert_eq!(record.contains("cannot take"), bodies == Bodies::Redacted, "{record}");
     }
 }
+
+#[test]
+fn tools_that_a_model_is_told_of_are_recorded_once_for_each_way() {
+    let scene = scene(&[], None);
+    let tool = |description: &str| {
+        let schema = serde_json::json!({"type": "object", "properties": {"to": {"type": "string", "format": "email"}}});
+        serde_json::json!({"type": "function", "function": {"name": "send_it", "description": description, "parameters": schema}})
+    };
+    let ask = |description: &str| {
+        let mut body = chat(&serde_json::json!([{"role": "user", "content": description}]));
+        body["tools"] = serde_json::json!([tool(description)]);
+        scene.model("/v1/chat/completions", "", &body)
+    };
+    for description in ["Sends it.", "Sends it.", "Sends it to all.", "Sends it."] {
+        assert!(ask(description).contains("HTTP/1.1 200"));
+    }
+    let record = scene.cell.record();
+    let told: Vec<&str> = record.lines().filter(|line| line.contains("\"kind\":\"tool\"")).collect();
+    assert_eq!(told.len(), 2, "{record}");
+    assert!(
+        told[0].contains("\"name\":\"send_it\"") && told[0].contains("\"description\":\"Sends it.\""),
+        "{}",
+        told[0]
+    );
+    assert!(told[1].contains("Sends it to all."), "{}", told[1]);
+}

@@ -148,6 +148,15 @@ pub struct Wall {
     pub detail: String,
 }
 
+/// One argument of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// What its schema says of its values: `type`, `format`, and whether there are few of them, as JSON.
+    pub says: String,
+}
+
 /// What an answer cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
@@ -168,6 +177,19 @@ impl fmt::Display for Cost {
         match part.trim_end_matches('0') {
             "" => write!(out, "{about}{whole} {}", self.currency),
             part => write!(out, "{about}{whole}.{part} {}", self.currency),
+        }
+    }
+}
+
+impl Kind {
+    /// What was said, where it tells that.
+    pub(crate) fn body(&self) -> Option<&str> {
+        match self {
+            Self::Said { words, .. } | Self::Petition { words, .. } => Some(words),
+            Self::Tool { description, .. } => Some(description),
+            Self::Evidence { quoted, .. } | Self::Risk { quoted, .. } => Some(quoted),
+            Self::Answered { complaint, .. } => complaint.as_deref(),
+            _ => None,
         }
     }
 }

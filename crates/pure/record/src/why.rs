@@ -285,6 +285,15 @@ pub fn describe(kind: &Kind) -> String {
             let said = marked(words).unwrap_or_else(|| said(form, words));
             format!("{who}{doubt}: {said}")
         }
+        Kind::Tool { name, server, description, .. } => {
+            let by = server.as_ref().map(|server| format!(" of `{}`", word(server))).unwrap_or_default();
+            let told = match (description.is_empty(), marked(description)) {
+                (true, _) => "nothing".to_owned(),
+                (_, Some(mark)) => mark,
+                (_, None) => said("text", description),
+            };
+            format!("tool `{}`{by} is told of: {told}", word(name))
+        }
         Kind::Model { host, asked, model, provider, verdict, program, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let to = provider.as_ref().map(|provider| format!(" by {}", word(provider))).unwrap_or_default();
@@ -325,6 +334,7 @@ pub fn describe(kind: &Kind) -> String {
             let undoes = undoes.map(|undone| format!(", which undoes revision {undone}")).unwrap_or_default();
             format!("policy `{}`, revision {revision}{undoes}: {}", word(name), changed(changes))
         }
+        Kind::DecidesBy { revision } => format!("the gate decides by policy revision {revision} from here on"),
         Kind::PolicyNotTaken { revision, reason } => {
             format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
         }

@@ -1,7 +1,8 @@
 //! Judges what a server says, and records it: results, descriptions at first sight, what it wants and may not have.
 
-use policy::mcp::{Asks, Grant, Id, Message, Offer, asks_in, elicits, offers, words};
+use policy::mcp::{Asks, Grant, Id, Kind as Described, Message, Offer, asks_in, elicits, offers, words};
 use policy::{Decision, decide, suggest};
+use record::conversation::told_by;
 use record::{Cause, EventId, Kind, Known, Verdict};
 use sense::meaning::Hints;
 use serde_json::{Map, Value};
@@ -11,6 +12,9 @@ use super::servers::{Place, Question, Seen};
 use crate::asked::Asked;
 use crate::look::Unread;
 use crate::passage::Passage;
+
+/// Why nothing of an answer goes on.
+const UNRECORDED: &str = "the record cannot be written, so nothing goes on";
 
 /// What an answer comes to: as it is, another result in its place, or an error.
 pub(crate) type Judged = Result<Option<Value>, Refused>;
@@ -172,6 +176,12 @@ impl Judge<'_> {
         if changed {
             self.passage.suspect_described(offer.name, offer.description(), Some(event));
         }
+        if offer.kind == Described::Tool {
+            let because = Cause { id: event, known: Known::Observed };
+            let tool = told_by(&self.place.to_string(), offer.name, offer.value);
+            let written = self.passage.ledger.borrow_mut().write_after([because], tool);
+            written.map_err(|_| Unread::Answer(UNRECORDED.into()))?;
+        }
         self.passage.servers.pin(&self.place, offer.kind, offer.name, (digest, event));
         Ok(None)
     }
@@ -265,7 +275,7 @@ impl Judge<'_> {
     fn write(&self, kind: Kind) -> Result<EventId, Unread> {
         let cause = self.because.map(|id| Cause { id, known: Known::Observed });
         let written = self.passage.ledger.borrow_mut().write_after(cause, kind);
-        written.map_err(|_| Unread::Answer("the record cannot be written, so nothing goes on".into()))
+        written.map_err(|_| Unread::Answer(UNRECORDED.into()))
     }
 }
 

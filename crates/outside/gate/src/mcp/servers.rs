@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use policy::Host;
 use policy::mcp::{Grant, Id, Kind};
@@ -30,6 +31,12 @@ impl Place {
     pub(crate) fn of(asked: &Asked) -> Place {
         let path = asked.asks.as_deref().map_or("", |asks| asks.request.path()).to_owned();
         Place { host: asked.host.clone(), port: asked.port, path }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}{}", self.host, self.port, self.path)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use policy::provider::Held;
 use policy::{Amounts, Conjunction};
-use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, plain};
+use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, Tool, plain, told};
 use record::{Cause, Cost, EventId, Kind, Known};
 use sense::meaning::Memory;
 use sha2::{Digest, Sha256};
@@ -24,6 +24,9 @@ const MOST_SEALED: usize = 65_536;
 
 /// Most results of tools of which the place in the record is known.
 const MOST_GIVEN: usize = 65_536;
+
+/// Most descriptions of tools that are recorded.
+const MOST_TOOLS: usize = 4096;
 
 /// Most texts of the operator's that are known. Later ones are nobody's.
 const MOST_ATTESTED: usize = 4096;
@@ -48,6 +51,8 @@ pub struct Models {
     pub(super) kept: Kept,
     /// Where the record holds what tools gave, by its hash.
     given: RefCell<HashMap<[u8; 32], EventId>>,
+    /// Tools that models were told of, by the hash of all that was told.
+    tools: RefCell<HashSet<String>>,
     /// What was read of results, for each policy that has calls judged.
     read: RefCell<Vec<Memory>>,
     /// What the operator really said, [normal].
@@ -156,6 +161,7 @@ impl Models {
         ledger: &RefCell<Ledger>,
         mut label: impl FnMut(&Block, EventId),
     ) -> std::io::Result<Vec<Cause>> {
+        self.told_of(&conversation.tools, ledger)?;
         let mut causes = Vec::new();
         for (block, standing) in self.history.borrow_mut().sort(conversation) {
             if !standing.is_new() {
@@ -169,6 +175,22 @@ impl Models {
             causes.push(Cause { id, known: Known::Observed });
         }
         Ok(causes.split_off(causes.len().saturating_sub(TOLD)))
+    }
+
+    /// Records the tools that models were not told of before, or in other words. One that says something new each time must
+    /// not fill the record.
+    fn told_of(&self, tools: &[Tool], ledger: &RefCell<Ledger>) -> std::io::Result<()> {
+        let mut known = self.tools.borrow_mut();
+        for tool in tools {
+            let kind = told(tool);
+            let Kind::Tool { digest, .. } = &kind else { continue };
+            if known.len() > MOST_TOOLS || !known.insert(digest.clone()) {
+                continue;
+            }
+            let kind = if known.len() > MOST_TOOLS { no_more() } else { kind };
+            ledger.borrow_mut().write(kind)?;
+        }
+        Ok(())
     }
 
     fn keep(&self, block: &Block, id: EventId) {
@@ -223,6 +245,19 @@ impl Models {
 /// A text in which only the words count.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// That the bound of tools is reached.
+fn no_more() -> Kind {
+    Kind::Tool {
+        name: "*".into(),
+        server: None,
+        form: String::new(),
+        description: "models are told of more tools than are recorded".into(),
+        arguments: Vec::new(),
+        hints: Vec::new(),
+        digest: String::new(),
+    }
 }
 
 /// A call of a model's that no program had.

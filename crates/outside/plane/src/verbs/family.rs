@@ -33,6 +33,16 @@ pub(super) fn children(session: &SessionDirectory) -> io::Result<Vec<ChildInfo>>
 /// # Errors
 /// When the sessions cannot be listed.
 pub(super) fn below(store: &Store, id: &str) -> Result<Vec<SessionDirectory>, Problem> {
+    let mut found = all_below(store, id)?;
+    found.retain(|one| one.state() == SessionState::Running);
+    Ok(found)
+}
+
+/// Every session below one, those nearest to it first.
+///
+/// # Errors
+/// When the sessions cannot be listed.
+pub(super) fn all_below(store: &Store, id: &str) -> Result<Vec<SessionDirectory>, Problem> {
     let mut all = store::sessions(store)?.sessions;
     let (mut known, mut found) = (BTreeSet::from([id.to_owned()]), Vec::new());
     loop {
@@ -46,7 +56,6 @@ pub(super) fn below(store: &Store, id: &str) -> Result<Vec<SessionDirectory>, Pr
         found.extend(next);
         all = rest;
     }
-    found.retain(|one| one.state() == SessionState::Running);
     Ok(found)
 }
 

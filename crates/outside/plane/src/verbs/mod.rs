@@ -5,6 +5,7 @@ mod explain;
 mod family;
 mod file;
 mod generation;
+mod graph;
 pub mod import;
 mod inside;
 mod ledger;
@@ -14,8 +15,10 @@ pub mod metrics;
 mod policy;
 mod questions;
 mod remove;
+mod replay;
 mod running;
 mod sessions;
+mod tools;
 mod trust;
 mod upgrade;
 mod vault;
@@ -98,6 +101,9 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Metrics => metrics::metrics(store),
         Request::Why { select, event } => why::why(store, client, &select, event.as_deref()),
         Request::WhyFile { select, path } => file::why_file(place, &select, &path),
+        Request::Tools(select) => tools::tools(store, &select),
+        Request::Replay { select, policy } => replay::replay(place, &select, policy.as_deref()),
+        Request::Graph { select, all } => graph::graph(store, &select, all),
         Request::Diff(select) => changes::diff(store, client, &select),
         Request::Apply(select) => changes::apply(store, client, &select),
         Request::Discard(select) => changes::discard(store, client, &select),

@@ -1,6 +1,7 @@
 //! The plane's verbs on real directories: sessions whose segments are written as plane and gate write them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod again;
 mod clocks;
 mod damage;
 mod generations;

@@ -64,6 +64,26 @@ impl Refusal {
     }
 }
 
+impl Reason {
+    /// The kind of reason that such a text gives; none where no policy gave it. What stands before it may go on after it.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Reason> {
+        const TOLD: [(&str, Reason); 10] = [
+            ("`: no policy is in force", Reason::NoPolicy),
+            ("` is denied by `", Reason::DeniedByRule),
+            ("` is allowed by no rule of policy `", Reason::NotAllowed),
+            ("` is named by no rule of policy `", Reason::AskFirst),
+            ("`, which is narrowed under risk", Reason::Narrowed),
+            ("` has no address", Reason::NoAddress),
+            ("` resolves to an address where requests are decided", Reason::ReadThere),
+            ("` was allowed, not `", Reason::OtherAddress),
+            (", which policy `", Reason::SpecialRange),
+            (", which no rule opens; ", Reason::Closed),
+        ];
+        TOLD.iter().find(|(words, _)| text.contains(words)).map(|(_, reason)| *reason)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (to, policy, rule) = (&self.destination, &self.policy, self.rule.as_deref().unwrap_or(""));
@@ -91,6 +111,40 @@ impl fmt::Display for Refusal {
                 write!(formatter, "`{to}` resolves to {rule}, which no rule opens; ")?;
                 write!(formatter, "a port of the host's loopback is reached as `host.bastide:PORT`")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_known_by_its_words_and_nothing_else_is_one() {
+        let all = [
+            Reason::NoPolicy,
+            Reason::DeniedByRule,
+            Reason::NotAllowed,
+            Reason::AskFirst,
+            Reason::Narrowed,
+            Reason::NoAddress,
+            Reason::ReadThere,
+            Reason::OtherAddress,
+            Reason::SpecialRange,
+            Reason::Closed,
+        ];
+        for reason in all {
+            let refusal = Refusal {
+                reason,
+                policy: "mine".into(),
+                destination: "GET /a at a.example:443".into(),
+                rule: Some("10.0.0.1 (private)".into()),
+            };
+            assert_eq!(Reason::of(&refusal.to_string()), Some(reason));
+            assert_eq!(Reason::of(&format!("the server may not: {refusal}; nobody answered")), Some(reason));
+        }
+        for other in ["refused request: its head is odd", "`a.example` cannot be looked up: no answer", ""] {
+            assert_eq!(Reason::of(other), None);
         }
     }
 }

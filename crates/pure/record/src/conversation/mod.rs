@@ -21,6 +21,7 @@ mod messages;
 mod ollama;
 mod responses;
 mod shape;
+mod told;
 pub mod translate;
 
 use serde_json::Value;
@@ -32,6 +33,7 @@ pub use canonical::digest;
 pub use events::MAX_EVENT;
 pub use history::{History, MAX_KNOWN, Standing};
 pub use shape::{MAX_BLOCKS, MAX_DEPTH, Malformed};
+pub use told::{schema, told, told_by};
 
 /// How a provider is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use policy::Amounts;
 use serde::{Deserialize, Serialize};
 
-use super::{Cost, EventId, Verdict, Wall};
+use super::{Argument, Cost, EventId, Verdict, Wall};
 
 /// What an event was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +186,28 @@ pub enum Kind {
         /// gave them, `unmatched` where the program put them into the model's mouth, `withheld` from it by the gate; else `new`.
         standing: String,
     },
+    /// A tool, as a model or a program was told of it: when it is first seen, and each time that it is told of in another way.
+    /// It holds what is needed to conclude again what the tool does.
+    Tool {
+        /// Its name.
+        name: String,
+        /// The server of MCP that offers it, `HOST:PORT/PATH`; absent where a request to a model declares it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<String>,
+        /// `function`, or the wire's own type; `mcp` where a server offers it.
+        form: String,
+        /// As much of its description as is kept.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        description: String,
+        /// Its arguments, as its schema tells of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arguments: Vec<Argument>,
+        /// What a server hints at, `readOnlyHint: true`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hints: Vec<String>,
+        /// SHA-256 of all that is told of it, in hexadecimal.
+        digest: String,
+    },
     /// A model was asked. What was new in it was said just before, and is among its causes.
     Model {
         /// The process, when the watcher knew it.
@@ -307,6 +329,11 @@ pub enum Kind {
         /// The revision that it takes back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undoes: Option<u32>,
+    },
+    /// The gate decides by this policy from here on, in its own segment: it orders its decisions with policies.
+    DecidesBy {
+        /// Which of the session.
+        revision: u32,
     },
     /// A policy that was asked for did not come into force: the one before stays.
     PolicyNotTaken {
@@ -470,18 +497,6 @@ pub enum Kind {
     /// Something that a later version writes. Read, never written.
     #[serde(other)]
     Unknown,
-}
-
-impl Kind {
-    /// What was said, where it tells that.
-    pub(crate) fn body(&self) -> Option<&str> {
-        match self {
-            Self::Said { words, .. } | Self::Petition { words, .. } => Some(words),
-            Self::Evidence { quoted, .. } | Self::Risk { quoted, .. } => Some(quoted),
-            Self::Answered { complaint, .. } => complaint.as_deref(),
-            _ => None,
-        }
-    }
 }
 
 /// Serde hands over a reference.

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use super::{Bounds, Redactor};
-use crate::event::{Cost, Kind, Wall};
+use crate::event::{Argument, Cost, Kind, Wall};
 
 impl Redactor {
     /// The event's content as it may be written. Made from the original each time: what was cut once is counted wrong
@@ -123,6 +123,18 @@ impl Redactor {
                 digest: text(digest),
                 standing: text(standing),
             },
+            Kind::Tool { name: called, server, form, description, arguments, hints, digest } => {
+                let argument = |of: &Argument| Argument { name: name(&of.name), says: text(&of.says) };
+                Kind::Tool {
+                    name: name(called),
+                    server: maybe(server),
+                    form: name(form),
+                    description: body(description),
+                    arguments: arguments.iter().take(bounds.items).map(argument).collect(),
+                    hints: list(hints),
+                    digest: text(digest),
+                }
+            }
             Kind::Model { pid, program, host, asked, model, provider, verdict, rule, reason } => Kind::Model {
                 pid: *pid,
                 program: list(program),
@@ -171,6 +183,7 @@ impl Redactor {
             &Kind::Policy { revision, ref name, ref changes, undoes } => {
                 Kind::Policy { revision, name: text(name), changes: list(changes), undoes }
             }
+            &Kind::DecidesBy { revision } => Kind::DecidesBy { revision },
             &Kind::PolicyNotTaken { revision, ref reason } => Kind::PolicyNotTaken { revision, reason: text(reason) },
             Kind::Ordered { order, who } => Kind::Ordered { order: text(order), who: text(who) },
             &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {

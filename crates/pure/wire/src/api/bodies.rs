@@ -75,6 +75,20 @@ pub(super) fn path(body: &[u8]) -> Result<PathBuf, Unread> {
     absolute(std::iter::once(&path)).map(|()| path)
 }
 
+/// The policy by which decisions are made again; none where each decides that was in force.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Replay {
+    /// Absolute, or the name of a blueprint or preset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) policy: Option<PathBuf>,
+}
+
+pub(super) fn replay(body: &[u8]) -> Result<Option<PathBuf>, Unread> {
+    let Replay { policy } = json_or_none(body)?;
+    Ok(policy)
+}
+
 /// To end a session.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -27,7 +27,10 @@ impl Named {
         if newest != directory.is_some() {
             return Err(unread());
         }
-        if query.follow && !route.asks.follows() || query.ended.is_some() && route.asks != Asks::Watch {
+        let asks = route.asks;
+        let follows = !query.follow || asks.follows();
+        let ended = query.ended.is_none() || asks == Asks::Watch;
+        if !follows || !ended || query.all && asks != Asks::Graph {
             return Err(unread());
         }
         let words: Option<Vec<String>> = words.into_iter().collect();
@@ -79,6 +82,8 @@ impl Asks {
             Asks::Export => Request::Ledger(LedgerRequest::Export(one())),
             Asks::Verify => Request::Verify(one()),
             Asks::Why | Asks::WhyEvent => Request::Why { select: one(), event: named.words.first().cloned() },
+            Asks::Tools => Request::Tools(one()),
+            Asks::Graph => Request::Graph { select: one(), all: named.query.all },
             Asks::Diff => Request::Diff(one()),
             Asks::Explain => Request::Explain { code: named.word() },
             Asks::PolicyUndo => Request::Policy(PolicyRequest::Undo(one())),
@@ -116,6 +121,7 @@ impl Asks {
             Asks::Answer => Request::Answer { question: name, say: bodies::json(body)? },
             Asks::Remove => Request::Remove(bodies::removal(select, body)?),
             Asks::Collect => Request::Remove(bodies::collection(body)?),
+            Asks::Replay => Request::Replay { policy: bodies::replay(body)?, select },
             Asks::WhyFile => Request::WhyFile { path: bodies::path(body)?, select },
             Asks::Policy => Request::Policy(bodies::policy(body)?),
             Asks::PolicyApply => Request::Policy(PolicyRequest::Apply { select, file: bodies::file(body)? }),

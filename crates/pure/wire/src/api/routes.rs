@@ -43,6 +43,9 @@ pub(super) enum Asks {
     Export,
     Suggest,
     WhyFile,
+    Tools,
+    Graph,
+    Replay,
     Collect,
     Policy,
     Presets,
@@ -69,7 +72,7 @@ pub(super) enum Asks {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 50] = [
+pub const ROUTES: [Route; 53] = [
     Route { method: "GET", path: "/version", asks: Asks::Version },
     Route { method: "GET", path: "/codes/{code}", asks: Asks::Explain },
     Route { method: "GET", path: "/sessions", asks: Asks::Ls },
@@ -87,6 +90,9 @@ pub const ROUTES: [Route; 50] = [
     Route { method: "GET", path: "/sessions/{session}/why", asks: Asks::Why },
     Route { method: "GET", path: "/sessions/{session}/why/{event}", asks: Asks::WhyEvent },
     Route { method: "POST", path: "/sessions/{session}/why-file", asks: Asks::WhyFile },
+    Route { method: "GET", path: "/sessions/{session}/tools", asks: Asks::Tools },
+    Route { method: "GET", path: "/sessions/{session}/graph", asks: Asks::Graph },
+    Route { method: "POST", path: "/sessions/{session}/replay", asks: Asks::Replay },
     Route { method: "GET", path: "/sessions/{session}/changes", asks: Asks::Diff },
     Route { method: "POST", path: "/sessions/{session}/changes/diff", asks: Asks::DiffOf },
     Route { method: "POST", path: "/sessions/{session}/changes/apply", asks: Asks::Apply },

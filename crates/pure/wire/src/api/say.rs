@@ -173,6 +173,15 @@ impl Saying {
                 self.of(select, Asks::WhyEvent);
                 self.word(event, Asks::WhyEvent)
             }
+            Request::Tools(select) => self.of(select, Asks::Tools),
+            Request::Graph { select, all } => {
+                self.query.all = *all;
+                self.of(select, Asks::Graph)
+            }
+            Request::Replay { select, policy } => {
+                self.of(select, Asks::Replay);
+                self.body(&bodies::Replay { policy: policy.clone() }, Asks::Replay)?
+            }
             Request::WhyFile { select, path } => {
                 self.of(select, Asks::WhyFile);
                 self.body(&bodies::Inside { path: path.clone() }, Asks::WhyFile)?

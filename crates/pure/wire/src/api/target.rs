@@ -36,6 +36,8 @@ pub(super) fn segments(path: &str) -> Option<Vec<Segment<'_>>> {
 pub(super) struct Query {
     /// Also what is to come.
     pub(super) follow: bool,
+    /// As much as there is room for.
+    pub(super) all: bool,
     /// In which the newest session is meant.
     pub(super) directory: Option<PathBuf>,
     /// How many of those that ended.
@@ -52,6 +54,7 @@ impl Query {
             let value = self::read(value, spell_value).ok_or_else(unread)?;
             let twice = match key {
                 "follow" if value == "true" => std::mem::replace(&mut read.follow, true),
+                "all" if value == "true" => std::mem::replace(&mut read.all, true),
                 "directory" if value.starts_with('/') => read.directory.replace(value.into()).is_some(),
                 "ended" => read.ended.replace(value.parse().map_err(|_| unread())?).is_some(),
                 _ => return Err(unread()),
@@ -74,6 +77,9 @@ impl std::fmt::Display for Query {
         };
         if self.follow {
             say("follow", "true")?;
+        }
+        if self.all {
+            say("all", "true")?;
         }
         if let Some(directory) = &self.directory {
             say("directory", &spell_value(&directory.to_string_lossy()))?;
@@ -162,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_query_says_each_thing_once_and_no_other() {
-        let query = Query { follow: true, directory: Some("/w/é?&=".into()), ended: Some(7) };
-        assert_eq!(query.to_string(), "?follow=true&directory=/w/%C3%A9%3F%26%3D&ended=7");
+        let query = Query { follow: true, all: true, directory: Some("/w/é?&=".into()), ended: Some(7) };
+        assert_eq!(query.to_string(), "?follow=true&all=true&directory=/w/%C3%A9%3F%26%3D&ended=7");
         assert_eq!(Query::read(Some(&query.to_string()[1..])), Ok(query));
         assert_eq!(Query::default().to_string(), "");
         for bad in ["", "follow", "follow=yes", "follow=true&follow=true", "directory=w", "ended=-1", "ended=1&", "x=1"]

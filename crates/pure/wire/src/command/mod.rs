@@ -7,6 +7,7 @@ mod answer;
 mod child;
 mod ledger;
 mod live;
+mod record;
 mod run;
 mod vault;
 mod watch;
@@ -18,6 +19,7 @@ pub use answer::{
 pub use child::{ChildEnd, ChildRun, ChildWord, ServerRun, View};
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use live::{Attach, Built, CopyFile, CopyWay, Exec, Removal, Removed, Spoken, UpgradeAnswer};
+pub use record::{ArgumentInfo, Concluded, GraphAnswer, ReplayAnswer, ToolInfo, ToolsAnswer};
 pub use run::{Counted, Outcome, Run, SURROUNDINGS, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
 pub use watch::{News, Share, Watched};
@@ -126,6 +128,22 @@ pub enum Request {
         select: Select,
         /// The event, such as `g12`; the last refusal when absent.
         event: Option<String>,
+    },
+    /// The tools that a session's models were told of, and what is concluded of them.
+    Tools(Select),
+    /// Make the decisions of a session's record again, and of those below it.
+    Replay {
+        /// Which.
+        select: Select,
+        /// The policy that takes the place of its own; none where each decides that was in force.
+        policy: Option<PathBuf>,
+    },
+    /// What led to what in a session, and in those below it.
+    Graph {
+        /// Which.
+        select: Select,
+        /// As much of it as there is room for.
+        all: bool,
     },
     /// What becomes of a path inside, by the session's policy or by the default one.
     WhyFile {
@@ -379,6 +397,12 @@ pub enum Reply {
     },
     /// Why an event came out as it did.
     Why(Box<WhyAnswer>),
+    /// Tools.
+    Tools(Box<ToolsAnswer>),
+    /// Decisions made again.
+    Replayed(Box<ReplayAnswer>),
+    /// What led to what.
+    Graph(Box<GraphAnswer>),
     /// What becomes of a path.
     File(FileAnswer),
     /// What was asked of a policy: whether the answer is yes, and the words.
