@@ -203,7 +203,6 @@ fn another_policy_decides_anew_and_a_program_that_leaves_waits_no_more() {
             credentials: Vec::new(),
             forgives: false,
             labelled: Vec::new(),
-            forgives: false,
         }
     };
     let (back, _) = answered(&scene, question, 1, |_| {
