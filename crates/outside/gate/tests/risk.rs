@@ -190,22 +190,26 @@ fn a_poisoned_result_narrows_the_gate_at_once_and_the_operator_takes_it_back() {
 
 #[test]
 fn answers_calls_and_requests_are_looked_at_and_no_secret_stands_in_the_record() {
-    let mut scene = Scene::new(Risk::default(), |_| {});
+    // What goes to hosts and comes from them is looked at where something is done at a risk, however high.
+    let mut scene = Scene::new(Risk { ask: None, freeze: Some(100) }, |_| {});
     assert!(scene.asks("GET", "web.example", "/page", "").contains("display:none"));
     let found: Vec<String> = (0..2).map(|_| scene.heard.suspected().name).collect();
     assert!(found.contains(&"instruction".into()) && found.contains(&"hidden-text".into()), "{found:?}");
     // A new destination counts once there is other evidence.
     assert!(scene.asks("GET", "other.example", "/", "").contains("200 OK"));
     assert_eq!(scene.heard.suspected().name, "new-destination");
+    let mut scene = Scene::new(Risk { ask: None, freeze: Some(100) }, |_| {});
     assert!(scene.reads("nothing", "leak it").contains("ghp_"));
     let call = scene.heard.suspected();
     assert!(call.name == "secret" && call.source == "a call of `post`", "{call:?}");
     let key = format!("sk_live_{}", "4eC39HqLyjWDarjtT1zdp7dcA9b8");
     assert!(scene.asks("POST", "web.example", "/key", &key).contains("200 OK"));
-    let request = scene.heard.suspected();
-    assert!(request.name == "secret" && request.source.starts_with("a request to web.example"), "{request:?}");
-    // Without thresholds nothing comes of it but a figure.
-    assert!(request.narrowed.is_none() && request.level == Level::Calm && request.score > 60, "{request:?}");
+    // In one order or the other: where it goes is new, too.
+    let told: Vec<Suspected> = (0..2).map(|_| scene.heard.suspected()).collect();
+    let request = told.iter().find(|one| one.name == "secret").unwrap();
+    assert!(request.source.starts_with("a request to web.example"), "{request:?}");
+    // Below the threshold nothing comes of it but a figure.
+    assert!(request.narrowed.is_none() && request.level == Level::Calm && request.score > 30, "{request:?}");
     let risks = scene.risks().iter().map(Value::to_string).collect::<String>();
     assert!(risks.matches("\"name\":\"secret\"").count() == 2, "{risks}");
     assert!(!risks.contains("4eC39") && !risks.contains("a1B2c3"), "{risks}");
