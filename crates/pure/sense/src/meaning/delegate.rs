@@ -340,7 +340,7 @@ impl Text<'_> {
                 front && (1..=6).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
             })
         };
-        let file = token.rsplit('/').next().is_some_and(|last| ends(last)) || token.contains('/') && token.len() > 2;
+        let file = token.rsplit('/').next().is_some_and(ends) || token.contains('/') && token.len() > 2;
         let is = shape(token) == Some(Shape::Url) || file && !token.contains('@');
         let after = self.words.iter().position(|word| word.start >= from + token.len()).unwrap_or(self.words.len());
         is.then(|| (Refers::Place(token.to_owned()), after))

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::call::gather;
 use super::choice::plain;
-use super::ground::{Finding, Judgement, Scene, Stands, find, fold, numbers};
+use super::ground::{Finding, Judgement, Scene, Stands};
 use super::results::Record;
 use super::shape::shape;
+use super::text::{find, fold, numbers};
 use super::words::parts;
 
 /// Most places of one doubt.

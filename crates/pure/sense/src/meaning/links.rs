@@ -40,11 +40,10 @@ impl Brought<'_> {
     /// Where among what was read the host of a link stands; nothing where the operator names it, or nobody.
     #[must_use]
     pub fn by_others(&self, host: &str) -> Option<usize> {
-        let names = |text: &&str| names(text, host);
-        if self.own.iter().any(|text| names(text)) {
+        if self.own.iter().any(|text| names(text, host)) {
             return None;
         }
-        self.others.iter().position(|text| names(text))
+        self.others.iter().position(|text| names(text, host))
     }
 }
 
@@ -135,7 +134,7 @@ fn link(text: &str, from: usize, slashes: usize) -> Option<Link<'_>> {
     let addressed = begin.checked_sub(1).is_some_and(|at| matches!(text.as_bytes()[at], b'(' | b'"' | b'\'' | b'<'));
     // `//host` is an address only where one is expected.
     let known = ["http", "https", "ftp", "ws", "wss"].iter().any(|one| scheme.eq_ignore_ascii_case(one));
-    if !known && !(scheme.is_empty() && addressed) {
+    if !(known || scheme.is_empty() && addressed) {
         return None;
     }
     let rest = &text[slashes + 2..];
@@ -184,7 +183,8 @@ mod tests {
 
     #[test]
     fn links_are_found_in_every_form() {
-        let cases: &[(&str, &[(&str, bool, &str)])] = &[
+        type Told = (&'static str, bool, &'static str);
+        let cases: &[(&str, &[Told])] = &[
             ("see https://a.example/x?y=1, and", &[("https://a.example/x?y=1", false, "a.example")]),
             (
                 "![pic](http://a.example:80/p.png \"t\") b",

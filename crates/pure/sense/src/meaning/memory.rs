@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::call::{Call, changes};
 use super::choice::{Rating, links, plain};
 use super::effect::{Tool, effects};
-use super::ground::{Given, find, fold, is_id, numbers};
+use super::ground::{Given, is_id};
 use super::place::{self, places};
 use super::results::{Record, budget, records, single};
+use super::text::{find, fold, numbers};
 use super::words::{Word, parts};
 
 /// Most bytes of results that are remembered; beyond it all are forgotten.

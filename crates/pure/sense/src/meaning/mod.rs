@@ -22,6 +22,7 @@ mod role;
 mod say;
 mod shape;
 mod task;
+mod text;
 mod visit;
 mod words;
 

@@ -4,8 +4,9 @@ use policy::Effect;
 
 use super::call::Call;
 use super::choice::plain;
-use super::ground::{Scene, Stands, numbers, told};
+use super::ground::{Scene, Stands};
 use super::shape::{Shape, host, shapes};
+use super::text::{numbers, told};
 use super::words::{Word, phrase, words};
 
 /// Words that somebody else wrote, from which on a text is his and no coincidence.
