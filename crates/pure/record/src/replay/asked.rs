@@ -16,7 +16,7 @@ pub(super) struct Asked {
 
 /// Whether a text stands in the record as it was.
 pub(super) fn is_whole(text: &str) -> bool {
-    !text.contains("[redacted") && !(text.ends_with(" bytes more]") && text.contains("…["))
+    !(text.contains("[redacted") || text.ends_with(" bytes more]") && text.contains("…["))
 }
 
 /// What an event says was asked; nothing of one that could not be read.

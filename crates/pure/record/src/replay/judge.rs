@@ -281,5 +281,5 @@ fn flows_more(by: &Conjunction, recorded: &Conjunction) -> bool {
     let had = |flow: &policy::Flow| recorded.policies().any(|policy| policy.flows.contains(flow));
     let labelled = |data: &policy::Data| recorded.policies().any(|policy| policy.data.contains(data));
     by.policies()
-        .any(|policy| !policy.flows.is_empty() && !(policy.flows.iter().all(had) && policy.data.iter().all(labelled)))
+        .any(|policy| !(policy.flows.is_empty() || policy.flows.iter().all(had) && policy.data.iter().all(labelled)))
 }
