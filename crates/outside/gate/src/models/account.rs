@@ -55,6 +55,8 @@ pub struct Models {
     tools: RefCell<HashSet<String>>,
     /// What was read of results, for each policy that has calls judged.
     read: RefCell<Vec<Memory>>,
+    /// The tools that the last request told of.
+    listed: RefCell<Vec<Tool>>,
     /// What the operator really said, [normal].
     attested: RefCell<HashSet<String>>,
 }
@@ -180,6 +182,9 @@ impl Models {
     /// Records the tools that models were not told of before, or in other words. One that says something new each time must
     /// not fill the record.
     fn told_of(&self, tools: &[Tool], ledger: &RefCell<Ledger>) -> std::io::Result<()> {
+        if !self.has_others(tools) {
+            return Ok(());
+        }
         let mut known = self.tools.borrow_mut();
         for tool in tools {
             let kind = told(tool);
@@ -190,7 +195,13 @@ impl Models {
             let kind = if known.len() > MOST_TOOLS { no_more() } else { kind };
             ledger.borrow_mut().write(kind)?;
         }
+        *self.listed.borrow_mut() = tools.to_vec();
         Ok(())
+    }
+
+    /// Whether these are other tools than the request before told of: most say the same ones again.
+    pub(crate) fn has_others(&self, tools: &[Tool]) -> bool {
+        *self.listed.borrow() != tools
     }
 
     fn keep(&self, block: &Block, id: EventId) {

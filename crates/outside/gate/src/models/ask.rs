@@ -153,7 +153,9 @@ impl crate::passage::Passage {
                 }
                 self.look_at_block(block, id);
             };
-            self.look_at_tools(conversation);
+            if self.models.has_others(&conversation.tools) {
+                self.look_at_tools(conversation);
+            }
             causes.extend(self.models.asked(conversation, &self.ledger, label)?);
         }
         let again = before.map(|id| format!("{id} gave no answer"));
