@@ -1,8 +1,6 @@
 //! Another policy for a session that runs: real programs inside with open connections, a gate and a plane that are killed,
 //! and what is told of it. What is in force is what reaches a server.
 
-mod whole;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -12,9 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::whole::{Operator, Ran};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 const LONG: Duration = Duration::from_secs(30);
 

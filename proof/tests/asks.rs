@@ -1,19 +1,13 @@
 //! Calls that only others' words ask for, in whole sessions: a scripted model wants what a mail says, the operator is asked, and his
 //! answer holds for that call, or for that mail as it stands; started by root and by an ordinary user.
 
-#[path = "whole/outside.rs"]
-mod outside;
-#[path = "whole/waiting.rs"]
-mod waiting;
-mod whole;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
+use crate::whole::Operator;
+use crate::whole::waiting::{LONG, Running};
 use serde_json::{Value, json};
-use waiting::{LONG, Running};
-use whole::Operator;
 
 /// Reads a mail, asks its model what to do, and tells which call it got; else the model's words.
 const AGENT: &str = r#"
@@ -191,9 +185,13 @@ fn nothing_goes_on_when_the_gate_or_the_plane_is_killed_while_a_call_waits() {
         let file = policy(&operator, model(), "");
         let mut running = Running::start(&operator, "killed", 1, &["--policy", &file], &turns(&[("one", WRITE)]));
         running.card();
-        let children = whole::children(running.child.id());
-        let gates: Vec<u32> =
-            children.iter().flat_map(|plane| whole::children(*plane)).chain(children.clone()).filter(is_gate).collect();
+        let children = crate::whole::children(running.child.id());
+        let gates: Vec<u32> = children
+            .iter()
+            .flat_map(|plane| crate::whole::children(*plane))
+            .chain(children.clone())
+            .filter(is_gate)
+            .collect();
         assert!(!gates.is_empty(), "no gate was found");
         for pid in gates {
             Command::new("kill").args(["-9", &pid.to_string()]).status().expect("killed");

@@ -1,14 +1,12 @@
 //! How much of what was said stands in the record, by what the policy says: in its file, and in what `why`, `log` and
 //! `show` tell of it.
 
-mod whole;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use whole::Operator;
+use crate::whole::Operator;
 
 /// Tells a model what its operator and a tool say, then sends its system prompt on.
 const AGENT: &str = r#"

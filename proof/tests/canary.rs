@@ -1,19 +1,15 @@
 //! A key that the gate uses is nowhere else: not in the live cell, not in what is kept, recorded and said of it. A
 //! second one, which was let in, is looked for in the same way and found, so that finding nothing means something.
 
-#[path = "whole/origin.rs"]
-mod origin;
-mod whole;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use origin::{Asked, Origin, answer, keep};
+use crate::whole::Operator;
+use crate::whole::origin::{Asked, Origin, answer, keep};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::{Value, json};
-use whole::Operator;
 
 const SEARCH: &str = include_str!("whole/search.py");
 /// So long are keys of the kind that is made here.

@@ -1,15 +1,13 @@
 //! Sub-agents: sessions beside their parent's, asked for from inside a cell and never wider than who asks; real cells,
 //! started by root and by an ordinary user.
 
-mod whole;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 const LONG: Duration = Duration::from_secs(60);
 

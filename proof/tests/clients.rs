@@ -1,11 +1,5 @@
 //! Clients that bring their own ways: cargo with a registry, Python's httpx, and WebSockets by Python and by Node.
 
-#[path = "whole/origin.rs"]
-mod origin;
-#[path = "whole/scene.rs"]
-mod scene;
-mod whole;
-
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,10 +8,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use origin::{answer, keep, vouched};
-use scene::{BEARER, Scene, VALUE, files, host, place};
+use crate::whole::origin::{answer, keep, vouched};
+use crate::whole::scene::{BEARER, Scene, VALUE, files, host, place};
+use crate::whole::{Operator, Ran};
 use serde_json::{Value, json};
-use whole::{Operator, Ran};
 
 const PLAN: &str = "The plan for the north harbour is to open on the ninth of May at dawn, and nobody but the two of us \
                     may know of it before the boats are in.\n";

@@ -1,8 +1,6 @@
 //! What is asked of a session that runs: how it stands, a pause, its end; real programs inside, started by root and by an
 //! ordinary user. And who may not ask: whoever comes from within a cell.
 
-mod whole;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -11,9 +9,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::whole::{ORDINARY, Operator, Ran};
 use serde::Serialize;
 use serde_json::{Value, json};
-use whole::{ORDINARY, Operator, Ran};
 use wire::control::{Answer, Ask, Greeting, Happened, Hello, Order, Told};
 
 const LONG: Duration = Duration::from_secs(30);

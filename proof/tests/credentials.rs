@@ -1,19 +1,13 @@
 //! Real clients with a credential that none of them has: each logs in, with one of its own making, and the server gets
 //! the vault's in its place.
 
-#[path = "whole/origin.rs"]
-mod origin;
-#[path = "whole/scene.rs"]
-mod scene;
-mod whole;
-
 use std::fs;
 use std::path::Path;
 
-use origin::{Asked, Origin, answer, git};
-use scene::{BASIC, BEARER, Scene, files, host, place};
+use crate::whole::Operator;
+use crate::whole::origin::{Asked, Origin, answer, git};
+use crate::whole::scene::{BASIC, BEARER, Scene, files, host, place};
 use serde_json::json;
-use whole::Operator;
 
 #[test]
 fn curl_python_and_node_bring_the_vaults_token() {

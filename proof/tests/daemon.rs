@@ -1,13 +1,11 @@
 //! `bastide daemon`: the API answers as the command does, runs begin in what it made ahead, and no session depends on it.
 
-mod whole;
-
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 
+use crate::whole::{Operator, children, until};
 use serde_json::{Value, json};
-use whole::{Operator, children, until};
 
 /// `bastide daemon` of an operator, ended with this value.
 struct Daemon<'a>(Child, &'a Operator);

@@ -1,7 +1,5 @@
 //! Sessions that go on by themselves: begun once, watched, typed into, entered, copied from, and removed.
 
-mod whole;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,8 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::whole::{Operator, until};
 use serde_json::Value;
-use whole::{Operator, until};
 
 /// A session that goes on by itself, stopped with this value.
 struct Detached<'a>(&'a Operator, String);
@@ -32,7 +30,7 @@ impl<'a> Detached<'a> {
         serde_json::from_str(&self.0.bastide(&["show", &self.1, "--json"]).stdout).expect("JSON")
     }
 
-    fn exec(&self, script: &str) -> whole::Ran {
+    fn exec(&self, script: &str) -> crate::whole::Ran {
         self.0.bastide(&["exec", &self.1, "--", "sh", "-c", script])
     }
 }
@@ -167,7 +165,7 @@ fn the_screen_is_shown_as_it_is_now() {
 fn up_begins_one_and_no_second() {
     for operator in Operator::each() {
         let up = |name: &str| operator.bastide(&["up", "--name", name, "--json", "--", "sleep", "1000"]);
-        let both: Vec<whole::Ran> = std::thread::scope(|scope| {
+        let both: Vec<crate::whole::Ran> = std::thread::scope(|scope| {
             let all: Vec<_> = (0..3).map(|_| scope.spawn(|| up("web"))).collect();
             all.into_iter().map(|one| one.join().expect("asked")).collect()
         });
@@ -213,7 +211,7 @@ fn a_program_that_enters_is_behind_every_wall() {
         let mut piped =
             piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         piped.stdin.take().expect("piped").write_all(b"through\n").expect("written");
-        let piped = whole::Ran::of(piped.wait_with_output().expect("ended"));
+        let piped = crate::whole::Ran::of(piped.wait_with_output().expect("ended"));
         assert_eq!((piped.exit, piped.stdout.as_str(), piped.stderr.as_str()), (5, "through\n", "err\n"));
         let absent = operator.bastide(&["exec", &detached.1, "--", "no-such-program"]);
         assert!(absent.exit == 127 && absent.stderr.contains("E-PLANE-148"), "{absent:?}");

@@ -1,8 +1,6 @@
 //! Whose words are the operator's: what he wrote on the command line and what he typed, and nothing that a program or a
 //! paste puts beside it.
 
-mod whole;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -10,9 +8,9 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::whole::Operator;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
-use whole::Operator;
 
 /// Tells a model what its argument says, then every line that it reads, without the marks of a paste.
 const AGENT: &str = r#"

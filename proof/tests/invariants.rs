@@ -1,14 +1,12 @@
 //! The invariants of the architecture that only the whole can show, each a named test. The others are named in
 //! `proof/README.md` with the room that shows them.
 
-mod whole;
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
-use whole::Operator;
+use crate::whole::Operator;
 
 /// Invariant 1.
 #[test]

@@ -1,15 +1,13 @@
 //! The ledger of all sessions with the real programs: what is signed, what a checkpoint kept elsewhere proves, what pruning
 //! leaves; and that no cell sees the key.
 
-mod whole;
-
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 /// The plane tells the client first, and the ledger then.
 const PATIENCE: Duration = Duration::from_secs(20);

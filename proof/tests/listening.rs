@@ -1,13 +1,11 @@
 //! `bastide gate`: the door without the walls, for agents outside of a cell.
 
-mod whole;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
+use crate::whole::Operator;
 use serde_json::Value;
-use whole::Operator;
 
 /// A running `bastide gate`, and what it said.
 struct Gate {

@@ -1,14 +1,12 @@
 //! MCP in the whole: a policy's words, a program in a cell, a server outside that describes a tool anew, and what is told of it
 //! afterwards. The official client and server are a case of `works/`.
 
-mod whole;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use crate::whole::Operator;
 use serde_json::{Value, json};
-use whole::Operator;
 
 /// A server on the host's loopback that keeps what it was asked to call. What it says of its tool differs each time.
 fn server() -> (u16, Arc<Mutex<Vec<Value>>>) {
@@ -84,7 +82,7 @@ fn a_server_gets_the_calls_of_the_policy_and_the_operator_is_told_of_all() {
         assert!(refused(3).contains("is named by no rule of policy `mine`"), "{ran:?}");
         assert_eq!(*called.lock().expect("kept"), [call("read_file", "/repo/x")]);
         // What is told of it.
-        let words = |ran: &whole::Ran| ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = |ran: &crate::whole::Ran| ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         let why = operator.bastide(&["why"]);
         assert!(words(&why).contains("`tools/call` `read_file` with `{\"path\":\"/etc/passwd\"}`"), "{why:?}");
         let literal = "tools: [\"read_file\"], arguments: {\"path\": [\"/etc/passwd\"]}";

@@ -1,13 +1,11 @@
 //! A login that lives in the vault: tokens are derived from it outside, renewed in time, and nothing of it is inside.
 
-mod whole;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use whole::{Operator, Ran};
+use crate::whole::{Operator, Ran};
 
 /// A server on the loopback; what it answers may depend on all that it was asked before.
 fn serve(answer: impl Fn(&str, usize) -> (u16, String) + Send + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {

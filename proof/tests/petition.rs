@@ -1,10 +1,8 @@
 //! Petitions in the whole: programs in a cell ask at `http://bastide.internal/`, by curl, urllib and the explicit proxy, and
 //! the operator is told of it. As root and as an ordinary user. MCP's official client is a case of `works/`.
 
-mod whole;
-
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 /// Asks by the standard library, which knows nothing of us; each answer is a line: the status, and the body.
 const ASKS: &str = r#"

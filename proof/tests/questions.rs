@@ -1,21 +1,15 @@
 //! What a policy wants the operator asked: real programs in a cell wait, somebody else answers at another terminal, and what
 //! he let through goes on; started by root and by an ordinary user.
 
-#[path = "whole/outside.rs"]
-mod outside;
-#[path = "whole/waiting.rs"]
-mod waiting;
-mod whole;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use outside::Outside;
+use crate::whole::outside::Outside;
+use crate::whole::waiting::{LONG, Running};
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use waiting::{LONG, Running};
-use whole::{Operator, Ran};
 
 fn policy(operator: &Operator, rules: &str) -> String {
     let text = format!("bastide: 1\nname: asks\nextends: [hardened]\nnetwork:\n  default: ask\n{rules}");

@@ -1,13 +1,11 @@
 //! Whole sessions asked what they were made of: the tools that a model was told of, what led to what, and every decision made
 //! again, by the policies that were in force and by others.
 
-mod whole;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 /// Asks a model, carries out the call that it answers, and tells it what came of that.
 const AGENT: &str = r#"
@@ -192,11 +190,11 @@ fn a_policy_that_came_while_a_session_ran_is_asked_about_what_it_decided() {
         let begun = operator.bastide(&arguments);
         assert_eq!(begun.exit, 0, "{begun:?}");
         let seen = || operator.bastide(&["logs", "fix"]).stdout.contains("403");
-        assert!(whole::until(seen), "{:?}", operator.bastide(&["logs", "fix"]));
+        assert!(crate::whole::until(seen), "{:?}", operator.bastide(&["logs", "fix"]));
         let applied = operator.bastide(&["policy", "apply", "fix", &wider]);
         assert_eq!(applied.exit, 0, "{applied:?}");
         let ended = || operator.bastide(&["show", "fix", "--json"]).stdout.contains("\"state\": \"ended\"");
-        assert!(whole::until(ended), "{:?}", operator.bastide(&["show", "fix", "--json"]));
+        assert!(crate::whole::until(ended), "{:?}", operator.bastide(&["show", "fix", "--json"]));
         let again = operator.bastide(&["replay", "fix", "--json"]);
         let log = operator.bastide(&["log", "fix"]).stdout;
         assert_eq!((again.exit, differences(&json(&again)).len()), (0, 0), "{again:?}\n{log}");

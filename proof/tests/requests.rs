@@ -1,16 +1,14 @@
 //! Rules about requests in the whole: a policy's words, real clients in a cell, a real server outside, and what is told
 //! of it afterwards.
 
-mod whole;
-
 use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use crate::whole::Operator;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use whole::Operator;
 
 /// A server on the host's loopback that keeps the first lines of what it was asked; within TLS, where it has that.
 fn server(tls: Option<Arc<ServerConfig>>) -> (u16, Arc<Mutex<Vec<String>>>) {
@@ -36,7 +34,7 @@ fn server(tls: Option<Arc<ServerConfig>>) -> (u16, Arc<Mutex<Vec<String>>>) {
 fn answer(stream: impl Read + Write, kept: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     loop {
-        let Some(first) = whole::first_line(&mut reader) else { return };
+        let Some(first) = crate::whole::first_line(&mut reader) else { return };
         kept.lock().expect("kept").push(first);
         if reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
             return;

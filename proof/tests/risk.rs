@@ -1,16 +1,14 @@
 //! A poisoned document raises the risk of a session: what has an effect is asked about, then the session is paused; the
 //! operator sees what was narrowed and why, and takes it back. Real programs in a cell, started by root and by an ordinary user.
 
-mod whole;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 /// It does as each line says that it reads: tells its model what a document says, or posts something.
 const AGENT: &str = r#"

@@ -53,6 +53,23 @@ fn lines(path: &Path) -> usize {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).lines().count()
 }
 
+/// What a crate with `autotests = false` does not name would never run.
+#[test]
+fn every_file_of_tests_is_in_the_program_that_runs_them() {
+    for (room, program) in [("crates/outside/gate", "gate"), ("proof", "proof")] {
+        let tests = house().join(room).join("tests");
+        let named = fs::read_to_string(tests.join(program).with_extension("rs")).expect("the program of the tests");
+        for entry in fs::read_dir(&tests).expect("tests") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let is_module = path.extension().is_some_and(|end| end == "rs") || path.join("mod.rs").exists();
+            if is_module && name != program {
+                assert!(named.contains(&format!("\nmod {name};")), "{room}/tests/{program}.rs leaves out {name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_room_has_a_readme_of_at_most_forty_lines() {
     for room in ROOMS {

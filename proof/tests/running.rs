@@ -1,11 +1,9 @@
 //! `bastide run` as an operator uses it: every option, what comes in by itself, and what is refused.
 
-mod whole;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use whole::Operator;
+use crate::whole::Operator;
 
 #[test]
 fn exit_codes_pass_through_and_ours_are_fixed() {

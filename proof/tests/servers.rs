@@ -2,16 +2,12 @@
 //! that neither cell has, and what becomes of all when one of the processes is killed; by root and by an ordinary user. The
 //! official libraries are a case of `works/`.
 
-#[path = "whole/origin.rs"]
-mod origin;
-mod whole;
-
 use std::fs;
 use std::process::{Child, Stdio};
 
-use origin::{Origin, answer, keep};
+use crate::whole::origin::{Origin, answer, keep};
+use crate::whole::{Operator, Ran, until};
 use serde_json::{Value, json};
-use whole::{Operator, Ran, until};
 
 const VALUE: &str = "hunter2-from-the-vault";
 
@@ -351,7 +347,7 @@ fn a_server_ends_with_its_gate_and_its_sessions_plane_and_is_paused_and_stopped_
         let server = running();
         let parent = own(&server);
         let plane = u32::try_from(parent["live"]["pid"].as_u64().expect("a number")).expect("small");
-        let gate = whole::children(plane).into_iter().find(|pid| {
+        let gate = crate::whole::children(plane).into_iter().find(|pid| {
             fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with("bastide-gate"))
                 || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("bastide-gate"))
         });

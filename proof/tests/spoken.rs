@@ -1,14 +1,12 @@
 //! What the command and its plane say to each other, written down by one who stands between: HTTP requests of routes that
 //! docs/reference/api.yaml describes, and their answers. Every other verb: face `spoken`, with a plane that is none.
 
-mod whole;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use whole::{Operator, Ran, until};
+use crate::whole::{Operator, Ran, until};
 
 const API: &str = include_str!("../../docs/reference/api.yaml");
 

@@ -1,13 +1,11 @@
 //! `bastide standby`: a run begins in what was made ahead, or as ever; and nothing stays when the one who asked leaves.
 
-mod whole;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use whole::{Operator, until};
+use crate::whole::{Operator, until};
 
 /// `bastide standby` of an operator, ended with this value.
 struct Standby(Child);
@@ -57,7 +55,7 @@ impl Drop for Standby {
 }
 
 fn children(pid: u32) -> Vec<u32> {
-    whole::children(pid).into_iter().filter(|pid| !gone(*pid)).collect()
+    crate::whole::children(pid).into_iter().filter(|pid| !gone(*pid)).collect()
 }
 
 fn command_line(pid: u32) -> String {

@@ -1,9 +1,7 @@
 //! `bastide tour`: the case that an allowlist cannot decide, judged by what arrived at the endpoint.
 
-mod whole;
-
+use crate::whole::Operator;
 use serde_json::Value;
-use whole::Operator;
 
 #[test]
 fn it_leaks_by_structure_alone_and_is_held_as_shipped() {

@@ -1,15 +1,13 @@
 //! `bastide vault` with the real programs: what is kept, where it lies, and that a value is seen nowhere.
 
-mod whole;
-
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::whole::{Operator, Ran};
 use serde_json::Value;
-use whole::{Operator, Ran};
 
 const SECRET: &str = "ghp_hunter2-hunter2";
 

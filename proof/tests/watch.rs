@@ -1,18 +1,14 @@
 //! `bastide watch` as an operator has it: in a real terminal (tmux), over real sessions; started by root and by an ordinary
 //! user.
 
-#[path = "whole/outside.rs"]
-mod outside;
-mod whole;
-
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use outside::Outside;
+use crate::whole::outside::Outside;
+use crate::whole::{Operator, until};
 use serde_json::Value;
-use whole::{Operator, until};
 
 /// A terminal of 80 by 24 with a shell in it, and a server of tmux of its own.
 struct Terminal<'o> {
@@ -78,7 +74,7 @@ impl<'o> Terminal<'o> {
         let shell = self.tmux(&["list-panes", "-F", "#{pane_pid}"]).trim().parse().expect("a number");
         let mut found = Vec::new();
         assert!(until(|| {
-            found = whole::children(shell);
+            found = crate::whole::children(shell);
             !found.is_empty()
         }));
         found[0]

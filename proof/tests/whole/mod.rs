@@ -1,6 +1,11 @@
 //! The four programs as an operator has them, for tests of the whole: as root, and as an ordinary user.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod origin;
+pub mod outside;
+pub mod scene;
+pub mod waiting;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::BufRead;

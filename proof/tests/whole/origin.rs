@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::whole::{Operator, Ran};
+use super::{Operator, Ran};
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]

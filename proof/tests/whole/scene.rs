@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::origin::{self, Answer, Asked, Origin, answer, keep};
-use super::whole::{Operator, Ran};
+use super::{Operator, Ran};
 
 pub const VALUE: &str = "hunter2-from-the-vault";
 /// `x-access-token:` and the value.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::whole::{Operator, Ran};
+use super::{Operator, Ran};
 
 pub const LONG: Duration = Duration::from_secs(50);
 

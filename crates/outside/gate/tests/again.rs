@@ -1,14 +1,11 @@
 //! What a real gate records is enough to make its decisions again, under one policy after the other.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease};
 use hickory_proto::rr::{RData, RecordType};
 use policy::{Conjunction, Default, Method, PathPattern, Policy, Protocol, Rule, Target};
 use record::replay::{Again, Heard, Replay, Under};
@@ -45,7 +42,7 @@ fn policies(port: u16) -> Vec<Conjunction> {
 
 /// Where the name leads, if the resolver says so.
 fn address(name: &str) -> Option<IpAddr> {
-    match fake::dns::ask("198.18.0.1:53", name, RecordType::A, false).answers.first()?.data {
+    match crate::fake::dns::ask("198.18.0.1:53", name, RecordType::A, false).answers.first()?.data {
         RData::A(a) => Some(a.0.into()),
         _ => None,
     }

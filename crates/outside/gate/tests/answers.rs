@@ -1,15 +1,12 @@
 //! Bounds of a rule on answers: what is too long or of another type is refused with words that name an event, or cut where
 //! something of it went on; over HTTP/1.1 and HTTP/2, within TLS and without.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::dns::address;
-use fake::http2::To as Newer;
-use fake::script::Step::{Rest, Say};
-use fake::script::{Step, To, stage, trusting, whole};
-use fake::server::{Ca, authority, certified, params};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::http2::To as Newer;
+use crate::fake::script::Step::{Rest, Say};
+use crate::fake::script::{Step, To, stage, trusting, whole};
+use crate::fake::server::{Ca, authority, certified, params};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Answers, Conjunction, Credential, MediaPattern, Policy, Position, Protocol, Rule, Target};
 use wire::Lent;
 
@@ -165,7 +162,7 @@ impl Scene {
         for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
             ask = ask.header(name, value);
         }
-        let answer = fake::http2::say(&self.cell, &to, vec![ask.body(Vec::new()).unwrap()]).remove(0).unwrap();
+        let answer = crate::fake::http2::say(&self.cell, &to, vec![ask.body(Vec::new()).unwrap()]).remove(0).unwrap();
         Came { status: answer.status, text: answer.text(), whole: answer.broke.is_none() }
     }
 

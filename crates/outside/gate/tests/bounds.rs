@@ -1,14 +1,11 @@
 //! What one cell can take of the host through its gate.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, OUTSIDE, echo, lease, talk};
+use crate::fake::dns::address;
+use crate::fake::{Cell, OUTSIDE, echo, lease, talk};
 
 #[test]
 fn ten_thousand_connections_leave_nothing_behind() {

@@ -1,20 +1,16 @@
 //! Calls of tools in what models answer: held until they are whole, and taken out where a flow rule keeps what they carry
 //! from them. Judged by what reached the program, and by the record.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
-mod wires;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 
-use fake::dns::address;
-use fake::server::{Handler, Server, ok};
-use fake::{Cell, OUTSIDE};
+use crate::fake::dns::address;
+use crate::fake::server::{Handler, Server, ok};
+use crate::fake::{Cell, OUTSIDE};
+use crate::wires::*;
 use policy::Sink;
 use serde_json::{Value, json};
-use wires::*;
 
 #[test]
 fn a_call_that_carries_what_may_not_go_into_one_never_reaches_the_program() {

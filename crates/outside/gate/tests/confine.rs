@@ -1,6 +1,5 @@
 //! A confined gate cannot do what its work does not need. Each probe is a child of its own, which confines itself as
 //! the program does and then tries one thing.
-#![allow(clippy::unwrap_used)]
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -121,7 +120,7 @@ fn attempts(name: &str, program: &Path) -> [(u32, Option<i32>); 2] {
             std::env::temp_dir().join(format!("bastide-confine-{}-{}", std::process::id(), name.replace(' ', "-")));
         let file = std::fs::File::options().append(true).create(true).open(&path).unwrap();
         let mut command = Command::new(program);
-        command.args(["--exact", "probe", "--nocapture", "--test-threads=1"]).current_dir("/");
+        command.args(["--exact", "confine::probe", "--nocapture", "--test-threads=1"]).current_dir("/");
         command.env(PROBE, name).env("BASTIDE_TEST_PEER", listener.local_addr().unwrap().to_string());
         command.stdout(file).stderr(std::process::Stdio::null());
         if rustix::process::getuid().is_root() {

@@ -1,8 +1,5 @@
 //! What the operator is asked about, in the whole program: held until the plane says what becomes of it. What captures
 //! connections needs root to be made.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Default, Policy, Rule, Target};
 use serde_json::{Value, json};
 use wire::question::{Ruling, Wanted};
@@ -86,7 +83,7 @@ fn says(cell: &Cell, name: &'static str, port: u16) -> JoinHandle<std::io::Resul
 
 /// What stands for the network outside: it leads to a server that echoes, whatever name is asked for.
 fn outside() -> u16 {
-    fake::outside();
+    crate::fake::outside();
     let listener = std::net::TcpListener::bind((OUTSIDE, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -138,9 +135,14 @@ fn what_is_held_goes_on_when_it_is_ruled_so_and_only_that() {
         assert!(record.contains("\"verdict\":\"refused\""), "{record}");
         // What is denied by a rule is never asked about.
         assert_eq!(
-            cell.inside(|| fake::dns::ask("198.18.0.1:53", "never.example.", hickory_proto::rr::RecordType::A, false)
-                .answers
-                .len()),
+            cell.inside(|| crate::fake::dns::ask(
+                "198.18.0.1:53",
+                "never.example.",
+                hickory_proto::rr::RecordType::A,
+                false
+            )
+            .answers
+            .len()),
             0
         );
         drop(heard);

@@ -1,10 +1,7 @@
 //! Secrets that go with requests: where they stand, where they never go, and that none comes back.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::server::{Ca, Server, authority, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Ca, Server, authority, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Credential, PathPattern, Policy, Position, Protocol, Rule, Target};
 use wire::Lent;
 

@@ -1,7 +1,4 @@
 //! The door on loopback, told by a test where each connection was going.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -11,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake::OUTSIDE;
+use crate::fake::OUTSIDE;
 use gate::door::Door;
 use gate::flood::{Flood, Rate};
 use gate::ledger::Ledger;
@@ -183,7 +180,7 @@ fn run(rules: &[&str], told: Told, segment: Option<&str>, by_dns: bool) -> Seen 
 }
 
 fn run_at(at: Ipv4Addr, rules: &[&str], told: Told, segment: Option<&str>, by_dns: bool) -> Seen {
-    fake::outside();
+    crate::fake::outside();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, visit(rules, at, told, segment, by_dns))
 }

@@ -1,16 +1,13 @@
 //! Requests that mean one thing to a careless reader and another to a server: none reaches one, by any way in. A table of
 //! heads; what a server got is the only judge.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::{Cell, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Method, PathPattern, Policy, Protocol, Rule, ValuePattern};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};

@@ -1,14 +1,11 @@
 //! A policy that replaces another while connections are open.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease};
+use crate::fake::dns::address;
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease};
 use policy::{Conjunction, Policy, Protocol, Rule, Target};
 use wire::{GateOrder, GateReport};
 

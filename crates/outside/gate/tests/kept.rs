@@ -1,7 +1,4 @@
 //! Connections outside that are kept for a moment: for whom, for how long, and that each request on them is decided.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease, tell};
+use crate::fake::dns::address;
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease, tell};
 use plan::Sighting;
 use policy::{Conjunction, PathPattern, Policy, Protocol, Rule, Target};
 
 /// A server that answers each request with the number of the connection that it came on. `/end` says that it ends.
 fn origin() -> (u16, Arc<AtomicUsize>) {
-    fake::outside();
+    crate::fake::outside();
     let listener = TcpListener::bind((OUTSIDE, 0)).unwrap();
     let (port, made) = (listener.local_addr().unwrap().port(), Arc::<AtomicUsize>::default());
     let count = Arc::clone(&made);

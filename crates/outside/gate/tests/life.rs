@@ -1,13 +1,10 @@
 //! A gate from its lease to its end, and what becomes of it when something it needs is missing.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::Read;
 use std::net::Shutdown;
 
-use fake::dns::{address, ask};
-use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
+use crate::fake::dns::{address, ask};
+use crate::fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use seccompiler::{SeccompAction, SeccompFilter};

@@ -1,10 +1,7 @@
 //! Requests to models, and what may not leave: judged by what reached provider and sink, and by the record.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::server::{Ca, Server, authority, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Ca, Server, authority, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
     Bodies, Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Target, ValuePattern,
     Vendor,

@@ -1,10 +1,7 @@
 //! What models cost: counted by the policy's prices, and bounded by its budget.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::server::{Server, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Server, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
     Conjunction, Fallback, Host, Inference, Policy, Price, Pricing, Provider, Route, Rule, Target, ValuePattern, Vendor,
 };
@@ -227,7 +224,7 @@ fn many_that_run_side_by_side_spend_no_more_than_one_after_the_other() {
     let said = said.replace("inference.bastide:80", "inference.bastide").into_bytes();
     let back = scene.cell.inside(move || {
         use std::io::{Read, Write};
-        let to = (fake::dns::address("inference.bastide."), 80);
+        let to = (crate::fake::dns::address("inference.bastide."), 80);
         let mut open: Vec<_> = (0..8).map(|_| std::net::TcpStream::connect(to).unwrap()).collect();
         open.iter_mut().for_each(|stream| stream.write_all(&said).unwrap());
         let read = open.iter_mut().map(|stream| {

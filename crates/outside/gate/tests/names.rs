@@ -1,10 +1,7 @@
 //! Which names exist for a cell. What captures them needs root to be made.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::dns::{address, ask};
-use fake::{Cell, lease};
+use crate::fake::dns::{address, ask};
+use crate::fake::{Cell, lease};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 

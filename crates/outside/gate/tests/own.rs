@@ -1,12 +1,9 @@
 //! The host's own addresses, however a program comes by them, and what is said of where a connection went.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-use fake::dns::address;
-use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
+use crate::fake::dns::address;
+use crate::fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::{RData, Record, RecordType};
 use policy::{Conjunction, Default, Policy};
@@ -39,8 +36,8 @@ fn resolver(addresses: &'static [Ipv4Addr]) -> SocketAddr {
 fn a_confined_gate_asks_a_resolver_and_says_which_address_answered() {
     for uid in [0, ORDINARY] {
         let cell = Cell::new();
-        fake::also("9.9.9.9/32");
-        let port = fake::echo_at(OUTSIDE);
+        crate::fake::also("9.9.9.9/32");
+        let port = crate::fake::echo_at(OUTSIDE);
         // The first address has no server there: the echo listens at the second.
         let rules = [format!("far.example:{port}"), format!("{OWN}:{port}"), format!("{OUTSIDE}:{port}")];
         let mut leased = lease(&rules.each_ref().map(String::as_str));
@@ -58,9 +55,9 @@ fn a_confined_gate_asks_a_resolver_and_says_which_address_answered() {
 fn the_hosts_own_address_is_not_public_unless_named_with_its_port() {
     let cell = Cell::new();
     // The second address of its network is answered from the first one.
-    fake::also("9.9.9.1/24");
-    fake::also("9.9.9.9/24");
-    let port = fake::echo_at(OWN);
+    crate::fake::also("9.9.9.1/24");
+    crate::fake::also("9.9.9.9/24");
+    let port = crate::fake::echo_at(OWN);
     for (rules, reached) in [
         (vec![format!("far.example:{port}"), "0.0.0.0/0".into()], false),
         (vec![format!("far.example:{port}"), format!("{OWN}")], false),
@@ -132,7 +129,7 @@ fn junk_names_leave_room_for_those_that_a_rule_allows() {
     leased.names = vec!["junk0.example".into()];
     let _gate = cell.start(&leased, ORDINARY).ready();
     let given = cell.inside(|| {
-        let query = |name: &str| fake::dns::ask("198.18.0.1:53", name, RecordType::A, false).answers.len();
+        let query = |name: &str| crate::fake::dns::ask("198.18.0.1:53", name, RecordType::A, false).answers.len();
         let junk: usize = (1..20).map(|at| query(&format!("junk{at}.example."))).sum();
         (junk, ["web.example.", "a.more.example.", "b.more.example."].map(query))
     });

@@ -1,15 +1,12 @@
 //! Petitions at `http://bastide.internal/`, as the session's process gets them from a gate and as a program gets its answer.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease, talk};
+use crate::fake::dns::address;
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease, talk};
 use policy::{Flow, Label, LabelPattern, Sink};
 use serde_json::{Value, json};
 use wire::petition::{Answer, Child, Denial, Message, Petition, Petitioned, Reason, Sender};

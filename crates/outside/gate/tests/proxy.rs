@@ -1,14 +1,11 @@
 //! The explicit proxy, and the one that the host itself goes through.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
+use crate::fake::dns::address;
+use crate::fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 
 #[test]
 fn the_explicit_proxy_takes_the_same_decision() {

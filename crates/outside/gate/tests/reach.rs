@@ -1,11 +1,8 @@
 //! What a cell reaches through the whole program. What captures needs root to be made; the gate itself runs as root and
 //! as an ordinary user.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::dns::address;
-use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
+use crate::fake::dns::address;
+use crate::fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 
 #[test]
 fn a_named_host_is_resolved_reached_and_recorded_and_the_end_is_clean() {

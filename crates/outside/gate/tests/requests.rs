@@ -1,15 +1,12 @@
 //! Requests that are decided one by one, judged by what reaches a server: for each way in.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Method, PathPattern, Policy, Protocol, Rule};
 
 /// A server that keeps what it was sent, whole requests one by one, and answers by the path.

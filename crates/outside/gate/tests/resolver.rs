@@ -1,5 +1,4 @@
 //! Looking up names with resolvers that a test plays.
-#![allow(clippy::unwrap_used)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -1,15 +1,12 @@
 //! What speaks for an attack: found in what a tool gave and in what leaves, recorded, told to the plane; and what the gate lets
 //! out under risk, judged by what reached a server.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use fake::server::{Server, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Server, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
     Conjunction, Host, Inference, Level, Policy, Protocol, Provider, Risk, Route, Rule, Target, ValuePattern, Vendor,
 };

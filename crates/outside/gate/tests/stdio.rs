@@ -1,7 +1,4 @@
 //! Servers of MCP in cells of their own, as the gate has them: each at the other end of a line, whose part the test plays.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,9 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::server::{request, say};
-use fake::{Cell, Gate, ORDINARY, lease};
+use crate::fake::dns::address;
+use crate::fake::server::{request, say};
+use crate::fake::{Cell, Gate, ORDINARY, lease};
 use policy::mcp::{Grant, Mcp, TextPattern};
 use policy::{Conjunction, Policy, Protocol, Rule, Server, Target};
 use serde_json::{Value, json};

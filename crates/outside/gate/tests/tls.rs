@@ -1,15 +1,12 @@
 //! Requests within TLS: decided as outside of it, under the cell's authority, to servers that are checked.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Method, Policy, Protocol, Rule};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -254,7 +251,7 @@ fn tls_passes_unread_to_the_very_name_and_nothing_else_does() {
     let scene = passing();
     let port = scene.port;
     let plain =
-        scene.cell.inside(move || fake::talk((address("web.example."), port).into(), b"GET / HTTP/1.1\r\n\r\n"));
+        scene.cell.inside(move || crate::fake::talk((address("web.example."), port).into(), b"GET / HTTP/1.1\r\n\r\n"));
     assert!(plain.is_err() || plain.is_ok_and(|text| text.is_empty()));
     scene.cell.wait_for("nothing but TLS passes unread there");
 }

@@ -1,10 +1,7 @@
 //! What the operator's words lead to, through the gate: a result counts as that of a call only where the gate delivered that call.
-#![allow(clippy::unwrap_used)]
 
-mod fake;
-
-use fake::server::{Server, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Server, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Host, Inference, Policy, Provider, Route, Rule, Target, ValuePattern, Vendor};
 use serde_json::{Value, json};
 

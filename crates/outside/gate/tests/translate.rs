@@ -1,16 +1,13 @@
 //! Models whose providers speak another wire than the program, and those that fall back on others: judged by what providers
 //! were sent, by what programs got, and by the record.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::net::TcpListener;
 
-use fake::dns::address;
-use fake::script::Step::{Reset, Say};
-use fake::script::{Step, To, stage, whole};
-use fake::server::{Server, authority, certified, ok, params, request};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::script::Step::{Reset, Say};
+use crate::fake::script::{Step, To, stage, whole};
+use crate::fake::server::{Server, authority, certified, ok, params, request};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
     Conjunction, Fallback, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Target, ValuePattern,
     Vendor,
@@ -256,7 +253,7 @@ impl Scene {
         To { address: (at, 80).into(), tls: None }
     }
 
-    fn raw(&self, path: &str, headers: &str, body: &Value) -> fake::script::Came {
+    fn raw(&self, path: &str, headers: &str, body: &Value) -> crate::fake::script::Came {
         let said = request("POST", "inference.bastide", 80, path, headers, &body.to_string());
         let said = String::from_utf8(said).unwrap().replace("inference.bastide:80", "inference.bastide");
         let to = self.to();

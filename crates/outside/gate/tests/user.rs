@@ -1,5 +1,4 @@
 //! A gate that root starts becomes another user before it reads its lease, and keeps nothing of root.
-#![allow(clippy::unwrap_used)]
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

@@ -1,13 +1,10 @@
 //! What the watcher says becomes of it: whose a connection is, and which programs were started.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use fake::dns::address;
-use fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk, tell};
+use crate::fake::dns::address;
+use crate::fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk, tell};
 use plan::Sighting;
 use rustix::net::SendFlags;
 

@@ -1,15 +1,12 @@
 //! WebSockets, judged by what reaches a server and what comes back: within TLS and without.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::net::TcpStream;
 
-use fake::dns::address;
-use fake::held::{denied, once, rule};
-use fake::server::{Ca, authority, certified, params};
-use fake::socket::{Got, Program, Server, asks, frame, text};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::held::{denied, once, rule};
+use crate::fake::server::{Ca, authority, certified, params};
+use crate::fake::socket::{Got, Program, Server, asks, frame, text};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
     Bounds, Conjunction, Credential, Flow, Label, LabelPattern, PathPattern, Policy, Position, Protocol, Rule, Target,
 };

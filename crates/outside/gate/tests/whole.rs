@@ -1,14 +1,11 @@
 //! A real cell and a real gate: a program inside reaches what the policy names, is known, and is refused the rest.
 //! Needs `bastide-cell` beside the gate: `cargo build -p bastide-cell`.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use fake::walls;
-use fake::{Cell, ORDINARY, OUTSIDE, lease};
+use crate::fake::walls;
+use crate::fake::{Cell, ORDINARY, OUTSIDE, lease};
 
 /// What the script printed in a cell behind a gate with these rules, and the record.
 fn run(privileged: bool, rules: &[&str], script: &str) -> (String, String) {
@@ -24,7 +21,7 @@ fn run(privileged: bool, rules: &[&str], script: &str) -> (String, String) {
 
 #[test]
 fn a_program_in_a_cell_is_known_and_held_to_the_policy() {
-    fake::outside();
+    crate::fake::outside();
     let server = TcpListener::bind((OUTSIDE, 0)).unwrap();
     let port = server.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -1,18 +1,15 @@
 //! Words of models that carry what a flow rule keeps from people: taken out where they stand, in every wire, streamed or not.
 //! Judged by what reached the program, and by the record.
-#![allow(clippy::unwrap_used)]
-
-mod fake;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 
-use fake::dns::address;
-use fake::http2::To as Newer;
-use fake::script::whole;
-use fake::server::{Ca, Handler, Server, authority, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::http2::To as Newer;
+use crate::fake::script::whole;
+use crate::fake::server::{Ca, Handler, Server, authority, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{
     Conjunction, Flow, Host, Inference, Label, LabelPattern, Policy, Provider, Route, Rule, Sink, Target, ValuePattern,
     Vendor,
@@ -420,7 +417,7 @@ fn over_http_2_and_from_providers_within_tls_it_is_the_same() {
             let ask = to.ask("POST", path).header("content-type", "application/json");
             ask.body(body.to_string().into_bytes()).unwrap()
         });
-        let answers = fake::http2::say(&scene.cell, &to, asked.collect());
+        let answers = crate::fake::http2::say(&scene.cell, &to, asked.collect());
         for ((path, wire, body), answer) in questions(streams).into_iter().zip(answers) {
             let answer = answer.unwrap();
             let (thought, said) = texts(&read(wire, streams, &answer.body));

@@ -12,8 +12,8 @@ use serde_json::json;
 use policy::{Conjunction, PLACEHOLDER, Rule};
 use wire::Lease;
 
-use super::fake::server::say;
 use super::{SECRET, Scene, scene_with, wrap};
+use crate::fake::server::say;
 
 /// So many requests are enough here; `proof/exfil/run` brings more.
 const FEW: usize = 200;

@@ -1,9 +1,9 @@
 //! What leaves in drops. The first ones do, as long as they come to less than a run that is told; no more of a text does.
 
-use super::fake::server::{request, say};
-use super::fake::socket::{Program, text};
 use super::spoken::name;
 use super::{MEMO, Scene, scene, wrap};
+use crate::fake::server::{request, say};
+use crate::fake::socket::{Program, text};
 
 /// Letters and digits of a text that may have left: one fewer than a run that is told.
 const MOST: usize = sense::LEAST - 1;

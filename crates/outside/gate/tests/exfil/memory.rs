@@ -7,8 +7,8 @@ use policy::Label;
 use serde_json::json;
 use wire::Labelled;
 
-use super::fake::server::{request, say};
 use super::{Scene, scene_with, text};
+use crate::fake::server::{request, say};
 
 /// MiB that labels and fingerprints may take.
 const MOST: u64 = 64;

@@ -1,8 +1,8 @@
 //! What a request of HTTP says, in each of its places.
 
-use super::fake::http2::{To, say_one};
-use super::fake::server::{request, say};
 use super::{Scene, escaped, nothing_reaches, wrap};
+use crate::fake::http2::{To, say_one};
+use crate::fake::server::{request, say};
 
 /// Longest head that a program may say here.
 const HEAD: usize = 4 << 10;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use hickory_proto::rr::{RData, RecordType};
 use serde_json::json;
 
-use super::fake::dns::ask;
-use super::fake::server::{request, say};
-use super::fake::socket::{Program, frame};
-use super::fake::{Cell, talk};
 use super::{Scene, is_text, nothing_reaches, text, wrap};
+use crate::fake::dns::ask;
+use crate::fake::server::{request, say};
+use crate::fake::socket::{Program, frame};
+use crate::fake::{Cell, talk};
 
 /// Longest name that all of it stands in, before what it is written in and the zone.
 const NAME: usize = 112;
@@ -141,7 +141,7 @@ impl Scene {
     fn petitions(&self, verb: &str, body: &serde_json::Value) -> usize {
         let (body, verb) = (body.to_string(), verb.to_owned());
         self.cell.inside(move || {
-            let to = (super::fake::dns::address("bastide.internal."), 80).into();
+            let to = (crate::fake::dns::address("bastide.internal."), 80).into();
             let said = format!(
                 "POST /{verb} HTTP/1.1\r\nHost: bastide.internal\r\nConnection: close\r\n\
                  Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

@@ -1,7 +1,7 @@
 //! A fake cell for the whole program: a network namespace of the test's own, with its door and what leads there, and a
 //! watcher that the test speaks for.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
 
 pub mod dns;
 pub mod held;

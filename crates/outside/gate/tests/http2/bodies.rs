@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::fake::http2::{hear, one, with};
-use super::fake::script::Step;
 use super::{Scene, echo};
+use crate::fake::http2::{hear, one, with};
+use crate::fake::script::Step;
 
 const LARGE: usize = 6 << 20;
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::fake::http2::{
+use super::{Scene, echo};
+use crate::fake::http2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, RST_STREAM, To, block, frame, hear, one,
     open, raw, say, with,
 };
-use super::fake::script::Step;
-use super::fake::server::authority;
-use super::{Scene, echo};
+use crate::fake::script::Step;
+use crate::fake::server::authority;
 
 /// KiB that a flood may leave behind.
 const LEFT: u64 = 8 << 10;
@@ -149,8 +149,8 @@ fn streams_share_the_places_of_connections() {
 /// A program that was refused for want of a place may ask again; what goes on is not harmed.
 #[test]
 fn without_a_place_a_stream_is_refused_before_anything_is_done() {
-    super::fake::outside();
-    let port = super::fake::script::stage(None, hanging);
+    crate::fake::outside();
+    let port = crate::fake::script::stage(None, hanging);
     let scene = Scene::of(port, &authority("servers"), |leased| leased.bounds.connections = 8);
     let to = scene.plain();
     let (statuses, refused) = with(&scene.cell, &to.clone(), move |send| async move {
@@ -202,8 +202,8 @@ fn a_connection_without_streams_ends_in_order() {
     // One that does not even begin.
     let plain = scene.plain();
     let ended = scene.cell.inside(move || {
-        let to = (super::fake::dns::address(&format!("{}.", plain.host)), plain.port).into();
-        super::fake::talk(to, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r")
+        let to = (crate::fake::dns::address(&format!("{}.", plain.host)), plain.port).into();
+        crate::fake::talk(to, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r")
     });
     assert!(!ended.unwrap_or_default().contains("200"));
 }

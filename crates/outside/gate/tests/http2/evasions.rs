@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use super::fake::http2::{
+use super::{Scene, echo};
+use crate::fake::http2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM, block, frame, raw,
 };
-use super::fake::server::authority;
-use super::fake::{OUTSIDE, outside};
-use super::{Scene, echo};
+use crate::fake::server::authority;
+use crate::fake::{OUTSIDE, outside};
 
 /// A server that keeps every byte, and answers to each piece.
 fn origin() -> (u16, Arc<Mutex<Vec<u8>>>) {

@@ -10,10 +10,10 @@ use http::{HeaderMap, Request, Response};
 use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
-use super::fake::http2::{Answer, To, hear, one, say, with};
-use super::fake::server::{Ca, authority, certified, params};
-use super::fake::{OUTSIDE, outside};
 use super::{Scene, echo};
+use crate::fake::http2::{Answer, To, hear, one, say, with};
+use crate::fake::server::{Ca, authority, certified, params};
+use crate::fake::{OUTSIDE, outside};
 
 /// Paths and headers that a server got.
 type Got = Arc<Mutex<Vec<(String, HeaderMap)>>>;

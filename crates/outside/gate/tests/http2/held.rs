@@ -4,10 +4,10 @@ use policy::{Conjunction, Default, Flow, Label, LabelPattern, Policy};
 use wire::question::{Ruling, Wanted};
 use wire::{Labelled, Lease};
 
-use super::fake::held::{once, rule};
-use super::fake::http2::say;
-use super::fake::server::Server;
 use super::{Scene, echo};
+use crate::fake::held::{once, rule};
+use crate::fake::http2::say;
+use crate::fake::server::Server;
 
 const SECRET: &str = "s3cret-value-of-a-file-that-is-labelled-0123456789-abcdefghijklmnop";
 

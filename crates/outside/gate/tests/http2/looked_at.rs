@@ -8,9 +8,9 @@ use policy::{
 use wire::Lent;
 
 use super::Scene;
-use super::fake::OUTSIDE;
-use super::fake::http2::To;
-use super::fake::server::{Server, authority, ok};
+use crate::fake::OUTSIDE;
+use crate::fake::http2::To;
+use crate::fake::server::{Server, authority, ok};
 
 const VALUE: &str = "s3cret/value+of=the vault";
 
@@ -26,7 +26,7 @@ fn back(head: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn lending() -> (Scene, Server) {
-    super::fake::outside();
+    crate::fake::outside();
     let servers = authority("servers");
     let server = Server::tls(&servers, &["web.example"], back);
     let port = server.port;
@@ -99,7 +99,7 @@ fn model(_: &str, body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_stream_asks_a_model_by_its_route() {
-    super::fake::outside();
+    crate::fake::outside();
     let servers = authority("servers");
     let provider = Server::tls(&servers, &["chat.example"], model);
     let port = provider.port;

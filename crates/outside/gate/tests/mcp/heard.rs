@@ -3,8 +3,8 @@
 use policy::mcp::{Grant, Mcp};
 use serde_json::{Value, json};
 
-use super::fake::script::{Step, stage};
 use super::{events, granted, messages, ok, patterns, refused, result, scene, scene_with, text, tools};
+use crate::fake::script::{Step, stage};
 
 fn asks(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 900, "method": method, "params": params}).to_string()
@@ -288,7 +288,7 @@ fn a_program_listens_and_goes_on_listening() {
 /// However an answer is cut, and whatever never ends.
 #[test]
 fn a_stream_is_heard_byte_by_byte() {
-    super::fake::outside();
+    crate::fake::outside();
     let port = stage(None, |case, said| {
         let said = String::from_utf8_lossy(said);
         let body: Value = serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap_or_default();

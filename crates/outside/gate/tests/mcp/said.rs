@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use wire::question::{Ruling, Wanted};
 
-use super::fake::held::{denied, once, rule};
 use super::{HEADERS, granted, messages, patterns, refused, scene, scene_with};
+use crate::fake::held::{denied, once, rule};
 
 fn narrow() -> Mcp {
     let arguments = [("path".to_owned(), patterns(&["/repo/**"]))].into();

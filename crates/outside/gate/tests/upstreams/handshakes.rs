@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::fake::script::Step::Drip;
-use super::fake::script::blurting;
-use super::fake::server::{provider, shows};
 use super::servers::misbehaving;
 use super::*;
+use crate::fake::script::Step::Drip;
+use crate::fake::script::blurting;
+use crate::fake::server::{provider, shows};
 
 /// Servers whose handshake is not one to go on with: their names, where they are, and why not.
 fn handshakes(servers: &Ca) -> Vec<(&'static str, u16, &'static str)> {

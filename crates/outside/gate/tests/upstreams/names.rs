@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::{RData, Record, RecordType};
 
-use super::fake::script::blurting;
 use super::servers::misbehaving;
 use super::*;
+use crate::fake::script::blurting;
 
 /// A resolver whose answer to the question for addresses is another one each time, the last for ever.
 fn fickle(answers: &'static [Ipv4Addr]) -> (SocketAddr, Arc<AtomicUsize>) {
@@ -43,7 +43,7 @@ fn a_name_that_changes_its_address_is_judged_each_time() {
         (true, Way::Lent, "lent.example"),
         (true, Way::Model, "chat.example"),
     ] {
-        fake::also(&format!("{PRIVATE}/32"));
+        crate::fake::also(&format!("{PRIVATE}/32"));
         let (resolver, asked) = fickle(&BECOMES);
         let scene = scene_with(misbehaving, watches, |_, leased, _| {
             leased.hosts.retain(|(host, _)| host != name);
@@ -92,7 +92,7 @@ fn a_name_that_changes_its_address_is_judged_each_time() {
 
 /// A resolver that does this with each question.
 fn resolver(answers: fn(&[u8]) -> Vec<u8>) -> SocketAddr {
-    fake::outside();
+    crate::fake::outside();
     let socket = UdpSocket::bind((OUTSIDE, 0)).unwrap();
     let at = socket.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -145,7 +145,7 @@ fn a_host_that_is_not_there_is_told() {
         let scene = scene_with(misbehaving, watches, |_, leased, policy| {
             // Nobody listens at this address; rules name it, so that it is tried.
             let nobody = Ipv4Addr::new(10, 62, 0, 77);
-            fake::also(&format!("{nobody}/32"));
+            crate::fake::also(&format!("{nobody}/32"));
             let ports: Vec<u16> = policy.network.allow.iter().filter_map(|rule| rule.to.port).collect();
             policy.network.allow.extend(ports.iter().map(|port| to(&nobody.to_string(), *port)));
             leased.hosts.iter_mut().for_each(|(_, address)| *address = nobody.into());

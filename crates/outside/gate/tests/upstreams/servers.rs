@@ -1,7 +1,7 @@
 //! Servers that answer, but not as they should.
 
-use super::fake::script::Step::{Drip, End};
 use super::*;
+use crate::fake::script::Step::{Drip, End};
 
 pub(super) fn misbehaving(case: &str, _: &[u8]) -> Vec<Step> {
     let (whole, chunks) = (fine(), chunked());

@@ -1,5 +1,5 @@
 //! A provider of every wire that answers with two calls of tools, and conversations in each.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
 
 use policy::{
     Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Sink, Target, ValuePattern, Vendor,
@@ -7,8 +7,8 @@ use policy::{
 use serde_json::{Value, json};
 use wire::{Labelled, Lease};
 
-use super::fake::server::{Handler, Server, ok, request, say};
-use super::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Handler, Server, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 
 pub const SECRET: &str = "hunter2-hunter2";
 /// Two calls: one carries what is labelled, in pieces where the wire has some.

@@ -1,14 +1,11 @@
 //! Servers that speak MCP over HTTP: what reached one, what a program got of its answer, and what the record tells.
-#![allow(clippy::unwrap_used)]
 
-#[path = "../fake/mod.rs"]
-mod fake;
 mod heard;
 mod lent;
 mod said;
 
-use fake::server::{Ca, Server, authority, ok, request, say};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::server::{Ca, Server, authority, ok, request, say};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::mcp::{Grant, Mcp, TextPattern};
 use policy::{Conjunction, PathPattern, Policy, Protocol, Rule, Target};
 use serde_json::{Value, json};

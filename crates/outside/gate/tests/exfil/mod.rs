@@ -2,10 +2,7 @@
 //! outside count what reached them, and something harmless by the same channel has to.
 //!
 //! `BASTIDE_EXFIL_DOUBLE=1` sends every encoding of every other as well (`proof/exfil/run`).
-#![allow(clippy::unwrap_used)]
 
-#[path = "../fake/mod.rs"]
-mod fake;
 #[path = "../../../../pure/sense/tests/wrap/mod.rs"]
 mod wrap;
 
@@ -18,8 +15,8 @@ mod spoken;
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 
-use fake::server::{Ca, Server, authority, certified, ok, params};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease, socket};
+use crate::fake::server::{Ca, Server, authority, certified, ok, params};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease, socket};
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::{RData, Record, RecordType};
 use policy::mcp::Mcp;

@@ -1,10 +1,7 @@
 //! Servers and programs that do not keep to the rules: slow, silent, cut off, too long, badly certified. Whatever they do,
 //! a program gets a whole answer, or words that name an event, or a connection that is cut; never a part that looks whole.
-#![allow(clippy::unwrap_used)]
 
 mod cuts;
-#[path = "../fake/mod.rs"]
-mod fake;
 mod handshakes;
 mod large;
 mod names;
@@ -15,11 +12,11 @@ mod servers;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fake::dns::address;
-use fake::script::Step::{Hang, Leave, Reset, Rest, Say};
-use fake::script::{Came, Play, Step, To, stage, trusting, whole};
-use fake::server::{Ca, authority, certified, params};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::dns::address;
+use crate::fake::script::Step::{Hang, Leave, Reset, Rest, Say};
+use crate::fake::script::{Came, Play, Step, To, stage, trusting, whole};
+use crate::fake::server::{Ca, authority, certified, params};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use policy::{Conjunction, Credential, Host, Inference, Policy, Position, Protocol, Provider, Route, Rule, Target};
 use policy::{ValuePattern, Vendor};
 use serde_json::{Value, json};

@@ -1,9 +1,5 @@
 //! HTTP/2 on the program's side: each stream is judged by itself, as a request in HTTP/1.1 is; judged by what reached a
 //! server, by the record and by what came back.
-#![allow(clippy::unwrap_used)]
-
-#[path = "../fake/mod.rs"]
-mod fake;
 
 mod bodies;
 mod bounds;
@@ -12,10 +8,10 @@ mod grpc;
 mod held;
 mod looked_at;
 
-use fake::http2::{Answer, To, say, say_one};
-use fake::script::{Step, stage};
-use fake::server::{Ca, Handler, Server, authority, certified, ok, params};
-use fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use crate::fake::http2::{Answer, To, say, say_one};
+use crate::fake::script::{Step, stage};
+use crate::fake::server::{Ca, Handler, Server, authority, certified, ok, params};
+use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 use http::Request;
 use policy::{Conjunction, Method, PathPattern, Policy, Protocol, Rule, Target, ValuePattern};
 use wire::Lease;
@@ -71,14 +67,14 @@ impl Scene {
 
     /// With a server of whole requests, within TLS or without.
     fn serving(tls: bool, handler: Handler, change: impl FnOnce(&mut Lease)) -> (Scene, Server) {
-        let (servers, _) = (authority("servers"), fake::outside());
+        let (servers, _) = (authority("servers"), crate::fake::outside());
         let server = if tls { Server::tls(&servers, &["web.example"], handler) } else { Server::plain(handler) };
         (Scene::of(server.port, &servers, change), server)
     }
 
     /// With a server that does what a case says, within TLS.
-    fn staged(play: fake::script::Play, change: impl FnOnce(&mut Lease)) -> Scene {
-        let (servers, _) = (authority("servers"), fake::outside());
+    fn staged(play: crate::fake::script::Play, change: impl FnOnce(&mut Lease)) -> Scene {
+        let (servers, _) = (authority("servers"), crate::fake::outside());
         let port = stage(Some(certified(&servers, params(&["web.example"]))), play);
         Scene::of(port, &servers, change)
     }
@@ -167,8 +163,8 @@ fn a_programs_first_choice_within_tls_is_taken() {
     let (scene, _server) = Scene::serving(true, echo, |_| {});
     // `say` asserts that it is HTTP/2 where a program offers both.
     assert_eq!(scene.say(vec![scene.get("/a/x")])[0].status, 200);
-    let said = fake::server::request("GET", "web.example", scene.port, "/a/x", "", "");
-    let older = fake::server::say(&scene.cell, Some(&scene.cells), "web.example", scene.port, &said).unwrap();
+    let said = crate::fake::server::request("GET", "web.example", scene.port, "/a/x", "", "");
+    let older = crate::fake::server::say(&scene.cell, Some(&scene.cells), "web.example", scene.port, &said).unwrap();
     assert!(older.starts_with("HTTP/1.1 200"), "{older}");
 }
 
@@ -177,12 +173,12 @@ fn a_programs_first_choice_within_tls_is_taken() {
 fn a_connection_outside_serves_one_stream_after_another() {
     let (scene, server) = Scene::serving(true, echo, |_| {});
     let to = scene.to();
-    let statuses = fake::http2::with(&scene.cell, &to.clone(), move |send| async move {
+    let statuses = crate::fake::http2::with(&scene.cell, &to.clone(), move |send| async move {
         let mut statuses = Vec::new();
         for at in 0..20 {
             let method = if at % 2 == 0 { "GET" } else { "DELETE" };
             let request = to.ask(method, &format!("/a/{at}")).body(Vec::new()).unwrap();
-            statuses.push(fake::http2::one(send.clone(), request).await.unwrap().status);
+            statuses.push(crate::fake::http2::one(send.clone(), request).await.unwrap().status);
         }
         statuses
     });

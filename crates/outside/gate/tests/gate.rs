@@ -1,0 +1,41 @@
+//! The gate's tests, one program: each that is linked by itself costs continuous integration five seconds.
+#![allow(clippy::unwrap_used)]
+
+mod again;
+mod answers;
+mod asks;
+mod bounds;
+mod calls;
+mod confine;
+mod consent;
+mod credentials;
+mod door;
+mod evasions;
+mod exfil;
+mod fake;
+mod generation;
+mod http2;
+mod kept;
+mod life;
+mod mcp;
+mod models;
+mod money;
+mod names;
+mod own;
+mod petition;
+mod proxy;
+mod reach;
+mod requests;
+mod resolver;
+mod risk;
+mod stdio;
+mod tls;
+mod told;
+mod translate;
+mod upstreams;
+mod user;
+mod watched;
+mod websocket;
+mod whole;
+mod wires;
+mod words;

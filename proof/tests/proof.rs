@@ -1,0 +1,35 @@
+//! Tests of the whole, one program: each that is linked by itself costs continuous integration five seconds.
+
+mod apply;
+mod asks;
+mod bodies;
+mod canary;
+mod children;
+mod clients;
+mod clocks;
+mod control;
+mod credentials;
+mod daemon;
+mod detached;
+mod edges;
+mod intent;
+mod invariants;
+mod ledger;
+mod listening;
+mod mcp;
+mod oauth;
+mod petition;
+mod programs;
+mod questions;
+mod replay;
+mod requests;
+mod risk;
+mod rooms;
+mod running;
+mod servers;
+mod spoken;
+mod standby;
+mod tour;
+mod vault;
+mod watch;
+mod whole;
