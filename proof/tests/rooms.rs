@@ -56,7 +56,13 @@ fn lines(path: &Path) -> usize {
 /// What a crate with `autotests = false` does not name would never run.
 #[test]
 fn every_file_of_tests_is_in_the_program_that_runs_them() {
-    for (room, program) in [("crates/outside/gate", "gate"), ("proof", "proof")] {
+    let programs = [
+        ("crates/outside/gate", "gate"),
+        ("crates/pure/policy", "tests"),
+        ("crates/pure/record", "tests"),
+        ("proof", "proof"),
+    ];
+    for (room, program) in programs {
         let tests = house().join(room).join("tests");
         let named = fs::read_to_string(tests.join(program).with_extension("rs")).expect("the program of the tests");
         for entry in fs::read_dir(&tests).expect("tests") {

@@ -1,7 +1,6 @@
 //! Bounds of a rule on answers: which are let in, that policies in one cell join, that a layer only narrows, and that what
 //! is printed reads back.
 #![cfg(feature = "read")]
-#![allow(clippy::expect_used)]
 
 use policy::read::{Source, blueprint, read as compile};
 use policy::{

@@ -1,11 +1,8 @@
 //! What a child may do, its parent may: for random parents, wishes and ceilings, against the second reading of rules. And
 //! what a child does not get of what was asked for is said.
 
-mod naive_host;
-mod naive_rules;
-
-use naive_host::see;
-use naive_rules::{Lists, RANK, aimed, compile, member, outcome, rank, request, rule, runner, said};
+use crate::naive_host::see;
+use crate::naive_rules::{Lists, RANK, aimed, compile, member, outcome, rank, request, rule, runner, said};
 use policy::agents::{Wish, ceiling, narrow};
 use policy::{
     Agents, Amounts, Conjunction, Credential, Decision, Egress, Good, Host, Outcome, Policy, Position, Rate, Target,
@@ -13,8 +10,8 @@ use policy::{
 };
 use proptest::prelude::*;
 
-fn targets(written: &[naive_rules::Written]) -> Vec<Target> {
-    let text = |(host, port, ..): &naive_rules::Written| {
+fn targets(written: &[crate::naive_rules::Written]) -> Vec<Target> {
+    let text = |(host, port, ..): &crate::naive_rules::Written| {
         let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
         if *port == 0 { host } else { format!("{host}:{port}") }
     };
@@ -74,13 +71,14 @@ fn what_a_child_may_do_its_parent_may() {
             let may = outcome(&child, &egress);
             prop_assert!(may <= RANK[rank], "{:?} and its parent {:?}", may, RANK[rank]);
             // What was not asked for is not had.
-            let any = |host: &str, at: u16| naive_rules::names_host(host, &text, true) && (at == 0 || at == port);
+            let any =
+                |host: &str, at: u16| crate::naive_rules::names_host(host, &text, true) && (at == 0 || at == port);
             let named = wished.iter().any(|rule| any(&rule.0, rule.1));
             prop_assert!(named || may == Outcome::Deny, "{:?} and not asked for", may);
             let mut counted = counted.borrow_mut();
             counted.0[rank] += 1;
             // What was, and of which nothing is said, is had as the parent has it.
-            let silent = |rule: &naive_rules::Written| {
+            let silent = |rule: &crate::naive_rules::Written| {
                 let what = format!("network {}", targets(std::slice::from_ref(rule))[0]);
                 any(&rule.0, rule.1) && !left.iter().any(|left| left.what == what)
             };

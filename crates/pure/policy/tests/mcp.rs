@@ -1,5 +1,4 @@
 //! Messages of MCP: decided by name and argument, like a naive reading that shares no code; allowed by what names them alone.
-#![allow(clippy::unwrap_used)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

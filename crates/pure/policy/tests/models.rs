@@ -1,5 +1,4 @@
 //! Models, credentials, data and flows in the language: read, decided, and written back.
-#![allow(clippy::expect_used)]
 
 use policy::read::{Source, read};
 use policy::{

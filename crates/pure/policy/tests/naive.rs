@@ -1,11 +1,8 @@
 //! The indexed decision against a second matcher that shares no code with it and works on text: its own reading of
 //! names, addresses and networks, its own loop over all rules.
 
-mod naive_host;
-mod naive_rules;
-
-use naive_host::see;
-use naive_rules::{
+use crate::naive_host::see;
+use crate::naive_rules::{
     Lists, RANK, address, aimed, closed, compile, member, naive, name, outcome, rank, rank_where, reads, request, rule,
     runner, said, spellings,
 };

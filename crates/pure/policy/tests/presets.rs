@@ -1,5 +1,4 @@
 //! Presets: what each allows its tenant, and nothing of another's; arguments are names and never text of a policy.
-#![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
 

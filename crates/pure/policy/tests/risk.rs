@@ -1,5 +1,4 @@
 //! What a policy does under risk: it asks about what it allowed, and opens nothing.
-#![allow(clippy::unwrap_used)]
 
 use policy::read::{Source, read};
 use policy::{

@@ -1,5 +1,4 @@
 //! Requests that make a WebSocket: allowed by a rule that says so and by no other, denied by what denies requests.
-#![allow(clippy::unwrap_used)]
 
 use policy::read::{Source, blueprint, read};
 use policy::{Conjunction, Decision, Egress, Host, Policy, Request, Rule, decide, diff, suggest};

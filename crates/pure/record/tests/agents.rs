@@ -1,10 +1,8 @@
 //! Requests as real agents send them: claude-code 2.1.330, codex 0.169.0 and pi 0.73.1, recorded over three requests with a
 //! scripted model, long words replaced by short ones.
 
-mod told;
-
+use crate::told::{answer, lines, request};
 use record::conversation::{History, Speaker, Standing, Wire};
-use told::{answer, lines, request};
 
 const ASKED: &str = "user text Run the two commands that you were told to run, and then say that you are done.";
 const TOLD: &str = "what the agent is told to be";
@@ -129,7 +127,8 @@ fn what_was_delivered_comes_back() {
                 let delivered = block.speaker == Speaker::Assistant;
                 assert_eq!(*standing == Standing::Delivered, delivered, "{name} {turn} {block:?}");
             }
-            let new = sorted.iter().filter(|(_, standing)| standing.is_new()).map(|(block, _)| told::line(block));
+            let new =
+                sorted.iter().filter(|(_, standing)| standing.is_new()).map(|(block, _)| crate::told::line(block));
             let mut new: Vec<_> = new.collect();
             new.sort();
             if turn == 2 {

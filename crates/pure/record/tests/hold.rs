@@ -1,13 +1,10 @@
 //! Calls are held until they are whole and judged: one answer in every wire, its events cut at every byte, and whole.
-#![allow(clippy::expect_used)]
 
-mod told;
-
+use crate::told::bytes;
 use proptest::prelude::*;
 use record::conversation::hold::{Judge, Ruling, Sieve, WITHHELD, Wants, Withheld, restore};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 use serde_json::{Value, json};
-use told::bytes;
 
 const STREAMS: [(Wire, &str); 5] = [
     (Wire::Messages, "written/messages.sse"),

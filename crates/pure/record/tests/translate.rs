@@ -1,12 +1,10 @@
 //! Between messages and chat: the same blocks are read before and after, whatever is said, and however an answer is cut.
 
-mod told;
-
+use crate::told::bytes;
 use proptest::prelude::*;
 use record::conversation::translate::{Answering, Told, Wanted, Way, request};
 use record::conversation::{Answer, Block, Content, Conversation, Delivered, History, Standing, Usage, Wire, read};
 use serde_json::{Value, json};
-use told::bytes;
 
 const WAYS: [Way; 2] = [Way::IntoChat, Way::IntoMessages];
 const WANTED: Wanted<'static> = Wanted { model: "other", openai: false };
@@ -258,7 +256,7 @@ fn dialects_of_chat() {
         let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
         let (out, _) = turned(Way::IntoChat, true, &[stream.as_bytes()]).expect("translated");
         let delivered = heard(Wire::Messages, true, out.as_bytes());
-        let told = told::lines(&delivered.blocks);
+        let told = crate::told::lines(&delivered.blocks);
         let want = ["assistant call 1 run {\"a\":1}", "assistant call 2 run {}", "assistant text late"];
         assert_eq!((told.as_slice(), delivered.whole), (&want.map(str::to_owned)[..], true), "{out}");
     }

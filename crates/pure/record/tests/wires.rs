@@ -1,10 +1,8 @@
 //! Answers and requests written by hand after the providers' descriptions: one answer in every wire.
 
-mod told;
-
+use crate::told::{answer, bytes, lines, request};
 use proptest::prelude::*;
 use record::conversation::{Answer, Delivered, History, Malformed, Standing, Wire};
-use told::{answer, bytes, lines, request};
 
 const STREAMS: [(Wire, &str); 5] = [
     (Wire::Messages, "written/messages.sse"),

@@ -1,13 +1,10 @@
 //! Words of a model are judged in a window that moves with them: one text in every wire, its pieces cut anywhere, and whole.
-#![allow(clippy::expect_used)]
 
-mod told;
-
+use crate::told::bytes;
 use proptest::prelude::*;
 use record::conversation::hold::{Cut, Judge, Ruling, Said, Sieve, Signed, Verdict, Wants};
 use record::conversation::{Answer, Block, Content, Delivered, Malformed, Wire};
 use serde_json::{Value, json};
-use told::bytes;
 
 const WIRES: [Wire; 5] = [Wire::Messages, Wire::Chat, Wire::Responses, Wire::Gemini, Wire::Ollama];
 const SECRET: &str = "hunter2-hunter3";

@@ -8,7 +8,7 @@ use policy::{
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::naive_host::{Seen, see};
+use crate::naive_host::{Seen, see};
 
 pub const RANK: [Outcome; 4] = [Outcome::Deny, Outcome::Ask, Outcome::Read, Outcome::Allow];
 
