@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use crate::whole::Operator;
+use crate::whole::outside::Outside;
 use crate::whole::waiting::{LONG, Running};
 use serde_json::{Value, json};
 
@@ -140,6 +141,83 @@ fn what_a_mail_asks_for_is_the_operators_to_answer_call_by_call_or_by_its_source
         let why = operator.bastide(&["why"]).stdout;
         assert!(why.contains("send_email") && why.contains("grounding: ask"), "{why}");
         assert_eq!(operator.bastide(&["log", "verify", "calls"]).exit, 0);
+    }
+}
+
+/// Says a request, and asks for a sub-agent; tells what came of each.
+const ACTS: &str = r#"
+import http.client, json, sys
+def say(host, port, method, path, body=None):
+    asked = http.client.HTTPConnection(host, port, timeout=100)
+    asked.request(method, path, body, {"Content-Type": "application/json"})
+    answer = asked.getresponse()
+    print(method, path, answer.status, answer.read().decode().replace("\n", " "), flush=True)
+for turn in sys.argv[2:]:
+    what, _, rest = turn.partition("=")
+    if what == "spawn":
+        say("bastide.internal", 80, "POST", "/spawn", json.dumps({"task": "look", "command": ["true"], "network": ["evil.example:443"]}))
+    else:
+        say("host.bastide", int(sys.argv[1]), what, rest, "figures" if what == "POST" else None)
+"#;
+
+/// No model has a part in it: what acts is judged where it leaves, whoever it is.
+#[test]
+fn what_a_program_does_that_nobody_asked_for_is_the_operators_to_answer() {
+    for operator in Operator::each() {
+        let (sink, port) = (Outside::new(), model());
+        let more = format!(
+            "agents: {{}}\nnetwork:\n  default: deny\n  allow:\n    - {{to: \"host.bastide:{}\", protocol: http}}\n",
+            sink.port
+        );
+        let file = policy(&operator, port, &more);
+        let text = std::fs::read_to_string(&file).expect("read").replace("network: {default: deny}\n", "");
+        std::fs::write(&file, text.replace("intent: user-role\n", "")).expect("written");
+        operator.write("work/acts.py", ACTS);
+        let script = format!("python3 acts.py {} GET=/a POST=/b POST=/b DELETE=/c spawn=1", sink.port);
+        let mut running = Running::start(&operator, "acts", 1, &["--policy", &file], &script);
+        let card = running.card();
+        assert_eq!(card["call"]["doubted"]["tool"], "request:POST:host.bastide", "{card}");
+        let doubts = card["call"]["doubted"]["doubts"].to_string();
+        assert!(doubts.contains("\"value\":\"host.bastide\"") && doubts.contains("do not name it"), "{card}");
+        let shown = operator.bastide(&["approve"]).stdout;
+        assert!(shown.contains("a request to send: 'POST'"), "{shown}");
+        assert_eq!(running.answer(&card, &["--once"]).exit, 0);
+        let again = running.card();
+        assert_eq!(again["does"], card["does"], "{again}");
+        assert_eq!(running.answer(&again, &["--deny"]).exit, 0);
+        let delete = running.card();
+        assert_eq!(
+            (&delete["risk"], delete["choices"].to_string().contains("session")),
+            (&"high".into(), false),
+            "{delete}"
+        );
+        assert_eq!(running.answer(&delete, &["--deny"]).exit, 0);
+        // Something came from outside by now: what a sub-agent is to reach is his to name.
+        let spawn = running.card();
+        assert_eq!(spawn["call"]["doubted"]["tool"], "petition:spawn", "{spawn}");
+        assert!(spawn["call"]["doubted"]["doubts"].to_string().contains("evil.example"), "{spawn}");
+        assert_eq!(running.answer(&spawn, &["--deny"]).exit, 0);
+        let printed = running.ended();
+        let starts = ["GET /a 200", "POST /b 200", "POST /b 403", "DELETE /c 403", "POST /spawn 403"];
+        assert!(
+            printed.len() == 5 && printed.iter().zip(starts).all(|(line, start)| line.starts_with(start)),
+            "{printed:?}"
+        );
+        assert!(printed[2].contains("does not serve what the operator asked for"), "{printed:?}");
+        let asked = sink.asked();
+        assert_eq!(asked.iter().filter(|line| line.starts_with("POST /b")).count(), 1, "{asked:?}");
+        assert!(!asked.iter().any(|line| line.starts_with("DELETE")), "{asked:?}");
+        let log = running.log();
+        assert!(
+            log.contains("ground for a request: POST to host.bastide") && log.contains("send: its method is"),
+            "{log}"
+        );
+        let tools = operator.bastide(&["tools", "acts"]).stdout;
+        assert!(tools.contains("POST to 'host.bastide") && tools.contains("does     send: its method is"), "{tools}");
+        assert!(tools.contains("2 requests, 1 of them not let through"), "{tools}");
+        let why = operator.bastide(&["why"]).stdout;
+        assert!(why.contains("petition") || why.contains("grounding: ask"), "{why}");
+        assert_eq!(operator.bastide(&["log", "verify", "acts"]).exit, 0);
     }
 }
 

@@ -25,6 +25,8 @@ for line in sys.stdin:
         messages = [{"role": "user", "content": "summarise the notes"}, {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "r", "content": open(rest).read()}]
         print(what, ask("inference.bastide", 80, "POST", "/v1/chat/completions", json.dumps({"model": "m", "messages": messages}))[0], flush=True)
+    elif what == "spawn":
+        print(what, ask("bastide.internal", 80, "POST", "/spawn", rest)[0], flush=True)
     else:
         port, path = rest.split(" ")
         status, said = ask("host.bastide", int(port), what.upper(), path, "figures" if what == "post" else None, "text/plain")
@@ -232,5 +234,99 @@ fn a_poisoned_document_narrows_then_freezes_and_the_operator_takes_it_back() {
         assert!(outside.posted("/c"));
         let verified = operator.bastide(&["log", "verify", "risky"]);
         assert_eq!(verified.exit, 0, "{verified:?}");
+    }
+}
+
+/// What a sub-agent does: it asks for one of its own, which waits, and waits itself.
+const CHILD: &str = r#"
+import http.client, json, time
+asked = http.client.HTTPConnection("bastide.internal", 80, timeout=60)
+asked.request("POST", "/spawn", json.dumps({"task": "wait", "command": ["sleep", "100"]}), {"Content-Type": "application/json"})
+asked.getresponse().read()
+time.sleep(100)
+"#;
+
+#[test]
+fn those_below_are_narrowed_in_the_same_moment_and_widened_with_it() {
+    for operator in Operator::each() {
+        let model = Outside::new().port;
+        let policy = operator.write(
+            "policy.yaml",
+            &format!(
+                "bastide: 1\nname: risky\nextends: [hardened]\nnetwork: {{default: deny}}\n\
+                 inference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{model}\"}}}}\n  routes: [{{models: [\"*\"], provider: m}}]\n  \
+                 budget: {{tokens: 100000}}\nagents: {{depth: 2, children: 2, total: 4}}\nrisk: {{ask: 60}}\n"
+            ),
+        );
+        for (name, text) in [("agent.py", AGENT), ("child.py", CHILD), ("notes.md", NOTES)] {
+            operator.write(&format!("work/{name}"), text);
+        }
+        let policy = policy.to_string_lossy().into_owned();
+        let arguments = [
+            "run",
+            "--name",
+            "risky",
+            "--patience",
+            "1m",
+            "--policy",
+            &policy,
+            "--",
+            "python3",
+            "agent.py",
+            "summarise the notes",
+        ];
+        let mut command = operator.command(&arguments);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut running = Running { operator: &operator, child, out };
+        let spawn = r#"spawn {"task": "wait", "command": ["python3", "child.py"], "files": [{"path": "child.py", "access": "read"}], "budget": {"tokens": 40000}}"#;
+        let spawned = running.does(spawn);
+        assert!(spawned.contains("200"), "{spawned}");
+        let all = || -> Vec<Value> {
+            let ran = operator.bastide(&["ls", "--json"]);
+            let all: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+            all.as_array().cloned().unwrap_or_default().into_iter().filter(|one| one["live"].is_object()).collect()
+        };
+        let until = |what: &str, holds: &dyn Fn(&[Value]) -> bool| {
+            let end = Instant::now() + Duration::from_secs(60);
+            loop {
+                let now = all();
+                if holds(&now) {
+                    return now;
+                }
+                assert!(Instant::now() < end, "{what}: {now:?}");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        until("all three run", &|all| all.len() == 3 && all.iter().all(|one| one["state"] == "running"));
+        assert!(running.does("read notes.md").contains("200"));
+        let narrow = |one: &Value| one["live"]["narrowed"] == true;
+        let told = until("all are narrowed", &|all| {
+            all.len() == 3 && all.iter().all(narrow) && all.iter().all(|one| one["revision"] == 2)
+        });
+        let below: Vec<&Value> = told.iter().filter(|one| one["parent"].is_object()).collect();
+        assert!(below.len() == 2 && below.iter().all(|one| one["live"]["inherited"] == true), "{told:?}");
+        for one in &below {
+            let id = one["id"].as_str().expect("an id");
+            let show = operator.bastide(&["show", id]).stdout;
+            assert!(
+                show.split_whitespace().collect::<Vec<_>>().join(" ").contains("narrowed with its parent"),
+                "{show}"
+            );
+            let log = operator.bastide(&["log", id]).stdout;
+            assert!(log.contains("its parent's risk of") && log.contains("of budgets a quarter is left"), "{log}");
+            // Nobody below is wider than who is above.
+            let undone = operator.bastide(&["policy", "undo", id]);
+            assert!(undone.exit != 0 && undone.stderr.contains("narrowed with its parent"), "{undone:?}");
+        }
+        done(&operator.bastide(&["policy", "undo", "risky"]));
+        until("none is narrowed", &|all| {
+            all.len() == 3 && !all.iter().any(narrow) && all.iter().all(|one| one["revision"] == 3)
+        });
+        for one in told {
+            let verified = operator.bastide(&["log", "verify", one["id"].as_str().expect("an id")]);
+            assert_eq!(verified.exit, 0, "{verified:?}");
+        }
     }
 }

@@ -122,7 +122,20 @@ fn who(card: &Card) -> String {
 fn wants(card: &Card) -> String {
     let host = words::line(&card.host, 300);
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+    let effects = |call: &Calling| {
+        let named: Vec<&str> = call.doubted.effects.iter().map(|effect| effect.name()).collect();
+        named.join(", ")
+    };
     match &card.does {
+        Some(_) if card.call.as_ref().is_some_and(|call| call.doubted.tool.starts_with(policy::REQUESTS)) => {
+            let call = card.call.as_deref();
+            let method = call.and_then(|call| call.doubted.tool.split(':').nth(1)).unwrap_or_default();
+            let effects = call.map(effects).unwrap_or_default();
+            format!("{host}:{}, a request to {effects}: {}", card.port, words::quoted(method.as_bytes(), MOST))
+        }
+        Some(_) if card.call.as_ref().is_some_and(|call| call.doubted.tool == policy::SPAWN) => {
+            "a sub-agent, by a petition".to_owned()
+        }
         Some(does) if card.call.is_some() => {
             format!("a call of {}, in an answer from {host}:{}", words::quoted(does.as_bytes(), MOST), card.port)
         }

@@ -92,6 +92,9 @@ pub(super) fn one(session: &SessionInfo) -> String {
     row("policy", words::line(&session.policy, 64) + &revision);
     if let Some(live) = session.live.as_ref().filter(|live| live.risk > 0 || live.narrowed) {
         let narrowed = match live.narrowed {
+            true if live.inherited => {
+                "; the policy is narrowed with its parent's: `bastide policy undo` of that takes it back"
+            }
             true => "; the policy is narrowed: `bastide policy undo` takes that back",
             false => "",
         };
@@ -145,6 +148,7 @@ fn children(children: &[ChildInfo]) -> String {
 /// How high the risk is, and whether the policy is narrowed for it; empty where there is none.
 fn risk(session: &SessionInfo) -> String {
     match &session.live {
+        Some(live) if live.inherited => format!("{} narrowed above", live.risk),
         Some(live) if live.narrowed => format!("{} narrowed", live.risk),
         Some(live) if live.risk > 0 => live.risk.to_string(),
         _ => String::new(),

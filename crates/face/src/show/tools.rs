@@ -3,18 +3,19 @@
 use super::table::table;
 use crate::errors::wrap;
 use crate::words;
-use wire::command::{Concluded, ToolInfo, ToolsAnswer};
+use wire::command::{Concluded, RequestInfo, ToolInfo, ToolsAnswer};
 
 /// Each tool, what it does and why, and its arguments.
 pub(super) fn list(answer: &ToolsAnswer) -> String {
-    if answer.tools.is_empty() {
-        return wrap(
-            "no model was told of a tool in this session, as far as a gate knows: models are asked by a route",
-        );
-    }
     let mut text = String::new();
+    if answer.tools.is_empty() {
+        text = wrap("no model was told of a tool in this session, as far as a gate knows: models are asked by a route");
+    }
     for tool in &answer.tools {
         one(tool, &mut text);
+    }
+    for request in &answer.requests {
+        sent(request, &mut text);
     }
     if answer.left > 0 {
         text.push_str(&wrap(&format!("{} more, which are not told of here", answer.left)));
@@ -44,6 +45,16 @@ fn one(tool: &ToolInfo, text: &mut String) {
     if tool.unknown.len() > 8 {
         text.push_str(&format!("  unknown  {} more: --json\n", tool.unknown.len() - 8));
     }
+}
+
+/// Requests that do the same.
+fn sent(request: &RequestInfo, text: &mut String) {
+    let (method, to) = (words::line(&request.method, 16), words::quoted(request.to.as_bytes(), 80));
+    text.push_str(&wrap(&format!("{method} to {to}")));
+    text.push_str(&wrap(&format!("  does     {}: {}", request.effects.join(", "), words::line(&request.why, 200))));
+    let held = if request.held > 0 { format!(", {} of them not let through", request.held) } else { String::new() };
+    let plural = if request.count == 1 { "" } else { "s" };
+    text.push_str(&wrap(&format!("  record   {} request{plural}{held}, the last at {}", request.count, request.event)));
 }
 
 fn means(concluded: &Concluded, many: bool, text: &mut String) {

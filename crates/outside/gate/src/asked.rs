@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use policy::mcp::Message;
-use policy::{Egress, Host, Request};
+use policy::{Effect, Egress, Host, Request};
 use record::{Cause, Kind, Verdict};
+use sense::meaning::Sent;
 
 use crate::consent::Consent;
 use crate::head::Body;
@@ -45,6 +46,8 @@ pub struct Asks {
     pub newer: bool,
     /// What led to it, beside the program that asks.
     pub because: Vec<Cause>,
+    /// It goes to a model by a route: what that calls is judged where it has effects.
+    pub routed: bool,
 }
 
 impl Asked {
@@ -105,11 +108,32 @@ impl Asked {
             method: request.method().as_str().to_owned(),
             target: target.clone(),
             websocket: request.is_websocket(),
+            does: self.does(),
             verdict,
             rule: None,
             reason: None,
             suggestion: None,
         }
+    }
+
+    /// The request as its effect is judged; none where it is a message of MCP, or goes to a model by a route.
+    pub(crate) fn sent<'a>(&'a self, host: &'a str) -> Option<Sent<'a>> {
+        let asks = self.asks.as_deref().filter(|asks| !asks.routed && asks.request.message().is_none())?;
+        let body = match asks.body {
+            Body::Length(length) => Some(length),
+            Body::Chunked => None,
+        };
+        let (method, websocket) = (asks.request.method().as_str(), asks.request.is_websocket());
+        Some(Sent { method, host, target: &asks.target, body, websocket })
+    }
+
+    /// What it does beyond reading, and why that is concluded.
+    fn does(&self) -> Option<String> {
+        let host = self.host.to_string();
+        let effects = self.sent(&host)?.effects(&[]);
+        let names: Vec<&str> =
+            effects.effects.iter().filter(|one| **one != Effect::Read).map(|one| one.name()).collect();
+        (!names.is_empty()).then(|| format!("{}: {}", names.join(", "), effects.why))
     }
 
     /// The same saying this, where MCP is spoken.

@@ -42,6 +42,13 @@ pub struct Consent {
     policy: Conjunction,
 }
 
+impl Consent {
+    /// Under which policy it was given.
+    pub(crate) const fn serial(&self) -> u64 {
+        self.serial
+    }
+}
+
 /// What an agent is told that asked by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inquired {
@@ -246,7 +253,8 @@ impl Passage {
         Some(Wanted { words: words.chars().take(MOST_WORDS / 4).collect(), ..wanted })
     }
 
-    /// Waits for the operator where the policy wants him asked, and somebody may be there. What he lets through once goes with it from here on.
+    /// Waits for the operator where the policy wants him asked, and somebody may be there. What he lets through once goes with it
+    /// from here on. Else a request that acts has to serve what he said.
     ///
     /// # Errors
     /// [`Closed`], when he did not let it through; it is recorded.
@@ -254,12 +262,12 @@ impl Passage {
         if self.risks.score() > 0 {
             self.suspect_place(&self.named(asked.clone()));
         }
-        if !self.now().asks || !self.held.asks() {
-            return Ok(());
+        if self.now().asks && self.held.asks() {
+            let until = Instant::now() + self.held.patience;
+            // On the heap: most connections never wait.
+            Box::pin(self.consent_until(asked, until)).await?;
         }
-        let until = Instant::now() + self.held.patience;
-        // On the heap: most connections never wait.
-        Box::pin(self.consent_until(asked, until)).await
+        self.serves(asked).await
     }
 
     async fn consent_until(&self, asked: &mut Asked, until: Instant) -> Result<(), Closed> {

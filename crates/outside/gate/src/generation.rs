@@ -11,6 +11,9 @@ use crate::meters::Meters;
 use crate::passage::Passage;
 use crate::risk::asks;
 
+/// Budgets of which is told what stays under risk.
+const MOST_LEFT: usize = 16;
+
 /// Every policy that must allow, and what they lend and bound.
 #[derive(Debug)]
 pub struct Generation {
@@ -35,6 +38,7 @@ impl Generation {
     #[must_use]
     pub fn new(policy: Conjunction, credentials: Vec<Lent>, fresh: bool) -> Generation {
         let meters = Meters::new(fresh);
+        meters.cut(&policy, policy.is_cut());
         let (asks, lending) = (asks(&policy), Lending::new(credentials));
         Generation { policy, granted: Vec::new(), endorsed: Vec::new(), serial: 1, asks, meters, lending }
     }
@@ -58,6 +62,9 @@ impl Passage {
         let now = self.now();
         let policy = policy.granting(&now.granted);
         let meters = now.meters.succeeded(&now.policy, &policy);
+        // What was cut under risk is there again where the operator took that back.
+        self.models.cut(&policy, policy.is_cut());
+        meters.cut(&policy, policy.is_cut());
         self.flows.replace(&policy, labelled);
         self.ledger.borrow_mut().keep(policy.bodies());
         let (granted, endorsed) = (now.granted.clone(), now.endorsed.clone());
@@ -68,16 +75,22 @@ impl Passage {
         self.replaced.notify_waiters();
     }
 
-    /// Narrows what is decided by, from the next decision on. What was let out unread ends where it would now be asked about.
-    pub(crate) fn narrow(&self, narrowed: &Narrowed) {
+    /// Narrows what is decided by, from the next decision on, and cuts what is left of budgets; gives what to. What was let out
+    /// unread ends where it would now be asked about.
+    pub(crate) fn narrow(&self, narrowed: Narrowed) -> Narrowed {
         let now = self.now();
-        let policy = now.policy.narrow(narrowed).granting(&now.granted);
+        let mut left = self.models.cut(&now.policy, true);
+        left.extend(now.meters.cut(&now.policy, true));
+        left.truncate(MOST_LEFT);
+        let narrowed = Narrowed { left, ..narrowed };
+        let policy = now.policy.narrow(&narrowed).granting(&now.granted);
         let meters = now.meters.succeeded(&now.policy, &policy);
         let (granted, serial, lending) = (now.granted.clone(), now.serial + 1, now.lending.clone());
         let endorsed = now.endorsed.clone();
         self.decide_by(Generation { asks: true, policy, granted, endorsed, serial, meters, lending });
         self.held.again();
         self.replaced.notify_waiters();
+        narrowed
     }
 
     /// Lends something else from here on, under the same policy.

@@ -259,7 +259,16 @@ fn asks(
     (head, secure): (usize, bool),
 ) -> Result<Asks, HeadError> {
     let request = Request::new(method, &target)?.with_headers(fields.kept());
-    Ok(Asks { request, target: target.into_owned(), body, head, secure, newer: false, because: Vec::new() })
+    Ok(Asks {
+        request,
+        target: target.into_owned(),
+        body,
+        head,
+        secure,
+        newer: false,
+        because: Vec::new(),
+        routed: false,
+    })
 }
 
 /// Where the head ends. Every byte up to there is one that a head may hold.

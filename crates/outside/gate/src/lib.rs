@@ -45,6 +45,7 @@ mod requests;
 pub mod resolver;
 pub mod risk;
 pub mod serve;
+mod serves;
 pub mod sightings;
 mod starts;
 pub mod stdio;

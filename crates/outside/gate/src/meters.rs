@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
 
-use policy::{Answers, Conjunction, Permit, RuleId};
+use policy::{Answers, Conjunction, Permit, RuleId, left_under_risk};
 
 use crate::asked::Asks;
 use crate::flood::{Flood, Rate};
@@ -16,12 +16,16 @@ pub struct Meters {
     used: RefCell<HashMap<RuleId, Used>>,
     /// No gate served this session before. What one before this let through is not known, so it counts as all.
     fresh: bool,
+    /// What is left is cut under risk.
+    cut: Cell<bool>,
 }
 
 #[derive(Debug)]
 struct Used {
     rate: Option<Flood>,
     left: Option<u64>,
+    /// What of that was taken away under risk.
+    withheld: u64,
 }
 
 /// What one request may say.
@@ -58,13 +62,16 @@ pub enum TooMuch {
     /// Bytes of all requests.
     #[error("the {0} bytes that its rule allows in one session are used up")]
     Budget(u64),
+    /// The same, of what is left under risk.
+    #[error("of the {0} bytes that its rule allows in one session those are used up that are left under risk")]
+    Cut(u64),
 }
 
 impl Meters {
     /// Nothing was used yet, as far as this gate knows; `fresh` says that there was none before it.
     #[must_use]
     pub fn new(fresh: bool) -> Meters {
-        Meters { used: RefCell::default(), fresh }
+        Meters { used: RefCell::default(), fresh, cut: Cell::new(false) }
     }
 
     /// The same for policies that replace these: a rule that both have, with the same bounds, keeps what was used.
@@ -75,7 +82,25 @@ impl Meters {
             let (old, _) = before.bounded().find(|(old, same)| *same == rule && used.contains_key(old))?;
             Some((id, used.remove(&old)?))
         });
-        Meters { used: RefCell::new(kept.collect()), fresh: self.fresh }
+        Meters { used: RefCell::new(kept.collect()), fresh: self.fresh, cut: self.cut.clone() }
+    }
+
+    /// Cuts what is left of each rule's bytes, or gives back what was cut; gives what stays, in words.
+    pub(crate) fn cut(&self, policy: &Conjunction, cut: bool) -> Vec<String> {
+        if self.cut.replace(cut) == cut {
+            return Vec::new();
+        }
+        let mut used = self.used.borrow_mut();
+        for one in used.values_mut() {
+            if cut { one.cut() } else { one.restore() }
+        }
+        let left = policy.bounded().filter_map(|(id, rule)| {
+            let all = rule.bounds.budget?;
+            let left =
+                used.get(&id).map_or(left_under_risk(if self.fresh { all } else { 0 }), |one| one.left.unwrap_or(0));
+            Some(format!("{left} bytes to {}", rule.to))
+        });
+        if cut { left.collect() } else { Vec::new() }
     }
 
     /// What a request may say that was just allowed; none where no rule of it has bounds.
@@ -90,7 +115,13 @@ impl Meters {
         let mut meter = Box::new(Meter { answers, ..Meter::default() });
         let mut used = self.used.borrow_mut();
         for (id, bounds) in bounds {
-            let used = used.entry(id).or_insert_with(|| Used::new(&bounds, self.fresh));
+            let used = used.entry(id).or_insert_with(|| {
+                let mut used = Used::new(&bounds, self.fresh);
+                if self.cut.get() {
+                    used.cut();
+                }
+                used
+            });
             let body = match asks.map(|asks| asks.body) {
                 Some(Body::Length(length)) => length,
                 _ => 0,
@@ -104,7 +135,7 @@ impl Meters {
             if let (Some(left), Some(all)) = (used.left, bounds.budget) {
                 let head = asks.map_or(0, |asks| asks.head as u64);
                 if left < body.saturating_add(head).max(1) {
-                    return Err(TooMuch::Budget(all));
+                    return Err(if self.cut.get() { TooMuch::Cut(all) } else { TooMuch::Budget(all) });
                 }
                 meter.budgets.push(id);
             }
@@ -148,6 +179,24 @@ impl Used {
             }
             flood
         });
-        Used { rate, left: bounds.budget.map(|all| if fresh { all } else { 0 }) }
+        Used { rate, left: bounds.budget.map(|all| if fresh { all } else { 0 }), withheld: 0 }
+    }
+
+    fn cut(&mut self) {
+        if let Some(left) = &mut self.left {
+            let stays = left_under_risk(*left);
+            self.withheld += *left - stays;
+            *left = stays;
+        }
+    }
+
+    fn restore(&mut self) {
+        let withheld = std::mem::take(&mut self.withheld);
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_add(withheld);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ use crate::petition::{self, Desk};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
 use crate::risk::Risks;
+use crate::serves::grounds;
 use crate::stdio::Stdio;
 use crate::upstream::Upstream;
 use crate::veil::Veil;
@@ -392,7 +393,7 @@ impl Passage {
     /// Whether what is said there is decided request by request.
     pub fn reads(&self, asked: &Asked) -> bool {
         let now = self.now();
-        let watches = self.flows.is_active() || now.policy.routes_models();
+        let watches = self.flows.is_active() || now.policy.routes_models() || grounds(&now);
         if !now.policy.decides_requests() && !watches {
             return false;
         }

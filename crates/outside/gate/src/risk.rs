@@ -95,7 +95,7 @@ impl Risks {
     fn narrowed(&self, score: u32) -> Narrowed {
         let mut known: Vec<(Host, u16)> = self.reached.borrow().iter().cloned().collect();
         known.sort();
-        Narrowed { score, known, reads: self.reads }
+        Narrowed { score, known, reads: self.reads, inherited: false, left: Vec::new() }
     }
 
     /// Whether this description of a tool is another one than before.
@@ -232,10 +232,7 @@ impl Passage {
         let now = self.now();
         let level = now.policy.risk().level(score);
         let narrows = level >= Level::Ask && !now.policy.is_narrowed();
-        let narrowed = narrows.then(|| self.risks.narrowed(score));
-        if let Some(narrowed) = &narrowed {
-            self.narrow(narrowed);
-        }
+        let narrowed = narrows.then(|| self.narrow(self.risks.narrowed(score)));
         let told = Suspected {
             name: evidence.name.as_str().into(),
             weight: evidence.weight,
@@ -252,8 +249,16 @@ impl Passage {
     pub(crate) fn keep_narrow(&self) {
         let (now, score) = (self.now(), self.risks.score());
         if now.policy.risk().level(score) >= Level::Ask && !now.policy.is_narrowed() {
-            self.narrow(&self.risks.narrowed(score));
+            let narrowed = self.narrow(self.risks.narrowed(score));
+            let _ = self.held.reports().send(GateReport::Narrowed(Box::new(narrowed)));
         }
+    }
+
+    /// Narrows it for its parent's risk; gives what to, where it was not narrowed itself.
+    pub(crate) fn narrow_with_parent(&self, score: u32) -> Option<Narrowed> {
+        let inherited = |narrowed: Narrowed| Narrowed { inherited: true, ..narrowed };
+        let narrows = !self.now().policy.is_cut();
+        narrows.then(|| self.narrow(inherited(self.risks.narrowed(score))))
     }
 }
 

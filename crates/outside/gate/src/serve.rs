@@ -171,6 +171,7 @@ fn passage(
     let risks = Risks::new(&lease.suspected, lease.tls.is_some());
     let models = Models::new(&lease.intent, lease.incarnation == 1);
     models.hold(&lease.reserved, &lease.policy);
+    models.cut(&lease.policy, lease.policy.is_cut());
     let generation =
         Generation::new(lease.policy, lease.credentials, lease.incarnation == 1).granted(lease.granted, lease.endorsed);
     Ok(Passage {
@@ -365,6 +366,9 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
         GateOrder::Severed { line, why } => passage.stdio.sever(line, why),
         GateOrder::Grant { rules, endorsed } => passage.grant(rules, endorsed),
         GateOrder::Suspect(child) => passage.suspect_child(&child),
+        GateOrder::Narrow { score } => {
+            return passage.narrow_with_parent(score).map(|narrowed| GateReport::Narrowed(Box::new(narrowed)));
+        }
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
     }
     None

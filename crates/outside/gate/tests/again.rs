@@ -108,7 +108,7 @@ fn what_a_gate_records_decides_as_it_did() {
     let left = found.iter().filter(|one| matches!(one, Again::Left(_))).count();
     assert!(same >= 20 && left <= 2, "{same} the same, {left} left: {found:?}\n{}", cell.record());
     // Each policy alone differs from what four of them said.
-    for (_, policy) in &recorded {
+    for policy in recorded.values() {
         let instead = recorded.keys().map(|revision| (*revision, policy.clone())).collect();
         let found = again(&entries, &recorded, Some(&instead));
         assert!(found.iter().any(|one| matches!(one, Again::Differs(_))));

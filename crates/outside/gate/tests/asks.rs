@@ -93,7 +93,8 @@ fn what_is_endorsed_is_not_asked_about_again_and_an_edited_source_is() {
         Endorsed::Source { source: Origin::exactly(&value.sources[0]), targets: Some(vec![target]) }
     };
     let value = |_: &Wanted| Endorsed::Value { role: Role::Target, value: VALUE.into() };
-    let kinds: [(&(dyn Fn(&Wanted) -> Endorsed + Sync), usize); 2] = [(&source, 1), (&value, 0)];
+    type By<'k> = &'k (dyn Fn(&Wanted) -> Endorsed + Sync);
+    let kinds: [(By<'_>, usize); 2] = [(&source, 1), (&value, 0)];
     for (kind, again) in kinds {
         let scene = asked();
         for question in after(GAVE, true) {

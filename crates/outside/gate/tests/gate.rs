@@ -28,6 +28,7 @@ mod reach;
 mod requests;
 mod resolver;
 mod risk;
+mod served;
 mod stdio;
 mod tls;
 mod told;

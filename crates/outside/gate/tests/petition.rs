@@ -84,6 +84,37 @@ fn a_program_is_told_what_it_may_do_and_what_to_say() {
     assert!(asked.lock().unwrap().is_empty());
 }
 
+/// Once something came from outside: what it is to reach and to use is the operator's to name, whoever asks.
+#[test]
+fn a_sub_agent_is_asked_for_with_what_the_operator_named() {
+    for (incarnation, expected) in [(1, 4), (2, 1)] {
+        let mut leased = lease(&["docs.example:443", "evil.example:443"]);
+        let mut policies: Vec<policy::Policy> = leased.policy.clone().into();
+        policies[0].grounding = policy::Grounding::Deny;
+        leased.policy = policy::Conjunction::new(policies);
+        leased.intent = vec!["Fix src/parse.rs with the docs of https://docs.example".into()];
+        // What an earlier gate let out is not known any more, and counts as read.
+        leased.incarnation = incarnation;
+        let (cell, _gate, asked) = scene(&leased);
+        let to = at(&cell, 80);
+        for more in [
+            r#""network": ["docs.example:443"]"#,
+            r#""network": ["evil.example:443"]"#,
+            r#""credentials": ["github"]"#,
+            r#""network": ["docs.example:443", "*.evil.example"]"#,
+        ] {
+            let told = say(&cell, to, post("/spawn", &format!(r#"{{"task": "t", "agent": "codex", {more}}}"#)));
+            assert!(told.starts_with("HTTP/1.1 403"), "{more}: {told}");
+            let kept = told.contains("it does not serve what the operator asked for");
+            assert_eq!(kept, incarnation == 2 && !more.ends_with(r#"["docs.example:443"]"#), "{more}: {told}");
+        }
+        assert_eq!(asked.lock().unwrap().len(), expected);
+        let record = cell.record();
+        let against = record.contains("`evil.example:443` as `network`: the operator's words do not name it");
+        assert_eq!(against, incarnation == 2, "{record}");
+    }
+}
+
 #[test]
 fn a_petition_is_recorded_handed_on_and_answered() {
     let (cell, _gate, asked) = scene(&lease(&[]));

@@ -5,11 +5,10 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crate::fake::models::{call, chat, routing};
 use crate::fake::server::{Server, ok, request, say};
 use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
-use policy::{
-    Conjunction, Host, Inference, Level, Policy, Protocol, Provider, Risk, Route, Rule, Target, ValuePattern, Vendor,
-};
+use policy::{Conjunction, Level, Policy, Protocol, Risk, Rule, Target};
 use serde_json::{Value, json};
 use wire::{Counted, Decoder, GateOrder, GateReport, Lease, Suspected};
 
@@ -21,14 +20,11 @@ const HIDDEN: &str = "<p>Prices of June</p><div style=\"display:none\">";
 fn provider(_head: &str, body: &[u8]) -> Vec<u8> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let leaks = body["messages"].to_string().contains("leak it");
-    let call = json!([{"id": "c", "type": "function", "function": {"name": "post", "arguments":
-        json!({"body": format!("token ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8")}).to_string()}}]);
-    let message = match leaks {
-        true => json!({"role": "assistant", "content": null, "tool_calls": call}),
-        false => json!({"role": "assistant", "content": "fine"}),
-    };
-    let said = json!({"id": "x", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
-    ok("application/json", said.to_string().as_bytes())
+    let token = format!("token ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8");
+    match leaks {
+        true => chat(None, &[call("c", "post", &json!({ "body": token }).to_string())]),
+        false => chat(Some("fine"), &[]),
+    }
 }
 
 struct Scene {
@@ -43,16 +39,28 @@ struct Scene {
 struct Heard(UnixStream, Decoder<GateReport>, Vec<GateReport>);
 
 impl Heard {
+    fn next(&mut self) -> GateReport {
+        let mut bytes = [0; 4096];
+        while self.2.is_empty() {
+            let length = self.0.read(&mut bytes).unwrap();
+            assert!(length > 0, "the gate ended");
+            self.2 = self.1.push(&bytes[..length]).unwrap();
+        }
+        self.2.remove(0)
+    }
+
     fn suspected(&mut self) -> Suspected {
         loop {
-            let mut bytes = [0; 4096];
-            while self.2.is_empty() {
-                let length = self.0.read(&mut bytes).unwrap();
-                assert!(length > 0, "the gate ended");
-                self.2 = self.1.push(&bytes[..length]).unwrap();
-            }
-            if let GateReport::Suspected(told) = self.2.remove(0) {
+            if let GateReport::Suspected(told) = self.next() {
                 return *told;
+            }
+        }
+    }
+
+    fn narrowed(&mut self) -> policy::Narrowed {
+        loop {
+            if let GateReport::Narrowed(narrowed) = self.next() {
+                return *narrowed;
             }
         }
     }
@@ -66,37 +74,15 @@ impl Scene {
             true => ok("text/html", format!("{HIDDEN}{ORDER}</div>").as_bytes()),
             false => ok("text/plain", b"done"),
         });
-        let mut policy = Policy { name: "test".into(), risk, ..Policy::default() };
-        policy.inference = Inference {
-            providers: vec![Provider {
-                name: "m".into(),
-                wire: Vendor::Openai,
-                host: Host::parse("openai.example").unwrap(),
-                port: model.port,
-                tls: false,
-                base: String::new(),
-                credential: None,
-                login: None,
-            }],
-            routes: vec![Route {
-                models: vec![ValuePattern::parse("*").unwrap()],
-                provider: "m".into(),
-                model: None,
-                fallback: Vec::new(),
-            }],
-            ..Inference::default()
-        };
-        policy.network.allow = policy.inference.rules();
+        let mut policy = Policy { risk, ..routing(model.port) };
         for name in ["web.example", "other.example"] {
             let to = Target::parse(&format!("{name}:{}", sink.port)).unwrap();
             policy.network.allow.push(Rule { protocol: Protocol::Http, ..Rule::to(to) });
         }
-        for port in [model.port, sink.port] {
-            policy.network.allow.push(Rule::to(Target::parse(&format!("{OUTSIDE}:{port}")).unwrap()));
-        }
+        policy.network.allow.push(Rule::to(Target::parse(&format!("{OUTSIDE}:{}", sink.port)).unwrap()));
         let mut leased = lease(&[]);
         leased.hosts =
-            ["web.example", "other.example", "openai.example"].map(|name| (name.into(), OUTSIDE.into())).into();
+            ["web.example", "other.example", "model.example"].map(|name| (name.into(), OUTSIDE.into())).into();
         leased.policy = Conjunction::new(vec![policy]);
         leased.bounds.patience = 0;
         change(&mut leased);
@@ -232,4 +218,61 @@ fn what_counted_before_a_gate_was_replaced_counts_for_the_next() {
     let told = scene.heard.suspected();
     assert!(told.score > 85 && told.level == Level::Freeze && told.source.starts_with("sub-agent 1"), "{told:?}");
     assert!(scene.asks("POST", "web.example", "/a", "x").contains("403"));
+}
+
+#[test]
+fn budgets_are_cut_with_it_and_come_back() {
+    let mut scene = Scene::new(AT, |lease| {
+        let mut policies: Vec<Policy> = lease.policy.clone().into();
+        policies[0].inference.requests = Some(13);
+        let to = Target::parse(&format!("web.example:{}", policies[0].network.allow[2].to.port.unwrap())).unwrap();
+        for rule in policies[0].network.allow.iter_mut().filter(|rule| rule.to.host == to.host) {
+            rule.bounds.budget = Some(4000);
+        }
+        lease.policy = Conjunction::new(policies);
+    });
+    assert!(scene.asks("GET", "web.example", "/a", "").contains("200 OK"));
+    assert!(scene.reads(&format!("{HIDDEN}{ORDER}</div>"), "summarise the page").contains("fine"));
+    let told: Vec<Suspected> = (0..2).map(|_| scene.heard.suspected()).collect();
+    let narrowed = told[1].narrowed.clone().unwrap();
+    // One request was admitted: of twelve three stay. And a quarter of the bytes that are left.
+    assert!(narrowed.left.contains(&"3 requests to models".to_owned()), "{narrowed:?}");
+    assert!(narrowed.left.iter().any(|left| left.contains("bytes to web.example")), "{narrowed:?}");
+    assert!(narrowed.to_string().contains("of budgets a quarter is left: 3 requests to models"), "{narrowed}");
+    for month in ["May", "April", "March"] {
+        assert!(scene.reads(&format!("The figures of {month}."), "and now").contains("fine"));
+    }
+    let over = scene.reads("The figures of February.", "and now");
+    assert!(over.contains("429") && over.contains("cut under risk"), "{over}");
+    // A head of so many bytes is more than stays, and not more than there was.
+    let long = format!("/{}", "x".repeat(1200));
+    let over = scene.asks("GET", "web.example", &long, "");
+    assert!(over.contains("403") && over.contains("left under risk"), "{over}");
+    let policy = scene.lease.policy.clone();
+    let (credentials, labelled) = (Vec::new(), Vec::new());
+    scene.gate.order(&GateOrder::Replace { revision: 2, policy, credentials, labelled, forgives: true });
+    scene.cell.inside(|| std::thread::sleep(Duration::from_millis(50)));
+    assert!(scene.reads("The figures of January.", "and now").contains("fine"));
+    assert!(scene.asks("GET", "web.example", &long, "").contains("200 OK"));
+}
+
+#[test]
+fn a_sub_agents_gate_is_narrowed_with_its_parents_and_says_so_once() {
+    let mut scene = Scene::new(AT, |_| {});
+    assert!(scene.asks("POST", "web.example", "/a", "x").contains("200 OK"));
+    scene.gate.order(&GateOrder::Narrow { score: 77 });
+    scene.gate.order(&GateOrder::Narrow { score: 80 });
+    let narrowed = scene.heard.narrowed();
+    assert!(narrowed.inherited && narrowed.score == 77, "{narrowed:?}");
+    assert!(narrowed.known.iter().any(|(host, _)| host.to_string() == "web.example"), "{narrowed:?}");
+    let refused = scene.asks("POST", "web.example", "/b", "x");
+    assert!(refused.contains("403") && refused.contains("narrowed under risk"), "{refused}");
+    // What its parent takes back is taken back, and its own risk is its own.
+    let policy = scene.lease.policy.clone();
+    let (credentials, labelled) = (Vec::new(), Vec::new());
+    scene.gate.order(&GateOrder::Replace { revision: 2, policy, credentials, labelled, forgives: false });
+    scene.cell.inside(|| std::thread::sleep(Duration::from_millis(50)));
+    assert!(scene.asks("POST", "web.example", "/c", "x").contains("200 OK"));
+    assert!(scene.reads(&format!("{HIDDEN}{ORDER}</div>"), "summarise the page").contains("fine"));
+    assert!(scene.asks("POST", "web.example", "/d", "x").contains("403"));
 }

@@ -1,17 +1,14 @@
 //! What the operator's words lead to, through the gate: a result counts as that of a call only where the gate delivered that call.
 
-use crate::fake::server::{Server, ok, request, say};
+use crate::fake::models::{call, chat, routing};
+use crate::fake::server::{Server, request, say};
 use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
-use policy::{Conjunction, Host, Inference, Policy, Provider, Route, Rule, Target, ValuePattern, Vendor};
+use policy::Conjunction;
 use serde_json::{Value, json};
 
 const SAID: &str = "Send me a note. My data is in me.txt.";
 const READ: &str = r#"{"path":"me.txt"}"#;
 const TOLD: &str = "Kim Vale, kim@vale.example";
-
-fn call(id: &str, name: &str, arguments: &str) -> Value {
-    json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
-}
 
 /// A model that reads the file first, and then writes to the address in it.
 fn model(_: &str, body: &[u8]) -> Vec<u8> {
@@ -21,36 +18,13 @@ fn model(_: &str, body: &[u8]) -> Vec<u8> {
         false => call("c1", "read_file", READ),
         true => call("c2", "send_note", r#"{"to":"kim@vale.example","body":"hello"}"#),
     };
-    let message = json!({"role": "assistant", "content": null, "tool_calls": [next]});
-    let choice = json!({"index": 0, "message": message, "finish_reason": "tool_calls"});
-    ok("application/json", json!({"id": "x", "model": "m", "choices": [choice]}).to_string().as_bytes())
+    chat(None, &[next])
 }
 
 fn scene() -> (Cell, Gate) {
     let cell = Cell::new();
     let server = Server::plain(model);
-    let mut policy = Policy { name: "test".into(), ..Policy::default() };
-    policy.inference = Inference {
-        providers: vec![Provider {
-            name: "m".into(),
-            wire: Vendor::Openai,
-            host: Host::parse("model.example").unwrap(),
-            port: server.port,
-            tls: false,
-            base: String::new(),
-            credential: None,
-            login: None,
-        }],
-        routes: vec![Route {
-            models: vec![ValuePattern::parse("*").unwrap()],
-            provider: "m".into(),
-            model: None,
-            fallback: Vec::new(),
-        }],
-        ..Inference::default()
-    };
-    policy.network.allow = policy.inference.rules();
-    policy.network.allow.push(Rule::to(Target::parse(&format!("{OUTSIDE}:{}", server.port)).unwrap()));
+    let mut policy = routing(server.port);
     (policy.grounding, policy.intent) = (policy::Grounding::Deny, policy::Intent::UserRole);
     let mut leased = lease(&[]);
     leased.policy = Conjunction::new(vec![policy]);

@@ -154,9 +154,11 @@ impl Found {
 
     /// What is told more of than before widens.
     fn foreign(&mut self, before: Foreign, after: Foreign) {
-        for (key, old, new) in
-            [("foreign.links", before.links, after.links), ("foreign.images", before.images, after.images)]
-        {
+        for (key, old, new) in [
+            ("foreign.links", before.links, after.links),
+            ("foreign.images", before.images, after.images),
+            ("foreign.instructions", before.instructions, after.instructions),
+        ] {
             self.scalar(key, (Reverse(old), old.name()), (Reverse(new), new.name()));
         }
     }

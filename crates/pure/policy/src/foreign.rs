@@ -25,6 +25,8 @@ pub struct Foreign {
     pub links: Repeated,
     /// Images from there: many programs fetch one as soon as it is shown.
     pub images: Repeated,
+    /// Sentences of others' that read like an order.
+    pub instructions: Repeated,
 }
 
 impl Repeated {
@@ -52,12 +54,18 @@ impl Foreign {
     /// The stricter of both, for each kind.
     #[must_use]
     pub fn and(self, other: Foreign) -> Foreign {
-        Foreign { links: self.links.max(other.links), images: self.images.max(other.images) }
+        Foreign {
+            links: self.links.max(other.links),
+            images: self.images.max(other.images),
+            instructions: self.instructions.max(other.instructions),
+        }
     }
 }
 
 impl fmt::Display for Foreign {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{{links: {}, images: {}}}", self.links.name(), self.images.name())
+        let Foreign { links, images, instructions } = self;
+        let (links, images, instructions) = (links.name(), images.name(), instructions.name());
+        write!(formatter, "{{links: {links}, images: {images}, instructions: {instructions}}}")
     }
 }

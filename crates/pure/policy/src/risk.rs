@@ -13,6 +13,15 @@ pub const MOST_RISK: u32 = 100;
 /// Destinations that a narrowed policy knows: others are new to it.
 pub const MOST_KNOWN: usize = 256;
 
+/// Of what is left of a budget this part stays under risk: one of so many.
+const PART: u64 = 4;
+
+/// What stays of what is left of a budget under risk; the rest is there again when the operator takes that back.
+#[must_use]
+pub const fn left_under_risk(left: u64) -> u64 {
+    left / PART
+}
+
 /// From which risk on something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +98,8 @@ impl fmt::Display for Risk {
 }
 
 /// What a policy is narrowed to under risk: what has an effect outside is asked about, whatever rule allows it. That is any
-/// request but one that reads, at a destination that was reached before; and bytes that nobody looks into.
+/// request but one that reads, at a destination that was reached before; and bytes that nobody looks into. Of what is left of
+/// budgets a quarter stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Narrowed {
@@ -99,12 +109,26 @@ pub struct Narrowed {
     pub known: Vec<(Host, u16)>,
     /// Requests can be read there, within TLS too: connections that carry them are not asked about.
     pub reads: bool,
+    /// It was for its parent's risk: what takes that back takes this back.
+    #[serde(default)]
+    pub inherited: bool,
+    /// What stays of budgets, in words: `1200 tokens`.
+    #[serde(default)]
+    pub left: Vec<String>,
 }
 
 impl fmt::Display for Narrowed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (score, known) = (self.score, self.known.len());
-        write!(formatter, "at a risk of {score}, what is no reading from one of {known} destinations is asked about")
+        let whose = if self.inherited { "its parent's" } else { "a" };
+        write!(
+            formatter,
+            "at {whose} risk of {score}, what is no reading from one of {known} destinations is asked about"
+        )?;
+        match self.left.is_empty() {
+            true => Ok(()),
+            false => write!(formatter, "; of budgets a quarter is left: {}", self.left.join(", ")),
+        }
     }
 }
 
@@ -167,6 +191,12 @@ impl Conjunction {
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         self.policies().any(|policy| policy.narrowed.is_some())
+    }
+
+    /// Whether the last policy is narrowed, the session's own: what is left of budgets is cut then.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.policies().last().is_some_and(|policy| policy.narrowed.is_some())
     }
 
     /// The same, narrowed: the last policy is, the session's own, unless it was already.

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::mcp::TextPattern;
 use crate::print::quoted;
 
+/// How the name of a request of HTTP begins, where it is judged as a call: `request:POST:api.example`.
+pub const REQUESTS: &str = "request:";
+/// How a petition for a sub-agent is called where it is judged as one.
+pub const SPAWN: &str = "petition:spawn";
+
 /// What a call does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,10 +120,15 @@ named!(Grounding: Off "off", Ask "ask", Deny "deny");
 named!(Intent: Attested "attested", UserRole "user-role");
 
 impl ToolRule {
-    /// Whether it is about a tool of this name.
+    /// Whether it is about a tool of this name. What it says of all tools it does not say of requests and petitions: those it
+    /// has to name.
     #[must_use]
     pub fn is_about(&self, tool: &str) -> bool {
-        self.matches.takes(tool, false)
+        let named = match tool == SPAWN {
+            true => self.matches.as_str() == SPAWN,
+            false => !tool.starts_with(REQUESTS) || self.matches.as_str().starts_with(REQUESTS),
+        };
+        named && self.matches.takes(tool, false)
     }
 
     /// Whether it vouches for a value of an argument.

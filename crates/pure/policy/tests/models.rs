@@ -40,7 +40,7 @@ endorse:
   - {source: {file: notes/bills.md, sha256: "00000000000000000000000000000000000000000000000000000000000000ab", author: "Bob \"B\" <b@x.example>"}, effects: [send, spend], targets: ["ops@acme.example"], until: 2027-01-31}
   - {source: {tool: "get_*", host: "*.acme.example"}, effects: [read], until: 2028-02-29}
 intent: user-role
-foreign: {links: mark, images: cut}
+foreign: {links: mark, images: cut, instructions: mark}
 flows:
   - {deny: "secret:*", to: "*"}
   - {deny: "system-prompt", to: network}
@@ -70,7 +70,7 @@ fn what_grounds_calls_widens_where_less_is_judged() {
     assert_eq!(way(|after| after.grounding = policy::Grounding::Off), [("grounding".into(), true, false)]);
     assert_eq!(way(|after| after.intent = policy::Intent::Attested), [("intent".into(), false, true)]);
     assert_eq!(way(|after| after.foreign.links = policy::Repeated::Cut), [("foreign.links".into(), false, true)]);
-    assert_eq!(way(|after| after.foreign = policy::Foreign::default()).len(), 2);
+    assert_eq!(way(|after| after.foreign = policy::Foreign::default()).len(), 3);
     assert!(way(|after| after.foreign.images = policy::Repeated::Pass)[0].1);
     let asks = |after: &mut Policy| after.grounding = policy::Grounding::Ask;
     assert_eq!(way(asks), [("grounding".into(), true, false)]);

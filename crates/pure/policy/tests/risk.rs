@@ -29,7 +29,7 @@ fn own(text: &str) -> Policy {
 
 fn narrowed(reads: bool) -> Narrowed {
     let known = ["docs.example", "api.example"].map(|name| (Host::parse(name).unwrap(), 443));
-    Narrowed { score: 65, known: known.into(), reads }
+    Narrowed { score: 65, known: known.into(), reads, inherited: false, left: Vec::new() }
 }
 
 fn plain() -> Conjunction {

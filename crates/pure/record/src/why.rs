@@ -236,12 +236,13 @@ pub fn describe(kind: &Kind) -> String {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             format!("connection{by} to `{target}` {verdict}")
         }
-        Kind::Request { host, port, method, target, websocket, verdict, program, .. } => {
+        Kind::Request { host, port, method, target, websocket, verdict, program, does, .. } => {
+            let does = does.as_ref().map(|does| format!(" ({})", word(does))).unwrap_or_default();
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let at = word(&Target::new(host, Some(*port)).to_string());
             let asked = if method.is_empty() { String::new() } else { format!(" `{} {}`", word(method), word(target)) };
             let kind = if *websocket { " for a WebSocket" } else { "" };
-            format!("request{kind}{asked}{by} to `{at}` {verdict}")
+            format!("request{kind}{asked}{by} to `{at}` {verdict}{does}")
         }
         Kind::Mcp { host, port, method, name, words, server, verdict, program, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();

@@ -240,6 +240,9 @@ pub struct State {
     /// The policy is narrowed for it, until that is taken back.
     #[serde(default)]
     pub narrowed: bool,
+    /// It is for its parent's risk: what takes that back takes this back.
+    #[serde(default)]
+    pub inherited: bool,
     /// What was recorded so far.
     #[serde(default)]
     pub counts: Counts,

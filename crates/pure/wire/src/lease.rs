@@ -130,6 +130,11 @@ pub enum GateOrder {
     },
     /// Something speaks for an attack in a sub-agent.
     Suspect(Suspected),
+    /// The session's parent is narrowed under risk, and so is it; answered by [`GateReport::Narrowed`] where it was not already.
+    Narrow {
+        /// The parent's risk.
+        score: u32,
+    },
     /// What is behind a line is gone, or never was.
     Severed {
         /// Which, counted from 0.
@@ -335,6 +340,8 @@ pub enum GateReport {
     },
     /// Something speaks for an attack. Where its policies are to be narrowed for it, it has done so.
     Suspected(Box<Suspected>),
+    /// It narrowed its policies as it was told to, to this.
+    Narrowed(Box<policy::Narrowed>),
     /// Nobody speaks on a line any more.
     Parted {
         /// Which.

@@ -1,17 +1,19 @@
 //! What a session has said to models and heard from them: which blocks are known, what it cost.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use policy::provider::Held;
-use policy::{Amounts, Conjunction};
+use policy::{Amounts, Conjunction, Money, left_under_risk};
 use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, Tool, plain, told};
 use record::{Cause, Cost, EventId, Kind, Known};
-use sense::meaning::Memory;
+use sense::meaning::{Memory, Order};
 use sha2::{Digest, Sha256};
 
 use super::thoughts::Thoughts;
+use super::told::Told;
 use super::withheld::Kept;
 use super::{Ended, Failure, Heard, Purse, Taken};
 use crate::ledger::Ledger;
@@ -43,6 +45,8 @@ pub struct Models {
     requests: Cell<u64>,
     /// What is the session's children's: tokens and requests.
     held: Cell<(u64, u64)>,
+    /// To what both budgets are cut under risk, with what is its children's.
+    cut: Cell<Option<(Option<u64>, Option<u64>)>>,
     /// What was spent.
     pub(super) purse: Purse,
     /// What was signed, of thoughts that a program has in other words.
@@ -53,12 +57,16 @@ pub struct Models {
     given: RefCell<HashMap<[u8; 32], EventId>>,
     /// Tools that models were told of, by the hash of all that was told.
     tools: RefCell<HashSet<String>>,
+    /// What others' texts order, by their hash.
+    orders: RefCell<HashMap<[u8; 32], Rc<Vec<Order>>>>,
     /// What was read of results, for each policy that has calls judged.
     read: RefCell<Vec<Memory>>,
     /// The tools that the last request told of.
     listed: RefCell<Vec<Tool>>,
     /// What the operator really said, [normal].
-    attested: RefCell<HashSet<String>>,
+    attested: RefCell<BTreeSet<String>>,
+    /// The same of all conversations of the session.
+    pub(crate) told: Told,
 }
 
 /// Nothing that a provider holds is this session's: the gate sends what a conversation says, whole.
@@ -90,6 +98,11 @@ impl Models {
         }
     }
 
+    /// What the operator is known to have said.
+    pub(crate) fn attested(&self) -> Vec<String> {
+        self.attested.borrow().iter().cloned().collect()
+    }
+
     /// Whether a block says what the operator did.
     pub(super) fn attests(&self, block: &Block) -> bool {
         let Content::Text(text) = &block.content else { return false };
@@ -105,6 +118,16 @@ impl Models {
         read(&mut known[policy])
     }
 
+    /// What a text of somebody else's orders. A conversation says the same texts again and again: each is looked at once.
+    pub(super) fn orders(&self, text: &str) -> Rc<Vec<Order>> {
+        let digest = <[u8; 32]>::from(Sha256::digest(text));
+        let mut known = self.orders.borrow_mut();
+        if known.len() >= MOST_GIVEN {
+            known.clear();
+        }
+        Rc::clone(known.entry(digest).or_insert_with(|| Rc::new(Order::all_of(text))))
+    }
+
     /// Whether a model's block went to the program as it is.
     pub(super) fn delivered(&self, block: &Block) -> bool {
         self.history.borrow().was_delivered(block)
@@ -113,23 +136,68 @@ impl Models {
     /// Leaves so much to the session's children; gives whether it was still there, of what the policies allow.
     pub(crate) fn hold(&self, held: &Amounts, policy: &Conjunction) -> bool {
         let (tokens, requests) = (held.tokens.unwrap_or(0), held.requests.unwrap_or(0));
-        self.held.set((tokens, requests));
+        let before = self.held.replace((tokens, requests));
+        if let Some((most, asked)) = self.cut.get() {
+            // What comes back under risk is cut as what was left.
+            let less = |cut: Option<u64>, before: u64, now: u64| {
+                let back = before.saturating_sub(now);
+                cut.map(|cut| cut.saturating_sub(back - left_under_risk(back)))
+            };
+            self.cut.set(Some((less(most, before.0, tokens), less(asked, before.1, requests))));
+        }
         let fits = |held: u64, used: u64, limit: Option<u64>| {
             held == 0 || limit.is_none_or(|limit| !self.spent && used.saturating_add(held) <= limit)
         };
-        let (most, asked) = policy.model_budget();
-        let money = policy.policies().filter_map(|policy| policy.inference.money).min_by_key(|money| money.micros);
-        let money = self.purse.hold(held.money, money);
+        let (most, asked) = self.within(policy.model_budget());
+        let money = self.purse.hold(held.money, money(policy));
         fits(tokens, self.tokens.get(), most) && fits(requests, self.requests.get(), asked) && money
+    }
+
+    /// Cuts what is left of each budget, or gives back what was cut; gives what stays, in words.
+    pub(crate) fn cut(&self, policy: &Conjunction, cut: bool) -> Vec<String> {
+        let money = self.purse.cut(money(policy), cut);
+        if !cut {
+            self.cut.set(None);
+            return Vec::new();
+        }
+        if self.cut.get().is_some() {
+            return Vec::new();
+        }
+        let (most, asked) = policy.model_budget();
+        let (held, asking) = self.held.get();
+        let stays = |limit: Option<u64>, gone: u64| {
+            let limit = limit?;
+            let gone = if self.spent { limit } else { gone };
+            Some((gone, left_under_risk(limit.saturating_sub(gone))))
+        };
+        let tokens = stays(most, self.tokens.get().saturating_add(held));
+        let requests = stays(asked, self.requests.get().saturating_add(asking));
+        let all = |one: Option<(u64, u64)>| one.map(|(gone, left)| gone.saturating_add(left));
+        self.cut.set(Some((all(tokens), all(requests))));
+        let words = [
+            tokens.map(|(_, left)| format!("{left} tokens")),
+            requests.map(|(_, left)| format!("{left} requests to models")),
+            money.map(|money| money.to_string()),
+        ];
+        words.into_iter().flatten().collect()
+    }
+
+    /// Budgets, as far as they are not cut.
+    fn within(&self, (tokens, requests): (Option<u64>, Option<u64>)) -> (Option<u64>, Option<u64>) {
+        let (most, asked) = self.cut.get().unwrap_or_default();
+        let least = |limit: Option<u64>, cut: Option<u64>| limit.map(|limit| cut.map_or(limit, |cut| cut.min(limit)));
+        (least(tokens, most), least(requests, asked))
     }
 
     /// Counts one request, if the policy leaves room for it.
     ///
     /// # Errors
     /// [`Failure`]: what the program is told.
-    pub(crate) fn admit(&self, (tokens, requests): (Option<u64>, Option<u64>)) -> Result<(), Failure> {
+    pub(crate) fn admit(&self, budget: (Option<u64>, Option<u64>)) -> Result<(), Failure> {
+        let (tokens, requests) = self.within(budget);
+        let cut = if self.cut.get().is_some() { ", which was cut under risk," } else { "" };
         let spent = |what: &str, limit: u64| {
-            let why = format!("the session's budget of {limit} {what} is used up");
+            let why = format!("the session's budget of {limit} {what}{cut} is used up");
             Err(Failure { status: "429 Too Many Requests", why })
         };
         let (held, asked) = self.held.get();
@@ -169,8 +237,10 @@ impl Models {
             if !standing.is_new() {
                 continue;
             }
-            let id = ledger.borrow_mut().write(said(block, standing, self.attests(block)))?;
+            let attested = self.attests(block);
+            let id = ledger.borrow_mut().write(said(block, standing, attested))?;
             label(block, id);
+            self.told.take(block, attested, id);
             if matches!(block.speaker, Speaker::Tool | Speaker::User) {
                 self.keep(block, id);
             }
@@ -253,6 +323,11 @@ impl Models {
     }
 }
 
+/// What all policies let a session spend.
+fn money(policy: &Conjunction) -> Option<Money> {
+    policy.policies().filter_map(|policy| policy.inference.money).min_by_key(|money| money.micros)
+}
+
 /// A text in which only the words count.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -314,3 +389,6 @@ fn said(block: &Block, standing: Standing, attested: bool) -> Kind {
         standing: standing.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use policy::{Grounding, Host, HostPattern, Rule, Target};
 use record::conversation::hold::{Judge, Ruling};
 use record::conversation::{Block, Content, Conversation};
 use record::{Cause, EventId, Kind, Known};
+use sense::meaning::Passed;
 use wire::question::{Calling, MOST_CHAIN, MOST_DOUBTS, MOST_PLACES, MOST_WORDS, Wanted};
 
 use super::calls::{UNRECORDED, name_of};
@@ -96,6 +97,8 @@ impl Asker<'_> {
             };
             match held.wait(wanted, until).await {
                 Outcome::Once { question, .. } if self.passage.now().serial == now.serial => {
+                    let passed = Passed::of(&against.judgement.effects.effects, arguments(call));
+                    self.passage.models.told.pass(passed);
                     let short = question.get(..8).unwrap_or(&question);
                     return self.note(call, &format!("the operator, once (question {short})"));
                 }
@@ -124,11 +127,7 @@ impl Asker<'_> {
 
     /// What the operator is asked; nothing where it cannot be shown.
     fn wanted(&self, call: &Block, against: &Ungrounded<'_>) -> Option<Wanted> {
-        let arguments = match &call.content {
-            Content::ToolCall { arguments, .. } => arguments,
-            Content::Unknown { json, .. } => json,
-            _ => return None,
-        };
+        let arguments = arguments(call);
         let mut words: String = arguments.chars().take(MOST_WORDS).collect();
         while words.len() > MOST_WORDS {
             words.pop();
@@ -169,6 +168,14 @@ impl Asker<'_> {
     }
 }
 
+fn arguments(call: &Block) -> &str {
+    match &call.content {
+        Content::ToolCall { arguments, .. } => arguments,
+        Content::Unknown { json, .. } => json,
+        _ => "",
+    }
+}
+
 /// A call is taken out of its answer, and the record says why.
 pub(super) fn withhold(
     passage: &Passage,
@@ -205,7 +212,7 @@ impl Passage {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         use std::fmt::Write as _;
         // Writing to a string cannot fail.

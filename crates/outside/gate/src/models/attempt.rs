@@ -192,6 +192,7 @@ fn outer(asked: &Asked, planned: &Planned<'_>, sent: &Sent<'_>, model: EventId) 
         secure: provider.tls,
         newer: false,
         because: vec![Cause { id: model, known: Known::Observed }],
+        routed: true,
     };
     let who = asked.who.clone();
     Ok(Asked { host: provider.host.clone(), port: provider.port, who, asks: Some(Box::new(asks)), consent: None })

@@ -10,7 +10,7 @@ use record::{EventId, Kind};
 use sense::Bounds;
 
 use super::asking::{Asker, withhold};
-use super::foreign::{Repeat, Repeats};
+use super::foreign::{Ordered, Repeat, Repeats};
 use super::grounds::{Found, Grounds, shown};
 use crate::asked::Asked;
 use crate::flows::Stopped;
@@ -24,7 +24,7 @@ const WAITS: usize = 512;
 /// Different things that are taken out of the words of one answer; what finds more ends it.
 const MOST: usize = 32;
 /// Why an answer ends that names too many hosts.
-const MANY: &str = "bastide ended this answer: it repeats links to more hosts of others' than are told";
+const MANY: &str = "bastide ended this answer: it repeats more of others' links and orders than are told";
 /// Why an answer ends of which nothing can be recorded.
 pub(super) const UNRECORDED: &str = "the record cannot be written, so nothing is let in";
 
@@ -111,7 +111,17 @@ impl Judge for Keeper<'_> {
                 Err(verdict) => return verdict,
             }
         }
-        Verdict::Go { cuts, waits: waits.max(said.text.len() - whole) }
+        let (orders, ends) = match &self.repeats {
+            Some(repeats) => repeats.orders(said),
+            None => (Vec::new(), said.text.len()),
+        };
+        for ordered in orders {
+            match self.ordered(&ordered, &said.text[ordered.place.clone()]) {
+                Ok(cut) => cuts.push(cut),
+                Err(verdict) => return verdict,
+            }
+        }
+        Verdict::Go { cuts, waits: waits.max(said.text.len() - whole.min(ends)) }
     }
 
     fn withheld(&mut self, withheld: Withheld) {
@@ -158,6 +168,41 @@ impl Keeper<'_> {
             ),
             false => format!("{whole} [bastide: only what was read names `{host}`: bastide why {event}]"),
         })
+    }
+
+    /// What becomes of a sentence that repeats what others order. Each is recorded once in an answer.
+    fn ordered(&mut self, ordered: &Ordered<'_>, whole: &str) -> Result<Cut, Verdict> {
+        let cut = ordered.becomes == Repeated::Cut;
+        let key = format!("{} {}", ordered.becomes.name(), whole.trim());
+        let event = match self.told.get(&key) {
+            Some(event) => *event,
+            None if self.told.len() >= MOST => return Err(Verdict::Refuse(MANY.into())),
+            None => {
+                let refused = cut.then(|| self.refused.clone());
+                let event = self.passage.ordered(self.asked, self.model, refused, (ordered, whole.trim()));
+                let event = event.map_err(|_| Verdict::Refuse(UNRECORDED.into()))?;
+                self.told.insert(key, event);
+                event
+            }
+        };
+        let gap = whole.len() - whole.trim_end().len();
+        let gap = &whole[whole.len() - gap..];
+        if cut {
+            let instead = format!(
+                "[bastide left out words that repeat what was read, and order something: bastide why {event}]{gap}"
+            );
+            return Ok(Cut { place: ordered.place.clone(), instead });
+        }
+        // Only its end is put anew: what stands within it may be cut for itself.
+        let last = whole.trim_end().chars().next_back().map_or(0, char::len_utf8);
+        let (from, last) = match gap.is_empty() {
+            true => (ordered.place.end - last, &whole[whole.len() - last..]),
+            false => (ordered.place.end - gap.len(), ""),
+        };
+        let instead = format!(
+            "{last} [bastide: these words repeat what was read, and order something: bastide why {event}]{gap}"
+        );
+        Ok(Cut { place: from..ordered.place.end, instead })
     }
 
     /// A call goes on where what the operator said speaks for it.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy::{Day, Doubted, Endorsement, Grounding, Intent, Policy};
 use record::EventId;
-use record::conversation::{Block, Content, Conversation, Speaker};
+use record::conversation::{Block, Content, Conversation, Whose};
 use sense::meaning::{Came, Finding, Given, Judgement, Scene, Stands, Tool};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -168,13 +168,13 @@ impl<'c> Grounds<'c> {
         for (at, block) in blocks.iter().enumerate() {
             let own = policy.intent == Intent::UserRole || self.models.attests(block);
             let mut from = Came::default();
-            match (block.speaker, &block.content) {
-                (Speaker::User, Content::Text(text)) if own => {
-                    said.push(text.as_str());
+            match (block.whose(own), &block.content) {
+                (Whose::Neither, _) => continue,
+                (Whose::Operators(text), _) => {
+                    said.push(text);
                     continue;
                 }
-                (Speaker::System | Speaker::Assistant, _) => continue,
-                (Speaker::Tool, Content::ToolResult { id, text, .. }) => {
+                (Whose::Others(text), Content::ToolResult { id, .. }) => {
                     // A wire without ids names the tool.
                     let (tool, call) = calls.answered(id, met.entry(id.as_str()).or_insert(0));
                     from.places = call.map(|call| named(arguments(call))).unwrap_or_default();
@@ -182,11 +182,7 @@ impl<'c> Grounds<'c> {
                     let went = call.filter(|call| self.models.delivered(call));
                     given.push(Given { tool, text, asked: went.map_or("", arguments) });
                 }
-                (_, Content::Text(text) | Content::Unknown { json: text, .. }) => given.push(nobodys(text)),
-                (_, Content::Attachment { url, .. }) => {
-                    given.push(nobodys(url.as_deref().unwrap_or_default()));
-                }
-                _ => continue,
+                (Whose::Others(text), _) => given.push(nobodys(text)),
             }
             places.push(at);
             came.push(from);
@@ -263,11 +259,11 @@ fn gather(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-fn today() -> Day {
+pub(crate) fn today() -> Day {
     Day::of(SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs()))
 }
 
@@ -304,7 +300,7 @@ impl Ungrounded<'_> {
 }
 
 /// One finding, in words.
-pub(super) fn line(finding: &Finding) -> String {
+pub(crate) fn line(finding: &Finding) -> String {
     match &finding.argument {
         None => finding.why.clone(),
         Some(argument) => format!("`{}` as `{}`: {}", shown(&finding.value), shown(argument), finding.why),

@@ -14,15 +14,16 @@ mod purse;
 mod refusal;
 mod sent;
 mod thoughts;
+mod told;
 mod unique;
 mod withheld;
 
 pub use account::Models;
 pub(crate) use account::withheld;
 pub(crate) use ask::{Whole, answer};
-pub(crate) use asking::{Asker, Ears};
+pub(crate) use asking::{Asker, Ears, hex};
 pub(crate) use attempt::is_old;
-pub(crate) use grounds::Ungrounded;
+pub(crate) use grounds::{Ungrounded, line, sha256, today};
 pub(crate) use listen::{Heard, Hearing};
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
 pub(crate) use purse::{Asking, Ended, Purse, Taken};

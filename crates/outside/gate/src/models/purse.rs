@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use policy::{Currency, Money, Price, Tariff, Used};
+use policy::{Currency, Money, Price, Tariff, Used, left_under_risk};
 use record::Cost;
 use record::conversation::Usage;
 
@@ -17,6 +17,8 @@ pub(crate) struct Purse {
     spent: RefCell<BTreeMap<Currency, u64>>,
     /// What is the session's children's to spend.
     held: Cell<Option<Money>>,
+    /// To what the budget is cut under risk, with what is its children's.
+    cut: Cell<Option<Money>>,
     /// What an earlier gate spent is not known: all counts as spent.
     empty: bool,
 }
@@ -56,10 +58,45 @@ impl Purse {
 
     /// Leaves so much to the session's children; gives whether it was still there, of what may be spent.
     pub(crate) fn hold(&self, held: Option<Money>, limit: Option<Money>) -> bool {
-        self.held.set(held);
+        let before = self.held.replace(held);
+        if let (Some(cut), Some(before)) =
+            (self.cut.get(), before.filter(|one| self.cut.get().is_some_and(|cut| cut.currency == one.currency)))
+        {
+            // What comes back under risk is cut as what was left.
+            let back = before.micros.saturating_sub(held.map_or(0, |held| held.micros));
+            let micros = cut.micros.saturating_sub(back - left_under_risk(back));
+            self.cut.set(Some(Money { micros, ..cut }));
+        }
+        let limit = self.within(limit);
         let (Some(held), Some(limit)) = (held.filter(|held| held.micros > 0), limit) else { return true };
         let spent = self.spent.borrow().get(&limit.currency).copied().unwrap_or(0);
         !self.empty && held.currency == limit.currency && spent.saturating_add(held.micros) <= limit.micros
+    }
+
+    /// Cuts what is left, or gives back what was cut; gives what stays.
+    pub(crate) fn cut(&self, limit: Option<Money>, cut: bool) -> Option<Money> {
+        let Some(limit) = limit.filter(|_| cut) else {
+            self.cut.set(None);
+            return None;
+        };
+        if let Some(before) = self.cut.get().filter(|before| before.currency == limit.currency) {
+            return Some(before);
+        }
+        let spent =
+            if self.empty { limit.micros } else { self.spent.borrow().get(&limit.currency).copied().unwrap_or(0) };
+        let gone = spent.saturating_add(self.held(limit.currency));
+        let stays = left_under_risk(limit.micros.saturating_sub(gone));
+        self.cut.set(Some(Money { micros: gone.saturating_add(stays), ..limit }));
+        Some(Money { micros: stays, ..limit })
+    }
+
+    /// What may be spent, as far as it is not cut.
+    fn within(&self, limit: Option<Money>) -> Option<Money> {
+        let cut = self.cut.get();
+        limit.map(|limit| match cut.filter(|cut| cut.currency == limit.currency) {
+            Some(cut) if cut.micros < limit.micros => cut,
+            _ => limit,
+        })
     }
 
     /// How much is not the session's own.
@@ -79,7 +116,8 @@ impl Purse {
         let after = spent.saturating_add(micros);
         // What is its children's, counts as spent.
         let held = self.held(tariff.currency);
-        if let Some(limit) = tariff.limit {
+        let whole = tariff.limit.map(|micros| Money { micros, currency: tariff.currency });
+        if let Some(limit) = self.within(whole).map(|limit| limit.micros) {
             let shown = |micros: u64| Money { micros, currency: tariff.currency };
             let refuse = |why: String| Err(Failure { status: "429 Too Many Requests", why });
             // What costs nothing is asked whatever was spent.
@@ -181,6 +219,19 @@ mod tests {
         assert!(purse.take(tariff(Some(3 * LIKELY)), ASKING).is_ok());
         // A gate that does not know what was spent has nothing to give.
         assert!(!Purse::new(false).hold(money(1), money(9)) && Purse::new(false).hold(money(1), None));
+    }
+
+    #[test]
+    fn a_quarter_of_what_is_left_stays_under_risk() {
+        let purse = Purse::new(true);
+        let usd = |micros| Money { micros, currency: "USD".parse().unwrap() };
+        let take = || purse.take(tariff(Some(9 * LIKELY)), ASKING);
+        let first = take().unwrap().unwrap();
+        purse.settle(first, Ended::Told(usage(LIKELY, 0)));
+        assert_eq!(purse.cut(Some(usd(9 * LIKELY)), true), Some(usd(2 * LIKELY)));
+        assert!(take().is_ok() && take().is_ok() && take().is_err());
+        purse.cut(Some(usd(9 * LIKELY)), false);
+        assert!(take().is_ok());
     }
 
     #[test]

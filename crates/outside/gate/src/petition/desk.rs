@@ -82,6 +82,11 @@ impl Desk {
         self.ventured.set(true);
     }
 
+    /// Whether something outside was reached.
+    pub(crate) fn has_ventured(&self) -> bool {
+        self.ventured.get()
+    }
+
     /// Hands a petition to the session's process; it keeps its place until it is answered, whether or not somebody waits.
     ///
     /// # Errors

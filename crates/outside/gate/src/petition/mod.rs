@@ -94,6 +94,14 @@ impl Passage {
             drop(place);
             return self.told(event, answer);
         }
+        if let Petition::Spawn(spawn) = &petition {
+            let asked = Asked { host: own(), port: PORT, who: who.cloned(), asks: None, consent: None };
+            // It keeps its place while it waits.
+            if let Err(why) = self.spawns(&asked, event, spawn).await {
+                let hint = "ask for what the operator named, or do it yourself";
+                return self.told(event, Answer::Denied(Denial::new(Reason::NotGranted, why, hint)));
+            }
+        }
         let patience = GRACE + Duration::from_secs(waits(&petition).into());
         let answer = match self.desk.hand_on(place, event, labels, petition) {
             Ok(answer) => timeout(patience, answer).await,

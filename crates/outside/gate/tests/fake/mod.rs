@@ -6,6 +6,7 @@
 pub mod dns;
 pub mod held;
 pub mod http2;
+pub mod models;
 pub mod script;
 pub mod server;
 pub mod socket;

@@ -1,12 +1,11 @@
 //! A provider of every wire that answers with two calls of tools, and conversations in each.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
-use policy::{
-    Conjunction, Flow, Host, Inference, LabelPattern, Policy, Provider, Route, Rule, Sink, Target, ValuePattern, Vendor,
-};
+use policy::{Conjunction, Flow, Inference, LabelPattern, Policy, Rule, Sink, Target, Vendor};
 use serde_json::{Value, json};
 use wire::{Labelled, Lease};
 
+use crate::fake::models::{provided, route};
 use crate::fake::server::{Handler, Server, ok, request, say};
 use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
 
@@ -166,22 +165,8 @@ pub fn under_for(
     change: impl FnOnce(&mut Policy),
     lend: impl FnOnce(&mut Lease),
 ) -> Scene {
-    let provided = |wire: Vendor| Provider {
-        name: wire.name().into(),
-        wire,
-        host: Host::parse(&format!("{}.example", wire.name())).unwrap(),
-        port,
-        tls: false,
-        base: String::new(),
-        credential: None,
-        login: None,
-    };
-    let route = |models: &str, wire: Vendor| Route {
-        models: vec![ValuePattern::parse(models).unwrap()],
-        provider: wire.name().into(),
-        model: None,
-        fallback: Vec::new(),
-    };
+    let provided = |wire: Vendor| provided(wire.name(), wire, &format!("{}.example", wire.name()), port);
+    let route = |models: &str, wire: Vendor| route(models, wire.name());
     let mut policy = Policy { name: "test".into(), ..Policy::default() };
     policy.inference = Inference {
         providers: Vendor::ALL.map(provided).to_vec(),

@@ -96,6 +96,8 @@ pub(super) enum Said {
     Server(String, u32),
     /// Something speaks for an attack.
     Suspected(Box<Suspected>),
+    /// It narrowed itself as it was told to.
+    Narrowed(Box<policy::Narrowed>),
     /// Nobody speaks on a line any more.
     Parted(u32),
     /// It holds something that the operator is to be asked about.
@@ -239,6 +241,7 @@ impl Gate {
             GateReport::Petition(petitioned) => Said::Petition(petitioned),
             GateReport::Server { server, line } => Said::Server(server, line),
             GateReport::Suspected(told) => Said::Suspected(told),
+            GateReport::Narrowed(narrowed) => Said::Narrowed(narrowed),
             GateReport::Parted { line } => Said::Parted(line),
             GateReport::Held { number, wanted } => Said::Held(number, wanted),
             GateReport::Left { number } => Said::Left(number),

@@ -78,7 +78,8 @@ fn key(change: &Change) -> Option<String> {
 
 /// Whether a gate has to read requests to decide by it.
 pub(super) fn reads(policy: &Policy, labelled: &[Labelled]) -> bool {
-    policy.network.reads() || !labelled.is_empty()
+    // What acts is judged by what it asks for.
+    policy.network.reads() || !labelled.is_empty() || policy.grounding != policy::Grounding::Off
 }
 
 /// Secrets that are lent no more: a gate that takes over must still keep them out of the record.

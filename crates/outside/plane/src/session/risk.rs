@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use policy::Narrowed;
+use policy::{Narrowed, Policy};
 use sense::detect::Name;
 use sense::risk::Risk;
 use wire::Counted;
@@ -15,6 +15,8 @@ pub(super) struct Suspicion {
     pub(super) waits: Option<Narrowed>,
     /// Microseconds since the Unix epoch; evidence of before counts no more.
     forgiven: u64,
+    /// The risk of its parent's that it is to be narrowed for, as long as that one is.
+    pub(super) above: Option<u32>,
 }
 
 impl Suspicion {
@@ -42,6 +44,11 @@ impl Suspicion {
         let counts = recorded.filter(|(at, ..)| *at > self.forgiven);
         counts.map(|(at, name, weight)| Counted { name, weight, age: now.saturating_sub(at) / 1000 }).collect()
     }
+}
+
+/// Whether a policy is narrowed for its parent's risk.
+pub(super) fn is_inherited(policy: &Policy) -> bool {
+    policy.narrowed.as_ref().is_some_and(|narrowed| narrowed.inherited)
 }
 
 /// Microseconds since the Unix epoch.

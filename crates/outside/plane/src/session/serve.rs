@@ -379,6 +379,10 @@ impl Session<'_> {
                         Asked::Signal { number } => self.cell.order(Order::Signal(number)),
                         Asked::Typed { line } => self.typed(line.expose()),
                         Asked::Message { words, labels } => self.message_from_above(words, labels),
+                        // A session that nobody asked for but the operator has no parent.
+                        Asked::Narrow { score } if self.children.house.is_child => self.narrow_from_above(score),
+                        Asked::Widen if self.children.house.is_child => self.widen_from_above(course),
+                        Asked::Narrow { .. } | Asked::Widen => {}
                         // Who has the program's pty gives it a size himself.
                         Asked::Size(_) => {}
                     }

@@ -138,8 +138,8 @@ pub(super) fn live(session: &SessionDirectory, state: SessionState) -> Option<Li
 
 /// What a list tells of how a session stands.
 pub(super) fn live_by(state: &State) -> LiveInfo {
-    let State { pid, cell, paused, ending, asks, asks_hour, risk, narrowed, .. } = *state;
-    LiveInfo { pid, cell, paused, ending, asks, asks_hour, risk, narrowed }
+    let State { pid, cell, paused, ending, asks, asks_hour, risk, narrowed, inherited, .. } = *state;
+    LiveInfo { pid, cell, paused, ending, asks, asks_hour, risk, narrowed, inherited }
 }
 
 fn shown(session: &SessionDirectory) -> SessionInfo {

@@ -9,6 +9,10 @@ use record::{EventId, Kind, Verdict};
 use sense::meaning::{Tool, effects, role};
 use wire::command::{ArgumentInfo, Concluded, Problem, Reply, Select, ToolInfo, ToolsAnswer};
 
+mod requests;
+
+use requests::{Requests, size_of};
+
 use crate::problem::state;
 use crate::store::{self, Events, Store};
 
@@ -40,10 +44,16 @@ pub(super) fn tools(store: &Store, select: &Select) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let policy = session.policy()?;
     let mut toolbox = Toolbox::default();
-    let read = Events::of(&session).each(|entry| toolbox.take(entry.id, entry.event.kind));
+    let mut requests = Requests::default();
+    let read = Events::of(&session).each(|entry| {
+        requests.take(entry.id, &entry.event.kind);
+        toolbox.take(entry.id, entry.event.kind);
+    });
     read.map_err(|error| state("read", &session.path, &error))?;
     let Toolbox { known, mut left } = toolbox;
-    let (mut tools, mut room) = (Vec::new(), ROOM);
+    let (requests, more) = requests.told(&policy);
+    left += more;
+    let (mut tools, mut room) = (Vec::new(), ROOM.saturating_sub(requests.iter().map(size_of).sum()));
     for ((server, name), known) in known {
         let info = info(&policy, server, name, known);
         match room.checked_sub(size(&info)) {
@@ -55,7 +65,7 @@ pub(super) fn tools(store: &Store, select: &Select) -> Result<Reply, Problem> {
         }
         tools.push(info);
     }
-    Ok(Reply::Tools(Box::new(ToolsAnswer { session: session.record.id, tools, left })))
+    Ok(Reply::Tools(Box::new(ToolsAnswer { session: session.record.id, tools, left, requests })))
 }
 
 impl Toolbox {

@@ -121,7 +121,7 @@ fn wanted(changes: &[Change], filter: &Filter) -> BTreeSet<PathBuf> {
 
 fn held(change: &Change, filter: &Filter) -> bool {
     let git = change.flags.contains(&Flag::Git) && change.kind != Kind::Git;
-    let guarded = change.flags.contains(&Flag::Guarded) && !filter.guarded;
+    let guarded = change.flags.iter().any(|flag| flag.holds().is_some()) && !filter.guarded;
     let flagged = change.flags.iter().any(|flag| *flag != Flag::Git || change.kind != Kind::Git);
     let empty = change.git.as_ref().is_some_and(|unit| unit.is_empty());
     git || guarded || empty || (filter.unflagged_only && flagged)

@@ -42,6 +42,46 @@ pub enum Flag {
     Git,
     /// Named by the policy's `guard`.
     Guarded,
+    /// Removed, and nothing that the operator said asks for that.
+    UnaskedRemoval,
+    /// It can be run now, likewise.
+    UnaskedExecutable,
+    /// The host would run it by itself, likewise.
+    UnaskedHostRun,
+}
+
+impl Flag {
+    /// Why what it stands at is merged only where it is named itself.
+    pub const fn holds(self) -> Option<&'static str> {
+        Some(match self {
+            Flag::Guarded => "guarded: merged only when it is named itself",
+            Flag::UnaskedRemoval => {
+                "nothing that the operator said asks to delete it: merged only when it is named itself"
+            }
+            Flag::UnaskedExecutable => {
+                "nothing that the operator said asks for what can be run: merged only when it is named itself"
+            }
+            Flag::UnaskedHostRun => {
+                "the host would run it, and nothing that the operator said names it: merged only when it is named itself"
+            }
+            _ => return None,
+        })
+    }
+
+    /// Words that ask for what the host runs or obeys by itself; none where a build, a test or a person runs it.
+    pub const fn asked_by(self) -> Option<&'static [&'static str]> {
+        Some(match self {
+            Flag::Hook => &["hook", "lefthook", "husky", "gitattributes", "submodule"],
+            Flag::RcFile => &["profile", "dotfile", "config", "configure", "npmrc", "bashrc", "zshrc", "setting"],
+            Flag::Envrc => &["env", "envrc", "direnv", "environment", "mise", "nix", "version"],
+            Flag::EditorTask => &["vscode", "editor", "ide", "devcontainer", "tsconfig", "idea", "zed"],
+            Flag::Ci => {
+                &["ci", "workflow", "pipeline", "action", "github", "gitlab", "jenkins", "renovate", "dependabot"]
+            }
+            Flag::AgentConfig => &["agent", "claude", "codex", "mcp", "cursor", "gemini", "copilot", "instruction"],
+            _ => return None,
+        })
+    }
 }
 
 /// Patterns of names, lower case: `name`, `name*`, `*name`, `a*b`, `*name*`, and `name/` for everything in such a directory.

@@ -122,6 +122,46 @@ fn told_of(name: &str, description: &str, arguments: &[(&str, &str)]) -> Kind {
     }
 }
 
+fn sent(method: &str, does: Option<&str>, verdict: Verdict) -> Kind {
+    Kind::Request {
+        pid: None,
+        program: Vec::new(),
+        host: "a.example".into(),
+        port: 443,
+        method: method.into(),
+        target: "/x".into(),
+        websocket: false,
+        does: does.map(str::to_owned),
+        verdict,
+        rule: None,
+        reason: None,
+        suggestion: None,
+    }
+}
+
+#[test]
+fn requests_are_told_by_what_they_do() {
+    let room = Room::new();
+    let post = |verdict| sent("POST", Some("send, spend: its method is `POST`, and its host says `pay`"), verdict);
+    let events = [sent("GET", None, Verdict::Allowed), post(Verdict::Allowed), post(Verdict::Refused)];
+    let session = room.ended("work", &events);
+    let Reply::Tools(answer) = room.yes(Request::Tools(select(&session.record.id))) else { panic!("tools") };
+    let told: Vec<String> = answer
+        .requests
+        .iter()
+        .map(|one| {
+            format!("{} {} {} {}/{} {}", one.method, one.to, one.effects.join("+"), one.held, one.count, one.why)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "GET a.example:443 read 0/1 its method is `GET`",
+            "POST a.example:443 send+spend 1/2 its method is `POST`, and its host says `pay`",
+        ]
+    );
+}
+
 fn called(name: &str, standing: &str) -> Kind {
     Kind::Said {
         speaker: "assistant".into(),

@@ -120,6 +120,78 @@ fn what_was_reviewed_is_merged_and_what_is_guarded_only_when_named() {
     assert_eq!(segments[0].broken, None);
 }
 
+/// What nobody asked for is shown with why, and merged only where it is named itself.
+#[test]
+fn what_the_operators_words_do_not_ask_for_is_held_until_it_is_named() {
+    let room = Room::new();
+    fs::create_dir_all(room.path("work")).unwrap();
+    for name in ["old.txt", "plain.txt"] {
+        fs::write(room.path("work").join(name), "before\n").unwrap();
+    }
+    for (command, grounding, expected) in [
+        (
+            "make the tests pass",
+            policy::Grounding::Deny,
+            &["unasked-removal", "unasked-host-run", "unasked-executable"][..],
+        ),
+        ("fix the workflow, delete what is old, add a script", policy::Grounding::Deny, &[]),
+        ("make the tests pass", policy::Grounding::Off, &[]),
+    ] {
+        let own = policy::Policy { name: "p".into(), grounding, ..policy::Policy::default() };
+        let mut session = room.begin("work", Some(own));
+        session.record.command = vec!["agent".into(), command.into()];
+        session.save().unwrap();
+        let tree = &session.record.trees[0];
+        Workspace::begin(&tree.changes, &tree.path, None).unwrap();
+        write(&session, Segment::Plane, &[started(&session)]);
+        let upper = session.path.join("changes/0/upper");
+        fs::create_dir_all(upper.join(".github/workflows")).unwrap();
+        fs::write(upper.join(".github/workflows/x.yml"), "on: push\n").unwrap();
+        fs::write(upper.join("plain.txt"), "after\n").unwrap();
+        fs::write(upper.join("go"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(upper.join("go"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let removed = rustix::fs::mknodat(
+            rustix::fs::CWD,
+            upper.join("old.txt"),
+            rustix::fs::FileType::CharacterDevice,
+            rustix::fs::Mode::empty(),
+            0,
+        );
+        // Only root makes what stands for a removal; another user's is made by the kernel.
+        let removes = removed.is_ok();
+        let id = session.record.id.clone();
+        // Whoever began it is gone.
+        drop(session);
+        let shown = diff(&room, &id, &[]);
+        let flags: Vec<&str> = shown
+            .iter()
+            .flat_map(|one| one.flags.iter().map(String::as_str))
+            .filter(|flag| flag.starts_with("unasked"))
+            .collect();
+        for flag in expected.iter().filter(|flag| removes || **flag != "unasked-removal") {
+            assert!(flags.contains(flag), "{command}: {flags:?}");
+        }
+        assert!(!expected.is_empty() || flags.is_empty(), "{command}: {flags:?}");
+        if expected.is_empty() {
+            continue;
+        }
+        let plain = shown.iter().find(|one| one.path == "plain.txt").unwrap();
+        assert!(plain.held.is_none() && plain.flags.is_empty(), "{plain:?}");
+        let ci = shown.iter().find(|one| one.path == ".github/workflows/x.yml").unwrap();
+        assert!(ci.held.as_ref().is_some_and(|why| why.contains("nothing that the operator said names it")), "{ci:?}");
+        let all = merged(room.yes(Request::Apply(of(&id, &[]))));
+        assert!(all.done.contains(&"plain.txt".to_owned()), "{all:?}");
+        let left = |path: &str| all.left.iter().find(|(left, _)| left == path).map(|(_, why)| why.as_str());
+        assert!(left("go").is_some_and(|why| why.contains("asks for what can be run")), "{all:?}");
+        assert!(!room.path("work/go").exists() && !room.path("work/.github/workflows/x.yml").exists());
+        assert!(room.path("work/old.txt").exists());
+        let named = merged(room.yes(Request::Apply(of(&id, &[room.path("work/go")]))));
+        assert_eq!(named.done, ["go"]);
+        let _ = merged(room.yes(Request::Discard(of(&id, &[]))));
+        fs::remove_file(room.path("work/go")).unwrap();
+    }
+}
+
 /// It once took two rounds: the first merged the new directory, the second then found it no longer as reviewed.
 #[test]
 fn a_guarded_name_brings_the_new_directories_above_it() {

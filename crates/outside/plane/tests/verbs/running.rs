@@ -11,6 +11,7 @@ pub(crate) fn state(paused: Option<Means>) -> Answer {
     Answer::State(Box::new(State {
         risk: 0,
         narrowed: false,
+        inherited: false,
         session: "s".into(),
         name: None,
         pid: 7,
@@ -56,6 +57,7 @@ fn pause_and_resume_are_done_by_the_sessions_process_and_told_as_it_stands_then(
         asks_hour: 0,
         risk: 0,
         narrowed: false,
+        inherited: false,
     };
     assert_eq!(paused.session.live, Some(live));
     let names: Vec<_> = asked.join().unwrap().iter().map(|order| order.name()).collect();

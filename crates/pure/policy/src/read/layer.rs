@@ -24,6 +24,7 @@ pub(super) struct Layer {
     intent: Option<Intent>,
     links: Option<Repeated>,
     images: Option<Repeated>,
+    instructions: Option<Repeated>,
     agents: Option<Said>,
     risk: Option<Risk>,
     /// Where each value stands: its key and form as [`crate::diff`] prints them.
@@ -51,6 +52,7 @@ impl Layer {
             intent: None,
             links: None,
             images: None,
+            instructions: None,
             agents: None,
             risk: None,
             places: Vec::new(),
@@ -182,6 +184,7 @@ impl Layer {
         }
         self.links = self.repeated(scope, "foreign.links", raw.foreign.links.as_ref())?;
         self.images = self.repeated(scope, "foreign.images", raw.foreign.images.as_ref())?;
+        self.instructions = self.repeated(scope, "foreign.instructions", raw.foreign.instructions.as_ref())?;
         Ok(())
     }
 
@@ -232,6 +235,7 @@ impl Layer {
         policy.intent = self.intent.unwrap_or(policy.intent);
         policy.foreign.links = self.links.unwrap_or(policy.foreign.links);
         policy.foreign.images = self.images.unwrap_or(policy.foreign.images);
+        policy.foreign.instructions = self.instructions.unwrap_or(policy.foreign.instructions);
         models::over(&mut policy, &own.inference);
         policy.bodies = self.bodies.unwrap_or(policy.bodies);
         policy.agents = self.agents.map_or(policy.agents, |said| Some(said.over(policy.agents)));

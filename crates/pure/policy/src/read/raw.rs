@@ -59,6 +59,7 @@ pub(super) struct RawPolicy {
 pub(super) struct RawForeign {
     pub(super) links: Option<Text>,
     pub(super) images: Option<Text>,
+    pub(super) instructions: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

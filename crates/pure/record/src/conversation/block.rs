@@ -75,7 +75,32 @@ pub struct Block {
     pub content: Content,
 }
 
+/// Whose words a block of a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'b> {
+    /// The operator's.
+    Operators(&'b str),
+    /// Somebody else's, or nobody knows whose: what tools gave, what stands as the user's and nobody vouches for.
+    Others(&'b str),
+    /// The model's own, its instructions, or none.
+    Neither,
+}
+
 impl Block {
+    /// Whose words it carries; `own` says that what stands as the user's here is the operator's.
+    #[must_use]
+    pub fn whose(&self, own: bool) -> Whose<'_> {
+        match (self.speaker, &self.content) {
+            (Speaker::System | Speaker::Assistant, _) => Whose::Neither,
+            (Speaker::User, Content::Text(text)) if own => Whose::Operators(text),
+            (_, Content::Text(text) | Content::Unknown { json: text, .. } | Content::ToolResult { text, .. }) => {
+                Whose::Others(text)
+            }
+            (_, Content::Attachment { url, .. }) => Whose::Others(url.as_deref().unwrap_or_default()),
+            (_, Content::Thinking(_) | Content::ToolCall { .. }) => Whose::Neither,
+        }
+    }
+
     /// SHA-256 of what is meant. The same for a block that was delivered and for that block in a later request:
     ///
     /// - texts and thoughts without the whitespace at their end

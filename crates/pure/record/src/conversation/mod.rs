@@ -27,7 +27,7 @@ pub mod translate;
 use serde_json::Value;
 
 pub use answer::{Answer, Delivered, MAX_ANSWER, MAX_BODY, Usage};
-pub use block::{Block, Content, Speaker, plain};
+pub use block::{Block, Content, Speaker, Whose, plain};
 pub use bounded::{MAX_TREE, is_bounded};
 pub use canonical::digest;
 pub use events::MAX_EVENT;

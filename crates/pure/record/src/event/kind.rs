@@ -95,6 +95,9 @@ pub enum Kind {
         /// It asked for a WebSocket.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         websocket: bool,
+        /// What it does beyond reading, and why that is concluded: `send: its method is `POST``.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        does: Option<String>,
         /// What was decided.
         verdict: Verdict,
         /// The rule that decided.

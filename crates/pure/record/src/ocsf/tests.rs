@@ -127,6 +127,7 @@ fn requests_programs_and_findings_have_their_classes() {
         method: method.into(),
         target: "/v1/x?y=[redacted:github]".into(),
         websocket: false,
+        does: None,
         verdict: Verdict::Refused,
         rule: None,
         reason: None,

@@ -43,6 +43,7 @@ impl Replay<'_> {
         if is_ungrounded(rule) {
             return match by.policies().any(|policy| policy.grounding != Grounding::Off) {
                 true => Err(Again::Left(Left::Conversation)),
+                false if matches!(event.kind, Kind::Request { .. }) => self.network(event, by, recorded),
                 false => Ok(After::allowed(None)),
             };
         }
@@ -58,6 +59,10 @@ impl Replay<'_> {
                 let after = self.network(event, by, recorded)?;
                 let passed = verdict == Verdict::Allowed && after.verdict == Verdict::Allowed;
                 let read = !matches!(event.kind, Kind::Connect { .. });
+                // Whether the operator's words ask for it is not recorded.
+                if passed && matches!(event.kind, Kind::Request { does: Some(_), .. }) && grounds_more(by, recorded) {
+                    return Err(Again::Left(Left::Conversation));
+                }
                 if passed && read && flows_more(by, recorded) { Err(Again::Left(Left::Bodies)) } else { Ok(after) }
             }
         }
@@ -274,6 +279,18 @@ fn call(by: &Conjunction) -> Result<After, Again> {
 fn sink(reason: &str) -> Option<Sink> {
     let (_, name) = reason.rsplit_once(" keeps that from the ")?;
     Sink::ALL.into_iter().find(|sink| sink.name() == name)
+}
+
+/// Whether one has what acts judged by the operator's words in another way than the other did.
+fn grounds_more(by: &Conjunction, recorded: &Conjunction) -> bool {
+    let same = |one: &policy::Policy, other: &policy::Policy| {
+        one.grounding == other.grounding
+            && one.intent == other.intent
+            && one.tools == other.tools
+            && one.endorse == other.endorse
+    };
+    let mut judging = by.policies().filter(|policy| policy.grounding != Grounding::Off);
+    judging.any(|policy| !recorded.policies().any(|other| same(policy, other)))
 }
 
 /// Whether one keeps more in than the other did, of what it lets out.

@@ -54,6 +54,7 @@ fn asks(
         method: method.into(),
         target: target.into(),
         websocket: false,
+        does: None,
         verdict,
         rule: rule.map(str::to_owned),
         reason: reason.map(str::to_owned),
@@ -369,6 +370,21 @@ fn what_is_recorded_in_part_is_counted_and_not_decided() {
     let mut grounded = open.policies().next().cloned().expect("one");
     grounded.grounding = Grounding::Deny;
     let grounded = Conjunction::new(vec![grounded]);
+    // What a request does is judged by the operator's words, which are not kept.
+    let acting = |verdict, rule: Option<&str>| {
+        let mut kind = asks("a.example", ("POST", "/x"), verdict, rule, rule.map(|_| "it is not asked for"));
+        if let Kind::Request { does, .. } = &mut kind {
+            *does = Some("send: its method is `POST`".into());
+        }
+        kind
+    };
+    assert_eq!(
+        once(acting(Verdict::Allowed, None), Vec::new(), &open, Some(&grounded)),
+        Again::Left(Left::Conversation)
+    );
+    let kept = acting(Verdict::Refused, Some("grounding: deny"));
+    assert_eq!(once(kept.clone(), Vec::new(), &grounded, None), Again::Left(Left::Conversation));
+    assert!(matches!(once(kept, Vec::new(), &grounded, Some(&open)), Again::Differs(_)));
     let said = |standing: &str| Kind::Said {
         speaker: "assistant".into(),
         form: "tool-call".into(),

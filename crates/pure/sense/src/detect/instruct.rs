@@ -35,6 +35,33 @@ pub fn score(text: &str) -> Judged {
     Judged { odds: best.odds, span: view.place(&best.span, text) }
 }
 
+/// Where a text orders the model something: the sentences of all windows that read like an order, in order, none within
+/// another.
+#[must_use]
+pub fn orders(text: &str) -> Vec<Range<usize>> {
+    let view = View::of(text);
+    let words = tokens(&view.text);
+    let phrases = phrases::find(&view.text);
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut spans: Vec<Range<usize>> =
+        all(&words, &phrases, &*SHIPPED).filter(|one| one.odds >= STEPS[0].0).map(|one| one.span).collect();
+    spans.sort_by_key(|span| span.start);
+    for span in spans {
+        let place = view.place(&span, text);
+        match found.last_mut() {
+            Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
+            _ => found.push(place),
+        }
+    }
+    found
+}
+
+/// A text as it is compared: look-alikes as what they look like, nothing invisible, lower case.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    View::of(text).text
+}
+
 /// What speaks for it most.
 struct Best {
     odds: f32,
@@ -50,11 +77,16 @@ fn best(view: &View) -> Best {
 /// The best window, with the turns of phrase that stand in it or near.
 fn judge(words: &[Token], phrases: &[Phrase], weights: &impl Weights) -> Best {
     let none = Best { odds: f32::MIN, span: 0..0, phrases: Vec::new() };
-    let span = |window: &Window| match (words.get(window.tokens.start), window.tokens.end.checked_sub(1)) {
+    all(words, phrases, weights).fold(none, |best, one| if one.odds > best.odds { one } else { best })
+}
+
+/// Every window, with the turns of phrase that stand in it or near.
+fn all<'w>(words: &'w [Token], phrases: &'w [Phrase], weights: &impl Weights) -> impl Iterator<Item = Best> + 'w {
+    let span = move |window: &Window| match (words.get(window.tokens.start), window.tokens.end.checked_sub(1)) {
         (Some(first), Some(last)) => first.from as usize..words.get(last).map_or(0, |last| last.to as usize),
         _ => 0..0,
     };
-    let of = |window: Window| {
+    let of = move |window: Window| {
         let span = span(&window);
         let within: Vec<Phrase> =
             phrases.iter().filter(|one| one.from < span.end && span.start < one.to).cloned().collect();
@@ -62,8 +94,7 @@ fn judge(words: &[Token], phrases: &[Phrase], weights: &impl Weights) -> Best {
         let odds = window.odds + PHRASE.0 * within.len().min(PHRASE.1) as f32;
         Best { odds, span, phrases: within }
     };
-    let all = windows(words, weights).into_iter().map(of);
-    all.fold(none, |best, one| if one.odds > best.odds { one } else { best })
+    windows(words, weights).into_iter().map(of)
 }
 
 /// Whether something that nobody would see reads like an order.

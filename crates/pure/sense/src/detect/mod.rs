@@ -18,7 +18,7 @@ pub mod train;
 
 use std::ops::Range;
 
-pub use instruct::{Judged, score};
+pub use instruct::{Judged, folded, orders, score};
 pub use secrets::{Allow, Part, SecretRule, Secrets, Unusable};
 
 use crate::evidence::MAX_QUOTE;

@@ -40,7 +40,7 @@ pub struct Given<'a> {
 /// A conversation as far as a call is judged in it.
 #[derive(Debug)]
 pub struct Scene<'a> {
-    rules: &'a [ToolRule],
+    pub(super) rules: &'a [ToolRule],
     pub(super) texts: Vec<String>,
     pub(super) said: Vec<Vec<Word>>,
     /// The same by the sentence.
@@ -379,7 +379,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether a value stands in the operator's words, and is no coincidence there.
-    fn named(&self, value: &str, argument: &str) -> bool {
+    pub(super) fn named(&self, value: &str, argument: &str) -> bool {
         if let Some(shape) = shape(value.trim()) {
             let wanted = plain(value);
             let is = |text: &String| {

@@ -1,11 +1,10 @@
-//! What else tells what a call does: what a server of MCP says of its tools, and the method and host of a request. A server's word
-//! only ever makes more of an effect than name and schema tell: who lies gains nothing. A policy's `tools` stands above both.
+//! What else tells what a call does: what a server of MCP says of its tools. A server's word only ever makes more of an effect than
+//! name and schema tell: who lies gains nothing. A policy's `tools` stands above it.
 
 use policy::Effect;
 use serde_json::Value;
 
 use super::effect::Effects;
-use super::words::parts;
 
 /// What a server of MCP says of a tool in its `annotations`; nothing where it does not say it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,37 +69,6 @@ fn add(concluded: &mut Effects, effect: Effect, word: &str) {
     }
 }
 
-/// Words of a host that are about money.
-const PAYS: &[&str] = &["pay", "payment", "payments", "checkout", "billing", "bank", "wallet"];
-/// Words of a host that takes what is meant for others.
-const TELLS: &[&str] = &["hooks", "hook", "webhook", "webhooks", "smtp", "mail", "upload", "uploads", "paste"];
-
-/// What a request of HTTP does, by its method and its host; a method that is not known changes something.
-#[must_use]
-pub fn request(method: &str, host: &str) -> Effects {
-    let by_method = match method {
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" => Effect::Read,
-        "DELETE" => Effect::Delete,
-        "POST" => Effect::Send,
-        _ => Effect::Write,
-    };
-    let why =
-        format!("its method is `{}`", method.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>());
-    let named = |known: &[&str]| host.split('.').flat_map(parts).find(|part| known.contains(&part.as_str()));
-    let by_host = match by_method {
-        Effect::Read => None,
-        _ => named(PAYS).map(|word| (Effect::Spend, word)).or_else(|| named(TELLS).map(|word| (Effect::Send, word))),
-    };
-    match by_host {
-        Some((effect, word)) if effect != by_method => Effects {
-            effects: [by_method, effect].into(),
-            why: format!("{why}, and its host says `{word}`"),
-            by_policy: false,
-        },
-        _ => Effects { effects: [by_method].into(), why, by_policy: false },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -142,22 +110,5 @@ mod tests {
         let both = Hints { reads: Some(false), destroys: Some(false), reaches_out: Some(true) };
         assert_eq!((one.and(other), other.and(one)), (both, both));
         assert_eq!(one.and(Hints::default()), one);
-    }
-
-    #[test]
-    fn a_request_does_what_its_method_says_and_its_host_adds() {
-        for (method, host, expected) in [
-            ("GET", "pay.example", "read"),
-            ("HEAD", "a.example", "read"),
-            ("POST", "api.example", "send"),
-            ("PUT", "api.example", "write"),
-            ("PUT", "hooks.chat.example", "write send"),
-            ("POST", "checkout.shop.example", "send spend"),
-            ("DELETE", "api.example", "delete"),
-            ("get", "a.example", "write"),
-            ("BREW", "repay.example", "write"),
-        ] {
-            assert_eq!(names(&request(method, host)), expected, "{method} {host}");
-        }
     }
 }

@@ -135,6 +135,9 @@ pub struct LiveInfo {
     /// The policy is narrowed for it, until that is taken back.
     #[serde(default)]
     pub narrowed: bool,
+    /// It is for its parent's risk: what takes that back takes this back.
+    #[serde(default)]
+    pub inherited: bool,
 }
 
 /// What a session that ran was made to do.

@@ -19,7 +19,7 @@ pub use answer::{
 pub use child::{ChildEnd, ChildRun, ChildWord, ServerRun, View};
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use live::{Attach, Built, CopyFile, CopyWay, Exec, Removal, Removed, Spoken, UpgradeAnswer};
-pub use record::{ArgumentInfo, Concluded, GraphAnswer, ReplayAnswer, ToolInfo, ToolsAnswer};
+pub use record::{ArgumentInfo, Concluded, GraphAnswer, ReplayAnswer, RequestInfo, ToolInfo, ToolsAnswer};
 pub use run::{Counted, Outcome, Run, SURROUNDINGS, Stream, Terminal};
 pub use vault::{Derives, Grant, SecretText, VaultEntry, VaultRequest};
 pub use watch::{News, Share, Watched};
@@ -260,6 +260,13 @@ pub enum Order {
         /// What they carry.
         labels: Vec<policy::Label>,
     },
+    /// The parent of a sub-agent is narrowed under risk, and it is with it.
+    Narrow {
+        /// The parent's risk.
+        score: u32,
+    },
+    /// The parent is narrowed no more.
+    Widen,
 }
 
 /// What the plane answers.

@@ -17,6 +17,29 @@ pub struct ToolsAnswer {
     pub tools: Vec<ToolInfo>,
     /// Tools that are not told of here, since there are too many.
     pub left: u64,
+    /// Requests that were read, by what they do.
+    #[serde(default)]
+    pub requests: Vec<RequestInfo>,
+}
+
+/// Requests of one method to one destination that do the same, and why that is concluded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestInfo {
+    /// Where they went: `HOST:PORT`.
+    pub to: String,
+    /// The method.
+    pub method: String,
+    /// What they do.
+    pub effects: Vec<String>,
+    /// Why that is concluded.
+    pub why: String,
+    /// How many there were.
+    pub count: u64,
+    /// How many of those did not go through.
+    pub held: u64,
+    /// The last of them.
+    pub event: EventId,
 }
 
 /// One tool, and what is concluded of it.

@@ -75,6 +75,7 @@ fn what_is_told_survives_the_frame_and_a_later_build_may_say_more() {
         asks_hour: 0,
         risk: 40,
         narrowed: true,
+        inherited: false,
         counts: Counts { allowed: 1, refused: 2, ..Counts::default() },
     };
     let problem = Problem { code: "E-PLANE-095".into(), cause: "no".into(), hint: None, exit: 1 };

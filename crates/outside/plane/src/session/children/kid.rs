@@ -46,6 +46,8 @@ pub(in crate::session) struct Kid {
     pub(in crate::session) end: Option<ChildEnd>,
     /// Whoever is inside was told that it ended.
     pub(in crate::session) was_told: bool,
+    /// The policies that it was drafted under were narrowed already.
+    pub(in crate::session) narrowed: bool,
     since: Instant,
     until: Option<Instant>,
     plane: Beneath,
@@ -59,6 +61,7 @@ impl Kid {
         cut: Vec<Cut>,
         asked: u64,
     ) -> Kid {
+        let narrowed = run.policies.is_narrowed();
         Kid {
             stage: Stage::Reserving,
             labels: run.labels.clone(),
@@ -71,6 +74,7 @@ impl Kid {
             report: None,
             end: None,
             was_told: false,
+            narrowed,
             since: Instant::now(),
             until: Some(Instant::now() + BEGINNING),
             plane: Beneath::after(knocked),

@@ -12,6 +12,7 @@ use wire::{GateOrder, Labelled, Lent};
 use super::{Course, Session};
 use crate::problem::{NO, problem};
 use crate::session::control::{Asking, Control};
+use crate::session::risk::is_inherited;
 use crate::session::{generation, labels, lend};
 use crate::store::{Draft, InForce, SessionDirectory};
 
@@ -112,6 +113,12 @@ impl Session<'_> {
     /// Records what is asked for and tells the gate, where nothing speaks against it.
     fn swap(&mut self, course: &mut Course, mut asked: Replacement, asking: Asking) -> Result<(), (Asking, Problem)> {
         self.keep_within(&mut asked.policy);
+        let now = self.door.policy.policies().last();
+        let above = self.door.suspicion.above.is_some() && now.is_some_and(is_inherited);
+        if asked.undoes && above && asked.policy.narrowed.is_none() {
+            let why = "it is narrowed with its parent: `bastide policy undo` of that one takes it back";
+            return Err((asking, not_taken(why)));
+        }
         let forgives = self.keep_narrow(&mut asked);
         let told =
             self.judge(course, &mut asked).and_then(|judged| self.tell_gate(course, &mut asked, (judged, forgives)));
@@ -216,7 +223,11 @@ impl Session<'_> {
         self.generations.earlier = next.earlier;
         self.door.secrets.extend(generation::retired(&self.door.credentials, &credentials));
         self.renewal.follow(&credentials);
+        let was_narrow = self.door.policy.is_cut();
         self.door.policy = next.policies;
+        if was_narrow && !self.door.policy.is_cut() {
+            self.widen_below();
+        }
         self.door.credentials = credentials;
         self.door.labelled = labelled;
         asking.answer(&Answer::InForce { revision });

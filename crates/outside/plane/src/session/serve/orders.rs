@@ -9,6 +9,7 @@ use wire::control::{Answer, Counts, Happened, MAX_GRACE, Order, State};
 use super::{Course, Session};
 use crate::problem::{NO, problem};
 use crate::session::control::{Asking, Control};
+use crate::session::risk::is_inherited;
 use crate::store::{self, Events, SessionDirectory};
 
 /// Events that are read of the record in one turn of the loop.
@@ -177,6 +178,7 @@ impl Session<'_> {
             asks_hour: course.questions.in_the_last_hour(),
             risk: self.door.suspicion.score(),
             narrowed: self.door.policy.is_narrowed(),
+            inherited: self.door.policy.policies().last().is_some_and(is_inherited),
             counts: course.reckoning.counts(),
         }
     }

@@ -28,7 +28,8 @@ impl Session<'_> {
         gate.flush();
         for said in said {
             match said {
-                Said::Ready => {}
+                Said::Ready => self.tell_gate_to_narrow(),
+                Said::Narrowed(narrowed) => self.narrowed(course, *narrowed),
                 Said::Suspected(told) => self.suspected(course, *told),
                 Said::Held(number, wanted) => self.question(course, number, *wanted),
                 Said::Server(server, line) => self.serve_by(course, &server, line),

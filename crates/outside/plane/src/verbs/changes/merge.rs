@@ -33,7 +33,7 @@ pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Selec
         }
         Ok((done, left))
     };
-    each_tree(&session, &chosen, &guards, ["begun", "merged"], &mut answer, each)?;
+    each_tree(&session, &chosen, Some(&guards), ["begun", "merged"], &mut answer, each)?;
     leave(store, &session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
@@ -44,11 +44,10 @@ pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Sel
         return discard_all(store, client, select);
     }
     let (session, chosen) = take(store, client, select)?;
-    // Nothing is held back from being thrown away.
-    let guards = Vec::new();
     let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
     let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
-    each_tree(&session, &chosen, &guards, ["discarding", "discarded"], &mut answer, each)?;
+    // Nothing is held back from being thrown away.
+    each_tree(&session, &chosen, None, ["discarding", "discarded"], &mut answer, each)?;
     leave(store, &session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
@@ -130,18 +129,19 @@ fn leave(store: &Store, session: &SessionDirectory) -> Result<(), Problem> {
     }
 }
 
-/// Does the same to each tree that is meant. What cannot be recorded is not done.
+/// Does the same to each tree that is meant, judged where there is something to guard. What cannot be recorded is not done.
 fn each_tree(
     session: &SessionDirectory,
     chosen: &[Option<Wanted>],
-    guards: &[PathBuf],
+    guards: Option<&[PathBuf]>,
     [before, after]: [&str; 2],
     answer: &mut MergeAnswer,
     mut act: impl FnMut(&mut ChangedTree, &[Change], &Wanted) -> Result<Done, Problem>,
 ) -> Result<(), Problem> {
-    for (mut tree, wanted) in ChangedTree::all(session)?.into_iter().zip(chosen) {
+    let trees = if guards.is_some() { ChangedTree::judged(session)? } else { ChangedTree::all(session)? };
+    for (mut tree, wanted) in trees.into_iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
-        let changes = tree.changes(guards)?;
+        let changes = tree.changes(guards.unwrap_or_default())?;
         let meant: Vec<_> = changes.iter().filter(|change| wanted.takes(&change.path)).collect();
         if meant.is_empty() {
             continue;
@@ -166,7 +166,8 @@ fn each_tree(
 /// Those of the named paths that are guarded themselves: a guarded path is merged only when it is named, not when a
 /// directory above it is.
 fn named(guards: &[PathBuf], changes: &[Change], wanted: &Wanted) -> Vec<PathBuf> {
-    let itself = |path: &PathBuf| changes.iter().any(|c| c.path == *path && c.flags.contains(&Flag::Guarded));
+    let itself =
+        |path: &PathBuf| changes.iter().any(|c| c.path == *path && c.flags.iter().any(|flag| flag.holds().is_some()));
     let above = |path: &PathBuf| flags(path, (Node::Directory, 0), guards).contains(&Flag::Guarded);
     let guarded = |path: &&PathBuf| itself(path) || above(path);
     wanted.paths().iter().filter(guarded).cloned().collect()

@@ -29,7 +29,7 @@ use tree::ChangedTree;
 pub fn list(session: &SessionDirectory) -> Result<Vec<ChangeInfo>, Problem> {
     let guards = guards(session)?;
     let mut listed = Vec::new();
-    for tree in ChangedTree::all(session)? {
+    for tree in ChangedTree::judged(session)? {
         listed.extend(tree.changes(&guards)?.iter().map(|change| tree.info(change, String::new())));
     }
     Ok(listed)
@@ -75,7 +75,7 @@ pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Resul
     let session = store::select(store, select)?;
     let (guards, chosen) = (guards(&session)?, paths::choose(&session, &select.paths)?);
     let (mut budget, mut changes, mut review) = (Budget::new(), Vec::new(), Review::load(&session)?);
-    for (tree, wanted) in ChangedTree::all(&session)?.iter().zip(chosen) {
+    for (tree, wanted) in ChangedTree::judged(&session)?.iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
         let all = tree.changes(&guards)?;
         review.note(tree.path(), &wanted, &all);

@@ -1,20 +1,27 @@
 //! One tree of a session with what was changed in it: where the plane's verbs meet the workspace's own room.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use policy::{Grounding, Intent, Policy};
+use record::Kind as RecordKind;
+use sense::meaning::{Merged, Said, Unasked};
 use serde::Serialize;
 use wire::command::{ChangeInfo, Problem};
 
-use crate::problem::{NO, problem, quoted};
-use crate::store::{SessionDirectory, TreeRecord};
-use crate::workspace::{Change, Conflict, Error, Filter, Flag, Outcome, Reason, Refusal, Workspace};
+use crate::problem::{NO, problem, quoted, state};
+use crate::store::{Events, SessionDirectory, TreeRecord};
+use crate::workspace::{Change, Conflict, Error, Filter, Flag, Kind, Node, Outcome, Reason, Refusal, Stamp, Workspace};
 
 /// A tree, opened where anything could be changed in it.
 pub(super) struct ChangedTree {
     workspace: Option<Workspace>,
     path: PathBuf,
     is_workspace: bool,
+    /// What the operator said, by each policy that has what acts judged by it.
+    said: Rc<[Said]>,
 }
 
 /// What was done, and what was left with the reason, by the names that the operator knows.
@@ -24,6 +31,13 @@ impl ChangedTree {
     /// The trees of a session, the workspace first.
     pub(super) fn all(session: &SessionDirectory) -> Result<Vec<ChangedTree>, Problem> {
         session.record.trees.iter().enumerate().map(|(index, tree)| Self::open(index, tree)).collect()
+    }
+
+    /// The same, of which changes are judged by what the operator said.
+    pub(super) fn judged(session: &SessionDirectory) -> Result<Vec<ChangedTree>, Problem> {
+        let said = said(session)?;
+        let judged = |tree| ChangedTree { said: Rc::clone(&said), ..tree };
+        Ok(Self::all(session)?.into_iter().map(judged).collect())
     }
 
     /// One of them.
@@ -37,7 +51,7 @@ impl ChangedTree {
             Err(error) if unbegun(&error, &tree.changes) => None,
             Err(error) => return Err(failed(&error)),
         };
-        Ok(ChangedTree { workspace, path: tree.path.clone(), is_workspace: index == 0 })
+        Ok(ChangedTree { workspace, path: tree.path.clone(), is_workspace: index == 0, said: Rc::default() })
     }
 
     /// Where the original is.
@@ -48,7 +62,33 @@ impl ChangedTree {
     /// Every change, by path.
     pub(super) fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Problem> {
         let Some(workspace) = &self.workspace else { return Ok(Vec::new()) };
-        workspace.changes(guards).map_err(|error| failed(&error))
+        let mut changes = workspace.changes(guards).map_err(|error| failed(&error))?;
+        for change in changes.iter_mut().filter(|change| change.kind != Kind::Git) {
+            let found = self.unasked(change);
+            change.flags.extend(found);
+        }
+        Ok(changes)
+    }
+
+    /// What of a change the operator's words do not ask for, by any policy.
+    fn unasked(&self, change: &Change) -> Vec<Flag> {
+        let runs =
+            |stamp: Option<&Stamp>| stamp.is_some_and(|stamp| stamp.node == Node::File && stamp.mode & 0o111 != 0);
+        let host: Vec<&str> = change.flags.iter().filter_map(|flag| flag.asked_by()).flatten().copied().collect();
+        let name = self.name(&change.path);
+        let merged = Merged {
+            path: &name,
+            removed: change.kind == Kind::Removed,
+            runs: runs(change.after.as_ref()) && !runs(change.before.as_ref()),
+            host: (!host.is_empty()).then_some(&host),
+        };
+        let found: BTreeSet<Unasked> = self.said.iter().flat_map(|said| said.unasked(&merged)).collect();
+        let flag = |one: Unasked| match one {
+            Unasked::Removal => Flag::UnaskedRemoval,
+            Unasked::Executable => Flag::UnaskedExecutable,
+            Unasked::HostRuns => Flag::UnaskedHostRun,
+        };
+        found.into_iter().map(flag).collect()
     }
 
     /// How many there are, at most.
@@ -86,8 +126,13 @@ impl ChangedTree {
         outcome.left.extend(more.left);
         outcome.merged.sort();
         outcome.merged.dedup();
-        let left = outcome.left.iter().map(|(path, reason)| (self.name(path), why(*reason).to_owned()));
-        let left = left.collect();
+        let unasked = |path: &PathBuf| {
+            let change = changes.iter().find(|change| change.path == *path)?;
+            change.flags.iter().filter(|flag| **flag != Flag::Guarded).find_map(|flag| flag.holds())
+        };
+        let told = |path: &PathBuf, reason| unasked(path).filter(|_| reason == Reason::Held).unwrap_or(why(reason));
+        let left =
+            outcome.left.iter().map(|(path, reason)| (self.name(path), told(path, *reason).to_owned())).collect();
         Ok((outcome.merged.iter().map(|path| self.name(path)).collect(), left))
     }
 
@@ -121,6 +166,37 @@ impl ChangedTree {
     }
 }
 
+/// What the operator said in a session, by each policy that has what acts judged by it: its command line, and what the record knows
+/// to be his. A sub-agent's command is its parent's words.
+fn said(session: &SessionDirectory) -> Result<Rc<[Said]>, Problem> {
+    let policies = session.policy()?;
+    let judging: Vec<&Policy> = policies.policies().filter(|policy| policy.grounding != Grounding::Off).collect();
+    if judging.is_empty() {
+        return Ok(Rc::default());
+    }
+    let (mut attested, mut vouched) = (Vec::new(), Vec::new());
+    if session.record.parent.is_none() {
+        attested.extend(session.record.command.iter().skip(1).filter(|word| word.contains(' ')).cloned());
+    }
+    let read = Events::of(session).each(|entry| {
+        if let RecordKind::Said { speaker, form, words, standing, .. } = entry.event.kind
+            && speaker == "user"
+            && form == "text"
+        {
+            match standing.as_str() {
+                "attested" => attested.push(words),
+                _ => vouched.push(words),
+            }
+        }
+    });
+    read.map_err(|error| state("read", &session.path, &error))?;
+    let of = |policy: &&Policy| {
+        let more: &[String] = if policy.intent == Intent::UserRole { &vouched } else { &[] };
+        Said::of(attested.iter().chain(more).map(String::as_str))
+    };
+    Ok(judging.iter().map(of).collect())
+}
+
 /// Nothing was begun there, so nothing can be in it: a read-only tree, or a plane that was killed before.
 fn unbegun(error: &Error, changes: &Path) -> bool {
     let filled = std::fs::read_dir(changes.join("upper")).is_ok_and(|mut entries| entries.next().is_some());
@@ -136,7 +212,8 @@ fn held(change: &Change) -> Option<String> {
     if let Some(conflict) = change.conflict {
         return Some(contested(conflict).into());
     }
-    change.flags.contains(&Flag::Guarded).then(|| "guarded: merged only when it is named itself".into())
+    let why: Vec<&str> = change.flags.iter().filter_map(|flag| flag.holds()).collect();
+    (!why.is_empty()).then(|| why.join("; "))
 }
 
 fn refused(refusal: Refusal) -> &'static str {

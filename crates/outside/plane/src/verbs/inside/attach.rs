@@ -179,7 +179,7 @@ impl Carried {
             // Its keys are the program's; a signal ends the client.
             Order::Signal { .. } => {}
             // A parent's plane says it, which watches nothing.
-            Order::Message { .. } => {}
+            Order::Message { .. } | Order::Narrow { .. } | Order::Widen => {}
         }
     }
 

@@ -100,6 +100,7 @@ impl Session<'_> {
                 if let Err(error) = self.note_of_child(None, Kind::ChildBegan { child, session }) {
                     return self.unrecorded(course, &error);
                 }
+                self.narrow_who_began(child);
                 if let Some((number, answer)) = answer {
                     self.answer_petition(number, answer);
                 }
