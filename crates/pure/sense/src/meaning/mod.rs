@@ -23,6 +23,7 @@ mod say;
 mod shape;
 mod task;
 mod text;
+mod things;
 mod visit;
 mod words;
 
