@@ -55,17 +55,31 @@ pub(crate) struct Run {
 }
 
 /// The longest run of each labelled source in `bytes`, which fold to `folded`; from `work` it takes the characters that were
-/// compared. None when that was more than there were.
-pub(crate) fn runs(corpus: &Corpus, bytes: &[u8], folded: &[u8], work: &mut usize) -> Option<Vec<Run>> {
+/// compared. None when that was more than there were. With `edits` none is looked for that stands over none of those places
+/// in `folded`.
+pub(crate) fn runs(
+    corpus: &Corpus,
+    bytes: &[u8],
+    folded: &[u8],
+    edits: Option<&[usize]>,
+    work: &mut usize,
+) -> Option<Vec<Run>> {
     let (places, runs, covered) = Default::default();
     let mut seeker = Seeker { corpus, bytes, folded, places, runs, covered, work: 0 };
     let most = *work;
-    corpus.grams.each(folded, |at, place| {
+    corpus.grams.each(folded, edits, |at, place| {
         seeker.candidate(at, place);
         seeker.work <= most
     });
     *work = most.saturating_sub(seeker.work);
-    (seeker.work <= most).then(|| seeker.evidence())
+    if seeker.work > most {
+        return None;
+    }
+    // What is public may stand beside the places.
+    match edits {
+        Some(_) if !seeker.runs.is_empty() => self::runs(corpus, bytes, folded, None, work),
+        _ => Some(seeker.evidence()),
+    }
 }
 
 impl Run {

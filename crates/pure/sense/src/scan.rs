@@ -4,10 +4,10 @@
 
 use std::ops::Range;
 
-use crate::coding::{Coding, Reading, Signs, Take, undo};
+use crate::coding::{Coding, New, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
 use crate::evidence::{Beyond, Scan, Sighting, Sightings};
-use crate::fold::fold;
+use crate::fold::{fold, fold_at};
 use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
 use crate::{Seal, matcher};
@@ -47,6 +47,23 @@ const FEW: usize = 1 << 20;
 
 /// Characters that are compared for each byte of a request, before it is told as more than may be.
 const WORK: usize = 64;
+
+/// Places in a text that are nearer to each other on average are not looked at one by one.
+const FAR: usize = 24;
+
+/// What of so many bytes is within reach of one of the places; all of it where there are none.
+fn around(edits: Option<&[usize]>, reach: usize, length: usize) -> Vec<Range<usize>> {
+    let Some(edits) = edits else { return vec![0..length] };
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &edit in edits {
+        let (begin, end) = (edit.saturating_sub(reach), length.min(edit + reach));
+        match ranges.last_mut().filter(|last| begin <= last.end) {
+            Some(last) => last.end = end,
+            None => ranges.push(begin..end),
+        }
+    }
+    ranges
+}
 
 /// A scan under way.
 pub(crate) struct Walk<'c> {
@@ -110,8 +127,8 @@ impl<'c> Walk<'c> {
     fn within(&mut self, how: Option<Coding>, bytes: &[u8], new: Range<usize>) {
         if !self.stopped {
             self.how.extend(how);
-            self.compare(&bytes[new]);
-            self.unwrap(bytes, Reading::NEW);
+            self.compare(&bytes[new], New::All);
+            self.unwrap(bytes, New::All, Reading::NEW);
             self.how.clear();
         }
     }
@@ -120,17 +137,17 @@ impl<'c> Walk<'c> {
         Scan { found: self.sightings.quoted(&self.corpus.sources), ..self.scan }
     }
 
-    fn look(&mut self, bytes: &[u8], reading: Reading) {
-        self.compare(bytes);
-        self.unwrap(bytes, reading);
+    fn look(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
+        self.compare(bytes, new);
+        self.unwrap(bytes, new, reading);
     }
 
-    fn unwrap(&mut self, bytes: &[u8], reading: Reading) {
+    fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
         let signs = Signs::of(bytes);
         if !signs.plain() {
             // A header says how the body is encoded, and nothing of what is in it.
             let raw_deflate = self.bounds.raw_deflate && self.how.is_empty();
-            undo(bytes, &signs, reading, raw_deflate, self);
+            undo(bytes, &signs, (reading, new), raw_deflate, self);
         }
     }
 
@@ -150,21 +167,31 @@ impl<'c> Walk<'c> {
         !self.stopped
     }
 
-    fn compare(&mut self, bytes: &[u8]) {
+    fn compare(&mut self, bytes: &[u8], new: New<'_>) {
         if bytes.len() < MIN_SECRET {
             return;
         }
         let corpus = self.corpus;
-        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
+        // Places that are many are looked at as one.
+        let edits = match new {
+            New::Near(edits, _) if edits.len() * FAR <= bytes.len() => Some(edits),
+            _ => None,
+        };
+        for range in around(edits, corpus.exact.longest(), bytes.len()) {
+            corpus.exact.each(&bytes[range], |source, coding, length| self.sight_secret(source, coding, length));
+        }
         // Folding makes nothing longer.
         if bytes.len() < corpus.least_folded() {
             return;
         }
         let mut folded = std::mem::take(&mut self.folded);
         folded.clear();
-        fold(bytes, &mut folded);
+        let edits = edits.map(|edits| fold_at(bytes, edits, &mut folded)).or_else(|| {
+            fold(bytes, &mut folded);
+            None
+        });
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
-        match matcher::runs(corpus, bytes, &folded, &mut self.work) {
+        match matcher::runs(corpus, bytes, &folded, edits.as_deref(), &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
             None => self.beyond(Beyond::Work),
         }
@@ -202,7 +229,7 @@ impl Take for Walk<'_> {
         self.unpacked |= how.iter().any(|coding| coding.unpacks());
         if self.depth < self.bounds.depth {
             self.depth += 1;
-            self.reading(how, bytes, Reading::NEW);
+            self.reading(how, bytes, New::All, Reading::NEW);
             self.depth -= 1;
         } else if self.admits(bytes) {
             self.beyond(Beyond::Depth);
@@ -215,10 +242,10 @@ impl Take for Walk<'_> {
         self.parts = above;
     }
 
-    fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading) {
+    fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading) {
         if self.admits(bytes) {
             self.how.extend_from_slice(how);
-            self.look(bytes, reading);
+            self.look(bytes, new, reading);
             self.how.truncate(self.how.len() - how.len());
         }
     }
