@@ -45,7 +45,9 @@ fn main() {
             beside_peers(&corpus, kind, texts);
         }
     }
-    with_hits(&corpus);
+    if only.as_deref().is_none_or(|only| only == "hits") {
+        with_hits(&corpus);
+    }
 }
 
 /// Requests of agents to models, as they were recorded.

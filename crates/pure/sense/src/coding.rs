@@ -175,6 +175,13 @@ pub(crate) struct Runs {
 }
 
 impl New<'_> {
+    fn joints(&self) -> &[usize] {
+        match self {
+            New::All => &[],
+            New::Near(edits, _) => edits,
+        }
+    }
+
     /// Whether the digits of a text are as they were: no run of them is new, and none is missing between others.
     fn has_digits(self, signs: &Signs) -> bool {
         let New::Near(edits, before) = self else { return true };
@@ -230,7 +237,7 @@ fn undo_text(bytes: &[u8], signs: &Signs, (reading, new): (Reading, New<'_>), ta
         take.beyond(Beyond::Depth);
     }
     if new.has_digits(signs) {
-        digits::undo(bytes, signs, take);
+        digits::undo(bytes, signs, new.joints(), take);
         take.layer(&[Coding::Numbers], &numbers::bytes(bytes, &signs.hexish));
         take.layer(&[Coding::Hex], &dump::bytes(bytes, &signs.hexish));
     }

@@ -108,7 +108,7 @@ pub(crate) struct Places(Vec<(u32, u32)>);
 const APART: usize = 64;
 
 /// What counts of that which stands between two letters: indentation and rulers say nothing.
-const GAP: usize = 24;
+pub(crate) const GAP: usize = 24;
 
 impl Places {
     /// The places of a text, which is shorter than four GiB.
@@ -174,6 +174,21 @@ impl Places {
         let known = self.0.get((letter / APART).saturating_sub(1)).copied().unwrap_or_default();
         (known.0 as usize, known.1 as usize)
     }
+}
+
+/// Each byte of another form, with where its character begins: letters and digits as they are folded, and the marks of ASCII.
+pub(crate) fn marked(bytes: &[u8], from: usize) -> impl Iterator<Item = (usize, u8)> {
+    let mut next = from;
+    let one = move || {
+        let at = next;
+        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        let (length, letters) = step(rest);
+        next += length;
+        let mark = rest[0].is_ascii_graphic() && letters.1 == 0;
+        Some((at, if mark { Folded([rest[0], 0], 1) } else { letters }))
+    };
+    std::iter::from_fn(one)
+        .flat_map(|(at, Folded(bytes, count))| bytes.into_iter().take(count).map(move |byte| (at, byte)))
 }
 
 /// What one character folds to: none, one or two bytes.

@@ -92,8 +92,15 @@ impl Grams {
             return;
         }
         let hits = edits.map_or_else(|| self.marks.hits(folded), |edits| self.marks.hits_at(folded, edits));
-        let mut next = 0;
+        let (mut next, mut passed) = (0, 0..0);
         for at in hits {
+            // What stands within a row of marks needs no other.
+            if !passed.contains(&at) {
+                match self.marks.row(folded, at) {
+                    Some(row) => passed = row,
+                    None => continue,
+                }
+            }
             // A shared run that holds what is marked there holds a run of the index that begins in this range.
             let from = next.max(at.saturating_sub(SHARED - MARK));
             next = (at + GRID).min((folded.len() + 1).saturating_sub(GRAM)).max(from);
@@ -204,6 +211,20 @@ impl Marks {
         hits
     }
 
+    /// What is marked in a row around a hit, and one more, if that is as many as a shared run has: most hits are by chance, or
+    /// one long word.
+    fn row(&self, folded: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+        let holds = |at: usize| folded.get(at..).and_then(|rest| rest.first_chunk()).is_some_and(|run| self.holds(run));
+        let (mut first, mut last) = (at, at);
+        while last - at < STEP && holds(last + 1) {
+            last += 1;
+        }
+        while last - first + 1 < STEP && first > 0 && holds(first - 1) {
+            first -= 1;
+        }
+        (last - first + 1 >= STEP).then_some(first..last + 1)
+    }
+
     /// The same beside those places: of 24 characters over one of them, twelve stand on one side.
     fn hits_at(&self, folded: &[u8], places: &[usize]) -> Vec<usize> {
         let mut hits = Vec::new();
@@ -219,13 +240,13 @@ impl Marks {
         hits
     }
 
-    #[inline]
+    #[inline(always)]
     fn holds(&self, run: &[u8; MARK]) -> bool {
         let (word, bits) = self.place(mixed(run));
         self.words[word] & bits == bits
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, hash: u64) -> (usize, u64) {
         let word = ((hash >> 32) * self.words.len() as u64) >> 32;
         (word as usize, 1 << (hash >> 26 & 63) | 1 << (hash >> 20 & 63) | 1 << (hash >> 14 & 63))
@@ -234,7 +255,7 @@ impl Marks {
 
 /// Eight characters whose second half of the alphabet is its first: the same for a letter and for that thirteen further.
 /// The highest bit of each byte says what kind of letter it is.
-#[inline]
+#[inline(always)]
 fn halved(eight: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = EACH << 7;
@@ -245,7 +266,7 @@ fn halved(eight: u64) -> u64 {
 }
 
 /// A hash of twelve characters that is the same forwards, backwards and in ROT13: by the first eight and the last eight.
-#[inline]
+#[inline(always)]
 fn mixed(run: &[u8; MARK]) -> u64 {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = *run;
     let first = halved(u64::from_le_bytes([a, b, c, d, e, f, g, h]));

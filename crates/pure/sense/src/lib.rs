@@ -21,6 +21,7 @@ mod needles;
 mod plain;
 pub mod risk;
 mod scan;
+mod sparse;
 mod window;
 
 pub use coding::Coding;

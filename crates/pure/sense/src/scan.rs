@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use crate::coding::{Coding, New, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
-use crate::evidence::{Beyond, Scan, Sighting, Sightings};
+use crate::evidence::{Beyond, Scan, Sighting, Sightings, Stands};
 use crate::fold::{fold, fold_at};
+use crate::grams::SHARED;
 use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
 use crate::{Seal, matcher};
@@ -50,6 +51,13 @@ const WORK: usize = 64;
 
 /// Places in a text that are nearer to each other on average are not looked at one by one.
 const FAR: usize = 24;
+
+/// The same, that are so far from each other that the text between them is not even folded.
+const ALONE: usize = 3 * REACH;
+
+/// Bytes that are looked at first on each side of such a place, and at most.
+const REACH: usize = 96;
+const FARTHEST: usize = 4 << 10;
 
 /// What of so many bytes is within reach of one of the places; all of it where there are none.
 fn around(edits: Option<&[usize]>, reach: usize, length: usize) -> Vec<Range<usize>> {
@@ -173,11 +181,11 @@ impl<'c> Walk<'c> {
         }
         let corpus = self.corpus;
         // Places that are many are looked at as one.
-        let edits = match new {
+        let places = match new {
             New::Near(edits, _) if edits.len() * FAR <= bytes.len() => Some(edits),
             _ => None,
         };
-        for range in around(edits, corpus.exact.longest(), bytes.len()) {
+        for range in around(places, corpus.exact.longest(), bytes.len()) {
             corpus.exact.each(&bytes[range], |source, coding, length| self.sight_secret(source, coding, length));
         }
         // Folding makes nothing longer.
@@ -186,7 +194,11 @@ impl<'c> Walk<'c> {
         }
         let mut folded = std::mem::take(&mut self.folded);
         folded.clear();
-        let edits = edits.map(|edits| fold_at(bytes, edits, &mut folded)).or_else(|| {
+        if places.is_some_and(|edits| edits.len() * ALONE <= bytes.len() && !self.may_hold(bytes, edits, &mut folded)) {
+            self.folded = folded;
+            return;
+        }
+        let edits = places.map(|edits| fold_at(bytes, edits, &mut folded)).or_else(|| {
             fold(bytes, &mut folded);
             None
         });
@@ -196,6 +208,45 @@ impl<'c> Walk<'c> {
             None => self.beyond(Beyond::Work),
         }
         self.folded = folded;
+        for run in corpus.sparse.runs(corpus, bytes, places, &mut self.work) {
+            self.sight(run.source, None, run.letters, Some(Stands::Bytes(run.there)));
+        }
+        if self.work == 0 {
+            self.beyond(Beyond::Work);
+        }
+    }
+
+    /// Whether anything may stand over one of those places: by as many letters on each side as decide that.
+    fn may_hold(&self, bytes: &[u8], edits: &[usize], folded: &mut Vec<u8>) -> bool {
+        let corpus = self.corpus;
+        let letters = SHARED.max(corpus.folded.longest());
+        let mut holds = false;
+        for &edit in edits {
+            let mut reach = REACH;
+            let (here, at) = loop {
+                let begin = edit.saturating_sub(reach);
+                let end = bytes.len().min(edit + reach);
+                folded.clear();
+                let at = fold_at(&bytes[begin..end], &[edit - begin], folded).pop().unwrap_or_default();
+                let enough = (begin == 0 || at >= letters) && (end == bytes.len() || folded.len() - at >= letters);
+                if enough {
+                    break (begin..end, at);
+                }
+                reach *= 2;
+                if reach > FARTHEST {
+                    return true;
+                }
+            };
+            corpus.folded.each(folded, |_, _, _| holds = true);
+            corpus.grams.each(folded, Some(&[at]), |_, _| {
+                holds = true;
+                false
+            });
+            if holds || corpus.sparse.has_places(&bytes[here]) {
+                return true;
+            }
+        }
+        false
     }
 
     fn sight_run(&mut self, run: matcher::Run) {
@@ -204,7 +255,7 @@ impl<'c> Walk<'c> {
             Form::Reversed => Some(Coding::Reversed),
             Form::Rot13 => Some(Coding::Rot13),
         };
-        self.sight(run.source, form, run.span.len(), Some(run));
+        self.sight(run.source, form, run.span.len(), Some(Stands::Letters(run)));
     }
 
     fn sight_secret(&mut self, index: u32, coding: Option<Coding>, length: usize) {
@@ -215,11 +266,11 @@ impl<'c> Walk<'c> {
         }
     }
 
-    fn sight(&mut self, source: u32, coding: Option<Coding>, length: usize, run: Option<matcher::Run>) {
+    fn sight(&mut self, source: u32, coding: Option<Coding>, length: usize, stands: Option<Stands>) {
         let Some(label) = self.corpus.sources[source as usize].label else { return };
         if self.sightings.wants(label, source, length) {
             let how = self.how.iter().copied().chain(coding).collect();
-            self.sightings.keep(Sighting { label, source, how, length, run });
+            self.sightings.keep(Sighting { label, source, how, length, stands });
         }
     }
 }

@@ -43,16 +43,23 @@ impl Rating {
     pub(super) fn of(record: &Record, wording: &Wording<'_>) -> Rating {
         let Wording { said, telling, numbers } = wording;
         let mut rating = Rating { whole: false, own: 0, others: false, numbered: Vec::new() };
-        let mut own = BTreeSet::new();
-        for field in record.fields.iter() {
-            let words = words(&field.value);
-            rating.whole |= is_named(&words, said);
-            let found = words.into_iter().map(|word| word.text).filter(|word| telling.contains(word));
+        let mut own: BTreeSet<&str> = BTreeSet::new();
+        let mut lower = String::new();
+        for field in &record.fields {
+            // Most words are none of his: none is kept by itself.
+            match field.value.is_ascii() {
+                true => field.value.clone_into(&mut lower),
+                false => lower = words(&field.value).into_iter().map(|word| word.text + " ").collect(),
+            }
+            lower.make_ascii_lowercase();
+            let words = || lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+            rating.whole |= said.iter().any(|said| stands_in(words(), said)) && words().any(tells);
+            let found = words().filter_map(|word| telling.get(word));
             if field.prose {
                 rating.others |= found.count() > 0;
                 continue;
             }
-            own.extend(found);
+            own.extend(found.map(String::as_str));
             if numbers.contains(&field.plain) {
                 rating.numbered.push(field.name.clone());
             }
@@ -65,6 +72,15 @@ impl Rating {
     pub(super) fn score(&self, field: &str) -> Score {
         (self.whole, self.own + self.numbered.iter().filter(|name| *name != field).count(), self.others)
     }
+}
+
+/// Whether words stand in a text one after the other.
+fn stands_in<'w>(words: impl Iterator<Item = &'w str> + Clone, text: &[Word]) -> bool {
+    let Some(first) = words.clone().next() else { return false };
+    (0..text.len()).filter(|at| text[*at].text == first).any(|at| {
+        let mut rest = text[at..].iter();
+        words.clone().all(|word| rest.next().is_some_and(|own| own.text == word))
+    })
 }
 
 /// Whether a value stands in the operator's words whole.
@@ -288,9 +304,10 @@ pub(super) fn is_end(word: &str) -> bool {
 /// The one spelling of a value.
 pub(super) fn plain(value: &str) -> String {
     let value = value.trim();
-    match value.parse::<f64>() {
+    let number = value.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.'));
+    match number.then(|| value.parse::<f64>()) {
         // What begins with a zero is no amount.
-        Ok(number) if number.is_finite() && !value.starts_with('0') => number.to_string(),
+        Some(Ok(number)) if number.is_finite() && !value.starts_with('0') => number.to_string(),
         _ if super::shape::shape(value) == Some(Shape::Url) => address(value),
         _ => value.to_lowercase(),
     }

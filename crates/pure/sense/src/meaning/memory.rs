@@ -1,6 +1,7 @@
 //! What is known of results, so that each is read once: a request repeats all that was said before. Remembered for one wording of the
 //! operator's and one policy; another of either begins anew.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -60,7 +61,8 @@ pub(super) struct Parsed {
     /// Ids that a call which changed something gave back, and files that it wrote.
     pub(super) made: HashSet<String>,
     pub(super) files: BTreeSet<String>,
-    pub(super) numbers: HashSet<String>,
+    /// Its numbers, found when one is asked for.
+    numbers: OnceCell<HashSet<String>>,
     /// The same text without case, word by word parted by one space.
     pub(super) folded: String,
     /// Its runs of letters and digits, as numbers in order: what has another one does not stand in it.
@@ -127,7 +129,6 @@ impl Parsed {
         let found = records(one.tool, one.text, rules, &mut budget());
         let mut parsed = Parsed {
             single: single(one.tool, one.text).map(|value| plain(&value)),
-            numbers: numbers(one.text).map(plain).collect(),
             folded: fold(one.text),
             ..Parsed::default()
         };
@@ -154,6 +155,11 @@ impl Parsed {
 }
 
 impl Parsed {
+    /// Whether a number stands in it, in its one spelling.
+    pub(super) fn tells_number(&self, wanted: &str) -> bool {
+        self.numbers.get_or_init(|| numbers(&self.folded).map(plain).collect()).contains(wanted)
+    }
+
     /// Where a value stands in it, both without case: as a whole, not within a longer word.
     pub(super) fn find(&self, value: &str) -> Option<usize> {
         if runs(value).any(|run| self.runs.binary_search(&run).is_err()) {

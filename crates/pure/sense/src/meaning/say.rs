@@ -84,7 +84,7 @@ impl Scene<'_> {
         if self.is_field(value) || self.is_single(&wanted) || wanted.len() < 2 {
             return Ok("a tool told it".into());
         }
-        let given = self.parsed.iter().position(|one| one.numbers.contains(&wanted));
+        let given = self.parsed.iter().position(|one| one.tells_number(&wanted));
         match given {
             None => Ok("nothing that was read says it".into()),
             Some(at) => Err((value.to_owned(), self.unchosen(at))),

@@ -67,6 +67,10 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
     if is_host(host) {
         return Some(Shape::Url);
     }
+    // What is no account has a letter that is no capital.
+    if word.bytes().any(|byte| !(byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-.+/ ".contains(&byte))) {
+        return None;
+    }
     let plain: String = word.chars().filter(|letter| !"-.+/ ".contains(*letter)).collect();
     let digits = plain.bytes().filter(u8::is_ascii_digit).count();
     let account = plain.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
@@ -76,6 +80,9 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
 }
 
 fn is_host(host: &str) -> bool {
+    if !host.contains('.') {
+        return false;
+    }
     let labels: Vec<&str> = host.split('.').collect();
     let plain = |label: &&str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
