@@ -80,6 +80,8 @@ pub enum Coding {
     Parts,
     /// Requests to one destination, joined.
     Requests,
+    /// Drops that go on with each other in their source, wherever each was sent.
+    Drops,
 }
 
 impl Coding {
@@ -117,6 +119,7 @@ impl fmt::Display for Coding {
             Coding::Rot13 => "ROT13",
             Coding::Parts => "parts joined",
             Coding::Requests => "requests joined",
+            Coding::Drops => "drops joined",
         })
     }
 }

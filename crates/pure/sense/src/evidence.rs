@@ -99,7 +99,7 @@ pub(crate) enum Stands {
 
 impl Stands {
     /// The span as it stands in the source's own text, bounded.
-    fn quoted(self, source: &Source) -> String {
+    pub(crate) fn quoted(self, source: &Source) -> String {
         let span = match self {
             Stands::Letters(run) => run.unfolded(source),
             Stands::Bytes(span) => span,

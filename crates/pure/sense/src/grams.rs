@@ -85,6 +85,22 @@ impl Grams {
         }
     }
 
+    /// Where so many characters in a row may be of one text, as they are or in another form.
+    pub(crate) fn rows(&self, folded: &[u8], least: usize) -> Vec<std::ops::Range<usize>> {
+        let (mut rows, mut at) = (Vec::new(), 0);
+        if self.marks.words.is_empty() {
+            return rows;
+        }
+        while at + MARK <= folded.len() {
+            let more = folded[at..].array_windows::<MARK>().take_while(|run| self.marks.holds(run)).count();
+            if more > 0 && more + MARK > least {
+                rows.push(at..at + more + MARK - 1);
+            }
+            at += more + 1;
+        }
+        rows
+    }
+
     /// Calls `see` with every place whose run may be the one at that offset, until it says no. With `edits` only of what
     /// is shared over one of those places, at its beginning or its end.
     pub(crate) fn each(&self, folded: &[u8], edits: Option<&[usize]>, mut see: impl FnMut(usize, Place) -> bool) {

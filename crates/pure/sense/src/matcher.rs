@@ -9,8 +9,11 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use memchr::memmem;
+
 use crate::Label;
 use crate::corpus::{Corpus, Source};
+use crate::drips::{DROP, Drop, PLACES};
 pub(crate) use crate::fold::GAP as GAP_MOST;
 use crate::fold::{Places, marked};
 use crate::grams::{GRAM, Place, SHARED};
@@ -26,7 +29,8 @@ pub(crate) const SPAN: usize = 60;
 /// Letters and digits that may be spaced in another way than in the source.
 const MANY: usize = 40;
 
-/// The same where the marks between them are those of the source: everybody's requests have 27 in a row.
+/// The same where the marks between them are those of the source, and none but those of JSON: everybody's requests have 27 in
+/// a row.
 const MARKED: usize = 32;
 
 /// The fewest letters and digits that say anything.
@@ -154,9 +158,13 @@ impl Seeker<'_> {
         let here = || places().spanned(self.bytes, &run.span) >= SPAN;
         let alike = || {
             let here = places().unfold(self.bytes, &run.span);
-            run.form == Form::Plain && are_alike(&self.bytes[here], &source.text[run.unfolded(source)])
+            let here = &self.bytes[here];
+            // Everybody's documents have the same names in JSON.
+            let own = letters >= MARKED
+                || here.iter().any(|byte| byte.is_ascii_punctuation() && !b"\":,[]{}_".contains(byte));
+            own && run.form == Form::Plain && are_alike(here, &source.text[run.unfolded(source)])
         };
-        letters >= FEW && there() && (letters >= MANY || here() || letters >= MARKED && alike())
+        letters >= FEW && there() && (letters >= MANY || here() || alike())
     }
 
     /// The longest common run around a candidate, if it is one in any form.
@@ -221,6 +229,29 @@ pub(crate) fn shared(
     let room = (here.len() - at).min(there.len() - begin);
     let after = (GRAM..room).take_while(|step| same(at + step, begin + step)).count() + GRAM;
     (Some((at - before..at + after, begin - before)), equal + 1 + before + after)
+}
+
+/// Adds every run of a labelled text in `folded` that is shorter than what is told and long enough to be a drop. Each is looked
+/// for in all of the texts, as far as those have no more than so many letters.
+pub(crate) fn drops(corpus: &Corpus, folded: &[u8], drops: &mut Vec<Drop>, letters: &mut usize) {
+    for row in corpus.grams.rows(folded, DROP) {
+        let mut at = row.start;
+        while at + DROP <= row.end {
+            let mut longest = DROP;
+            let seed = memmem::Finder::new(&folded[at..at + DROP]);
+            for (number, source) in corpus.sources.iter().enumerate().filter(|(_, source)| source.label.is_some()) {
+                let Some(left) = letters.checked_sub(source.folded.len()) else { return };
+                *letters = left;
+                for begin in seed.find_iter(&source.folded).take(PLACES) {
+                    let there = &source.folded[begin..];
+                    let length = folded[at..].iter().zip(there).take_while(|(one, other)| one == other).count();
+                    longest = longest.max(length);
+                    drops.push(Drop { source: number as u32, begin: begin as u32, end: (begin + length) as u32 });
+                }
+            }
+            at += longest - DROP + 1;
+        }
+    }
 }
 
 /// Whether two texts are the same but for spaces and case.

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::coding::{Coding, New, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
+use crate::drips::Drop;
 use crate::evidence::{Beyond, Scan, Sighting, Sightings, Stands};
 use crate::fold::{fold, fold_at};
 use crate::grams::SHARED;
@@ -52,6 +53,9 @@ const WORK: usize = 64;
 /// Places in a text that are nearer to each other on average are not looked at one by one.
 const FAR: usize = 24;
 
+/// Letters of sources that short runs of one request are looked up among.
+const LETTERS: usize = 64 << 20;
+
 /// The same, that are so far from each other that the text between them is not even folded.
 const ALONE: usize = 3 * REACH;
 
@@ -94,6 +98,8 @@ pub(crate) struct Walk<'c> {
     parts: Option<usize>,
     /// A bound on the whole scan was exceeded: nothing more is undone.
     stopped: bool,
+    /// Where short runs are looked for, those that were found, and the letters of sources that may still be looked through.
+    drops: Option<(Vec<Drop>, usize)>,
 }
 
 impl<'c> Walk<'c> {
@@ -115,6 +121,7 @@ impl<'c> Walk<'c> {
             unpacked: false,
             parts: None,
             stopped: false,
+            drops: None,
         };
         if length > bounds.bytes {
             walk.beyond(Beyond::Size);
@@ -130,6 +137,14 @@ impl<'c> Walk<'c> {
     /// Looks at what was joined. Only what is near the joint was not compared where it came from.
     pub(crate) fn joined(&mut self, how: Coding, bytes: &[u8], near: Range<usize>) {
         self.within(Some(how), bytes, near);
+    }
+
+    /// The short runs of labelled texts that stand in some bytes, in whatever they are wrapped.
+    pub(crate) fn drops(corpus: &'c Corpus, bytes: &[u8], bounds: &Bounds) -> Vec<Drop> {
+        let mut walk = Walk::new(corpus, bounds, bytes.len());
+        walk.drops = Some((Vec::new(), LETTERS));
+        walk.start(bytes);
+        walk.drops.map(|(drops, _)| drops).unwrap_or_default()
     }
 
     fn within(&mut self, how: Option<Coding>, bytes: &[u8], new: Range<usize>) {
@@ -182,7 +197,7 @@ impl<'c> Walk<'c> {
         let corpus = self.corpus;
         // Places that are many are looked at as one.
         let places = match new {
-            New::Near(edits, _) if edits.len() * FAR <= bytes.len() => Some(edits),
+            New::Near(edits, _) if edits.len() * FAR <= bytes.len() && self.drops.is_none() => Some(edits),
             _ => None,
         };
         for range in around(places, corpus.exact.longest(), bytes.len()) {
@@ -202,6 +217,9 @@ impl<'c> Walk<'c> {
             fold(bytes, &mut folded);
             None
         });
+        if let Some((drops, letters)) = &mut self.drops {
+            matcher::drops(corpus, &folded, drops, letters);
+        }
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
         match matcher::runs(corpus, bytes, &folded, edits.as_deref(), &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),

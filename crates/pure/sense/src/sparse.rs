@@ -126,8 +126,12 @@ impl Sparse {
         });
         let (form, (span, from)) = found?;
         let from = form.forwards(from, span.len(), text.marks.len());
-        let there = if source.label.is_some() { text.unfold(&source.text, from, span.len()) } else { 0..0 };
-        Some(Run { source: place.source, letters: 0, there, span })
+        let mut run = Run { source: place.source, letters: here.letters(&span), there: 0..0, span };
+        *work = work.saturating_sub(run.span.len());
+        if source.label.is_some() {
+            run.there = Some(text.unfold(&source.text, from, run.span.len())).filter(|_| here.says_something(&run))?;
+        }
+        Some(run)
     }
 }
 
@@ -189,9 +193,9 @@ impl Here {
 }
 
 /// Whether a letter or digit begins with a byte; what does not space but is no letter (accents by themselves, invisible
-/// characters) begins with one of three.
+/// characters) begins with one of four.
 fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0xc0 && !matches!(byte, 0xcc | 0xcd | 0xe2)
+    byte.is_ascii_alphanumeric() || byte >= 0xc3 && !matches!(byte, 0xcc | 0xcd | 0xe2)
 }
 
 /// The places of some bytes around every 64 of them that have fewer letters than say anything by themselves.
