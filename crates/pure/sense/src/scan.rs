@@ -100,7 +100,13 @@ pub(crate) struct Walk<'c> {
     stopped: bool,
     /// Where short runs are looked for, those that were found, and the letters of sources that may still be looked through.
     drops: Option<(Vec<Drop>, usize)>,
+    /// All of each reading is compared.
+    #[cfg(test)]
+    whole: bool,
 }
+
+#[cfg(test)]
+mod tests;
 
 impl<'c> Walk<'c> {
     pub(crate) fn new(corpus: &'c Corpus, bounds: &Bounds, length: usize) -> Self {
@@ -122,6 +128,8 @@ impl<'c> Walk<'c> {
             parts: None,
             stopped: false,
             drops: None,
+            #[cfg(test)]
+            whole: false,
         };
         if length > bounds.bytes {
             walk.beyond(Beyond::Size);
@@ -312,6 +320,8 @@ impl Take for Walk<'_> {
     }
 
     fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading) {
+        #[cfg(test)]
+        let new = if self.whole { New::All } else { new };
         if self.admits(bytes) {
             self.how.extend_from_slice(how);
             self.look(bytes, new, reading);

@@ -155,6 +155,13 @@ impl Parsed {
 }
 
 impl Parsed {
+    /// Whether a machine filled in this value somewhere.
+    pub(super) fn holds(&self, value: &str) -> bool {
+        let there =
+            |(_, at, field): &(u32, u32, u32)| self.records[*at as usize].0.fields[*field as usize].plain == value;
+        self.index.places(value).iter().any(there)
+    }
+
     /// Whether a number stands in it, in its one spelling.
     pub(super) fn tells_number(&self, wanted: &str) -> bool {
         self.numbers.get_or_init(|| numbers(&self.folded).map(plain).collect()).contains(wanted)

@@ -159,7 +159,7 @@ impl Reader<'_> {
         let long = value.len() > SHORT.0 || value.contains('\n') || value.split_whitespace().count() > SHORT.1;
         let prose = match said.first() {
             Some(_) => said.contains(&Role::Content),
-            None => long || is_sentence(value) || self.is_filled(name),
+            None => long || self.is_filled(name) || is_sentence(value),
         };
         Some(Field { name: name.to_owned(), value: value.to_owned(), plain: plain(value), prose })
     }

@@ -38,7 +38,7 @@ impl Scene<'_> {
     /// Whether a value is all of a field that a machine fills.
     fn is_field(&self, value: &str) -> bool {
         let wanted = plain(value);
-        self.parsed.iter().any(|one| one.index.holds(&wanted))
+        self.parsed.iter().any(|one| one.holds(&wanted))
     }
 
     /// What is said: it names nobody that only others named, and is not their words from beginning to end.

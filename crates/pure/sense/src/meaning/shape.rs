@@ -57,7 +57,7 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
     if word.len() > LONGEST || word.len() < 4 {
         return None;
     }
-    if word.contains("://") {
+    if word.contains(':') && word.contains("://") {
         return Some(Shape::Url);
     }
     if let Some((name, host)) = word.split_once('@') {

@@ -33,8 +33,8 @@ pub(super) struct Told {
 /// What is looked up among the things of one result.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Where what a machine filled in stands: the number of the thing, and of its field.
-    values: HashMap<String, Vec<(u32, u32)>>,
+    /// Where what a machine filled in stands, in the order of a hash of it: that, the number of the thing, and of its field.
+    values: Vec<(u32, u32, u32)>,
     /// The things that have a field, by its name.
     names: HashMap<String, Best>,
     /// Fields of all things.
@@ -97,13 +97,14 @@ impl Told {
     }
 
     /// Those in which a machine filled in this value, and in which of their fields.
-    pub(super) fn holding(&self, value: &str) -> impl Iterator<Item = (Thing<'_>, &Field)> {
-        let places = self.parsed.index.values.get(value).map(Vec::as_slice).unwrap_or_default();
-        let there = places.iter().map(|(at, field)| (*at as usize, *field as usize));
-        there.take_while(|(at, _)| *at < self.taken).map(|(at, field)| {
+    pub(super) fn holding<'t>(&'t self, value: &'t str) -> impl Iterator<Item = (Thing<'t>, &'t Field)> {
+        let there = self.parsed.index.places(value).iter().map(|(_, at, field)| (*at as usize, *field as usize));
+        let there = there.take_while(|(at, _)| *at < self.taken).map(|(at, field)| {
             let thing = self.thing(at);
             (thing, &thing.fields[field])
-        })
+        });
+        // Others may have the same hash.
+        there.filter(move |(_, field)| field.plain == value)
     }
 
     /// How much the operator's words say of those with this field of which they say most; none where nothing has it.
@@ -136,7 +137,7 @@ impl Index {
         for (number, (record, rating)) in (0..).zip(records) {
             index.fields += record.fields.len();
             for (at, field) in (0..).zip(record.fields.iter()).filter(|(_, field)| !field.prose) {
-                index.values.entry(field.plain.clone()).or_default().push((number, at));
+                index.values.push((hash(&field.plain), number, at));
                 match index.names.get_mut(&field.name) {
                     Some(best) => best.take(number, rating.score(&field.name)),
                     None => {
@@ -147,13 +148,22 @@ impl Index {
                 }
             }
         }
+        index.values.sort_unstable();
         index
     }
 
-    /// Whether a machine filled in this value somewhere.
-    pub(super) fn holds(&self, value: &str) -> bool {
-        self.values.contains_key(value)
+    /// Where this value stands, or another of the same hash.
+    pub(super) fn places(&self, value: &str) -> &[(u32, u32, u32)] {
+        let hash = hash(value);
+        let first = self.values.partition_point(|(other, ..)| *other < hash);
+        let count = self.values[first..].iter().take_while(|(other, ..)| *other == hash).count();
+        &self.values[first..first + count]
     }
+}
+
+/// Quick rather than safe: whoever finds something by it compares.
+fn hash(value: &str) -> u32 {
+    value.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Best {
