@@ -132,6 +132,8 @@ pub(crate) trait Take {
     fn parts(&mut self, how: &[Coding], bytes: &[u8]);
     /// The same text, read in another way.
     fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading);
+    /// Reads what is left of noise, which was judged as it stood.
+    fn remains(&mut self, read: &mut dyn FnMut(&mut dyn Take));
     /// Bytes that nothing undoes.
     fn sealed(&mut self, seal: Seal, size: usize);
     /// A reader met a bound.
@@ -229,7 +231,7 @@ pub(crate) fn undo(
         // Noise is full of what looks written out: only what reads like text is looked into further.
         let mut text = Vec::new();
         signs::legible(bytes, &mut text);
-        undo_text(&text, &Signs::of(&text), (reading, New::All), take);
+        take.remains(&mut |take| undo_text(&text, &Signs::of(&text), (reading, New::All), take));
     }
 }
 

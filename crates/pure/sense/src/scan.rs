@@ -96,6 +96,8 @@ pub(crate) struct Walk<'c> {
     unpacked: bool,
     /// How deep the parts stand that are looked at.
     parts: Option<usize>,
+    /// How deep what is left of noise stands.
+    remains: Option<usize>,
     /// A bound on the whole scan was exceeded: nothing more is undone.
     stopped: bool,
     /// Where short runs are looked for, those that were found, and the letters of sources that may still be looked through.
@@ -126,6 +128,7 @@ impl<'c> Walk<'c> {
             scan,
             unpacked: false,
             parts: None,
+            remains: None,
             stopped: false,
             drops: None,
             #[cfg(test)]
@@ -339,10 +342,17 @@ impl Take for Walk<'_> {
         };
         // Of many checksums some bytes are letters by chance, and one begins like something compressed; read in another way,
         // they are the same ones.
-        let by_chance = seal == Seal::Noise && self.parts == Some(self.depth);
+        let depth = Some(self.depth);
+        let by_chance = seal == Seal::Noise && (self.parts == depth || self.remains == depth);
         if !by_chance && !self.how.iter().any(joined) {
             self.scan.seal(seal, size, &self.how);
         }
+    }
+
+    fn remains(&mut self, read: &mut dyn FnMut(&mut dyn Take)) {
+        let above = self.remains.replace(self.depth);
+        read(self);
+        self.remains = above;
     }
 
     fn beyond(&mut self, beyond: Beyond) {

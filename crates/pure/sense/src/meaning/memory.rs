@@ -176,17 +176,21 @@ impl Parsed {
     }
 }
 
-/// What a result is looked for by. Quick rather than safe: all of it is compared then.
+/// What a result is looked for by. Quick rather than safe: all of it is compared then. Four words at a time, none of which waits
+/// for another: all results of a conversation are looked for with each call.
 fn key(one: &Given<'_>) -> u64 {
     let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let parts = [one.tool, one.asked, one.text];
-    parts.iter().fold(0, |hash, part| {
-        let mut words = part.as_bytes().chunks_exact(8);
-        let hash = words.by_ref().fold(mix(hash, part.len() as u64), |hash, word| {
-            mix(hash, u64::from_le_bytes(word.try_into().unwrap_or_default()))
-        });
-        words.remainder().iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)))
-    })
+    let mut lanes = [0u64, 1, 2, 3];
+    for part in [one.tool, one.asked, one.text] {
+        let (blocks, rest) = part.as_bytes().as_chunks::<32>();
+        for block in blocks {
+            for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+                *lane = mix(*lane, u64::from_le_bytes(*word));
+            }
+        }
+        lanes[0] = rest.iter().fold(mix(lanes[0], part.len() as u64), |hash, byte| mix(hash, u64::from(*byte)));
+    }
+    lanes.into_iter().fold(0, mix)
 }
 
 /// The runs of letters and digits of a text, each as a number (FNV-1a).
