@@ -224,6 +224,7 @@ impl<'c> Walk<'c> {
             self.folded = folded;
             return;
         }
+        folded.clear();
         let edits = places.map(|edits| fold_at(bytes, edits, &mut folded)).or_else(|| {
             fold(bytes, &mut folded);
             None
