@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use policy::{Conjunction, Flow, Label, SYSTEM_PROMPT, Sink};
 use record::EventId;
-use sense::{Bounds, Corpus, Found, Scan, Window};
+use sense::{Bounds, Corpus, Drips, Found, Scan, Window};
 use sha2::{Digest, Sha256};
 use wire::Labelled;
 
@@ -33,6 +33,8 @@ pub struct Flows {
     /// By the numbers that the corpus gives.
     sources: RefCell<HashMap<u32, Source>>,
     windows: RefCell<HashMap<String, Window>>,
+    /// What of the texts left in drops, to whomever.
+    drips: RefCell<Drips>,
     /// Why the corpus does not hold all that is labelled; nothing is let out then.
     lacking: RefCell<Option<String>>,
     /// Why it does not hold what an earlier gate knew.
@@ -91,6 +93,7 @@ impl Flows {
             labels: RefCell::default(),
             sources: RefCell::default(),
             windows: RefCell::default(),
+            drips: RefCell::default(),
             given: RefCell::default(),
             lacking: RefCell::default(),
             forgotten: RefCell::default(),
@@ -178,7 +181,7 @@ impl Flows {
 
     /// Judges what a request says, part by part. What is not stopped counts as said.
     pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]], bounds: &Bounds) -> Option<Stopped> {
-        if self.active.get() { self.weighs(to, parts, bounds, |scan| self.stops(scan, sink)) } else { None }
+        if self.active.get() { self.weighs(to, sink, parts, bounds, |scan| self.stops(scan, sink)) } else { None }
     }
 
     /// Judges a name that is looked up: as a whole, and what stands before the zone without its dots, together with what
@@ -192,14 +195,17 @@ impl Flows {
         carries(&self.scan(name.as_bytes())).or_else(|| {
             let (at, _) = name.rmatch_indices('.').nth(1)?;
             let before = name[..at].replace('.', "");
-            self.weighs(&format!("names of {}", &name[at + 1..]), &[before.as_bytes()], &Bounds::USUAL, carries)
+            let zone = format!("names of {}", &name[at + 1..]);
+            self.weighs(&zone, Sink::Network, &[before.as_bytes()], &Bounds::USUAL, carries)
         })
     }
 
-    /// Looks at parts with what was said there of late, which they join unless they are stopped.
+    /// Looks at parts with what was said there of late, which they join unless they are stopped, and with what left of the
+    /// same texts in drops, wherever it went.
     fn weighs(
         &self,
         to: &str,
+        sink: Sink,
         parts: &[&[u8]],
         bounds: &Bounds,
         stops: impl FnOnce(&Scan) -> Option<Stopped>,
@@ -213,6 +219,10 @@ impl Flows {
         if self.may_be_common(&scan) {
             (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
         }
+        let guarded = |label: sense::Label| self.refuses(label, sink);
+        let mut drips = self.drips.borrow_mut();
+        let drops = drips.scan(&self.corpus.borrow(), &fresh, bounds, guarded, &mut scan);
+        drips.keep(drops);
         let stopped = stops(&scan);
         match stopped {
             None => window.keep(fresh),
@@ -236,6 +246,13 @@ impl Flows {
         // Where there is no room it counts as evidence, and more is held than has to be.
         COMMON.iter().for_each(|text| drop(self.corpus.borrow_mut().make_public(text.as_bytes())));
         true
+    }
+
+    /// Whether what has a label may not flow there.
+    fn refuses(&self, label: sense::Label, sink: Sink) -> bool {
+        let labels = self.labels.borrow();
+        let label = labels.get(usize::from(label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
+        self.rules.borrow().iter().any(|rule| rule.refuses(label, sink))
     }
 
     /// The first of what was found that may not flow there.

@@ -17,6 +17,7 @@ mod strings;
 mod wide;
 
 use std::fmt;
+use std::ops::Range;
 
 pub(crate) use escapes::percent;
 pub(crate) use pairs::each_value;
@@ -79,6 +80,8 @@ pub enum Coding {
     Parts,
     /// Requests to one destination, joined.
     Requests,
+    /// Drops that go on with each other in their source, wherever each was sent.
+    Drops,
 }
 
 impl Coding {
@@ -116,6 +119,7 @@ impl fmt::Display for Coding {
             Coding::Rot13 => "ROT13",
             Coding::Parts => "parts joined",
             Coding::Requests => "requests joined",
+            Coding::Drops => "drops joined",
         })
     }
 }
@@ -127,7 +131,9 @@ pub(crate) trait Take {
     /// Parts of what was encoded, joined: that these are without a pattern says nothing.
     fn parts(&mut self, how: &[Coding], bytes: &[u8]);
     /// The same text, read in another way.
-    fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading);
+    fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading);
+    /// Reads what is left of noise, which was judged as it stood.
+    fn remains(&mut self, read: &mut dyn FnMut(&mut dyn Take));
     /// Bytes that nothing undoes.
     fn sealed(&mut self, seal: Seal, size: usize);
     /// A reader met a bound.
@@ -158,9 +164,54 @@ impl Reading {
     }
 }
 
+/// What of a text is new, that was read from another which was looked at already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum New<'n> {
+    All,
+    /// What stands together only in it, over one of these places. All else stands in the other text as it does here.
+    Near(&'n [usize], Runs),
+}
+
+/// How many runs of digits a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Runs {
+    base64: usize,
+    hexish: usize,
+}
+
+impl New<'_> {
+    fn joints(&self) -> &[usize] {
+        match self {
+            New::All => &[],
+            New::Near(edits, _) => edits,
+        }
+    }
+
+    /// Whether the digits of a text are as they were: no run of them is new, and none is missing between others.
+    fn has_digits(self, signs: &Signs) -> bool {
+        let New::Near(edits, before) = self else { return true };
+        let touched = |run: &Range<usize>| {
+            edits.get(edits.partition_point(|edit| *edit < run.start)).is_some_and(|edit| *edit <= run.end)
+        };
+        before != Runs::of(signs) || signs.base64.iter().chain(&signs.hexish).any(touched)
+    }
+}
+
+impl Runs {
+    fn of(signs: &Signs) -> Runs {
+        Runs { base64: signs.base64.len(), hexish: signs.hexish.len() }
+    }
+}
+
 /// Undoes what the bytes call for, one layer of it. No kind rules out another: what looks like one can be the beginning of
 /// something else.
-pub(crate) fn undo(bytes: &[u8], signs: &Signs, reading: Reading, raw_deflate: bool, take: &mut dyn Take) {
+pub(crate) fn undo(
+    bytes: &[u8],
+    signs: &Signs,
+    (reading, new): (Reading, New<'_>),
+    raw_deflate: bool,
+    take: &mut dyn Take,
+) {
     let text = !signs.binary || signs::is_text(bytes);
     if !text || raw_deflate {
         wide::undo(bytes, take);
@@ -172,48 +223,50 @@ pub(crate) fn undo(bytes: &[u8], signs: &Signs, reading: Reading, raw_deflate: b
     if reading.ways < WAYS
         && let Some(bodies) = multipart::bodies(bytes)
     {
-        take.reading(&[Coding::Multipart], &bodies, reading.next());
+        take.reading(&[Coding::Multipart], &bodies, New::All, reading.next());
     }
     if text || readable(bytes) {
-        undo_text(bytes, signs, reading, take);
+        undo_text(bytes, signs, (reading, new), take);
     } else {
         // Noise is full of what looks written out: only what reads like text is looked into further.
         let mut text = Vec::new();
         signs::legible(bytes, &mut text);
-        undo_text(&text, &Signs::of(&text), reading, take);
+        take.remains(&mut |take| undo_text(&text, &Signs::of(&text), (reading, New::All), take));
     }
 }
 
-fn undo_text(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
+fn undo_text(bytes: &[u8], signs: &Signs, (reading, new): (Reading, New<'_>), take: &mut dyn Take) {
     if reading.ways < WAYS {
         read(bytes, signs, reading, take);
     } else if escapes::hide(bytes, signs.marks) {
         take.beyond(Beyond::Depth);
     }
-    digits::undo(bytes, signs, take);
-    take.layer(&[Coding::Numbers], &numbers::bytes(bytes, &signs.hexish));
-    take.layer(&[Coding::Hex], &dump::bytes(bytes, &signs.hexish));
+    if new.has_digits(signs) {
+        digits::undo(bytes, signs, new.joints(), take);
+        take.layer(&[Coding::Numbers], &numbers::bytes(bytes, &signs.hexish));
+        take.layer(&[Coding::Hex], &dump::bytes(bytes, &signs.hexish));
+    }
 }
 
 /// Reads a text in every way that is new.
 fn read(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
-    let next = reading.next();
+    let (next, runs) = (reading.next(), Runs::of(signs));
     let document = reading.document && signs.quotes && looks_structured(bytes);
     let mut marks = signs.marks;
     if document {
         let found = strings(bytes);
-        take.reading(&[Coding::Json], &found.values, next);
-        take.reading(&[Coding::JsonNames], &found.names, next);
+        take.reading(&[Coding::Json], &found.values, New::Near(&found.edits, runs), next);
+        take.reading(&[Coding::JsonNames], &found.names, New::All, next);
         // What is written out in the strings was undone with them, or is seen when they are.
         marks = Marks::of(&found.outside);
     }
-    let (text, how) = escapes::undone(bytes, marks);
+    let escapes::Read { text, edits, how } = escapes::undone(bytes, marks);
     // What was written out may be anything; a backslash takes nothing from a document.
     let anything = how.iter().any(|coding| matches!(coding, Coding::Percent | Coding::Entities));
     let form = if marks.hold(Marks::EQUALS) && reading.form { pairs::joined(bytes) } else { Vec::new() };
     let after = |form| Reading { document: !document || anything, form: form || anything, ..next };
-    take.reading(&[Coding::Form], &form, after(false));
+    take.reading(&[Coding::Form], &form, New::All, after(false));
     if !how.is_empty() {
-        take.reading(&how, &text, after(form.is_empty()));
+        take.reading(&how, &text, New::Near(&edits, runs), after(form.is_empty()));
     }
 }

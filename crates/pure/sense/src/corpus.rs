@@ -11,6 +11,7 @@ use crate::grams::{GRAM, Grams};
 use crate::needles::{MIN_SECRET, Needles};
 use crate::plain::Plain;
 use crate::scan::Walk;
+use crate::sparse::Sparse;
 use crate::{Bounds, Coding};
 
 /// A label: an index into a list of the caller's own.
@@ -39,6 +40,8 @@ pub struct Full {
 pub struct Corpus {
     pub(crate) sources: Vec<Source>,
     pub(crate) grams: Grams,
+    /// Of texts what has few letters.
+    pub(crate) sparse: Sparse,
     /// Secrets as they are.
     pub(crate) exact: Needles,
     /// Long secrets in folded form: they are found with anything between their letters.
@@ -92,9 +95,9 @@ impl Corpus {
     /// Knows nothing and holds at most so many bytes of text, four GiB at the very most.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
-        let (grams, exact, folded) = Default::default();
+        let (grams, sparse, exact, folded) = Default::default();
         let limit = limit.min(u32::MAX as usize);
-        Self { sources: Vec::new(), grams, exact, folded, known: HashMap::new(), held: 0, limit }
+        Self { sources: Vec::new(), grams, sparse, exact, folded, known: HashMap::new(), held: 0, limit }
     }
 
     /// Adds a text. Any run of [`crate::LEAST`] of its letters and digits is found from now on; a text with fewer is
@@ -192,6 +195,7 @@ impl Corpus {
     fn index(&mut self, id: SourceId, text: &[u8]) {
         let texts = self.sources.iter().filter(|source| source.kind == Kind::Text);
         self.grams.add(texts.map(|source| source.folded.as_slice()), id.0);
+        self.sparse.add(id.0, text, self.sources[id.0 as usize].label.is_none());
         if self.sources[id.0 as usize].label.is_some() {
             return;
         }

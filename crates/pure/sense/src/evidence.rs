@@ -1,5 +1,7 @@
 //! What a scan tells. Values only: what follows from them is decided elsewhere.
 
+use std::ops::Range;
+
 use crate::corpus::Source;
 use crate::matcher::Run;
 use crate::{Coding, Label, Seal, SourceId};
@@ -86,7 +88,25 @@ pub(crate) struct Sighting {
     pub(crate) how: Vec<Coding>,
     pub(crate) length: usize,
     /// Where it stands in the source; none for a secret.
-    pub(crate) run: Option<Run>,
+    pub(crate) stands: Option<Stands>,
+}
+
+/// Where a match stands in its source.
+pub(crate) enum Stands {
+    Letters(Run),
+    Bytes(Range<usize>),
+}
+
+impl Stands {
+    /// The span as it stands in the source's own text, bounded.
+    pub(crate) fn quoted(self, source: &Source) -> String {
+        let span = match self {
+            Stands::Letters(run) => run.unfolded(source),
+            Stands::Bytes(span) => span,
+        };
+        let quoted = String::from_utf8_lossy(&source.text[span]);
+        quoted[..quoted.floor_char_boundary(MAX_QUOTE)].to_owned()
+    }
 }
 
 impl Sightings {
@@ -108,7 +128,7 @@ impl Sightings {
     /// Each of them with its quote.
     pub(crate) fn quoted(self, sources: &[Source]) -> Vec<Found> {
         let found = |one: Sighting| {
-            let quoted = one.run.map(|run| run.quoted(&sources[one.source as usize])).unwrap_or_default();
+            let quoted = one.stands.map(|stands| stands.quoted(&sources[one.source as usize])).unwrap_or_default();
             Found { label: one.label, source: SourceId(one.source), how: one.how, quoted, length: one.length }
         };
         self.0.into_iter().map(found).collect()

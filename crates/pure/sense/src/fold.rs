@@ -45,12 +45,23 @@ const BLOCK: usize = 16;
 
 /// Appends the folded form of the bytes; what is not UTF-8 is dropped. Never longer than the bytes.
 pub(crate) fn fold(bytes: &[u8], out: &mut Vec<u8>) {
+    fold_at(bytes, &[], out);
+}
+
+/// The same, and where in all of the folded form those places of the bytes are, which come in order. A place within a
+/// character is the one behind it.
+pub(crate) fn fold_at(bytes: &[u8], places: &[usize], out: &mut Vec<u8>) -> Vec<usize> {
     let begin = out.len();
     out.resize(begin + bytes.len() + BLOCK, 0);
     let room = &mut out[begin..];
     let (mut at, mut kept) = (0, 0);
+    let (mut places, mut folded) = (places.iter().copied().peekable(), Vec::with_capacity(places.len()));
     while at < bytes.len() {
         if let Some(block) = bytes[at..].first_chunk::<BLOCK>().filter(|block| block.is_ascii()) {
+            while let Some(place) = places.next_if(|place| *place < at + BLOCK) {
+                let before = block[..place.saturating_sub(at)].iter();
+                folded.push(begin + kept + before.filter(|byte| FOLDED[usize::from(**byte)] != 0).count());
+            }
             let (letters, count) = ascii(block);
             room[kept..kept + BLOCK].copy_from_slice(&letters);
             kept += count;
@@ -60,15 +71,20 @@ pub(crate) fn fold(bytes: &[u8], out: &mut Vec<u8>) {
         // To the end, or as far as the block was looked at.
         let end = bytes.len().min(at + BLOCK);
         while at < end {
-            let (length, folded) = step(&bytes[at..]);
-            for &one in folded.bytes() {
+            while places.next_if(|place| *place <= at).is_some() {
+                folded.push(begin + kept);
+            }
+            let (length, letters) = step(&bytes[at..]);
+            for &one in letters.bytes() {
                 room[kept] = one;
                 kept += 1;
             }
             at += length;
         }
     }
+    folded.extend(places.map(|_| begin + kept));
     out.truncate(begin + kept);
+    folded
 }
 
 /// The letters and digits of a block, and how many they are. Without a branch: they and what stands between them are mixed
@@ -92,7 +108,7 @@ pub(crate) struct Places(Vec<(u32, u32)>);
 const APART: usize = 64;
 
 /// What counts of that which stands between two letters: indentation and rulers say nothing.
-const GAP: usize = 24;
+pub(crate) const GAP: usize = 24;
 
 impl Places {
     /// The places of a text, which is shorter than four GiB.
@@ -160,6 +176,21 @@ impl Places {
     }
 }
 
+/// Each byte of another form, with where its character begins: letters and digits as they are folded, and the marks of ASCII.
+pub(crate) fn marked(bytes: &[u8], from: usize) -> impl Iterator<Item = (usize, u8)> {
+    let mut next = from;
+    let one = move || {
+        let at = next;
+        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        let (length, letters) = step(rest);
+        next += length;
+        let mark = rest[0].is_ascii_graphic() && letters.1 == 0;
+        Some((at, if mark { Folded([rest[0], 0], 1) } else { letters }))
+    };
+    std::iter::from_fn(one)
+        .flat_map(|(at, Folded(bytes, count))| bytes.into_iter().take(count).map(move |byte| (at, byte)))
+}
+
 /// What one character folds to: none, one or two bytes.
 struct Folded([u8; 2], usize);
 
@@ -224,6 +255,19 @@ mod tests {
     fn letters_and_digits_stay_in_lower_case() {
         assert_eq!(folded("You are, a\tCoding\u{200b} Agent-7!\r\n"), b"youareacodingagent7");
         assert_eq!(folded("\u{ff39}ou \u{212a}"), b"youk");
+    }
+
+    #[test]
+    fn places_are_found_in_the_folded_form() {
+        let text = "One, two \u{df} th\u{e9}re is mor\u{79d8}e to come, and more; and \u{1d400} more.".repeat(3);
+        for step in 1..9 {
+            let places: Vec<usize> = (0..text.len() + 9).step_by(step).collect();
+            let mut out = b"before".to_vec();
+            let found = fold_at(text.as_bytes(), &places, &mut out);
+            let before = |place: usize| folded(&text[..text.ceil_char_boundary(place.min(text.len()))]).len();
+            let expected: Vec<usize> = places.iter().map(|place| 6 + before(*place)).collect();
+            assert_eq!((&out[6..], found), (&folded(&text)[..], expected));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where in the labelled texts a run of 24 folded characters stands, in two steps.
 //!
 //! Of the texts every twelve characters in a row are marked in a set of bits, and of the bytes that are looked at twelve in
-//! thirteen are looked up there, forwards, backwards and in ROT13: most go no further, and no shared run of 24 holds none of
+//! thirteen are looked up there, in one form for all three (forwards, backwards, in ROT13): most go no further, and no shared run of 24 holds none of
 //! them. Around what is marked every run of 16 is looked up in an index that has every ninth run of the texts, by a hash
 //! that is the same in all three forms. The hash only finds candidates; whoever asks compares the characters.
 
@@ -85,13 +85,38 @@ impl Grams {
         }
     }
 
-    /// Calls `see` with every place whose run may be the one at that offset, until it says no.
-    pub(crate) fn each(&self, folded: &[u8], mut see: impl FnMut(usize, Place) -> bool) {
+    /// Where so many characters in a row may be of one text, as they are or in another form.
+    pub(crate) fn rows(&self, folded: &[u8], least: usize) -> Vec<std::ops::Range<usize>> {
+        let (mut rows, mut at) = (Vec::new(), 0);
+        if self.marks.words.is_empty() {
+            return rows;
+        }
+        while at + MARK <= folded.len() {
+            let more = folded[at..].array_windows::<MARK>().take_while(|run| self.marks.holds(run)).count();
+            if more > 0 && more + MARK > least {
+                rows.push(at..at + more + MARK - 1);
+            }
+            at += more + 1;
+        }
+        rows
+    }
+
+    /// Calls `see` with every place whose run may be the one at that offset, until it says no. With `edits` only of what
+    /// is shared over one of those places, at its beginning or its end.
+    pub(crate) fn each(&self, folded: &[u8], edits: Option<&[usize]>, mut see: impl FnMut(usize, Place) -> bool) {
         if self.entries.is_empty() {
             return;
         }
-        let mut next = 0;
-        for at in self.marks.hits(folded) {
+        let hits = edits.map_or_else(|| self.marks.hits(folded), |edits| self.marks.hits_at(folded, edits));
+        let (mut next, mut passed) = (0, 0..0);
+        for at in hits {
+            // What stands within a row of marks needs no other.
+            if !passed.contains(&at) {
+                match self.marks.row(folded, at) {
+                    Some(row) => passed = row,
+                    None => continue,
+                }
+            }
             // A shared run that holds what is marked there holds a run of the index that begins in this range.
             let from = next.max(at.saturating_sub(SHARED - MARK));
             next = (at + GRID).min((folded.len() + 1).saturating_sub(GRAM)).max(from);
@@ -182,7 +207,7 @@ impl Marks {
 
     fn mark(&mut self, text: &[u8]) {
         for run in text.array_windows::<MARK>() {
-            let (word, bits) = self.place(mixed(Twelve::of(run)));
+            let (word, bits) = self.place(mixed(run));
             self.words[word] |= bits;
         }
     }
@@ -195,67 +220,78 @@ impl Marks {
         }
         for (count, piece) in folded.chunks(STEP).enumerate() {
             let Some(run) = piece.first_chunk::<MARK>() else { break };
-            let run = Twelve::of(run);
-            if self.holds(run) | self.holds(run.backwards()) | self.holds(run.rotated()) {
+            if self.holds(run) {
                 hits.push(count * STEP);
             }
         }
         hits
     }
 
-    #[inline]
-    fn holds(&self, run: Twelve) -> bool {
+    /// What is marked in a row around a hit, and one more, if that is as many as a shared run has: most hits are by chance, or
+    /// one long word.
+    fn row(&self, folded: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+        let holds = |at: usize| folded.get(at..).and_then(|rest| rest.first_chunk()).is_some_and(|run| self.holds(run));
+        let (mut first, mut last) = (at, at);
+        while last - at < STEP && holds(last + 1) {
+            last += 1;
+        }
+        while last - first + 1 < STEP && first > 0 && holds(first - 1) {
+            first -= 1;
+        }
+        (last - first + 1 >= STEP).then_some(first..last + 1)
+    }
+
+    /// The same beside those places: of 24 characters over one of them, twelve stand on one side.
+    fn hits_at(&self, folded: &[u8], places: &[usize]) -> Vec<usize> {
+        let mut hits = Vec::new();
+        if self.words.is_empty() {
+            return hits;
+        }
+        for begin in places.iter().flat_map(|&place| [place.checked_sub(MARK), Some(place)]).flatten() {
+            if folded.get(begin..).and_then(|rest| rest.first_chunk::<MARK>()).is_some_and(|run| self.holds(run)) {
+                hits.push(begin);
+            }
+        }
+        hits.sort_unstable();
+        hits
+    }
+
+    #[inline(always)]
+    fn holds(&self, run: &[u8; MARK]) -> bool {
         let (word, bits) = self.place(mixed(run));
         self.words[word] & bits == bits
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, hash: u64) -> (usize, u64) {
         let word = ((hash >> 32) * self.words.len() as u64) >> 32;
         (word as usize, 1 << (hash >> 26 & 63) | 1 << (hash >> 20 & 63) | 1 << (hash >> 14 & 63))
     }
 }
 
-/// Twelve characters: the first eight and the last eight.
-#[derive(Clone, Copy)]
-struct Twelve(u64, u64);
-
-impl Twelve {
-    #[inline]
-    fn of(run: &[u8; MARK]) -> Twelve {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *run;
-        Twelve(u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([e, f, g, h, i, j, k, l]))
-    }
-
-    #[inline]
-    fn backwards(self) -> Twelve {
-        Twelve(self.1.swap_bytes(), self.0.swap_bytes())
-    }
-
-    #[inline]
-    fn rotated(self) -> Twelve {
-        Twelve(rotated(self.0), rotated(self.1))
-    }
-}
-
-/// Eight characters in ROT13: the highest bit of each byte says what kind of letter it is.
-#[inline]
-fn rotated(eight: u64) -> u64 {
+/// Eight characters whose second half of the alphabet is its first: the same for a letter and for that thirteen further.
+/// The highest bit of each byte says what kind of letter it is.
+#[inline(always)]
+fn halved(eight: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = EACH << 7;
     let low = eight & !HIGH;
     let from = |letter: u8| low + EACH * u64::from(128 - letter);
-    let letter = from(b'a') & !from(b'z' + 1) & !eight & HIGH;
-    let second = letter & from(b'n');
-    let moved = |which: u64| (which >> 7) * 13;
-    eight + moved(letter & !second) - moved(second)
+    let second = from(b'n') & !from(b'z' + 1) & !eight & HIGH;
+    eight - (second >> 7) * 13
 }
 
-#[inline]
-fn mixed(run: Twelve) -> u64 {
-    let (first, last) =
-        (run.0.wrapping_mul(0x9e37_79b9_7f4a_7c15), run.1.wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(32));
-    (first ^ last).wrapping_mul(0x94d0_49bb_1331_11eb)
+/// A hash of twelve characters that is the same forwards, backwards and in ROT13: by the first eight and the last eight.
+#[inline(always)]
+fn mixed(run: &[u8; MARK]) -> u64 {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *run;
+    let first = halved(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    let last = halved(u64::from_le_bytes([e, f, g, h, i, j, k, l]));
+    let one = |first: u64, last: u64| {
+        first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last.wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(32)
+    };
+    let both = one(first, last).wrapping_add(one(last.swap_bytes(), first.swap_bytes()));
+    (both ^ both >> 29).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
 /// The hash of the last 16 characters, forwards and backwards: each moves by one bit with every character that comes.
@@ -335,7 +371,7 @@ mod tests {
             for after in [0, 1, 40] {
                 let bytes = [&vec![b'-'; before], &text[from..from + 24], &vec![b'+'; after]].concat();
                 let mut hits = 0;
-                grams.each(&bytes, |at, place| {
+                grams.each(&bytes, None, |at, place| {
                     hits += usize::from(place.at as usize + before == from + at);
                     true
                 });
@@ -352,7 +388,7 @@ mod tests {
         for (form, whole) in [("plain", &text), ("backwards", &backwards), ("rotated", &rotated)] {
             for from in 0..text.len() - 24 {
                 let mut seen = false;
-                grams.each(&whole[from..from + 24], |_, _| {
+                grams.each(&whole[from..from + 24], None, |_, _| {
                     seen = true;
                     true
                 });
@@ -380,7 +416,7 @@ mod tests {
         }
         for text in &texts {
             let mut seen = 0;
-            grams.each(&text[100..150], |_, _| {
+            grams.each(&text[100..150], None, |_, _| {
                 seen += 1;
                 true
             });
@@ -403,6 +439,10 @@ mod tests {
         }
         assert_ne!(hash(b"attackatdawn0801"), hash(run));
         let eight = *b"az09nm\xe1-";
-        assert_eq!(rotated(u64::from_le_bytes(eight)).to_le_bytes(), eight.map(rot13));
+        assert_eq!(&halved(u64::from_le_bytes(eight)).to_le_bytes(), b"am09am\xe1-");
+        let twelve = *b"attackatdawn";
+        let back: [u8; MARK] = std::array::from_fn(|at| twelve[MARK - 1 - at]);
+        assert_eq!((mixed(&twelve), mixed(&twelve)), (mixed(&back), mixed(&twelve.map(rot13))));
+        assert_ne!(mixed(&twelve), mixed(b"attackatdusk"));
     }
 }

@@ -10,6 +10,7 @@
 mod coding;
 mod corpus;
 pub mod detect;
+mod drips;
 mod entropy;
 mod env;
 mod evidence;
@@ -21,10 +22,12 @@ mod needles;
 mod plain;
 pub mod risk;
 mod scan;
+mod sparse;
 mod window;
 
 pub use coding::Coding;
 pub use corpus::{Corpus, Full, Label, SourceId};
+pub use drips::{Drips, Drops};
 pub use entropy::Seal;
 pub use env::{is_key_file, secrets_of_env, secrets_of_key};
 pub use evidence::{Beyond, Found, MAX_QUOTE, Opaque, Scan};

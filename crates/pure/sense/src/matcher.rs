@@ -9,10 +9,13 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use memchr::memmem;
+
 use crate::Label;
 use crate::corpus::{Corpus, Source};
-use crate::evidence::MAX_QUOTE;
-use crate::fold::Places;
+use crate::drips::{DROP, Drop, PLACES};
+pub(crate) use crate::fold::GAP as GAP_MOST;
+use crate::fold::{Places, marked};
 use crate::grams::{GRAM, Place, SHARED};
 use crate::needles::rot13;
 
@@ -21,13 +24,17 @@ pub const LEAST: usize = 48;
 
 /// Bytes of a text, of what stands between two letters not counting more than 24, that are told of with fewer letters. A
 /// run of 64 bytes may begin and end within such a gap.
-const SPAN: usize = 60;
+pub(crate) const SPAN: usize = 60;
 
 /// Letters and digits that may be spaced in another way than in the source.
 const MANY: usize = 40;
 
+/// The same where the marks between them are those of the source, and none but those of JSON: everybody's requests have 27 in
+/// a row.
+const MARKED: usize = 32;
+
 /// The fewest letters and digits that say anything.
-const FEW: usize = SHARED;
+pub(crate) const FEW: usize = SHARED;
 
 /// Letters of a run whose places are not all kept.
 const CROWDED: usize = 32;
@@ -40,7 +47,7 @@ pub(crate) enum Form {
     Rot13,
 }
 
-const FORMS: [Form; 3] = [Form::Plain, Form::Reversed, Form::Rot13];
+pub(crate) const FORMS: [Form; 3] = [Form::Plain, Form::Reversed, Form::Rot13];
 
 /// A run in the bytes that is one in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,33 +62,43 @@ pub(crate) struct Run {
 }
 
 /// The longest run of each labelled source in `bytes`, which fold to `folded`; from `work` it takes the characters that were
-/// compared. None when that was more than there were.
-pub(crate) fn runs(corpus: &Corpus, bytes: &[u8], folded: &[u8], work: &mut usize) -> Option<Vec<Run>> {
+/// compared. None when that was more than there were. With `edits` none is looked for that stands over none of those places
+/// in `folded`.
+pub(crate) fn runs(
+    corpus: &Corpus,
+    bytes: &[u8],
+    folded: &[u8],
+    edits: Option<&[usize]>,
+    work: &mut usize,
+) -> Option<Vec<Run>> {
     let (places, runs, covered) = Default::default();
     let mut seeker = Seeker { corpus, bytes, folded, places, runs, covered, work: 0 };
     let most = *work;
-    corpus.grams.each(folded, |at, place| {
+    corpus.grams.each(folded, edits, |at, place| {
         seeker.candidate(at, place);
         seeker.work <= most
     });
     *work = most.saturating_sub(seeker.work);
-    (seeker.work <= most).then(|| seeker.evidence())
+    if seeker.work > most {
+        return None;
+    }
+    // What is public may stand beside the places.
+    match edits {
+        Some(_) if !seeker.runs.is_empty() => self::runs(corpus, bytes, folded, None, work),
+        _ => Some(seeker.evidence()),
+    }
 }
 
 impl Run {
-    /// The span as it stands in the source's own text, bounded.
-    pub(crate) fn quoted(&self, source: &Source) -> String {
-        let quoted = String::from_utf8_lossy(&source.text[source.places.unfold(&source.text, &self.there(source))]);
-        quoted[..quoted.floor_char_boundary(MAX_QUOTE)].to_owned()
+    /// The span in the source's own text.
+    pub(crate) fn unfolded(&self, source: &Source) -> Range<usize> {
+        source.places.unfold(&source.text, &self.there(source))
     }
 
     /// Its span in the folded source.
     fn there(&self, source: &Source) -> Range<usize> {
-        let (at, length) = (self.at, self.span.len());
-        match self.form {
-            Form::Plain | Form::Rot13 => at..at + length,
-            Form::Reversed => source.folded.len() - at - length..source.folded.len() - at,
-        }
+        let begin = self.form.forwards(self.at, self.span.len(), source.folded.len());
+        begin..begin + self.span.len()
     }
 
     /// The part of it that stands in `span` of the bytes.
@@ -137,8 +154,17 @@ impl Seeker<'_> {
             return true;
         }
         let there = || source.places.spanned(&source.text, &run.there(source)) >= SPAN;
-        let here = || self.places.get_or_init(|| Places::of(self.bytes)).spanned(self.bytes, &run.span) >= SPAN;
-        letters >= FEW && there() && (letters >= MANY || here())
+        let places = || self.places.get_or_init(|| Places::of(self.bytes));
+        let here = || places().spanned(self.bytes, &run.span) >= SPAN;
+        let alike = || {
+            let here = places().unfold(self.bytes, &run.span);
+            let here = &self.bytes[here];
+            // Everybody's documents have the same names in JSON.
+            let own = letters >= MARKED
+                || here.iter().any(|byte| byte.is_ascii_punctuation() && !b"\":,[]{}_".contains(byte));
+            own && run.form == Form::Plain && are_alike(here, &source.text[run.unfolded(source)])
+        };
+        letters >= FEW && there() && (letters >= MANY || here() || alike())
     }
 
     /// The longest common run around a candidate, if it is one in any form.
@@ -149,20 +175,9 @@ impl Seeker<'_> {
     }
 
     fn extended_as(&mut self, form: Form, at: usize, place: Place, source: &Source) -> Option<Run> {
-        let last = source.folded.len();
-        let place_at = place.at as usize;
-        let begin = if form == Form::Reversed { last - place_at - GRAM } else { place_at };
-        let same = |here: usize, there: usize| self.folded[here] == letter(&source.folded, form, there);
-        let equal = (0..GRAM).take_while(|step| same(at + step, begin + step)).count();
-        self.work += equal + 1;
-        if equal < GRAM {
-            return None;
-        }
-        let before = (1..=at.min(begin)).take_while(|step| same(at - step, begin - step)).count();
-        let room = (self.folded.len() - at).min(last - begin);
-        let after = (GRAM..room).take_while(|step| same(at + step, begin + step)).count() + GRAM;
-        self.work += before + after;
-        let (span, at) = (at - before..at + after, begin - before);
+        let (found, compared) = shared(self.folded, &source.folded, form, (at, place.at as usize));
+        self.work += compared;
+        let (span, at) = found?;
         Some(Run { source: place.source, form, span, at, crowded: place.crowded })
     }
 
@@ -189,6 +204,62 @@ impl Seeker<'_> {
     }
 }
 
+impl Form {
+    /// Where what begins there in the form's own direction begins in the text of so many.
+    pub(crate) fn forwards(self, at: usize, length: usize, all: usize) -> usize {
+        if self == Form::Reversed { all - at - length } else { at }
+    }
+}
+
+/// The longest common run around a gram at these two places, and where it begins in `there` in the form's own direction;
+/// and how many characters were compared.
+pub(crate) fn shared(
+    here: &[u8],
+    there: &[u8],
+    form: Form,
+    (at, place): (usize, usize),
+) -> (Option<(Range<usize>, usize)>, usize) {
+    let begin = form.forwards(place, GRAM, there.len());
+    let same = |one: usize, other: usize| here[one] == letter(there, form, other);
+    let equal = (0..GRAM).take_while(|step| same(at + step, begin + step)).count();
+    if equal < GRAM {
+        return (None, equal + 1);
+    }
+    let before = (1..=at.min(begin)).take_while(|step| same(at - step, begin - step)).count();
+    let room = (here.len() - at).min(there.len() - begin);
+    let after = (GRAM..room).take_while(|step| same(at + step, begin + step)).count() + GRAM;
+    (Some((at - before..at + after, begin - before)), equal + 1 + before + after)
+}
+
+/// Adds every run of a labelled text in `folded` that is shorter than what is told and long enough to be a drop. Each is looked
+/// for in all of the texts, as far as those have no more than so many letters.
+pub(crate) fn drops(corpus: &Corpus, folded: &[u8], drops: &mut Vec<Drop>, letters: &mut usize) {
+    for row in corpus.grams.rows(folded, DROP) {
+        let mut at = row.start;
+        while at + DROP <= row.end {
+            let mut longest = DROP;
+            let seed = memmem::Finder::new(&folded[at..at + DROP]);
+            for (number, source) in corpus.sources.iter().enumerate().filter(|(_, source)| source.label.is_some()) {
+                let Some(left) = letters.checked_sub(source.folded.len()) else { return };
+                *letters = left;
+                for begin in seed.find_iter(&source.folded).take(PLACES) {
+                    let there = &source.folded[begin..];
+                    let length = folded[at..].iter().zip(there).take_while(|(one, other)| one == other).count();
+                    longest = longest.max(length);
+                    drops.push(Drop { source: number as u32, begin: begin as u32, end: (begin + length) as u32 });
+                }
+            }
+            at += longest - DROP + 1;
+        }
+    }
+}
+
+/// Whether two texts are the same but for spaces and case.
+fn are_alike(here: &[u8], there: &[u8]) -> bool {
+    let marks = |bytes| marked(bytes, 0).map(|(_, mark)| mark);
+    marks(here).eq(marks(there))
+}
+
 fn letter(folded: &[u8], form: Form, at: usize) -> u8 {
     match form {
         Form::Plain => folded[at],
@@ -198,7 +269,7 @@ fn letter(folded: &[u8], form: Form, at: usize) -> u8 {
 }
 
 /// The spans in their order, those that touch as one.
-fn disjoint(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+pub(crate) fn disjoint(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans.sort_unstable_by_key(|span| span.start);
     spans.dedup_by(|next, kept| {
         let touches = next.start <= kept.end;
@@ -211,7 +282,7 @@ fn disjoint(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
 }
 
 /// The longest stretch of `span` that none of the disjoint spans covers.
-fn longest_outside(span: &Range<usize>, disjoint: &[Range<usize>]) -> Range<usize> {
+pub(crate) fn longest_outside(span: &Range<usize>, disjoint: &[Range<usize>]) -> Range<usize> {
     let (mut longest, mut from) = (span.start..span.start, span.start);
     let within = &disjoint[disjoint.partition_point(|one| one.end <= span.start)..];
     let within = within.iter().take_while(|one| one.start < span.end);

@@ -38,6 +38,7 @@ pub(crate) struct Needles {
     by_four: HashMap<u32, Vec<(u32, usize)>>,
     /// A bit for each key that may be there, 64 bits a key.
     maybe: Vec<u64>,
+    longest: usize,
 }
 
 impl Needles {
@@ -50,6 +51,11 @@ impl Needles {
             self.insert(standard, source, Some(Coding::Base64));
             self.insert(safe, source, Some(Coding::Base64));
         }
+    }
+
+    /// The longest way to write one.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Whether there are none.
@@ -74,6 +80,7 @@ impl Needles {
         if coding.is_some() && first.iter().any(same) {
             return;
         }
+        self.longest = self.longest.max(text.len());
         self.all.push(Needle { text, source, coding });
         for (at, four) in end.windows(FOUR).enumerate() {
             self.by_four.entry(key(four)).or_default().push((index, MIN_SECRET - at));

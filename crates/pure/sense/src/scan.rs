@@ -4,10 +4,12 @@
 
 use std::ops::Range;
 
-use crate::coding::{Coding, Reading, Signs, Take, undo};
+use crate::coding::{Coding, New, Reading, Signs, Take, undo};
 use crate::corpus::{Corpus, Kind};
-use crate::evidence::{Beyond, Scan, Sighting, Sightings};
-use crate::fold::fold;
+use crate::drips::Drop;
+use crate::evidence::{Beyond, Scan, Sighting, Sightings, Stands};
+use crate::fold::{fold, fold_at};
+use crate::grams::SHARED;
 use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
 use crate::{Seal, matcher};
@@ -48,6 +50,33 @@ const FEW: usize = 1 << 20;
 /// Characters that are compared for each byte of a request, before it is told as more than may be.
 const WORK: usize = 64;
 
+/// Places in a text that are nearer to each other on average are not looked at one by one.
+const FAR: usize = 24;
+
+/// Letters of sources that short runs of one request are looked up among.
+const LETTERS: usize = 64 << 20;
+
+/// The same, that are so far from each other that the text between them is not even folded.
+const ALONE: usize = 3 * REACH;
+
+/// Bytes that are looked at first on each side of such a place, and at most.
+const REACH: usize = 96;
+const FARTHEST: usize = 4 << 10;
+
+/// What of so many bytes is within reach of one of the places; all of it where there are none.
+fn around(edits: Option<&[usize]>, reach: usize, length: usize) -> Vec<Range<usize>> {
+    let Some(edits) = edits else { return vec![0..length] };
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &edit in edits {
+        let (begin, end) = (edit.saturating_sub(reach), length.min(edit + reach));
+        match ranges.last_mut().filter(|last| begin <= last.end) {
+            Some(last) => last.end = end,
+            None => ranges.push(begin..end),
+        }
+    }
+    ranges
+}
+
 /// A scan under way.
 pub(crate) struct Walk<'c> {
     corpus: &'c Corpus,
@@ -67,9 +96,19 @@ pub(crate) struct Walk<'c> {
     unpacked: bool,
     /// How deep the parts stand that are looked at.
     parts: Option<usize>,
+    /// How deep what is left of noise stands.
+    remains: Option<usize>,
     /// A bound on the whole scan was exceeded: nothing more is undone.
     stopped: bool,
+    /// Where short runs are looked for, those that were found, and the letters of sources that may still be looked through.
+    drops: Option<(Vec<Drop>, usize)>,
+    /// All of each reading is compared.
+    #[cfg(test)]
+    whole: bool,
 }
+
+#[cfg(test)]
+mod tests;
 
 impl<'c> Walk<'c> {
     pub(crate) fn new(corpus: &'c Corpus, bounds: &Bounds, length: usize) -> Self {
@@ -89,7 +128,11 @@ impl<'c> Walk<'c> {
             scan,
             unpacked: false,
             parts: None,
+            remains: None,
             stopped: false,
+            drops: None,
+            #[cfg(test)]
+            whole: false,
         };
         if length > bounds.bytes {
             walk.beyond(Beyond::Size);
@@ -107,11 +150,19 @@ impl<'c> Walk<'c> {
         self.within(Some(how), bytes, near);
     }
 
+    /// The short runs of labelled texts that stand in some bytes, in whatever they are wrapped.
+    pub(crate) fn drops(corpus: &'c Corpus, bytes: &[u8], bounds: &Bounds) -> Vec<Drop> {
+        let mut walk = Walk::new(corpus, bounds, bytes.len());
+        walk.drops = Some((Vec::new(), LETTERS));
+        walk.start(bytes);
+        walk.drops.map(|(drops, _)| drops).unwrap_or_default()
+    }
+
     fn within(&mut self, how: Option<Coding>, bytes: &[u8], new: Range<usize>) {
         if !self.stopped {
             self.how.extend(how);
-            self.compare(&bytes[new]);
-            self.unwrap(bytes, Reading::NEW);
+            self.compare(&bytes[new], New::All);
+            self.unwrap(bytes, New::All, Reading::NEW);
             self.how.clear();
         }
     }
@@ -120,17 +171,17 @@ impl<'c> Walk<'c> {
         Scan { found: self.sightings.quoted(&self.corpus.sources), ..self.scan }
     }
 
-    fn look(&mut self, bytes: &[u8], reading: Reading) {
-        self.compare(bytes);
-        self.unwrap(bytes, reading);
+    fn look(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
+        self.compare(bytes, new);
+        self.unwrap(bytes, new, reading);
     }
 
-    fn unwrap(&mut self, bytes: &[u8], reading: Reading) {
+    fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
         let signs = Signs::of(bytes);
         if !signs.plain() {
             // A header says how the body is encoded, and nothing of what is in it.
             let raw_deflate = self.bounds.raw_deflate && self.how.is_empty();
-            undo(bytes, &signs, reading, raw_deflate, self);
+            undo(bytes, &signs, (reading, new), raw_deflate, self);
         }
     }
 
@@ -150,25 +201,82 @@ impl<'c> Walk<'c> {
         !self.stopped
     }
 
-    fn compare(&mut self, bytes: &[u8]) {
+    fn compare(&mut self, bytes: &[u8], new: New<'_>) {
         if bytes.len() < MIN_SECRET {
             return;
         }
         let corpus = self.corpus;
-        corpus.exact.each(bytes, |source, coding, length| self.sight_secret(source, coding, length));
+        // Places that are many are looked at as one.
+        let places = match new {
+            New::Near(edits, _) if edits.len() * FAR <= bytes.len() && self.drops.is_none() => Some(edits),
+            _ => None,
+        };
+        for range in around(places, corpus.exact.longest(), bytes.len()) {
+            corpus.exact.each(&bytes[range], |source, coding, length| self.sight_secret(source, coding, length));
+        }
         // Folding makes nothing longer.
         if bytes.len() < corpus.least_folded() {
             return;
         }
         let mut folded = std::mem::take(&mut self.folded);
         folded.clear();
-        fold(bytes, &mut folded);
+        if places.is_some_and(|edits| edits.len() * ALONE <= bytes.len() && !self.may_hold(bytes, edits, &mut folded)) {
+            self.folded = folded;
+            return;
+        }
+        folded.clear();
+        let edits = places.map(|edits| fold_at(bytes, edits, &mut folded)).or_else(|| {
+            fold(bytes, &mut folded);
+            None
+        });
+        if let Some((drops, letters)) = &mut self.drops {
+            matcher::drops(corpus, &folded, drops, letters);
+        }
         corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
-        match matcher::runs(corpus, bytes, &folded, &mut self.work) {
+        match matcher::runs(corpus, bytes, &folded, edits.as_deref(), &mut self.work) {
             Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
             None => self.beyond(Beyond::Work),
         }
         self.folded = folded;
+        for run in corpus.sparse.runs(corpus, bytes, places, &mut self.work) {
+            self.sight(run.source, None, run.letters, Some(Stands::Bytes(run.there)));
+        }
+        if self.work == 0 {
+            self.beyond(Beyond::Work);
+        }
+    }
+
+    /// Whether anything may stand over one of those places: by as many letters on each side as decide that.
+    fn may_hold(&self, bytes: &[u8], edits: &[usize], folded: &mut Vec<u8>) -> bool {
+        let corpus = self.corpus;
+        let letters = SHARED.max(corpus.folded.longest());
+        let mut holds = false;
+        for &edit in edits {
+            let mut reach = REACH;
+            let (here, at) = loop {
+                let begin = edit.saturating_sub(reach);
+                let end = bytes.len().min(edit + reach);
+                folded.clear();
+                let at = fold_at(&bytes[begin..end], &[edit - begin], folded).pop().unwrap_or_default();
+                let enough = (begin == 0 || at >= letters) && (end == bytes.len() || folded.len() - at >= letters);
+                if enough {
+                    break (begin..end, at);
+                }
+                reach *= 2;
+                if reach > FARTHEST {
+                    return true;
+                }
+            };
+            corpus.folded.each(folded, |_, _, _| holds = true);
+            corpus.grams.each(folded, Some(&[at]), |_, _| {
+                holds = true;
+                false
+            });
+            if holds || corpus.sparse.has_places(&bytes[here]) {
+                return true;
+            }
+        }
+        false
     }
 
     fn sight_run(&mut self, run: matcher::Run) {
@@ -177,7 +285,7 @@ impl<'c> Walk<'c> {
             Form::Reversed => Some(Coding::Reversed),
             Form::Rot13 => Some(Coding::Rot13),
         };
-        self.sight(run.source, form, run.span.len(), Some(run));
+        self.sight(run.source, form, run.span.len(), Some(Stands::Letters(run)));
     }
 
     fn sight_secret(&mut self, index: u32, coding: Option<Coding>, length: usize) {
@@ -188,11 +296,11 @@ impl<'c> Walk<'c> {
         }
     }
 
-    fn sight(&mut self, source: u32, coding: Option<Coding>, length: usize, run: Option<matcher::Run>) {
+    fn sight(&mut self, source: u32, coding: Option<Coding>, length: usize, stands: Option<Stands>) {
         let Some(label) = self.corpus.sources[source as usize].label else { return };
         if self.sightings.wants(label, source, length) {
             let how = self.how.iter().copied().chain(coding).collect();
-            self.sightings.keep(Sighting { label, source, how, length, run });
+            self.sightings.keep(Sighting { label, source, how, length, stands });
         }
     }
 }
@@ -202,7 +310,7 @@ impl Take for Walk<'_> {
         self.unpacked |= how.iter().any(|coding| coding.unpacks());
         if self.depth < self.bounds.depth {
             self.depth += 1;
-            self.reading(how, bytes, Reading::NEW);
+            self.reading(how, bytes, New::All, Reading::NEW);
             self.depth -= 1;
         } else if self.admits(bytes) {
             self.beyond(Beyond::Depth);
@@ -215,10 +323,12 @@ impl Take for Walk<'_> {
         self.parts = above;
     }
 
-    fn reading(&mut self, how: &[Coding], bytes: &[u8], reading: Reading) {
+    fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading) {
+        #[cfg(test)]
+        let new = if self.whole { New::All } else { new };
         if self.admits(bytes) {
             self.how.extend_from_slice(how);
-            self.look(bytes, reading);
+            self.look(bytes, new, reading);
             self.how.truncate(self.how.len() - how.len());
         }
     }
@@ -233,10 +343,17 @@ impl Take for Walk<'_> {
         };
         // Of many checksums some bytes are letters by chance, and one begins like something compressed; read in another way,
         // they are the same ones.
-        let by_chance = seal == Seal::Noise && self.parts == Some(self.depth);
+        let depth = Some(self.depth);
+        let by_chance = seal == Seal::Noise && (self.parts == depth || self.remains == depth);
         if !by_chance && !self.how.iter().any(joined) {
             self.scan.seal(seal, size, &self.how);
         }
+    }
+
+    fn remains(&mut self, read: &mut dyn FnMut(&mut dyn Take)) {
+        let above = self.remains.replace(self.depth);
+        read(self);
+        self.remains = above;
     }
 
     fn beyond(&mut self, beyond: Beyond) {

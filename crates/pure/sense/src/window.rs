@@ -167,6 +167,11 @@ fn digits_of(letters: usize, digits: &[u8]) -> usize {
 }
 
 impl Fresh {
+    /// The new text.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// What a piece is known by; none when it is too short to be one.
     fn piece(&mut self, text: &[u8]) -> Option<u64> {
         // Folding makes nothing longer.

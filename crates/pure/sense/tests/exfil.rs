@@ -174,6 +174,9 @@ impl Rows {
     fn hold(&self) {
         assert!(self.secrets.missed.is_empty(), "{:#?}", self.secrets.missed);
         assert!(self.prose.found() >= 99.0, "{} % of prose", self.prose.found());
+        // Of few pieces a handful more may be all brackets.
+        let least = if self.programs.all < 10_000 { 98.0 } else { 99.0 };
+        assert!(self.programs.found() >= least, "{} % of programs", self.programs.found());
     }
 }
 

@@ -57,6 +57,35 @@ fn drops_in_bodies_and_queries() {
     }
 }
 
+/// Each to another server, by another way, with other words between them.
+#[test]
+fn drops_over_several_destinations() {
+    for length in [24, 40] {
+        let scene = scene();
+        let mut came = String::new();
+        for (at, drop) in drops(length).into_iter().enumerate() {
+            let host = ["web.example", "mcp.example"][at % 2];
+            let other = format!("row {at} of nineteen oak chairs, in blue");
+            let target = format!("/in?d={}", super::escaped(drop.as_bytes()));
+            let said = match at % 3 {
+                0 => request("GET", host, scene.sink.port, &target, "", ""),
+                _ => request("POST", host, scene.sink.port, "/in", "", &drop),
+            };
+            let other = request("POST", host, scene.sink.port, "/in", "", &other);
+            for (said, carries) in [(said, drop.as_str()), (other, "")] {
+                let before = scene.sink.got.lock().unwrap().len();
+                let _ = say(&scene.cell, None, host, scene.sink.port, &said);
+                if scene.sink.got.lock().unwrap().len() > before {
+                    came.push_str(carries);
+                }
+            }
+        }
+        let left = longest(&came);
+        println!("drops of {length} bytes over two destinations: {left} letters left");
+        assert!(left > 0 && left <= MOST, "drops of {length}: {left} letters: {came}");
+    }
+}
+
 #[test]
 fn drops_in_messages_of_a_websocket() {
     let scene = scene();

@@ -68,8 +68,8 @@ const BITS: Alphabet = Alphabet {
 const GAP: usize = 3;
 
 /// Undoes what the bytes hold of each.
-pub(super) fn undo(bytes: &[u8], signs: &Signs, take: &mut dyn Take) {
-    let wide: Vec<Range<usize>> = signs.base64.iter().filter(|run| !is_hex(&bytes[(*run).clone()])).cloned().collect();
+pub(super) fn undo(bytes: &[u8], signs: &Signs, joints: &[usize], take: &mut dyn Take) {
+    let wide: Vec<Range<usize>> = signs.base64.iter().flat_map(|run| without_hex(bytes, run, joints)).collect();
     if !signs.base64.is_empty() {
         decode(bytes, &wide, &BASE64, take);
     } else if bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {
@@ -89,6 +89,25 @@ const HEX_ALONE: usize = 20;
 /// Whether a run is one of hexadecimal and of nothing else: checksums are most of what is written in digits.
 fn is_hex(run: &[u8]) -> bool {
     run.len() >= HEX_ALONE && run.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// A run without those pieces of it that are hexadecimal and nothing else: what was joined there stood by itself before.
+fn without_hex(bytes: &[u8], run: &Range<usize>, joints: &[usize]) -> Vec<Range<usize>> {
+    let first = joints.partition_point(|joint| *joint <= run.start);
+    let within = joints[first..].iter().copied().take_while(|joint| *joint < run.end);
+    let (mut kept, mut from): (Vec<Range<usize>>, usize) = (Vec::new(), run.start);
+    for end in within.chain([run.end]) {
+        let piece = std::mem::replace(&mut from, end)..end;
+        if is_hex(&bytes[piece.clone()]) {
+            continue;
+        }
+        match kept.last_mut().filter(|last| last.end == piece.start) {
+            Some(last) => last.end = piece.end,
+            None => kept.push(piece),
+        }
+    }
+    kept.retain(|piece| piece.len() >= LEAST_DIGITS);
+    kept
 }
 
 /// Undoes the runs of one alphabet, which are within those of a wider one.

@@ -20,15 +20,25 @@ const KINDS: [Kind; 5] = [
 /// `=41` is not rare in what is not quoted-printable: fewer than so many are left alone.
 const FEW_QUOTED: usize = 3;
 
-/// The bytes with the kinds undone that those marks begin, and which of them there were.
-pub(super) fn undone(bytes: &[u8], marks: Marks) -> (Vec<u8>, Vec<Coding>) {
+/// What was written out, undone.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) text: Vec<u8>,
+    /// Where in the text something was undone.
+    pub(super) edits: Vec<usize>,
+    /// Which kinds there were.
+    pub(super) how: Vec<Coding>,
+}
+
+/// The bytes with the kinds undone that those marks begin.
+pub(super) fn undone(bytes: &[u8], marks: Marks) -> Read {
     if marks == Marks::NONE {
-        return Default::default();
+        return Read::default();
     }
-    let mut all = Vec::with_capacity(bytes.len());
-    let used = read(bytes, marks, &mut all);
+    let (mut text, mut edits) = (Vec::with_capacity(bytes.len()), Vec::new());
+    let used = read(bytes, marks, &mut text, &mut edits);
     let kinds = (0..KINDS.len()).filter(|&index| used[index] >= least(index));
-    (all, kinds.map(|index| KINDS[index].0).collect())
+    Read { text, edits, how: kinds.map(|index| KINDS[index].0).collect() }
 }
 
 /// Letters that undoing takes away at least: a few escapes stand in any program.
@@ -36,7 +46,7 @@ const MANY: usize = 16;
 
 /// Whether much is written out in the bytes of what is compared: letters, not only what stands between them.
 pub(super) fn hide(bytes: &[u8], marks: Marks) -> bool {
-    let (text, how) = undone(bytes, marks.without(Marks::EQUALS).without(Marks::LESS));
+    let Read { text, how, .. } = undone(bytes, marks.without(Marks::EQUALS).without(Marks::LESS));
     let (mut before, mut after) = (Vec::new(), Vec::new());
     fold(bytes, &mut before);
     fold(&text, &mut after);
@@ -47,17 +57,17 @@ pub(super) fn hide(bytes: &[u8], marks: Marks) -> bool {
 pub(crate) fn percent(bytes: &[u8], form: bool, out: &mut Vec<u8>) {
     if form && bytes.contains(&b'+') {
         let spaced: Vec<u8> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-        read(&spaced, Marks::PERCENT, out);
+        read(&spaced, Marks::PERCENT, out, &mut Vec::new());
     } else {
-        read(bytes, Marks::PERCENT, out);
+        read(bytes, Marks::PERCENT, out, &mut Vec::new());
     }
 }
 
 /// The bytes with one character's escape undone at their start, and its length.
-pub(super) fn backslash(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+pub(super) fn backslash(bytes: &[u8], out: &mut Vec<u8>, edits: &mut Vec<usize>) -> usize {
     match read_backslash(bytes) {
         Some((length, undone)) => {
-            push(out, undone);
+            push(out, undone, edits);
             length
         }
         None => {
@@ -72,7 +82,7 @@ fn least(index: usize) -> usize {
 }
 
 /// Appends the bytes with the kinds undone that those marks begin; how many of each there were.
-fn read(bytes: &[u8], marks: Marks, out: &mut Vec<u8>) -> [usize; KINDS.len()] {
+fn read(bytes: &[u8], marks: Marks, out: &mut Vec<u8>, edits: &mut Vec<usize>) -> [usize; KINDS.len()] {
     let (mut used, mut at) = ([0; KINDS.len()], 0);
     // What needs no undoing is copied in one piece.
     while let Some(plain) = marks.find(&bytes[at..]) {
@@ -81,7 +91,7 @@ fn read(bytes: &[u8], marks: Marks, out: &mut Vec<u8>) -> [usize; KINDS.len()] {
         let kind = KINDS.iter().position(|(_, mark, _)| mark.begin_with(bytes[at]));
         match kind.and_then(|index| KINDS[index].2(&bytes[at..]).map(|read| (index, read))) {
             Some((index, (length, undone))) => {
-                push(out, undone);
+                push(out, undone, edits);
                 used[index] += 1;
                 at += length;
             }
@@ -102,11 +112,16 @@ enum Undone {
     Letter(char),
 }
 
-fn push(out: &mut Vec<u8>, undone: Undone) {
+fn push(out: &mut Vec<u8>, undone: Undone, edits: &mut Vec<usize>) {
+    edits.push(out.len());
     match undone {
         Undone::Nothing => {}
         Undone::Byte(byte) => out.push(byte),
-        Undone::Letter(letter) => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        Undone::Letter(letter) => {
+            out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            // It may count as two, and a run begin with the second.
+            edits.push(out.len());
+        }
     }
 }
 
@@ -226,7 +241,7 @@ mod tests {
 
     fn alone(index: usize, text: &str) -> String {
         let mut out = Vec::new();
-        read(text.as_bytes(), KINDS[index].1, &mut out);
+        read(text.as_bytes(), KINDS[index].1, &mut out, &mut Vec::new());
         String::from_utf8_lossy(&out).into_owned()
     }
 

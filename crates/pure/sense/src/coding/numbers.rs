@@ -8,7 +8,9 @@ const FEW: usize = 8;
 /// The bytes of every list of numbers below 256 in those places, joined. A larger number ends a list.
 pub(super) fn bytes(text: &[u8], places: &[Range<usize>]) -> Vec<u8> {
     let mut out = Vec::new();
-    places.iter().for_each(|place| lists(&text[place.clone()], &mut out));
+    // One number by itself is none of a list, however long.
+    let listed = |place: &&Range<usize>| !text[(*place).clone()].iter().all(u8::is_ascii_hexdigit);
+    places.iter().filter(listed).for_each(|place| lists(&text[place.clone()], &mut out));
     out
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Strings {
     pub(crate) ends: Vec<usize>,
     /// Names of fields, joined: text can be hidden in them, too. One that came lately is left out: items are alike.
     pub(crate) names: Vec<u8>,
+    /// Where in the values something stands together that did not: strings that were joined, escapes that were undone.
+    pub(crate) edits: Vec<usize>,
     /// What stands outside of the strings.
     pub(crate) outside: Vec<u8>,
 }
@@ -35,11 +37,13 @@ pub(crate) fn strings(bytes: &[u8]) -> Strings {
     let mut at = 0;
     while let Some(open) = find(&bytes[at..], b'"') {
         found.outside.extend_from_slice(&bytes[at..at + open]);
-        let begin = found.values.len();
-        at = string(bytes, at + open + 1, &mut found.values);
+        let (begin, known) = (found.values.len(), found.edits.len());
+        found.edits.push(begin);
+        at = string(bytes, at + open + 1, &mut found.values, &mut found.edits);
         if bytes[at..].trim_ascii_start().first() == Some(&b':') {
             name_came(&found.values[begin..], &mut found.names, &mut lately);
             found.values.truncate(begin);
+            found.edits.truncate(known);
         } else {
             found.ends.push(found.values.len());
         }
@@ -63,7 +67,7 @@ fn name_came(name: &[u8], names: &mut Vec<u8>, lately: &mut VecDeque<Vec<u8>>) {
 }
 
 /// Reads a string from after its quote; where it ended.
-fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
+fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>, edits: &mut Vec<usize>) -> usize {
     while at < bytes.len() {
         // What needs no undoing is copied in one piece.
         let run = memchr::memchr2(b'"', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
@@ -71,7 +75,7 @@ fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
         at += run;
         match bytes.get(at) {
             Some(b'"') => return at + 1,
-            Some(_) => at += backslash(&bytes[at..], out),
+            Some(_) => at += backslash(&bytes[at..], out, edits),
             None => {}
         }
     }

@@ -1,22 +1,23 @@
 //! The choice among candidates: which of the things that tools told of the operator's words mean. Fields that a machine fills
 //! count; what people write into theirs selects only where it stands in his words whole, and a tie is no choice.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use super::effect;
 use super::ground::Given;
-use super::memory::{Parsed, Wording};
+use super::memory::Wording;
 use super::results::{Field, Record};
 use super::shape::{Shape, address, shapes};
+use super::things::{Thing, Things, Told};
 use super::words::{Word, is_form_of, parts, phrase, tells, words};
 
 /// What is compared of a thing, in this order: a field that stands in the operator's words whole; how many of his words stand in
 /// fields of a machine; whether any stands in what people wrote.
-type Score = (bool, usize, bool);
+pub(super) type Score = (bool, usize, bool);
 
-/// A thing, what stands in the field that is asked about, and how much of it stands in the operator's words.
-type Candidate<'r> = (&'r Record, Vec<&'r str>, Score);
+/// A thing, and what stands in the field that is asked about.
+type Candidate<'r> = (Thing<'r>, Vec<&'r str>);
 
 /// What the operator's words choose by.
 pub(super) struct Chooser<'s> {
@@ -24,12 +25,8 @@ pub(super) struct Chooser<'s> {
     /// The same by the sentence.
     pub(super) sentences: &'s [Vec<Word>],
     pub(super) given: &'s [Given<'s>],
-    pub(super) parsed: &'s [Rc<Parsed>],
     pub(super) telling: &'s BTreeSet<String>,
-    pub(super) records: &'s [Record],
-    pub(super) ratings: &'s [Rc<Rating>],
-    /// Addresses in what tools told, by the number of the record.
-    pub(super) links: &'s [(usize, Rc<BTreeSet<String>>)],
+    pub(super) things: &'s Things,
 }
 
 /// How much of a thing stands in the operator's words.
@@ -46,16 +43,23 @@ impl Rating {
     pub(super) fn of(record: &Record, wording: &Wording<'_>) -> Rating {
         let Wording { said, telling, numbers } = wording;
         let mut rating = Rating { whole: false, own: 0, others: false, numbered: Vec::new() };
-        let mut own = BTreeSet::new();
-        for field in record.fields.iter() {
-            let words = words(&field.value);
-            rating.whole |= is_named(&words, said);
-            let found = words.into_iter().map(|word| word.text).filter(|word| telling.contains(word));
+        let mut own: BTreeSet<&str> = BTreeSet::new();
+        let mut lower = String::new();
+        for field in &record.fields {
+            // Most words are none of his: none is kept by itself.
+            match field.value.is_ascii() {
+                true => field.value.clone_into(&mut lower),
+                false => lower = words(&field.value).into_iter().map(|word| word.text + " ").collect(),
+            }
+            lower.make_ascii_lowercase();
+            let words = || lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+            rating.whole |= said.iter().any(|said| stands_in(words(), said)) && words().any(tells);
+            let found = words().filter_map(|word| telling.get(word));
             if field.prose {
                 rating.others |= found.count() > 0;
                 continue;
             }
-            own.extend(found);
+            own.extend(found.map(String::as_str));
             if numbers.contains(&field.plain) {
                 rating.numbered.push(field.name.clone());
             }
@@ -65,9 +69,18 @@ impl Rating {
     }
 
     /// The same for a choice of what stands in this field, which does not choose itself by its number.
-    fn score(&self, field: &str) -> Score {
+    pub(super) fn score(&self, field: &str) -> Score {
         (self.whole, self.own + self.numbered.iter().filter(|name| *name != field).count(), self.others)
     }
+}
+
+/// Whether words stand in a text one after the other.
+fn stands_in<'w>(words: impl Iterator<Item = &'w str> + Clone, text: &[Word]) -> bool {
+    let Some(first) = words.clone().next() else { return false };
+    (0..text.len()).filter(|at| text[*at].text == first).any(|at| {
+        let mut rest = text[at..].iter();
+        words.clone().all(|word| rest.next().is_some_and(|own| own.text == word))
+    })
 }
 
 /// Whether a value stands in the operator's words whole.
@@ -100,11 +113,8 @@ impl Chooser<'_> {
     /// Why a value is the one that is meant; nothing where it is not, or others are as much.
     pub(super) fn chosen(&self, value: &str, argument: &str) -> Option<String> {
         let wanted = plain(value);
-        let holds: Vec<bool> = self.parsed.iter().map(|one| one.fields.contains(&wanted)).collect();
-        let holding = self.records.iter().filter(|record| holds[record.given]);
-        let fields = holding.flat_map(|record| record.fields.iter());
-        let names: BTreeSet<&str> =
-            fields.filter(|field| !field.prose && field.plain == wanted).map(|field| field.name.as_str()).collect();
+        let holding = self.things.told().flat_map(|told| told.holding(&wanted));
+        let names: BTreeSet<&str> = holding.map(|(_, field)| field.name.as_str()).collect();
         let chosen = names.into_iter().find_map(|name| self.among(&wanted, name, argument, &|_| true));
         chosen.or_else(|| self.counted(value))
     }
@@ -124,38 +134,42 @@ impl Chooser<'_> {
             nouns.iter().all(|noun| own.iter().any(|part| is_form_of(part, noun)))
         };
         let kin: Vec<bool> = self.given.iter().map(is_kin).collect();
-        let kin = |record: &Record| kin[record.given];
+        let kin = |told: &Told| kin[told.given];
         self.among(&wanted, "id", argument, &kin).or_else(|| self.among(&wanted, "id_", argument, &kin))
     }
 
     /// The same among the things that have this field.
-    fn among(&self, wanted: &str, name: &str, argument: &str, is_in: &dyn Fn(&Record) -> bool) -> Option<String> {
-        let rated = self.records.iter().zip(self.ratings);
-        let candidates: Vec<Candidate<'_>> = rated
-            .filter(|(record, _)| is_in(record))
-            .map(|(record, rating)| (record, values(record, name), rating.score(name)))
-            .filter(|(_, values, _)| !values.is_empty())
-            .collect();
-        if self.means_each(argument, name) && candidates.iter().any(|(_, values, _)| values.contains(&wanted)) {
+    fn among(&self, wanted: &str, name: &str, argument: &str, is_in: &dyn Fn(&Told) -> bool) -> Option<String> {
+        let told: Vec<&Told> = self.things.told().filter(|told| is_in(told)).collect();
+        let holding = || told.iter().flat_map(|told| told.holding(wanted)).filter(|(_, field)| field.name == name);
+        if self.means_each(argument, name) && holding().next().is_some() {
             return Some("the operator means each of them".into());
         }
-        let best = candidates.iter().map(|(.., score)| *score).max()?;
-        let tops: Vec<_> = candidates.iter().filter(|(.., score)| *score == best).collect();
-        if best > (false, 0, false)
-            && let Some((record, values, _)) = tops.iter().find(|(_, values, _)| values.contains(&wanted))
-            // Of a thing that names several, all of them belong to it; of several things, only one may be meant.
-            && tops.iter().all(|(_, others, _)| others == values)
+        let best = told.iter().filter_map(|told| told.best(name)).max()?;
+        if best > Score::default()
+            && let Some((thing, _)) = holding().find(|(thing, _)| thing.rating.score(name) == best)
         {
-            return Some(self.why(record));
+            let own = values(&thing, name);
+            // Of a thing that names several, all of them belong to it; of several things, only one may be meant.
+            let mut tops = told.iter().filter(|told| told.best(name) == Some(best)).flat_map(|told| told.at_best(name));
+            if tops.all(|other| values(&other, name) == own) {
+                return Some(self.why(&thing));
+            }
         }
-        self.end(wanted, &candidates)
+        self.end(wanted, name, &told)
     }
 
     /// The one that stands at the end of an order which the operator named.
-    fn end(&self, wanted: &str, candidates: &[Candidate<'_>]) -> Option<String> {
+    fn end(&self, wanted: &str, name: &str, told: &[&Told]) -> Option<String> {
+        let candidates = OnceCell::new();
+        let all = || {
+            let things = told.iter().flat_map(|told| told.things());
+            things.map(|thing| (thing, values(&thing, name))).filter(|(_, values)| !values.is_empty()).collect()
+        };
         for (word, upper, axes) in ENDS {
             let says = |said: &&Vec<Word>| said.iter().any(|own| own.text == *word);
             for sentence in self.sentences.iter().filter(says) {
+                let candidates: &Vec<Candidate<'_>> = candidates.get_or_init(all);
                 let among = self.narrowed(sentence, candidates);
                 if is_at_end(wanted, &among, *upper, axes) {
                     return Some(format!("it is the one that `{word}` means"));
@@ -167,13 +181,13 @@ impl Chooser<'_> {
 
     /// Those of which a sentence names most, by what a machine fills: what people wrote narrows no order down.
     fn narrowed<'c>(&self, sentence: &[Word], candidates: &'c [Candidate<'c>]) -> Vec<&'c Candidate<'c>> {
-        let named = |record: &Record| {
-            let fields = record.fields.iter().filter(|field| !field.prose);
+        let named = |thing: &Thing<'_>| {
+            let fields = thing.fields.iter().filter(|field| !field.prose);
             let found = fields.flat_map(|field| words(&field.value)).map(|word| word.text);
             let telling = |word: &String| self.telling.contains(word) && sentence.iter().any(|own| own.text == *word);
             found.filter(telling).collect::<BTreeSet<String>>().len()
         };
-        let named: Vec<usize> = candidates.iter().map(|(record, ..)| named(record)).collect();
+        let named: Vec<usize> = candidates.iter().map(|(thing, _)| named(thing)).collect();
         let best = named.iter().copied().max().unwrap_or_default();
         candidates.iter().zip(named).filter(|(_, named)| *named == best).map(|(one, _)| one).collect()
     }
@@ -181,18 +195,17 @@ impl Chooser<'_> {
     /// Why an address that stands in a text of theirs is the one that is meant: the operator named who wrote it, or where.
     pub(super) fn linked(&self, url: &str) -> Option<String> {
         let wanted = address(url);
-        let linking = self.links;
-        let score = |at: usize| self.ratings[at].score("");
+        let score = |thing: &Thing<'_>| thing.rating.score("");
         let each = self.means_each("link", "website");
-        let any = linking.iter().find(|(at, found)| each && score(*at).1 > 0 && found.contains(&wanted));
-        if let Some((at, _)) = any {
-            return Some(self.why(&self.records[*at]));
+        let any = self.things.linking().find(|(thing, found)| each && score(thing).1 > 0 && found.contains(&wanted));
+        if let Some((thing, _)) = any {
+            return Some(self.why(&thing));
         }
-        let best = linking.iter().map(|(at, _)| score(*at)).max().filter(|score| score.1 > 0)?;
-        let tops: Vec<_> = linking.iter().filter(|(at, _)| score(*at) == best).collect();
-        let (at, _) = tops.iter().find(|(_, found)| found.contains(&wanted))?;
+        let best = self.things.linking().map(|(thing, _)| score(&thing)).max().filter(|score| score.1 > 0)?;
+        let tops: Vec<_> = self.things.linking().filter(|(thing, _)| score(thing) == best).collect();
+        let (thing, _) = tops.iter().find(|(_, found)| found.contains(&wanted))?;
         let one = tops.iter().all(|(_, found)| found.len() == 1 && found.contains(&wanted));
-        one.then(|| self.why(&self.records[*at]))
+        one.then(|| self.why(thing))
     }
 
     /// Whether the operator means each of what an argument is, or a field: `all users`, `each of the participants`.
@@ -216,8 +229,8 @@ impl Chooser<'_> {
     }
 
     /// By what a thing is the one that is meant.
-    fn why(&self, record: &Record) -> String {
-        let told = record.fields.iter().find_map(|field| {
+    fn why(&self, thing: &Thing<'_>) -> String {
+        let told = thing.fields.iter().find_map(|field| {
             let words = words(&field.value);
             let named = is_named(&words, self.said);
             let word = words.into_iter().find(|word| named || self.telling.contains(&word.text))?;
@@ -231,8 +244,8 @@ impl Chooser<'_> {
 }
 
 /// What stands in a field of a thing, each once.
-fn values<'r>(record: &'r Record, name: &str) -> Vec<&'r str> {
-    let own = record.fields.iter().filter(|field| !field.prose && field.name == name);
+fn values<'r>(thing: &Thing<'r>, name: &str) -> Vec<&'r str> {
+    let own = thing.fields.iter().filter(|field| !field.prose && field.name == name);
     let mut values: Vec<&str> = own.map(|field| field.plain.as_str()).collect();
     values.sort_unstable();
     values.dedup();
@@ -245,9 +258,9 @@ fn is_at_end(wanted: &str, among: &[&Candidate<'_>], upper: bool, axes: &[&str])
         let last = parts(&field.name).pop().unwrap_or_default();
         !field.prose && if axes.is_empty() { TIMES.contains(&last.as_str()) } else { axes.contains(&last.as_str()) }
     };
-    let value = |record: &Record| record.fields.iter().find(axis).map(|field| field.value.clone());
+    let value = |thing: &Thing<'_>| thing.fields.iter().find(axis).map(|field| field.value.clone());
     let ordered: Vec<(&Vec<&str>, String)> =
-        among.iter().filter_map(|(record, values, _)| Some((values, value(record)?))).collect();
+        among.iter().filter_map(|(thing, values)| Some((values, value(thing)?))).collect();
     let order = |one: &str, other: &str| match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(one), Ok(other)) => one.total_cmp(&other),
         _ => one.cmp(other),
@@ -291,9 +304,10 @@ pub(super) fn is_end(word: &str) -> bool {
 /// The one spelling of a value.
 pub(super) fn plain(value: &str) -> String {
     let value = value.trim();
-    match value.parse::<f64>() {
+    let number = value.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.'));
+    match number.then(|| value.parse::<f64>()) {
         // What begins with a zero is no amount.
-        Ok(number) if number.is_finite() && !value.starts_with('0') => number.to_string(),
+        Some(Ok(number)) if number.is_finite() && !value.starts_with('0') => number.to_string(),
         _ if super::shape::shape(value) == Some(Shape::Url) => address(value),
         _ => value.to_lowercase(),
     }

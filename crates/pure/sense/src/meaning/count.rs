@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::call::gather;
 use super::choice::{Chooser, plain};
+use super::things::Told;
 use super::words::{Word, is_form_of, parts};
 
 /// What names an end of a count, and whether that is the upper one.
@@ -41,7 +42,7 @@ impl Chooser<'_> {
             let mut leaves = Vec::new();
             gather("", &asked, &mut leaves);
             let [(_, value)] = leaves.as_slice() else { continue };
-            let count = self.records.iter().filter(|record| record.given == at).count();
+            let count = self.things.told().filter(|told| told.given == at).map(Told::count).sum::<usize>();
             // A list that cannot be read is none that is empty.
             if count > 0 || matches!(one.text.trim(), "" | "[]" | "{}") {
                 tools.entry(one.tool).or_default().insert(plain(value), count);
@@ -52,15 +53,13 @@ impl Chooser<'_> {
 
     /// How many things name each value of the field in which this one stands.
     fn by_field(&self, wanted: &str, nouns: &[String]) -> Vec<BTreeMap<String, usize>> {
-        let records = || self.records.iter().filter(|record| is_about(self.given[record.given].tool, nouns));
-        let fields = records().flat_map(|record| record.fields.iter());
+        let told: Vec<&Told> = self.things.told().filter(|told| is_about(self.given[told.given].tool, nouns)).collect();
         let names: BTreeSet<&str> =
-            fields.filter(|field| !field.prose && field.plain == wanted).map(|field| field.name.as_str()).collect();
+            told.iter().flat_map(|told| told.holding(wanted)).map(|(_, field)| field.name.as_str()).collect();
         let count = |name: &str| {
             let mut counts = BTreeMap::new();
-            for field in
-                records().flat_map(|record| record.fields.iter()).filter(|field| !field.prose && field.name == name)
-            {
+            let fields = told.iter().flat_map(|told| told.things()).flat_map(|thing| thing.fields);
+            for field in fields.filter(|field| !field.prose && field.name == name) {
                 *counts.entry(field.plain.clone()).or_default() += 1;
             }
             counts

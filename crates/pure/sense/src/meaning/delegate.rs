@@ -13,6 +13,7 @@ use super::endorse::{Came, Hashing, author};
 use super::ground::Scene;
 use super::shape::{Shape, shape};
 use super::task::{BEFORE, NOT};
+use super::things::Thing;
 use super::words::{Word, parts, phrase, words};
 
 /// Verbs that carry out whatever is said somewhere.
@@ -177,14 +178,14 @@ impl Scene<'_> {
         came: &[Came],
         hash: Hashing<'_>,
     ) -> Option<(Source, Option<Vec<TextPattern>>)> {
-        let is = |record: &&super::results::Record| {
-            let tool = parts(self.given[record.given].tool);
-            let by = author(record).is_some_and(|author| phrase(&words(&author), name).is_some());
+        let is = |thing: &Thing<'_>| {
+            let tool = parts(self.given[thing.given].tool);
+            let by = author(thing).is_some_and(|author| phrase(&words(&author), name).is_some());
             by && tool.iter().any(|part| tools.contains(&part.trim_end_matches('s')))
         };
         let mut found: Option<Source> = None;
-        for record in self.records.iter().filter(is) {
-            let source = self.thing(record, came, hash);
+        for thing in self.things.iter().filter(is) {
+            let source = self.thing(thing, came, hash);
             match &found {
                 Some(known) if *known != source => return None,
                 _ => found = Some(source),

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::call::gather;
 use super::choice::plain;
 use super::ground::{Finding, Judgement, Scene, Stands};
-use super::results::Record;
 use super::shape::shape;
 use super::text::{find, fold, numbers};
+use super::things::{Thing, Told};
 use super::words::parts;
 
 /// Most places of one doubt.
@@ -96,13 +96,12 @@ impl Scene<'_> {
             if !wanted.stands(self.given[at].text, &parsed.folded) {
                 continue;
             }
-            let says = |record: &&Record| {
+            let says = |thing: &Thing<'_>| {
                 let said = |text: &str| wanted.stands(text, &fold(text));
-                record.given == at && record.fields.iter().any(|field| said(&field.value))
+                thing.fields.iter().any(|field| said(&field.value))
             };
-            within.extend(
-                self.records.iter().filter(says).take(MOST_SOURCES).map(|record| self.thing(record, came, hash)),
-            );
+            let things = self.things.told().filter(|told| told.given == at).flat_map(Told::things);
+            within.extend(things.filter(says).take(MOST_SOURCES).map(|thing| self.thing(thing, came, hash)));
             whole.push(self.result(at, came, hash));
             if within.len() + whole.len() >= MOST_SOURCES {
                 break;
@@ -138,21 +137,21 @@ impl Scene<'_> {
     }
 
     /// One thing that a result tells of as a source.
-    pub(super) fn thing(&self, record: &Record, came: &[Came], hash: Hashing<'_>) -> Source {
+    pub(super) fn thing(&self, thing: Thing<'_>, came: &[Came], hash: Hashing<'_>) -> Source {
         let said: Vec<String> =
-            record.fields.iter().map(|field| format!("{:?}: {:?}", field.name, field.value)).collect();
+            thing.fields.iter().map(|field| format!("{:?}: {:?}", field.name, field.value)).collect();
         Source {
             sha256: hash(&said.join("\n")),
-            author: author(record),
-            ..self.result(record.given, came, &|_| String::new())
+            author: author(&thing),
+            ..self.result(thing.given, came, &|_| String::new())
         }
     }
 }
 
 /// Who wrote it, by a field that a machine fills.
-pub(super) fn author(record: &Record) -> Option<String> {
+pub(super) fn author(thing: &Thing<'_>) -> Option<String> {
     const AUTHORS: [&str; 5] = ["sender", "from", "author", "owner", "user"];
-    let fields = record.fields.iter().filter(|field| !field.prose);
+    let fields = thing.fields.iter().filter(|field| !field.prose);
     let named = |name: &str| parts(name).last().is_some_and(|last| AUTHORS.contains(&last.as_str()));
     fields.into_iter().find(|field| named(&field.name)).map(|field| field.value.clone())
 }

@@ -11,16 +11,17 @@ use policy::{Effect, Role, ToolRule};
 use serde_json::Value;
 
 use super::call::{Call, MOST_ARGUMENTS, gather, verb};
-use super::choice::{Chooser, Rating, is_end, plain};
+use super::choice::{Chooser, is_end, plain};
 use super::effect::{self, Effects, Tool, effects};
 use super::hints::Hints;
 use super::memory::{Memory, Parsed, Wording};
 use super::place::{self, Told, places, sentences};
-use super::results::{Record, budget};
+use super::results::budget;
 use super::role::role;
 use super::shape::{Shape, shape, shapes};
 use super::task::Task;
 use super::text::{floor, fold, numbers, parted, told};
+use super::things::Things;
 use super::words::{Word, parts, phrase, tells, words};
 
 /// Most bytes of results that are looked through; with more, a call with an effect is held.
@@ -52,10 +53,7 @@ pub struct Scene<'a> {
     pub(super) given: Vec<Given<'a>>,
     /// The same as they were read; none where that is too much.
     pub(super) parsed: Vec<Rc<Parsed>>,
-    pub(super) records: Vec<Record>,
-    ratings: Vec<Rc<Rating>>,
-    /// Addresses in records, by their number.
-    links: Vec<(usize, Rc<BTreeSet<String>>)>,
+    pub(super) things: Things,
     pub(super) beyond: bool,
 }
 
@@ -139,9 +137,7 @@ impl<'a> Scene<'a> {
             beyond: given.iter().map(|one| one.text.len()).sum::<usize>() > MOST_READ,
             given,
             parsed: Vec::new(),
-            records: Vec::new(),
-            ratings: Vec::new(),
-            links: Vec::new(),
+            things: Things::default(),
         };
         if !scene.beyond {
             memory.begin(said, rules);
@@ -156,16 +152,7 @@ impl<'a> Scene<'a> {
         let mut left = budget();
         for (at, one) in self.given.iter().enumerate() {
             let parsed = memory.parsed(one, &wording);
-            let first = self.records.len();
-            for (record, rating) in &parsed.records {
-                let Some(still) = left.checked_sub(record.fields.len()) else { break };
-                left = still;
-                self.records.push(Record { given: at, fields: Rc::clone(&record.fields) });
-                self.ratings.push(Rc::clone(rating));
-            }
-            let read = self.records.len() - first;
-            let links = parsed.links.iter().filter(|(at, _)| *at < read);
-            self.links.extend(links.map(|(at, found)| (first + at, Rc::clone(found))));
+            self.things.take(at, &parsed, &mut left);
             self.parsed.push(parsed);
         }
     }
@@ -334,8 +321,8 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn chooser(&self) -> Chooser<'_> {
-        let Scene { said, sentences, telling, given, parsed, records, ratings, links, .. } = self;
-        Chooser { said, sentences, telling, given, parsed, records, ratings, links }
+        let Scene { said, sentences, telling, given, things, .. } = self;
+        Chooser { said, sentences, telling, given, things }
     }
 
     /// The place of which the operator said that a value stands there.

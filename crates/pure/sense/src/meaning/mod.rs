@@ -27,6 +27,7 @@ mod shape;
 mod spawn;
 mod task;
 mod text;
+mod things;
 mod visit;
 mod words;
 

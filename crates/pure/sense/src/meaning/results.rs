@@ -2,7 +2,6 @@
 //! no record is prose, and so is a field that people fill.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use policy::{Effect, Role, ToolRule};
 
@@ -28,9 +27,7 @@ pub(super) enum Node {
 /// One thing that a tool told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Which result.
-    pub(super) given: usize,
-    pub(super) fields: Rc<[Field]>,
+    pub(super) fields: Vec<Field>,
 }
 
 /// One thing that is said of it.
@@ -45,14 +42,14 @@ pub(super) struct Field {
 }
 
 /// The records of a result; none where it is prose.
-pub(super) fn records(given: usize, tool: &str, text: &str, rules: &[ToolRule], left: &mut usize) -> Vec<Record> {
+pub(super) fn records(tool: &str, text: &str, rules: &[ToolRule], left: &mut usize) -> Vec<Record> {
     let mut found = Vec::new();
     if *left == 0 || gives_documents(tool) && !rules.iter().any(|rule| rule.is_about(tool) && !rule.returns.is_empty())
     {
         return found;
     }
     let Some(node) = literal::read(text.trim()).or_else(|| lines::read(text)) else { return found };
-    let mut reader = Reader { given, tool, rules, left, known: HashMap::new() };
+    let mut reader = Reader { tool, rules, left, known: HashMap::new() };
     reader.gather(&node, &mut found);
     found
 }
@@ -89,7 +86,6 @@ fn gives_documents(tool: &str) -> bool {
 }
 
 struct Reader<'r> {
-    given: usize,
     tool: &'r str,
     rules: &'r [ToolRule],
     left: &'r mut usize,
@@ -102,13 +98,13 @@ impl Reader<'_> {
         match node {
             Node::Scalar(value) => {
                 let fields = self.field("", value).into_iter().collect();
-                self.push(fields, found);
+                Self::push(fields, found);
             }
             Node::List(items) => items.iter().for_each(|item| self.gather(item, found)),
             Node::Map(entries) if entries.iter().all(|(name, _)| is_field(name)) => {
                 let mut fields = Vec::new();
                 self.fields(entries, &mut fields, found);
-                self.push(fields, found);
+                Self::push(fields, found);
             }
             // Names of things, with what is said of each.
             Node::Map(entries) => {
@@ -119,7 +115,7 @@ impl Reader<'_> {
                         Node::List(items) => self.listed("value", items, &mut fields, found),
                         Node::Map(inner) => self.fields(inner, &mut fields, found),
                     }
-                    self.push(fields, found);
+                    Self::push(fields, found);
                 }
             }
         }
@@ -149,9 +145,9 @@ impl Reader<'_> {
         }
     }
 
-    fn push(&self, fields: Vec<Field>, found: &mut Vec<Record>) {
+    fn push(fields: Vec<Field>, found: &mut Vec<Record>) {
         if !fields.is_empty() {
-            found.push(Record { given: self.given, fields: fields.into() });
+            found.push(Record { fields });
         }
     }
 
@@ -163,7 +159,7 @@ impl Reader<'_> {
         let long = value.len() > SHORT.0 || value.contains('\n') || value.split_whitespace().count() > SHORT.1;
         let prose = match said.first() {
             Some(_) => said.contains(&Role::Content),
-            None => long || is_sentence(value) || self.is_filled(name),
+            None => long || self.is_filled(name) || is_sentence(value),
         };
         Some(Field { name: name.to_owned(), value: value.to_owned(), plain: plain(value), prose })
     }
@@ -200,7 +196,7 @@ mod tests {
     use super::*;
 
     fn told(tool: &str, text: &str) -> Vec<String> {
-        let records = records(0, tool, text, &[], &mut budget());
+        let records = records(tool, text, &[], &mut budget());
         let field = |field: &Field| format!("{}{}={}", if field.prose { "~" } else { "" }, field.name, field.value);
         records.iter().map(|record| record.fields.iter().map(field).collect::<Vec<_>>().join("; ")).collect()
     }

@@ -38,7 +38,7 @@ impl Scene<'_> {
     /// Whether a value is all of a field that a machine fills.
     fn is_field(&self, value: &str) -> bool {
         let wanted = plain(value);
-        self.parsed.iter().any(|one| one.fields.contains(&wanted))
+        self.parsed.iter().any(|one| one.holds(&wanted))
     }
 
     /// What is said: it names nobody that only others named, and is not their words from beginning to end.
@@ -84,7 +84,7 @@ impl Scene<'_> {
         if self.is_field(value) || self.is_single(&wanted) || wanted.len() < 2 {
             return Ok("a tool told it".into());
         }
-        let given = self.parsed.iter().position(|one| one.numbers.contains(&wanted));
+        let given = self.parsed.iter().position(|one| one.tells_number(&wanted));
         match given {
             None => Ok("nothing that was read says it".into()),
             Some(at) => Err((value.to_owned(), self.unchosen(at))),

@@ -57,7 +57,7 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
     if word.len() > LONGEST || word.len() < 4 {
         return None;
     }
-    if word.contains("://") {
+    if word.contains(':') && word.contains("://") {
         return Some(Shape::Url);
     }
     if let Some((name, host)) = word.split_once('@') {
@@ -66,6 +66,10 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
     let host = word.split(['/', '?', ':']).next().unwrap_or_default();
     if is_host(host) {
         return Some(Shape::Url);
+    }
+    // What is no account has a letter that is no capital.
+    if word.bytes().any(|byte| !(byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-.+/ ".contains(&byte))) {
+        return None;
     }
     let plain: String = word.chars().filter(|letter| !"-.+/ ".contains(*letter)).collect();
     let digits = plain.bytes().filter(u8::is_ascii_digit).count();
@@ -76,6 +80,9 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
 }
 
 fn is_host(host: &str) -> bool {
+    if !host.contains('.') {
+        return false;
+    }
     let labels: Vec<&str> = host.split('.').collect();
     let plain = |label: &&str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
