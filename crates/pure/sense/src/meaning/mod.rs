@@ -12,6 +12,7 @@ mod effect;
 mod endorse;
 mod ground;
 mod hints;
+mod leads;
 mod lines;
 mod links;
 mod literal;
@@ -23,6 +24,7 @@ mod say;
 mod shape;
 mod task;
 mod text;
+mod trail;
 mod visit;
 mod words;
 
