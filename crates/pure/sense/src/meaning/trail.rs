@@ -23,7 +23,7 @@ use super::words::{Word, is_form_of, parts, phrase, tells, words};
 const MOST: usize = 256;
 
 /// One thing on a trail.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Step {
     /// All of it, or what people wrote in things that a tool told of.
     text: String,
@@ -32,6 +32,10 @@ struct Step {
     fields: BTreeSet<String>,
     /// Sites that the call which gave it was about.
     sites: BTreeSet<String>,
+    /// Addresses of other sites, mail addresses and numbers that stand in it.
+    links: BTreeSet<String>,
+    mails: BTreeSet<String>,
+    accounts: BTreeSet<String>,
     /// Somebody sent it.
     sent: bool,
     /// What it is called: the name of a file, the title of a message.
@@ -54,14 +58,21 @@ impl Step {
         let title = |name: &str| matches!(parts(name).last().map(String::as_str), Some("subject" | "title"));
         let called = records.iter().flat_map(|record| record.fields.iter()).filter(|field| title(&field.name));
         let called = called.flat_map(|field| words(&field.value)).collect();
-        Step { folded: fold(&text), text, fields, sites, sent, called }
+        Step { fields, sites, sent, called, ..Step::default() }.with(text)
     }
 
-    /// Addresses of other sites that stand in it.
-    fn leads_to(&self) -> BTreeSet<String> {
-        let found = shapes(&self.text).into_iter().filter(|(_, shape)| *shape == Shape::Url);
-        let found = found.map(|(range, _)| &self.text[range]);
-        found.filter(|url| !self.sites.contains(&host(url))).map(address).collect()
+    /// The same with its text, and with what stands in that.
+    fn with(mut self, text: String) -> Step {
+        for (range, kind) in shapes(&text) {
+            let value = &text[range];
+            match kind {
+                Shape::Url if self.sites.contains(&host(value)) => continue,
+                Shape::Url => self.links.insert(address(value)),
+                Shape::Mail => self.mails.insert(plain(value)),
+                Shape::Number => self.accounts.insert(plain(value)),
+            };
+        }
+        Step { folded: fold(&text), text, ..self }
     }
 
     /// Whether a call for this value follows it: to another page of its site, to the only other place that a message leads to, to
@@ -76,8 +87,7 @@ impl Step {
     }
 
     fn leads_only_to(&self, url: &str) -> bool {
-        let only = self.leads_to();
-        only.len() == 1 && only.iter().all(|link| is_beneath(url, link) || *link == address(url))
+        self.links.len() == 1 && self.links.iter().all(|link| is_beneath(url, link) || *link == address(url))
     }
 
     /// Whether it is called by one of these.
@@ -85,9 +95,12 @@ impl Step {
         self.called.iter().any(|word| nouns.iter().any(|noun| is_form_of(&word.text, noun)))
     }
 
-    fn of_shape(&self, wanted: Shape) -> impl Iterator<Item = String> {
-        let found = shapes(&self.text).into_iter().filter(move |(_, shape)| *shape == wanted);
-        found.map(|(range, _)| plain(&self.text[range]))
+    fn of_shape(&self, kind: Shape) -> &BTreeSet<String> {
+        match kind {
+            Shape::Url => &self.links,
+            Shape::Mail => &self.mails,
+            Shape::Number => &self.accounts,
+        }
     }
 }
 
@@ -101,19 +114,9 @@ impl Scene<'_> {
 
     fn trail(&self, lead: &Lead) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
+        let authors: Vec<String> = lead.begins.iter().filter_map(|begins| self.author(begins)).collect();
         for (at, one) in self.given.iter().enumerate() {
-            for begins in &lead.begins {
-                match begins {
-                    Begins::Sender(name) => {
-                        steps.extend(self.sent_by(at, |author| phrase(&words(author), name).is_some()))
-                    }
-                    // A site writes from its own name.
-                    Begins::Place(site) => {
-                        let is_own = |author: &str| shape(author) == Some(Shape::Mail) && host(author) == host(site);
-                        steps.extend(self.sent_by(at, is_own));
-                    }
-                }
-            }
+            steps.extend(authors.iter().flat_map(|author| self.sent_by(at, author)));
             let read = serde_json::from_str::<Value>(one.asked).unwrap_or(Value::Null);
             let mut leaves = Vec::new();
             gather("", &read, &mut leaves);
@@ -139,19 +142,25 @@ impl Scene<'_> {
         let records: Vec<&Record> = self.records.iter().filter(|record| record.given == given).collect();
         let step = Step::of(&records, sites, false);
         match records.is_empty() {
-            true => Step { text: self.given[given].text.to_owned(), folded: fold(self.given[given].text), ..step },
+            true => step.with(self.given[given].text.to_owned()),
             false => step,
         }
     }
 
-    /// What somebody sent, among what one tool told; nothing where two are called so.
-    fn sent_by(&self, at: usize, is: impl Fn(&str) -> bool) -> Vec<Step> {
-        let authors: BTreeSet<String> = self.records.iter().filter_map(author).filter(|author| is(author)).collect();
-        if authors.len() != 1 {
-            return Vec::new();
-        }
+    /// Who sends what a trail begins with; nobody where two are called so. A site writes from its own name.
+    fn author(&self, begins: &Begins) -> Option<String> {
+        let is = |author: &String| match begins {
+            Begins::Sender(name) => phrase(&words(author), name).is_some(),
+            Begins::Place(site) => shape(author) == Some(Shape::Mail) && host(author) == host(site),
+        };
+        let mut authors = self.records.iter().filter_map(author).filter(is);
+        let first = authors.next()?;
+        authors.all(|other| other == first).then_some(first)
+    }
+
+    fn sent_by(&self, at: usize, name: &str) -> Vec<Step> {
         let own = self.records.iter().filter(|record| record.given == at);
-        let own = own.filter(|record| author(record).is_some_and(|author| authors.contains(&author)));
+        let own = own.filter(|record| author(record).is_some_and(|author| author == name));
         own.map(|record| Step::of(&[record], BTreeSet::new(), true)).collect()
     }
 
@@ -174,10 +183,8 @@ impl Scene<'_> {
     /// Whether a form may be filled in there with what is his: he says where that lies, and what somebody sent of whom he speaks leads
     /// to that site alone. What is secret goes nowhere that he did not name.
     pub(super) fn sent_site(&self, call: &Call<'_>, url: &str) -> bool {
-        let leads = |step: &Step| {
-            let only = step.leads_to();
-            step.sent && only.len() == 1 && only.iter().all(|link| host(link) == host(url))
-        };
+        let leads =
+            |step: &Step| step.sent && step.links.len() == 1 && step.links.iter().all(|link| host(link) == host(url));
         !call.secret && self.told.iter().any(|told| told.kinds.is_none()) && self.trails().iter().flatten().any(leads)
     }
 
@@ -185,14 +192,15 @@ impl Scene<'_> {
     pub(super) fn copies(&self, call: &Call<'_>, argument: &str, value: &str) -> bool {
         let wanted = plain(value);
         let kinds = nouns(call.tool);
-        let is_kin = |record: &&Record| {
-            let own = nouns(self.given[record.given].tool);
+        let is_kin = |tool: &str| {
+            let own = nouns(tool);
             kinds.iter().all(|kind| own.contains(kind))
         };
+        let kin: Vec<bool> = self.given.iter().map(|one| is_kin(one.tool)).collect();
         let is = |field: &super::results::Field| field.name == argument && field.plain == wanted;
         call.only(&[Effect::Write])
             && !kinds.is_empty()
-            && self.records.iter().filter(is_kin).any(|record| record.fields.iter().any(is))
+            && self.records.iter().filter(|record| kin[record.given]).any(|record| record.fields.iter().any(is))
     }
 
     /// Whether a call takes what a step of a trail tells of.
@@ -227,11 +235,9 @@ impl Scene<'_> {
                 Shape::Url => false,
             };
             let mut serving = trail.iter().filter(serves);
-            let found: BTreeSet<String> =
+            let found: BTreeSet<&String> =
                 trail.iter().flat_map(|step| step.of_shape(kind)).filter(|value| !self.is_own(value)).collect();
-            found.len() == 1
-                && found.contains(&wanted)
-                && serving.any(|step| step.of_shape(kind).any(|one| one == wanted))
+            found.len() == 1 && found.contains(&wanted) && serving.any(|step| step.of_shape(kind).contains(&wanted))
         };
         let mut all = self.leads.iter().zip(self.trails());
         all.any(|one| only(&one)).then(|| "it is the only one that stands where the operator's words lead".into())
