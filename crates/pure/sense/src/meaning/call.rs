@@ -16,6 +16,8 @@ pub(super) struct Call<'c> {
     pub(super) effects: &'c BTreeSet<Effect>,
     /// Somebody hears of it.
     pub(super) told: bool,
+    /// How much, each time that it says so.
+    pub(super) amounts: Vec<String>,
     /// It gives what is secret by its name: a password, a card.
     pub(super) secret: bool,
     /// It says something of what the operator speaks of.

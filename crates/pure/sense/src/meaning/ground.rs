@@ -217,7 +217,10 @@ impl<'a> Scene<'a> {
         let (heard, concerns) = (self.tells_anybody(tool, &leaves), self.concerns(&leaves));
         // A field of a form is named by a value.
         let secret = leaves.iter().any(|(name, value)| is_secret(name) || value.len() < 64 && is_secret(value));
-        let call = Call { tool: tool.name, effects: &judged.effects.effects, told: heard, secret, concerns };
+        let is_amount = |argument: &str| role(tool.name, argument, tool.schema, self.rules).0 == Role::Amount;
+        let amounts =
+            leaves.iter().filter(|(argument, _)| is_amount(argument)).map(|(_, value)| plain(value)).collect();
+        let call = Call { tool: tool.name, effects: &judged.effects.effects, told: heard, amounts, secret, concerns };
         for effect in &judged.effects.effects {
             if self.task.asks(*effect).is_none() && !self.follows(&call, *effect) && !self.does_there(*effect) {
                 let stands =
@@ -332,9 +335,9 @@ impl<'a> Scene<'a> {
     /// Why somebody is whom he means who is named only where his words lead.
     fn led(&self, call: &Call<'_>, value: &str) -> Option<String> {
         match shape(value.trim())? {
-            Shape::Number if call.only(&[Effect::Spend]) => self.only_there(value, Shape::Number),
+            Shape::Number if call.only(&[Effect::Spend]) => self.only_there(call, value, Shape::Number),
             Shape::Mail if call.only(&[Effect::Write, Effect::Send]) => {
-                self.only_there(value, Shape::Mail).or_else(|| self.named_there(value))
+                self.only_there(call, value, Shape::Mail).or_else(|| self.named_there(value))
             }
             _ => None,
         }

@@ -214,7 +214,9 @@ impl Scene<'_> {
         let mut all = self.leads.iter().zip(self.trails());
         all.any(|(lead, trail)| {
             let stands = |step: &Step| {
-                (lead.makes && call.concerns && call.only(&[Effect::Write]) || lead.does && step.sent)
+                (lead.makes && call.concerns && call.only(&[Effect::Write])
+                    || lead.does && step.sent
+                    || step.is_called(&lead.pays) && call.only(&[Effect::Spend]))
                     && find(&step.folded, &wanted).is_some()
             };
             trail.iter().any(stands)
@@ -223,14 +225,14 @@ impl Scene<'_> {
 
     /// Why a value is whom he means: the only one of its kind on a trail, where he asks to pay what it stands in, or to do what
     /// stands there.
-    pub(super) fn only_there(&self, value: &str, kind: Shape) -> Option<String> {
+    pub(super) fn only_there(&self, call: &Call<'_>, value: &str, kind: Shape) -> Option<String> {
         let wanted = plain(value);
         let only = |(lead, trail): &(&Lead, &Vec<Step>)| {
             let found_in = |step: &Step| {
                 lead.finds.as_ref().is_some_and(|(kinds, thing)| kinds.contains(&kind) && step.is_called(&[thing]))
             };
             let serves = |step: &&Step| match kind {
-                Shape::Number => step.is_called(&lead.pays) || found_in(step),
+                Shape::Number => step.is_called(&lead.pays) && self.sums_up(call, step) || found_in(step),
                 Shape::Mail => lead.does || found_in(step),
                 Shape::Url => false,
             };
@@ -246,6 +248,14 @@ impl Scene<'_> {
     /// Whether a value is the operator's own.
     fn is_own(&self, value: &str) -> bool {
         self.texts.iter().any(|text| find(&fold(text), value).is_some()) || self.said_there(value).is_some()
+    }
+
+    /// Whether a call pays no other sum than a bill tells, or he does: his own is the most that he meant.
+    fn sums_up(&self, call: &Call<'_>, bill: &Step) -> bool {
+        let told: Vec<String> = numbers(&bill.text).map(plain).collect();
+        let most = self.texts.iter().flat_map(|text| sums(text)).fold(0.0, f64::max);
+        let meant = |amount: &String| told.contains(amount) || amount.parse::<f64>().is_ok_and(|sum| sum <= most);
+        call.amounts.iter().all(meant)
     }
 
     /// How much: as it stands in what he asks to pay.
@@ -286,6 +296,26 @@ impl Scene<'_> {
         (same.len() == 1 && all.any(|(_, trail)| trail.iter().any(says)))
             .then(|| "what the operator asks to do names him, and nobody else is called so".into())
     }
+}
+
+/// Sums of money that a text tells: `$100`, `20 EUR`.
+fn sums(text: &str) -> impl Iterator<Item = f64> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let money = |at: usize, word: &str| {
+        let next =
+            words.get(at + 1).map(|next| next.trim_matches(|letter: char| !letter.is_alphabetic()).to_lowercase());
+        word.contains(['$', '€', '£'])
+            || next.is_some_and(|next| {
+                matches!(next.as_str(), "usd" | "eur" | "gbp" | "chf" | "dollars" | "euros" | "pounds")
+            })
+    };
+    let found: Vec<f64> = words
+        .iter()
+        .enumerate()
+        .filter(|(at, word)| money(*at, word))
+        .flat_map(|(_, word)| numbers(word).filter_map(|number| number.parse().ok()).collect::<Vec<f64>>())
+        .collect();
+    found.into_iter()
 }
 
 fn same(one: &[Word], other: &[Word]) -> bool {
