@@ -36,6 +36,8 @@ struct Step {
     links: BTreeSet<String>,
     mails: BTreeSet<String>,
     accounts: BTreeSet<String>,
+    /// Files that it names, by the last part of their names.
+    files: BTreeSet<String>,
     /// Somebody sent it.
     sent: bool,
     /// What it is called: the name of a file, the title of a message.
@@ -72,6 +74,10 @@ impl Step {
                 Shape::Number => self.accounts.insert(plain(value)),
             };
         }
+        let parted = |letter: char| letter.is_whitespace() || "'\"`()<>[]{},;".contains(letter);
+        let named =
+            text.split(parted).map(|word| word.trim_end_matches(['.', ':', '!', '?'])).filter(|word| is_file(word));
+        self.files = named.map(|file| last(file).to_lowercase()).collect();
         Step { folded: fold(&text), text, ..self }
     }
 
@@ -82,7 +88,7 @@ impl Step {
             return self.sites.contains(&host(value)) || self.sent && self.leads_only_to(&url);
         }
         let is_id = parts(argument).last().is_some_and(|last| matches!(last.as_str(), "id" | "ids" | "attachment"));
-        let is_named = || is_file(value) && find(&self.folded, &fold(last(value))).is_some();
+        let is_named = || is_file(value) && self.files.contains(&last(value).to_lowercase());
         is_id && self.fields.contains(&plain(value)) || is_named()
     }
 
