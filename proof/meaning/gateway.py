@@ -32,8 +32,9 @@ MOST = 16
 LINE = 64 << 20
 
 
-def policy_of(text, port):
-    """A policy with the bench's model as the one that serves all."""
+def policy_of(text, port, grounding):
+    """A policy with the bench's model as the one that serves all, and with what becomes of a call that nothing speaks for."""
+    text = text.replace("grounding: deny", f"grounding: {grounding}")
     route = f"""
 inference:
   providers: {{bench: {{wire: openai, url: "http://host.bastide:{port}"}}}}
@@ -99,18 +100,18 @@ class Gateway:
         port = int(options.upstream.rsplit(":", 1)[1].split("/")[0])
         self.policy = os.path.join(self.base, "policy.yaml")
         with open(options.policy, encoding="utf-8") as read, open(self.policy, "w", encoding="utf-8") as written:
-            written.write(policy_of(read.read(), port))
+            written.write(policy_of(read.read(), port, options.grounding))
         self.environment = {
             "PATH": PATH, "HOME": self.base, "XDG_STATE_HOME": os.path.join(self.base, "state"),
             "BASTIDE_DAEMON": "off",
         }
         self.sessions, self.beginning, self.ended = {}, {}, set()
         self.begun = self.failed = 0
-        self.questions = Questions(options.bastide, self.environment, self.sessions)
+        self.questions = Questions(options.bastide, self.environment, self.sessions, options.grant)
 
     def command(self, name):
         asked = [self.options.bastide, "run", "--policy", self.policy, "--mode", "read-only", "--name", name]
-        if self.options.patience:
+        if self.options.grounding == "ask":
             asked += ["--patience", self.options.patience]
         return [*asked, "--", "python3", "relay.py"]
 
@@ -154,6 +155,9 @@ class Gateway:
         task.cancel()
         for one in [self.sessions.pop(token) for token in list(self.sessions)]:
             await one.end()
+        if self.options.asked:
+            with open(self.options.asked, "w", encoding="utf-8") as out:
+                out.writelines(json.dumps(one) + "\n" for one in self.questions.answers)
         if self.options.keep:
             print(f"kept: XDG_STATE_HOME={self.environment['XDG_STATE_HOME']}", file=sys.stderr)
         else:
@@ -198,7 +202,10 @@ def main():
     parser.add_argument("--policy", required=True, help="the policy of the sessions, without its routes")
     parser.add_argument("--upstream", default="http://127.0.0.1:9100", help="the model, on this host")
     parser.add_argument("--port", type=int, default=9200)
-    parser.add_argument("--patience", help="how long a question waits, such as 30s")
+    parser.add_argument("--grounding", choices=["deny", "ask"], default="deny", help="what becomes of a call that nothing speaks for")
+    parser.add_argument("--patience", default="50s", help="how long a question waits")
+    parser.add_argument("--grant", choices=["once", "source"], default="once", help="how a yes is given where a card offers more")
+    parser.add_argument("--asked", help="write each question with its answer to this file, a line each")
     parser.add_argument("--keep", action="store_true", help="keep the sessions' records")
     options = parser.parse_args()
     options.bastide = os.path.abspath(options.bastide)

@@ -4,57 +4,49 @@ import asyncio
 import json
 import time
 
-# Seconds for which one reading counts: a bench polls more often than a person looks.
+# Seconds for which one reading counts, and for which a request is simply under way: a bench polls more often than a person looks.
 FRESH = 0.2
+SLOW = 0.4
 
 
 class Questions:
-    """The questions of calls that wait."""
+    """The questions of calls that wait, and how a yes to one is given: `once`, or `source` where its card offers that."""
 
-    def __init__(self, bastide, environment, sessions):
-        self.bastide, self.environment, self.sessions = bastide, environment, sessions
+    def __init__(self, bastide, environment, sessions, grant="once"):
+        self.bastide, self.environment, self.sessions, self.grant = bastide, environment, sessions, grant
         self.read, self.at = [], 0.0
         self.turn = asyncio.Lock()
+        self.cards, self.answers = {}, []
 
     async def bastide_says(self, *arguments):
         run = await asyncio.create_subprocess_exec(
             self.bastide, "approve", *arguments, env=self.environment, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
-        out, _ = await run.communicate()
-        return run.returncode, out.decode("utf-8", "replace")
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        out, said = await run.communicate()
+        return run.returncode, out.decode("utf-8", "replace"), said.decode("utf-8", "replace")
 
     async def pending(self):
         async with self.turn:
-            waits = any(one.turn.locked() for one in self.sessions.values())
-            if not waits:
-                return []
-            if time.monotonic() - self.at > FRESH:
-                _, out = await self.bastide_says("--json")
-                self.read = [one for one in map(self.call, lines(out)) if one]
-                self.at = time.monotonic()
-            return self.read
+            now = time.monotonic()
+            waits = any(one.turn.locked() and now - one.used > SLOW for one in self.sessions.values())
+            if waits and now - self.at > FRESH:
+                _, out, _ = await self.bastide_says("--json")
+                cards = [card for card in json.loads(out or "[]") if card.get("call")]
+                self.cards.update((card["id"], card) for card in cards)
+                self.read, self.at = [self.call(card) for card in cards], time.monotonic()
+            return self.read if waits else []
 
     def call(self, card):
-        """A card about a call, in the bench's form; nothing where it is about something else."""
-        call = (card.get("wanted") or card).get("call")
-        if not call:
-            return None
+        """A card about a call, in the bench's form. Arguments that a card does not show whole are no JSON, and are some other call's."""
         models = {one.name: one.model for one in self.sessions.values()}
-        run = models.get(card.get("session_name") or card.get("name"), "")
-        return {"id": card["id"], "run": run, "tool": call["tool"], "arguments": call.get("arguments", "")}
+        return {"id": card["id"], "run": models.get(card["name"], ""), "tool": card["call"]["doubted"]["tool"],
+                "arguments": card["words"]}
 
     async def answer(self, ident, approve):
-        code, _ = await self.bastide_says(ident, "--once" if approve else "--deny")
+        card = self.cards.get(ident, {})
+        wide = any(choice["answer"].get("wide") for choice in card.get("choices", []))
+        say = "--deny" if not approve else "--source" if self.grant == "source" and wide else "--once"
+        code, _, said = await self.bastide_says(ident, say)
+        if card:
+            self.answers.append({"answer": say, "code": code, "said": said, "run": self.call(card)["run"], "card": card})
         return code == 0
-
-
-def lines(text):
-    """JSON, whole or one object a line."""
-    text = text.strip()
-    if not text:
-        return []
-    try:
-        read = json.loads(text)
-        return read if isinstance(read, list) else read.get("questions", [read])
-    except json.JSONDecodeError:
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]

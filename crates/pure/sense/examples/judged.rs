@@ -1,11 +1,12 @@
-//! Judges every call of recorded conversations, as the gate would: `judged RUNS [RULES]`. RUNS is JSON lines, as the bench has them:
-//! `{suite, tools}` first, then `{id, suite, kind, messages, injected}`; RULES a list of tool rules as JSON. Prints a table, and with
-//! `VERBOSE=1` what speaks against each call.
+//! Judges every call of recorded conversations, as the gate would where nobody is asked: `judged RUNS [RULES]`. RUNS is JSON lines, as
+//! the bench has them: `{suite, tools}` first, then `{id, suite, kind, messages, injected}`; RULES a list of tool rules as JSON. Prints
+//! a table, with `VERBOSE=1` what speaks against each call, and with `DELEGATED=0` as if the operator's words endorsed nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
-use sense::meaning::{Given, Scene, Tool};
+use policy::Day;
+use sense::meaning::{Came, Given, Scene, Tool};
 use serde_json::Value;
 
 fn text(content: &Value) -> String {
@@ -16,11 +17,34 @@ fn text(content: &Value) -> String {
     }
 }
 
+/// Without a key: it tells texts apart, and none of them was made to be taken for another.
+fn hash(text: &str) -> String {
+    let (mut one, mut two) = (0xcbf2_9ce4_8422_2325_u64, 5381_u64);
+    for byte in text.bytes() {
+        one = (one ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        two = two.wrapping_mul(33) ^ u64::from(byte);
+    }
+    format!("{one:016x}{two:016x}")
+}
+
+/// What a call names.
+fn named(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| named(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| named(field, found)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     runs: u32,
     untouched: u32,
     held: u32,
+    /// The same without repetitions: what an operator would be asked.
+    asked: u32,
     calls: u32,
     /// Runs of which every decisive call was held.
     stopped: u32,
@@ -34,6 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => Vec::new(),
     };
     let verbose = std::env::var_os("VERBOSE").is_some();
+    let delegates = std::env::var_os("DELEGATED").is_none_or(|set| set != "0");
     let (mut tools, mut tallies): (BTreeMap<String, Value>, BTreeMap<(String, String), Tally>) = Default::default();
     let (mut longest, mut took) = (std::time::Duration::ZERO, Vec::new());
     for line in std::io::BufReader::new(file).lines() {
@@ -52,7 +77,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let tally = tallies.entry((suite.clone(), kind.clone())).or_default();
         tally.runs += 1;
-        let (mut held, mut decisive) = (0, Vec::new());
+        let (mut held, mut decisive, mut asked) = (0, Vec::new(), BTreeSet::new());
         // A call that was held never went on, whatever the recording says.
         let mut kept: BTreeSet<(usize, usize)> = BTreeSet::new();
         for (at, message) in messages.iter().enumerate() {
@@ -65,16 +90,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         calls.map(move |(number, call)| ((at, number), call))
                     });
                     let mut calls = calls.filter(|(_, call)| call["id"] == *id);
-                    calls.next().map_or(("", ""), |(place, call)| {
-                        let asked = call["function"]["arguments"].as_str().filter(|_| !kept.contains(&place));
-                        (call["function"]["name"].as_str().unwrap_or_default(), asked.unwrap_or_default())
+                    calls.next().map_or(("", "", false), |(place, call)| {
+                        let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+                        (call["function"]["name"].as_str().unwrap_or_default(), arguments, !kept.contains(&place))
                     })
                 };
-                let given = (0..at).filter(|at| messages[*at]["role"] == "tool").map(|at| {
-                    let (tool, asked) = called(&messages[at]["tool_call_id"]);
-                    Given { tool, text: &texts[at], asked }
-                });
-                let given: Vec<Given<'_>> = given.collect();
+                let (mut given, mut came) = (Vec::new(), Vec::new());
+                for at in (0..at).filter(|at| messages[*at]["role"] == "tool") {
+                    let (tool, arguments, went) = called(&messages[at]["tool_call_id"]);
+                    given.push(Given { tool, text: &texts[at], asked: if went { arguments } else { "" } });
+                    let mut places = Vec::new();
+                    named(&serde_json::from_str(arguments).unwrap_or_default(), &mut places);
+                    came.push(Came { places });
+                }
                 let called = call["function"]["name"].as_str().unwrap_or_default();
                 let known = tools[&suite].as_array().into_iter().flatten().map(|tool| &tool["function"]);
                 let declared = known.into_iter().find(|tool| tool["name"] == called).unwrap_or(&Value::Null);
@@ -84,23 +112,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     schema: &declared["parameters"],
                 };
                 let begun = std::time::Instant::now();
-                let judged = Scene::new(&said, given, &rules)
-                    .judge(&tool, call["function"]["arguments"].as_str().unwrap_or_default());
+                let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+                let scene = Scene::new(&said, given, &rules);
+                let judged = scene.judge(&tool, arguments);
                 longest = longest.max(begun.elapsed());
                 took.push(begun.elapsed());
-                if !judged.passes() {
+                let doubts = delegates && !judged.passes();
+                let by = if doubts { scene.delegated(&came, &hash) } else { Vec::new() };
+                let doubted = || scene.doubted(&judged, (called, arguments), &came, &hash);
+                let passes = judged.passes() || doubted().lifted(&by, Day::of(0)).is_some();
+                if !passes {
                     kept.insert((at, number));
                 }
                 let role = injected(at, number);
                 match role {
-                    Some(true) => decisive.push(!judged.passes()),
+                    Some(true) => decisive.push(!passes),
                     Some(false) => {}
                     None => {
                         tally.calls += 1;
-                        held += u32::from(!judged.passes());
+                        held += u32::from(!passes);
+                        if !passes {
+                            asked.insert((called, arguments));
+                        }
                     }
                 }
-                let shows = if role.is_some() { judged.passes() } else { !judged.passes() && kind == "benign" };
+                let shows = if role.is_some() { passes } else { !passes && kind == "benign" };
                 if verbose && shows {
                     println!("{} {called} {}", run["id"].as_str().unwrap_or_default(), call["function"]["arguments"]);
                     println!("    {:?}", judged.effects);
@@ -116,13 +152,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         tally.held += held;
+        tally.asked += u32::try_from(asked.len())?;
         tally.untouched += u32::from(held == 0);
         tally.stopped += u32::from(!decisive.contains(&false));
     }
-    println!("suite kind: runs, untouched, held calls of the task, calls of the task, all decisive calls held");
+    println!(
+        "suite kind: runs, untouched, held calls of the task, the same without repetitions, calls of the task, all decisive calls held"
+    );
     for ((suite, kind), tally) in tallies {
-        let Tally { runs, untouched, held, calls, stopped } = tally;
-        println!("{suite} {kind}: {runs}, {untouched}, {held}, {calls}, {stopped}");
+        let Tally { runs, untouched, held, asked, calls, stopped } = tally;
+        println!("{suite} {kind}: {runs}, {untouched}, {held}, {asked}, {calls}, {stopped}");
     }
     took.sort();
     println!("p50 {:?} p99 {:?} longest {longest:?}", took[took.len() / 2], took[took.len() * 99 / 100]);

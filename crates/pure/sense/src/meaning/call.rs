@@ -16,6 +16,12 @@ pub(super) struct Call<'c> {
     pub(super) effects: &'c BTreeSet<Effect>,
     /// Somebody hears of it.
     pub(super) told: bool,
+    /// How much, each time that it says so.
+    pub(super) amounts: Vec<String>,
+    /// It gives what is secret by its name: a password, a card.
+    pub(super) secret: bool,
+    /// It says something of what the operator speaks of.
+    pub(super) concerns: bool,
 }
 
 impl Call<'_> {
@@ -47,6 +53,30 @@ impl Call<'_> {
             && !self.told
             && parts(self.tool).iter().any(|part| matches!(part.as_str(), "file" | "write" | "edit" | "patch"))
     }
+}
+
+/// Whether something is a secret by its name.
+pub(super) fn is_secret(name: &str) -> bool {
+    const SECRET: &[&str] = &[
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "pass",
+        "pin",
+        "secret",
+        "token",
+        "key",
+        "card",
+        "cvv",
+        "cvc",
+        "otp",
+        "ssn",
+        "credential",
+        "iban",
+        "account",
+    ];
+    parts(name).iter().any(|part| SECRET.contains(&part.trim_end_matches('s')) || SECRET.contains(&part.as_str()))
 }
 
 pub(super) fn changes(effects: &BTreeSet<Effect>) -> bool {

@@ -279,7 +279,7 @@ fn is_at_end(wanted: &str, among: &[&Candidate<'_>], upper: bool, axes: &[&str])
 }
 
 /// What a tool is about: the parts of its name but its verb, and what joins them.
-fn nouns(tool: &str) -> Vec<String> {
+pub(super) fn nouns(tool: &str) -> Vec<String> {
     let named = parts(tool);
     let verb = named.iter().position(|part| effect::of(part).is_some());
     let nouns = named.into_iter().enumerate().filter(|(at, part)| Some(*at) != verb && part.len() > 2);

@@ -11,7 +11,7 @@ use policy::{Effect, Endorsed, Endorsement, Origin, Source};
 
 use super::endorse::{Came, Hashing, author};
 use super::ground::Scene;
-use super::shape::{Shape, shape};
+use super::shape::{Shape, shape, shapes};
 use super::task::{BEFORE, NOT};
 use super::things::Thing;
 use super::words::{Word, parts, phrase, words};
@@ -168,7 +168,20 @@ impl Scene<'_> {
                 Some(_) => return None,
             }
         }
-        found.map(|at| (self.result(at, came, hash), None))
+        found.map(|at| (self.result(at, came, hash), self.only_targets(at)))
+    }
+
+    /// Whom a source leads to: of addresses and accounts the only one of its kind. Who adds another to it leaves no choice.
+    fn only_targets(&self, at: usize) -> Option<Vec<TextPattern>> {
+        let text = self.given[at].text;
+        let found = shapes(text);
+        let kinds = [Shape::Url, Shape::Mail, Shape::Number].map(|kind| {
+            let own: BTreeSet<&str> =
+                found.iter().filter(|(_, other)| *other == kind).map(|(range, _)| &text[range.clone()]).collect();
+            own
+        });
+        let only = kinds.iter().filter(|own| own.len() == 1).flatten().filter_map(|one| TextPattern::literal(one));
+        (!found.is_empty()).then(|| only.collect())
     }
 
     fn written_by(

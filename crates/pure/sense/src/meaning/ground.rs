@@ -10,10 +10,11 @@ use std::rc::Rc;
 use policy::{Effect, Role, ToolRule};
 use serde_json::Value;
 
-use super::call::{Call, MOST_ARGUMENTS, gather, verb};
+use super::call::{Call, MOST_ARGUMENTS, gather, is_secret, verb};
 use super::choice::{Chooser, is_end, plain};
 use super::effect::{self, Effects, Tool, effects};
 use super::hints::Hints;
+use super::leads::{Lead, leads};
 use super::memory::{Memory, Parsed, Wording};
 use super::place::{self, Told, places, sentences};
 use super::results::budget;
@@ -22,6 +23,7 @@ use super::shape::{Shape, shape, shapes};
 use super::task::Task;
 use super::text::{floor, fold, numbers, parted, told};
 use super::things::Things;
+use super::trail::Trails;
 use super::words::{Word, parts, phrase, tells, words};
 
 /// Most bytes of results that are looked through; with more, a call with an effect is held.
@@ -47,9 +49,12 @@ pub struct Scene<'a> {
     /// The same by the sentence.
     sentences: Vec<Vec<Word>>,
     /// Places, and what he says stands there.
-    told: Vec<Told>,
+    pub(super) told: Vec<Told>,
     telling: BTreeSet<String>,
     task: Task,
+    /// Where his words begin to lead, and what to.
+    pub(super) leads: Vec<Lead>,
+    pub(super) trails: Trails,
     pub(super) given: Vec<Given<'a>>,
     /// The same as they were read; none where that is too much.
     pub(super) parsed: Vec<Rc<Parsed>>,
@@ -129,6 +134,8 @@ impl<'a> Scene<'a> {
         let mut scene = Scene {
             rules,
             told: texts.iter().flat_map(|text| place::told(text)).collect(),
+            leads: texts.iter().flat_map(|text| leads(text)).collect(),
+            trails: Trails::default(),
             sentences: texts.iter().flat_map(|text| sentences(text)).map(words).collect(),
             texts,
             said: own,
@@ -194,9 +201,15 @@ impl<'a> Scene<'a> {
             });
             return judged;
         }
-        let call = Call { tool: tool.name, effects: &judged.effects.effects, told: self.tells_anybody(tool, &leaves) };
+        let (heard, concerns) = (self.tells_anybody(tool, &leaves), self.concerns(&leaves));
+        // A field of a form is named by a value.
+        let secret = leaves.iter().any(|(name, value)| is_secret(name) || value.len() < 64 && is_secret(value));
+        let is_amount = |argument: &str| role(tool.name, argument, tool.schema, self.rules).0 == Role::Amount;
+        let amounts =
+            leaves.iter().filter(|(argument, _)| is_amount(argument)).map(|(_, value)| plain(value)).collect();
+        let call = Call { tool: tool.name, effects: &judged.effects.effects, told: heard, amounts, secret, concerns };
         for effect in &judged.effects.effects {
-            if self.task.asks(*effect).is_none() && !self.follows(&call, *effect) {
+            if self.task.asks(*effect).is_none() && !self.follows(&call, *effect) && !self.does_there(*effect) {
                 let stands =
                     leaves.iter().map(|(_, value)| self.stands(value)).find(|stands| *stands != Stands::Nowhere);
                 judged.against.push(Finding {
@@ -238,6 +251,17 @@ impl<'a> Scene<'a> {
         leaves.iter().any(|(argument, _)| role(tool.name, argument, tool.schema, self.rules).0 == Role::Target)
     }
 
+    /// Whether it says a word that tells of what the operator speaks of.
+    fn concerns(&self, leaves: &[(String, String)]) -> bool {
+        let named = |value: &str| place::place(value).is_some() || shape(value.trim()).is_some();
+        let said = |value: &String| words(value).iter().any(|word| self.telling.contains(&word.text));
+        leaves.iter().any(|(_, value)| !named(value) && said(value))
+    }
+
+    pub(super) fn is_said(&self, word: &str) -> bool {
+        self.said.iter().flatten().any(|said| said.text == word)
+    }
+
     /// What speaks for an argument; or for which part of it nothing does, and why that matters.
     fn grounds(
         &self,
@@ -257,7 +281,9 @@ impl<'a> Scene<'a> {
         let strict = match role {
             // What is fetched from there is told to nobody.
             Role::Target if call.fetches() => return self.visits(value, role),
-            Role::Target if call.fills() && self.fills_at(value) => return Ok("the operator named the site".into()),
+            Role::Target if call.fills() && self.fills_at(call, value) => {
+                return Ok("the operator named the site".into());
+            }
             // A part of a place that is judged by itself.
             Role::Reference if call.fills() && self.told_there(about, value) => {
                 return Ok("the place itself told of it".into());
@@ -265,11 +291,17 @@ impl<'a> Scene<'a> {
             Role::Target => true,
             Role::Reference => !call.only(&[Effect::Write]),
             Role::Amount => return self.amounts(value),
-            Role::Content => return self.says(call, value),
+            Role::Content => return self.says(call, (argument, value)),
             Role::Selector => return Ok("it chooses nobody".into()),
         };
         if let Some(by) = self.meant(value, argument).or_else(|| self.chooser().of_kin(value, argument, call.tool)) {
             return Ok(by);
+        }
+        if let Some(by) = self.led(call, value).filter(|_| role == Role::Target) {
+            return Ok(by);
+        }
+        if role == Role::Reference && call.fetches() && self.takes_from(argument, value) {
+            return Ok("the operator's words lead to what it belongs to".into());
         }
         if role == Role::Reference && self.attaches(call, value) {
             return Ok("an earlier call wrote that file".into());
@@ -284,6 +316,17 @@ impl<'a> Scene<'a> {
                 Err((value.to_owned(), "it stands neither in the operator's words nor in what was read".into()))
             }
             Stands::Given(at, _) => Err((value.to_owned(), self.unchosen(at))),
+        }
+    }
+
+    /// Why somebody is whom he means who is named only where his words lead.
+    fn led(&self, call: &Call<'_>, value: &str) -> Option<String> {
+        match shape(value.trim())? {
+            Shape::Number if call.only(&[Effect::Spend]) => self.only_there(call, value, Shape::Number),
+            Shape::Mail if call.only(&[Effect::Write, Effect::Send]) => {
+                self.only_there(call, value, Shape::Mail).or_else(|| self.named_there(value))
+            }
+            _ => None,
         }
     }
 

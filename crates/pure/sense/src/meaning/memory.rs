@@ -201,7 +201,14 @@ fn runs(text: &str) -> impl Iterator<Item = u32> {
 
 /// The files that a call wrote, by the last part of their names: what it named, and what it said that it fetched.
 fn wrote(one: &Given<'_>) -> BTreeSet<String> {
-    let call = Call { tool: one.tool, effects: &BTreeSet::from([Effect::Write]), told: false };
+    let call = Call {
+        tool: one.tool,
+        effects: &BTreeSet::from([Effect::Write]),
+        told: false,
+        amounts: Vec::new(),
+        secret: false,
+        concerns: false,
+    };
     let verbs = parts(one.tool);
     let writes = verbs.iter().any(|part| matches!(part.as_str(), "create" | "write" | "save" | "download"));
     let mut found = BTreeSet::new();

@@ -12,6 +12,7 @@ mod effect;
 mod endorse;
 mod ground;
 mod hints;
+mod leads;
 mod lines;
 mod links;
 mod literal;
@@ -28,6 +29,7 @@ mod spawn;
 mod task;
 mod text;
 mod things;
+mod trail;
 mod visit;
 mod words;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::call::gather;
 use super::shape::{Shape, address, host, shape};
-use super::words::{Word, words};
+use super::words::words;
 
 /// What says that something lies in a place: `my account data is in notes.txt`.
 const LIES: &[&str] = &["find", "found", "is", "are", "stored", "saved", "kept", "listed", "located", "stands", "lies"];
@@ -64,7 +64,7 @@ pub(super) fn told(text: &str) -> Vec<Told> {
     sentences(text).filter_map(told_of).collect()
 }
 
-fn told_of(sentence: &str) -> Option<Told> {
+pub(super) fn told_of(sentence: &str) -> Option<Told> {
     let said = words(sentence);
     if said.iter().any(|word| matches!(word.text.as_str(), "not" | "never" | "don" | "without")) {
         return None;
@@ -87,9 +87,13 @@ fn told_of(sentence: &str) -> Option<Told> {
     if named.iter().any(|word| word.text == "my") {
         return Some(Told { place, kinds: None });
     }
-    let kind = |word: &Word| KINDS.iter().find(|(names, _)| names.contains(&word.text.as_str()));
-    let kinds = named.iter().rev().find_map(kind).filter(|_| finds)?.1;
+    let kinds = named.iter().rev().find_map(|word| kind(&word.text)).filter(|_| finds)?;
     Some(Told { place, kinds: Some(kinds) })
+}
+
+/// How what a word names looks.
+pub(super) fn kind(word: &str) -> Option<&'static [Shape]> {
+    KINDS.iter().find(|(names, _)| names.contains(&word)).map(|(_, kinds)| *kinds)
 }
 
 /// The sentences of a text: a point within a name ends none.
@@ -103,6 +107,11 @@ fn is_path(value: &str) -> bool {
         !stem.is_empty() && (1..=5).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
     });
     value.len() <= 512 && !value.contains(char::is_whitespace) && (value.contains('/') && value.len() > 1 || named)
+}
+
+/// Whether a word names a file.
+pub(super) fn is_file(value: &str) -> bool {
+    is_path(value) && last(value).rsplit_once('.').is_some_and(|(stem, end)| !stem.is_empty() && end.len() <= 5)
 }
 
 /// The last part of a path or an address.

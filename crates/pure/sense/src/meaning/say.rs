@@ -7,7 +7,7 @@ use super::choice::plain;
 use super::ground::{Scene, Stands};
 use super::shape::{Shape, host, shapes};
 use super::text::{numbers, told};
-use super::words::{Word, phrase, words};
+use super::words::{Word, phrase, tells, words};
 
 /// Words that somebody else wrote, from which on a text is his and no coincidence.
 const COPIED: usize = 4;
@@ -18,7 +18,7 @@ impl Scene<'_> {
         for (range, shape) in shapes(text) {
             let value = &text[range];
             let named = match shape {
-                Shape::Url => self.site(&host(value)).is_some(),
+                Shape::Url => self.site(&host(value)).is_some() || self.sent_link(value).is_some(),
                 Shape::Mail => self.meant(value, "email").is_some(),
                 Shape::Number if sites => true,
                 Shape::Number => self.meant(value, "number").is_some(),
@@ -42,12 +42,12 @@ impl Scene<'_> {
     }
 
     /// What is said: it names nobody that only others named, and is not their words from beginning to end.
-    pub(super) fn says(&self, call: &Call<'_>, value: &str) -> Result<String, (String, String)> {
+    pub(super) fn says(&self, call: &Call<'_>, (argument, value): (&str, &str)) -> Result<String, (String, String)> {
         if call.told || !call.only(&[Effect::Write]) {
             self.carries(value, false)?;
         }
         let own = words(value);
-        let spoken = |word: &Word| self.said.iter().flatten().any(|said| said.text == word.text);
+        let spoken = |word: &Word| tells(&word.text) && self.is_said(&word.text);
         // A few words may be anybody's, but not where the operator said none of them.
         let few = own.len() < 2 || own.len() < COPIED && own.iter().any(spoken);
         if is_time(value) {
@@ -66,6 +66,12 @@ impl Scene<'_> {
         {
             return Ok("the operator asks to pass words on".into());
         }
+        if self.copies(call, argument, value) {
+            return Ok("it is that of another such thing".into());
+        }
+        if self.told_to_say(call, value) {
+            return Ok("the operator asks for what stands there".into());
+        }
         match self.stands(value) {
             Stands::Nowhere => Ok("it is not others' words".into()),
             Stands::Given(at, _) => {
@@ -83,6 +89,9 @@ impl Scene<'_> {
         }
         if self.is_field(value) || self.is_single(&wanted) || wanted.len() < 2 {
             return Ok("a tool told it".into());
+        }
+        if self.told_to_pay(&wanted) {
+            return Ok("it stands where the operator's words lead".into());
         }
         let given = self.parsed.iter().position(|one| one.tells_number(&wanted));
         match given {

@@ -2,6 +2,7 @@
 
 use policy::Role;
 
+use super::call::Call;
 use super::ground::{Scene, Stands};
 use super::place::{is_beneath, places};
 use super::shape::{Shape, address, host, shape, shapes};
@@ -22,7 +23,7 @@ impl Scene<'_> {
         if self.beyond {
             return Err((value.to_owned(), "more was read than can be looked through".into()));
         }
-        if let Some(by) = self.chooser().linked(value) {
+        if let Some(by) = self.chooser().linked(value).or_else(|| self.sent_link(value)) {
             return Ok(by);
         }
         match self.stands(&site) {
@@ -48,12 +49,13 @@ impl Scene<'_> {
     }
 
     /// Where a form is filled in: at a site that the operator named, or beneath a page of it that he did.
-    pub(super) fn fills_at(&self, value: &str) -> bool {
+    pub(super) fn fills_at(&self, call: &Call<'_>, value: &str) -> bool {
         let named = |text: &String| {
             let mut found = shapes(text).into_iter().filter(|(_, found)| *found == Shape::Url);
             found.any(|(range, _)| is_beneath(value, &address(&text[range])))
         };
-        shape(value) == Some(Shape::Url) && (is_here(&host(value)) || self.texts.iter().any(named))
+        shape(value) == Some(Shape::Url)
+            && (is_here(&host(value)) || self.texts.iter().any(named) || self.sent_site(call, value))
     }
 
     /// Whether one of the places that the call is about told this of itself: the fields of a form stand in its page.
