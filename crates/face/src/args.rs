@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use record::{Graph, Replay};
+pub use record::{Declassify, Graph, Labels, Replay};
 pub use sessions::{Approve, Attach, Cp, Exec, Gc, Logs, Open, Rm, Running, Session, Stop, Upgrade, Watch};
 
 /// What `bastide help` and usage errors end with.
@@ -105,6 +105,10 @@ pub enum Verb {
     /// Read, explain and compare policies
     #[command(subcommand)]
     Policy(Policy),
+    /// List which labels what sessions left behind carries
+    Labels(Labels),
+    /// Take labels from what sessions left behind, as it stands now
+    Declassify(Declassify),
     /// Trust the present content of a file found in a workspace
     Trust(Trust),
     /// Keep secrets for the gate to use: never inside, never printed

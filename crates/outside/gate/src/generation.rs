@@ -59,6 +59,7 @@ impl Passage {
         let policy = policy.granting(&now.granted);
         let meters = now.meters.succeeded(&now.policy, &policy);
         self.flows.replace(&policy, labelled);
+        self.models.under(&policy, labelled, None, false);
         self.ledger.borrow_mut().keep(policy.bodies());
         let (granted, endorsed) = (now.granted.clone(), now.endorsed.clone());
         let (serial, lending) = (now.serial + 1, Lending::new(credentials));

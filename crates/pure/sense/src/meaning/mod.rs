@@ -24,6 +24,7 @@ mod shape;
 mod task;
 mod text;
 mod visit;
+mod whose;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
@@ -34,3 +35,4 @@ pub use links::{Brought, LONGEST, Link, links, open};
 pub use memory::Memory;
 pub use role::role;
 pub use task::Task;
+pub use whose::{Others, Whose};
