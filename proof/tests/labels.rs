@@ -129,7 +129,10 @@ fn a_poisoned_memory_is_not_the_operators_word_until_he_vouches_for_it() {
         assert!(log.contains("what it may read carries `untrusted:agent`"), "{log}");
         // He looked at it, and vouches for that file as it stands.
         let said = operator.bastide(&["declassify", "--home", "CLAUDE.md", "--reason", "I wrote it"]);
-        assert!(said.exit == 0 && said.stdout.contains("taken away: untrusted:agent"), "{said:?}");
+        assert!(
+            said.exit == 0 && said.stdout.contains("untrusted:agent") && said.stdout.contains("from 1 file"),
+            "{said:?}"
+        );
         let second = newest(&operator);
         let log = operator.bastide(&["log", &second]).stdout;
         assert!(log.contains("the operator, uid") && log.contains("CLAUDE.md") && log.contains("I wrote it"), "{log}");

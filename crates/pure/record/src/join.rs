@@ -46,7 +46,7 @@ impl Join {
             | Kind::Request { verdict: Verdict::Allowed, .. }
             | Kind::Mcp { verdict: Verdict::Allowed, .. } => self.add(NETWORK),
             Kind::Model { verdict: Verdict::Allowed, .. } => self.add_value(SYSTEM_PROMPT),
-            Kind::Said { standing, .. } if standing == "untrusted" => self.add(TOOL),
+            Kind::Said { standing, speaker, .. } if standing == "untrusted" && speaker != "user" => self.add(TOOL),
             _ => {}
         }
     }

@@ -207,7 +207,7 @@ fn why(mark: &Mark) -> &'static str {
         record::join::NETWORK => "its session had let something in from outside",
         record::join::TOOL => "a tool had told its session's model something",
         label if label.starts_with(record::join::UNTRUSTED) => "others' words had come to its session",
-        _ if mark.value => "its session could read that secret, which is looked for as it stands",
+        _ if mark.value => "its session could read it, and it is known by itself wherever it stands",
         _ => "its session could read what carries this label",
     }
 }
