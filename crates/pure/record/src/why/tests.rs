@@ -166,7 +166,7 @@ fn no_word_forges_a_line() {
         (untaken, 0),
         (ordered, 0),
         (reserved, 6),
-        (carried, 12),
+        (carried, 10),
         (left, 12),
         (declassified, 12),
         (server_of, 2),
