@@ -1,6 +1,7 @@
 //! One place with its labels: a private home, or a directory that changes are merged into.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use policy::Label;
@@ -9,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 /// Paths of one place that are told apart; where there are more, what holds them is labelled.
 const MOST_PATHS: usize = 4096;
-/// Labels of one place.
-const MOST_LABELS: usize = 256;
 /// What the operator took away, the latest.
 const MOST_RELEASES: usize = 64;
+
+/// Marks by what they are of.
+type Index = HashMap<(Label, Option<PathBuf>), usize>;
 
 /// A place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,47 +85,54 @@ impl Place {
         let labels = join.labels().map(|label| (label, false)).chain(join.values().map(|label| (label, true)));
         let labels: Vec<(Label, bool)> =
             labels.filter_map(|(label, value)| Some((Label::parse(label).ok()?, value))).collect();
-        let all = [None];
-        let paths: Vec<Option<&Path>> = match paths {
-            Some(paths) => paths.iter().map(|path| sayable(path)).collect(),
-            None => all.to_vec(),
+        let paths: BTreeSet<Option<PathBuf>> = match paths {
+            Some(paths) => few(paths.iter().map(|path| sayable(path).map(Path::to_owned)).collect()),
+            None => [None].into(),
         };
-        for path in paths {
+        let mut index = self.index();
+        for path in &paths {
             for (label, value) in &labels {
-                self.mark(path, label, *value, (session, since));
+                let (label, path) = (label.clone(), path.clone());
+                let (session, last) = (session.to_owned(), session.to_owned());
+                self.mark(&mut index, Mark { path, label, value: *value, session, since, last });
             }
         }
         self.fold();
     }
 
-    fn mark(&mut self, path: Option<&Path>, label: &Label, value: bool, (session, since): (&str, u64)) {
-        if let Some(known) = self.marks.iter_mut().find(|mark| mark.label == *label && mark.path.as_deref() == path) {
-            known.value &= value;
-            session.clone_into(&mut known.last);
-            return;
+    /// Where each mark stands, by what it is of.
+    fn index(&self) -> Index {
+        self.marks.iter().enumerate().map(|(at, mark)| ((mark.label.clone(), mark.path.clone()), at)).collect()
+    }
+
+    fn mark(&mut self, index: &mut Index, mark: Mark) {
+        match index.entry((mark.label.clone(), mark.path.clone())) {
+            Entry::Occupied(at) => {
+                let known = &mut self.marks[*at.get()];
+                known.value &= mark.value;
+                known.last = mark.last;
+            }
+            Entry::Vacant(place) => {
+                place.insert(self.marks.len());
+                self.marks.push(mark);
+            }
         }
-        let labels = self.marks.iter().filter(|mark| mark.path.is_none()).count();
-        if path.is_none() && labels >= MOST_LABELS {
-            return;
-        }
-        let (label, path) = (label.clone(), path.map(Path::to_owned));
-        self.marks.push(Mark { path, label, value, session: session.into(), since, last: session.into() });
     }
 
     /// So many paths that nobody would read them: what holds them is labelled, and in the end all of it.
     fn fold(&mut self) {
-        for depth in [2, 1, 0] {
-            let mut paths: Vec<&Path> = self.marks.iter().filter_map(|mark| mark.path.as_deref()).collect();
-            paths.sort_unstable();
-            paths.dedup();
-            if paths.len() <= MOST_PATHS {
-                return;
-            }
-            for mark in std::mem::take(&mut self.marks) {
-                let above: Option<PathBuf> = mark.path.as_ref().map(|path| path.components().take(depth).collect());
-                let above = above.filter(|path| !path.as_os_str().is_empty());
-                self.mark(above.as_deref(), &mark.label, mark.value, (&mark.session, mark.since));
-            }
+        let paths: BTreeSet<Option<PathBuf>> = self.marks.iter().map(|mark| mark.path.clone()).collect();
+        if paths.len() <= MOST_PATHS {
+            return;
+        }
+        let kept = few(paths);
+        let mut index = Index::new();
+        for mark in std::mem::take(&mut self.marks) {
+            let above = |path: &PathBuf| {
+                path.ancestors().find(|above| kept.contains(&Some((*above).to_owned()))).map(Path::to_owned)
+            };
+            let path = mark.path.as_ref().and_then(above);
+            self.mark(&mut index, Mark { path, ..mark });
         }
     }
 
@@ -172,6 +181,21 @@ impl Mark {
     pub fn covers(&self, path: &Path) -> bool {
         self.path.as_ref().is_none_or(|marked| path.starts_with(marked))
     }
+}
+
+/// As many paths as are told apart: where there are more, what holds them; in the end all of it.
+fn few(paths: BTreeSet<Option<PathBuf>>) -> BTreeSet<Option<PathBuf>> {
+    let mut few = paths;
+    for depth in [2, 1, 0] {
+        if few.len() <= MOST_PATHS {
+            break;
+        }
+        let above = |path: PathBuf| {
+            Some(path.components().take(depth).collect()).filter(|above: &PathBuf| !above.as_os_str().is_empty())
+        };
+        few = few.into_iter().map(|path| path.and_then(above)).collect();
+    }
+    few
 }
 
 /// The path, or the nearest above it that can be written down.

@@ -146,7 +146,9 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, unt
     }
     let killed = session.record.ended.is_none();
     let session = end(session, words)?;
-    crate::labels::close(store, &session, killed).map_err(|problem| io::Error::other(problem.to_string()))?;
+    if session.record.home.is_some() || session.record.mode == policy::WorkspaceMode::Live {
+        crate::labels::close(store, &session, killed).map_err(|problem| io::Error::other(problem.to_string()))?;
+    }
     Ok(untold.tell(store, &session, words))
 }
 

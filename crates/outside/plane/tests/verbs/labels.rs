@@ -120,7 +120,7 @@ fn whatever_is_killed_no_label_of_a_home_is_lost() {
         let room = Room::new();
         let (id, _) = home_session(&room, steps, &[carried(&["secret:clients"], &[])]);
         let before = all(&room);
-        repair(room.store());
+        let _ = repair(room.store());
         let told = all(&room);
         let labels: Vec<String> = marked(&told).into_iter().map(|(_, label)| label).collect();
         let expected: &[&str] = if steps == 0 { &[] } else { &["secret:clients", "untrusted:agent"] };
@@ -149,7 +149,7 @@ fn texts_of_a_home_are_looked_for_as_policies_need_until_that_content_is_declass
     let room = Room::new();
     let (id, home) = home_session(&room, 3, &[carried(&["secret:clients"], &["secret:env"])]);
     std::os::unix::fs::symlink("/etc/passwd", home.join("link")).unwrap();
-    repair(room.store());
+    let _ = repair(room.store());
     let flows = |deny: &str| vec![Flow { deny: LabelPattern::parse(deny).unwrap(), to: None }];
     let none = Policy::default();
     let secrets = Policy { flows: flows("secret:*"), ..Policy::default() };
