@@ -44,7 +44,7 @@ pub enum Verb {
     Run(Box<Run>),
     /// Begin a session that goes on by itself, unless it runs already
     Up(Box<Run>),
-    /// Watch a session that goes on by itself, and type into it; ^\ leaves
+    /// Watch a session that runs by itself, and type into it; ^\ leaves
     Attach(Attach),
     /// Print what a session that goes on by itself printed
     Logs(Logs),
@@ -76,7 +76,7 @@ pub enum Verb {
     Watch(Watch),
     /// Show one session: policy, layers, changes, refusals
     Show(Session),
-    /// Ask the program of a session to end, and end all of it after a while
+    /// Ask the program of a session to end, and end all after a while
     Stop(Stop),
     /// Answer what policies want you asked, one question after the other
     Approve(Approve),

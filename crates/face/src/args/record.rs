@@ -32,7 +32,7 @@ pub struct Replay {
 /// `bastide labels`.
 #[derive(Debug, Args)]
 pub struct Labels {
-    /// Session whose home and workspace are meant, by id or name [default: all]
+    /// Session whose places are meant [default: all]
     #[arg(value_parser = given::word())]
     pub session: Option<String>,
     /// Of private homes alone
@@ -46,7 +46,7 @@ pub struct Labels {
 /// `bastide declassify`.
 #[derive(Debug, Args)]
 pub struct Declassify {
-    /// Paths that are meant; those of a home counted from it [default: all of it]
+    /// Paths; those of a home counted from it [default: all of it]
     #[arg(value_name = "PATH", value_parser = given::path())]
     pub path: Vec<PathBuf>,
     /// Of the private home, not of the workspace
@@ -55,7 +55,7 @@ pub struct Declassify {
     /// Of this workspace
     #[arg(long, value_name = "DIR", value_parser = given::path())]
     pub workspace: Option<PathBuf>,
-    /// Of this session, by id or name [default: the newest of this directory]
+    /// Of this session [default: the newest one here]
     #[arg(long, value_name = "SESSION", conflicts_with = "workspace", value_parser = given::word())]
     pub session: Option<String>,
     /// Only this label (repeatable) [default: every one]
