@@ -52,6 +52,8 @@ struct Read<'c> {
 }
 
 /// What is to be said of a call.
+// One at a time, and only where a call comes.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Found<'c> {
     /// Nothing: it may go on.
     Nothing,

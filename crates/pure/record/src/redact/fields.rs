@@ -201,7 +201,7 @@ impl Redactor {
                 labels: list(labels),
                 contents: *contents,
                 who: text(who),
-                reason: reason.as_ref().map(|reason| text(reason)),
+                reason: maybe(reason),
             },
             &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
                 Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
