@@ -359,6 +359,33 @@ fn no_label_is_lost_through_two_children() {
     }
 }
 
+/// What a sub-agent changed carries what it and its parent could read when the operator merges it, and so does its parent's home: the
+/// sub-agent was given no labelled file, and its parent heard its words.
+#[test]
+fn what_a_child_leaves_carries_what_its_parent_could_read() {
+    let policy = "agents: {}\ndata: [{label: \"secret:clients\", files: [private/**]}]";
+    for family in Family::each(policy) {
+        let child = r#"{"task": "write", "command": ["sh", "-c", "echo two > src/made"], "files": [{"path": "src", "access": "write"}]}"#;
+        let ran = family.run(&format!("ask a spawn '{child}'; ask w wait '{{}}'; ask r result '{{\"child\": 1}}'"));
+        let id = family.children()[0]["id"].as_str().unwrap_or_else(|| panic!("{ran:?}")).to_owned();
+        let labels = |more: &[&str]| {
+            let ran = family.operator.bastide(&[&["--json", "labels"], more].concat());
+            serde_json::from_str::<Value>(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))["places"]
+                .clone()
+        };
+        let places = labels(&[]);
+        let homes: Vec<&Value> = places.as_array().expect("places").iter().filter(|one| one["home"] == true).collect();
+        assert_eq!(homes.len(), 1, "a sub-agent's home ends with it: {places}");
+        assert!(homes[0].to_string().contains("secret:clients"), "{places}");
+        let applied = family.operator.bastide(&["apply", &id]);
+        assert_eq!(applied.exit, 0, "{applied:?}");
+        let merged = labels(&["--workspace", &family.operator.work().to_string_lossy()]).to_string();
+        assert!(merged.contains("src/made") && merged.contains("secret:clients") && merged.contains(&id), "{merged}");
+        let log = family.operator.bastide(&["log", &id]).stdout;
+        assert!(log.contains("what it may read carries") && log.contains("secret:clients"), "{log}");
+    }
+}
+
 #[test]
 fn words_go_both_ways_and_a_report_is_the_result() {
     for family in Family::each("agents: {}") {

@@ -29,6 +29,7 @@ const READ: &[(&str, usize, &str)] = &[
     ("outside/plane/src/store/ledger.rs", 2, "times of events; what the others here call"),
     ("outside/plane/src/store/repair.rs", 1, "when a session that was lost was found"),
     ("outside/plane/src/store/trust.rs", 1, "since when a file is trusted: shown"),
+    ("outside/plane/src/verbs/labels.rs", 1, "when labels were taken away: shown"),
     ("outside/plane/src/workspace/apply.rs", 1, "a name that is used once"),
     ("outside/plane/src/workspace/baseline.rs", 1, "how far the clock was set back since the session began"),
     ("outside/vault/src/store.rs", 2, "since when a secret is kept: shown"),

@@ -14,6 +14,7 @@ mod detached;
 mod edges;
 mod intent;
 mod invariants;
+mod labels;
 mod ledger;
 mod listening;
 mod mcp;

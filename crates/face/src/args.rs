@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use record::{Graph, Replay};
+pub use record::{Declassify, Graph, Labels, Replay};
 pub use sessions::{Approve, Attach, Cp, Exec, Gc, Logs, Open, Rm, Running, Session, Stop, Upgrade, Watch};
 
 /// What `bastide help` and usage errors end with.
@@ -44,7 +44,7 @@ pub enum Verb {
     Run(Box<Run>),
     /// Begin a session that goes on by itself, unless it runs already
     Up(Box<Run>),
-    /// Watch a session that goes on by itself, and type into it; ^\ leaves
+    /// Watch a session that runs by itself, and type into it; ^\ leaves
     Attach(Attach),
     /// Print what a session that goes on by itself printed
     Logs(Logs),
@@ -76,7 +76,7 @@ pub enum Verb {
     Watch(Watch),
     /// Show one session: policy, layers, changes, refusals
     Show(Session),
-    /// Ask the program of a session to end, and end all of it after a while
+    /// Ask the program of a session to end, and end all after a while
     Stop(Stop),
     /// Answer what policies want you asked, one question after the other
     Approve(Approve),
@@ -105,6 +105,10 @@ pub enum Verb {
     /// Read, explain and compare policies
     #[command(subcommand)]
     Policy(Policy),
+    /// List which labels what sessions left behind carries
+    Labels(Labels),
+    /// Take labels from what sessions left behind, as it stands now
+    Declassify(Declassify),
     /// Trust the present content of a file found in a workspace
     Trust(Trust),
     /// Keep secrets for the gate to use: never inside, never printed

@@ -1,7 +1,7 @@
 //! Every verb but `run` and `help`: one request, and its answer on stdout.
 
 use crate::approve;
-use crate::args::{Changes, Export, Format, Grant, LogVerb, Metrics, Policy, Vault, Verb, Verify, Why};
+use crate::args::{self, Changes, Export, Format, Grant, LogVerb, Metrics, Policy, Vault, Verb, Verify, Why};
 use crate::errors::Error;
 use crate::first::{self, First};
 use crate::given::Moment;
@@ -16,7 +16,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::command::{
-    Derives, LedgerRequest, LedgerVerify, PolicyRequest, Removal, Reply, Request, Select, SessionInfo, VaultRequest,
+    Declassify, Derives, LedgerRequest, LedgerVerify, Places, PolicyRequest, Removal, Reply, Request, Select,
+    SessionInfo, VaultRequest,
 };
 
 /// Asks what `verb` says, shows the answer, and says how to exit.
@@ -177,6 +178,11 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
             select: select(asked.session, directory),
         },
         Verb::Policy(asked) => Request::Policy(policy(asked, directory)?),
+        Verb::Labels(asked) => {
+            let workspace = asked.workspace.map(|path| absolute(&path, &directory)).transpose()?;
+            Request::Labels(Places { session: asked.session, home: asked.home, workspace, directory })
+        }
+        Verb::Declassify(asked) => Request::Declassify(Box::new(declassify(asked, directory)?)),
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         Verb::Vault(asked) => Request::Vault(vault(asked)?),
         // `run`, `help` and what carries a program's stdio never come here.
@@ -250,6 +256,15 @@ fn why(asked: Why, directory: PathBuf) -> Result<Request, Error> {
         Some(file) => Request::WhyFile { path: absolute(&file, &directory)?, select: select(asked.id, directory) },
         None => Request::Why { select: select(asked.session, directory), event: asked.id },
     })
+}
+
+/// Paths of a home stay as they are: they are counted from it.
+fn declassify(asked: args::Declassify, directory: PathBuf) -> Result<Declassify, Error> {
+    let args::Declassify { path, home, workspace, session, label, reason } = asked;
+    let paths = path.into_iter().map(|path| if home { Ok(path) } else { absolute(&path, &directory) });
+    let paths = paths.collect::<Result<_, _>>()?;
+    let workspace = workspace.map(|path| absolute(&path, &directory)).transpose()?;
+    Ok(Declassify { places: Places { session, directory, home, workspace }, paths, labels: label, reason })
 }
 
 fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {

@@ -13,7 +13,7 @@ const API: &str = include_str!("../../../docs/reference/api.yaml");
 const NO: &str = r#"{"reply":"refused","code":"E-PLANE-011","cause":"no","hint":null,"exit":1}"#;
 
 /// Verbs, each with words that it takes, and the request that it says.
-const SAID: [(&str, &[&str], &str); 56] = [
+const SAID: [(&str, &[&str], &str); 58] = [
     ("run", &["run", "--", "true"], "POST /run"),
     ("run", &["run", "-d", "--", "true"], "POST /sessions"),
     ("up", &["up", "--", "true"], "POST /sessions"),
@@ -66,6 +66,8 @@ const SAID: [(&str, &[&str], &str); 56] = [
     ("policy import", &["policy", "import", "p"], "POST /policy"),
     ("policy apply", &["policy", "apply", "s1", "p"], "POST /sessions/{session}/policy"),
     ("policy undo", &["policy", "undo", "s1"], "POST /sessions/{session}/policy/undo"),
+    ("labels", &["labels"], "POST /labels"),
+    ("declassify", &["declassify", "--home", "a.md"], "POST /labels/declassify"),
     ("trust", &["trust", "p"], "POST /trust"),
     ("vault list", &["vault", "list"], "GET /vault"),
     ("vault rm", &["vault", "rm", "a"], "POST /vault/{name}/remove"),

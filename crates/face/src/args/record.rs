@@ -28,3 +28,40 @@ pub struct Replay {
     #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub policy: Option<PathBuf>,
 }
+
+/// `bastide labels`.
+#[derive(Debug, Args)]
+pub struct Labels {
+    /// Session whose places are meant [default: all]
+    #[arg(value_parser = given::word())]
+    pub session: Option<String>,
+    /// Of private homes alone
+    #[arg(long)]
+    pub home: bool,
+    /// Of this workspace and its homes alone
+    #[arg(long, value_name = "DIR", value_parser = given::path())]
+    pub workspace: Option<PathBuf>,
+}
+
+/// `bastide declassify`.
+#[derive(Debug, Args)]
+pub struct Declassify {
+    /// Paths; those of a home counted from it [default: all of it]
+    #[arg(value_name = "PATH", value_parser = given::path())]
+    pub path: Vec<PathBuf>,
+    /// Of the private home, not of the workspace
+    #[arg(long, conflicts_with = "workspace")]
+    pub home: bool,
+    /// Of this workspace
+    #[arg(long, value_name = "DIR", value_parser = given::path())]
+    pub workspace: Option<PathBuf>,
+    /// Of this session [default: the newest one here]
+    #[arg(long, value_name = "SESSION", conflicts_with = "workspace", value_parser = given::word())]
+    pub session: Option<String>,
+    /// Only this label (repeatable) [default: every one]
+    #[arg(long, value_name = "LABEL", value_parser = policy::Label::parse)]
+    pub label: Vec<policy::Label>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", value_parser = given::word())]
+    pub reason: Option<String>,
+}

@@ -6,6 +6,7 @@ mod boundary;
 pub(crate) mod card;
 mod changes;
 mod graph;
+mod labels;
 mod ledger;
 mod record;
 mod replay;
@@ -106,6 +107,7 @@ pub(crate) fn last(reply: Reply, how: &Shown) -> Option<(String, u8)> {
         }
         Reply::Page { text } => (if json { document(&text) } else { lines(&text) }, exit::DONE),
         Reply::Why(answer) => (either(json, &*answer, record::why), exit::DONE),
+        Reply::Labels(answer) => (either(json, &*answer, labels::list), exit::DONE),
         Reply::Tools(answer) => (either(json, &*answer, tools::list), exit::DONE),
         Reply::Replayed(answer) => {
             let code = if answer.differences.is_empty() { exit::DONE } else { exit::DIFFERS };

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use policy::{Conjunction, Flow, Label, SYSTEM_PROMPT, Sink};
 use record::EventId;
+use record::join::UNTRUSTED;
 use sense::{Bounds, Corpus, Drips, Found, Scan, Window};
 use sha2::{Digest, Sha256};
 use wire::Labelled;
@@ -108,6 +109,11 @@ impl Flows {
     /// The same under other rules. What was labelled stays so.
     pub(crate) fn replace(&self, policy: &Conjunction, labelled: &[Labelled]) {
         let rules: Vec<Flow> = policy.policies().flat_map(|policy| policy.flows.iter().cloned()).collect();
+        let ruled = |one: &&Labelled| {
+            // Whose words a text is, is no reason to look for it where no rule says so.
+            !one.label.as_str().starts_with(UNTRUSTED) || rules.iter().any(|rule| rule.deny.takes(one.label.as_str()))
+        };
+        let labelled: Vec<&Labelled> = labelled.iter().filter(ruled).collect();
         let any = !labelled.is_empty() || !self.labels.borrow().is_empty() || policy.routes_models();
         let active = !rules.is_empty() && any;
         let prompt = |rule: &Flow| Sink::ALL.iter().any(|sink| rule.refuses(SYSTEM_PROMPT, *sink));
@@ -123,6 +129,20 @@ impl Flows {
             if self.given.borrow_mut().insert(digest.into()) {
                 self.add(&one.label, one.text.as_bytes(), one.exact, Source { name: one.source.clone(), event: None });
             }
+        }
+    }
+
+    /// The session carries these labels already; `lacking` says why the texts that were labelled are not all that does.
+    pub fn begin_with(&self, carried: &[Label], lacking: Option<&str>) {
+        let mut labels = self.labels.borrow_mut();
+        for label in carried {
+            if !labels.contains(label) {
+                labels.push(label.clone());
+            }
+        }
+        if let Some(why) = lacking {
+            *self.lacking.borrow_mut() = Some(format!("not all that carries a label could be read: {why}"));
+            self.active.set(!self.rules.borrow().is_empty());
         }
     }
 

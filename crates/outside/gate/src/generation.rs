@@ -66,6 +66,7 @@ impl Passage {
         self.models.cut(&policy, policy.is_cut());
         meters.cut(&policy, policy.is_cut());
         self.flows.replace(&policy, labelled);
+        self.models.under(&policy, labelled, None, false);
         self.ledger.borrow_mut().keep(policy.bodies());
         let (granted, endorsed) = (now.granted.clone(), now.endorsed.clone());
         let (serial, lending) = (now.serial + 1, Lending::new(credentials));

@@ -175,6 +175,8 @@ mod tests {
             secrets: Vec::new(),
             tls: None,
             credentials: Vec::new(),
+            carried: Vec::new(),
+            lacking: None,
             labelled: Vec::new(),
             granted: Vec::new(),
             endorsed: Vec::new(),

@@ -169,7 +169,12 @@ fn passage(
     hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     let risks = Risks::new(&lease.suspected, lease.tls.is_some());
-    let models = Models::new(&lease.intent, lease.incarnation == 1);
+    flows.begin_with(&lease.carried, lease.lacking.as_deref());
+    let models = Models::new(&lease.intent, lease.incarnation == 1).knowing(
+        &lease.policy,
+        &lease.labelled,
+        lease.lacking.as_deref(),
+    );
     models.hold(&lease.reserved, &lease.policy);
     models.cut(&lease.policy, lease.policy.is_cut());
     let generation =

@@ -21,6 +21,7 @@ mod mcp;
 mod models;
 mod money;
 mod names;
+mod origins;
 mod own;
 mod petition;
 mod proxy;

@@ -484,6 +484,38 @@ pub const CODES: &[(&str, &str)] = &[
         "The plane of a session asks another one for a server of MCP, and hands it the one line on which that is spoken with. Another \
          number of descriptors came along: the programs beside each other are not of one build.\nInstall all four together.",
     ),
+    (
+        "E-PLANE-170",
+        "Which labels what sessions left behind carries is noted in files of the state. One of them is not what was written, so \
+         that it is not known what a session that looks there may read: nothing is run by guess.\nRestore the file from a copy. \
+         Without one: `--fresh-home` takes no kept home; a workspace is copied elsewhere with `cp -r`, where nothing is labelled.",
+    ),
+    (
+        "E-PLANE-171",
+        "Labels are noted of more directories than are looked through when a session begins.\n`bastide labels` lists them; \
+         `bastide declassify --workspace DIR` takes away those of a directory that is gone, or whose content you vouch for.",
+    ),
+    (
+        "E-PLANE-172",
+        "Labels were to be taken away, and what was meant carries none, or none of that name.\n`bastide labels` lists what does: \
+         homes are meant with `--home`, paths of a home are counted from it, and only what was merged into a workspace carries \
+         labels there.",
+    ),
+    (
+        "E-PLANE-173",
+        "A session still runs that writes where labels were to be taken away. What it has read, and may still read, comes to what it \
+         leaves there, so that nothing could be vouched for.\nStop it, or wait until it ends; then declassify.",
+    ),
+    (
+        "E-PLANE-174",
+        "What is declassified is what stands there now: its files are read and known by their hashes. There are more than are \
+         read at once.\nName the paths that are meant, such as the memory file of an assistant.",
+    ),
+    (
+        "E-PLANE-175",
+        "A path was named that does not lie in the home, or the workspace, that labels are to be taken from.\nOf a home name it as \
+         it is inside (`$HOME/notes.md`), or counted from the home (`notes.md`).",
+    ),
 ];
 
 /// The long text of a code.

@@ -6,6 +6,7 @@ pub mod channel;
 pub mod checksum;
 pub mod codes;
 pub mod daemon;
+pub mod labels;
 pub mod ledger;
 pub mod named_file;
 pub mod peer;

@@ -344,6 +344,17 @@ pub fn describe(kind: &Kind) -> String {
         Kind::ChildOf { session, child, event, task, .. } => {
             format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
         }
+        Kind::Carried { labels, values, from } => {
+            let from = if from.is_empty() { String::new() } else { format!(", from {}", some(from)) };
+            format!("what it may read carries {}{from}", some(&joined(labels, values)))
+        }
+        Kind::Left { place, paths, labels, values } => {
+            format!("left in {}: {}", place_of(place, paths), some(&joined(labels, values)))
+        }
+        Kind::Declassified { place, paths, labels, who, reason, .. } => {
+            let reason = reason.as_ref().map(|reason| format!(": {}", quote(reason))).unwrap_or_default();
+            format!("the operator, {}, took {} from {}{reason}", word(who), some(labels), place_of(place, paths))
+        }
         Kind::ChildReserved { child, task, budget, cut, .. } => {
             let cut = if cut.is_empty() { String::new() } else { format!("; not given: {}", some(cut)) };
             format!("sub-agent {child} may use up {budget}{cut}; its task: {}", quote(task))
@@ -389,6 +400,16 @@ pub fn brief(body: &str) -> String {
 /// The same within a line.
 fn quote(body: &str) -> String {
     marked(body).unwrap_or_else(|| format!("`{}`", word(body)))
+}
+
+/// Labels of texts and of secrets, as one list.
+fn joined(labels: &[String], values: &[String]) -> Vec<String> {
+    labels.iter().chain(values).cloned().collect()
+}
+
+/// A place that something was left in, and which paths of it.
+fn place_of(place: &str, paths: &[String]) -> String {
+    if paths.is_empty() { format!("`{}`", word(place)) } else { format!("`{}`, {}", word(place), some(paths)) }
 }
 
 /// The beginning of a block's words.

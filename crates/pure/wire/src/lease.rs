@@ -13,7 +13,7 @@ use crate::suspected::{Counted, Suspected};
 pub const DESCRIPTORS: usize = 9;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Most lines to servers in cells of their own that ride behind the descriptors.
 pub const MAX_LINES: usize = 16;
@@ -56,6 +56,12 @@ pub struct Lease {
     /// Texts that carry a label.
     #[serde(default)]
     pub labelled: Vec<Labelled>,
+    /// Labels that the session begins with, whether or not their texts are known.
+    #[serde(default)]
+    pub carried: Vec<Label>,
+    /// Why the texts are not all that carries a label, where they are not.
+    #[serde(default)]
+    pub lacking: Option<String>,
     /// What the operator said: the command line.
     #[serde(default)]
     pub intent: Vec<String>,
@@ -381,6 +387,8 @@ mod tests {
                 paths: vec![PathPattern::parse("/repos/**").unwrap()],
                 expires: None,
             }],
+            carried: Vec::new(),
+            lacking: None,
             labelled: vec![Labelled {
                 label: Label::parse("secret:env").unwrap(),
                 source: ".env".into(),

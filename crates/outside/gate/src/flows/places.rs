@@ -158,6 +158,34 @@ mod tests {
         assert!(!leaves(NOTE));
     }
 
+    /// What an earlier session left, and could not be read: nothing goes where a rule is about its label, and all goes elsewhere.
+    #[test]
+    fn what_could_not_be_read_holds_back_what_a_rule_is_about() {
+        let policy = |deny: &str| {
+            let flows = vec![Flow { deny: LabelPattern::parse(deny).expect("a pattern"), to: None }];
+            Conjunction::new(vec![Policy { flows, ..Policy::default() }])
+        };
+        let label = |text: &str| Label::parse(text).expect("a label");
+        let judged = |deny: &str, carried: &[Label], lacking: Option<&str>| {
+            let flows = Flows::new(&policy(deny), &[], true);
+            flows.begin_with(carried, lacking);
+            assert!(carried.iter().all(|one| flows.known().contains(one)));
+            flows.judge("a:1", Sink::Network, &[b"anything at all"], &sense::Bounds::USUAL)
+        };
+        let carried = [label("untrusted:agent"), label("secret:x")];
+        let held = judged("secret:*", &carried, Some("the home holds too much")).expect("held");
+        assert!(held.reason.contains("the home holds too much"), "{held:?}");
+        assert_eq!(judged("secret:*", &carried[..1], Some("the home holds too much")), None);
+        assert_eq!(judged("secret:*", &carried, None), None);
+        // Whose words a text is, is looked for only where a rule says so.
+        let text = || vec![Labelled { label: carried[0].clone(), source: "f".into(), text: NOTE.into(), exact: false }];
+        let leaves = |deny: &str| {
+            let flows = Flows::new(&policy(deny), &text(), true);
+            flows.judge("a:1", Sink::Network, &[NOTE.as_bytes()], &sense::Bounds::USUAL).is_none()
+        };
+        assert!(leaves("secret:*") && !leaves("untrusted:*"));
+    }
+
     /// Texts of many kinds of parts, in an order that a number makes: what is left holds none of it, and words stay.
     #[test]
     fn what_is_left_holds_nothing_more() {

@@ -9,9 +9,11 @@ use policy::provider::Held;
 use policy::{Amounts, Conjunction, Money, left_under_risk};
 use record::conversation::{Block, Content, Conversation, History, Speaker, Standing, Tool, plain, told};
 use record::{Cause, Cost, EventId, Kind, Known};
-use sense::meaning::{Memory, Order};
+use sense::meaning::{Memory, Order, Others};
 use sha2::{Digest, Sha256};
+use wire::Labelled;
 
+use super::origin::Origins;
 use super::thoughts::Thoughts;
 use super::told::Told;
 use super::withheld::Kept;
@@ -67,6 +69,8 @@ pub struct Models {
     attested: RefCell<BTreeSet<String>>,
     /// The same of all conversations of the session.
     pub(crate) told: Told,
+    /// Whose words are said as the user's.
+    origins: Origins,
 }
 
 /// Nothing that a provider holds is this session's: the gate sends what a conversation says, whole.
@@ -89,11 +93,34 @@ impl Models {
         models
     }
 
+    /// Under these policies from here on, with what others wrote before the session, or why not all of that is known.
+    #[must_use]
+    pub fn knowing(self, policy: &Conjunction, labelled: &[Labelled], lacking: Option<&str>) -> Models {
+        self.under(policy, labelled, lacking, !self.spent);
+        self.attested.borrow().iter().for_each(|words| self.origins.own(words));
+        self
+    }
+
+    /// The same in a session that goes on.
+    pub(crate) fn under(&self, policy: &Conjunction, labelled: &[Labelled], lacking: Option<&str>, first: bool) {
+        self.origins.under(policy, first);
+        self.origins.wrote(labelled, lacking);
+    }
+
+    /// Who else wrote what a block says as the user's words, as instructions, or as a model's that none said.
+    pub(super) fn others(&self, block: &Block) -> Option<Rc<Others>> {
+        if self.attests(block) || block.speaker == Speaker::Assistant && self.delivered(block) {
+            return None;
+        }
+        self.origins.of(block)
+    }
+
     /// Takes what the operator said. One word is a confirmation, and says nothing by itself.
     pub(crate) fn attest(&self, words: &str) {
         let words = normal(words);
         let mut attested = self.attested.borrow_mut();
         if words.contains(' ') && attested.len() < MOST_ATTESTED {
+            self.origins.own(&words);
             attested.insert(words);
         }
     }
@@ -233,14 +260,20 @@ impl Models {
     ) -> std::io::Result<Vec<Cause>> {
         self.told_of(&conversation.tools, ledger)?;
         let mut causes = Vec::new();
-        for (block, standing) in self.history.borrow_mut().sort(conversation) {
+        let sorted = self.history.borrow_mut().sort(conversation);
+        for (block, standing) in sorted {
             if !standing.is_new() {
                 continue;
             }
             let attested = self.attests(block);
-            let id = ledger.borrow_mut().write(said(block, standing, attested))?;
+            let mut kind = said(block, standing, attested);
+            let others = self.others(block).filter(|_| block.speaker == Speaker::User).is_some();
+            if let (true, Kind::Said { standing, .. }) = (others, &mut kind) {
+                *standing = "untrusted".into();
+            }
+            let id = ledger.borrow_mut().write(kind)?;
             label(block, id);
-            self.told.take(block, attested, id);
+            self.told.take(block, attested, others, id);
             if matches!(block.speaker, Speaker::Tool | Speaker::User) {
                 self.keep(block, id);
             }
@@ -297,6 +330,7 @@ impl Models {
     pub(crate) fn answered(&self, model: EventId, heard: &Heard, cost: Option<Cost>, ledger: &RefCell<Ledger>) {
         let Heard { delivered, fault, .. } = heard;
         self.history.borrow_mut().delivered(&delivered.blocks);
+        self.origins.said(&delivered.blocks);
         let sealed = delivered.blocks.iter().filter_map(|block| match &block.content {
             Content::Attachment { digest, .. } => Some(*digest),
             _ => None,

@@ -3,12 +3,13 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy::{Day, Doubted, Endorsement, Grounding, Intent, Policy};
 use record::EventId;
-use record::conversation::{Block, Content, Conversation, Whose};
-use sense::meaning::{Came, Finding, Given, Judgement, Scene, Stands, Tool};
+use record::conversation::{Block, Content, Conversation, Speaker, Whose};
+use sense::meaning::{Came, Finding, Given, Judgement, Others, Scene, Stands, Tool};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,8 @@ use crate::mcp::Servers;
 
 /// Findings of one call that are told.
 const MOST_FINDINGS: usize = 8;
+/// Blocks that were taken from the operator and are told.
+const MOST_OTHERS: usize = 4;
 /// Most things of a call's arguments that its result is known by, and bytes of one.
 const MOST_PLACES: (usize, usize) = (8, 1024);
 
@@ -44,9 +47,13 @@ struct Read<'c> {
     came: Vec<Came>,
     /// What the operator's own words delegate.
     delegated: OnceCell<Vec<Endorsement>>,
+    /// Who else wrote what is said as the operator's words, and where in the record those stand.
+    others: Vec<(Rc<Others>, Option<EventId>)>,
 }
 
 /// What is to be said of a call.
+// One at a time, and only where a call comes.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Found<'c> {
     /// Nothing: it may go on.
     Nothing,
@@ -65,6 +72,8 @@ pub(crate) struct Ungrounded<'c> {
     pub(super) sources: Vec<Option<&'c Block>>,
     /// All that speaks against it by any policy, and where that stands.
     pub(super) doubted: Doubted,
+    /// What was said as the operator's words and is not his.
+    pub(super) others: Vec<(Rc<Others>, Option<EventId>)>,
 }
 
 impl<'c> Grounds<'c> {
@@ -144,7 +153,8 @@ impl<'c> Grounds<'c> {
             Stands::Nowhere => None,
         };
         let sources = judgement.against.iter().map(source).collect();
-        let new = Ungrounded { grounding: read.policy.grounding, judgement, sources, doubted };
+        let others = read.others.clone();
+        let new = Ungrounded { grounding: read.policy.grounding, judgement, sources, doubted, others };
         let Some(before) = before else { return new };
         let (mut kept, other) = if before.grounding >= new.grounding { (before, new) } else { (new, before) };
         kept.doubted.effects.extend(other.doubted.effects);
@@ -157,18 +167,41 @@ impl<'c> Grounds<'c> {
     }
 
     fn scenes(&self) -> &[Read<'c>] {
-        self.scenes.get_or_init(|| self.policies.iter().enumerate().map(|(at, policy)| self.read(at, policy)).collect())
+        self.scenes.get_or_init(|| {
+            let mut all = Vec::new();
+            for (at, policy) in self.policies.iter().enumerate() {
+                let read = self.read(at, policy, false);
+                // A call has to pass with others' words taken from the operator and with them left to him: who writes what he
+                // said, so that it is taken from him, must not do away with what he asked not to be done.
+                let doubtful = !read.others.is_empty();
+                all.push(read);
+                if doubtful {
+                    all.push(self.read(self.policies.len() + at, policy, true));
+                }
+            }
+            all
+        })
     }
 
-    fn read(&self, place: usize, policy: &'c Policy) -> Read<'c> {
+    /// A conversation as a policy has it read; `all` leaves to the operator what others wrote and the program says as his.
+    fn read(&self, place: usize, policy: &'c Policy, all: bool) -> Read<'c> {
         let blocks = &self.conversation.blocks;
         let calls = Calls::of(blocks);
         let (mut said, mut given, mut places, mut came) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut met = HashMap::new();
+        let (mut met, mut taken) = (HashMap::new(), Vec::new());
         for (at, block) in blocks.iter().enumerate() {
-            let own = policy.intent == Intent::UserRole || self.models.attests(block);
+            let others = self.models.others(block);
+            let mut own = self.models.attests(block);
+            if policy.intent == Intent::UserRole && !own {
+                own = all || others.is_none();
+                if let (Speaker::User, Some(others)) = (block.speaker, &others) {
+                    taken.push((Rc::clone(others), self.models.given(block)));
+                }
+            }
             let mut from = Came::default();
             match (block.whose(own), &block.content) {
+                // Instructions that an earlier session left in a file were read; so was what a program resumes of one.
+                (Whose::Neither, Content::Text(text)) if others.is_some() => given.push(nobodys(text)),
                 (Whose::Neither, _) => continue,
                 (Whose::Operators(text), _) => {
                     said.push(text);
@@ -188,7 +221,7 @@ impl<'c> Grounds<'c> {
             came.push(from);
         }
         let scene = self.models.remembering(place, |memory| Scene::remembering(&said, given, &policy.tools, memory));
-        Read { policy, scene, places, came, delegated: OnceCell::new() }
+        Read { policy, scene, places, came, delegated: OnceCell::new(), others: taken }
     }
 }
 
@@ -271,7 +304,15 @@ impl Ungrounded<'_> {
     /// In words, for the model: why, and what to do instead.
     pub(crate) fn why(&self) -> String {
         let whys: Vec<String> = self.judgement.against.iter().take(3).map(line).collect();
-        whys.join("; ")
+        let mut why = whys.join("; ");
+        if let Some((others, _)) = self.others.first() {
+            let names: Vec<String> = others.names.iter().map(|name| shown(name)).collect();
+            why += &format!(
+                "; what is said as the user's words is not the operator's where it stands in {}",
+                names.join(", ")
+            );
+        }
+        why
     }
 
     /// Events that the record holds what speaks against it in.
@@ -284,7 +325,9 @@ impl Ungrounded<'_> {
         let found = self.judgement.against.iter().zip(&self.sources).take(MOST_FINDINGS);
         let one = |(finding, source): (&Finding, &Option<&Block>)| {
             let event = source.and_then(|block| models.given(block));
+            let others = source.and_then(|block| models.others(block));
             let place = match (event, source) {
+                (_, Some(_)) if others.is_some() => others.map_or_else(String::new, |others| others.names.join(", ")),
                 (Some(id), _) => format!("what a tool gave, {id}"),
                 (None, Some(_)) => "what a tool gave".into(),
                 (None, None) => "nothing that was read".into(),
@@ -295,7 +338,11 @@ impl Ungrounded<'_> {
             };
             (line(finding), (place, event), words)
         };
-        found.map(one).collect()
+        let others = self.others.iter().take(MOST_OTHERS).map(|(others, event)| {
+            let what = "said as the user's words, and others'".to_owned();
+            (what, (others.names.join(", "), *event), others.quoted.clone())
+        });
+        found.map(one).chain(others).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod calls;
 mod foreign;
 mod grounds;
 mod listen;
+mod origin;
 mod plan;
 mod purse;
 mod refusal;

@@ -25,9 +25,9 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Takes a block that is new.
-    pub(super) fn take(&self, block: &Block, attested: bool, id: EventId) {
-        if let (Whose::Operators(text), false) = (block.whose(true), attested) {
+    /// Takes a block that is new; `others` says that what it says as the user's is known to be somebody else's.
+    pub(super) fn take(&self, block: &Block, attested: bool, others: bool, id: EventId) {
+        if let (Whose::Operators(text), false) = (block.whose(!others), attested) {
             let mut said = self.said.borrow_mut();
             let room = MOST_SAID.1.saturating_sub(said.iter().map(String::len).sum());
             if said.len() < MOST_SAID.0 && text.len() <= room {

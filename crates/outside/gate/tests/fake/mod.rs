@@ -248,6 +248,8 @@ pub fn lease(allow: &[&str]) -> Lease {
         secrets: Vec::new(),
         tls: None,
         credentials: Vec::new(),
+        carried: Vec::new(),
+        lacking: None,
         labelled: Vec::new(),
         intent: Vec::new(),
         reserved: policy::Amounts::default(),

@@ -119,6 +119,8 @@ fn what_planes_ask_of_each_other_nobody_asks_through_the_daemon() {
             context: None,
             policies: policy::Conjunction::new(Vec::new()),
             labels: Vec::new(),
+            values: Vec::new(),
+            lacking: None,
             labelled: Vec::new(),
             secrets: Vec::new(),
             intent: Vec::new(),

@@ -2,10 +2,11 @@
 //! it goes away, and the state says so; then, when the outcome was told, all of it goes to disk. What cannot be put in order keeps the session marked for the next start.
 
 use policy::WorkspaceMode;
-use record::Kind;
+use record::{Join, Kind};
 use wire::command::Problem;
 
 use super::serve::{End, Remains};
+use crate::labels;
 use crate::ledger::Merging;
 use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup};
 use crate::verbs::changes;
@@ -20,6 +21,8 @@ pub struct Afterwards {
     ledger: Ledger,
     merging: Merging,
     remains: Remains,
+    /// What it leaves behind is labelled.
+    labelled: bool,
 }
 
 impl Afterwards {
@@ -48,7 +51,7 @@ impl Afterwards {
         let durable = self.ledger.checkpoint().is_ok() && self.session.settle().is_ok();
         // Only what is on disk is signed.
         let merged = durable && (!told || self.merging.finish(&self.session.store()).is_ok());
-        if groups && home && merged {
+        if groups && home && merged && self.labelled {
             let _ = self.session.leave();
         }
     }
@@ -61,18 +64,50 @@ pub(super) fn finish(
     (mut ledger, merging): (Ledger, Merging),
     remains: Remains,
     end: &mut End,
-) -> (Vec<String>, Afterwards) {
+) -> (Vec<String>, Join, Afterwards) {
     let changed = changed(&session).unwrap_or_else(|error| {
         end.warnings.push(format!("the changes could not be read: {}", error.cause));
         Vec::new()
     });
+    let join = leave_labels(&session, &mut ledger, end);
     record(&mut ledger, &changed, end);
     session.record.ended = Some(now());
     session.record.exit = Some(i32::from(end.exit));
     if let Err(problem) = session.save() {
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
-    (changed, Afterwards { session, ledger, merging, remains })
+    let labelled = join.is_some();
+    (changed, join.unwrap_or_default(), Afterwards { session, ledger, merging, remains, labelled })
+}
+
+/// What the session leaves behind carries what it may have read, before its outcome is recorded. Where that cannot be noted it
+/// stays open there, and the next start closes it.
+fn leave_labels(session: &SessionDirectory, ledger: &mut Ledger, end: &mut End) -> Option<Join> {
+    match labels::close(&session.store(), session, false) {
+        Ok(join) => {
+            let (labels, values) = (join.labels().map(str::to_owned), join.values().map(str::to_owned));
+            let (labels, values): (Vec<_>, Vec<_>) = (labels.collect(), values.collect());
+            // That an agent wrote it says every home.
+            if session.record.home.is_some() && labels.len() + values.len() > 1 {
+                let place = format!(
+                    "its home for {}",
+                    session
+                        .record
+                        .trees
+                        .first()
+                        .map_or_else(String::new, |tree| tree.path.to_string_lossy().into_owned())
+                );
+                if let Err(error) = ledger.write(Kind::Left { place, paths: Vec::new(), labels, values }) {
+                    end.warnings.push(format!("the record could not be written to its end: {error}"));
+                }
+            }
+            Some(join)
+        }
+        Err(problem) => {
+            end.warnings.push(format!("what it leaves could not be labelled yet: {}", problem.cause));
+            None
+        }
+    }
 }
 
 /// What the kernel leaves of an overlay's scratch is closed to everybody, so that `rm -r` of a session would stop at

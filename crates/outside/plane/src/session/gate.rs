@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use policy::{Amounts, Conjunction, Endorsement, Rule};
+use policy::{Amounts, Conjunction, Endorsement, Label, Rule};
 use record::{Kind, Origin, Segment, Verdict, Verifier};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -54,6 +54,10 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
+    /// Labels that the session began with.
+    pub(super) carried: Vec<Label>,
+    /// Why the texts are not all that carries one, where they are not.
+    pub(super) lacking: Option<String>,
     pub(super) intent: Vec<String>,
     /// What of its budgets is its children's.
     pub(super) reserved: Amounts,
@@ -157,6 +161,8 @@ impl Door {
             tls: self.tls.clone(),
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),
+            carried: self.carried.clone(),
+            lacking: self.lacking.clone(),
             intent: self.intent.clone(),
             reserved: self.reserved,
             granted: self.granted.clone(),

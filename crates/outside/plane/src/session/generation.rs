@@ -7,7 +7,7 @@ use wire::{Labelled, Lent};
 
 use super::derive::Way;
 use super::gates::Gates;
-use super::{host, identity, labels, lend};
+use super::{carried, host, identity, labels, lend};
 use crate::problem::{NO, problem, quoted};
 use crate::store::{SessionDirectory, Store};
 
@@ -17,10 +17,11 @@ use crate::store::{SessionDirectory, Store};
 /// When the vault holds no such secret, or more is labelled than can be looked for.
 pub(crate) fn of(policy: Policy, session: &SessionDirectory, store: &Store) -> Result<Replacement, Problem> {
     let credentials = lend::lend(&policy, store, &way(&policy)?)?;
-    let labelled = match session.record.trees.first() {
-        Some(workspace) => labels::find(&policy, &workspace.path)?,
+    let mut labelled = match session.record.trees.first() {
+        Some(workspace) => labels::find(&policy, &workspace.path)?.labelled,
         None => Vec::new(),
     };
+    carried::again(&policy, session, store, &mut labelled)?;
     Ok(Replacement { policy, credentials, labelled, changes: Vec::new(), replaces: 0, undoes: false })
 }
 

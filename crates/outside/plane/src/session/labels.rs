@@ -1,11 +1,12 @@
 //! Which files of the workspace carry a label, and what in them is labelled: their text, or the secrets of an `.env` file
-//! and of a key. Read once, before anything runs: what an agent writes later carries no label from here.
+//! and of a key. Read once, before anything runs: what an agent writes later carries the labels of its session ([`crate::labels`]).
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use policy::{Data, Policy};
+use policy::{Data, Label, Policy};
 use rustix::fs::{Mode, OFlags};
 use sense::{is_key_file, secrets_of_env, secrets_of_key};
 use wire::Labelled;
@@ -25,21 +26,39 @@ const DEPTH: usize = 24;
 struct Search<'s> {
     root: &'s Path,
     data: &'s [Data],
-    found: Vec<Labelled>,
+    found: Found,
     bytes: usize,
     directories: usize,
+}
+
+/// What is labelled in a workspace.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The texts that are looked for.
+    pub(super) labelled: Vec<Labelled>,
+    /// Each label that a file carries, and whether only files of secrets do.
+    pub(super) labels: BTreeMap<Label, bool>,
 }
 
 /// Finds what is labelled.
 ///
 /// # Errors
 /// When there is more than can be looked for: a part of it would be believed to be all.
-pub(super) fn find(policy: &Policy, workspace: &Path) -> Result<Vec<Labelled>, Problem> {
-    let mut search = Search { root: workspace, data: &policy.data, found: Vec::new(), bytes: 0, directories: 0 };
-    if !policy.data.is_empty() && !policy.flows.is_empty() {
-        search.look(workspace, "", 0)?;
+pub(super) fn find(policy: &Policy, workspace: &Path) -> Result<Found, Problem> {
+    let mut search = Search { root: workspace, data: &policy.data, found: Found::default(), bytes: 0, directories: 0 };
+    if policy.data.is_empty() {
+        return Ok(search.found);
     }
-    Ok(search.found)
+    let looked = search.look(workspace, "", 0);
+    if policy.flows.is_empty() {
+        // Nothing is looked for here, but what the session leaves behind carries the labels all the same.
+        search.found.labelled.clear();
+        if looked.is_err() {
+            search.found.labels = policy.data.iter().map(|data| (data.label.clone(), false)).collect();
+        }
+        return Ok(search.found);
+    }
+    looked.map(|()| search.found)
 }
 
 /// What was labelled before, and what was found now: who was told of it may still know it.
@@ -90,6 +109,10 @@ impl Search<'_> {
             return Ok(());
         }
         let Some(text) = read(&self.root.join(path)) else { return Ok(()) };
+        for label in &labels {
+            let secret = holds_secrets(path, &text);
+            self.found.labels.entry(label.clone()).and_modify(|known| *known &= secret).or_insert(secret);
+        }
         if text.len() as u64 > LONGEST {
             return Err(too_much(format!("`{}` is longer than {LONGEST} bytes", quoted(path))));
         }
@@ -99,17 +122,26 @@ impl Search<'_> {
                 if self.bytes > ALL {
                     return Err(too_much(format!("more than {ALL} bytes of labelled text")));
                 }
-                self.found.push(Labelled { label: label.clone(), source, text, exact });
+                self.found.labelled.push(Labelled { label: label.clone(), source, text, exact });
             }
         }
         Ok(())
     }
 }
 
+/// Whether a file is one of secrets, each of which is known by itself.
+fn holds_secrets(path: &str, text: &str) -> bool {
+    is_env(path) || is_key_file(text)
+}
+
+fn is_env(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name == ".env" || name.starts_with(".env.") || name.ends_with(".env")
+}
+
 /// What of a file is labelled: each secret of one that holds secrets, else all of it.
 fn parts(path: &str, text: &str) -> Vec<(String, String, bool)> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name == ".env" || name.starts_with(".env.") || name.ends_with(".env") {
+    if is_env(path) {
         let secrets = secrets_of_env(text).into_iter();
         return secrets.map(|(name, value)| (format!("`{name}` in {path}"), value, true)).collect();
     }
@@ -130,7 +162,7 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn too_much(cause: String) -> Problem {
+pub(super) fn too_much(cause: String) -> Problem {
     let cause = format!("not all that `data` labels can be looked for: {cause}");
     problem("E-PLANE-050", cause, "name fewer files under `data` in the policy", NOT_RUN)
 }
@@ -163,7 +195,11 @@ mod tests {
         put("key.pem", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n-----END PRIVATE KEY-----\n");
         std::os::unix::fs::symlink("/etc/passwd", room.path().join("notes/clients/link")).expect("linked");
         let found = find(&policy(&[".env", "*/.env.*", "notes/clients/**", "*.pem"]), room.path()).expect("found");
-        let mut told: Vec<_> = found.iter().map(|one| (one.source.as_str(), one.text.as_str(), one.exact)).collect();
+        assert_eq!(found.labels.values().collect::<Vec<_>>(), [&false]);
+        let secrets = find(&policy(&[".env", "*.pem"]), room.path()).expect("found");
+        assert_eq!(secrets.labels.values().collect::<Vec<_>>(), [&true]);
+        let mut told: Vec<_> =
+            found.labelled.iter().map(|one| (one.source.as_str(), one.text.as_str(), one.exact)).collect();
         told.sort_unstable();
         let expected = [
             ("`TOKEN` in .env", "k9-Zt41pQx-0000", true),
@@ -172,8 +208,11 @@ mod tests {
             ("the key in key.pem", "MIIEvQIBADANBgkqhkiG9w0BAQ", true),
         ];
         assert_eq!(told, expected);
-        assert!(find(&policy(&["notes/**"]), room.path()).expect("found").len() == 2);
+        assert!(find(&policy(&["notes/**"]), room.path()).expect("found").labelled.len() == 2);
         put("notes/long", &"x".repeat(2 << 20));
         assert_eq!(find(&policy(&["notes/**"]), room.path()).expect_err("too long").code, "E-PLANE-050");
+        let unruled = Policy { flows: Vec::new(), ..policy(&["notes/**"]) };
+        let found = find(&unruled, room.path()).expect("nothing is looked for");
+        assert_eq!((found.labelled.len(), found.labels.len()), (0, 1));
     }
 }

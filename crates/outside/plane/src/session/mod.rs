@@ -3,6 +3,7 @@
 mod asked;
 mod authority;
 mod beneath;
+mod carried;
 mod cell;
 mod children;
 pub(crate) mod control;
@@ -64,6 +65,7 @@ pub(crate) use prepare::home_of;
 pub use up::Up;
 
 use asked::Asked;
+use carried::Begins;
 use children::{Adopted, Children, House, Outlet, Within};
 use gate::Door;
 use outcome::Unrun;
@@ -223,7 +225,7 @@ fn carry_out(
     mut early: early::Early,
     (stdio, line, store, up): (Vec<OwnedFd>, Option<OwnedFd>, &Store, Option<Up>),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, seen, held, home, tls, credentials, labelled, within, copied, .. } = prepared;
+    let Prepared { session, plan, seen, held, home, tls, credentials, begins, within, copied, .. } = prepared;
     let served = line.map(|line| Outlet::on(&session.path, line));
     let outlet = asked.adopted.as_ref().map(|adopted| {
         if !copied.missing.is_empty() {
@@ -232,7 +234,7 @@ fn carry_out(
         Outlet::new(&session.path, &adopted.task, adopted.context.as_deref())
     });
     let outlet = outlet.or(served);
-    let house = house(asked, &session, within, &held.groups);
+    let house = house(asked, &session, within, (&held.groups, &begins));
     let policies = asked.policies();
     // First, since the walls take longer than the record, which the program waits for.
     let ground = Ground::of(&plan, reachable(asked, &session));
@@ -247,7 +249,7 @@ fn carry_out(
     session.save()?;
     // By now whoever asks for the same finds it.
     drop(up);
-    let ledger = begin(&session, asked, &held, &labelled)?;
+    let ledger = begin(&session, asked, &held, &begins)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
@@ -261,7 +263,9 @@ fn carry_out(
         secrets: asked.secrets.clone(),
         tls,
         credentials,
-        labelled,
+        carried: begins.labels(),
+        labelled: begins.labelled,
+        lacking: begins.lacking,
         intent: match &asked.adopted {
             // Its task is its parent's words, which are nobody's intent.
             Some(adopted) => adopted.intent.clone(),
@@ -307,23 +311,22 @@ fn carry_out(
         servers: Servers::default(),
         outlet,
     });
-    let labelled = running.door.labelled.clone();
     let (mut end, records, mut remains, mut outlet) = running.serve();
     remains.wait_for_the_cell();
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
     }
-    let (changed, afterwards) = ending::finish(session, records, remains, &mut end);
+    let (changed, join, afterwards) = ending::finish(session, records, remains, &mut end);
     if let Some(adopted) = &asked.adopted {
-        children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &labelled);
+        children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &join);
     }
     let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
     Ok(Ended { outcome, afterwards })
 }
 
 /// What its own children would be made from.
-fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[PathBuf]) -> House {
+fn house(asked: &Asked, session: &SessionDirectory, within: Within, (groups, begins): (&[PathBuf], &Begins)) -> House {
     let tree = session.record.trees.first();
     let view = tree.and_then(|tree| tree.view.as_ref());
     // What relays a sub-agent's stdio is of our making, whatever the operator handed on to the first of the line.
@@ -339,6 +342,7 @@ fn house(asked: &Asked, session: &SessionDirectory, within: Within, groups: &[Pa
         granted: view.map(|view| view.granted.clone()),
         within,
         labels: asked.adopted.as_ref().map(|adopted| adopted.labels.clone()).unwrap_or_default(),
+        values: begins.carried.labels.iter().filter(|(_, value)| **value).map(|(label, _)| label.clone()).collect(),
         groups: groups.to_vec(),
         is_child: asked.adopted.is_some(),
         budget: asked.adopted.as_ref().map(|adopted| adopted.budget),
@@ -362,15 +366,10 @@ fn guards(asked: &Asked) -> Vec<PathBuf> {
 }
 
 /// Begins the record: nothing runs before it says that it does.
-fn begin(
-    session: &SessionDirectory,
-    asked: &Asked,
-    held: &limits::Held,
-    labelled: &[wire::Labelled],
-) -> Result<Ledger, Problem> {
+fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held, begins: &Begins) -> Result<Ledger, Problem> {
     let mut redactor = asked.redactor();
     // A task may hold what a file of secrets does.
-    for one in labelled.iter().filter(|one| one.exact) {
+    for one in begins.labelled.iter().filter(|one| one.exact) {
         let _ = redactor.add(one.label.as_str(), &one.text);
     }
     let path = session.segment(Segment::Plane);
@@ -395,6 +394,11 @@ fn begin(
                 task: adopted.task.clone(),
                 labels: adopted.labels.iter().map(|label| label.as_str().to_owned()).collect(),
             })?;
+        }
+        let carried = &begins.carried;
+        if !carried.labels.is_empty() {
+            let (labels, values, from) = (carried.of(false), carried.of(true), carried.from.clone());
+            ledger.write(Kind::Carried { labels, values, from })?;
         }
         if let Some(serves) = &asked.serves {
             ledger.write(Kind::ServerOf {

@@ -9,12 +9,14 @@ use wire::command::{Problem, Run, Stream as Given};
 
 use super::asked::Asked;
 use super::authority::Authority;
+use super::carried::{self, Begins};
 use super::children::{Adopted, Within};
 use super::derive::Way;
 use super::early::Early;
 use super::gates::Gates;
 use super::ground::{self, Reads};
 use super::identity::Who;
+use super::labels::Found;
 use super::layout::{Layout, Named, Seen, text};
 use super::libraries::Loader;
 use super::limits::{self, Held};
@@ -39,8 +41,8 @@ pub(super) struct Prepared {
     pub(super) tls: Option<wire::Tls>,
     /// Secrets that its gate lends to requests.
     pub(super) credentials: Vec<wire::Lent>,
-    /// What of the workspace carries a label.
-    pub(super) labelled: Vec<wire::Labelled>,
+    /// The labels that it begins with, and texts that carry some.
+    pub(super) begins: Begins,
     /// Lines for the operator: what came in by itself.
     pub(super) notices: Vec<String>,
     /// What of the host is seen inside, read-only.
@@ -59,10 +61,13 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     let Early { who, foundation, gates, .. } = early;
     let way = way(asked, gates);
     let credentials = lend::lend(&asked.policy, store, &way)?;
-    let mut labelled = match (&asked.adopted, &asked.serves) {
-        (Some(_), _) => Vec::new(),
+    let mut found = match (&asked.adopted, &asked.serves) {
+        (Some(_), _) => Found::default(),
         // It has no workspace; what is said to it may hold what is labelled where that comes from.
-        (None, Some(serves)) => serves.labelled.clone(),
+        (None, Some(serves)) => {
+            let labels = serves.labelled.iter().map(|one| (one.label.clone(), one.exact)).collect();
+            Found { labelled: serves.labelled.clone(), labels }
+        }
         (None, None) => labels::find(&asked.policy, &asked.workspace)?,
     };
     let (command, located) = command(asked)?;
@@ -72,11 +77,17 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         None if asked.serves.is_some() => (Vec::new(), Copied::default()),
         None => (trees(asked, &session.path)?, Copied::default()),
     };
-    if let (Some(adopted), Some(seen)) = (&asked.adopted, trees.first().and_then(|tree| tree.view.as_ref())) {
-        labelled = labels::joined(&adopted.labelled(), labels::find(&asked.policy, &seen.at)?)?;
-    }
     let home = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
+    let view = session.record.trees.first().and_then(|tree| tree.view.as_ref());
+    let begins = match (&asked.adopted, view) {
+        (Some(adopted), Some(seen)) => {
+            found = labels::find(&asked.policy, &seen.at)?;
+            let labelled = labels::joined(&adopted.labelled(), std::mem::take(&mut found.labelled))?;
+            carried::adopted(asked, found, labelled)
+        }
+        _ => carried::begin(asked, store, &session, (&home, &agent_name(&session.record.command[0])), found)?,
+    };
     let mut layout =
         Layout::new(asked.paths.clone(), who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
     layout.known = known;
@@ -86,7 +97,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
         libraries_come_in(&layout, asked, &located)?;
     }
-    let reads = generation::reads(&asked.policy, &labelled);
+    let reads = generation::reads(&asked.policy, &begins.labelled) || begins.lacking.is_some();
     let authority = reads.then(|| Authority::make(&session.record.id)).transpose()?;
     let certificate = authority.as_ref().map(|authority| authority.certificate.as_str());
     let Roots { variables: named, trusted } =
@@ -122,7 +133,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, labelled, notices, within, copied })
+    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, begins, notices, within, copied })
 }
 
 /// How a broker of this operator's reaches an endpoint.
@@ -182,6 +193,8 @@ fn directory(
         options: asked.options.clone(),
         built: Some(crate::verbs::built()),
         parent: asked.parent().cloned(),
+        home: None,
+        carries: true,
     };
     SessionDirectory::create_from(store, record, ahead)
 }
@@ -242,7 +255,9 @@ fn home(asked: &Asked, store: &Store, session: &mut SessionDirectory, agent: &[u
         session.record.fresh_home = Some(home.clone());
         home
     } else {
-        homes::kept(store, &agent, &asked.workspace)?
+        let home = homes::kept(store, &agent, &asked.workspace)?;
+        session.record.home = home.file_name().map(|key| key.to_string_lossy().into_owned());
+        home
     };
     if asked.serves.is_none() {
         homes::introduce(&home, &asked.home)?;

@@ -17,6 +17,7 @@
 //! running/ID                   a session that began and did not leave yet: all that a repair looks at
 //! trees/HASH                   a directory that a session's agent could change, by the hash of its path
 //! homes/KEY/                   the private home of an agent on a workspace
+//! labels/                      which labels that carries, and the changed directories: `labels` draws it
 //! trust.json                   files of workspaces that the operator trusted, by hash
 //! ledger/                      every session's segments in one order, signed: `ledger` draws it
 //! vault/key, vault/NAME.age    secrets, each encrypted under that key; the crate `vault` alone reads and writes them
@@ -138,6 +139,12 @@ impl Store {
     #[must_use]
     pub fn homes(&self) -> PathBuf {
         self.root.join("homes")
+    }
+
+    /// Where labels are noted of what sessions left behind.
+    #[must_use]
+    pub fn labels(&self) -> PathBuf {
+        self.root.join("labels")
     }
 
     /// Where the sessions are marked that did not leave yet.

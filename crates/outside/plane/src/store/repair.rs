@@ -114,6 +114,7 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, unt
     };
     let Some(lock) = lock.filter(|_| began) else {
         unnamed()?;
+        crate::labels::forget(store, id).map_err(|problem| io::Error::other(problem.to_string()))?;
         return clear(&path).map(|()| true);
     };
     let session = match SessionDirectory::open(&path) {
@@ -143,7 +144,11 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, unt
     for line in changes::recover(&session).map_err(|problem| io::Error::other(problem.to_string()))? {
         words.push(format!("session `{id}`: {line}"));
     }
+    let killed = session.record.ended.is_none();
     let session = end(session, words)?;
+    if session.record.home.is_some() || session.record.mode == policy::WorkspaceMode::Live {
+        crate::labels::close(store, &session, killed).map_err(|problem| io::Error::other(problem.to_string()))?;
+    }
     Ok(untold.tell(store, &session, words))
 }
 

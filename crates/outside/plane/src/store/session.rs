@@ -56,6 +56,12 @@ pub struct SessionRecord {
     /// What it was begun with. Absent in the record of an older build.
     #[serde(default)]
     pub built: Option<Built>,
+    /// The name of its private home beneath `homes`, where that stays after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// Its record says which labels it began with. That of an older build does not.
+    #[serde(default)]
+    pub carries: bool,
 }
 
 /// Options of `run` about what a cell is made from.
@@ -413,6 +419,8 @@ mod tests {
             options: Options::default(),
             parent: None,
             built: None,
+            home: None,
+            carries: true,
         };
         let settling = SessionDirectory::create(&store, record).expect("made");
         settling.save().expect("kept");

@@ -8,6 +8,7 @@ mod generation;
 mod graph;
 pub mod import;
 mod inside;
+mod labels;
 mod ledger;
 mod log;
 mod logs;
@@ -108,6 +109,8 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Apply(select) => changes::apply(store, client, &select),
         Request::Discard(select) => changes::discard(store, client, &select),
         Request::Policy(request) => policy::answer(place, client, request),
+        Request::Labels(asked) => labels::labels(store, client, &asked),
+        Request::Declassify(asked) => labels::declassify(place, client, &asked),
         Request::Trust { file } => trust::trust(store, &file),
         Request::Vault(request) => vault::answer(store, request),
         Request::Explain { code } => explain::code(&code),

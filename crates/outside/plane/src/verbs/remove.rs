@@ -4,6 +4,7 @@
 use wire::command::{Problem, Removal, Removed, Reply, Select};
 
 use crate::channel::Client;
+use crate::labels;
 use crate::ledger::{self, Unreviewed};
 use crate::problem::{NO, problem, quoted, state};
 use crate::session::home_of;
@@ -75,10 +76,16 @@ fn homes(store: &Store, before: u64, removed: &mut Removed) -> Result<(), Proble
         if used.contains(&home) {
             continue;
         }
-        match if removed.dry_run { Ok(()) } else { store::clear(&home) } {
+        match if removed.dry_run { Ok(()) } else { gone_with_labels(store, &home) } {
             Ok(()) => removed.homes.push(name),
             Err(error) => removed.left.push((name, quoted(&error.to_string()))),
         }
     }
     Ok(())
+}
+
+/// A home goes, and what is noted of it after it: where that stays, a new home of the name begins with it.
+fn gone_with_labels(store: &Store, home: &std::path::Path) -> std::io::Result<()> {
+    store::clear(home)?;
+    labels::drop_home(store, home).map_err(|problem| std::io::Error::other(problem.to_string()))
 }

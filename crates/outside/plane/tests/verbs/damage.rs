@@ -14,7 +14,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use vault::{Name, Vault};
 use wire::command::{
-    CheckpointInfo, LedgerRequest, LedgerVerify, Problem, Reply, Request, SecretText, Select, VaultRequest,
+    CheckpointInfo, LedgerRequest, LedgerVerify, Places, Problem, Reply, Request, SecretText, Select, VaultRequest,
 };
 
 use crate::ledgers::{checkpoint, merged};
@@ -40,6 +40,7 @@ impl State {
         fs::create_dir(ended[0].path.join("output")).unwrap();
         fs::write(ended[0].path.join("output/0"), "printed\n").unwrap();
         let lost = changed(&room);
+        plane::labels::attach(room.store(), &lost, &room.path("work"), &["kept.txt".into()]).unwrap();
         let mut ids: Vec<String> = ended.iter().map(|session| session.record.id.clone()).collect();
         ids.push(lost.record.id.clone());
         drop(lost);
@@ -87,6 +88,7 @@ impl State {
         keep("all ledger".into(), ask(verify(None, &self.held)));
         keep("all own".into(), ask(Request::Ledger(LedgerRequest::Verify(LedgerVerify::default()))));
         keep("all checkpoint".into(), ask(Request::Ledger(LedgerRequest::Checkpoint)));
+        keep("all labels".into(), ask(Request::Labels(Places { directory: "/".into(), ..Places::default() })));
         keep("all vault".into(), ask(Request::Vault(VaultRequest::List)));
         keep(
             "all trust".into(),
@@ -203,6 +205,7 @@ fn lost_with<'f>(state: &State, file: &'f Path) -> Option<&'f str> {
         ("ledger", Some("checkpoint")) => Some("checkpoint"),
         ("ledger", _) => Some("ledger"),
         ("trust.json", _) => Some(if file.exists() { "trust" } else { "Trust" }),
+        ("labels", _) => Some(if file.exists() { "labels" } else { "Labels" }),
         ("newest" | "trees", _) => None,
         other => panic!("what is lost with {other:?}?"),
     }
@@ -214,8 +217,9 @@ fn unconcerned(of: &str, lost: &str, file: &Path) -> bool {
     let place = file.to_string_lossy();
     match what {
         "all" if place.ends_with("trust.json") => asked != "trust",
+        "all" if place.contains("/labels/") => asked != "labels",
         "all" if place.contains("/vault/") => asked != "vault",
-        "all" => ["vault", "trust"].contains(&asked) || place.contains("/ledger/") && asked == "ls",
+        "all" => ["vault", "trust", "labels"].contains(&asked) || place.contains("/ledger/") && asked == "ls",
         // The ledger is one of all sessions.
         _ if place.contains("/ledger/") => !["ledger", "verify"].contains(&asked),
         _ if place.ends_with("/vault/key") => asked != "secret",

@@ -6,6 +6,7 @@ mod clocks;
 mod damage;
 mod generations;
 mod imports;
+mod labels;
 mod ledgers;
 mod merging;
 mod policies;

@@ -111,6 +111,8 @@ impl Room {
             options: Options::default(),
             parent: None,
             built: None,
+            home: None,
+            carries: true,
         };
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");

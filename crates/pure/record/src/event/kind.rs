@@ -365,6 +365,48 @@ pub enum Kind {
         /// What the parent may have read, and these words with it.
         labels: Vec<String>,
     },
+    /// Labels of what the session may read from here on: what of its workspace carries one, what earlier sessions left in its
+    /// home, its workspace and what else it sees, and what sub-agents and its parent said.
+    Carried {
+        /// Labels of texts, and of who wrote them.
+        labels: Vec<String>,
+        /// Labels of secrets alone, each of which is known as it stands: a summary of one is none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        values: Vec<String>,
+        /// Where from, in words: a place, and the sessions that left them there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        from: Vec<String>,
+    },
+    /// What the session leaves behind carries labels.
+    Left {
+        /// Where: its private home, or a tree that its changes are merged into.
+        place: String,
+        /// Which paths there; none where it is all of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+        /// Those of texts, and of who wrote them.
+        labels: Vec<String>,
+        /// Those of secrets alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        values: Vec<String>,
+    },
+    /// The operator took labels away from what the session left behind.
+    Declassified {
+        /// Where.
+        place: String,
+        /// Which paths there; none where it is all of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+        /// Which labels.
+        labels: Vec<String>,
+        /// Files whose content as it stands carries them no more, whoever left it.
+        contents: u64,
+        /// Who: his uid.
+        who: String,
+        /// Why, in his words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// So much of what the session may use up is a sub-agent's from here on, until [`Kind::ChildEnded`].
     ChildReserved {
         /// Its number among the session's children.

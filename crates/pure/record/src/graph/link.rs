@@ -93,7 +93,13 @@ impl Links {
             Kind::ServerBegan { server, .. } | Kind::ServerEnded { server, .. } => {
                 from.extend(observed(self.servers.get(server).copied()));
             }
-            Kind::WorkspaceChange { .. } | Kind::Merge { .. } | Kind::Ended { .. } | Kind::Ordered { .. } => {
+            Kind::WorkspaceChange { .. }
+            | Kind::Merge { .. }
+            | Kind::Ended { .. }
+            | Kind::Ordered { .. }
+            | Kind::Carried { .. }
+            | Kind::Left { .. }
+            | Kind::Declassified { .. } => {
                 from.extend(inferred(self.start));
             }
             _ => {}

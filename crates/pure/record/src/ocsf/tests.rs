@@ -237,6 +237,16 @@ fn every_event_has_what_its_class_asks_for() {
         Kind::Policy { revision: 2, name: "p".into(), changes: vec!["+ x".into()], undoes: None },
         Kind::PolicyNotTaken { revision: 2, reason: "r".into() },
         Kind::ChildOf { session: "s".into(), child: 1, event: id, task: "t".into(), labels: Vec::new() },
+        Kind::Carried { labels: vec!["secret:x".into()], values: Vec::new(), from: Vec::new() },
+        Kind::Left { place: "h".into(), paths: Vec::new(), labels: Vec::new(), values: Vec::new() },
+        Kind::Declassified {
+            place: "h".into(),
+            paths: Vec::new(),
+            labels: Vec::new(),
+            contents: 1,
+            who: "uid 1".into(),
+            reason: None,
+        },
         Kind::ChildReserved { child: 1, task: "t".into(), budget: Amounts::default(), below: 0, cut: Vec::new() },
         Kind::ChildBegan { child: 1, session: "s".into() },
         Kind::ChildEnded {
@@ -258,8 +268,8 @@ fn every_event_has_what_its_class_asks_for() {
     ];
     let classes: Vec<u64> = kinds.into_iter().map(|kind| told(kind)["class_uid"].as_u64().expect("a class")).collect();
     let expected = [
-        6002, 0, 0, 4003, 6003, 6003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1001,
-        0, 6002, 0,
+        6002, 0, 0, 4003, 6003, 6003, 6003, 6003, 0, 6003, 6003, 4001, 1001, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 1001, 0, 6002, 0,
     ];
     assert_eq!(classes, expected);
 }

@@ -191,6 +191,20 @@ impl Redactor {
             &Kind::ChildOf { ref session, child, event, ref task, ref labels } => {
                 Kind::ChildOf { session: text(session), child, event, task: body(task), labels: list(labels) }
             }
+            Kind::Carried { labels, values, from } => {
+                Kind::Carried { labels: list(labels), values: list(values), from: list(from) }
+            }
+            Kind::Left { place, paths, labels, values } => {
+                Kind::Left { place: text(place), paths: list(paths), labels: list(labels), values: list(values) }
+            }
+            Kind::Declassified { place, paths, labels, contents, who, reason } => Kind::Declassified {
+                place: text(place),
+                paths: list(paths),
+                labels: list(labels),
+                contents: *contents,
+                who: text(who),
+                reason: maybe(reason),
+            },
             &Kind::ChildReserved { child, ref task, budget, below, ref cut } => {
                 Kind::ChildReserved { child, task: body(task), budget, below, cut: list(cut) }
             }

@@ -82,6 +82,16 @@ fn no_word_forges_a_line() {
     let reserved =
         Kind::ChildReserved { child: 1, task: bad.into(), budget: policy::Amounts::default(), below: 0, cut: list() };
     let child_of = Kind::ChildOf { session: bad.into(), child: 1, event: id("p3"), task: bad.into(), labels: list() };
+    let carried = Kind::Carried { labels: list(), values: list(), from: list() };
+    let left = Kind::Left { place: bad.into(), paths: list(), labels: list(), values: list() };
+    let declassified = Kind::Declassified {
+        place: bad.into(),
+        paths: list(),
+        labels: list(),
+        contents: 1,
+        who: bad.into(),
+        reason: Some(bad.into()),
+    };
     let server_of = Kind::ServerOf { session: bad.into(), server: bad.into(), event: id("p3") };
     let server_begins = Kind::ServerBegins { server: bad.into(), command: list() };
     let server_began = Kind::ServerBegan { server: bad.into(), session: bad.into() };
@@ -156,6 +166,9 @@ fn no_word_forges_a_line() {
         (untaken, 0),
         (ordered, 0),
         (reserved, 6),
+        (carried, 10),
+        (left, 12),
+        (declassified, 12),
         (server_of, 2),
         (server_begins, 4),
         (server_began, 2),

@@ -31,6 +31,7 @@ mod text;
 mod things;
 mod trail;
 mod visit;
+mod whose;
 mod words;
 
 pub use effect::{Effects, Tool, effects};
@@ -45,3 +46,4 @@ pub use request::{Passed, Sent};
 pub use role::role;
 pub use spawn::Begun;
 pub use task::Task;
+pub use whose::{Others, Whose};

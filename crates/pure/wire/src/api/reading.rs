@@ -125,6 +125,8 @@ impl Asks {
             Asks::WhyFile => Request::WhyFile { path: bodies::path(body)?, select },
             Asks::Policy => Request::Policy(bodies::policy(body)?),
             Asks::PolicyApply => Request::Policy(PolicyRequest::Apply { select, file: bodies::file(body)? }),
+            Asks::Labels => Request::Labels(bodies::json(body)?),
+            Asks::Declassify => Request::Declassify(Box::new(bodies::json(body)?)),
             Asks::Trust => Request::Trust { file: bodies::file(body)? },
             Asks::VaultSet => Request::Vault(bodies::secret(name, body)?),
             Asks::Prove => Request::Ledger(bodies::proof(body)?),

@@ -49,6 +49,8 @@ pub(super) enum Asks {
     Collect,
     Policy,
     Presets,
+    Labels,
+    Declassify,
     Trust,
     Vault,
     VaultSet,
@@ -72,7 +74,7 @@ pub(super) enum Asks {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 53] = [
+pub const ROUTES: [Route; 55] = [
     Route { method: "GET", path: "/version", asks: Asks::Version },
     Route { method: "GET", path: "/codes/{code}", asks: Asks::Explain },
     Route { method: "GET", path: "/sessions", asks: Asks::Ls },
@@ -110,6 +112,8 @@ pub const ROUTES: [Route; 53] = [
     Route { method: "POST", path: "/gc", asks: Asks::Collect },
     Route { method: "POST", path: "/policy", asks: Asks::Policy },
     Route { method: "GET", path: "/policy/presets", asks: Asks::Presets },
+    Route { method: "POST", path: "/labels", asks: Asks::Labels },
+    Route { method: "POST", path: "/labels/declassify", asks: Asks::Declassify },
     Route { method: "POST", path: "/trust", asks: Asks::Trust },
     Route { method: "GET", path: "/vault", asks: Asks::Vault },
     Route { method: "POST", path: "/vault/{name}", asks: Asks::VaultSet },

@@ -187,6 +187,8 @@ impl Saying {
                 self.body(&bodies::Inside { path: path.clone() }, Asks::WhyFile)?
             }
             Request::Policy(policy) => self.put_policy(policy)?,
+            Request::Labels(places) => self.body(places, Asks::Labels)?,
+            Request::Declassify(asked) => self.body(asked, Asks::Declassify)?,
             Request::Trust { file } => self.body(&bodies::File { file: file.clone() }, Asks::Trust)?,
             Request::Vault(vault) => self.put_vault(vault)?,
             Request::Explain { code } => self.word(code, Asks::Explain),

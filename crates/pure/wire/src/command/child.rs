@@ -30,6 +30,12 @@ pub struct ChildRun {
     pub policies: Conjunction,
     /// The join of what the parent may have read: its words carry that.
     pub labels: Vec<Label>,
+    /// Those of them that are of secrets alone.
+    #[serde(default)]
+    pub values: Vec<Label>,
+    /// Why the texts are not all that carries a label there, where they are not.
+    #[serde(default)]
+    pub lacking: Option<String>,
     /// Texts that carry a label in the parent's session.
     pub labelled: Vec<Labelled>,
     /// What its parent knows and the record may not: it may stand in the parent's words.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod child;
+mod labels;
 mod ledger;
 mod live;
 mod record;
@@ -17,6 +18,7 @@ pub use answer::{
     MergeAnswer, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState, WhyAnswer,
 };
 pub use child::{ChildEnd, ChildRun, ChildWord, ServerRun, View};
+pub use labels::{Declassify, LabelsAnswer, MarkInfo, PlaceInfo, Places, ReleaseInfo, TakenInfo};
 pub use ledger::{CheckpointInfo, Held, LedgerProof, LedgerRequest, LedgerVerify, PruneAnswer, PrunedDay, Standing};
 pub use live::{Attach, Built, CopyFile, CopyWay, Exec, Removal, Removed, Spoken, UpgradeAnswer};
 pub use record::{ArgumentInfo, Concluded, GraphAnswer, ReplayAnswer, RequestInfo, ToolInfo, ToolsAnswer};
@@ -154,6 +156,10 @@ pub enum Request {
     },
     /// Check, show, explain, compare, test or suggest a policy, or put another one in force.
     Policy(PolicyRequest),
+    /// Which labels what sessions left behind carries; answered by [`Reply::Labels`].
+    Labels(Places),
+    /// Take some away; answered by [`Reply::Labels`].
+    Declassify(Box<Declassify>),
     /// Trust the present content of a file found in a workspace.
     Trust {
         /// The file, absolute.
@@ -410,6 +416,8 @@ pub enum Reply {
     Replayed(Box<ReplayAnswer>),
     /// What led to what.
     Graph(Box<GraphAnswer>),
+    /// Labels of what sessions left behind.
+    Labels(Box<LabelsAnswer>),
     /// What becomes of a path.
     File(FileAnswer),
     /// What was asked of a policy: whether the answer is yes, and the words.

@@ -1,7 +1,7 @@
 //! What a sub-agent came to: told by its own plane, or read of its record by its parent's where that plane was killed.
 
 use policy::{Amounts, Good, Label, Money};
-use record::{Entry, Kind, Summary, Verdict};
+use record::{Entry, Join, Kind, Summary, Verdict};
 use wire::command::{ChildEnd, Reply};
 
 use super::{Adopted, Outlet};
@@ -20,13 +20,13 @@ pub(in crate::session) fn tell(
     session: &SessionDirectory,
     adopted: &Adopted,
     outlet: Option<&mut Outlet>,
-    labelled: &[wire::Labelled],
+    join: &Join,
 ) {
     let (changed, patch) = changes::patch(session, CHANGED, PATCH).unwrap_or_default();
     let mut labels: Vec<Label> = adopted.labels.clone();
-    for one in labelled {
-        if !labels.contains(&one.label) {
-            labels.push(one.label.clone());
+    for label in join.labels().chain(join.values()).filter_map(|label| Label::parse(label).ok()) {
+        if !labels.contains(&label) {
+            labels.push(label);
         }
     }
     let words = outlet.and_then(Outlet::words);

@@ -75,6 +75,8 @@ pub(super) struct House {
     pub(super) within: Within,
     /// What the session's own parent had read.
     pub(super) labels: Vec<Label>,
+    /// Labels of secrets alone that the session began with.
+    pub(super) values: Vec<Label>,
     /// Directories of control groups whose bounds are split.
     pub(super) groups: Vec<PathBuf>,
     /// Whether it is a sub-agent itself.

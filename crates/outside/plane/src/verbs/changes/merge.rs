@@ -10,9 +10,13 @@ use super::review::Review;
 use super::tree::{ChangedTree, Done, failed};
 use super::{guards, recover};
 use crate::channel::Client;
+use crate::labels;
 use crate::ledger::{self, LedgerError};
 use crate::store::{self, SessionDirectory, Store};
 use crate::workspace::{Change, Conflict, Flag, Node, Workspace, flags};
+
+/// What the record says before a merge.
+const MERGES: &str = "begun";
 
 /// Merges what a session changed into the original.
 pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
@@ -33,7 +37,7 @@ pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Selec
         }
         Ok((done, left))
     };
-    each_tree(&session, &chosen, Some(&guards), ["begun", "merged"], &mut answer, each)?;
+    each_tree(&session, &chosen, Some(&guards), [MERGES, "merged"], &mut answer, each)?;
     leave(store, &session)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
 }
@@ -148,6 +152,11 @@ fn each_tree(
         }
         let mut record = super::ledger(session)?;
         record.note(meant.iter().map(|change| tree.name(&change.path)).collect(), before)?;
+        if before == MERGES {
+            // Before any of it is there: what is merged carries what its session may have read.
+            let paths: Vec<PathBuf> = meant.iter().map(|change| change.path.clone()).collect();
+            labels::attach(&session.store(), session, tree.path(), &paths)?;
+        }
         match act(&mut tree, &changes, wanted) {
             Ok((done, left)) => {
                 record.note(done.clone(), after)?;

@@ -110,6 +110,8 @@ fn child(run: Run) -> Request {
         context: None,
         policies: Conjunction::new(vec![Policy::default()]),
         labels: Vec::new(),
+        values: Vec::new(),
+        lacking: None,
         labelled: Vec::new(),
         secrets: Vec::new(),
         intent: vec!["i".into()],
@@ -175,6 +177,11 @@ fn of_a_session() -> BoxedStrategy<Request> {
     .boxed()
 }
 
+fn places() -> impl Strategy<Value = Places> {
+    (proptest::option::of(word()), path(), any::<bool>(), proptest::option::of(path()))
+        .prop_map(|(session, directory, home, workspace)| Places { session, directory, home, workspace })
+}
+
 /// About what is kept.
 fn of_what_is_kept() -> BoxedStrategy<Request> {
     let verify = (proptest::option::of(select()), any::<Option<String>>(), any::<Option<String>>())
@@ -199,6 +206,13 @@ fn of_what_is_kept() -> BoxedStrategy<Request> {
         (any::<u64>(), any::<[bool; 2]>()).prop_map(|(before, [force, dry_run])| {
             Request::Remove(Removal { sessions: Vec::new(), before: Some(before), force, dry_run })
         }),
+        places().prop_map(Request::Labels),
+        (places(), proptest::collection::vec(path(), 0..2), proptest::option::of(word())).prop_map(
+            |(places, paths, reason)| {
+                let labels = vec![policy::Label::parse("secret:x").expect("a label")];
+                Request::Declassify(Box::new(Declassify { places, paths, labels, reason }))
+            }
+        ),
         path().prop_map(|file| Request::Trust { file }),
     ]
     .boxed()

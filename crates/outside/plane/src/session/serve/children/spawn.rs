@@ -91,6 +91,8 @@ impl Session<'_> {
             task,
             context: wish.context.as_ref().map(|context| context.as_str().to_owned()),
             policies: policy::Conjunction::new(drafted.policies),
+            values: labels.iter().filter(|label| self.children.house.values.contains(label)).cloned().collect(),
+            lacking: self.door.lacking.clone(),
             labels,
             labelled: self.door.labelled.clone(),
             secrets: self.door.secrets.clone(),
@@ -155,7 +157,8 @@ impl Session<'_> {
     /// since a program reads there without asking, and what its own parent had.
     pub(super) fn labels(&self, read: &[Label]) -> Vec<Label> {
         let there = self.door.labelled.iter().map(|one| &one.label);
-        let all: BTreeSet<&Label> = read.iter().chain(there).chain(&self.children.house.labels).collect();
+        let all: BTreeSet<&Label> =
+            read.iter().chain(there).chain(&self.children.house.labels).chain(&self.door.carried).collect();
         all.into_iter().cloned().collect()
     }
 

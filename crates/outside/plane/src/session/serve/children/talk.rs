@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use policy::Label;
+use record::Kind;
 use wire::command::{ChildWord, Order, Reply};
 use wire::petition::{Answer, Child, ChildResult, ChildState, Denial, Message, Reason, Sender, Wait};
 
@@ -84,9 +85,30 @@ impl Session<'_> {
         if found.is_empty() {
             return;
         }
-        join(&mut self.children.house.labels, found.iter().map(|one| one.label.clone()).collect());
+        self.hear_labels(found.iter().map(|one| one.label.clone()).collect(), "the words of a sub-agent");
         // The gate that carries the answer takes them from it; one that succeeds it has them in its lease.
         self.door.labelled.extend(found);
+    }
+
+    /// Labels of words that the session hears: recorded before it does, so that what it leaves behind carries them.
+    fn hear_labels(&mut self, labels: Vec<Label>, from: &str) {
+        let house = &mut self.children.house;
+        let mut new: Vec<Label> = labels.into_iter().filter(|label| !house.labels.contains(label)).collect();
+        new.sort();
+        new.dedup();
+        if new.is_empty() {
+            return;
+        }
+        let list = |value: bool| {
+            let of = new.iter().filter(|label| house.values.contains(label) == value);
+            of.map(|label| label.as_str().to_owned()).collect()
+        };
+        let carried = Kind::Carried { labels: list(false), values: list(true), from: vec![from.to_owned()] };
+        join(&mut house.labels, new);
+        if self.ledger.write(carried).is_err() {
+            // What it would leave behind could not be told from what it left before.
+            self.cell.order(plan::Order::Kill);
+        }
     }
 
     pub(super) fn send_down(&mut self, Child(child): Child, words: &str, read: &[Label]) -> Answer {
@@ -121,7 +143,7 @@ impl Session<'_> {
 
     /// A message of the parent's, for whoever is inside.
     pub(in crate::session::serve) fn message_from_above(&mut self, words: String, labels: Vec<Label>) {
-        join(&mut self.children.house.labels, labels.clone());
+        self.hear_labels(labels.clone(), "the words of its parent");
         self.children.receive(Message { from: Sender::Parent, words: cut_short(words), labels });
         self.tell_news();
     }
