@@ -255,10 +255,10 @@ def learn(packages, mailbox, site, out, kept, dev):
         for text in learned:
             write(text, False)
         for text in looks:
-            write(text, False, 20)
+            write(text, False, 32)
             write(" ".join([text, chance.choice(looks)]), False, 2)
         for text in made(12, 8000, "benign"):
-            write(text, False, 6)
+            write(text, False, 10)
         for text in scraps(learned, 2):
             write(text, False)
     with open(kept, "w") as file:

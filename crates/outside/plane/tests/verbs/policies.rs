@@ -166,7 +166,7 @@ fn a_file_of_rules_is_read_as_a_policy_is() {
     assert!(printed.contains(&format!("  - {{rules: \"{}\"}}\n", rules.display())), "{printed}");
     assert_eq!(read(&file(&room, "q/printed.yaml", &printed)), found);
     let check = Request::Policy(PolicyRequest::Check { file: room.path("p/beside.yaml") });
-    let Reply::Checked(Checked { yes: true, text, .. }) = room.yes(check) else { panic!() };
+    let Reply::Policy(Checked { yes: true, text, .. }) = room.yes(check) else { panic!() };
     assert!(text.contains("secrets: 1 rules of ") && text.contains("not applied: `file`: it is about names"), "{text}");
     // It is the operator's alone, in no workspace of an agent's, and says what is wrong with it where that is.
     fs::set_permissions(&rules, fs::Permissions::from_mode(0o666)).unwrap();
