@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut all = Vec::new();
     for line in BufReader::new(std::fs::File::open(samples)?).lines() {
         let value: serde_json::Value = serde_json::from_str(&line?)?;
-        all.push((value["text"].as_str().unwrap_or_default().to_owned(), value["order"].as_bool() == Some(true), weight(&value)));
+        all.push((
+            value["text"].as_str().unwrap_or_default().to_owned(),
+            value["order"].as_bool() == Some(true),
+            weight(&value),
+        ));
     }
     let mut bytes = train(&all, prefers);
     // Where the line is drawn: 0 is one in a hundred benign texts of those that were kept back.
