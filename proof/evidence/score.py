@@ -1,5 +1,5 @@
 """Scores our detectors and the peer in one run: recall at one benign text in a hundred taken for an attack, benign texts with
-trigger words at the same line, and time per KB. Usage: score.py PACKAGES MAILBOX OURS [AGENTDYN]; see `run`."""
+trigger words at the same line, and processor time per KB. Usage: score.py PACKAGES MAILBOX OURS [AGENTDYN]; see `run`."""
 
 import json
 import subprocess
@@ -25,9 +25,9 @@ def peer(texts):
     defence.defend_tool_result("Nothing to see here.", "read_file")
     rows, blocks = [], []
     for text in texts:
-        begun = time.perf_counter()
+        begun = time.process_time()
         result = defence.defend_tool_result(text, "read_file")
-        took = time.perf_counter() - begun
+        took = time.process_time() - begun
         # Its patterns count beside its model, as they do in its own verdict.
         rows.append(((result.tier2_score or 0.0) + (1.0 if result.risk_level in ("high", "critical") and not result.tier2_score else 0.0), took))
         blocks.append(not result.allowed)
@@ -44,7 +44,7 @@ def main(packages, mailbox, program, agentdyn=None):
     sets = corpora.scoring(packages, mailbox, agentdyn)
     counts = {name: (len(texts), sum(map(len, texts)) // 1024) for name, (texts, _) in sets.items()}
     results = {}
-    for who, judge in (("bastide", lambda texts: ours(program, texts)), ("stackone-defender", peer)):
+    for who, judge in (("stackone-defender", peer), ("bastide", lambda texts: ours(program, texts))):
         scored = {name: judge(texts) for name, (texts, _) in sets.items()}
         benign = [score for name, (_, kind) in sets.items() if kind is False for score, _ in scored[name][0]]
         at = line(benign)

@@ -4,8 +4,9 @@
 
 mod overheard;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Instant;
 
 use policy::{Conjunction, Decision, Host, Level, MOST_KNOWN, Narrowed, decide};
@@ -38,7 +39,8 @@ pub struct Risks {
     reached: RefCell<HashSet<(Host, u16)>>,
     /// What each tool of a model was said to be.
     tools: RefCell<HashMap<String, HashSet<[u8; 32]>>>,
-    secrets: OnceCell<Secrets>,
+    /// By what secrets are known, made ready when something leaves first under the policies.
+    secrets: RefCell<Option<Rc<Secrets>>>,
     recorded: Cell<u32>,
     /// Requests can be read within TLS.
     reads: bool,
@@ -59,7 +61,7 @@ impl Risks {
             began: Instant::now(),
             reached: RefCell::default(),
             tools: RefCell::default(),
-            secrets: OnceCell::new(),
+            secrets: RefCell::default(),
             recorded: Cell::new(0),
             reads,
         }
@@ -77,6 +79,11 @@ impl Risks {
     /// The operator looked at what was counted so far.
     pub(crate) fn forgive(&self) {
         self.risk.borrow_mut().forgive();
+    }
+
+    /// Other policies are in force, whose rules of secrets may be others.
+    pub(crate) fn begin_anew(&self) {
+        self.secrets.replace(None);
     }
 
     /// Something was let out there.
@@ -132,8 +139,14 @@ impl Passage {
 
     /// Looks at what leaves.
     pub(crate) fn look_for_secrets(&self, text: &str, source: &str, event: Option<EventId>) {
-        let secrets = self.risks.secrets.get_or_init(Secrets::default);
-        for evidence in outgoing(text, secrets) {
+        let made = self.risks.secrets.borrow().clone();
+        let secrets = made.unwrap_or_else(|| {
+            let now = self.now();
+            let made = Rc::new(Secrets::with(now.policy.policies().flat_map(|policy| &policy.secrets)));
+            self.risks.secrets.replace(Some(Rc::clone(&made)));
+            made
+        });
+        for evidence in outgoing(text, &secrets) {
             self.suspect(&evidence, source, event);
         }
     }

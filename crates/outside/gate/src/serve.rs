@@ -360,6 +360,7 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             // What cannot be recorded any more refuses all that follows.
             let _ = passage.ledger.borrow_mut().write(Kind::DecidesBy { revision });
             passage.replace(policy, credentials, &labelled);
+            passage.risks.begin_anew();
             passage.keep_narrow();
             return Some(GateReport::Replaced { revision });
         }

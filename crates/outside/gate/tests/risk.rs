@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::fake::models::{call, chat, routing};
 use crate::fake::server::{Server, ok, request, say};
 use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
+use policy::secrets::{SecretRule, SecretRules};
 use policy::{Conjunction, Level, Policy, Protocol, Risk, Rule, Target};
 use serde_json::{Value, json};
 use wire::{Counted, Decoder, GateOrder, GateReport, Lease, Suspected};
@@ -196,6 +197,42 @@ fn answers_calls_and_requests_are_looked_at_and_no_secret_stands_in_the_record()
     let risks = scene.risks().iter().map(Value::to_string).collect::<String>();
     assert!(risks.matches("\"name\":\"secret\"").count() == 2, "{risks}");
     assert!(!risks.contains("4eC39") && !risks.contains("a1B2c3"), "{risks}");
+}
+
+#[test]
+fn rules_of_a_policy_know_secrets_until_another_policy_has_none() {
+    let secret = |id: &str, regex: &str| SecretRule {
+        id: id.into(),
+        regex: regex.into(),
+        keywords: vec!["acme".into()],
+        ..SecretRule::default()
+    };
+    let with = |lease: &Lease, rules: Vec<SecretRule>| {
+        let set = SecretRules { rules, ..SecretRules::default() };
+        let policies = lease.policy.policies().map(|one| Policy { secrets: vec![set.clone()], ..one.clone() });
+        Conjunction::new(policies.collect())
+    };
+    let mut scene = Scene::new(Risk { ask: None, freeze: Some(100) }, |lease| {
+        lease.policy = with(lease, vec![secret("acme-key", "acme-[0-9]{8}")]);
+    });
+    assert!(scene.asks("POST", "web.example", "/a", "acme-12345678 acme-x-1234").contains("200 OK"));
+    assert_eq!(scene.heard.suspected().name, "secret");
+    let policy = with(&scene.lease, vec![secret("acme-other", "acme-x-[0-9]{4}")]);
+    scene.gate.order(&GateOrder::Replace {
+        revision: 2,
+        policy,
+        credentials: Vec::new(),
+        labelled: Vec::new(),
+        forgives: false,
+    });
+    scene.cell.inside(|| std::thread::sleep(Duration::from_millis(50)));
+    assert!(scene.asks("POST", "web.example", "/b", "{\"a\": \"acme-12345679\"}").contains("200 OK"));
+    assert!(scene.asks("POST", "web.example", "/c", "acme-x-1234").contains("200 OK"));
+    assert_eq!(scene.heard.suspected().name, "secret");
+    let risks = scene.risks();
+    let whys: Vec<String> =
+        risks.iter().filter(|one| one["name"] == "secret").map(|one| one["why"].to_string()).collect();
+    assert!(whys.len() == 2 && whys[0].contains("`acme-key`") && whys[1].contains("`acme-other`"), "{whys:?}");
 }
 
 #[test]

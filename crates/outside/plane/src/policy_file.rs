@@ -106,8 +106,9 @@ fn read(path: Option<&Path>, home: &Path, judge: Judge<'_>) -> Result<Policy, Pr
     let directory = Path::new(&source.name).parent().map(Path::to_owned);
     let mut failed = None;
     let mut resolve = |name: &str| {
-        let found =
-            blueprint(name).map(Ok).or_else(|| Some(self::source(&beside(directory.as_deref()?, name)?, judge)));
+        // A path is one of a file of rules, which is judged like a policy.
+        let path = || if name.starts_with('/') { Some(name.into()) } else { beside(directory.as_deref()?, name) };
+        let found = blueprint(name).map(Ok).or_else(|| Some(self::source(&path()?, judge)));
         found?.map_err(|problem| failed = Some(problem)).ok()
     };
     policy::read::read(&source, home.to_str(), &mut resolve).map_err(|found| located(found, failed))

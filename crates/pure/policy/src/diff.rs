@@ -75,6 +75,7 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
     found.foreign(before.foreign, after.foreign);
     found.agents(before.agents.as_ref(), after.agents.as_ref());
     found.risk(before, after);
+    found.list("secrets", &before.secrets, &after.secrets, Kind::Bar, PartialEq::eq);
     found.list("servers", &before.servers, &after.servers, Kind::Grant, PartialEq::eq);
     found.scalar("record.bodies", (before.bodies, before.bodies.name()), (after.bodies, after.bodies.name()));
     let (alone_before, alone_after) = (reads_alone(old, new), reads_alone(new, old));
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn every_key_is_compared_both_ways() {
         type Edit = fn(&mut Policy);
-        let table: [(&str, Edit, bool); 16] = [
+        let table: [(&str, Edit, bool); 17] = [
             ("files.workspace", |policy| policy.files.workspace = crate::WorkspaceMode::Live, true),
             ("files.read", |policy| policy.files.read.push(path("/usr")), true),
             ("files.write", |policy| policy.files.write.push(path("/usr")), true),
@@ -315,6 +316,7 @@ mod tests {
             ("network.deny", |policy| policy.network.deny.push(rule("a.com")), false),
             ("inference.budget.money", |policy| policy.inference.money = "5 USD".parse().ok(), false),
             ("agents", |policy| policy.agents = Some(Agents::default()), true),
+            ("secrets", |policy| policy.secrets.push(crate::SecretRules::default()), false),
             ("record.bodies", |policy| policy.bodies = crate::Bodies::Full, true),
             ("record.bodies", |policy| policy.bodies = crate::Bodies::Hash, false),
         ];

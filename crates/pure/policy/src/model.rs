@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::mcp::Mcp;
 use crate::{
     Agents, Answers, Bodies, CanonicalPath, Cidr, Credential, Data, Endorsement, Example, Flow, Foreign, Grounding,
-    HostPattern, Inference, Intent, Method, Narrowed, PathPattern, ProgramPattern, Risk, Server, Target, ToolRule,
-    ValuePattern, print,
+    HostPattern, Inference, Intent, Method, Narrowed, PathPattern, ProgramPattern, Risk, SecretRules, Server, Target,
+    ToolRule, ValuePattern, print,
 };
 
 /// One compiled policy. The default allows nothing.
@@ -55,6 +55,9 @@ pub struct Policy {
     /// What is done at which risk.
     #[serde(default)]
     pub risk: Risk,
+    /// What secrets look like, beside the forms that are known anyway.
+    #[serde(default)]
+    pub secrets: Vec<SecretRules>,
     /// What it is narrowed to under risk. No file says so: a session does, and its operator takes it back.
     #[serde(default)]
     pub narrowed: Option<Narrowed>,

@@ -51,6 +51,7 @@ impl Policy {
         if let Some(narrowed) = &self.narrowed {
             let _ = writeln!(text, "# narrowed under risk, until `bastide policy undo`: {narrowed}");
         }
+        list(&mut text, 0, "secrets", self.secrets.iter().map(ToString::to_string));
         list(&mut text, 0, "servers", self.servers.iter().map(ToString::to_string));
         list(&mut text, 0, "tests", self.tests.iter().map(ToString::to_string));
         text

@@ -6,6 +6,11 @@ use std::io::{BufRead, BufReader};
 
 use sense::detect::train::train;
 
+#[allow(clippy::cast_possible_truncation)]
+fn weight(sample: &serde_json::Value) -> f32 {
+    sample["weight"].as_f64().unwrap_or(1.0) as f32
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [samples, out, rest @ ..] = &arguments[..] else { return Err("two files are needed".into()) };
@@ -14,7 +19,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut all = Vec::new();
     for line in BufReader::new(std::fs::File::open(samples)?).lines() {
         let value: serde_json::Value = serde_json::from_str(&line?)?;
-        all.push((value["text"].as_str().unwrap_or_default().to_owned(), value["order"].as_bool() == Some(true)));
+        all.push((
+            value["text"].as_str().unwrap_or_default().to_owned(),
+            value["order"].as_bool() == Some(true),
+            weight(&value),
+        ));
     }
     let mut bytes = train(&all, prefers);
     // Where the line is drawn: 0 is one in a hundred benign texts of those that were kept back.

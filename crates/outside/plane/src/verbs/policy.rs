@@ -59,7 +59,7 @@ fn no(problem: Problem) -> Problem {
 
 fn check(policy: &Policy, file: &Path) -> Checked {
     let network = &policy.network;
-    let text = format!(
+    let mut text = format!(
         "{}: understood: policy `{}`, {} allow and {} deny rules, default {}\n",
         quoted(&file.to_string_lossy()),
         quoted(&policy.name),
@@ -67,6 +67,11 @@ fn check(policy: &Policy, file: &Path) -> Checked {
         network.deny.len(),
         network.default.name()
     );
+    for set in &policy.secrets {
+        let files: Vec<String> = set.files.iter().map(|file| quoted(file)).collect();
+        text += &format!("secrets: {} rules of {}\n", set.rules.len(), files.join(", "));
+        set.left.iter().for_each(|line| text += &format!("  not applied: {}\n", quoted(line)));
+    }
     Checked { yes: true, text, data: json!({ "name": policy.name, "policy": policy }) }
 }
 

@@ -151,6 +151,46 @@ fn a_policy_where_an_agent_works_counts_only_as_it_was_trusted() {
     assert!(read_policy(Some(&path), home, store).is_ok());
 }
 
+const RULES: &str = "[[rules]]\nid = 'acme'\nregex = '''acme-(\\d{8})'''\n[[rules]]\nid = 'file'\npath = '''x$'''\n";
+
+#[test]
+fn a_file_of_rules_is_read_as_a_policy_is() {
+    let room = Room::new();
+    let with = |name: &str, rules: &str| file(&room, name, &format!("{SMALL}secrets: [{{rules: {rules}}}]\n"));
+    let rules = file(&room, "p/rules.toml", RULES);
+    let read = |path: &Path| read_policy(Some(path), &room.place.home, room.store()).unwrap();
+    let found = read(&with("p/beside.yaml", "rules.toml"));
+    assert_eq!(found.secrets[0].rules[0].regex, r"acme\x{2D}([0-9]{8})");
+    // What is printed names the file in full, and reads back to the same.
+    let printed = found.to_yaml();
+    assert!(printed.contains(&format!("  - {{rules: \"{}\"}}\n", rules.display())), "{printed}");
+    assert_eq!(read(&file(&room, "q/printed.yaml", &printed)), found);
+    let check = Request::Policy(PolicyRequest::Check { file: room.path("p/beside.yaml") });
+    let Reply::Policy(Checked { yes: true, text, .. }) = room.yes(check) else { panic!() };
+    assert!(text.contains("secrets: 1 rules of ") && text.contains("not applied: `file`: it is about names"), "{text}");
+    // It is the operator's alone, in no workspace of an agent's, and says what is wrong with it where that is.
+    fs::set_permissions(&rules, fs::Permissions::from_mode(0o666)).unwrap();
+    let problem = refused(&room, &room.path("p/beside.yaml"));
+    assert!(problem.code == "E-PLANE-065" && problem.cause.contains("rules.toml"), "{problem}");
+    let bad = file(&room, "p/bad.toml", "[[rules]]\nid = 'b'\nregex = '''(?=a)'''\n");
+    let problem = refused(&room, &with("p/bad.yaml", "bad.toml"));
+    assert_eq!(problem.code, "E-POLICY-056");
+    assert!(problem.cause.starts_with(&format!("{}:3:9: rules that cannot be used: `b`", bad.display())), "{problem}");
+    assert!(problem.hint.unwrap().contains("`except: [b]`"));
+    assert_eq!(refused(&room, &with("p/none.yaml", "none.toml")).code, "E-PLANE-074");
+    assert_eq!(refused(&room, &with("p/up.yaml", "../p/rules.toml")).code, "E-POLICY-056");
+    let extends = file(&room, "p/ext.yaml", "bastide: 1\nname: x\nextends: [/etc/passwd]\n");
+    assert_eq!(refused(&room, &extends).code, "E-POLICY-004");
+    let work = room.path("work");
+    let there = file(&room, "work/rules.toml", RULES);
+    let outside = with("p/there.yaml", &there.display().to_string());
+    let beside =
+        || read_policy_beside(Some(&outside), &room.place.home, room.store(), &[&work]).map_err(|found| found.code);
+    assert_eq!(beside().err(), Some("E-PLANE-066".into()));
+    room.yes(Request::Trust { file: there });
+    assert!(beside().is_ok());
+}
+
 #[test]
 fn only_a_regular_file_of_bounded_size_is_trusted() {
     let room = Room::new();

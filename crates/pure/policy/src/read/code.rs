@@ -180,6 +180,14 @@ pub const CODES: &[(&str, &str)] = &[
              outside is asked about, at `freeze` the session is paused. At least one of them stands there, and `freeze` is \
              not less than `ask`.",
     ),
+    (
+        SECRETS,
+        "`secrets` lists files of rules that say what secrets look like, beside the forms that are known anyway: `{rules: \
+             ~/gitleaks.toml, except: [generic-api-key]}`. A file is one of gitleaks, version 8, as it is; `rules: [gitleaks.toml, \
+             own.toml]` where the second extends the first. A rule that cannot be used is refused by its name, with why, and \
+             `except` leaves it out. `bastide policy check` tells what of a file is not applied. It lies where policies may \
+             lie, and only the operator's own policy names one.",
+    ),
 ];
 
 pub(crate) const TOO_LARGE: &str = "E-POLICY-001";
@@ -214,6 +222,7 @@ pub(crate) const MCP: &str = "E-POLICY-029";
 pub(crate) const MONEY: &str = "E-POLICY-030";
 pub(crate) const SERVER: &str = "E-POLICY-036";
 pub(crate) const RISK: &str = "E-POLICY-038";
+pub(crate) const SECRETS: &str = "E-POLICY-056";
 pub(crate) const TOOL: &str = "E-POLICY-031";
 pub(crate) const ENDORSE: &str = "E-POLICY-037";
 

@@ -11,7 +11,7 @@ use super::{Diagnostic, code};
 use super::{mcp, models, risk, servers};
 use crate::{
     Answers, Bodies, Bounds, Cidr, Data, Default as Fallback, Grounding, HostPattern, Intent, Limit, Limits,
-    MediaPattern, Policy, Protocol, Repeated, Risk, Rule, Tls, WorkspaceMode, print,
+    MediaPattern, Policy, Protocol, Repeated, Risk, Rule, SecretRules, Tls, WorkspaceMode, print,
 };
 
 /// What one file says; what it leaves out is left to what it extends.
@@ -188,6 +188,14 @@ impl Layer {
         Ok(())
     }
 
+    /// Files of rules, which were read.
+    pub(super) fn secrets(&mut self, sets: Vec<(SecretRules, Mark)>) {
+        for (set, mark) in sets {
+            self.place("secrets", set.to_string(), mark);
+            self.own.secrets.push(set);
+        }
+    }
+
     fn repeated(&mut self, scope: &Scope<'_>, key: &str, text: Option<&Text>) -> Result<Option<Repeated>, Diagnostic> {
         let said = scope.choice(text, &Repeated::ALL.map(|one| (one.name(), one)))?;
         if let (Some(said), Some(text)) = (said, text) {
@@ -243,6 +251,7 @@ impl Layer {
         // One that is said anew is another one.
         policy.servers.retain(|base| !own.servers.iter().any(|own| own.name == base.name));
         append(&mut policy.servers, &own.servers);
+        append(&mut policy.secrets, &own.secrets);
         policy.tests.clone_from(&own.tests);
         policy
     }

@@ -3,12 +3,14 @@
 mod agents;
 pub(crate) mod code;
 mod endorse;
+mod gitleaks;
 mod layer;
 mod mcp;
 mod models;
 mod presets;
 mod raw;
 mod risk;
+mod secrets;
 mod servers;
 mod text;
 mod tools;
@@ -100,7 +102,8 @@ pub fn blueprint(name: &str) -> Option<Source> {
     Some(Source { name: name.into(), text: text.into(), widens: true })
 }
 
-/// Reads a policy and what it extends. `home` stands for a leading `~`; `resolve` finds an extended policy.
+/// Reads a policy and what it extends. `home` stands for a leading `~`; `resolve` finds an extended policy by its name, and a
+/// file of rules by its name or absolute path.
 ///
 /// # Errors
 /// A located [`Diagnostic`]; nothing is then in force.
@@ -154,8 +157,22 @@ impl Reader<'_> {
             self.extend(source, name)?;
         }
         self.open.pop();
-        let layer = Layer::compile(&Scope { file: &source.name, home: self.home }, &raw)?;
+        let mut layer = Layer::compile(&Scope { file: &source.name, home: self.home }, &raw)?;
+        let rules = secrets::said(source, &raw.secrets, &mut |name, mark| self.rules(&source.name, name, mark))?;
+        layer.secrets(rules);
         self.lay(source, &layer)
+    }
+
+    /// A file of rules, which counts as what is extended does.
+    fn rules(&mut self, file: &str, name: &str, mark: Mark) -> Result<Source, Diagnostic> {
+        let found = secrets::path(name, self.home).and_then(|path| (self.resolve)(&path));
+        let source = found.ok_or_else(|| secrets::missing(file, mark, name))?;
+        self.bytes = self.bytes.saturating_add(source.text.len());
+        if source.text.len() > MAX_BYTES || self.bytes > MAX_TOTAL_BYTES {
+            let message = format!("`{}` and what is read with it come to too many bytes", visible(name));
+            return Err(fail(file, mark, code::TOO_LARGE, message, "name fewer or shorter files"));
+        }
+        Ok(source)
     }
 
     fn bound(&mut self, source: &Source, (file, mark): (&str, Mark)) -> Result<(), Diagnostic> {
@@ -177,7 +194,9 @@ impl Reader<'_> {
         if let Some(Err(wrong)) = &named {
             return Err(fail(file, mark, code::PRESET, wrong.message.clone(), &wrong.hint));
         }
-        let mut next = (self.resolve)(&name.value).ok_or_else(|| {
+        // A path is one of a file of rules alone: what is extended has a plain name.
+        let found = if name.value.starts_with('/') { None } else { (self.resolve)(&name.value) };
+        let mut next = found.ok_or_else(|| {
             let message = format!("no policy `{}`", visible(&name.value));
             let hint = "blueprints are `hardened` and `strict`; `bastide policy presets` lists those with arguments";
             fail(file, mark, code::UNKNOWN_POLICY, message, hint)

@@ -5,6 +5,7 @@ use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
 use super::risk::RawRisk;
+use super::secrets::RawSecrets;
 
 pub(super) type Text = Spanned<String>;
 
@@ -52,6 +53,8 @@ pub(super) struct RawPolicy {
     pub(super) servers: Vec<Spanned<RawServer>>,
     #[serde(default, deserialize_with = "stated")]
     pub(super) risk: Option<Spanned<RawRisk>>,
+    #[serde(default)]
+    pub(super) secrets: Vec<RawSecrets>,
 }
 
 #[derive(Debug, Default, Deserialize)]

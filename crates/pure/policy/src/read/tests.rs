@@ -287,6 +287,8 @@ fn others() -> Vec<(&'static str, Diagnostic)> {
         ("005", many_error(&deep)),
         ("006", many_error(&files)),
         ("007", many_error(&[("own.yaml", "extends: [hardened, b]"), ("b", "\nfiles:\n  read: [/x]")])),
+        ("056", many_error(&[("own.yaml", "secrets: [{rules: a.toml}]"), ("b", "")])),
+        ("056", many_error(&[("own.yaml", "secrets: [{rules: []}]")])),
         ("009", head("\u{feff}bastide: 1\nname: a\n")),
         ("017", head("bastide: 1\nname: ''\n")),
         ("017", head(&format!("bastide: 1\nname: {}\n", "a".repeat(65)))),

@@ -6,6 +6,7 @@
 
 mod classes;
 mod encoded;
+mod escaped;
 mod hidden;
 mod instruct;
 mod model;
@@ -19,7 +20,7 @@ pub mod train;
 use std::ops::Range;
 
 pub use instruct::{Judged, folded, orders, score};
-pub use secrets::{Allow, Part, SecretRule, Secrets, Unusable};
+pub use secrets::Secrets;
 
 use crate::evidence::MAX_QUOTE;
 use view::View;

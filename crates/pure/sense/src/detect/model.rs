@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::classes::class;
 
 /// Weights of one byte each, for as many features.
-pub(super) const BUCKETS: usize = 1 << 17;
+pub(super) const BUCKETS: usize = 1 << 19;
 /// Words of one block.
 pub(super) const BLOCK: usize = 8;
 /// Blocks that are judged together: a short order within something else, and a longer one.
@@ -153,7 +153,7 @@ pub(super) fn features(tokens: &[Token], at: usize) -> [Option<usize>; EACH] {
 }
 
 const fn bucket(hash: u64) -> usize {
-    ((hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47) as usize % BUCKETS
+    ((hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 45) as usize % BUCKETS
 }
 
 /// Some words that are judged together: which of them, and the odds that they are an order to a model, as a logarithm.

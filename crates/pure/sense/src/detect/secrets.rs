@@ -1,77 +1,22 @@
-//! Secrets in what leaves, known by their form. The rules that ship are our own; others can be added.
+//! Secrets in what leaves, known by their form. The rules that ship are our own; a policy can bring others ([`policy::secrets`]).
 //! What was found is told by its rule alone, never by its letters.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+use policy::secrets::{Allow, Part, SecretRule, SecretRules};
 use regex::{Regex, RegexBuilder};
-use serde::{Deserialize, Serialize};
 
+use super::escaped::Unescaped;
 use super::{Evidence, Found, Name};
 
-/// Rules beside our own.
-pub(super) const MOST_RULES: usize = 1024;
-/// Bytes of one compiled expression.
+/// Bytes of one compiled expression, as in `policy::read`, and what its search keeps at hand.
 const SIZE: usize = 4 << 20;
+const KEPT: usize = 256 << 10;
 /// Matches of one rule that are looked at in one text.
 const MATCHES: usize = 64;
-
-/// What a secret looks like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecretRule {
-    /// What it is called.
-    pub id: String,
-    /// Its expression, in the syntax of RE2.
-    pub regex: String,
-    /// The group that is the secret; 0 for the whole match.
-    pub group: usize,
-    /// The least entropy of it, in bits a character.
-    pub entropy: Option<f64>,
-    /// Words of which one stands in every text that it may match, in lower case; none means in any.
-    pub keywords: Vec<String>,
-    /// What it is not: expressions on what each says, secret, match or line.
-    pub allows: Vec<Allow>,
-    /// Words that no such secret contains.
-    pub stopwords: Vec<String>,
-}
-
-/// What is no secret after all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Allow {
-    /// What is looked at.
-    pub of: Part,
-    /// Any of them.
-    pub regexes: Vec<String>,
-}
-
-/// What an [`Allow`] looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// The secret.
-    Secret,
-    /// The whole match.
-    Match,
-    /// Its line.
-    Line,
-}
-
-/// Why rules cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// An expression is none.
-    #[error("rule `{id}`: {why}")]
-    Expression {
-        /// Of which rule.
-        id: String,
-        /// In one line.
-        why: String,
-    },
-    /// There are too many.
-    #[error("there are more than {MOST_RULES} rules")]
-    Many,
-}
 
 /// A form that we know ourselves: its name, its expression, and a word that stands in it.
 const OURS: &[(&str, &str, &str)] = &[
@@ -99,21 +44,41 @@ const OURS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The rules that hold, made ready.
-#[derive(Debug, Clone)]
-pub struct Secrets(Vec<Ready>);
+/// The rules that hold. Each is compiled when a word of it stands in a text first.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    rules: Vec<Ready>,
+    /// What holds for all rules of a file, by the file.
+    allows: Vec<Vec<ReadyAllow>>,
+    /// The words of all rules, and for each whose it is.
+    words: Option<AhoCorasick>,
+    whose: Vec<usize>,
+}
 
 #[derive(Debug, Clone)]
 struct Ready {
     rule: SecretRule,
-    regex: Regex,
-    allows: Vec<(Part, Vec<Regex>)>,
+    set: usize,
+    regex: Lazy,
+    path: Option<Lazy>,
+    allows: Vec<ReadyAllow>,
 }
 
-impl Default for Secrets {
-    /// Our own alone.
-    fn default() -> Self {
-        Secrets::with(&[]).unwrap_or(Secrets(Vec::new()))
+#[derive(Debug, Clone)]
+struct ReadyAllow {
+    allow: Allow,
+    regexes: Vec<Lazy>,
+    words: OnceLock<Option<AhoCorasick>>,
+}
+
+/// An expression that is compiled when it is needed; none where it cannot be.
+#[derive(Debug, Clone, Default)]
+struct Lazy(OnceLock<Option<Regex>>);
+
+impl Lazy {
+    fn get(&self, text: &str) -> Option<&Regex> {
+        let build = || RegexBuilder::new(text).size_limit(SIZE).dfa_size_limit(KEPT).build().ok();
+        self.0.get_or_init(build).as_ref()
     }
 }
 
@@ -121,102 +86,160 @@ fn ours((id, regex, keyword): &(&str, &str, &str)) -> SecretRule {
     SecretRule {
         id: (*id).to_owned(),
         regex: (*regex).to_owned(),
-        group: usize::from(regex.contains('(') && !regex.starts_with("-----")),
         // What is named by its letters needs no other sign; what only stands behind a name does.
-        entropy: matches!(*id, "assigned-secret" | "openai-key").then_some(3.6),
+        entropy: matches!(*id, "assigned-secret" | "openai-key").then_some(3_600_000),
         keywords: (!keyword.is_empty()).then(|| (*keyword).to_owned()).into_iter().collect(),
-        allows: Vec::new(),
-        stopwords: ["example", "placeholder", "changeme", "xxxxxx", "your-", "your_", "redacted", "bastide:"]
-            .map(str::to_owned)
-            .into(),
+        ..SecretRule::default()
     }
 }
 
+/// Our own rules, as a file would have them.
+fn known() -> SecretRules {
+    let stopwords = ["example", "placeholder", "changeme", "xxxxxx", "your-", "your_", "redacted", "bastide:"];
+    let allow = Allow { stopwords: stopwords.map(str::to_owned).into(), ..Allow::default() };
+    SecretRules { rules: OURS.iter().map(ours).collect(), allows: vec![allow], ..SecretRules::default() }
+}
+
 impl Secrets {
-    /// Our own rules, and these.
-    ///
-    /// # Errors
-    /// [`Unusable`]: the first that cannot be made ready.
-    pub fn with(rules: &[SecretRule]) -> Result<Secrets, Unusable> {
-        if rules.len() > MOST_RULES {
-            return Err(Unusable::Many);
-        }
-        let all = OURS.iter().map(ours).chain(rules.iter().cloned());
-        all.map(ready).collect::<Result<_, _>>().map(Secrets)
+    /// Our own rules, and those of a policy, which were tried when it was read.
+    #[must_use]
+    pub fn with<'s>(sets: impl IntoIterator<Item = &'s SecretRules>) -> Secrets {
+        let mut secrets = Secrets::default();
+        let mut words = Vec::new();
+        secrets.add(&known(), &mut words);
+        sets.into_iter().for_each(|set| secrets.add(set, &mut words));
+        secrets.words = automaton(&words);
+        secrets
     }
 
+    fn add(&mut self, set: &SecretRules, words: &mut Vec<String>) {
+        for rule in &set.rules {
+            for word in &rule.keywords {
+                words.push(word.clone());
+                self.whose.push(self.rules.len());
+            }
+            self.rules.push(Ready {
+                rule: rule.clone(),
+                set: self.allows.len(),
+                regex: Lazy::default(),
+                path: rule.path.as_ref().map(|_| Lazy::default()),
+                allows: rule.allows.iter().map(ReadyAllow::of).collect(),
+            });
+        }
+        self.allows.push(set.allows.iter().map(ReadyAllow::of).collect());
+    }
+
+    /// Looks at a text as it is, and where it stands in the strings of a JSON text at what those say.
     pub(super) fn find(&self, text: &str, from: usize, found: &mut Found) {
-        let low = text.to_ascii_lowercase();
-        for ready in self.0.iter().filter(|ready| ready.may(&low)) {
-            for matched in ready.regex.captures_iter(text).take(MATCHES) {
-                let Some(whole) = matched.get(0) else { continue };
-                let secret = matched.get(ready.rule.group).unwrap_or(whole);
-                let span = from + secret.start()..from + secret.end();
+        self.look(text, from, |span| span, found);
+        if let Some(plain) = Unescaped::of(text) {
+            self.look(&plain.text, from, |span| plain.place(&span), found);
+        }
+    }
+
+    fn look(&self, text: &str, from: usize, place: impl Fn(Range<usize>) -> Range<usize>, found: &mut Found) {
+        let mut may: Vec<bool> = self.rules.iter().map(|ready| ready.rule.keywords.is_empty()).collect();
+        for word in self.words.iter().flat_map(|words| words.find_overlapping_iter(text)) {
+            if let Some(may) = self.whose.get(word.pattern().as_usize()).and_then(|rule| may.get_mut(*rule)) {
+                *may = true;
+            }
+        }
+        for (ready, _) in self.rules.iter().zip(may).filter(|(_, may)| *may) {
+            let tell = |span: Range<usize>, why: &str, quoted: String, found: &mut Found| {
+                let span = place(span);
+                let span = from + span.start..from + span.end;
                 // What an earlier rule knows by its letters is not told again by its name.
-                if found.0.iter().any(|one| one.span.start < span.end && span.start < one.span.end) {
-                    continue;
+                let known = found.0.iter().any(|one| one.span.start < span.end && span.start < one.span.end);
+                if !known {
+                    let (name, why) = (Name::Secret, format!("{why} `{}`", ready.rule.id));
+                    found.push(Evidence { name, span, weight: Name::Secret.weight(), why, quoted });
                 }
-                if ready.means(secret.as_str(), whole.as_str(), line(text, whole.start())) {
-                    found.push(Evidence {
-                        name: Name::Secret,
-                        span,
-                        weight: Name::Secret.weight(),
-                        why: format!("what leaves holds a secret, by rule `{}`", ready.rule.id),
-                        quoted: format!("{} characters", secret.as_str().chars().count()),
-                    });
-                    break;
+                !known
+            };
+            let Some(regex) = ready.regex.get(&ready.rule.regex) else {
+                // It was compiled where the policy was read: what cannot be looked for is not taken to be absent.
+                tell(0..text.len(), "what leaves cannot be looked at by rule", String::new(), found);
+                continue;
+            };
+            for matched in regex.captures_iter(text).take(MATCHES) {
+                let Some(whole) = matched.get(0) else { continue };
+                let said = (1..matched.len()).filter_map(|group| matched.get(group)).find(|group| !group.is_empty());
+                let secret = match ready.rule.group {
+                    0 => said.unwrap_or(whole),
+                    group => matched.get(group).unwrap_or(whole),
+                };
+                let of = Match { text, whole: whole.range(), secret: secret.as_str() };
+                if self.means(ready, &of) {
+                    let quoted = format!("{} characters", secret.as_str().chars().count());
+                    if tell(secret.range(), "what leaves holds a secret, by rule", quoted, found) {
+                        break;
+                    }
                 }
             }
         }
     }
+
+    fn means(&self, ready: &Ready, of: &Match<'_>) -> bool {
+        let enough = ready.rule.entropy.is_none_or(|least| entropy(of.secret) * 1e6 > f64::from(least));
+        let about = |one: &&ReadyAllow| one.allow.rules.is_empty() || one.allow.rules.contains(&ready.rule.id);
+        let mut allows = ready.allows.iter().chain(self.allows.get(ready.set).into_iter().flatten().filter(about));
+        enough && ready.is_named(of.text) && !allows.any(|allow| allow.holds(of))
+    }
+}
+
+/// A match of a rule.
+struct Match<'t> {
+    text: &'t str,
+    whole: Range<usize>,
+    secret: &'t str,
 }
 
 impl Ready {
-    fn may(&self, low: &str) -> bool {
-        let keywords = &self.rule.keywords;
-        keywords.is_empty() || keywords.iter().any(|word| low.contains(word.as_str()))
-    }
-
-    fn means(&self, secret: &str, whole: &str, line: &str) -> bool {
-        let low = secret.to_ascii_lowercase();
-        let stopped = self.rule.stopwords.iter().any(|word| low.contains(word.as_str()));
-        let allowed = self.allows.iter().any(|(part, regexes)| {
-            let text = match part {
-                Part::Secret => secret,
-                Part::Match => whole,
-                Part::Line => line,
-            };
-            regexes.iter().any(|regex| regex.is_match(text))
-        });
-        !stopped && !allowed && self.rule.entropy.is_none_or(|least| entropy(secret) >= least)
+    /// Whether what leaves names a file that the rule is about.
+    fn is_named(&self, text: &str) -> bool {
+        let (Some(path), Some(lazy)) = (&self.rule.path, &self.path) else { return true };
+        let apart = |letter: char| letter.is_whitespace() || "\"'`()<>[]{},;=|&\\".contains(letter);
+        lazy.get(path).is_none_or(|regex| text.split(apart).any(|word| !word.is_empty() && regex.is_match(word)))
     }
 }
 
-fn compiled(id: &str, text: &str) -> Result<Regex, Unusable> {
-    RegexBuilder::new(text).size_limit(SIZE).dfa_size_limit(SIZE).build().map_err(|error| {
-        let why = error.to_string();
-        let why = why.lines().last().unwrap_or_default().trim().to_owned();
-        Unusable::Expression { id: id.to_owned(), why }
-    })
-}
-
-fn ready(rule: SecretRule) -> Result<Ready, Unusable> {
-    let regex = compiled(&rule.id, &rule.regex)?;
-    if rule.group >= regex.captures_len() {
-        return Err(Unusable::Expression { id: rule.id, why: format!("it has no group {}", rule.group) });
+impl ReadyAllow {
+    fn of(allow: &Allow) -> ReadyAllow {
+        let regexes = allow.regexes.iter().map(|_| Lazy::default()).collect();
+        ReadyAllow { allow: allow.clone(), regexes, words: OnceLock::new() }
     }
-    let allow = |allow: &Allow| {
-        let regexes = allow.regexes.iter().map(|text| compiled(&rule.id, text)).collect::<Result<_, _>>()?;
-        Ok((allow.of, regexes))
-    };
-    let allows = rule.allows.iter().map(allow).collect::<Result<_, _>>()?;
-    Ok(Ready { regex, allows, rule })
+
+    fn holds(&self, of: &Match<'_>) -> bool {
+        let part = match self.allow.of {
+            Part::Secret => of.secret,
+            Part::Match => &of.text[of.whole.clone()],
+            Part::Line => lines(of.text, &of.whole),
+        };
+        let said = || {
+            let mut regexes = self.regexes.iter().zip(&self.allow.regexes);
+            regexes.any(|(lazy, text)| lazy.get(text).is_some_and(|regex| regex.is_match(part)))
+        };
+        let stopped = || {
+            let words = self.words.get_or_init(|| automaton(&self.allow.stopwords));
+            words.as_ref().is_some_and(|words| words.is_match(of.secret))
+        };
+        if self.allow.both { said() && stopped() } else { stopped() || said() }
+    }
 }
 
-fn line(text: &str, at: usize) -> &str {
-    let begins = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    let rest = &text[begins..];
-    rest.split('\n').next().unwrap_or(rest)
+/// Finds any of some words, in letters of either case.
+fn automaton(words: &[String]) -> Option<AhoCorasick> {
+    if words.is_empty() {
+        return None;
+    }
+    AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(words).ok()
+}
+
+/// The lines that a match stands in.
+fn lines<'t>(text: &'t str, of: &Range<usize>) -> &'t str {
+    let begins = text[..of.start].rfind('\n').map_or(0, |end| end + 1);
+    let ends = text[of.end..].find('\n').map_or(text.len(), |end| of.end + end);
+    &text[begins..ends]
 }
 
 /// Bits a character, by how often each stands in it.

@@ -30,15 +30,15 @@ impl Weights for Learned {
     }
 }
 
-/// A text and whether it is an order to a model.
-pub type Sample = (String, bool);
+/// A text, whether it is an order to a model, and how much it counts.
+pub type Sample = (String, bool, f32);
 
 /// The model's file, made from samples. `prefers` weighs a benign text against one that is none.
 #[must_use]
 pub fn train(samples: &[Sample], prefers: f32) -> Vec<u8> {
     let mut learned = Learned { weights: vec![0.0; BUCKETS], squares: vec![1e-4; BUCKETS], bias: -1.0 };
-    let taken: Vec<(Vec<super::model::Token>, bool)> =
-        samples.iter().map(|(text, order)| (tokens(&View::of(text).text), *order)).collect();
+    let taken: Vec<(Vec<super::model::Token>, bool, f32)> =
+        samples.iter().map(|(text, order, weight)| (tokens(&View::of(text).text), *order, *weight)).collect();
     let mut order: Vec<usize> = (0..taken.len()).collect();
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     for round in 0..ROUNDS {
@@ -49,8 +49,8 @@ pub fn train(samples: &[Sample], prefers: f32) -> Vec<u8> {
         #[allow(clippy::cast_precision_loss)]
         let rate = RATE / (1.0 + round as f32 * 0.5);
         for at in &order {
-            let (words, is_order) = &taken[*at];
-            learned.learn(words, *is_order, rate, if *is_order { 1.0 } else { prefers });
+            let (words, is_order, weight) = &taken[*at];
+            learned.learn(words, *is_order, rate, weight * if *is_order { 1.0 } else { prefers });
         }
     }
     learned.written()

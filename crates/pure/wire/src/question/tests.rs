@@ -334,6 +334,53 @@ fn a_flood_is_bounded_by_the_minute_and_in_all() {
     assert!(why.contains("ask later"), "{why}");
 }
 
+/// What a person sees in an hour in which an agent asks ten times a second, by what it varies and what he answers. These
+/// figures stand in SECURITY-MODEL.md.
+#[test]
+fn an_attacker_who_tires_the_operator_for_an_hour() {
+    /// What is asked the so-many-th time.
+    type Asks = fn(u64) -> Wanted;
+    let hour = |asks: Asks, say: Option<Say>| {
+        let mut queue = queue();
+        let (mut seen, mut told) = (0, 0);
+        for at in 0..36_000_u64 {
+            let now = at * 100;
+            queue.expire(now);
+            match queue.ask(now, at, asks(at)) {
+                Joined::New(id) => {
+                    seen += 1;
+                    if let Some(say) = &say {
+                        told += queue.answer(now, &id, 1, say.clone()).expect("it is open").told.len();
+                    }
+                }
+                Joined::Ruled(Ruling::Once { .. }) => told += 1,
+                _ => {}
+            }
+        }
+        assert!(queue.in_the_last_hour(3_600_000) <= 60 * MOST_NEW);
+        (seen, told)
+    };
+    let same: Asks = |_| wanted("a.example:443");
+    let words: Asks = |at| Wanted { words: format!("please, for the {at}th time"), ..wanted("a.example:443") };
+    let cause: Asks = |at| Wanted { pid: u32::try_from(at).ok(), ..wanted("a.example:443") };
+    let query: Asks = |at| request("POST", &format!("/in?n={at}"));
+    let path: Asks = |at| request("POST", &format!("/in/{at}"));
+    let host: Asks = |at| wanted(&format!("h{at}.example:443"));
+    // What is near enough to be the same is one card, until it was denied for five minutes.
+    for asks in [same, words, cause, query] {
+        assert_eq!(hour(asks, None).0, 1);
+        assert_eq!(hour(asks, Some(Say::Deny)), (12, 12));
+    }
+    // What differs is told eight times a minute, and where nobody answers 32 wait at most, for five minutes each.
+    for asks in [path, host] {
+        assert_eq!(hour(asks, Some(Say::Deny)), (480, 480));
+        assert_eq!(hour(asks, None).0, 384);
+    }
+    // Of 36,000 asks none goes through that he did not answer so: each `once` is one.
+    let (seen, told) = hour(host, Some(Say::Once));
+    assert_eq!((seen, told), (480, 480));
+}
+
 fn asking(allow: &[Rule]) -> Conjunction {
     let mut policy = Policy::default();
     policy.network.default = Default::Ask;

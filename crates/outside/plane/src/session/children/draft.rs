@@ -90,7 +90,8 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
         foreign: own.foreign,
         bodies: own.bodies,
         risk: own.risk,
-        // Its parent's own stands beside it.
+        // Its parent's own stand beside it.
+        secrets: Vec::new(),
         narrowed: None,
         agents: below,
         // What of them it may say anything to is a matter of rules.
