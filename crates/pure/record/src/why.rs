@@ -237,12 +237,14 @@ pub fn describe(kind: &Kind) -> String {
             format!("connection{by} to `{target}` {verdict}")
         }
         Kind::Request { host, port, method, target, websocket, verdict, program, does, .. } => {
-            let does = does.as_ref().map(|does| format!(" ({})", word(does))).unwrap_or_default();
+            // Why that is so is told by `tools`.
+            let does = does.as_deref().and_then(|does| does.split(':').next());
+            let does = does.map(|does| format!(" ({})", word(does))).unwrap_or_default();
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
             let at = word(&Target::new(host, Some(*port)).to_string());
             let asked = if method.is_empty() { String::new() } else { format!(" `{} {}`", word(method), word(target)) };
             let kind = if *websocket { " for a WebSocket" } else { "" };
-            format!("request{kind}{asked}{by} to `{at}` {verdict}{does}")
+            format!("request{kind}{asked}{does}{by} to `{at}` {verdict}")
         }
         Kind::Mcp { host, port, method, name, words, server, verdict, program, .. } => {
             let by = program.first().map(|program| format!(" of `{}`", word(program))).unwrap_or_default();
