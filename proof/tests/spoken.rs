@@ -93,7 +93,8 @@ fn what_a_verb_says_to_its_plane_is_a_request_of_the_api() {
         let between = Between::new(&operator);
         let began = operator.bastide(&["run", "-d", "--name", "fix", "--", "sleep", "1000"]);
         assert_eq!(began.exit, 0, "{began:?}");
-        let cases: [(&[&str], &str, &str, &str, i32, &str); 9] = [
+        type Case = (&'static [&'static str], &'static str, &'static str, &'static str, i32, &'static str);
+        let cases: [Case; 9] = [
             (&["ls"], "GET", "/sessions", "/v1/sessions", 0, "200 OK"),
             (&["show", "fix"], "GET", "/sessions/{session}", "/v1/sessions/fix", 0, "200 OK"),
             (&["run", "--", "sh", "-c", "exit 7"], "POST", "/run", "/v1/run", 7, "101 Switching Protocols"),

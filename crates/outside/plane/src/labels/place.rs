@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(labels(&place, "a/b.md"), []);
         assert_eq!(labels(&place, "c").len(), 2);
         let env = Label::parse("secret:env").expect("a label");
-        assert_eq!(place.release(&[], &[env.clone()]), [env]);
+        assert_eq!(place.release(&[], std::slice::from_ref(&env)), [env]);
         assert_eq!(labels(&place, "c"), [text("untrusted:agent")]);
     }
 

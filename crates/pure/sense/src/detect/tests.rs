@@ -157,7 +157,7 @@ fn what_a_file_allows_holds_for_its_rules_alone() {
         (&["acme"][..], false, "acme-12345679", 0),
         (&["else"][..], false, "acme-12345679", 1),
     ] {
-        let set = SecretRules { allows: vec![allow(of, both)], ..rules(&[plain.clone()]) };
+        let set = SecretRules { allows: vec![allow(of, both)], ..rules(std::slice::from_ref(&plain)) };
         assert_eq!(outgoing(text, &Secrets::with([&set])).len(), count, "{text} {of:?} {both}");
         assert_eq!(outgoing(text, &Secrets::with([&set, &other])).len(), 1, "{text}: the other file's holds");
     }

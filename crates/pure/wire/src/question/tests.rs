@@ -350,7 +350,7 @@ fn an_attacker_who_tires_the_operator_for_an_hour() {
                 Joined::New(id) => {
                     seen += 1;
                     if let Some(say) = &say {
-                        told += queue.answer(now, &id, 1, say.clone()).expect("it is open").told.len();
+                        told += queue.answer(now, &id, 1, *say).expect("it is open").told.len();
                     }
                 }
                 Joined::Ruled(Ruling::Once { .. }) => told += 1,

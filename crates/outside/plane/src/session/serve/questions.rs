@@ -29,7 +29,7 @@ pub(in crate::session) struct Questions {
 /// What an answer gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Given {
-    Rule(Rule),
+    Rule(Box<Rule>),
     Endorsed(Vec<Endorsement>),
 }
 
@@ -209,7 +209,7 @@ impl Session<'_> {
     fn take_back(&mut self, given: &Given) {
         match given {
             Given::Rule(rule) => {
-                if let Some(at) = self.door.granted.iter().position(|granted| granted == rule) {
+                if let Some(at) = self.door.granted.iter().position(|granted| *granted == **rule) {
                     self.door.granted.remove(at);
                 }
             }

@@ -69,7 +69,7 @@ impl Session<'_> {
                 let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
                 course.questions.timed.extend(until.map(|until| (until, given.clone())));
                 match given {
-                    Given::Rule(rule) => self.door.granted.push(rule),
+                    Given::Rule(rule) => self.door.granted.push(*rule),
                     Given::Endorsed(all) => self.door.endorsed.extend(all),
                 }
                 self.grant();
@@ -120,8 +120,8 @@ impl Session<'_> {
         }
         match say {
             Say::Deny => None,
-            Say::Session { wide: true, .. } => self.offer(course, wanted)?.wide.map(Given::Rule),
-            Say::Once | Say::Session { .. } | Say::Always => Some(Given::Rule(wanted.rule.clone())),
+            Say::Session { wide: true, .. } => self.offer(course, wanted)?.wide.map(|rule| Given::Rule(Box::new(rule))),
+            Say::Once | Say::Session { .. } | Say::Always => Some(Given::Rule(Box::new(wanted.rule.clone()))),
         }
     }
 
@@ -130,7 +130,7 @@ impl Session<'_> {
         let mut policy = self.door.policy.policies().last().cloned().unwrap_or_default();
         let changes = match given {
             Given::Rule(rule) => {
-                policy.network.allow.push(rule.clone());
+                policy.network.allow.push((**rule).clone());
                 vec![format!("+ network.allow: {rule}")]
             }
             Given::Endorsed(all) => {
