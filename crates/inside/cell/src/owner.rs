@@ -150,7 +150,7 @@ impl Holder {
                 hold,
                 top.cast(),
                 libc::CLONE_VM | libc::CLONE_NEWUSER | libc::CLONE_UNTRACED,
-                std::ptr::null_mut(),
+                std::ptr::without_provenance_mut(std::process::id() as usize),
             )
         };
         if pid > 0 { Ok(Holder(pid)) } else { Err(last_error()) }
@@ -167,11 +167,18 @@ impl Drop for Holder {
     }
 }
 
-extern "C" fn hold(_: *mut libc::c_void) -> libc::c_int {
-    loop {
+/// Waits to be killed, by who made it or with him: it has his descriptors, and a plane that waits for their end.
+extern "C" fn hold(maker: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: sets what is this process's own; no memory is touched.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: asks for a number.
+    let parent = unsafe { libc::getppid() };
+    // Who died before that was followed is followed now.
+    while usize::try_from(parent) == Ok(maker.addr()) {
         // SAFETY: waits for nothing; no memory is touched.
         unsafe { libc::syscall(libc::SYS_ppoll, 0, 0, 0, 0, 0) };
     }
+    0
 }
 
 #[cfg(test)]
