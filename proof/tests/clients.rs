@@ -223,7 +223,7 @@ fn websockets_by_python_and_node_carry_what_may_leave() {
             let told = operator.bastide(&["policy", "suggest"]).stdout;
             assert!(told.contains("protocol: websocket, paths: [\"/ws/node\""), "{told}");
             let log = operator.bastide(&["log"]).stdout;
-            assert!(log.contains("request for a WebSocket `GET /ws/python` of"), "{log}");
+            assert!(log.contains("request for a WebSocket `GET /ws/python` (send) of"), "{log}");
             assert!(log.contains("secret:plan") && !log.contains("hunter2"), "{log}");
         }
     }

@@ -112,7 +112,7 @@ fn real_clients_are_held_to_methods_and_paths() {
         let why = operator.bastide(&["why"]);
         assert!(why.stdout.contains("GET /b") && why.stdout.contains("methods: [GET], paths: [\"/b\"]"), "{why:?}");
         let log = operator.bastide(&["log"]);
-        assert!(log.stdout.contains("request `POST /a/y` of `/usr/bin/curl`"), "{log:?}");
+        assert!(log.stdout.contains("request `POST /a/y` (send) of `/usr/bin/curl`"), "{log:?}");
         let told = operator.bastide(&["policy", "suggest"]);
         assert!(told.stdout.contains("methods: [POST], paths: [\"/a/y\"]"), "{told:?}");
         let asked = |request: &str| operator.bastide(&["policy", "explain", &file, request]);
@@ -238,7 +238,10 @@ fn real_clients_are_held_to_the_same_by_http_2() {
         assert_eq!(*plainly.lock().expect("kept"), ["GET /a/plain HTTP/1.1"]);
         // Each is told of, with the program that said it.
         let log = operator.bastide(&["log"]);
-        assert!(log.stdout.contains("request `DELETE /a/node` of `") && log.stdout.contains("node`"), "{log:?}");
+        assert!(
+            log.stdout.contains("request `DELETE /a/node` (delete) of `") && log.stdout.contains("node`"),
+            "{log:?}"
+        );
         assert!(operator.bastide(&["why"]).stdout.contains("/a/node"), "{log:?}");
     }
 }
