@@ -324,8 +324,11 @@ impl Take for Walk<'_> {
     }
 
     fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading) {
+        // What reads like text in noise was compared with the noise between it, not by itself.
+        let whole = self.remains == Some(self.depth);
         #[cfg(test)]
-        let new = if self.whole { New::All } else { new };
+        let whole = whole || self.whole;
+        let new = if whole { New::All } else { new };
         if self.admits(bytes) {
             self.how.extend_from_slice(how);
             self.look(bytes, new, reading);
