@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use policy::mcp::Message;
-use policy::{Effect, Egress, Host, Request};
-use record::{Cause, Kind, Verdict};
+use policy::{Doubted, Effect, Egress, Host, HostPattern, Request, Rule, Target};
+use record::{Cause, EventId, Kind, Verdict};
 use sense::meaning::Sent;
+use wire::question::{Calling, MOST_CHAIN, MOST_DOUBTS, MOST_PLACES, MOST_WORDS, Wanted};
 
 use crate::consent::Consent;
 use crate::head::Body;
@@ -13,6 +14,9 @@ use crate::sightings::Seen;
 
 /// Most bytes that the record shows of what is said.
 const SHOWN: u64 = 4096;
+
+/// Bytes of a place that a source is known by.
+const MOST_PLACE: usize = 256;
 
 /// Who asks for what.
 #[derive(Debug, Clone)]
@@ -51,6 +55,44 @@ pub struct Asks {
 }
 
 impl Asked {
+    /// What the operator is asked of something that is judged by his words, which `request` is the hash of; nothing where it
+    /// cannot be shown.
+    pub(crate) fn question(
+        &self,
+        arguments: &str,
+        mut doubted: Doubted,
+        causes: impl Iterator<Item = EventId>,
+        request: String,
+    ) -> Option<Wanted> {
+        if doubted.doubts.len() > MOST_DOUBTS {
+            return None;
+        }
+        for doubt in &mut doubted.doubts {
+            doubt.sources.truncate(MOST_PLACES);
+            for source in &mut doubt.sources {
+                source.places.retain(|place| place.len() <= MOST_PLACE);
+                source.places.truncate(MOST_PLACES);
+            }
+        }
+        let words = arguments[..arguments.floor_char_boundary(MOST_WORDS)].to_owned();
+        let mut causes: Vec<String> = causes.map(|id| id.to_string()).collect();
+        causes.dedup();
+        causes.truncate(MOST_CHAIN);
+        let seen = self.who.as_ref();
+        let wanted = Wanted {
+            pid: seen.map(|seen| seen.pid),
+            program: seen.map(|seen| seen.chain.iter().take(MOST_CHAIN).cloned().collect()).unwrap_or_default(),
+            host: self.host.clone(),
+            port: self.port,
+            request: None,
+            rule: Rule::to(Target { host: HostPattern::from(&self.host), port: Some(self.port) }),
+            causes,
+            call: Some(Box::new(Calling { doubted, request, long: words.len() < arguments.len() })),
+            words,
+        };
+        wanted.fits().then_some(wanted)
+    }
+
     pub(crate) fn egress(&self) -> Egress<'_> {
         Egress {
             host: &self.host,

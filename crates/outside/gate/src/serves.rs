@@ -2,12 +2,12 @@
 //! what it likes, so that no conversation speaks for a request: what is known of his words does, what his policies name, and what
 //! he let through himself. Once the policy lets it out, and before anything of it goes.
 
-use policy::{Doubted, Endorsement, Grounding, Host, HostPattern, Intent, Policy, Rule, SPAWN, Target};
+use policy::{Doubted, Endorsement, Grounding, Intent, Policy, SPAWN};
 use record::{Cause, EventId, Kind, Known, Verdict};
 use sense::meaning::{Begun, Came, Finding, Given, Judgement, Passed, Scene, Sent, Stands};
 use sha2::{Digest, Sha256};
 use wire::petition::{Access, Spawn};
-use wire::question::{Calling, MOST_CHAIN, MOST_DOUBTS, MOST_PLACES, MOST_WORDS, Wanted};
+use wire::question::Wanted;
 
 use crate::asked::Asked;
 use crate::consent::{Outcome, late};
@@ -310,44 +310,17 @@ pub(crate) fn grounds(now: &Generation) -> bool {
 /// What the operator is asked; nothing where it cannot be shown.
 fn question(asked: &Asked, act: &Act<'_>, against: &Unserved) -> Option<Wanted> {
     let (_, arguments) = act.called();
-    let mut words: String = arguments.chars().take(MOST_WORDS).collect();
-    while words.len() > MOST_WORDS {
-        words.pop();
-    }
-    let mut doubted = against.doubted.clone();
-    if doubted.doubts.len() > MOST_DOUBTS {
-        return None;
-    }
-    doubted.doubts.iter_mut().for_each(|doubt| doubt.sources.truncate(MOST_PLACES));
-    let host = match &asked.host {
-        Host::Name(name) => HostPattern::Exact(name.clone()),
-        Host::Address(address) => HostPattern::Address(address.to_canonical()),
-    };
-    let causes = asked.causes().map(|cause| cause.id).chain(against.sources.iter().flatten().copied());
-    let mut causes: Vec<String> = causes.map(|id| id.to_string()).collect();
-    causes.dedup();
-    causes.truncate(MOST_CHAIN);
-    let seen = asked.who.as_ref();
     let shown = match act {
         Act::Request(sent) => {
             serde_json::from_str::<serde_json::Value>(&arguments).is_ok_and(|all| all["target"] == sent.target)
         }
         Act::Spawn(_) => true,
     };
-    let wanted = Wanted {
-        pid: seen.map(|seen| seen.pid),
-        program: seen.map(|seen| seen.chain.iter().take(MOST_CHAIN).cloned().collect()).unwrap_or_default(),
-        host: asked.host.clone(),
-        port: asked.port,
-        request: None,
-        rule: Rule::to(Target { host, port: Some(asked.port) }),
-        causes,
-        call: Some(Box::new(Calling {
-            doubted,
-            request: hex(&Sha256::digest(act.known_by())),
-            long: words.len() < arguments.len() || !shown,
-        })),
-        words,
-    };
-    wanted.fits().then_some(wanted)
+    let causes = asked.causes().map(|cause| cause.id).chain(against.sources.iter().flatten().copied());
+    let known_by = hex(&Sha256::digest(act.known_by()));
+    let mut wanted = asked.question(&arguments, against.doubted.clone(), causes, known_by)?;
+    if let Some(call) = &mut wanted.call {
+        call.long |= !shown;
+    }
+    Some(wanted)
 }

@@ -23,6 +23,16 @@ pub enum HostPattern {
     Network(Cidr),
 }
 
+impl From<&Host> for HostPattern {
+    /// That host and no other.
+    fn from(host: &Host) -> HostPattern {
+        match host {
+            Host::Name(name) => HostPattern::Exact(name.clone()),
+            Host::Address(address) => HostPattern::Address(address.to_canonical()),
+        }
+    }
+}
+
 /// Hosts and port of a rule, written `HOST[:PORT]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

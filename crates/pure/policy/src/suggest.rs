@@ -112,10 +112,7 @@ fn suggestion(
 
 /// The rule for one request, `mcp` where that is spoken there.
 pub(crate) fn smallest(egress: &Egress<'_>, mcp: bool) -> Option<Rule> {
-    let host = match egress.host {
-        Host::Name(name) => HostPattern::Exact(name.clone()),
-        Host::Address(address) => HostPattern::Address(address.to_canonical()),
-    };
+    let host = HostPattern::from(egress.host);
     let executable = egress.program.and_then(<[String]>::first);
     let programs = match executable.map(|path| ProgramPattern::of(path)) {
         None => Vec::new(),

@@ -5,21 +5,18 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use futures_util::future::join_all;
-use policy::{Grounding, Host, HostPattern, Rule, Target};
+use policy::Grounding;
 use record::conversation::hold::{Judge, Ruling};
 use record::conversation::{Block, Content, Conversation};
 use record::{Cause, EventId, Kind, Known};
 use sense::meaning::Passed;
-use wire::question::{Calling, MOST_CHAIN, MOST_DOUBTS, MOST_PLACES, MOST_WORDS, Wanted};
+use wire::question::Wanted;
 
 use super::calls::{UNRECORDED, name_of};
 use super::grounds::{Found, Grounds, Ungrounded};
 use crate::asked::Asked;
 use crate::consent::{Outcome, late};
 use crate::passage::Passage;
-
-/// Bytes of a place that a source is known by.
-const MOST_PLACE: usize = 256;
 
 /// Asks about the calls of one answer.
 pub(crate) struct Asker<'c> {
@@ -127,44 +124,8 @@ impl Asker<'_> {
 
     /// What the operator is asked; nothing where it cannot be shown.
     fn wanted(&self, call: &Block, against: &Ungrounded<'_>) -> Option<Wanted> {
-        let arguments = arguments(call);
-        let mut words: String = arguments.chars().take(MOST_WORDS).collect();
-        while words.len() > MOST_WORDS {
-            words.pop();
-        }
-        let mut doubted = against.doubted.clone();
-        if doubted.doubts.len() > MOST_DOUBTS {
-            return None;
-        }
-        for doubt in &mut doubted.doubts {
-            doubt.sources.truncate(MOST_PLACES);
-            for source in &mut doubt.sources {
-                source.places.retain(|place| place.len() <= MOST_PLACE);
-                source.places.truncate(MOST_PLACES);
-            }
-        }
-        let request = hex(&call.digest());
-        let host = match &self.asked.host {
-            Host::Name(name) => HostPattern::Exact(name.clone()),
-            Host::Address(address) => HostPattern::Address(address.to_canonical()),
-        };
-        let seen = self.asked.who.as_ref();
         let causes = std::iter::once(self.model).chain(against.events(&self.passage.models));
-        let mut causes: Vec<String> = causes.map(|id| id.to_string()).collect();
-        causes.dedup();
-        causes.truncate(MOST_CHAIN);
-        let wanted = Wanted {
-            pid: seen.map(|seen| seen.pid),
-            program: seen.map(|seen| seen.chain.iter().take(MOST_CHAIN).cloned().collect()).unwrap_or_default(),
-            host: self.asked.host.clone(),
-            port: self.asked.port,
-            request: None,
-            rule: Rule::to(Target { host, port: Some(self.asked.port) }),
-            causes,
-            call: Some(Box::new(Calling { doubted, request, long: words.len() < arguments.len() })),
-            words,
-        };
-        wanted.fits().then_some(wanted)
+        self.asked.question(arguments(call), against.doubted.clone(), causes, hex(&call.digest()))
     }
 }
 

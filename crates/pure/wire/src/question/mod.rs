@@ -93,10 +93,7 @@ impl Wanted {
     /// Whether the rule is about what is shown, and nothing else: what a card says is what is granted.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        let host = match &self.host {
-            Host::Name(name) => HostPattern::Exact(name.clone()),
-            Host::Address(address) => HostPattern::Address(address.to_canonical()),
-        };
+        let host = HostPattern::from(&self.host);
         let Rule { to, programs, addresses, bounds, tls, credential, inference, .. } = &self.rule;
         let shown = programs.iter().all(|path| self.program.first().is_some_and(|own| path.takes(own)));
         let plain =
