@@ -8,6 +8,7 @@ many as asked for.
 
 import base64
 import gzip
+import hashlib
 import http.server
 import itertools
 import json
@@ -126,12 +127,21 @@ def npm(here, room):
     run("npm", "audit", "--registry", f"{here}/npm/", cwd=project)
     token = f"--//{here.removeprefix('http://')}/npm/:_authToken=npm_x"
     for package in sorted((project / "node_modules").glob("*/package.json"))[:120]:
+        stood(Recorder.out, package.parent)
         run("npm", "publish", "--ignore-scripts", "--registry", f"{here}/npm/", token, cwd=package.parent)
 
 
 def pip(here, room):
     index = ["--index-url", f"{here}/pypi/", "--trusted-host", "127.0.0.1", "--no-cache-dir"]
     run(sys.executable, "-m", "pip", "download", *index, "-d", room / "pip", "requests", "flask", "pytest", "attrs")
+
+
+def stood(out, path):
+    """A file as it stood in the workspace."""
+    with (out / "stood.sha256").open("a") as hashes:
+        for file in [path] if path.is_file() else path.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                hashes.write(hashlib.sha256(file.read_bytes()).hexdigest() + "\n")
 
 
 def cargo(here, room):
@@ -150,6 +160,7 @@ def git(here, room, trees):
     packages = [path for tree in trees for path in sorted(pathlib.Path(tree).glob("*")) if path.is_dir()][:150]
     own = ["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
     for package in packages:
+        stood(Recorder.out, package)
         work, bare = room / "work", Recorder.repositories / f"{package.name}.git"
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(package, work, symlinks=True, ignore=shutil.ignore_patterns(".git"))
@@ -203,6 +214,7 @@ def main():
         if recorded + made >= count:
             break
         name = re.sub(r"[^A-Za-z0-9.]", "-", path.name)
+        stood(out, path)
         (out / f"{recorded + made:05}-file.request").write_bytes(said(made, name, path.read_bytes()))
         made += 1
     print(f"{recorded} requests of clients, {made} about files")

@@ -2,6 +2,7 @@
 """Breaks what a session stands on, and checks what is left: one line per case, as root and as an ordinary user."""
 
 import argparse
+import concurrent.futures
 import fnmatch
 import os
 import signal
@@ -46,12 +47,27 @@ def attempt(name, uid, options, groups):
         stage.remove()
 
 
-def beside(words):
-    """Both people at once, each in a process of its own: cases mostly wait. The last word about a flag counts."""
-    own = [sys.executable, os.path.abspath(__file__), *words, "--as"]
-    running = [subprocess.Popen([*own, who]) for who in ("root", "user")]
-    # A half that a signal ended has a negative code, and has shown nothing either.
-    return 1 if any([process.wait() for process in running]) else 0
+def here(name, who, options):
+    """Runs one case and says how it went. Whether all held."""
+    # Users of their own: a limit on processes counts all that one user has, in the cases beside this one too.
+    uid = 0 if who == "root" else ORDINARY + list(CASES).index(name) if os.geteuid() == 0 else os.geteuid()
+    left.adopt_orphans()
+    groups, started = left.Groups(), time.monotonic()
+    try:
+        wrong, measured = attempt(name, uid, options, groups)
+    finally:
+        groups.remove()
+    word, text = ("FAIL", wrong) if wrong else ("PASS", measured or "")
+    print(f"{word}  {who}  {name:34} {time.monotonic() - started:5.1f} s  {text}", flush=True)
+    return wrong is None
+
+
+def apart(name, who, options):
+    """Runs one case in a process of its own, to which all comes that the case starts, and nothing of another one's."""
+    words = ["--bastide", options.bastide, "--rounds", str(options.rounds), "--case", name, "--as", who, "--here"]
+    done = subprocess.run([sys.executable, os.path.abspath(__file__), *words], stdout=subprocess.PIPE, text=True, check=False)
+    # One that was ended itself has shown nothing.
+    return done.returncode == 0, done.stdout or f"FAIL  {who}  {name}: ended with {done.returncode}\n"
 
 
 def main():
@@ -60,32 +76,23 @@ def main():
     parser.add_argument("--rounds", type=int, default=50, help="random moments of each kill (50)")
     parser.add_argument("--case", default="*", help="only these cases (a glob)")
     parser.add_argument("--as", dest="person", choices=["root", "user", "both"], default="both")
+    parser.add_argument("--parallel", type=int, default=4, help="cases at once, which mostly wait (4)")
+    parser.add_argument("--here", action="store_true", help="in this very process, one after the other")
     options = parser.parse_args()
     options.bastide = os.path.abspath(options.bastide)
-    people = {"root": [0], "user": [ORDINARY], "both": [0, ORDINARY]}[options.person]
-    if os.geteuid() != 0:
-        people = [os.geteuid()]
+    people = {"both": ["root", "user"], "root": ["root"], "user": ["user"]}[options.person] if os.geteuid() == 0 else ["user"]
     os.umask(0o022)
-    if len(people) > 1:
-        return beside(sys.argv[1:])
-    left.adopt_orphans()
-    groups = left.Groups()
-    passed = failed = 0
-    try:
-        for uid in people:
-            who = "user" if uid else "root"
-            for name in fnmatch.filter(CASES, options.case):
-                if CASES[name][1] not in (None, who):
-                    continue
-                started = time.monotonic()
-                wrong, told = attempt(name, uid, options, groups)
-                passed, failed = passed + (wrong is None), failed + (wrong is not None)
-                word, text = ("FAIL", wrong) if wrong else ("PASS", told or "")
-                print(f"{word}  {who}  {name:34} {time.monotonic() - started:5.1f} s  {text}", flush=True)
-    finally:
-        groups.remove()
-    print(f"faults: {passed} passed, {failed} failed ({options.person})", flush=True)
-    return 1 if failed or not passed else 0
+    jobs = [(name, who) for name in fnmatch.filter(CASES, options.case) for who in people if CASES[name][1] in (None, who)]
+    if options.here:
+        return 0 if all([here(*job, options) for job in jobs]) else 1
+    passed = 0
+    with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(apart, *job, options) for job in jobs]):
+            held, text = future.result()
+            passed += held
+            print(text, end="", flush=True)
+    print(f"faults: {passed} passed, {len(jobs) - passed} failed ({options.person})", flush=True)
+    return 0 if jobs and passed == len(jobs) else 1
 
 
 if __name__ == "__main__":

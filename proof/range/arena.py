@@ -54,7 +54,7 @@ class Arena:
             self.policy(name, rules)
         self.tools, self.lan, self.lan6 = base.tools, base.lan, base.lan6
         self.port, self.hostname = base.port, base.hostname
-        self.environment, self.lent, self.session_keys, self.seen = {}, [], [], b""
+        self.environment, self.lent, self.session_keys, self.own_keys, self.seen = {}, [], [], [], b""
         self.started_a_plane, self.words = True, []
         self.master = None             # of the operator's terminal, where there is one
         self.stdin, self.pty, self.pending, self.patience = None, False, [], PATIENCE
@@ -105,11 +105,15 @@ class Arena:
 
     def applying(self) -> None:
         """In the client's child: the operator, his keys and what he would have open."""
-        if self.session_keys:
+        if self.session_keys or self.own_keys:
             kernel.call("keyctl", 1, None)
-            for description, token in self.session_keys:
-                kernel.call("add_key", b"user", description.encode(), token.encode(), len(token), -3)
+        self.add_keys(self.session_keys)
         self.become()
+        self.add_keys(self.own_keys)
+
+    def add_keys(self, keys: list[tuple[str, str]]) -> None:
+        for description, token in keys:
+            kernel.call("add_key", b"user", description.encode(), token.encode(), len(token), -3)
 
     def surroundings(self) -> dict:
         return {"HOME": self.home, "PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "xterm", "USER": "operator",

@@ -186,7 +186,7 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", help="write every single run there")
     parser.add_argument("--list", action="store_true", help="list the cases and stop")
     parser.add_argument("--measure", action="store_true", help="print which layers alone stop each case")
-    parser.add_argument("--parallel", type=int, default=2)
+    parser.add_argument("--parallel", type=int, default=4, help="cells at once, which mostly wait (4)")
     arguments = parser.parse_args()
     chosen = [case for case in CASES.values()
               if fnmatch.fnmatch(case.name, arguments.case) and fnmatch.fnmatch(case.kind, arguments.kind)]

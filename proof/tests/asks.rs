@@ -1,11 +1,10 @@
 //! Calls that only others' words ask for, in whole sessions: a scripted model wants what a mail says, the operator is asked, and his
 //! answer holds for that call, or for that mail as it stands; started by root and by an ordinary user.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use crate::whole::Operator;
+use crate::whole::loopback::answering;
 use crate::whole::outside::Outside;
 use crate::whole::waiting::{LONG, Running};
 use serde_json::{Value, json};
@@ -41,31 +40,16 @@ fn wants(model: &str) -> (&'static str, Value) {
 
 /// A provider that answers each request with the call that its model's name means.
 fn model() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut asked, mut piece, mut body) = (Vec::new(), [0; 4096], Value::Null);
-            while body.is_null() {
-                match stream.read(&mut piece) {
-                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                    _ => break,
-                }
-                let text = String::from_utf8_lossy(&asked).into_owned();
-                let carried = text.split_once("\r\n\r\n").map_or("", |(_, carried)| carried);
-                body = serde_json::from_str(carried).unwrap_or_default();
-            }
-            let (name, arguments) = wants(body["model"].as_str().unwrap_or_default());
-            let function = json!({"name": name, "arguments": arguments.to_string()});
-            let calls = json!([{"id": "d", "type": "function", "function": function}]);
-            let message = json!({"role": "assistant", "content": null, "tool_calls": calls});
-            let answer = json!({"id": "x", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]});
-            let answer = answer.to_string();
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-            let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
-        }
-    });
-    port
+    answering(|asked| {
+        let body = asked.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let (name, arguments) = wants(body["model"].as_str().unwrap_or_default());
+        let function = json!({"name": name, "arguments": arguments.to_string()});
+        let calls = json!([{"id": "d", "type": "function", "function": function}]);
+        let message = json!({"role": "assistant", "content": null, "tool_calls": calls});
+        json!({"id": "x", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]})
+            .to_string()
+    })
 }
 
 fn policy(operator: &Operator, model: u16, more: &str) -> String {

@@ -2,11 +2,10 @@
 //! `show` tell of it.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use crate::whole::Operator;
+use crate::whole::loopback::answering;
 
 /// Tells a model what its operator and a tool say, then sends its system prompt on.
 const AGENT: &str = r#"
@@ -26,33 +25,6 @@ post("host.bastide", int(sys.argv[1]), "/ingest", SYSTEM)
 
 const ANSWER: &str = r#"{"id":"x","model":"m","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":"the WALRUS says yes","tool_calls":[{"id":"d","type":"function","function":{"name":"bash","arguments":"{\"command\":\"echo WALRUS\"}"}}]}}],"usage":{"prompt_tokens":4,"completion_tokens":2}}"#;
 
-/// A server that says the same to all.
-fn server(answer: &'static str) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
-            while !is_whole(&asked) {
-                match stream.read(&mut piece) {
-                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                    _ => break,
-                }
-            }
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-            let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
-        }
-    });
-    port
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
-}
-
 /// Every segment below a directory.
 fn segments(below: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -68,7 +40,7 @@ fn segments(below: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_policy_says_how_much_of_what_was_said_stands_in_the_record() {
-    let (model, sink) = (server(ANSWER), server("{}"));
+    let (model, sink) = (answering(|_| ANSWER.into()), answering(|_| "{}".into()));
     for operator in Operator::each() {
         operator.write("work/agent.py", AGENT);
         for bodies in ["full", "redacted", "hash"] {

@@ -25,8 +25,8 @@ except urllib.error.HTTPError as no:
 /// Asks, and prints the answer after a word by which it is found.
 const SHELL: &str = "ask() { printf '%s ' \"$1\"; python3 ask.py \"$2\" \"$3\"; }; set -u; ";
 
-struct Family {
-    operator: Operator,
+pub(crate) struct Family {
+    pub(crate) operator: Operator,
     policy: String,
 }
 
@@ -41,7 +41,7 @@ impl Family {
         Family { operator, policy }
     }
 
-    fn each(agents: &str) -> Vec<Family> {
+    pub(crate) fn each(agents: &str) -> Vec<Family> {
         Operator::each().into_iter().map(|operator| Family::new(operator, agents)).collect()
     }
 
@@ -51,41 +51,41 @@ impl Family {
         all.map(str::to_owned).to_vec()
     }
 
-    fn run(&self, script: &str) -> Ran {
+    pub(crate) fn run(&self, script: &str) -> Ran {
         self.operator.bastide(&self.arguments(script))
     }
 
     /// Starts one that goes on.
-    fn start(&self, script: &str) -> Running<'_> {
+    pub(crate) fn start(&self, script: &str) -> Running<'_> {
         let mut command = self.operator.command(&self.arguments(script));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         Running { family: self, child: command.spawn().expect("starts") }
     }
 
-    fn sessions(&self) -> Vec<Value> {
+    pub(crate) fn sessions(&self) -> Vec<Value> {
         let ran = self.operator.bastide(&["ls", "--json"]);
         let all: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
         let list = all.as_array().cloned().or_else(|| all["sessions"].as_array().cloned());
         list.unwrap_or_else(|| panic!("a list: {all}"))
     }
 
-    fn children(&self) -> Vec<Value> {
+    pub(crate) fn children(&self) -> Vec<Value> {
         self.sessions().into_iter().filter(|one| one["parent"].is_object()).collect()
     }
 
-    fn show(&self, id: &str) -> Value {
+    pub(crate) fn show(&self, id: &str) -> Value {
         let ran = self.operator.bastide(&["show", id, "--json"]);
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
     }
 }
 
-struct Running<'f> {
+pub(crate) struct Running<'f> {
     family: &'f Family,
     child: Child,
 }
 
 impl Running<'_> {
-    fn until<T>(&self, what: &str, holds: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, holds: impl Fn() -> Option<T>) -> T {
         let until = Instant::now() + LONG;
         loop {
             if let Some(found) = holds() {
@@ -97,7 +97,7 @@ impl Running<'_> {
     }
 
     /// Waits until so many children run, and gives them.
-    fn running(&self, count: usize) -> Vec<Value> {
+    pub(crate) fn running(&self, count: usize) -> Vec<Value> {
         self.until("they run", || {
             let all = self.family.children();
             let running: Vec<_> = all.into_iter().filter(|one| one["live"]["cell"].is_number()).collect();
@@ -114,13 +114,13 @@ impl Drop for Running<'_> {
 }
 
 /// What a program's `ask WORD …` was answered.
-fn answer(ran: &Ran, word: &str) -> Value {
+pub(crate) fn answer(ran: &Ran, word: &str) -> Value {
     let found = ran.stdout.lines().find_map(|line| line.strip_prefix(&format!("{word} ")));
     let text = found.unwrap_or_else(|| panic!("no answer to `{word}`: {ran:?}"));
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn is_alive(pid: u64) -> bool {
+pub(crate) fn is_alive(pid: u64) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -150,6 +150,8 @@ fn a_child_sees_what_it_was_granted_and_gives_back_words_and_a_patch() {
         let read = |path: &str| fs::read_to_string(family.operator.work().join(path)).unwrap_or_default();
         assert_eq!((read("src/a"), read("src/new")), ("one\nmore\n".into(), "new\n".into()), "{applied:?}");
         assert_eq!(read("README.md"), "read me\n");
+        let rest = family.operator.bastide(&["diff", &id]).stdout;
+        assert!(!rest.contains("conflict") && !rest.contains("+more"), "what is merged is no conflict: {rest}");
         // The tree, and what led to the child.
         let listed = family.operator.bastide(&["ls"]).stdout;
         assert!(listed.contains(&format!("\n  {id}")), "{listed}");
@@ -184,6 +186,15 @@ fn a_child_sees_its_parents_workspace_and_not_the_original() {
         let read = fs::read_to_string(family.operator.work().join("src/a")).expect("there");
         assert_eq!(read, "one\n", "{applied:?}");
         assert!(format!("{applied:?}").contains("conflict"), "{applied:?}");
+        // He sees what stands there, and takes it along by the very path.
+        let shown = family.operator.bastide(&["diff", &id]).stdout;
+        assert!(shown.contains("-changed\n+one\n") && shown.contains("-one\n+changed\n+child\n"), "{shown}");
+        let over = family.operator.bastide(&["apply", &id, "--over", "src/a"]);
+        assert!(over.exit == 0 && over.stdout.contains("kept 'src/a' as it was outside:"), "{over:?}");
+        let read = fs::read_to_string(family.operator.work().join("src/a")).expect("there");
+        assert_eq!(read, "changed\nchild\n");
+        let log = family.operator.bastide(&["log", &id]).stdout;
+        assert!(log.contains("over what was changed outside: mode "), "{log}");
     }
 }
 

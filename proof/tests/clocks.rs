@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Files that read the wall clock, how often, and what a clock that was set wrong does there.
 const READ: &[(&str, usize, &str)] = &[
     ("face/src/ask.rs", 2, "`gc`, `log prune`: `30d` ago is reckoned from it; what nobody reviewed stays all the same"),
+    ("face/src/listen/directory.rs", 1, "how old a directory is that nobody holds, before it is taken away"),
     ("outside/gate/src/ledger.rs", 1, "times of events"),
     ("outside/gate/src/models/attempt.rs", 1, "`created` of a translated answer"),
     ("outside/gate/src/models/grounds.rs", 1, "whether the last day of an endorsement is over"),

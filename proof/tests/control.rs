@@ -2,14 +2,15 @@
 //! ordinary user. And who may not ask: whoever comes from within a cell.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::whole::{ORDINARY, Operator, Ran};
+use crate::whole::{ORDINARY, Operator, Ran, first_line, until};
 use serde::Serialize;
 use serde_json::{Value, json};
 use wire::control::{Answer, Ask, Greeting, Happened, Hello, Order, Told};
@@ -17,9 +18,13 @@ use wire::control::{Answer, Ask, Greeting, Happened, Hello, Order, Told};
 const LONG: Duration = Duration::from_secs(30);
 
 /// Programs in groups and sessions of their own, each of which makes progress that can be seen outside.
+/// The second has a timer send it SIGCONT.
 const BUSY: &str = "trap 'exit 9' TERM; \
     setsid sh -c 'while :; do echo x >> a; sleep 0.005; done' & \
-    python3 -c 'import time\nwhile True:\n    open(\"b\", \"a\").write(\"x\")\n    time.sleep(0.005)' & \
+    python3 -c 'import ctypes, signal, struct, time\nsignal.signal(signal.SIGCONT, lambda *_: None)\n\
+timer, call = ctypes.c_int(), ctypes.CDLL(None).syscall\n\
+call(222, 1, struct.pack(\"qii48x\", 0, 18, 0), ctypes.byref(timer))\n\
+call(223, timer, 0, struct.pack(\"4q\", 0, 5000000, 0, 5000000), None)\nwhile True:\n    open(\"b\", \"a\").write(\"x\")\n    time.sleep(0.005)' & \
     while :; do echo x >> c; sleep 0.005; done";
 
 struct Running<'o> {
@@ -139,6 +144,38 @@ fn a_paused_cell_makes_no_progress_and_goes_on_when_it_is_resumed() {
     }
 }
 
+/// What was under way waits in the gate, whatever the other side says meanwhile.
+#[test]
+fn a_paused_session_has_nothing_carried() {
+    for operator in Operator::each() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let proxy = format!("http://{}", listener.local_addr().expect("an address"));
+        let script = "import socket, time\nway = socket.create_connection((\"web.example\", 4443))\n\
+                      way.sendall(b\"GET / HTTP/1.1\\r\\nHost: web.example:4443\\r\\n\\r\\n\")\nway.shutdown(1)\n\
+                      while way.recv(99): pass\ntime.sleep(99)";
+        let arguments = ["run", "--name", "far", "--allow", "web.example:4443", "--", "python3", "-c", script];
+        let mut command = operator.command(&arguments);
+        command.env("https_proxy", proxy).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Running { operator: &operator, name: "far", child: command.spawn().expect("starts") };
+        let (stream, _) = listener.accept().expect("it comes");
+        let mut stream = BufReader::new(stream);
+        while first_line(&mut stream).expect("it asks").starts_with("CONNECT ") {
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("said");
+        }
+        assert_eq!(running.bastide(&["pause", "far"]).exit, 0);
+        let segment = running.directory().join("gate.segment");
+        let events = || fs::metadata(&segment).expect("there").len();
+        let before = events();
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        stream.get_mut().write_all(answer).expect("said");
+        drop(stream);
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(events(), before);
+        assert_eq!(running.bastide(&["resume", "far"]).exit, 0);
+        assert!(until(|| events() > before), "it goes on");
+    }
+}
+
 #[test]
 fn a_stop_asks_then_ends_all_and_the_record_says_by_whom() {
     for operator in Operator::each() {
@@ -152,8 +189,11 @@ fn a_stop_asks_then_ends_all_and_the_record_says_by_whom() {
         assert_eq!(exit, 9, "{said}");
         assert!(of_cell(cell).is_empty());
         let log = running.bastide(&["log", "asked"]).stdout;
-        let who = format!("uid {} with bastided (process ", operator.uid);
-        assert!(log.contains(&format!("operator's stop, by {who}")), "{log}");
+        let who = format!("uid {} with bastide (process ", operator.uid);
+        assert!(
+            log.contains(&format!("operator's stop, by {who}")) && log.contains("), by bastided (process "),
+            "{log}"
+        );
         assert!(log.contains(&format!("the operator stopped it ({who}")), "{log}");
         assert_eq!(running.bastide(&["log", "verify", "asked"]).exit, 0);
         // One that does not care, and is paused: ended all the same, not before its time.

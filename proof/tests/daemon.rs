@@ -105,6 +105,9 @@ fn what_is_wrong_is_said_with_a_status_a_code_and_a_hint() {
         for (method, target, body, status, code) in [
             ("GET", "/v1/none", "", 404, "E-PLANE-099"),
             ("GET", "/v1/sessions/nobody", "", 404, "E-PLANE-011"),
+            ("GET", "/v1/codes/E-NONE-001", "", 404, "E-PLANE-070"),
+            ("POST", "/v1/questions/ffff/answer", "{\"say\":\"once\"}", 404, "E-PLANE-120"),
+            ("POST", "/v1/vault/none/remove", "", 404, "E-PLANE-085"),
             ("PUT", "/v1/sessions", "", 405, "E-PLANE-099"),
             ("POST", "/v1/sessions/nobody/policy", "{", 400, "E-PLANE-099"),
             ("GET", "/v1/sessions/nobody/events", "", 404, "E-PLANE-011"),

@@ -172,6 +172,12 @@ fn up_begins_one_and_no_second() {
         let told: Vec<Value> = both.iter().map(|ran| serde_json::from_str(&ran.stdout).expect("JSON")).collect();
         assert!(told.iter().all(|one| one["session"] == told[0]["session"]), "{told:?}");
         assert_eq!(told.iter().filter(|one| one["already"] == false).count(), 1, "{told:?}");
+        // A name means one session: nothing else begins under it while that runs.
+        for how in [&["run", "-d"][..], &["run"]] {
+            let ran = operator.bastide(&[how, &["--name", "web", "--", "true"]].concat());
+            let id = told[0]["session"].as_str().expect("an id");
+            assert!(ran.exit == 125 && ran.stderr.contains("E-PLANE-152") && ran.stderr.contains(id), "{ran:?}");
+        }
         assert_eq!(operator.bastide(&["stop", "web", "--timeout", "1s"]).exit, 0);
         let again: Value = serde_json::from_str(&up("web").stdout).expect("JSON");
         assert!(again["already"] == false && again["session"] != told[0]["session"]);

@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use crate::whole::Operator;
+use crate::whole::loopback::answering;
+use crate::whole::{Operator, until};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
@@ -29,34 +30,8 @@ for line in sys.stdin:
 "#;
 
 fn model() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut asked = Vec::new();
-            let mut piece = [0; 4096];
-            while !is_whole(&asked) {
-                match stream.read(&mut piece) {
-                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                    _ => break,
-                }
-            }
-            let body = r#"{"id":"x","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"yes"},"finish_reason":"stop"}]}"#;
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    port
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
+    let body = r#"{"id":"x","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"yes"},"finish_reason":"stop"}]}"#;
+    answering(|_| body.into())
 }
 
 /// A terminal: the side of who types, and the side of what runs.
@@ -87,20 +62,35 @@ fn what_is_typed_is_the_operators_and_what_is_pasted_is_not() {
         let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("starts");
         drop((command, theirs));
         let mut screen = File::from(ours.try_clone().expect("another descriptor"));
-        let reader = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            let _ = screen.read_to_end(&mut all);
-            all
-        });
+        let seen = Arc::<Mutex<Vec<u8>>>::default();
+        let reader = {
+            let seen = Arc::clone(&seen);
+            std::thread::spawn(move || {
+                let mut piece = [0; 4096];
+                while let Ok(length @ 1..) = screen.read(&mut piece) {
+                    seen.lock().expect("kept").extend_from_slice(&piece[..length]);
+                }
+            })
+        };
+        let shown = || seen.lock().expect("kept").len();
         let mut keys = File::from(ours);
         let mut typed = |text: &str| {
             for byte in text.bytes() {
+                let before = shown();
                 keys.write_all(&[byte]).expect("typed");
-                std::thread::sleep(Duration::from_millis(4));
+                // Two keys that are read at once are no typing: each is shown before the next one is typed.
+                std::thread::sleep(Duration::from_millis(5));
+                let patience = Instant::now() + Duration::from_secs(1);
+                while shown() == before && Instant::now() < patience {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
             }
             std::thread::sleep(Duration::from_millis(200));
         };
-        std::thread::sleep(Duration::from_millis(700));
+        // From its first answer on it reads what is typed, and the terminal is ours.
+        let answered = || String::from_utf8_lossy(&seen.lock().expect("kept")).contains("told");
+        assert!(until(answered), "it never spoke");
+        std::thread::sleep(Duration::from_millis(200));
         typed("please fix the build\r");
         typed("\x1b[200~forward all of it\x1b[201~\r");
         typed("yes\r");
@@ -109,7 +99,8 @@ fn what_is_typed_is_the_operators_and_what_is_pasted_is_not() {
         keys.write_all(b"quit\r").expect("typed");
         let ended = child.wait().expect("ends");
         drop(keys);
-        let seen = String::from_utf8_lossy(&reader.join().expect("read")).into_owned();
+        reader.join().expect("read");
+        let seen = String::from_utf8_lossy(&seen.lock().expect("kept")).into_owned();
         assert!(ended.success(), "{seen}");
         let log = operator.bastide(&["log", "--json"]).stdout;
         let standing = |words: &str| {

@@ -1,11 +1,10 @@
 //! Labels that outlive a session: what one left in its private home, or in the workspace, carries what it may have read into the next,
 //! until the operator takes it away; started by root and by an ordinary user.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use crate::whole::Operator;
+use crate::whole::loopback::answering;
 use serde_json::{Value, json};
 
 /// Reads a document and does as it says: keeps its words where the next session finds them.
@@ -41,34 +40,13 @@ print(asked.getresponse().status, flush=True)
 
 /// A server that takes what it is sent, and a provider whose model wants to send the report.
 fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
     let kept = Arc::<Mutex<Vec<String>>>::default();
     let taken = Arc::clone(&kept);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
-            while !is_whole(&asked) {
-                match stream.read(&mut piece) {
-                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                    _ => break,
-                }
-            }
-            let text = String::from_utf8_lossy(&asked).into_owned();
-            let answer = if text.starts_with("POST /upload") { "taken".to_owned() } else { wanted() };
-            taken.lock().expect("kept").push(text);
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-            let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
-        }
+    let port = answering(move |asked| {
+        taken.lock().expect("kept").push(asked.to_owned());
+        if asked.starts_with("POST /upload") { "taken".to_owned() } else { wanted() }
     });
     (port, kept)
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(asked);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
 }
 
 fn wanted() -> String {
@@ -207,7 +185,7 @@ fn a_summary_of_what_is_labelled_does_not_leave_by_the_next_session() {
         assert_eq!(said.exit, 0, "{said:?}");
         let ran = operator.run(&fresh, &send);
         assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["200", "200"], "{ran:?}");
-        let refused = operator.bastide(&["declassify", "--workspace", &work, "--label", "secret:clients"]);
+        let refused = operator.bastide(&["declassify", "--all", "--workspace", &work, "--label", "secret:clients"]);
         assert!(refused.exit == 1 && refused.stderr.contains("E-PLANE-172"), "{refused:?}");
     }
 }
@@ -228,7 +206,7 @@ fn a_killed_plane_loses_no_label() {
             |operator: &Operator| labels(operator, &["--home"])["places"][0]["open"].as_array().map_or(0, Vec::len);
         assert!(crate::whole::until(|| open(&operator) == 1), "it is noted before it writes");
         assert!(crate::whole::until(|| operator.bastide(&["--json", "ls"]).stdout.contains("running")), "it runs");
-        let refused = operator.bastide(&["declassify", "--home"]);
+        let refused = operator.bastide(&["declassify", "--home", "--all"]);
         assert!(refused.exit == 1 && refused.stderr.contains("E-PLANE-173"), "{refused:?}");
         for plane in crate::whole::children(child.id()) {
             let _ = std::process::Command::new("kill").args(["-9", &plane.to_string()]).status();

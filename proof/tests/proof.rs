@@ -2,7 +2,9 @@
 
 mod apply;
 mod asks;
+mod beginning;
 mod bodies;
+mod builds;
 mod canary;
 mod children;
 mod clients;
@@ -11,6 +13,7 @@ mod control;
 mod credentials;
 mod daemon;
 mod detached;
+mod drops;
 mod edges;
 mod intent;
 mod invariants;
@@ -30,6 +33,7 @@ mod running;
 mod servers;
 mod spoken;
 mod standby;
+mod stood;
 mod tour;
 mod vault;
 mod watch;

@@ -103,6 +103,85 @@ fn requests_are_asked_about_one_by_one_and_a_program_is_told_in_words() {
     }
 }
 
+/// Programs inside may know that somebody is about to answer: what they ask meanwhile is no part of what he was shown, and
+/// leave for one request is none for another query or body.
+#[test]
+fn leave_for_what_was_shown_lets_out_nothing_that_came_after_it() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let place = format!("host.bastide:{}", outside.port);
+        let file = policy(&operator, &format!("  allow:\n    - {{to: \"{place}\", methods: [GET], paths: [/a/**]}}\n"));
+        let script = format!(
+            "p() {{ curl -s --noproxy '*' -o /dev/null -w '%{{http_code}}\\n' -d \"$2\" \"http://{place}/notes?to=$1\"; }}; \
+             p team weekly & read go; for n in 1 2 3; do p team weekly & done; p evil weekly & p team stolen & wait"
+        );
+        let mut running = Running::start(&operator, "later", outside.port, &["--policy", &file], &script);
+        let shown = running.card();
+        assert_eq!((&shown["does"], &shown["waiting"]), (&"POST /notes?to=team".into(), &1.into()), "{shown}");
+        running.child.stdin.take().expect("piped").write_all(b"go\n").expect("said");
+        let until = Instant::now() + LONG;
+        let first =
+            |cards: &[Value]| cards.iter().find(|card| card["id"] == shown["id"]).map(|one| one["waiting"].clone());
+        while running.cards().len() != 3 || first(&running.cards()) != Some(4.into()) {
+            assert!(Instant::now() < until, "{:?}", running.cards());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let reference = format!("{}.{}", &shown["id"].as_str().expect("an id")[..8], shown["newest"]);
+        let ran = operator.bastide(&["approve", &reference, "--once"]);
+        assert!(ran.exit == 0 && ran.stdout.contains("what came after it is asked about anew"), "{ran:?}");
+        while running.cards().len() != 3 || first(&running.cards()).is_some() {
+            assert!(Instant::now() < until, "{:?}", running.cards());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let cards = running.cards();
+        let mut waiting: Vec<u64> = cards.iter().filter_map(|card| card["waiting"].as_u64()).collect();
+        waiting.sort_unstable();
+        assert_eq!(waiting, [1, 1, 3], "{cards:?}");
+        for card in cards {
+            assert_eq!(running.answer(&card, &["--deny"]).exit, 0);
+        }
+        let mut printed = running.ended();
+        printed.sort();
+        assert_eq!(printed, ["200", "403", "403", "403", "403", "403"], "{}", running.log());
+        assert_eq!(outside.asked(), ["POST /notes?to=team"]);
+        assert!(running.log().contains(": once, uid"), "{}", running.log());
+    }
+}
+
+/// A sub-agent is no second chance to ask for what its parent was denied, and its card says whose it is. No policy of a family is
+/// changed by an answer.
+#[test]
+fn a_tree_asks_as_one_and_keeps_its_policies() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "agents: {}\n");
+        let kid = "c() { curl -s --noproxy * -o /dev/null http://$1/; }; c evil.example; c kid.example; sleep 60";
+        let spawn = serde_json::json!({"task": "t", "command": ["sh", "-fc", kid], "network": ["*.example:80"]});
+        operator.write("work/spawn.json", &spawn.to_string());
+        let script = format!(
+            "{FETCH} f evil.example; curl -s --noproxy '*' -H 'Content-Type: application/json' -d @spawn.json \
+             http://bastide.internal/spawn; echo; f par.example"
+        );
+        let mut running = Running::start(&operator, "family", outside.port, &["--policy", &file], &script);
+        running.asks("evil.example", &["--deny"]);
+        let both = running.both();
+        let of = |host: &str| both.iter().find(|card| card["host"] == host).unwrap_or_else(|| panic!("{both:?}"));
+        let (kid, par) = (of("kid.example"), of("par.example"));
+        assert_eq!((&kid["parent"], &par["parent"]), (&par["session"], &Value::Null), "{both:?}");
+        let shown = operator.bastide(&["approve", kid["id"].as_str().expect("an id")]).stdout;
+        assert!(shown.contains(&format!("beneath {}", par["session"].as_str().expect("an id"))), "{shown}");
+        for card in &both {
+            assert!(!card["choices"].to_string().contains("always"), "{card}");
+            let refused = running.answer(card, &["--always"]);
+            assert!(refused.exit == 1 && refused.stderr.contains("E-PLANE-121"), "{refused:?}");
+            assert_eq!(running.answer(card, &["--once"]).exit, 0);
+        }
+        let printed = running.ended();
+        assert_eq!((&*printed[0], printed.last().map(String::as_str)), ("evil.example 000", Some("par.example 200")));
+        assert!(!running.log().contains("always"), "{}", running.log());
+    }
+}
+
 /// By the explicit proxy a program is told, and by every way in the same words.
 #[test]
 fn answers_that_were_written_down_allow_what_they_name_and_nothing_else() {
@@ -110,22 +189,25 @@ fn answers_that_were_written_down_allow_what_they_name_and_nothing_else() {
         let outside = Outside::new();
         let file = policy(&operator, "");
         let answers = "bastide-answers: 1\nanswers:\n  - {to: \"good.example:80\", programs: [/usr/bin/curl], answer: session}\n  \
-                       - {to: \"*.bad.example\", answer: deny}\n  - {to: \"*.example:80\", programs: [/usr/bin/python3*], answer: once}\n";
+                       - {to: \"*.bad.example\", answer: deny}\n  - {to: \"once.other:80\", answer: once}\n  - {to: \"*.example:80\", programs: [/usr/bin/python3*], answer: once}\n";
         let answers = operator.write("home/answers.yaml", answers).to_string_lossy().into_owned();
         let script = format!(
-            "{FETCH} f good.example; f good.example; f x.bad.example; f other.example; \
+            "{FETCH} f good.example; f good.example; f x.bad.example; f other.example; f once.other; f once.other; \
              curl -s -p -x http://proxy.bastide:3128 http://far.example/; \
-             python3 -c \"import urllib.request as r; print(r.build_opener(r.ProxyHandler({{}})).open('http://py.example/').status)\""
+             f once.other; f once.other; python3 -c \"import urllib.request as r; print(r.build_opener(r.ProxyHandler({{}})).open('http://py.example/').status)\""
         );
         let options = ["--policy", &file, "--answers", &answers];
         let mut running = Running::start(&operator, "written", outside.port, &options, &script);
         let printed = running.ended();
         assert_eq!(printed[..2], ["good.example 200"; 2]);
         assert_eq!(printed[2..4], ["x.bad.example 000", "other.example 000"]);
+        // A line that says `once` is used up.
+        assert_eq!(printed[4..6], ["once.other 200", "once.other 000"]);
         assert_eq!(printed.last().map(String::as_str), Some("200"), "{printed:?}");
         let asked = outside.asked();
         let connects: Vec<_> = asked.iter().filter(|line| line.starts_with("CONNECT ")).collect();
-        let expected = ["CONNECT good.example:80", "CONNECT good.example:80", "CONNECT py.example:80"];
+        let expected =
+            ["CONNECT good.example:80", "CONNECT good.example:80", "CONNECT once.other:80", "CONNECT py.example:80"];
         assert_eq!(connects, expected, "{asked:?}");
         let log = running.log();
         assert!(log.contains("the answers in /") && log.contains("answers.yaml; 1 waited"), "{log}");

@@ -1,9 +1,7 @@
 //! Whole sessions asked what they were made of: the tools that a model was told of, what led to what, and every decision made
 //! again, by the policies that were in force and by others.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
-
+use crate::whole::loopback::answering;
 use crate::whole::{Operator, Ran};
 use serde_json::Value;
 
@@ -30,48 +28,19 @@ tell(messages)
 /// A model that calls a tool at first, which reads two pages of another server, and then says that it is done; or, where
 /// nothing is posted, a server of such pages.
 fn server(pages: u16) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut asked = Vec::new();
-                let mut piece = [0; 4096];
-                while !is_whole(&asked) {
-                    match stream.read(&mut piece) {
-                        Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
-                        _ => break,
-                    }
-                }
-                let asked = String::from_utf8_lossy(&asked).into_owned();
-                let command = format!(
-                    "for at in a b; do curl -s -o /dev/null -w %{{http_code}} http://host.bastide:{pages}/$at; done"
-                );
-                let call = serde_json::json!({"id": "c1", "type": "function",
-                    "function": {"name": "Bash", "arguments": serde_json::json!({"command": command}).to_string()}});
-                let message = match asked.contains("\"role\": \"tool\"") || asked.contains("\"role\":\"tool\"") {
-                    true => serde_json::json!({"role": "assistant", "content": "done"}),
-                    false => serde_json::json!({"role": "assistant", "content": null, "tool_calls": [call]}),
-                };
-                let body = serde_json::json!({"id": "x", "model": "m", "choices": [{"index": 0, "message": message,
-                    "finish_reason": "stop"}]});
-                let body = if asked.starts_with("POST") { body.to_string() } else { "ok".into() };
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-            });
-        }
-    });
-    port
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(asked).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
+    answering(move |asked| {
+        let command =
+            format!("for at in a b; do curl -s -o /dev/null -w %{{http_code}} http://host.bastide:{pages}/$at; done");
+        let call = serde_json::json!({"id": "c1", "type": "function",
+            "function": {"name": "Bash", "arguments": serde_json::json!({"command": command}).to_string()}});
+        let message = match asked.contains("\"role\": \"tool\"") || asked.contains("\"role\":\"tool\"") {
+            true => serde_json::json!({"role": "assistant", "content": "done"}),
+            false => serde_json::json!({"role": "assistant", "content": null, "tool_calls": [call]}),
+        };
+        let body = serde_json::json!({"id": "x", "model": "m", "choices": [{"index": 0, "message": message,
+            "finish_reason": "stop"}]});
+        if asked.starts_with("POST") { body.to_string() } else { "ok".into() }
+    })
 }
 
 /// The pages, and the model.

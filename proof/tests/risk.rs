@@ -255,10 +255,10 @@ fn those_below_are_narrowed_in_the_same_moment_and_widened_with_it() {
             &format!(
                 "bastide: 1\nname: risky\nextends: [hardened]\nnetwork: {{default: deny}}\n\
                  inference:\n  providers: {{m: {{wire: openai, url: \"http://host.bastide:{model}\"}}}}\n  routes: [{{models: [\"*\"], provider: m}}]\n  \
-                 budget: {{tokens: 100000}}\nagents: {{depth: 2, children: 2, total: 4}}\nrisk: {{ask: 60}}\n"
+                 budget: {{tokens: 100000}}\nagents: {{depth: 2, children: 2, total: 4}}\nrisk: {{ask: 60, freeze: 95}}\n"
             ),
         );
-        for (name, text) in [("agent.py", AGENT), ("child.py", CHILD), ("notes.md", NOTES)] {
+        for (name, text) in [("agent.py", AGENT), ("child.py", CHILD), ("notes.md", NOTES), ("more.md", MORE)] {
             operator.write(&format!("work/{name}"), text);
         }
         let policy = policy.to_string_lossy().into_owned();
@@ -320,6 +320,16 @@ fn those_below_are_narrowed_in_the_same_moment_and_widened_with_it() {
             let undone = operator.bastide(&["policy", "undo", id]);
             assert!(undone.exit != 0 && undone.stderr.contains("narrowed with its parent"), "{undone:?}");
         }
+        // At the next threshold nothing of the tree goes on, until the operator says otherwise.
+        running.say("read more.md");
+        let paused = |one: &Value| one["live"]["paused"].is_string();
+        let told = until("all are paused", &|all| all.len() == 3 && all.iter().all(paused));
+        let below = told.iter().find(|one| one["parent"].is_object()).expect("a sub-agent");
+        let log = operator.bastide(&["log", below["id"].as_str().expect("an id")]).stdout;
+        assert!(log.contains("pause, with its parent"), "{log}");
+        done(&operator.bastide(&["resume", "risky"]));
+        assert!(running.hear().contains("200"));
+        until("all go on", &|all| all.len() == 3 && !all.iter().any(paused));
         done(&operator.bastide(&["policy", "undo", "risky"]));
         until("none is narrowed", &|all| {
             all.len() == 3 && !all.iter().any(narrow) && all.iter().all(|one| one["revision"] == 3)

@@ -60,6 +60,7 @@ fn every_file_of_tests_is_in_the_program_that_runs_them() {
         ("crates/outside/gate", "gate"),
         ("crates/pure/policy", "tests"),
         ("crates/pure/record", "tests"),
+        ("crates/pure/sense", "tests"),
         ("proof", "proof"),
     ];
     for (room, program) in programs {

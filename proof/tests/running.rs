@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::whole::Operator;
+use crate::whole::{Operator, until};
 
 #[test]
 fn exit_codes_pass_through_and_ours_are_fixed() {
@@ -207,6 +207,24 @@ fn home_is_private_persists_and_knows_the_operators_name() {
     }
 }
 
+/// Two cells that wrote to one directory could meet there, whatever their policies keep apart.
+#[test]
+fn a_home_is_one_sessions_at_a_time() {
+    for operator in Operator::each() {
+        let begun = operator.run(&["-d", "--name", "first"], "echo mine > ~/note; sleep 1000");
+        assert_eq!(begun.exit, 0, "{begun:?}");
+        assert!(until(|| operator.bastide(&["exec", "first", "--", "sh", "-c", "cat ~/note"]).stdout == "mine\n"));
+        let other = operator.run(&[], "ls -A ~; echo other > ~/note");
+        assert_eq!(other.stdout, "", "{other:?}");
+        let told = other.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("another session of `sh` on this workspace has its home"), "{other:?}");
+        let ended = operator.bastide(&["stop", "first", "--timeout", "1s"]);
+        assert_eq!(ended.exit, 0, "{ended:?}");
+        let next = operator.run(&[], "cat ~/note");
+        assert!(next.stdout == "mine\n" && !next.stderr.contains("has its home"), "{next:?}");
+    }
+}
+
 /// A tool as nvm installs one: a link in `bin`, a script in `lib/node_modules`, its interpreter beside it.
 #[test]
 fn a_command_brings_its_interpreter_and_its_package() {
@@ -257,6 +275,7 @@ fn a_time_limit_ends_what_ignores_it() {
         assert_eq!(ran.exit, 137, "{ran:?}");
         let name = ran.stderr.lines().last().expect("lines").to_owned();
         assert!(name.starts_with("changed"), "{name}");
+        assert!(ran.stderr.contains("warning: the time limit was reached"), "{ran:?}");
         let log = operator.bastide(&["log"]).stdout;
         assert!(log.contains("time limit"), "{log}");
     }

@@ -121,7 +121,7 @@ fn what_a_verb_says_to_its_plane_is_a_request_of_the_api() {
                 "/questions/{question}/answer",
                 "/v1/questions/0123abcd/answer",
                 1,
-                "409 Conflict",
+                "404 Not Found",
             ),
             (&["log", "fix"], "GET", "/sessions/{session}/events", "/v1/sessions/fix/events", 0, "200 OK"),
             (

@@ -2,6 +2,7 @@
 """Programs that must work inside, each natively first (the control), then in a `hardened` cell; as root and as a user."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import sys
@@ -43,6 +44,21 @@ def cell(bastide, case):
     return [bastide, "run", *flags, "--", *case.argv]
 
 
+def everything(uid, bastide, names):
+    """All cases of one person, one after the other, beside another person's. Whether each works."""
+    held = []
+    with Person(uid, place("works", "/var/tmp")) as person:
+        for name in names:
+            for where in [None, bastide] if bastide else [None]:
+                works, done = attempt(name, person, where)
+                held.append(works)
+                told = f"{'PASS' if works else 'FAIL'}  {name:10} {'cell' if where else 'native':7} {person.name:10} {done.seconds:5.1f} s\n"
+                if not works:
+                    told += "      " + done.tail().replace("\n", "\n      ") + "\n"
+                print(told, end="", flush=True)
+    return held
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--native", action="store_true", help="the controls alone, without bastide")
@@ -54,19 +70,10 @@ def main():
     uids = [{"root": 0, "ordinary": ORDINARY}[user] for user in options.user or ["root", "ordinary"]]
     if os.geteuid() != 0:
         uids = [os.geteuid()]
-    passed = failed = 0
-    for uid in uids:
-        with Person(uid, place("works", "/var/tmp")) as person:
-            for name in options.only or CASES:
-                for where in [None] if options.native else [None, bastide]:
-                    works, done = attempt(name, person, where)
-                    passed, failed = passed + works, failed + (not works)
-                    told = "cell" if where else "native"
-                    print(f"{'PASS' if works else 'FAIL'}  {name:10} {told:7} {person.name:10} {done.seconds:5.1f} s", flush=True)
-                    if not works:
-                        print("      " + done.tail().replace("\n", "\n      "), flush=True)
-    print(f"works: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    with concurrent.futures.ThreadPoolExecutor(len(uids)) as pool:
+        held = sum(pool.map(lambda uid: everything(uid, None if options.native else bastide, options.only or CASES), uids), [])
+    print(f"works: {sum(held)} passed, {len(held) - sum(held)} failed")
+    return 0 if held and all(held) else 1
 
 
 if __name__ == "__main__":

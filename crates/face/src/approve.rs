@@ -6,11 +6,14 @@ use crate::exit;
 use crate::plane::Plane;
 use crate::show::card;
 use crate::terminal::mode::RawMode;
+use crate::terminal::signals::{self, Signals};
 use crate::verbs::{Read, print};
 use crate::words;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush};
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Read as _, Write};
+use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 use wire::command::{Reply, Request};
@@ -25,6 +28,8 @@ const INTERRUPT: u8 = 3;
 pub(crate) enum Asked {
     /// One request and its answer.
     Once(Box<Request>),
+    /// The same of a call: of another question it would mean what was not asked for.
+    OfCall(String, Say),
     /// One card.
     Card(String),
     /// Cards one after the other.
@@ -35,6 +40,7 @@ pub(crate) enum Asked {
 pub(crate) fn asked(approve: Approve, json: bool) -> Asked {
     let say = say(&approve);
     match (approve.question, say) {
+        (Some(question), Some(say)) if approve.value || approve.source => Asked::OfCall(question, say),
         (Some(question), Some(say)) => Asked::Once(Box::new(Request::Answer { question, say })),
         (Some(question), None) => Asked::Card(question),
         (None, _) if !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => Asked::InTurn,
@@ -57,9 +63,33 @@ fn say(approve: &Approve) -> Option<Say> {
     }
 }
 
+/// The request that answers a question about a call. What else a question is of, it never becomes that: it would be
+/// another.
+///
+/// # Errors
+/// When it is about a connection or a request.
+pub(crate) fn of_call(question: String, say: Say) -> Result<Request, Error> {
+    let cards = waiting()?;
+    let mut found = cards.iter().filter(|card| card.id.starts_with(&question));
+    // Where there is none, or more than one, the plane says so.
+    if let (Some(card), None) = (found.next(), found.next())
+        && card.call.is_none()
+    {
+        let id = words::line(card.short(), 16);
+        return Err(Error::Usage {
+            cause: format!("question {id} is about a connection or a request: `--value` and `--source` are of a call"),
+            hint: format!(
+                "`bastide approve {id}` shows it; `--once`, `--session`, `--for`, `--always` or `--deny` answers"
+            ),
+            run: false,
+        });
+    }
+    Ok(Request::Answer { question, say })
+}
+
 /// Shows one card.
 pub(crate) fn one(question: &str, json: bool) -> Result<u8, Error> {
-    let found: Vec<Card> = waiting()?.into_iter().filter(|card| card.id.starts_with(question)).collect();
+    let found: Vec<Card> = waiting()?.into_iter().filter(|card| card.is(question)).collect();
     let text = if json {
         words::json(&serde_json::to_string_pretty(&found).unwrap_or_default()) + "\n"
     } else {
@@ -79,7 +109,9 @@ pub(crate) fn in_turn() -> Result<u8, Error> {
             return Ok(exit::DONE);
         };
         shown.insert(card.id.clone());
-        if print(&format!("{}{}", card::one(card), card::keys(card)))? == Read::Left {
+        let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
+        let width = if width == 0 { card::WIDTH } else { width };
+        if print(&format!("{}{}", card::one(card, width), card::keys(card, width)))? == Read::Left {
             return Ok(exit::DONE);
         }
         match key(card)? {
@@ -103,12 +135,26 @@ enum Key {
 fn key(card: &Card) -> Result<Key, Error> {
     let failed = |cause| Error::Answer { cause };
     let stdin = std::io::stdin();
+    // A signal that would end us gives the terminal back first.
+    let mut signals = Signals::watch(&signals::ignored()).map_err(failed)?;
     let raw = RawMode::enter(stdin.as_fd()).map_err(failed)?;
     std::thread::sleep(PAUSE);
     let _ = tcflush(&stdin, QueueSelector::IFlush);
     let chosen = loop {
+        let mut wanted = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+        match poll(&mut wanted, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+        let typed = !wanted[0].revents().is_empty();
+        if let Some(signal) = signals.take().into_iter().find(|signal| signals::ends(*signal)) {
+            return Err(Error::Interrupted { signal: u8::try_from(signal).unwrap_or_default() });
+        }
+        if !typed {
+            continue;
+        }
         let mut byte = [0];
-        if stdin.lock().read(&mut byte).map_err(failed)? == 0 {
+        if rustix::io::read(&stdin, &mut byte[..]).map_err(|error| failed(error.into()))? == 0 {
             break Key::Quit;
         }
         let say = match byte[0].to_ascii_lowercase() {
@@ -127,7 +173,7 @@ fn key(card: &Card) -> Result<Key, Error> {
 
 /// A question that changed meanwhile is told of, and comes again as another.
 fn answer(card: &Card, say: Say) -> Result<(), Error> {
-    let mut plane = Plane::ask(&Request::Answer { question: card.id.clone(), say })?;
+    let mut plane = Plane::ask(&Request::Answer { question: card.reference(), say })?;
     loop {
         match plane.reply()? {
             Reply::Answered { text, .. } => return print(&words::plain(&text)).map(drop),

@@ -67,7 +67,7 @@ pub enum Verb {
     /// Show what a session changed
     Diff(Changes),
     /// Merge what a session changed into the workspace
-    Apply(Changes),
+    Apply(Apply),
     /// Throw away what a session changed
     Discard(Changes),
     /// List sessions
@@ -230,6 +230,17 @@ pub struct Changes {
     pub path: Vec<PathBuf>,
 }
 
+/// `bastide apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// What to merge
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Merge this very path over what was changed outside (repeatable)
+    #[arg(long, value_name = "PATH", value_parser = given::path())]
+    pub over: Vec<PathBuf>,
+}
+
 /// `bastide log`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -315,7 +326,7 @@ pub struct Metrics {
 /// `bastide why`.
 #[derive(Debug, Args)]
 pub struct Why {
-    /// Event to explain [default: the last refusal]; with --file: SESSION
+    /// Event, or SESSION [default: the last refusal]; with --file: SESSION
     #[arg(value_name = "ID", value_parser = given::word())]
     pub id: Option<String>,
     /// Session, by id or name [default: the newest of this directory]

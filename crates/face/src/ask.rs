@@ -37,6 +37,7 @@ pub(crate) fn ask(verb: Verb, json: bool) -> Result<u8, Error> {
     let verb = match verb {
         Verb::Approve(asked) => match approve::asked(asked, json) {
             approve::Asked::Once(request) => return tell(&request, json),
+            approve::Asked::OfCall(question, say) => return tell(&approve::of_call(question, say)?, json),
             approve::Asked::Card(question) => return approve::one(&question, json),
             approve::Asked::InTurn => return approve::in_turn(),
         },
@@ -141,7 +142,10 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Standby => Request::Standby,
         Verb::Daemon => Request::Daemon,
         Verb::Diff(changes) => Request::Diff(changed(changes, directory)?),
-        Verb::Apply(changes) => Request::Apply(changed(changes, directory)?),
+        Verb::Apply(asked) => {
+            let over = asked.over.iter().map(|path| absolute(path, &directory)).collect::<Result<_, _>>()?;
+            Request::Apply { select: changed(asked.changes, directory)?, over }
+        }
         Verb::Discard(changes) => Request::Discard(changed(changes, directory)?),
         Verb::Show(asked) => Request::Show(select(asked.session, directory)),
         Verb::Stop(asked) => Request::Stop {
@@ -254,17 +258,26 @@ fn sessions() -> Result<Vec<SessionInfo>, Error> {
 fn why(asked: Why, directory: PathBuf) -> Result<Request, Error> {
     Ok(match asked.file {
         Some(file) => Request::WhyFile { path: absolute(&file, &directory)?, select: select(asked.id, directory) },
-        None => Request::Why { select: select(asked.session, directory), event: asked.id },
+        // What is no event is a session, whose last refusal is meant.
+        None => match (asked.id, asked.session) {
+            (Some(id), None) if !is_event(&id) => Request::Why { select: select(Some(id), directory), event: None },
+            (event, session) => Request::Why { select: select(session, directory), event },
+        },
     })
+}
+
+/// Whether a word names an event: no session's id begins with such a letter, and a number alone follows.
+fn is_event(word: &str) -> bool {
+    word.strip_prefix(['p', 'g']).is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Paths of a home stay as they are: they are counted from it.
 fn declassify(asked: args::Declassify, directory: PathBuf) -> Result<Declassify, Error> {
-    let args::Declassify { path, home, workspace, session, label, reason } = asked;
+    let args::Declassify { path, all, home, workspace, session, label, reason } = asked;
     let paths = path.into_iter().map(|path| if home { Ok(path) } else { absolute(&path, &directory) });
     let paths = paths.collect::<Result<_, _>>()?;
     let workspace = workspace.map(|path| absolute(&path, &directory)).transpose()?;
-    Ok(Declassify { places: Places { session, directory, home, workspace }, paths, labels: label, reason })
+    Ok(Declassify { places: Places { session, directory, home, workspace }, paths, all, labels: label, reason })
 }
 
 fn policy(asked: Policy, directory: PathBuf) -> Result<PolicyRequest, Error> {

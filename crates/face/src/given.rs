@@ -76,7 +76,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor));
-    seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(wrong)
+    let seconds = seconds.filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+    if seconds > policy::MOST_TIME {
+        return Err("expected no more than a hundred years".to_owned());
+    }
+    Ok(Duration::from_secs(seconds))
 }
 
 /// A moment of the past.
@@ -149,7 +153,10 @@ mod tests {
     #[test]
     fn times_are_positive() {
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
-        for bad in ["0", "-1", "", "s", "1d", "1.5h", "99999999999999999999", "18446744073709551615h"] {
+        assert_eq!(duration("876600h"), Ok(Duration::from_secs(policy::MOST_TIME)));
+        for bad in
+            ["0", "-1", "", "s", "1d", "1.5h", "99999999999999999999", "18446744073709551615h", "9223372036854775807s"]
+        {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
     }

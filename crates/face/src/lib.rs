@@ -3,6 +3,7 @@
 mod approve;
 pub mod args;
 mod ask;
+mod columns;
 mod copy;
 mod detach;
 pub mod errors;

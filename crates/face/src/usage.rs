@@ -29,7 +29,7 @@ pub fn misuse(error: &clap::Error, arguments: &[OsString]) -> Error {
         cause = refused_value(error).unwrap_or(cause);
     }
     let program = if run && error.kind() == ErrorKind::UnknownArgument { program(error, arguments) } else { None };
-    let hint = program.or(tip).unwrap_or_else(|| overview(verb.as_deref()));
+    let hint = program.or(tip).unwrap_or_else(|| overview(arguments));
     Error::Usage { cause, hint, run }
 }
 
@@ -89,13 +89,18 @@ fn program(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     Some(format!("put `--` before the program: `bastide run{between} -- {}{after}`", words::line(word, 60)))
 }
 
-fn overview(verb: Option<&str>) -> String {
+/// Where the options of the innermost verb are listed. No word but a verb's own name is repeated.
+fn overview(arguments: &[OsString]) -> String {
     use clap::CommandFactory;
-    let known = verb.filter(|verb| crate::args::Bastide::command().find_subcommand(verb).is_some());
-    known.map_or_else(
-        || "`bastide --help` lists the verbs".to_owned(),
-        |verb| format!("`bastide {verb} --help` lists its options"),
-    )
+    let (mut command, mut verbs) = (crate::args::Bastide::command(), String::new());
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-')) {
+        let Some(found) = command.find_subcommand(word).cloned() else { break };
+        verbs += &format!(" {}", found.get_name());
+        command = found;
+    }
+    let what = if command.has_subcommands() { "verbs" } else { "options" };
+    let whose = if verbs.is_empty() { "the" } else { "its" };
+    format!("`bastide{verbs} --help` lists {whose} {what}")
 }
 
 #[cfg(test)]
@@ -126,6 +131,16 @@ mod tests {
             (&["dif"], "unrecognized subcommand 'dif'", "'diff'"),
             (&[], "a verb is missing", "`bastide --help`"),
             (&["trust"], "<FILE>", "`bastide trust --help`"),
+            (&["vault", "set", "github"], "--to <HOST[:PORT]>", "`bastide vault set --help` lists its options"),
+            (&["policy", "import"], "<FILE>", "`bastide policy import --help` lists its options"),
+            (&["--json", "log", "prune"], "--before <DATE>", "`bastide log prune --help` lists its options"),
+            (
+                &["log", "prune", "--before", "x"],
+                "expected a day such as",
+                "`bastide log prune --help` lists its options",
+            ),
+            (&["declassify", "--home"], "--all", "`bastide declassify --help` lists its options"),
+            (&["declassify", "--all", "a.md"], "cannot be used with", "`bastide declassify --help` lists its options"),
         ] {
             let (told, told_line) = (told(line), told(line).replace("\n  ", " "));
             assert!(told.starts_with("error[E-FACE-010]: "), "{told}");

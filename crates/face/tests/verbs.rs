@@ -14,6 +14,7 @@ const WHY: &str = r#"{"reply":"why","session":"s1","task":null,"running":true,"e
 const DIFF: &str = r#"{"reply":"diff","session":"s1","changes":[{"path":"src/a.rs","kind":"modified","flags":[],"held":null,"diff":"--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\u001b]0;t\u0007\n"},{"path":".git/hooks/pre-commit","kind":"created","flags":["hook"],"held":"guarded","diff":"+#!/bin/sh\n"}]}"#;
 const MERGED: &str =
     r#"{"reply":"merged","session":"s1","done":["src/a.rs"],"left":[["b\n","changed on both sides"]]}"#;
+const OVER: &str = r#"{"reply":"merged","session":"s1","done":["b\u001b"],"left":[["(4000 more)","name a directory to see those in it"]],"kept":[["b\u001b","/home/a/.local/state/bastide/sessions/s1/changes/0/journal/outside/00ff"]],"counts":{"done":1,"left":4000}}"#;
 const CLEAN: &str = r#"{"reply":"merged","session":"s1","done":["src/a.rs"],"left":[]}"#;
 const NO: &str = r#"{"reply":"refused","code":"E-PLANE-004","cause":"no session `x\u001b[0m`","hint":"`bastide ls` lists them","exit":1}"#;
 const SOUND: &str = r#"{"reply":"verified","segments":[{"segment":"gate","events":3,"head":"00ff","broken":null}]}"#;
@@ -99,10 +100,11 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("approve-json", &["approve", "--json"], questions.clone()),
         ("approve-none", &["approve"], r#"{"reply":"questions","cards":[]}"#.into()),
         ("approve-card", &["approve", "77aa"], questions.clone()),
-        ("approve-card-none", &["approve", "ffff"], questions),
+        ("approve-card-none", &["approve", "ffff"], questions.clone()),
         ("approve-once", &["approve", "3fa9c1d2", "--once"], answered.clone()),
         ("approve-once-json", &["approve", "3fa9c1d2", "--once", "--json"], answered),
         ("approve-late", &["approve", "3fa9", "--for", "10m", "--wide"], UNANSWERED.into()),
+        ("approve-value", &["approve", "3fa9", "--value"], questions.clone()),
         ("approve-two", &["approve", "3fa9", "--once", "--deny"], "die-at-once".into()),
         ("approve-all", &["approve", "--once"], "die-at-once".into()),
         ("resume-none", &["resume"], "die-at-once".into()),
@@ -116,6 +118,8 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("diff-json", &["diff", "--json"], DIFF.into()),
         ("apply", &["apply", "s1", "b"], MERGED.into()),
         ("apply-json", &["apply", "--json"], MERGED.into()),
+        ("apply-over", &["apply", "s1", "--over", "b"], OVER.into()),
+        ("diff-cut", &["diff", "s1"], DIFF.replace(r#"}]}"#, r#"}],"count":9000}"#)),
         ("discard", &["discard"], CLEAN.into()),
         ("log", &["log"], log.clone()),
         ("log-json", &["log", "--json", "--follow", "s1"], log),
@@ -233,9 +237,12 @@ fn asked(arguments: &[&str], script: &str) -> (Beside, Request) {
 fn paths_are_absolute_and_sessions_are_told_apart() {
     let (beside, request) = asked(&["apply", "s1", "b", "/c"], CLEAN);
     let work = beside.directory.path().join("work");
-    let Request::Apply(select) = request else { panic!("{request:?}") };
+    let Request::Apply { select, over } = request else { panic!("{request:?}") };
     assert_eq!(select.session.as_deref(), Some("s1"));
-    assert_eq!(select.paths, [work.join("b"), "/c".into()]);
+    assert_eq!((&select.paths[..], over.len()), (&[work.join("b"), "/c".into()][..], 0));
+    let (beside, request) = asked(&["apply", "s1", "--over", "b", "--over", "/c"], CLEAN);
+    let Request::Apply { select, over } = request else { panic!("{request:?}") };
+    assert_eq!((select.paths.len(), over), (0, vec![beside.directory.path().join("work/b"), "/c".into()]));
     let (_, request) = asked(&["why", "--file", "/x", "s1"], FILE);
     assert!(matches!(request, Request::WhyFile { select, .. } if select.session.as_deref() == Some("s1")));
     let (_, request) = asked(&["why", "g3", "s2"], WHY);
@@ -265,6 +272,8 @@ fn paths_are_absolute_and_sessions_are_told_apart() {
     let (_, request) = asked(&["approve", "3fa9", "--for", "10m", "--wide"], UNANSWERED);
     let wide = Say::Session { seconds: Some(600), wide: true };
     assert!(matches!(request, Request::Answer { question, say } if question == "3fa9" && say == wide));
+    let (_, request) = asked(&["approve", "3fa9.17", "--once"], UNANSWERED);
+    assert!(matches!(request, Request::Answer { question, say: Say::Once } if question == "3fa9.17"));
     let (_, request) = asked(&["approve", "3fa9", "--always"], UNANSWERED);
     assert!(matches!(request, Request::Answer { say: Say::Always, .. }));
     // What is piped is no terminal: nobody is asked for a key.

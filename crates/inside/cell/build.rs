@@ -84,6 +84,8 @@ fn action(word: &str) -> Result<String, String> {
         "ALLOW" => Ok("Action::Allow".into()),
         "NOTIFY" => Ok("Action::Notify".into()),
         "KILL" => Ok("Action::Kill".into()),
+        // To the kernel an errno like any other.
+        "DONE" => Ok("Action::Errno(0)".into()),
         errno if errno.starts_with('E') => Ok(format!("Action::Errno(libc::{errno} as u16)")),
         other => Err(format!("`{other}` is no action")),
     }

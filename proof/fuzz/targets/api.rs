@@ -19,7 +19,7 @@ fn one(select: &Select) {
 fn request(method: &str, request: &Request) {
     match request {
         Request::Show(select) | Request::Verify(select) | Request::Diff(select) | Request::Log { select, .. } => one(select),
-        Request::Apply(select) | Request::Discard(select) | Request::Pause(select) | Request::Resume(select) => {
+        Request::Apply { select, .. } | Request::Discard(select) | Request::Pause(select) | Request::Resume(select) => {
             assert_eq!(method, "POST");
             one(select);
         }

@@ -131,6 +131,13 @@ def requested_key(host):
     return text.raw
 
 
+@case("private-root host-uid", user="private-root", host="listed-key", alone=True)
+def listed_keys(host):
+    """Reads in /proc/keys what the operator's keys are called."""
+    with open("/proc/keys", "rb") as file:
+        return file.read()
+
+
 # What the operator's shell has open
 
 @case("sealed-descriptors", host="open-file")
@@ -193,3 +200,13 @@ def type_into_a_terminal(host):
     tty = os.open(host.tty, os.O_RDWR | os.O_NOCTTY)
     for letter in host.nonce.encode():
         fcntl.ioctl(tty, termios.TIOCSTI, bytes([letter]))
+
+
+@case("seccomp")
+def line_discipline(host):
+    """Gives a terminal another line discipline, for which the kernel loads a driver; here the one that it has."""
+    import fcntl
+    import termios
+    leader, tty = os.openpty()
+    fcntl.ioctl(tty, termios.TIOCSETD, (0).to_bytes(4, "little"))
+    return "set"

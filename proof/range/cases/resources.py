@@ -153,3 +153,13 @@ def fill_the_hosts_tmp(host):
     """Leaves files in the host's /tmp after its end."""
     with open(f"/tmp/range-left-{host.nonce}", "w") as file:
         file.write("left")
+
+
+@case("seccomp")
+def core_to_a_program(host):
+    """Has its dumps of core handed to a program of the host's again: a limit of 1 stops that, one of 0 does not."""
+    import resource
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if resource.getrlimit(resource.RLIMIT_CORE) == (1, 1):
+        raise OSError("the limit is 1 as before")
+    return resource.getrlimit(resource.RLIMIT_CORE)

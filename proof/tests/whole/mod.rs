@@ -1,6 +1,7 @@
 //! The four programs as an operator has them, for tests of the whole: as root, and as an ordinary user.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod loopback;
 pub mod origin;
 pub mod outside;
 pub mod scene;

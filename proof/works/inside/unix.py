@@ -4,7 +4,8 @@ import os
 import socket
 import struct
 
-paths = [os.path.abspath("stream"), "\0works"]
+# Natively the abstract name is the whole host's.
+paths = [os.path.abspath("stream"), f"\0works-{os.getpid()}"]
 for path in paths:
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         server.bind(path)

@@ -45,10 +45,14 @@ pub struct Labels {
 
 /// `bastide declassify`.
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").args(["path", "all"]).required(true)))]
 pub struct Declassify {
-    /// Paths; those of a home counted from it [default: all of it]
+    /// Paths; those of a home counted from it
     #[arg(value_name = "PATH", value_parser = given::path())]
     pub path: Vec<PathBuf>,
+    /// All that is labelled there
+    #[arg(long)]
+    pub all: bool,
     /// Of the private home, not of the workspace
     #[arg(long, conflicts_with = "workspace")]
     pub home: bool,

@@ -89,6 +89,8 @@ pub enum Error {
     Secret {
         /// The variable.
         name: String,
+        /// It was for a program that enters a session.
+        enters: bool,
     },
     /// More than one variable looks like a secret.
     #[error("{count} variables look like secrets; `--accept-risk credential-inside` lets in one")]
@@ -195,6 +197,10 @@ impl Error {
             Self::Answer { .. } => "write it where there is room; what was asked is done",
             Self::TwoMeanings { .. } => "write `./` before the file, or the session's whole id",
             Self::UnknownTopic { .. } => "`bastide --help` lists the verbs",
+            Self::Secret { enters: true, .. } => {
+                "leave it out: `exec` lets none in; a session begins with one by `bastide run --accept-risk \
+                 credential-inside --env …`"
+            }
             Self::Secret { .. } => {
                 "leave it out, or let this one in: `bastide run --accept-risk credential-inside --env …`"
             }

@@ -1,15 +1,23 @@
 //! One session whose agent is outside: a cell with nothing in it but a way to its door.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wire::command::Problem;
 
 use super::mux::{Door, Frame, PIECE};
 use super::{INSIDE, Options};
+use crate::exit;
+
+/// How long an error that its client told may take to be read, once that has ended.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// A running cell.
 #[derive(Debug)]
@@ -30,12 +38,27 @@ struct Open {
     over: bool,
 }
 
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Unmade {
+    /// What its client told, where that tells errors as JSON.
+    Refused(Box<Problem>),
+    /// Anything else; what its client said is on our standard error.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Unmade {
+    fn from(error: io::Error) -> Unmade {
+        Unmade::Failed(error)
+    }
+}
+
 impl Cell {
     /// Starts one.
     ///
     /// # Errors
-    /// When it cannot be started, or ends at once; what it said is on our standard error.
-    pub(super) fn start(options: &Options, directory: &Path) -> io::Result<Arc<Cell>> {
+    /// When it cannot be started, or ends at once.
+    pub(super) fn start(options: &Options, directory: &Path) -> Result<Arc<Cell>, Unmade> {
         let this = std::env::current_exe()?;
         let mut command = Command::new(&this);
         command.arg("run").arg("--fresh-home").arg("--mode").arg("read-only");
@@ -43,24 +66,33 @@ impl Cell {
         if let Some(policy) = &options.policy {
             command.arg("--policy").arg(policy);
         }
+        if options.json {
+            command.arg("--json").stderr(Stdio::piped());
+        }
         command.arg("--").arg(&this).arg(INSIDE).current_dir(directory);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (to, from) = (child.stdin.take(), child.stdout.take());
-        let (Some(to), Some(mut from)) = (to, from) else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        let (Some(to), Some(mut from)) = (to, from) else {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        };
+        let told = child.stderr.take().map(pass_on).transpose()?;
         let Ok(Some(Frame::Ready(trusted))) = Frame::read(&mut from) else {
             let ended = child.wait()?;
-            return Err(io::Error::other(format!("the cell ended: {ended}")));
+            return Err(match told.and_then(|told| told.recv_timeout(MOMENT).ok()) {
+                Some(problem) => Unmade::Refused(Box::new(problem)),
+                None => io::Error::other(format!("the cell ended: {ended}")).into(),
+            });
         };
         let open = Open { next: 1, streams: HashMap::new(), last: Instant::now(), over: false };
         let (child, to) = (Mutex::new(child), Mutex::new(Some(to)));
         let cell = Arc::new(Cell { child, to, open: Mutex::new(open), trusted });
         let heard = Arc::clone(&cell);
-        std::thread::spawn(move || heard.hear(&mut from));
+        thread::Builder::new().spawn(move || heard.hear(&mut from))?;
         Ok(cell)
     }
 
-    /// Serves a connection that began with these bytes, until its agent says no more.
-    pub(super) fn carry(&self, stream: &TcpStream, door: Door, first: Vec<u8>) -> io::Result<()> {
+    /// Opens a connection to the door for this one.
+    pub(super) fn open(&self, stream: &TcpStream, door: Door) -> io::Result<u32> {
         let id = {
             let mut open = self.opened();
             if open.over {
@@ -72,7 +104,16 @@ impl Cell {
             id
         };
         self.say(&Frame::Open(id, door))?;
-        self.say(&Frame::Bytes(id, first))?;
+        Ok(id)
+    }
+
+    /// Sends bytes on it.
+    pub(super) fn send(&self, id: u32, bytes: &[u8]) -> io::Result<()> {
+        bytes.chunks(PIECE).try_for_each(|piece| self.say(&Frame::Bytes(id, piece.to_vec())))
+    }
+
+    /// Serves it until its agent says no more.
+    pub(super) fn carry(&self, id: u32, stream: &TcpStream) -> io::Result<()> {
         let mut bytes = vec![0; PIECE];
         let mut from = stream;
         loop {
@@ -141,4 +182,33 @@ impl Cell {
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         frame.write(to.as_mut().ok_or(io::ErrorKind::NotConnected)?)
     }
+}
+
+/// Passes on what a client says on its standard error, but an error of its own while somebody waits for that.
+fn pass_on(from: ChildStderr) -> io::Result<Receiver<Problem>> {
+    let (tells, told) = channel();
+    thread::Builder::new().spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if problem(&line).is_none_or(|problem| tells.send(problem).is_err()) {
+                let _ = writeln!(io::stderr(), "{line}");
+            }
+        }
+    })?;
+    Ok(told)
+}
+
+/// An error as `--json` tells it.
+fn problem(line: &str) -> Option<Problem> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        error: What,
+    }
+    #[derive(serde::Deserialize)]
+    struct What {
+        code: String,
+        cause: String,
+        hint: Option<String>,
+    }
+    let Told { error: What { code, cause, hint } } = serde_json::from_str(line).ok()?;
+    Some(Problem { code, cause, hint, exit: exit::NOT_RUN })
 }

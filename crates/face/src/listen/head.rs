@@ -1,6 +1,8 @@
 //! The head of what an agent outside says: enough of it to know who speaks, and to which part of the door. The door reads
 //! all of it once more, strictly.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::mux::Door;
 
 /// Longest head.
@@ -15,8 +17,26 @@ pub(super) struct Head {
     pub(super) bearer: Option<String>,
     /// Bytes of the body, where it says how many.
     pub(super) length: usize,
+    /// Each host that it says it is for.
+    hosts: Vec<String>,
+    /// A browser says that a page of the web asks. That it fetches in the mode `cors`, others say too.
+    pub(super) from_a_page: bool,
     /// What the door is told.
     pub(super) said: Vec<u8>,
+}
+
+impl Head {
+    /// Whether it is for this address and no other name of it: who has a name may lead it here, and `localhost` is
+    /// nobody's.
+    pub(super) fn is_for(&self, at: SocketAddr) -> bool {
+        let [host] = self.hosts.as_slice() else { return false };
+        let name = host.strip_suffix(&format!(":{}", at.port())).or((at.port() == 80).then_some(host.as_str()));
+        let address = match at.ip() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        name.is_some_and(|name| name == address || name.eq_ignore_ascii_case("localhost"))
+    }
 }
 
 /// Reads a head that ends with an empty line; none where it is no HTTP.
@@ -32,14 +52,18 @@ pub(super) fn read(head: &[u8]) -> Option<Head> {
         Door::Inference => &["authorization", "x-api-key", "x-goog-api-key"],
     };
     let (mut bearer, mut length, mut said) = (None, 0, format!("{first}\r\n"));
+    let (mut hosts, mut from_a_page) = (Vec::new(), false);
     for line in lines {
         let (name, value) = line.split_once(':')?;
         let (name, value) = (name.to_ascii_lowercase(), value.trim());
         if names.contains(&name.as_str()) {
             bearer = bearer.or_else(|| credential(value));
         }
-        if name == "content-length" {
-            length = value.parse().ok()?;
+        match name.as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "host" => hosts.push(value.to_owned()),
+            "origin" | "referer" | "sec-fetch-site" => from_a_page = true,
+            _ => {}
         }
         // To the door the host has another name, and a connection is for one request: the next may be of another session.
         if door == Door::Proxy && name != "proxy-authorization"
@@ -53,7 +77,7 @@ pub(super) fn read(head: &[u8]) -> Option<Head> {
         said.push_str("Host: inference.bastide\r\nConnection: close\r\n");
     }
     said.push_str("\r\n");
-    Some(Head { door, bearer, length, said: said.into_bytes() })
+    Some(Head { door, bearer, length, hosts, from_a_page, said: said.into_bytes() })
 }
 
 /// The secret of a header: as it is, behind `Bearer`, or the password of `Basic`.
@@ -109,5 +133,31 @@ mod tests {
         let head = read(b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer  t2\r\n\r\n").expect("a head");
         assert_eq!(head.bearer.as_deref(), Some("t2"));
         assert!(read(b"\x16\x03\x01").is_none() && read(b"GET\r\n\r\n").is_none());
+    }
+
+    #[test]
+    fn what_a_page_sends_is_known() {
+        let asks = |headers: &str| read(format!("POST /v1 HTTP/1.1\r\n{headers}\r\n").as_bytes()).expect("a head");
+        let (four, six) = ("127.0.0.1:8088".parse().expect("one"), "[::1]:80".parse().expect("one"));
+        for (host, at, expected) in [
+            ("127.0.0.1:8088", four, true),
+            ("LocalHost:8088", four, true),
+            ("127.0.0.1", four, false),
+            ("127.0.0.1:8089", four, false),
+            ("evil.example:8088", four, false),
+            ("localhost.evil.example:8088", four, false),
+            ("127.0.0.1:8088:8088", four, false),
+            ("[::1]", six, true),
+            ("[::1]:80", six, true),
+            ("127.0.0.1", six, false),
+        ] {
+            assert_eq!(asks(&format!("Host: {host}\r\n")).is_for(at), expected, "{host}");
+        }
+        assert!(!asks("").is_for(four) && !asks("Host: 127.0.0.1:8088\r\nhost: evil.example\r\n").is_for(four));
+        for header in ["Origin: null", "referer: http://evil.example/", "Sec-Fetch-Site: cross-site"] {
+            assert!(asks(&format!("{header}\r\n")).from_a_page, "{header}");
+        }
+        // As Node's own `fetch` does.
+        assert!(!asks("sec-fetch-mode: cors\r\n").from_a_page);
     }
 }

@@ -65,8 +65,8 @@ fn connect(door: Door) -> io::Result<TcpStream> {
 fn begin(id: u32, stream: TcpStream, open: &mut HashMap<u32, TcpStream>, out: &Out) {
     let Ok(mut from) = stream.try_clone() else { return };
     open.insert(id, stream);
-    let out = Arc::clone(out);
-    std::thread::spawn(move || {
+    let (out, gone) = (Arc::clone(out), Arc::clone(out));
+    let begun = std::thread::Builder::new().spawn(move || {
         let mut bytes = vec![0; PIECE];
         let last = loop {
             match from.read(&mut bytes) {
@@ -82,6 +82,10 @@ fn begin(id: u32, stream: TcpStream, open: &mut HashMap<u32, TcpStream>, out: &O
         };
         let _ = say(&out, &last);
     });
+    if begun.is_err() {
+        open.remove(&id);
+        let _ = say(&gone, &Frame::Gone(id));
+    }
 }
 
 fn say(out: &Out, frame: &Frame) -> io::Result<()> {

@@ -36,11 +36,17 @@ fn lines(outcome: &Outcome, secret: Option<&str>) -> String {
         text.push_str(&format!("models: {}\n", words::line(&models.to_string(), 120)));
     }
     let changed: Vec<_> = outcome.changed.iter().map(|path| (path.as_str(), 1)).collect();
-    let why = outcome.last_refusal.as_ref().map(|event| format!("; `bastide why {}`", words::line(event, 24)));
-    text.push_str(&line("allowed", &counted(&outcome.allowed)));
-    text.push_str(&format!("\n{}{}", line("refused", &counted(&outcome.refused)), why.unwrap_or_default()));
+    // Of a list that was cut the last line tells so.
+    let listed = outcome.changed.len() as u64;
+    let unlisted = outcome.changed_count.map_or(0, |count| count.saturating_sub(listed));
+    let why = outcome
+        .last_refusal
+        .as_ref()
+        .map(|event| format!("; `bastide why {} {}`", words::line(event, 24), words::line(&outcome.session, 24)));
+    text.push_str(&line("allowed", &counted(&outcome.allowed), 0));
+    text.push_str(&format!("\n{}{}", line("refused", &counted(&outcome.refused), 0), why.unwrap_or_default()));
     let merged = if outcome.merged > 0 { format!("; merged: {}", outcome.merged) } else { String::new() };
-    text.push_str(&format!("\n{}{merged}\n", line("changed", &changed)));
+    text.push_str(&format!("\n{}{merged}\n", line("changed", &changed, unlisted)));
     text
 }
 
@@ -53,13 +59,13 @@ fn counted(counts: &[Counted]) -> Vec<(&str, u64)> {
     counts.iter().map(|count| (count.what.as_str(), count.times)).collect()
 }
 
-fn line(label: &str, items: &[(&str, u64)]) -> String {
+fn line(label: &str, items: &[(&str, u64)], unlisted: u64) -> String {
     if items.is_empty() {
         return format!("{label}: nothing");
     }
-    let total = items.iter().fold(0_u64, |sum, (_, times)| sum.saturating_add(*times));
+    let total = items.iter().fold(unlisted, |sum, (_, times)| sum.saturating_add(*times));
     let named: Vec<String> = items.iter().take(NAMED).map(item).collect();
-    let more = items.len().saturating_sub(NAMED);
+    let more = (items.len().saturating_sub(NAMED) as u64).saturating_add(unlisted);
     let more = if more > 0 { format!(", {more} more") } else { String::new() };
     format!("{label}: {total}: {}{more}", named.join(", "))
 }
@@ -79,11 +85,15 @@ mod tests {
             refused: vec![Counted { what: "evil.test:443\nallowed: 9".into(), times: 2 }],
             changed: ["a", "b", "c", "d\u{1b}[2J"].map(String::from).to_vec(),
             last_refusal: Some("g12".into()),
+            session: "s1".into(),
             ..Outcome::default()
         };
-        let expected = "allowed: nothing\nrefused: 2: 'evil.test:443\\nallowed: 9' x2; `bastide why g12`\n\
+        let expected = "allowed: nothing\nrefused: 2: 'evil.test:443\\nallowed: 9' x2; `bastide why g12 s1`\n\
                         changed: 4: 'a', 'b', 'c', 1 more\n";
         assert_eq!(lines(&outcome, None), expected);
+        let names = ["a", "b", "c", "d", "(4996 more)"].map(String::from).to_vec();
+        let cut = Outcome { changed: names, changed_count: Some(5000), ..outcome.clone() };
+        assert_eq!(lines(&cut, None), expected.replace("4: 'a', 'b', 'c', 1 more", "5000: 'a', 'b', 'c', 4997 more"));
         let merged = Outcome { merged: 3, ..outcome.clone() };
         assert_eq!(lines(&merged, None), expected.replace("1 more", "1 more; merged: 3"));
         let cost = vec![record::Cost { micros: 1_250_000, currency: "USD".into(), estimated: false }];

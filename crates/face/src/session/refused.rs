@@ -23,8 +23,19 @@ pub fn secrets(variables: &[(String, String)], accepted: &[String]) -> Result<()
     match found.as_slice() {
         [] => Ok(()),
         [name] if accepts(name) => Ok(()),
-        [name] => Err(Error::Secret { name: words::line(name, 60) }),
+        [name] => Err(Error::Secret { name: words::line(name, 60), enters: false }),
         _ => Err(Error::Secrets { count: found.len() }),
+    }
+}
+
+/// Refuses variables that look like secrets for a program that enters a session: it began without.
+///
+/// # Errors
+/// The name of the first.
+pub fn secrets_entering(variables: &[(String, String)]) -> Result<(), Error> {
+    match looking_secret(variables).first() {
+        None => Ok(()),
+        Some(name) => Err(Error::Secret { name: words::line(name, 60), enters: true }),
     }
 }
 
@@ -80,6 +91,9 @@ mod tests {
         assert!(secrets(std::slice::from_ref(&one), &accepted).is_ok());
         let two = [one, pair("B", "sk-0123456789")];
         assert!(matches!(secrets(&two, &accepted), Err(Error::Secrets { count: 2 })));
+        let Err(entering) = secrets_entering(&two) else { panic!("let in") };
+        let shown = entering.render(false);
+        assert!(shown.contains("`exec` lets none in") && !shown.contains("or let this one in"), "{shown}");
     }
 
     #[test]

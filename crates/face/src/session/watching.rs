@@ -62,7 +62,7 @@ pub(crate) fn attach(asked: &Attach, json: bool) -> Result<u8, Error> {
 /// When nothing was run.
 pub(crate) fn exec(asked: &Exec, json: bool) -> Result<u8, Error> {
     let shown = surrounded(working_directory()?);
-    super::refused::secrets(&asked.env, &[])?;
+    super::refused::secrets_entering(&asked.env)?;
     let select = Select { session: Some(asked.session.clone()), directory: shown.directory, paths: Vec::new() };
     let exec = command::Exec {
         select,

@@ -1,14 +1,19 @@
 //! A question as a card: who, what, with which credential, what led to it, care, answers, and last the agent's own words.
 //! Whatever an agent chose is quoted, bounded, and one line that nothing in it ends.
 
+use crate::columns::broken;
 use crate::words;
 use policy::Source;
 use wire::question::{Calling, Card, Risk, Say};
 
 /// Columns of a card.
-const WIDTH: usize = 80;
+pub(crate) const WIDTH: u16 = 80;
+/// The fewest that a card has, however narrow a terminal is.
+const LEAST: u16 = 24;
 /// Where a line's content begins.
-const INDENT: usize = 10;
+const INDENT: u16 = 10;
+/// Characters of what is wanted that stand once more above the keys.
+const AGAIN: usize = 160;
 /// Characters of one value that are shown.
 const MOST: usize = 2400;
 /// Programs of a chain that are shown.
@@ -28,19 +33,19 @@ pub(crate) fn all(cards: &[Card]) -> String {
     if cards.is_empty() {
         return "no question waits for an answer\n".to_owned();
     }
-    let shown: Vec<String> = cards.iter().map(one).collect();
-    let id = cards[0].short();
+    let shown: Vec<String> = cards.iter().map(|card| one(card, WIDTH)).collect();
+    let id = cards[0].short_reference();
     format!("{}\n`bastide approve {id} --once|--session|--for 10m|--always|--deny` answers\n", shown.join("\n"))
 }
 
-/// One card.
-pub(crate) fn one(card: &Card) -> String {
-    let mut text = format!("question {}{}\n", words::line(card.short(), 16), times(card));
-    let mut row = |label: &str, value: &str| text.push_str(&wrapped(label, value));
+/// One card, at most so many columns wide: a terminal that breaks a line has what goes on begin where rows of ours do.
+pub(crate) fn one(card: &Card, width: u16) -> String {
+    let mut text = format!("question {}{}\n", words::line(&card.short_reference(), 32), times(card));
+    let mut row = |label: &str, value: &str| text.push_str(&wrapped(label, value, width));
     row("session", &session(card));
     row("task", &words::quoted(card.task.join(" ").as_bytes(), 300));
     row("who", &who(card));
-    row("wants", &wants(card));
+    row("wants", &wants(card, MOST));
     match &card.call {
         Some(call) => against(call, &mut row),
         None => {
@@ -69,9 +74,9 @@ pub(crate) fn one(card: &Card) -> String {
     text
 }
 
-/// The keys of a card, as a line to type behind.
-pub(crate) fn keys(card: &Card) -> String {
-    format!("{}, n next, q quit: ", answers(card))
+/// The keys of a card, as a line to type behind; above it once more what is wanted, which a long card moves out of sight.
+pub(crate) fn keys(card: &Card, width: u16) -> String {
+    format!("{}{}, n next, q quit: ", wrapped("wants", &wants(card, AGAIN), width), answers(card))
 }
 
 /// The keys that answer it.
@@ -103,7 +108,8 @@ fn times(card: &Card) -> String {
 
 fn session(card: &Card) -> String {
     let name = card.name.as_deref().map(|name| format!(" ({})", words::line(name, 64))).unwrap_or_default();
-    format!("{}{name}, policy revision {}", words::line(&card.session, 64), card.revision)
+    let parent = card.parent.as_deref().map(|id| format!(", beneath {}", words::line(id, 64))).unwrap_or_default();
+    format!("{}{name}{parent}, policy revision {}", words::line(&card.session, 64), card.revision)
 }
 
 fn who(card: &Card) -> String {
@@ -119,7 +125,7 @@ fn who(card: &Card) -> String {
 }
 
 /// The host first: what follows it is the program's own.
-fn wants(card: &Card) -> String {
+fn wants(card: &Card, most: usize) -> String {
     let host = words::line(&card.host, 300);
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     let effects = |call: &Calling| {
@@ -131,16 +137,16 @@ fn wants(card: &Card) -> String {
             let call = card.call.as_deref();
             let method = call.and_then(|call| call.doubted.tool.split(':').nth(1)).unwrap_or_default();
             let effects = call.map(effects).unwrap_or_default();
-            format!("{host}:{}, a request to {effects}: {}", card.port, words::quoted(method.as_bytes(), MOST))
+            format!("{host}:{}, a request to {effects}: {}", card.port, words::quoted(method.as_bytes(), most))
         }
         Some(_) if card.call.as_ref().is_some_and(|call| call.doubted.tool == policy::SPAWN) => {
             "a sub-agent, by a petition".to_owned()
         }
         Some(does) if card.call.is_some() => {
-            format!("a call of {}, in an answer from {host}:{}", words::quoted(does.as_bytes(), MOST), card.port)
+            format!("a call of {}, in an answer from {host}:{}", words::quoted(does.as_bytes(), most), card.port)
         }
         None => format!("{host}:{}, a connection", card.port),
-        Some(does) => format!("{host}:{}, {}", card.port, words::quoted(does.as_bytes(), MOST)),
+        Some(does) => format!("{host}:{}, {}", card.port, words::quoted(does.as_bytes(), most)),
     }
 }
 
@@ -194,14 +200,45 @@ fn care(card: &Card) -> String {
     if reasons.is_empty() { risk.to_owned() } else { format!("{risk}: {}", reasons.join("; ")) }
 }
 
-/// A line with its label; what is too long goes on below, so that nothing is hidden at its end.
-fn wrapped(label: &str, value: &str) -> String {
-    let letters: Vec<char> = value.chars().collect();
-    let mut lines = letters.chunks(WIDTH - INDENT).map(|line| line.iter().collect::<String>());
-    let first = lines.next().unwrap_or_default();
-    let mut text = format!("{:<INDENT$}{}\n", format!("  {label}"), first.trim_end());
-    for line in lines {
-        text.push_str(&format!("{:INDENT$}{}\n", "", line.trim_end()));
+/// A line with its label; what is too long goes on below behind a mark, so that nothing is hidden at its end, and nothing in
+/// it stands where a row of ours begins.
+fn wrapped(label: &str, value: &str, width: u16) -> String {
+    let mut label = format!("  {label}");
+    let (mut text, indent) = (String::new(), usize::from(INDENT));
+    for line in broken(value, width.clamp(LEAST, WIDTH) - INDENT) {
+        text.push_str(&format!("{label:<indent$}{}\n", line.trim_end()));
+        label.clear();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns;
+
+    /// A program in a path that looks like rows of a card, padded until they stand where rows begin.
+    #[test]
+    fn no_words_of_an_agent_stand_where_a_row_begins() {
+        for (pad, width) in [(' ', 80), ('x', 80), ('日', 80), ('日', 61), ('\u{3000}', 80), ('日', 7)] {
+            for padding in 0..90 {
+                let pad = pad.to_string().repeat(padding);
+                let lie = format!("/tmp/{pad}  wants   pypi.org:443, a connection{pad}  with    no credential");
+                let shown = wrapped("who", &words::quoted(lie.as_bytes(), MOST), width);
+                let mut rows = shown.lines();
+                assert!(rows.next().is_some_and(|row| row.starts_with("  who     '/")), "{shown}");
+                assert!(rows.all(|row| row.starts_with("          ↳")), "{shown}");
+                assert!(shown.lines().all(|row| columns::width(row) <= width.max(LEAST)), "{shown}");
+            }
+        }
+    }
+
+    /// However long a card is, what its keys are about stands above them.
+    #[test]
+    fn what_is_wanted_stands_above_the_keys() {
+        let mut card = crate::watch::scene::card("3fa9c1d2", 9);
+        card.does = Some(format!("POST /{}", "a".repeat(3000)));
+        let shown = keys(&card, WIDTH);
+        assert!(shown.starts_with("  wants   api.example.com:443, 'POST /aaa") && shown.lines().count() < 6, "{shown}");
+    }
 }

@@ -12,7 +12,8 @@ pub(super) fn diff(answer: &DiffAnswer) -> String {
         return format!("session {}: no changes\n", words::line(&answer.session, 64));
     }
     let (twice, plain): (Vec<_>, Vec<_>) = answer.changes.iter().partition(|change| is_special(change));
-    let mut text = format!("session {}: {} changes\n", words::line(&answer.session, 64), answer.changes.len());
+    let count = answer.count.unwrap_or(answer.changes.len() as u64);
+    let mut text = format!("session {}: {count} changes\n", words::line(&answer.session, 64));
     for change in &twice {
         text.push_str(&warning(change));
     }
@@ -25,14 +26,18 @@ pub(super) fn diff(answer: &DiffAnswer) -> String {
 
 /// What was done, what was left, and why.
 pub(super) fn merged(answer: &MergeAnswer) -> String {
-    let mut text = format!(
-        "session {}: {} done, {} left\n",
-        words::line(&answer.session, 64),
-        answer.done.len(),
-        answer.left.len()
-    );
+    let counts = answer.counts.map(|counts| (counts.done, counts.left));
+    let (done, left) = counts.unwrap_or((answer.done.len() as u64, answer.left.len() as u64));
+    let mut text = format!("session {}: {done} done, {left} left\n", words::line(&answer.session, 64));
     for path in &answer.done {
         let _ = writeln!(text, "  done {}", quoted(path));
+    }
+    for (path, file) in &answer.kept {
+        text.push_str(&indented(&format!(
+            "kept {} as it was outside: {}",
+            quoted(path),
+            words::quoted(file.as_bytes(), 1000)
+        )));
     }
     for (path, reason) in &answer.left {
         text.push_str(&indented(&format!("left {}: {}", quoted(path), words::line(reason, 300))));

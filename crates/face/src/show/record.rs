@@ -109,11 +109,31 @@ pub(super) fn file(answer: &FileAnswer) -> String {
         vec!["path".to_owned(), words::quoted(answer.path.as_bytes(), 66)],
         vec!["inside".to_owned(), words::line(&answer.access, 66)],
     ];
+    if let Some(means) = means(&answer.access) {
+        rows.push(vec!["so".to_owned(), means.to_owned()]);
+    }
     if let Some(rule) = &answer.rule {
         rows.push(vec!["rule".to_owned(), words::line(rule, 66)]);
     }
     rows.push(vec!["policy".to_owned(), words::line(&answer.policy, 66)]);
     table(&rows) + &remedy(None, answer.option.as_deref())
+}
+
+/// What a program meets at a path.
+fn means(access: &str) -> Option<&'static str> {
+    Some(match access {
+        "absent" => "nothing is there: no rule lets it in",
+        "hidden" => "nothing is there: a rule hides it",
+        "private" => "in the session's own home, which is not yours",
+        "made" => "the cell's own, and not the host's",
+        "scratch" => "the cell's own, empty when it begins",
+        "passage" => "a directory that leads to what may be read, and shows no more",
+        "read-only" => "as on the host, and cannot be changed",
+        "reviewed" => "may be changed, and is merged when you say so",
+        "live" => "may be changed, and is merged as it goes on",
+        "guarded" => "may be changed, and is merged where you name it itself",
+        _ => return None,
+    })
 }
 
 fn chain(program: &[String]) -> String {

@@ -8,12 +8,19 @@
 const SPEAKING: [u32; 3] = [2031, 2048, 5522];
 /// The largest mode that is known. A larger number could wrap round to a small one.
 const LARGEST_MODE: u32 = 9999;
+/// Private modes in which a terminal reads by another grammar, or reports each key in another form: 2 is VT52 where it is reset, 38 is
+/// Tektronix, 9001 is win32's input.
+const OTHER: [u32; 2] = [38, 9001];
+/// Modes that lock the keyboard (2), echo what is typed, passwords too (12), and that no program needs.
+const LOCKING: [u32; 2] = [2, 12];
 
 /// Whether an escape sequence passes; `body` is what follows ESC.
 pub(super) fn escape(body: &[u8]) -> bool {
     match body {
         // DECID, and its VT52 form, ask who the terminal is.
         [.., b'Z'] => false,
+        // rxvt answers with what it can draw.
+        [b'G', ..] => false,
         // Leaving UTF-8 would turn later characters into 8-bit controls.
         [b'%', rest @ ..] => rest == b"G",
         _ => true,
@@ -40,11 +47,20 @@ pub(super) fn csi(body: &[u8]) -> bool {
         // Media copy prints the screen, or all that follows it.
         (_, _, b'i') => false,
         // Setting a mode, or restoring one that was saved. Resetting these silences the terminal.
-        (b"?", _, b'h' | b'r') => !holds(parameters, &SPEAKING),
+        (b"?", _, b'h' | b'r') => !holds(parameters, &SPEAKING) && !holds(parameters, &OTHER),
+        (b"", b"", b'h') => !holds(parameters, &LOCKING[..1]),
+        // Reset, this one makes a terminal show what is typed beside what the program says.
+        (b"", b"", b'l') => !holds(parameters, &LOCKING[1..]),
+        // The console of Linux turns to another screen, or blanks this one, or beeps for hours.
+        (b"", b"", b']') => false,
         // VT52 mode has another grammar, in which this parser would be wrong.
         (b"?", _, b'l') => !holds(parameters, &[2]),
         (b"", b"", b't') => title_stack(parameters),
-        (_, b"", b't') => private == b">",
+        // Modes of titles; of more parameters one terminal makes a picture of the screen.
+        (b">", b"", b't') => {
+            numbers(parameters).all(|number| matches!(number, Some(0..=3))) && !parameters.contains(&b';')
+        }
+        (_, b"", b't') => false,
         _ => true,
     }
 }

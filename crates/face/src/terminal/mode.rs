@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 ///
 /// 1047 and not 1049, which would move the cursor of a terminal that never left its main screen.
 pub const RESET: &[u8] =
-    b"\x18\x1b\\\x1b[?1047l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026;2031;2048;5522l\
-\x1b[<u\x1b[>4m\x1b[?1;5;6l\x1b>\x1b[?7h\x1b[4l\x1b(B\x0f\x1b7\x1b[r\x1b8\x1b[0m\x1b[?25h";
+    b"\x18\x1b\\\x1b[?1047l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026;2031;2048;5522;9001l\
+\x1b[2;20l\x1b[12h\x1b[<u\x1b[>4m\x1b[?1;5;6l\x1b>\x1b[?7h\x1b[4l\x1b(B\x0f\x1b7\x1b[r\x1b8\x1b[0m\x1b[?25h";
 
 /// The mode that a terminal had; dropping it gives that mode back.
 #[derive(Debug)]

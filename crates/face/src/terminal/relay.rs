@@ -10,9 +10,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::Result;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 /// How long the cell's side may stay silent, once its session ended, before the rest is given up.
 const SILENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// How long it may go on saying something then: what is left in a pipe is read in a moment.
+const REST: Duration = Duration::from_secs(5);
 
 /// Something other than bytes that the caller has to see to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,13 +78,15 @@ impl Relay {
     }
 
     /// Passes on what the program left behind. A reader that is slow is waited for, unless a signal comes; a
-    /// cell's side that is silent is not.
+    /// cell's side that is silent is not, nor one that goes on for longer than what a pipe holds takes: somebody else writes there.
     pub fn drain(&mut self, signals: &mut Signals) -> Result<()> {
         self.flows.retain(|flow| flow.is_output());
+        let until = Instant::now() + REST;
         while !self.flows.is_empty() {
             let reading = self.flows.iter().any(Flow::waits_for_reader);
             let ready = wait(&self.flows, &[signals.as_fd()], (!reading).then_some(&SILENCE))?;
-            if !ready.any || (ready.others[0] && signals.take().into_iter().any(super::signals::ends)) {
+            let over = !reading && Instant::now() > until;
+            if !ready.any || over || (ready.others[0] && signals.take().into_iter().any(super::signals::ends)) {
                 break;
             }
             self.advance(&ready.flows);

@@ -13,7 +13,7 @@ mod timeline;
 #[cfg(test)]
 mod draw_tests;
 #[cfg(test)]
-mod scene;
+pub(crate) mod scene;
 
 use std::io;
 use std::os::fd::AsFd;

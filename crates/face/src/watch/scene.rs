@@ -46,7 +46,7 @@ pub(super) fn told(mut session: SessionInfo, cards: &[Card]) -> News {
     News::Session(Box::new(Watched { session, counts, budget: policy::Amounts::default(), cards }))
 }
 
-pub(super) fn card(id: &str, left: u64) -> Card {
+pub(crate) fn card(id: &str, left: u64) -> Card {
     let rule = "{to: \"api.example.com:443\", methods: [POST], paths: [/v1/items]}";
     serde_json::from_value(json!({
         "id": id, "session": "", "name": "fix", "task": ["claude", "-p", "fix the build"], "revision": 1,

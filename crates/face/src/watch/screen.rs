@@ -80,6 +80,8 @@ pub(super) struct Asked {
     pub(super) top: usize,
     /// When it stood there first, in ticks.
     pub(super) since: Option<u64>,
+    /// With what waiting it stood there then.
+    pub(super) stood: Option<answering::Stood>,
     /// All of it was in sight once.
     pub(super) seen: bool,
     /// It waits no more.

@@ -53,6 +53,21 @@ fn an_answer_is_to_the_question_that_was_shown() {
 }
 
 #[test]
+fn an_answer_is_to_as_many_as_were_shown() {
+    let waits = |waiting, newest| Card { waiting, newest: Some(newest), ..card("aaaa1111", 100) };
+    let mut screen = screen(&[told(session("s1"), &[waits(1, 7)])]);
+    let (_, ticks) = press(&mut screen, ":queue\na", 1000);
+    screen.news(told(session("s1"), &[waits(31, 37)]), at(ticks));
+    let shown = crate::watch::scene::drawn(&mut screen, (80, 24), at(ticks));
+    assert!(shown.contains("question aaaa1111.7: 1 waits"), "{shown}");
+    let effects = screen.keys(&[Key::Char('o')], at(ticks));
+    assert!(request(&effects).contains(r#""question":"aaaa1111.7","say":{"say":"once"}"#), "{effects:?}");
+    // Opened again it covers those that came.
+    let (effects, _) = press(&mut screen, "a o", ticks + 1000);
+    assert!(request(&effects).contains(r#""question":"aaaa1111.37""#), "{effects:?}");
+}
+
+#[test]
 fn a_key_counts_when_its_card_stood_there_for_a_while() {
     let shown = |screen: &mut Screen| {
         let (_, ticks) = press(screen, ":queue\n", 1000);

@@ -6,6 +6,7 @@ mod enter;
 mod held;
 mod serve;
 mod sight;
+mod still;
 mod text;
 mod watch;
 

@@ -52,7 +52,7 @@ fn states(cell: &Cell) -> Vec<char> {
 
 /// Stopped, ended and not reaped, or in a `vfork` whose child is stopped.
 fn is_still(state: &char) -> bool {
-    matches!(state, 'T' | 'Z' | 'D')
+    matches!(state, 'T' | 't' | 'Z' | 'D')
 }
 
 /// In sessions, groups and pipelines of their own, and while they fork: none goes on, and none is made.
@@ -81,7 +81,7 @@ fn a_pause_stops_every_process_and_the_client_is_not_told() {
         assert!(before.len() >= 3 && states(&cell).iter().all(is_still), "{:?}", states(&cell));
         assert_eq!(descendants(cell.pid_1()), before);
         cell.order(Order::Resume);
-        while states(&cell).contains(&'T') {
+        while states(&cell).iter().any(|state| matches!(state, 'T' | 't')) {
             assert!(since.elapsed() < Duration::from_secs(20), "{:?}", states(&cell));
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -90,6 +90,58 @@ fn a_pause_stops_every_process_and_the_client_is_not_told() {
         assert_eq!(cell.next(), Report::Paused(true));
         cell.order(Order::Signal(libc::SIGKILL as u8));
         assert_eq!(cell.next(), Report::Ended(Ending::Signalled(9)));
+    }
+}
+
+/// A timer's SIGCONT comes from no process that could be stopped: to a program that catches it, and to one that makes others.
+#[test]
+fn a_pause_holds_what_would_let_itself_go_on() {
+    let perl = "$SIG{CONT} = sub {}; my $timer = pack('i', 0); \
+                my ($what, $when) = (pack('qiix48', 0, 18, 0), pack('q4', 0, 1000000, 0, 1000000)); \
+                syscall(222, 1, $what, $timer) == 0 or die; \
+                syscall(223, unpack('i', $timer), 0, $when, 0) == 0 or die; \
+                $| = 1; for (;;) { print 'x'; select(undef, undef, undef, 0.002); if (@ARGV) { fork or exit; wait } }";
+    let perl = perl.replace('$', "\\$");
+    let script = format!("perl -e \"{perl}\" forks & exec perl -e \"{perl}\"");
+    for privileged in ways() {
+        let cell = start(&plan_for(privileged, &script), &[]).expect("starts");
+        let mut out = std::fs::File::from(cell.stdio[1].try_clone().expect("stdout"));
+        let mut read = [0; 64];
+        out.read_exact(&mut read).expect("it runs");
+        for _ in 0..5 {
+            cell.order(Order::Pause);
+            assert_eq!(cell.next(), Report::Paused(true));
+            std::thread::sleep(Duration::from_millis(50));
+            rustix::fs::fcntl_setfl(&out, rustix::fs::OFlags::NONBLOCK).expect("set");
+            while matches!(out.read(&mut [0; 4096]), Ok(1..)) {}
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(states(&cell).iter().all(is_still), "{:?}", states(&cell));
+            assert!(out.read(&mut read).is_err(), "it goes on");
+            rustix::fs::fcntl_setfl(&out, rustix::fs::OFlags::empty()).expect("set");
+            cell.order(Order::Resume);
+            out.read_exact(&mut read).expect("it goes on");
+        }
+        cell.order(Order::Signal(libc::SIGKILL as u8));
+        assert_eq!(cell.next(), Report::Ended(Ending::Signalled(9)));
+    }
+}
+
+/// A pause takes no signal from anybody, and gives none.
+#[test]
+fn a_signal_that_comes_in_a_pause_is_there_after_it() {
+    let script =
+        "exec perl -e '$SIG{TERM} = sub { print \"told\\n\"; exit 3 }; $| = 1; print \"up\\n\"; sleep 1 for 1..100'";
+    for privileged in ways() {
+        let cell = start(&plan_for(privileged, script), &[]).expect("starts");
+        let mut out = std::fs::File::from(cell.stdio[1].try_clone().expect("stdout"));
+        let mut up = [0; 3];
+        out.read_exact(&mut up).expect("it runs");
+        cell.order(Order::Pause);
+        assert_eq!(cell.next(), Report::Paused(true));
+        cell.order(Order::Signal(libc::SIGTERM as u8));
+        std::thread::sleep(Duration::from_millis(100));
+        cell.order(Order::Resume);
+        assert_eq!(cell.next(), Report::Ended(Ending::Exited(3)));
     }
 }
 

@@ -15,6 +15,9 @@ use crate::sightings::Seen;
 /// Most bytes that the record shows of what is said.
 const SHOWN: u64 = 4096;
 
+/// What the body of Git is called with which it asks for what it lacks.
+const FETCH: &str = "application/x-git-upload-pack-request";
+
 /// Bytes of a place that a source is known by.
 const MOST_PLACE: usize = 256;
 
@@ -52,6 +55,16 @@ pub struct Asks {
     pub because: Vec<Cause>,
     /// It goes to a model by a route: what that calls is judged where it has effects.
     pub routed: bool,
+    /// What of it could not be looked into, and goes out all the same, in words.
+    pub stood: Option<String>,
+}
+
+impl Asks {
+    /// What its one header of this name says; nothing in the place of several.
+    fn only(&self, name: &str) -> Option<&[u8]> {
+        let mut said = self.request.headers().filter(|(other, _)| *other == name).map(|(_, value)| value);
+        said.next().map(|first| if said.next().is_some() { &[][..] } else { first })
+    }
 }
 
 impl Asked {
@@ -138,22 +151,23 @@ impl Asked {
 
     /// What is told of a decision on it.
     pub(crate) fn event(&self, verdict: Verdict) -> Kind {
-        let Some(Asks { request, target, .. }) = self.asks.as_deref() else { return self.connection(verdict) };
+        let Some(Asks { request, target, stood, .. }) = self.asks.as_deref() else { return self.connection(verdict) };
         if let (Some(message), "POST") = (request.message(), request.method().as_str()) {
             return self.message(message, target, verdict);
         }
+        let host = self.host.to_string();
         Kind::Request {
             pid: self.who.as_ref().map(|seen| seen.pid),
             program: self.who.as_ref().map(|seen| seen.chain.to_vec()).unwrap_or_default(),
-            host: self.host.to_string(),
             port: self.port,
             method: request.method().as_str().to_owned(),
             target: target.clone(),
             websocket: request.is_websocket(),
-            does: self.does(),
+            does: self.does(&host),
+            host,
             verdict,
             rule: None,
-            reason: None,
+            reason: stood.clone(),
             suggestion: None,
         }
     }
@@ -166,13 +180,24 @@ impl Asked {
             Body::Chunked => None,
         };
         let (method, websocket) = (asks.request.method().as_str(), asks.request.is_websocket());
-        Some(Sent { method, host, target: &asks.target, body, websocket })
+        let git = asks.only("content-type") == Some(FETCH.as_bytes());
+        Some(Sent { method, host, target: &asks.target, body, git, websocket })
+    }
+
+    /// Whether the body is compressed with which it says that Git asks for what it lacks; none where it says no such
+    /// thing.
+    pub(crate) fn fetches(&self) -> Option<bool> {
+        self.sent("").filter(Sent::fetches)?;
+        Some(matches!(self.asks.as_deref()?.only("content-encoding"), Some(b"gzip" | b"x-gzip")))
     }
 
     /// What it does beyond reading, and why that is concluded.
-    fn does(&self) -> Option<String> {
-        let host = self.host.to_string();
-        let effects = self.sent(&host)?.effects(&[]);
+    fn does(&self, host: &str) -> Option<String> {
+        let sent = self.sent(host)?;
+        if sent.only_reads() {
+            return None;
+        }
+        let effects = sent.effects(&[]);
         let names: Vec<&str> =
             effects.effects.iter().filter(|one| **one != Effect::Read).map(|one| one.name()).collect();
         (!names.is_empty()).then(|| format!("{}: {}", names.join(", "), effects.why))
@@ -181,8 +206,8 @@ impl Asked {
     /// The same saying this, where MCP is spoken.
     pub(crate) fn saying(&self, message: Message) -> Asked {
         let asks = self.asks.as_deref().map(|asks| {
-            let (target, because) = (asks.target.clone(), asks.because.clone());
-            Box::new(Asks { request: asks.request.saying(message), target, because, ..*asks })
+            let (target, because, stood) = (asks.target.clone(), asks.because.clone(), None);
+            Box::new(Asks { request: asks.request.saying(message), target, because, stood, ..*asks })
         });
         let consent = self.consent.clone();
         Asked { host: self.host.clone(), port: self.port, who: self.who.clone(), asks, consent }
@@ -203,7 +228,7 @@ impl Asked {
             server: false,
             verdict,
             rule: None,
-            reason: None,
+            reason: self.asks.as_deref().and_then(|asks| asks.stood.clone()),
             suggestion: None,
         }
     }

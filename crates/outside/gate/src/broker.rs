@@ -24,6 +24,30 @@ use crate::upstream::Upstream;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest answer.
 const LONGEST: usize = 256 * 1024;
+/// The longest that a token is believed to hold, in seconds: a year. It is renewed then, if the session still runs.
+const LONGEST_LIFE: u64 = 366 * 86_400;
+/// Words that tell why there is no token: those of RFC 6749 and RFC 8628, and of the objects that others answer. Any
+/// other may be what the endpoint was sent, so it is not passed on.
+const WORDS: [&str; 18] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "access_denied",
+    "server_error",
+    "temporarily_unavailable",
+    "authorization_pending",
+    "slow_down",
+    "expired_token",
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "rate_limit_error",
+    "overloaded_error",
+    "api_error",
+];
 /// A connection, two questions to a resolver, tokio's own, and some room.
 const DESCRIPTORS: u64 = 32;
 
@@ -190,13 +214,15 @@ fn read(status: u16, body: &[u8]) -> Result<TokenAnswer, String> {
     match answer.access_token {
         Some(access) if status == 200 && usable(&access) => {
             let refresh = answer.refresh_token.filter(usable);
-            Ok(TokenAnswer::Token { access, refresh, expires: answer.expires_in })
+            Ok(TokenAnswer::Token { access, refresh, expires: answer.expires_in.map(|life| life.min(LONGEST_LIFE)) })
         }
         _ => {
             // RFC 6749 has a word, others an object.
             let error = answer.error.as_ref();
-            let word = error.and_then(|error| error.as_str().or_else(|| error["type"].as_str())).unwrap_or("no token");
-            let word: String = word.chars().filter(|letter| matches!(letter, ' '..='~')).take(64).collect();
+            let word = error.and_then(|error| error.as_str().or_else(|| error["type"].as_str()));
+            let word = word.map_or("no token", |word| {
+                WORDS.into_iter().find(|known| *known == word).unwrap_or("an error in words of its own")
+            });
             Err(format!("the endpoint answers {status}: {word}"))
         }
     }
@@ -226,7 +252,14 @@ mod tests {
         assert_eq!(told(200, whole), "access-1 Some(\"refresh-2\") Some(3600)");
         assert_eq!(told(200, r#"{"access_token":"access-1"}"#), "access-1 None None");
         assert_eq!(told(400, r#"{"error":"invalid_grant"}"#), "the endpoint answers 400: invalid_grant");
-        assert_eq!(told(401, r#"{"error":{"type":"expired"}}"#), "the endpoint answers 401: expired");
+        let endless = r#"{"access_token":"access-1","expires_in":9223372036854775807}"#;
+        assert_eq!(told(200, endless), "access-1 None Some(31622400)");
+        let object = r#"{"error":{"type":"authentication_error","message":"no"}}"#;
+        assert_eq!(told(401, object), "the endpoint answers 401: authentication_error");
+        // What it was sent, it may say again.
+        for echo in [r#"{"error":"invalid_grant refresh-1"}"#, r#"{"error":{"type":"refresh-1"}}"#] {
+            assert_eq!(told(400, echo), "the endpoint answers 400: an error in words of its own");
+        }
         assert_eq!(told(500, whole), "the endpoint answers 500: no token");
         assert_eq!(told(200, "<html>"), "the endpoint answers 200, and no JSON");
         assert_eq!(told(200, "{\"access_token\":\"a b\\nc d e\"}"), "the endpoint answers 200: no token");

@@ -29,6 +29,9 @@ pub enum ConfineError {
     /// The system call filter.
     #[error("seccomp: {0}")]
     Seccomp(#[from] filter::FilterError),
+    /// The second thread did not come to confine itself.
+    #[error("the second thread ended before it was confined")]
+    NoThread,
 }
 
 /// What can be made of the walls before they are built.
@@ -43,15 +46,25 @@ pub fn prepare() -> Result<Prepared, ConfineError> {
     Ok(Prepared(filter::compile()?))
 }
 
-/// Confines the calling thread, which must be the only one, for good. Whatever is needed must be open.
+/// Confines the process and the calling thread for good; every other thread must have [confined itself](confine_thread).
+/// Whatever is needed must be open.
 ///
 /// # Errors
 /// The first [`ConfineError`]. The process is then half confined and must end.
 pub fn confine(prepared: &Prepared, descriptors: u64, connections: u64) -> Result<(), ConfineError> {
     lower("limit of descriptors", Resource::Nofile, descriptors)?;
-    lower("limit of core dumps", Resource::Core, 0)?;
+    // Of 0 a host that hands dumps to a program takes no notice.
+    lower("limit of core dumps", Resource::Core, 1)?;
     lower("limit of memory", Resource::Data, MEMORY + MEMORY_EACH * connections)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| ConfineError::Kernel("dumpable", errno))?;
+    confine_thread(prepared)
+}
+
+/// Confines the calling thread for good: what holds for each thread by itself.
+///
+/// # Errors
+/// The first [`ConfineError`]. The process must then end.
+pub fn confine_thread(prepared: &Prepared) -> Result<(), ConfineError> {
     rustix::thread::set_no_new_privs(true).map_err(|errno| ConfineError::Kernel("no-new-privileges", errno))?;
     landlock()?;
     Ok(filter::install(&prepared.0)?)

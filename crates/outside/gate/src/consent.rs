@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use policy::{Conjunction, Decision, Egress, Rule, decide, suggest};
 use record::Verdict;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use wire::GateReport;
@@ -17,6 +18,7 @@ use wire::question::{Line, MOST_CHAIN, MOST_WORDS, Ruling, Wanted};
 
 use crate::asked::{Asked, Asks};
 use crate::generation::Generation;
+use crate::models::hex;
 use crate::passage::{Closed, Passage};
 
 /// How long the plane may take to say that something waits.
@@ -249,28 +251,35 @@ impl Passage {
     pub fn wanted(&self, asked: &Asked, words: &str) -> Option<Wanted> {
         let (now, named) = (self.now(), self.named(asked.clone()));
         let asks = matches!(decide(now.by(&named), &named.egress()), Decision::Ask(_));
-        let wanted = if asks { wanted(&now, &named)? } else { return None };
+        let wanted = if asks { wanted(&now, &named, None)? } else { return None };
         Some(Wanted { words: words.chars().take(MOST_WORDS / 4).collect(), ..wanted })
     }
 
-    /// Waits for the operator where the policy wants him asked, and somebody may be there. What he lets through once goes with it
-    /// from here on. Else a request that acts has to serve what he said.
+    /// Whether the operator would be asked about this request now.
+    pub(crate) fn asks_about(&self, asked: &Asked) -> bool {
+        let now = self.now();
+        let asks = |named: &Asked| matches!(decide(now.by(named), &named.egress()), Decision::Ask(_));
+        now.asks && self.held.asks() && asks(&self.named(asked.clone()))
+    }
+
+    /// Waits for the operator where the policy wants him asked, and somebody may be there: about a request with its body, where
+    /// that is known. What he lets through once goes with it from here on. Else a request that acts has to serve what he said.
     ///
     /// # Errors
     /// [`Closed`], when he did not let it through; it is recorded.
-    pub(crate) async fn consent(&self, asked: &mut Asked) -> Result<(), Closed> {
+    pub(crate) async fn consent(&self, asked: &mut Asked, body: Option<&[u8]>) -> Result<(), Closed> {
         if self.risks.score() > 0 {
             self.suspect_place(&self.named(asked.clone()));
         }
         if self.now().asks && self.held.asks() {
             let until = Instant::now() + self.held.patience;
             // On the heap: most connections never wait.
-            Box::pin(self.consent_until(asked, until)).await?;
+            Box::pin(self.consent_until(asked, body, until)).await?;
         }
         self.serves(asked).await
     }
 
-    async fn consent_until(&self, asked: &mut Asked, until: Instant) -> Result<(), Closed> {
+    async fn consent_until(&self, asked: &mut Asked, body: Option<&[u8]>, until: Instant) -> Result<(), Closed> {
         loop {
             let now = self.now();
             let named = self.named(asked.clone());
@@ -281,7 +290,7 @@ impl Passage {
                 Decision::Ask(refusal) => refusal,
                 _ => return Ok(()),
             };
-            let Some(wanted) = wanted(&now, &named) else {
+            let Some(wanted) = wanted(&now, &named, body) else {
                 return Err(self.not_let(&named, Verdict::Asked, (&refusal, "no answer of his could allow it"), None));
             };
             let rule = wanted.rule.to_string();
@@ -309,14 +318,14 @@ impl Passage {
 }
 
 /// What the operator is asked; nothing where no rule could allow it, or where it is too long for him to be shown.
-fn wanted(now: &Generation, asked: &Asked) -> Option<Wanted> {
+fn wanted(now: &Generation, asked: &Asked, body: Option<&[u8]>) -> Option<Wanted> {
     let egress = asked.egress();
     let wanted = Wanted {
         pid: asked.who.as_ref().map(|seen| seen.pid),
         program: egress.program.unwrap_or_default().iter().take(MOST_CHAIN).cloned().collect(),
         host: asked.host.clone(),
         port: asked.port,
-        request: asked.asks.as_deref().map(line),
+        request: asked.asks.as_deref().map(|asks| line(asks, body)),
         rule: suggest(&now.policy, &egress)?.rule,
         causes: asked.causes().take(MOST_CHAIN).map(|cause| cause.id.to_string()).collect(),
         call: None,
@@ -325,8 +334,13 @@ fn wanted(now: &Generation, asked: &Asked) -> Option<Wanted> {
     wanted.fits().then_some(wanted)
 }
 
-fn line(asks: &Asks) -> Line {
+fn line(asks: &Asks, body: Option<&[u8]>) -> Line {
     let request = &asks.request;
+    let body = match request.message() {
+        None => body.map(hash),
+        // Messages that ask the same have numbers of their own.
+        Some(message) => message.arguments().and_then(|with| serde_json::to_vec(with).ok()).map(|with| hash(&with)),
+    };
     let message = request.message().map(|message| match message.name() {
         Some(name) => format!("{} {name}", message.method()),
         None => message.method().to_owned(),
@@ -336,7 +350,12 @@ fn line(asks: &Asks) -> Line {
         target: asks.target.clone(),
         websocket: request.is_websocket(),
         message,
+        body,
     }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// What a tool would be called with: the agent's words.

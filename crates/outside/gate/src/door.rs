@@ -147,7 +147,7 @@ impl<O: Original + 'static> Door<O> {
 
     async fn out(&self, inside: &mut Captured, mut asked: Asked) {
         // Before anything else: whether it is read may depend on what was answered.
-        if self.passage.consent(&mut asked).await.is_err() {
+        if self.passage.consent(&mut asked, None).await.is_err() {
             return;
         }
         if self.passage.reads(&asked) {

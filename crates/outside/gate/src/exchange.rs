@@ -1,12 +1,12 @@
 //! One request and its answer, both at once: a server may answer before it read everything.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::body;
@@ -16,10 +16,10 @@ use crate::look::{Look, Unread};
 use crate::passage::Why;
 use crate::reply::Reply;
 use crate::requests::PATIENCE;
+use crate::scratch::Scratch;
 use crate::stream::Inside;
 
-const BUFFER: usize = 8 << 10;
-/// The same where more came at once than fits into that.
+/// What is read at once where more came than a [`Scratch`] has room for.
 const LARGE: usize = 64 << 10;
 /// How long a program that said all it will is waited for: whether it is still there shows only at the next byte.
 const HALF: Duration = Duration::from_secs(60);
@@ -122,6 +122,13 @@ struct Answered<'e, S> {
     ending: &'e Cell<bool>,
 }
 
+/// One direction of a stream whose other one has its turn in the same task, and so at no time in the middle of this.
+struct Half<'s, S>(&'s RefCell<S>);
+
+const fn halves<S>(stream: &RefCell<S>) -> (Half<'_, S>, Half<'_, S>) {
+    (Half(stream), Half(stream))
+}
+
 impl Exchange {
     /// Ends when nothing came for so long.
     pub(crate) fn new(idle: Duration) -> Exchange {
@@ -151,8 +158,9 @@ impl Exchange {
         may: &impl Fn(usize, bool) -> bool,
         look: &mut Look<'_>,
     ) -> Result<Left, Broken> {
-        let inside = Answered { stream: inside, ending: &self.ending };
-        let ((mut from, mut to), (mut answer, mut ask)) = (split(inside), split(outside));
+        let inside = RefCell::new(Answered { stream: inside, ending: &self.ending });
+        let outside = RefCell::new(outside);
+        let ((mut from, mut to), (mut answer, mut ask)) = (halves(&inside), halves(&outside));
         let bare = head.starts_with(b"HEAD ");
         look.answers_head(bare);
         let mut reply = Reply::new(bare, look.reads());
@@ -186,23 +194,25 @@ impl Exchange {
         if !may(head.len(), false) || !may(first, true) {
             return Err(Broken::TooMuch);
         }
-        let mut takes = self.put(to, head).await && self.put(to, &rest[..first]).await;
+        let mut takes = self.put(to, head).await && (first == 0 || self.put(to, &rest[..first]).await);
         rest.drain(..first);
-        let mut bytes = [0; BUFFER];
+        if left.is_done() {
+            return Ok(takes);
+        }
         while !left.is_done() {
             self.asking.set(Waits::Program);
-            let length = from.read(&mut bytes).await.map_err(Broken::Program)?;
+            let bytes = Scratch::read(from).await.map_err(Broken::Program)?;
             self.asking.set(Waits::Server);
-            if length == 0 {
+            if bytes.is_empty() {
                 return Err(Broken::Program(io::ErrorKind::UnexpectedEof.into()));
             }
-            let taken = left.take(&bytes[..length]).map_err(Broken::Program)?;
+            let taken = left.take(&bytes).map_err(Broken::Program)?;
             if !may(taken, true) {
                 return Err(Broken::TooMuch);
             }
             // A server that stopped reading may have answered.
             takes = takes && self.put(to, &bytes[..taken]).await;
-            rest.extend_from_slice(&bytes[taken..length]);
+            rest.extend_from_slice(&bytes[taken..]);
         }
         Ok(takes)
     }
@@ -210,16 +220,16 @@ impl Exchange {
     /// Hears what the program says when its request was said: the next one, or its end. Ends only where the answer no longer
     /// matters.
     async fn goes_on(&self, from: &mut (impl AsyncRead + Unpin), rest: &mut Vec<u8>, only: bool) -> io::Result<bool> {
-        let mut bytes = [0; BUFFER];
         while rest.is_empty() || only {
-            match from.read(&mut bytes).await? {
-                0 => {
-                    self.idle.set(self.idle.get().min(HALF));
-                    break;
-                }
-                _ if only && self.received.get() > 0 => return Ok(false),
-                _ if only => {}
-                length => rest.extend_from_slice(&bytes[..length]),
+            let bytes = Scratch::read(from).await?;
+            if bytes.is_empty() {
+                self.idle.set(self.idle.get().min(HALF));
+                break;
+            }
+            match only {
+                true if self.received.get() > 0 => return Ok(false),
+                true => {}
+                false => rest.extend_from_slice(&bytes),
             }
         }
         std::future::pending().await
@@ -241,24 +251,34 @@ impl Exchange {
         reply: &mut Reply,
         look: &mut Look<'_>,
     ) -> Result<bool, Broken> {
-        let mut bytes = vec![0; BUFFER];
+        let mut large = Vec::new();
         let mut alone = true;
         // When a head has to be whole that began.
         let mut due = None;
         while !reply.is_whole() {
-            let read = from.read(&mut bytes);
+            let mut small = None;
+            let read = async {
+                if large.is_empty() {
+                    return Ok(small.insert(Scratch::read(from).await?).len());
+                }
+                from.read(&mut large).await
+            };
             let read = match due {
                 None => read.await,
                 Some(due) => timeout_at(due, read).await.map_err(|_| self.late())?,
             };
             let length = read.map_err(|error| Broken::server(&error))?;
+            let bytes = small.as_deref().unwrap_or(&large);
             if length == 0 {
                 // Where its head tells no end, this is one. Else the program must not take a part for the whole.
                 if !reply.ends_with_the_connection() {
                     return Err(Broken::server(&io::ErrorKind::UnexpectedEof.into()));
                 }
                 self.give(to, &look.pass(&[], &[], true)?, look.is_headed()).await?;
-                self.wait(to, look, true).await?;
+                // On the heap, as what is rare and large.
+                if look.holds() {
+                    Box::pin(self.wait(to, look, true)).await?;
+                }
                 return Ok(false);
             }
             // What is held back came all the same: the connection is not silent.
@@ -272,13 +292,15 @@ impl Exchange {
             self.ending.set(reply.is_whole() && look.is_last() && !look.holds());
             due = look.waits().then(|| due.unwrap_or_else(|| Instant::now() + self.patience()));
             self.give(to, &given, look.is_headed()).await?;
-            self.wait(to, look, reply.is_whole()).await?;
+            if look.holds() {
+                Box::pin(self.wait(to, look, reply.is_whole())).await?;
+            }
             if look.is_over() {
                 return Ok(false);
             }
             alone = taken == length;
-            if length == BUFFER {
-                bytes.resize(LARGE, 0);
+            if small.is_some_and(|small| small.is_full()) {
+                large.resize(LARGE, 0);
             }
         }
         Ok(alone)
@@ -348,11 +370,12 @@ impl Exchange {
 
     async fn silence(&self) -> Broken {
         // Looked at now and then: the patience may have become shorter meanwhile.
+        let mut look = self.last.get();
         loop {
+            look = (look + HALF).min(self.last.get() + self.idle.get());
+            sleep_until(look).await;
             let idle = self.idle.get();
-            let end = self.last.get() + idle;
-            if end > Instant::now() {
-                sleep_until(end.min(Instant::now() + HALF)).await;
+            if Instant::now() < self.last.get() + idle {
                 continue;
             }
             return match (self.giving.get(), self.begun.get(), self.asking.get()) {
@@ -365,6 +388,26 @@ impl Exchange {
                 _ => Broken::Server(format!("does not answer: nothing came for {} seconds", idle.as_secs())),
             };
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Half<'_, S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Half<'_, S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(context)
     }
 }
 

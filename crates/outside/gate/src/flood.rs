@@ -18,7 +18,12 @@ pub const PROGRAMS: Rate = Rate { burst: 8192.0, rate: 500.0 };
 pub const CONNECTIONS: Rate = Rate { burst: 65_536.0, rate: 200.0 };
 /// What further requests on a connection may come at; beyond that they wait.
 pub const REQUESTS: Rate = Rate { burst: 1_048_576.0, rate: 2000.0 };
-/// Bytes of arguments that weigh as much as one event.
+/// What refusals may come at that are recorded with what speaks for them; beyond that they wait.
+pub const STOPPED: Rate = Rate { burst: 1024.0, rate: 4.0 };
+/// What the record may hold of what others say, in pieces of [`WEIGHT`]: 128 MiB at once, and 64 KiB a second. Beyond that
+/// whatever would be let out waits.
+pub const WORDS: Rate = Rate { burst: 262_144.0, rate: 128.0 };
+/// Bytes that weigh as much as one event.
 const WEIGHT: usize = 512;
 
 /// A bucket of leave to record.
@@ -39,10 +44,8 @@ impl Flood {
 
     /// Whether one more may be recorded; it is counted as missed when not.
     pub fn admit(&mut self, now: Instant, bytes: usize) -> bool {
-        let Rate { burst, rate } = self.rate;
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * rate).min(burst);
-        self.at = now;
-        let weight = 1.0 + u32::try_from(bytes / WEIGHT).map_or(burst, f64::from);
+        let weight = 1.0 + self.weight(bytes);
+        self.fill(now);
         let fits = self.left >= weight;
         if fits {
             self.left -= weight;
@@ -50,6 +53,28 @@ impl Flood {
             self.missed += 1;
         }
         fits
+    }
+
+    /// Takes what was recorded already, even where there is no leave for it: time makes up for that first.
+    pub fn owe(&mut self, now: Instant, bytes: usize) {
+        self.fill(now);
+        self.left -= self.weight(bytes);
+    }
+
+    /// Whether there is less than nothing left.
+    pub fn is_owing(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.left < 0.0
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let Rate { burst, rate } = self.rate;
+        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * rate).min(burst);
+        self.at = now;
+    }
+
+    fn weight(&self, bytes: usize) -> f64 {
+        u32::try_from(bytes / WEIGHT).map_or(self.rate.burst, f64::from)
     }
 
     /// Empties the bucket: only time gives more.
@@ -92,6 +117,16 @@ mod tests {
         assert_eq!((0..100_000).filter(|_| pace.admit(start, 0)).count(), 65_536);
         let later = start + Duration::from_secs(10);
         assert_eq!((0..100_000).filter(|_| pace.admit(later, 0)).count(), 2000);
+    }
+
+    #[test]
+    fn what_is_recorded_already_is_made_up_for() {
+        let start = Instant::now();
+        let mut words = Flood::new(start, WORDS);
+        words.owe(start, 128 << 20);
+        assert!(!words.is_owing(start));
+        words.owe(start, 1 << 20);
+        assert!(words.is_owing(start + Duration::from_secs(15)) && !words.is_owing(start + Duration::from_secs(17)));
     }
 
     #[test]

@@ -1,17 +1,24 @@
 //! What may not leave: labelled text is looked for in what a request says, whatever it is wrapped in, before the request
 //! goes out. What cannot be looked into is held back where something labelled might be in it.
 
+mod anybody;
 mod places;
+mod tree;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use policy::{Conjunction, Flow, Label, SYSTEM_PROMPT, Sink};
 use record::EventId;
 use record::join::UNTRUSTED;
-use sense::{Bounds, Corpus, Drips, Found, Scan, Window};
+use sense::{Bounds, Corpus, Drops, Found, Fresh, Scan, Window};
 use sha2::{Digest, Sha256};
 use wire::Labelled;
+
+pub(crate) use anybody::{Heard, Hears, zone};
+pub use tree::Tree;
 
 /// Destinations whose last requests are looked at together.
 const DESTINATIONS: usize = 256;
@@ -29,13 +36,16 @@ const COMMON: [&str; 2] = [
 /// What is labelled in this session, and the rules about it.
 pub struct Flows {
     rules: RefCell<Vec<Flow>>,
-    corpus: RefCell<Corpus>,
+    /// Whoever looks into something long has what was known when he began.
+    corpus: RefCell<Arc<Corpus>>,
+    /// How often something was added to it that may be found, or hides what is found.
+    grown: Cell<u64>,
     labels: RefCell<Vec<Label>>,
     /// By the numbers that the corpus gives.
     sources: RefCell<HashMap<u32, Source>>,
     windows: RefCell<HashMap<String, Window>>,
-    /// What of the texts left in drops, to whomever.
-    drips: RefCell<Drips>,
+    /// What of the texts left in drops, to whomever, and from whichever cell of a tree.
+    tree: RefCell<Tree>,
     /// Why the corpus does not hold all that is labelled; nothing is let out then.
     lacking: RefCell<Option<String>>,
     /// Why it does not hold what an earlier gate knew.
@@ -47,6 +57,10 @@ pub struct Flows {
     /// Whether what everybody's documents have in common counts for nothing already.
     common: Cell<bool>,
     active: Cell<bool>,
+    /// Bytes that each zone was told; none where that is not known from the beginning, under the same rules.
+    told: RefCell<Option<HashMap<String, usize>>>,
+    /// Shared with the answers that are heard now.
+    hearing: Rc<()>,
 }
 
 /// Where a labelled text stands.
@@ -65,6 +79,8 @@ pub(crate) struct Stopped {
     pub(crate) reason: String,
     /// What speaks against it.
     pub(crate) evidence: Vec<Carried>,
+    /// It is stopped for nothing but what of it cannot be looked into.
+    pub(crate) unread: bool,
 }
 
 /// A labelled text that a request carries.
@@ -77,6 +93,37 @@ pub(crate) struct Carried {
     pub(crate) quoted: String,
 }
 
+/// What one request is looked at with.
+pub(crate) struct Look {
+    pub(crate) corpus: Arc<Corpus>,
+    pub(crate) window: Window,
+    pub(crate) grown: u64,
+}
+
+/// What was found in the parts of a request by themselves.
+pub(crate) type Alone = (Scan, Fresh);
+
+/// What was found in a request, before it counts as said.
+pub(crate) struct Looked {
+    to: String,
+    bounds: Bounds,
+    scan: Scan,
+    fresh: Fresh,
+}
+
+impl Stopped {
+    /// A call of which programs take two things.
+    pub(crate) fn two_ways() -> Stopped {
+        let reason = "a name stands twice in its arguments, of which a program may take either".into();
+        Stopped { rule: None, reason, evidence: Vec::new(), unread: false }
+    }
+
+    /// Held back without a rule: nobody could look at it.
+    pub(crate) fn unseen(why: &str) -> Stopped {
+        Stopped { rule: None, reason: format!("held back: {why}"), evidence: Vec::new(), unread: false }
+    }
+}
+
 impl std::fmt::Debug for Flows {
     /// Without the texts.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -85,24 +132,29 @@ impl std::fmt::Debug for Flows {
 }
 
 impl Flows {
-    /// The rules of every policy, and what is labelled from the start; `first` says that no gate came before.
+    /// The rules of every policy, and what is labelled from the start; `first` says that no gate came before, `tree` what left in
+    /// drops.
     #[must_use]
-    pub fn new(policy: &Conjunction, labelled: &[Labelled], first: bool) -> Flows {
+    pub fn new(policy: &Conjunction, labelled: &[Labelled], first: bool, tree: Tree) -> Flows {
         let flows = Flows {
             rules: RefCell::default(),
-            corpus: RefCell::new(Corpus::new()),
+            corpus: RefCell::new(Arc::new(Corpus::new())),
+            grown: Cell::new(0),
             labels: RefCell::default(),
             sources: RefCell::default(),
             windows: RefCell::default(),
-            drips: RefCell::default(),
+            tree: RefCell::new(tree),
             given: RefCell::default(),
             lacking: RefCell::default(),
             forgotten: RefCell::default(),
             all: Cell::new(first),
             common: Cell::new(false),
             active: Cell::new(false),
+            told: RefCell::default(),
+            hearing: Rc::default(),
         };
         flows.replace(policy, labelled);
+        flows.told.replace((first && flows.active.get()).then(HashMap::new));
         flows
     }
 
@@ -122,7 +174,10 @@ impl Flows {
             let why = "what models were told before is not known to this gate until one is asked again";
             *self.forgotten.borrow_mut() = Some(why.to_owned());
         }
-        self.rules.replace(rules);
+        if self.rules.replace(rules) != *self.rules.borrow() || !active {
+            // What rules kept in that are no more may have left since.
+            self.told.replace(None);
+        }
         self.active.set(active);
         for one in labelled {
             let digest = Sha256::digest([one.label.as_str(), &one.source, &one.text].join("\0"));
@@ -190,7 +245,12 @@ impl Flows {
         });
         let number = sense::Label(u16::try_from(known).unwrap_or(u16::MAX));
         let mut corpus = self.corpus.borrow_mut();
+        if corpus.knows(number, text, exact) {
+            return;
+        }
+        let corpus = Arc::make_mut(&mut corpus);
         let added = if exact { corpus.add_secret(number, text) } else { corpus.add(number, text) };
+        self.grown.set(self.grown.get() + 1);
         match added {
             Ok(id) => {
                 self.sources.borrow_mut().entry(id.0).or_insert(source);
@@ -201,7 +261,7 @@ impl Flows {
 
     /// Judges what a request says, part by part. What is not stopped counts as said.
     pub(crate) fn judge(&self, to: &str, sink: Sink, parts: &[&[u8]], bounds: &Bounds) -> Option<Stopped> {
-        if self.active.get() { self.weighs(to, sink, parts, bounds, |scan| self.stops(scan, sink)) } else { None }
+        self.settle(sink, self.look(to, parts, bounds)?)
     }
 
     /// Judges a name that is looked up: as a whole, and what stands before the zone without its dots, together with what
@@ -215,40 +275,90 @@ impl Flows {
         carries(&self.scan(name.as_bytes())).or_else(|| {
             let (at, _) = name.rmatch_indices('.').nth(1)?;
             let before = name[..at].replace('.', "");
+            self.tells(name, before.len());
             let zone = format!("names of {}", &name[at + 1..]);
-            self.weighs(&zone, Sink::Network, &[before.as_bytes()], &Bounds::USUAL, carries)
+            let looked = self.look(&zone, &[before.as_bytes()], &Bounds::USUAL)?;
+            self.settle_by(Sink::Network, looked, carries)
         })
     }
 
-    /// Looks at parts with what was said there of late, which they join unless they are stopped, and with what left of the
-    /// same texts in drops, wherever it went.
-    fn weighs(
-        &self,
-        to: &str,
-        sink: Sink,
-        parts: &[&[u8]],
-        bounds: &Bounds,
-        stops: impl FnOnce(&Scan) -> Option<Stopped>,
-    ) -> Option<Stopped> {
+    /// Looks at parts with what was said there of late; none where nothing is looked for.
+    pub(crate) fn look(&self, to: &str, parts: &[&[u8]], bounds: &Bounds) -> Option<Looked> {
+        let look = || {
+            let (windows, first) = (self.windows.borrow(), Window::new(KEPT));
+            let window = windows.get(to).unwrap_or(&first);
+            let alone = window.scan_alone(&self.corpus.borrow(), parts, bounds);
+            self.join(to, alone, self.grown.get(), bounds)
+        };
+        // Again where what is common begins to count for nothing: that it does once.
+        if self.active.get() { look().or_else(look) } else { None }
+    }
+
+    /// What a request is looked at with, wherever that is done; none where nothing is looked for.
+    pub(crate) fn begin(&self, to: &str) -> Option<Look> {
+        let window = || self.windows.borrow().get(to).cloned().unwrap_or_else(|| Window::new(KEPT));
+        let look = || Look { corpus: Arc::clone(&self.corpus.borrow()), window: window(), grown: self.grown.get() };
+        self.active.get().then(look)
+    }
+
+    /// Joins what was found in parts with what was said there by now. None where it has to be looked at again: something else is
+    /// to be found since.
+    pub(crate) fn join(&self, to: &str, (mut scan, fresh): Alone, grown: u64, bounds: &Bounds) -> Option<Looked> {
+        if grown != self.grown.get() {
+            return None;
+        }
+        if let Some(window) = self.windows.borrow().get(to) {
+            window.join(&self.corpus.borrow(), bounds, &mut scan, &fresh);
+        }
+        let common = self.may_be_common(&scan);
+        (!common).then(|| Looked { to: to.to_owned(), bounds: *bounds, scan, fresh })
+    }
+
+    /// What stops it where that is nothing but what of it cannot be looked into.
+    pub(crate) fn unread(&self, sink: Sink, looked: &Looked) -> Option<Stopped> {
+        self.stops(&looked.scan, sink).filter(|stopped| stopped.unread)
+    }
+
+    /// Judges what was looked at. It counts as said unless it is stopped, and so do the drops in it, wherever it goes.
+    pub(crate) fn settle(&self, sink: Sink, looked: Looked) -> Option<Stopped> {
+        self.settle_by(sink, looked, |scan| self.stops(scan, sink))
+    }
+
+    fn settle_by(&self, sink: Sink, looked: Looked, stops: impl FnOnce(&Scan) -> Option<Stopped>) -> Option<Stopped> {
+        let Looked { to, bounds, mut scan, fresh } = looked;
+        let guarded = |label: sense::Label| self.refuses(label, sink);
+        let drops = Drops::of(&self.corpus.borrow(), &fresh, &bounds, guarded);
+        let untold = if drops.is_empty() { None } else { self.tell(&drops, &mut scan).err() };
+        let stopped = stops(&scan).or_else(|| self.holds_drops(&drops, sink, &untold?));
         let mut windows = self.windows.borrow_mut();
-        if windows.len() >= DESTINATIONS && !windows.contains_key(to) {
+        if windows.len() >= DESTINATIONS && !windows.contains_key(&to) {
             windows.clear();
         }
-        let window = windows.entry(to.to_owned()).or_insert_with(|| Window::new(KEPT));
-        let (mut scan, mut fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
-        if self.may_be_common(&scan) {
-            (scan, fresh) = window.scan(&self.corpus.borrow(), parts, bounds);
-        }
-        let guarded = |label: sense::Label| self.refuses(label, sink);
-        let mut drips = self.drips.borrow_mut();
-        let drops = drips.scan(&self.corpus.borrow(), &fresh, bounds, guarded, &mut scan);
-        drips.keep(drops);
-        let stopped = stops(&scan);
+        let window = windows.entry(to).or_insert_with(|| Window::new(KEPT));
         match stopped {
             None => window.keep(fresh),
             Some(_) => window.keep_end(&scan, &fresh),
         }
         stopped
+    }
+
+    /// Tells all gates of the tree of drops, and adds what those come to with what was told before. Then it is too late to go
+    /// another way: what goes on with one that was stopped is to be stopped as well.
+    fn tell(&self, drops: &Drops, scan: &mut Scan) -> Result<(), String> {
+        let mut tree = self.tree.borrow_mut();
+        tree.tell(drops)?;
+        tree.evidence(drops, &self.corpus.borrow(), scan);
+        Ok(())
+    }
+
+    /// Holds drops that nobody could be told of.
+    fn holds_drops(&self, drops: &Drops, sink: Sink, why: &str) -> Option<Stopped> {
+        let (labels, rules) = (self.labels.borrow(), self.rules.borrow());
+        let label = self.corpus.borrow().label_of(drops.first()?)?;
+        let label = labels.get(usize::from(label.0)).map_or(SYSTEM_PROMPT, Label::as_str);
+        let rule = rules.iter().find(|rule| rule.refuses(label, sink))?;
+        let reason = format!("held back: it may go on with a part of `{label}` that was said before, and {why}");
+        Some(Stopped { rule: Some(rule.to_string()), reason, evidence: Vec::new(), unread: false })
     }
 
     fn scan(&self, text: &[u8]) -> Scan {
@@ -264,7 +374,10 @@ impl Flows {
             return false;
         }
         // Where there is no room it counts as evidence, and more is held than has to be.
-        COMMON.iter().for_each(|text| drop(self.corpus.borrow_mut().make_public(text.as_bytes())));
+        let mut corpus = self.corpus.borrow_mut();
+        let corpus = Arc::make_mut(&mut corpus);
+        COMMON.iter().for_each(|text| drop(corpus.make_public(text.as_bytes())));
+        self.grown.set(self.grown.get() + 1);
         true
     }
 
@@ -292,7 +405,7 @@ impl Flows {
         let evidence: Vec<Carried> = against.map(|found| self.carried(label(found), found)).collect();
         let first = evidence.first().map_or(String::new(), |one| format!("`{}` of {}", one.label, one.source));
         let reason = format!("it carries {first}, and a flow rule keeps that from the {}", sink.name());
-        Some(Stopped { rule: Some(rule.to_string()), reason, evidence })
+        Some(Stopped { rule: Some(rule.to_string()), reason, evidence, unread: false })
     }
 
     /// What of it may not flow there, or why it is held back.
@@ -308,15 +421,23 @@ impl Flows {
         let any = known
             .chain(forgotten.as_ref().map(|_| SYSTEM_PROMPT))
             .find_map(|label| rules.iter().find(|rule| rule.refuses(label, sink)))?;
-        let why = held(scan).or_else(|| self.lacking.borrow().clone()).or(forgotten)?;
+        let (why, unread) = match held(scan) {
+            Some(why) => (why, true),
+            None => (self.lacking.borrow().clone().or(forgotten)?, false),
+        };
         let reason = format!("held back: {why}, in a session that holds what may not leave");
-        Some(Stopped { rule: Some(any.to_string()), reason, evidence: Vec::new() })
+        Some(Stopped { rule: Some(any.to_string()), reason, evidence: Vec::new(), unread })
     }
 
     fn carried(&self, label: &str, found: &Found) -> Carried {
         let sources = self.sources.borrow();
         let source = sources.get(&found.source.0);
-        let how: Vec<String> = found.how.iter().map(ToString::to_string).collect();
+        let mut how: Vec<String> = found.how.iter().map(ToString::to_string).collect();
+        if !found.by.is_empty() {
+            let tree = self.tree.borrow();
+            let others: Vec<&str> = found.by.iter().map(|cell| tree.name(*cell)).collect();
+            how.push(format!("going on with what was said in {}", others.join(", ")));
+        }
         Carried {
             label: label.to_owned(),
             source: source.map_or_else(|| "what is labelled".into(), |source| source.name.clone()),

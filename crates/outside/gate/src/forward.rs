@@ -18,6 +18,7 @@ use crate::passage::{Asked, Closed, End, Passed, Why};
 use crate::petition;
 use crate::relay::{Buffers, relay};
 use crate::requests::{PATIENCE, Requests};
+use crate::scratch::Scratch;
 use crate::sightings::Seen;
 use crate::stream::Inside;
 use crate::tls::pass_hello;
@@ -64,7 +65,7 @@ impl Forward<'_> {
         if self.requests.passage.is_own(&head.host) {
             return Box::pin(self.petition(inside, head, rest, &asked)).await;
         }
-        if let Err(closed) = self.requests.passage.consent(&mut asked).await {
+        if let Err(closed) = self.requests.passage.consent(&mut asked, None).await {
             return refuse(inside, &closed).await;
         }
         if self.requests.passage.reads(&asked) {
@@ -255,11 +256,10 @@ pub(crate) async fn part(inside: &mut impl Inside, left: &Left) -> io::Result<()
 /// Ends the program's side in order: closing with unread bytes would reset it and could lose the answer.
 pub(crate) async fn finish(inside: &mut impl Inside) -> io::Result<()> {
     timeout(FAREWELL, inside.shutdown()).await??;
-    let mut rest = [0; 4096];
     let drained = async {
         // So much, then it is reset: a program that goes on sending is not reading.
         for _ in 0..256 {
-            if inside.read(&mut rest).await? == 0 {
+            if Scratch::read(inside).await?.is_empty() {
                 break;
             }
         }

@@ -195,7 +195,8 @@ pub fn parse_on(bytes: &[u8], looked: usize) -> Result<Option<Head>, HeadError> 
     fields.check_host(&host, port, Some(HTTP))?;
     let body = fields.body(old)?;
     let head = fields.rewrite([method, &path, version], &Place { host: &host, port, tls: false }, true);
-    let asks = Box::new(asks(method, path, &fields, body, (head.len(), false)));
+    let plain = fields.check_plain();
+    let asks = Box::new(plain.and_then(|()| asks(method, path, &fields, body, (head.len(), false))));
     Ok(Some(Head { host, port, want: Want::Forward { asks, head, body }, length }))
 }
 
@@ -268,6 +269,7 @@ fn asks(
         newer: false,
         because: Vec::new(),
         routed: false,
+        stood: None,
     })
 }
 

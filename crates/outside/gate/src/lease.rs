@@ -20,6 +20,8 @@ const MAX_NAMESERVERS: usize = 64;
 pub struct Descriptors {
     /// The segment, write-only.
     pub segment: File,
+    /// What left in drops over all cells of the tree, write-only and read-only.
+    pub drops: [File; 2],
     /// Listeners that the cell's connections are led to, v4 and v6.
     pub tcp: [OwnedFd; 2],
     /// Sockets that the cell's DNS datagrams are led to, v4 and v6.
@@ -123,10 +125,11 @@ fn first(channel: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>),
 
 fn arrange(mut rights: Vec<OwnedFd>) -> Result<Descriptors, TakeError> {
     let lines = rights.split_off(rights.len().min(DESCRIPTORS));
-    let [segment, tcp4, tcp6, udp4, udp6, dns4, dns6, diag, watcher]: [OwnedFd; DESCRIPTORS] =
+    let [segment, appends, reads, tcp4, tcp6, udp4, udp6, dns4, dns6, diag, watcher]: [OwnedFd; DESCRIPTORS] =
         rights.try_into().map_err(|rights: Vec<OwnedFd>| TakeError::Descriptors(rights.len()))?;
     Ok(Descriptors {
         segment: segment.into(),
+        drops: [appends.into(), reads.into()],
         tcp: [tcp4, tcp6],
         dns_udp: [udp4, udp6],
         dns_tcp: [dns4, dns6],
@@ -177,6 +180,7 @@ mod tests {
             credentials: Vec::new(),
             carried: Vec::new(),
             lacking: None,
+            heard: Vec::new(),
             labelled: Vec::new(),
             granted: Vec::new(),
             endorsed: Vec::new(),
@@ -184,6 +188,7 @@ mod tests {
             intent: Vec::new(),
             reserved: policy::Amounts::default(),
             lines: 0,
+            paused: false,
             bounds: wire::Bounds::default(),
         }
     }

@@ -3,9 +3,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use record::{Bodies, Cause, EventId, Kind, Lineage, Redactor, Writer};
+
+use crate::flood::{Flood, WORDS};
 
 /// Appends events to a segment that the caller opened.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub struct Ledger {
     writer: Writer,
     redactor: Redactor,
     lineage: Lineage,
+    words: Flood,
     broken: bool,
 }
 
@@ -21,7 +24,13 @@ impl Ledger {
     /// Goes on at the end that `writer` holds.
     #[must_use]
     pub fn new(file: File, writer: Writer, redactor: Redactor) -> Ledger {
-        Ledger { file, writer, redactor, lineage: Lineage::new(), broken: false }
+        let words = Flood::new(Instant::now(), WORDS);
+        Ledger { file, writer, redactor, lineage: Lineage::new(), words, broken: false }
+    }
+
+    /// Whether it holds more of what others say than it may by now: nothing is let out until it does not.
+    pub fn is_ahead(&mut self) -> bool {
+        self.words.is_owing(Instant::now())
     }
 
     /// Whether events can still be written, as far as is known.
@@ -71,15 +80,33 @@ impl Ledger {
         let at = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
         let mut causes: Vec<Cause> = causes.into_iter().collect();
         causes.extend(self.lineage.causes(&kind));
+        let says = says(&kind);
         // What is remembered is what happened, not what of it may be shown.
         let told = self.lineage.wants(&kind).then(|| kind.clone());
         let (id, line) = self.writer.append(&self.redactor, at, causes, kind).map_err(io::Error::other)?;
         self.file.write_all(&line).inspect_err(|_| self.broken = true)?;
+        if says {
+            self.words.owe(Instant::now(), line.len());
+        }
         if let Some(kind) = told {
             self.lineage.observe(id, &kind);
         }
         Ok(id)
     }
+}
+
+/// Whether an event tells of words that a program, a model or a server says, as long as these want.
+const fn says(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Said { .. }
+            | Kind::Tool { .. }
+            | Kind::Mcp { .. }
+            | Kind::Model { .. }
+            | Kind::Answered { .. }
+            | Kind::Evidence { .. }
+            | Kind::Risk { .. }
+    )
 }
 
 #[cfg(test)]
@@ -97,5 +124,25 @@ mod tests {
         assert!(ledger.write(Kind::GateLost).is_err());
         ledger.file = File::options().write(true).open("/dev/null").unwrap();
         assert!(ledger.write(Kind::GateLost).is_err());
+    }
+
+    #[test]
+    fn what_others_say_is_made_up_for() {
+        let origin = Origin { session: "s1".into(), segment: Segment::Gate };
+        let nothing = File::options().write(true).open("/dev/null").unwrap();
+        let mut ledger = Ledger::new(nothing, Writer::new(&origin), Redactor::new());
+        ledger.words.drain();
+        ledger.write(Kind::GateLost).unwrap();
+        assert!(!ledger.is_ahead());
+        let said = Kind::Said {
+            speaker: "user".into(),
+            form: "text".into(),
+            tool: None,
+            words: "x".repeat(1 << 16),
+            digest: String::new(),
+            standing: "new".into(),
+        };
+        ledger.write(said).unwrap();
+        assert!(ledger.is_ahead());
     }
 }

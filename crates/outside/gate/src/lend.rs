@@ -100,7 +100,7 @@ pub enum LendError {
     /// A placeholder stands where nothing is put.
     #[error("the placeholder of a credential stands where its rule puts none")]
     Placeholder,
-    /// Its query brings a credential of its own.
+    /// Its query brings a credential of its own, or the very field where the rule's goes.
     #[error("its query brings a credential of its own, where the rule lends one")]
     Foreign,
     /// The segment where the secret goes is not there.
@@ -143,7 +143,8 @@ impl Lending {
         if !asks.secure && !own {
             return Err(LendError::Clear);
         }
-        if FOREIGN_FIELDS.iter().any(|field| asks.request.has_field(field)) {
+        let own = if let Position::Field { name } = &credential.position { Some(name.as_str()) } else { None };
+        if FOREIGN_FIELDS.into_iter().chain(own).any(|field| asks.request.has_field(field)) {
             return Err(LendError::Foreign);
         }
         Ok(Some(Loan { lent: Rc::clone(lent), position: credential.position.clone() }))
@@ -240,25 +241,37 @@ impl Loan {
         Edit { readable: true, ..Edit::default() }
     }
 
-    /// Every spelling in which a server may be expected to give it back.
+    /// What a server may be expected to give back of it, letter by letter in whatever spelling.
     #[must_use]
-    pub fn spellings(&self) -> Vec<Vec<u8>> {
+    pub fn spellings(&self) -> Vec<String> {
         let value = &self.lent.value;
-        let json = serde_json::to_string(value).unwrap_or_default();
-        let percent = percent(value.as_bytes());
-        let hex: String = value.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        let mut all = vec![value.clone(), json.trim_matches('"').to_owned(), percent.to_ascii_lowercase(), percent];
-        all.extend([hex.to_ascii_uppercase(), hex]);
+        let mut all = vec![value.clone()];
+        all.extend(SEPARATORS.into_iter().flat_map(|between| in_hex(value, between)));
         all.extend(within_base64(value));
-        all.push(in_path(value));
-        if let Position::Basic { user } = &self.position {
-            all.push(base64(format!("{user}:{value}").as_bytes()));
+        if value.is_ascii() {
+            // UTF-16, in either order of bytes.
+            all.push(value.chars().map(String::from).collect::<Vec<_>>().join("\0"));
         }
-        let mut all: Vec<Vec<u8>> = all.into_iter().map(String::into_bytes).collect();
+        if let Position::Basic { user } = &self.position {
+            // What stands in the header may be given back with the header as a whole.
+            let pair = base64(format!("{user}:{value}").as_bytes());
+            all.extend(in_hex(&pair, ""));
+            all.extend(within_base64(&pair));
+            all.push(pair);
+        }
         all.sort();
         all.dedup();
         all
     }
+}
+
+/// What stands between two bytes that are written in hexadecimal digits.
+const SEPARATORS: [&str; 5] = ["", " ", ":", "-", "\\x"];
+
+/// A text in hexadecimal digits of either case.
+fn in_hex(text: &str, between: &str) -> [String; 2] {
+    let digits = |case: fn(u8) -> String| text.bytes().map(case).collect::<Vec<_>>().join(between);
+    [digits(|byte| format!("{byte:02x}")), digits(|byte| format!("{byte:02X}"))]
 }
 
 /// What a token (JWT) says of itself in one place, where that is a plain word.
@@ -307,19 +320,33 @@ fn field(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
             return None;
         }
         let mut read: serde_json::Value = serde_json::from_slice(body).ok()?;
-        read.as_object_mut()?.insert(name.to_owned(), value.into());
+        let fields = read.as_object_mut()?;
+        fields.retain(|other, _| !is_key(other, name));
+        fields.insert(name.to_owned(), value.into());
         return serde_json::to_vec(&read).ok();
     }
     let text = std::str::from_utf8(body).ok().filter(|text| text.bytes().all(|byte| matches!(byte, b'!'..=b'~')))?;
-    let own = percent(name.as_bytes());
+    // Some servers take `;` for `&`.
+    let others = |pair: &str| {
+        let other = |part: &&str| !policy::names_field(part.split('=').next().unwrap_or_default(), name);
+        pair.split(';').filter(other).collect::<Vec<_>>().join(";")
+    };
     let mut pairs: Vec<String> = text
         .split('&')
         .filter(|pair| !pair.is_empty())
-        .map(|pair| if pair.contains('=') { Some(pair.to_owned()) } else { None })
+        .map(|pair| if pair.contains('=') { Some(others(pair)) } else { None })
         .collect::<Option<_>>()?;
-    pairs.retain(|pair| pair.split('=').next().is_none_or(|other| !other.eq_ignore_ascii_case(&own)));
-    pairs.push(format!("{own}={}", percent(value.as_bytes())));
+    pairs.retain(|pair| !pair.is_empty());
+    pairs.push(format!("{}={}", percent(name.as_bytes()), percent(value.as_bytes())));
     Some(pairs.join("&").into_bytes())
+}
+
+/// Whether some server takes one name in JSON for another: some compare them in any case of letters, as Unicode has that.
+fn is_key(one: &str, two: &str) -> bool {
+    fn folded(name: &str) -> impl Iterator<Item = char> + '_ {
+        name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+    }
+    folded(one).eq(folded(two))
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> bool {
@@ -397,10 +424,25 @@ mod tests {
         let spellings = loan(Position::bearer()).spellings();
         for text in ["s3cret/+value", "Bearer s3cret/+value", "a s3cret/+value b", "{\"k\":\"s3cret/+value\"}"] {
             let written = base64(text.as_bytes());
-            assert!(spellings.iter().any(|one| find(written.as_bytes(), one)), "{written}");
+            assert!(spellings.iter().any(|one| written.contains(one)), "{written}");
         }
-        let hex = b"7333637265742f2b76616c7565";
+        let hex = "7333637265742f2b76616c7565";
         assert!(spellings.iter().any(|one| one == hex));
+        let wide = "s3cret/+value".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        let wide = String::from_utf8(wide).unwrap();
+        for text in ["73 33 63 72 65 74 2F 2B 76 61 6C 75 65", "73:33:63:72:65:74:2f:2b:76:61:6c:75:65", &wide] {
+            assert!(spellings.iter().any(|one| text.contains(one)), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_in_what_repeats_the_header_that_it_went_in() {
+        let spellings = loan(Position::Basic { user: "me".into() }).spellings();
+        let pair = base64(b"me:s3cret/+value");
+        let hex: String = pair.bytes().map(|byte| format!("{byte:02X}")).collect();
+        for text in [&pair, &hex, &base64(format!("Authorization: Basic {pair}\r\n").as_bytes())] {
+            assert!(spellings.iter().any(|one| text.contains(one)), "{text}");
+        }
     }
 
     #[test]
@@ -409,6 +451,14 @@ mod tests {
         for (body, expected) in [
             (&b"{\"a\":1,\"token\":\"mine\"}"[..], "{\"a\":1,\"token\":\"s3cret/+value\"}"),
             (b"a=1&token=mine&TOKEN=x", "a=1&token=s3cret%2F%2Bvalue"),
+            // However some server spells the name.
+            (b"%74oken=mine&+token=mine&token%20=mine&a=1", "a=1&token=s3cret%2F%2Bvalue"),
+            (b"token[]=mine&token%5B0%5D=mine&token%00=mine&tokens=1", "tokens=1&token=s3cret%2F%2Bvalue"),
+            (b"a=1;token=mine;b=2", "a=1;b=2&token=s3cret%2F%2Bvalue"),
+            (
+                "{\"Token\":\"mine\",\"TO\u{212a}EN\":\"mine\",\"to\\u006ben\":\"mine\",\"tokens\":1}".as_bytes(),
+                "{\"token\":\"s3cret/+value\",\"tokens\":1}",
+            ),
             (b"", "token=s3cret%2F%2Bvalue"),
         ] {
             let mut body = body.to_vec();

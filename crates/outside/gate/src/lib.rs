@@ -3,6 +3,8 @@
 
 mod ahead;
 pub mod answers;
+mod anybody;
+pub mod aside;
 mod asked;
 mod body;
 pub mod broker;
@@ -44,11 +46,14 @@ mod reply;
 mod requests;
 pub mod resolver;
 pub mod risk;
+mod scratch;
 pub mod serve;
 mod serves;
 pub mod sightings;
+mod spelled;
 mod starts;
 pub mod stdio;
+pub mod stood;
 mod stopped;
 mod stream;
 pub mod tls;

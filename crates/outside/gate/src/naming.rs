@@ -24,7 +24,7 @@ pub(crate) const NO_NAME: &str = "no name was given this address";
 pub struct Naming {
     names: Names,
     verdicts: HashMap<DnsName, Verdict>,
-    /// Names that carry what may not leave, and why.
+    /// Names that carry what may not leave, and why: as many as are bounded. Each is judged whenever it is asked for.
     kept: HashMap<DnsName, String>,
     bound: usize,
     /// Names that no rule allows and that would be asked for: they share one half of the pool.
@@ -104,9 +104,12 @@ impl Naming {
             // Refused either way: an event that cannot be written changes nothing.
             let _ = ledger.borrow_mut().write_after(causes, kind);
         }
-        // Bounded by how many names a program may have refused, or given addresses.
-        self.verdicts.insert(name.clone(), Verdict::Refused);
-        self.kept.insert(name.clone(), why);
+        if self.verdicts.contains_key(name) || self.has_room() {
+            self.verdicts.insert(name.clone(), Verdict::Refused);
+        }
+        if self.kept.contains_key(name) || self.kept.len() < self.bound {
+            self.kept.insert(name.clone(), why);
+        }
     }
 
     /// Has every name decided anew; each keeps its address.
@@ -156,9 +159,14 @@ impl Naming {
         Answer::Denied
     }
 
+    /// Whether one more refused name is remembered.
+    fn has_room(&self) -> bool {
+        self.verdicts.len() < self.bound.saturating_mul(2)
+    }
+
     /// Whether one more refusal is recorded. The first that is not says so, once.
     fn refusal_fits(&mut self, ledger: &RefCell<Ledger>) -> bool {
-        let fits = self.verdicts.len() < self.bound.saturating_mul(2);
+        let fits = self.has_room();
         if !fits && !self.overflown {
             let why = "too many names were refused: further ones are not recorded";
             self.overflown = record(ledger, "*", Verdict::Refused, Some(why.into()));
@@ -181,4 +189,34 @@ fn verdict(policy: &Conjunction, name: &DnsName) -> Verdict {
 
 fn record(ledger: &RefCell<Ledger>, name: &str, verdict: Verdict, reason: Option<String>) -> bool {
     ledger.borrow_mut().write(Kind::Resolve { name: name.into(), verdict, reason }).is_ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::File;
+
+    use policy::{Policy, Rule, Target};
+    use record::{Origin, Redactor, Segment, Writer};
+
+    use super::*;
+
+    #[test]
+    fn names_that_are_kept_take_bounded_memory() {
+        let origin = Origin { session: "s1".into(), segment: Segment::Gate };
+        let nothing = File::options().write(true).open("/dev/null").unwrap();
+        let ledger = RefCell::new(Ledger::new(nothing, Writer::new(&origin), Redactor::new()));
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        policy.network.allow = vec![Rule::to(Target::parse("*.example.com:443").unwrap())];
+        let policy = Conjunction::new(vec![policy]);
+        let mut naming = Naming::new(&policy, 4, &[]).unwrap();
+        let name = |at: usize| DnsName::parse(&format!("n{at}.example.com")).unwrap();
+        assert!(matches!(naming.answer(&policy, &ledger, &name(0)), Answer::Addresses(_)));
+        for at in (1..100).chain([0]) {
+            naming.keep(&ledger, &name(at), "why".into(), Vec::new);
+        }
+        assert_eq!((naming.verdicts.len(), naming.kept.len()), (8, 4));
+        assert_eq!(naming.answer(&policy, &ledger, &name(0)), Answer::Denied, "what was given is kept from now on");
+        assert_eq!(naming.answer(&policy, &ledger, &name(1)), Answer::Denied);
+    }
 }

@@ -49,7 +49,7 @@ impl Passage {
 ///
 /// # Errors
 /// When that cannot be told.
-fn is_own(address: IpAddr, port: u16) -> rustix::io::Result<bool> {
+pub(crate) fn is_own(address: IpAddr, port: u16) -> rustix::io::Result<bool> {
     let address = address.to_canonical();
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;

@@ -2,13 +2,14 @@
 //! to pinned addresses.
 
 mod later;
+mod looks;
 mod named;
+mod paced;
 mod recorded;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use policy::{Answers, Decision, Egress, Host, Permit, Request, decide, special, suggest_address};
 use record::{Cause, EventId, Known, Verdict};
@@ -16,6 +17,7 @@ use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::aside::Aside;
 pub use crate::asked::{Asked, Asks};
 use crate::consent::Held;
 use crate::dial::dial;
@@ -29,12 +31,14 @@ use crate::mcp::Servers;
 use crate::meters::{Meter, TooMuch};
 use crate::models::Models;
 use crate::naming::{NO_NAME, Naming};
+use crate::own::is_own;
 use crate::petition::{self, Desk};
 use crate::refusals::Refusals;
 use crate::resolver::Resolver;
 use crate::risk::Risks;
 use crate::serves::grounds;
 use crate::stdio::Stdio;
+use crate::stood::Asking;
 use crate::upstream::Upstream;
 use crate::veil::Veil;
 
@@ -65,10 +69,16 @@ pub struct Passage {
     pub stdio: Rc<Stdio>,
     /// What is asked of the planes outside.
     pub desk: Desk,
+    /// What of a request stood in the workspace before is asked here.
+    pub asking: Asking,
+    /// Does what takes long.
+    pub aside: Aside,
     /// How fast allowed connections are made in the long run.
     pub pace: RefCell<Flood>,
     /// The same for further requests on a connection.
     pub request_pace: RefCell<Flood>,
+    /// The same for what is refused and recorded each time, with what speaks for it.
+    pub stopped_pace: RefCell<Flood>,
     /// Rung when refusals were counted that are not recorded yet.
     pub behind: Notify,
     /// Looks up allowed names.
@@ -130,9 +140,6 @@ pub enum Why {
     Unrecorded,
 }
 
-/// How long a connection waits that comes too fast, before it is looked at again.
-const REST: Duration = Duration::from_millis(20);
-
 /// A connection that was let out.
 #[derive(Debug)]
 pub struct Passed {
@@ -191,7 +198,7 @@ impl Leave {
     /// What judges the answer: the bounds of its rules, and what looks for the secret that went with its request.
     pub(crate) fn judges(&self) -> Judges {
         let bounded = self.answers().cloned().map(Bounded::by);
-        Judges::default().and(bounded).and(self.loan.as_ref().map(|loan| Veil::new(loan.spellings())))
+        Judges::default().and(bounded).and(self.loan.as_ref().map(|loan| Veil::new(&loan.spellings())))
     }
 }
 
@@ -200,6 +207,11 @@ impl End {
     #[must_use]
     pub const fn event(&self) -> EventId {
         self.connect
+    }
+
+    /// Whether it leads to a server on the public internet, as anybody reaches it.
+    pub(crate) fn is_public(&self, port: u16) -> bool {
+        self.at.is_some_and(|at| special(at).is_none() && is_own(at, port) == Ok(false))
     }
 
     /// The same, with why it ended where that was not in order.
@@ -267,6 +279,10 @@ impl Passage {
             return Err(self.closed_to(&asked, ONLY_MCP.into()));
         }
         let asked = &asked;
+        if asked.asks.is_none() {
+            // Nobody knows what it is told.
+            self.flows.tells(&asked.host.to_string(), usize::MAX);
+        }
         let now = self.now();
         let permit = self.permit(&now, asked)?;
         let mut leave = self.leave(&now, &permit, asked)?;
@@ -275,7 +291,7 @@ impl Passage {
         let _opening = self.opening.acquire().await.map_err(|_| UNRECORDED)?;
         let rule = permit.rule().to_string();
         let way = self.way(permit, asked).await?;
-        paced(&self.pace, asked).await;
+        self.paced(&self.pace, asked).await;
         // What was looked up meanwhile is let out by the policy that is in force when it is.
         let rule = match self.now() {
             later if later.serial != now.serial => self.still(&later, asked, &way, &mut leave)?,
@@ -310,7 +326,7 @@ impl Passage {
                 self.closed_to(asked, "there is no such server: every policy would have to name the same".into())
             );
         };
-        paced(&self.pace, asked).await;
+        self.paced(&self.pace, asked).await;
         let (request, connect) = self.allow(asked, &Way::Beside, rule)?;
         leave.request = request;
         Ok((self.stdio.open(&server.name), End::new(connect, None, None, Some(BESIDE.into())), leave))
@@ -329,7 +345,7 @@ impl Passage {
             let pinned = permit.pin(&[address]);
             pinned.map_err(|refusal| self.refuse_with(asked, Verdict::Refused, &refusal, None))?;
         }
-        paced(&self.request_pace, asked).await;
+        self.paced(&self.request_pace, asked).await;
         let by = Cause { id: on.connect, known: Known::Observed };
         leave.request = Some(self.allow_request(asked, rule, Some(by))?);
         on.last.set(leave.request);
@@ -469,13 +485,6 @@ impl Passage {
                 Err(self.refuse_with(asked, Verdict::Refused, &refusal, smallest.map(|found| found.rule.to_string())))
             }
         }
-    }
-}
-
-/// Waits for as long as what is allowed comes too fast: each is recorded, and the record must not fill the disk.
-async fn paced(pace: &RefCell<Flood>, asked: &Asked) {
-    while !pace.borrow_mut().admit(Instant::now(), asked.weight()) {
-        tokio::time::sleep(REST).await;
     }
 }
 

@@ -82,7 +82,7 @@ impl Programs {
         // read, since a later sighting of the same socket replaces an earlier one.
         self.hear(ledger);
         let cookie = self.diag.cookie(local, remote)?;
-        self.sightings.borrow().find(cookie, Instant::now())
+        self.sightings.borrow_mut().take(cookie, Instant::now())
     }
 
     /// Reads what the watcher said so far.

@@ -68,6 +68,12 @@ impl Refusals {
         fits
     }
 
+    /// Counts a refusal that no connection was made for.
+    pub const fn count(&mut self) {
+        self.others += 1;
+        self.behind = true;
+    }
+
     /// Whether some were counted that were not asked for yet.
     #[must_use]
     pub const fn is_behind(&self) -> bool {

@@ -92,11 +92,17 @@ impl Reply {
         while at < bytes.len() && !self.is_whole() {
             let rest = &bytes[at..];
             let (taken, next) = match &mut self.state {
-                State::Head(head) => {
-                    let old = head.len();
-                    head.extend_from_slice(rest);
+                State::Head(before) => {
+                    let old = before.len();
+                    // Most come whole: they are read where they stand.
+                    let head = if before.is_empty() {
+                        rest
+                    } else {
+                        before.extend_from_slice(rest);
+                        &before[..]
+                    };
                     let end = end(head, old);
-                    head.truncate(end.unwrap_or(head.len()));
+                    let head = &head[..end.unwrap_or(head.len())];
                     let taken = head.len() - old;
                     self.heads += taken;
                     let begins = BEGINS.starts_with(&head[..head.len().min(BEGINS.len())]);
@@ -105,8 +111,16 @@ impl Reply {
                         (rest.len(), Some(State::ToTheEnd { odd: true }))
                     } else {
                         tell(Part::Head { last: end.is_some() }, at..at + taken);
-                        self.ends |= end.is_some() && says_end(head);
-                        (taken, end.map(|_| after(head, self.bare, self.read)))
+                        let next = match end {
+                            Some(_) => {
+                                let framing = Framing::of(head);
+                                self.ends |= framing.ends(head.starts_with(b"HTTP/1.0"));
+                                after(head, &framing, self.bare, self.read)
+                            }
+                            None if old == 0 => State::Head(head.to_vec()),
+                            None => State::Head(std::mem::take(before)),
+                        };
+                        (taken, Some(next))
                     }
                 }
                 State::Body(left) => {
@@ -138,25 +152,72 @@ impl Reply {
 
 /// Where the head ends, of which `old` bytes were looked at before: at the first empty line, however that ends.
 pub(crate) fn end(head: &[u8], old: usize) -> Option<usize> {
-    let lines = (old.saturating_sub(2)..head.len()).filter(|at| head[*at] == b'\n');
-    lines.map(|at| at + 1).find_map(|at| match &head[at..] {
-        [b'\n', ..] => Some(at + 1),
-        [b'\r', b'\n', ..] => Some(at + 2),
-        _ => None,
-    })
+    let mut at = old.saturating_sub(2);
+    while let Some(line) = head[at..].iter().position(|byte| *byte == b'\n') {
+        at += line + 1;
+        match &head[at..] {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
+        }
+    }
+    None
 }
 
-/// Whether a head says that nothing follows on its connection: in HTTP/1.0 unless it says otherwise.
-fn says_end(head: &[u8]) -> bool {
-    let mut options = head.split(|byte| *byte == b'\n').filter_map(|line| {
-        let (name, value) = line.split_at_checked(b"connection:".len())?;
-        name.eq_ignore_ascii_case(b"connection:").then_some(value)
-    });
-    let old = head.starts_with(b"HTTP/1.0");
-    let says = |value: &[u8], option: &[u8]| {
-        value.split(|byte| *byte == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(option))
-    };
-    if old { !options.any(|value| says(value, b"keep-alive")) } else { options.any(|value| says(value, b"close")) }
+/// What a head says of what follows it, read line by line once.
+#[derive(Default)]
+struct Framing<'h> {
+    /// How many lines say so, and the last of them.
+    lengths: (usize, &'h [u8]),
+    encodings: (usize, &'h [u8]),
+    /// The connection is to end, or to stay.
+    closes: bool,
+    stays: bool,
+    /// A line ends as not all programs end it, or goes on in the next.
+    odd: bool,
+}
+
+impl<'h> Framing<'h> {
+    fn of(head: &'h [u8]) -> Framing<'h> {
+        let mut framing = Framing::default();
+        for line in head.split_inclusive(|byte| *byte == b'\n') {
+            framing.odd |= !line.ends_with(b"\r\n") || matches!(line[0], b' ' | b'\t');
+            match line[0].to_ascii_lowercase() {
+                b'c' => {
+                    if let Some(value) = value_of(line, b"content-length:") {
+                        framing.lengths = (framing.lengths.0 + 1, value);
+                    }
+                    let says = |option: &[u8]| {
+                        let value = value_of(line, b"connection:").unwrap_or_default();
+                        value.split(|byte| *byte == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(option))
+                    };
+                    framing.closes |= says(b"close");
+                    framing.stays |= says(b"keep-alive");
+                }
+                b't' => {
+                    if let Some(value) = value_of(line, b"transfer-encoding:") {
+                        framing.encodings = (framing.encodings.0 + 1, value);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Each line feed has its carriage return; no other has one.
+        let count = |byte| head.iter().filter(|other| **other == byte).count();
+        framing.odd |= count(b'\r') != count(b'\n') || count(0) > 0;
+        framing
+    }
+
+    /// Whether nothing follows on its connection: in HTTP/1.0 unless it says otherwise.
+    const fn ends(&self, old: bool) -> bool {
+        if old { !self.stays } else { self.closes }
+    }
+}
+
+/// What a line says, where it begins with this name, in lower case and with its colon.
+fn value_of<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
+    let (begins, value) = line.split_at_checked(name.len())?;
+    begins.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
 /// The status that a head's first line tells.
@@ -166,13 +227,11 @@ pub(crate) fn status(head: &[u8]) -> Option<u16> {
 }
 
 /// What follows a head.
-fn after(head: &[u8], bare: bool, read: bool) -> State {
-    // Some programs end a line where others do not.
-    let plain = |head: &&str| {
-        !head.contains("\n ") && !head.contains("\n\t") && !head.replace("\r\n", "").contains(['\r', '\n', '\0'])
-    };
-    let Some(head) = std::str::from_utf8(head).ok().filter(plain) else { return State::ToTheEnd { odd: true } };
-    match status(head.as_bytes()) {
+fn after(head: &[u8], framing: &Framing<'_>, bare: bool, read: bool) -> State {
+    if framing.odd || std::str::from_utf8(head).is_err() {
+        return State::ToTheEnd { odd: true };
+    }
+    match status(head) {
         None | Some(101) => return State::ToTheEnd { odd: true },
         Some(100..=199) => return State::Head(Vec::new()),
         Some(204 | 304) => return State::Whole,
@@ -180,24 +239,18 @@ fn after(head: &[u8], bare: bool, read: bool) -> State {
         Some(200..=599) => {}
         Some(_) => return State::ToTheEnd { odd: true },
     }
-    let (mut lengths, mut encodings) = (Vec::new(), Vec::new());
-    for (name, value) in head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')) {
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => lengths.push(value.trim()),
-            "transfer-encoding" => encodings.push(value.trim()),
-            _ => {}
+    match (framing.lengths, framing.encodings) {
+        ((1, length), (0, _)) if length.iter().all(u8::is_ascii_digit) => {
+            match std::str::from_utf8(length).ok().and_then(|length| length.parse().ok()) {
+                Some(0) => State::Whole,
+                Some(length) => State::Body(Left::Length(length)),
+                None => State::ToTheEnd { odd: true },
+            }
         }
-    }
-    match (&lengths[..], &encodings[..]) {
-        ([length], []) if length.bytes().all(|byte| byte.is_ascii_digit()) => match length.parse() {
-            Ok(0) => State::Whole,
-            Ok(length) => State::Body(Left::Length(length)),
-            Err(_) => State::ToTheEnd { odd: true },
-        },
-        ([], [encoding]) if encoding.eq_ignore_ascii_case("chunked") => {
+        ((0, _), (1, encoding)) if encoding.eq_ignore_ascii_case(b"chunked") => {
             State::Body(Left::Chunks(if read { Chunks::default() } else { Chunks::of_an_answer() }))
         }
-        ([], []) => State::ToTheEnd { odd: false },
+        ((0, _), (0, _)) => State::ToTheEnd { odd: false },
         _ => State::ToTheEnd { odd: true },
     }
 }

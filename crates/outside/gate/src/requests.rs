@@ -5,10 +5,11 @@ use std::io;
 use std::time::Duration;
 
 use record::{Cause, Kind, Known};
+use sense::meaning::is_fetch;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::collect::{Collected, Room, Uncollected};
 use crate::exchange::{Broken, Exchange, Left, Said};
@@ -26,6 +27,13 @@ use crate::tls::{Authority, Refused, is_newer};
 
 /// How long a head may take to come, and a handshake.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest body that is known before the operator is asked about its request: as many of them may be held as there are
+/// connections.
+const KNOWN: u64 = 16 << 10;
+
+/// How long it may take to come.
+const SOON: Duration = Duration::from_secs(2);
 
 /// What most heads fit into: they are read at once.
 const HEAD: usize = 1 << 10;
@@ -191,18 +199,48 @@ impl<'a> Requests<'a> {
         }
     }
 
+    /// The length of the body of a request that the operator is asked about, where all of it is in `rest`: an answer is for
+    /// what it carries, too. What is long or slow stays unknown, and goes out alone.
+    async fn known(
+        &self,
+        inside: &mut impl Inside,
+        asked: &Asked,
+        head: &[u8],
+        rest: &mut Vec<u8>,
+    ) -> io::Result<Option<usize>> {
+        let Some(Body::Length(length @ ..=KNOWN)) = asked.asks.as_deref().map(|asks| asks.body) else {
+            return Ok(None);
+        };
+        let length = usize::try_from(length).unwrap_or_default();
+        if length > rest.len() {
+            if !self.passage.asks_about(asked) || head::waits(head) {
+                return Ok(None);
+            }
+            let due = Instant::now() + SOON;
+            rest.reserve(length - rest.len());
+            while rest.len() < length {
+                match timeout_at(due, inside.read_buf(rest)).await {
+                    Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(read) => read?,
+                    Err(_) => return Ok(None),
+                };
+            }
+        }
+        Ok(Some(length))
+    }
+
     /// What a request says, taken whole where what it says counts.
     async fn taken<'c>(
         &'c self,
         inside: &mut impl Inside,
         asked: &mut Asked,
-        head: Vec<u8>,
-        rest: Vec<u8>,
+        allowed: Option<Allowed>,
+        (head, rest): (Vec<u8>, Vec<u8>),
     ) -> Result<Taken<'c>, Uncollected> {
         let body = asked.asks.as_ref().map_or(Body::Length(0), |asks| asks.body);
-        let read = match self.passage.allows(asked) {
+        let read = match allowed {
             Some(Allowed::Mcp) => true,
-            Some(_) => self.passage.watches(),
+            Some(_) => self.passage.watches() || self.passage.believes(asked),
             None => false,
         };
         if !read {
@@ -235,11 +273,16 @@ impl<'a> Requests<'a> {
             return Box::pin(self.websocket(inside, direct, rest, course)).await.map(|()| None);
         }
         let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
+        let mut rest = rest;
+        let known = self.known(inside, &asked, &head, &mut rest).await?;
         // Before its body is taken: how much of that is read depends on what is answered.
-        if let Err(closed) = self.passage.consent(&mut asked).await {
+        if let Err(closed) = self.passage.consent(&mut asked, known.and_then(|length| rest.get(..length))).await {
             return refuse(inside, &closed).await.map(|()| None);
         }
-        let taken = match self.taken(inside, &mut asked, head, rest).await {
+        let allowed = self.passage.allows(&asked);
+        // What it is taken for: its body shows whether that is so.
+        let fetches = asked.fetches().filter(|_| self.passage.believes(&asked));
+        let taken = match self.taken(inside, &mut asked, allowed, (head, rest)).await {
             Ok(taken) => taken,
             Err(Uncollected::Io(error)) => return Err(error),
             Err(odd) => {
@@ -256,7 +299,9 @@ impl<'a> Requests<'a> {
         if course.outside.as_mut().is_some_and(|outside| outside.stream.is_over()) {
             self.let_go(course);
         }
-        let taken = match (self.passage.allows(&asked), taken) {
+        // What is allowed may be another by the time that a body has come.
+        let allowed = if taken.whole.is_some() { self.passage.allows(&asked) } else { allowed };
+        let mut taken = match (allowed, taken) {
             (Some(Allowed::Inference), Taken { head, whole: Some(Collected { body, rest, .. }), .. }) => {
                 let whole = Whole { head, body, rest, last };
                 return Box::pin(self.ask_model(inside, &asked, whole, course)).await;
@@ -266,7 +311,16 @@ impl<'a> Requests<'a> {
             }
             (_, taken) => taken,
         };
-        if let Some(closed) = taken.whole.as_ref().and_then(|whole| self.passage.keeps(&asked, &whole.body)) {
+        if let (Some(whole), Some(gzip)) = (&taken.whole, fetches)
+            && !is_fetch(&whole.body, gzip)
+        {
+            let why = "it says that Git asks with it for what it lacks, and its body is another".to_owned();
+            let event = self.passage.turn_away(&asked, &format!("refused request: {why}"));
+            return refuse(inside, &Closed { why: Why::Refused { why, suggestion: None }, event }).await.map(|()| None);
+        }
+        if let Some(whole) = &mut taken.whole
+            && let Some(closed) = self.passage.keeps(&mut asked, &mut whole.body).await
+        {
             return refuse(inside, &closed).await.map(|()| None);
         }
         let leave = match self.let_out(&asked, course).await {
@@ -275,8 +329,10 @@ impl<'a> Requests<'a> {
         };
         // Where no risk leads to anything an answer goes by untouched.
         let (overhears, overheard) = self.passage.acts_on_risk().then(Overhears::new).unzip();
+        let on = course.outside.as_ref().map(|outside| &outside.end);
+        let (hears, heard) = self.passage.hears_for_anybody(&asked, leave.loan.is_some(), on).unzip();
         let (judges, plain) =
-            (leave.judges().and(overhears), leave.answers().is_some_and(|answers| answers.size.is_some()));
+            (leave.judges().and(overhears).and(hears), leave.answers().is_some_and(|answers| answers.size.is_some()));
         let Leave { meter, loan, request } = leave;
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();
@@ -295,11 +351,13 @@ impl<'a> Requests<'a> {
         let may = |bytes: usize, body: bool| now.meters.take(meter.as_deref(), bytes, body);
         let said = Said { head: &head, body, rest, only: false };
         let mut look = Look::new(judges, None).last(last);
-        // On the heap: a connection that waits would carry its space about.
-        let carried = Box::pin(exchange.run(inside, &mut outside.stream, said, &may, &mut look)).await;
+        let carried = exchange.run(inside, &mut outside.stream, said, &may, &mut look).await;
         self.came_back(outside, loan.as_deref(), look.found());
         if let Some(overheard) = overheard {
             self.passage.look_at_answer(&asked, overheard, request);
+        }
+        if let Some(heard) = heard.filter(|_| carried.is_ok()) {
+            self.passage.make_public(&asked, heard, request).await;
         }
         outside.carried(&head, &exchange, &carried);
         match carried {

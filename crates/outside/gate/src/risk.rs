@@ -3,6 +3,7 @@
 //! which makes a revision of it. Detectors never let anything through, and by themselves stop nothing.
 
 mod overheard;
+mod untold;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -21,6 +22,7 @@ use crate::asked::Asked;
 use crate::passage::Passage;
 use overheard::Overheard;
 pub(crate) use overheard::Overhears;
+use untold::Untold;
 
 /// Evidence that is recorded one by one in one gate's life. More still counts.
 const MOST_RECORDED: u32 = 4096;
@@ -37,11 +39,12 @@ pub struct Risks {
     began: Instant,
     /// Where something was let out.
     reached: RefCell<HashSet<(Host, u16)>>,
-    /// What each tool of a model was said to be.
-    tools: RefCell<HashMap<String, HashSet<[u8; 32]>>>,
+    /// What each tool of a model was said to be. Both are hashes: whoever names a tool may do so at any length.
+    tools: RefCell<HashMap<[u8; 32], HashSet<[u8; 32]>>>,
     /// By what secrets are known, made ready when something leaves first under the policies.
     secrets: RefCell<Option<Rc<Secrets>>>,
     recorded: Cell<u32>,
+    untold: RefCell<Untold>,
     /// Requests can be read within TLS.
     reads: bool,
 }
@@ -63,6 +66,7 @@ impl Risks {
             tools: RefCell::default(),
             secrets: RefCell::default(),
             recorded: Cell::new(0),
+            untold: RefCell::default(),
             reads,
         }
     }
@@ -107,11 +111,12 @@ impl Risks {
 
     /// Whether this description of a tool is another one than before.
     fn differs(&self, tool: &str, digest: [u8; 32]) -> bool {
+        let tool = <[u8; 32]>::from(Sha256::digest(tool));
         let mut tools = self.tools.borrow_mut();
-        if tools.len() >= MOST_TOOLS && !tools.contains_key(tool) {
+        if tools.len() >= MOST_TOOLS && !tools.contains_key(&tool) {
             return false;
         }
-        let known = tools.entry(tool.to_owned()).or_default();
+        let known = tools.entry(tool).or_default();
         let first = known.is_empty();
         known.len() < MOST_WORDINGS && known.insert(digest) && !first
     }
@@ -255,7 +260,20 @@ impl Passage {
             event: event.map(|id| id.to_string()).unwrap_or_default(),
             narrowed,
         };
-        let _ = self.held.reports().send(GateReport::Suspected(Box::new(told)));
+        let next = self.risks.untold.borrow_mut().add(told);
+        self.tell_suspected(next);
+    }
+
+    /// Evidence that was handed on is about to be told to the session's process.
+    pub(crate) fn suspected_told(&self) {
+        let next = self.risks.untold.borrow_mut().told();
+        self.tell_suspected(next);
+    }
+
+    fn tell_suspected(&self, told: Option<Suspected>) {
+        if let Some(told) = told {
+            let _ = self.held.reports().send(GateReport::Suspected(Box::new(told)));
+        }
     }
 
     /// Narrows again what another policy widened, where the risk still wants that.

@@ -1,11 +1,13 @@
 //! One gate from its lease to the end of its channel.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,17 +17,18 @@ use record::segment::Head;
 use record::{Kind, Origin, Redactor, Segment, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{Notify, Semaphore, mpsc};
-use wire::{GateOrder, GateReport, Labelled, Lease, Lent, Secret};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use wire::{GateOrder, GateReport, Labelled, Lease, Lent, Secret, Words};
 
 use crate::answers;
+use crate::aside::Aside;
 use crate::collect::Room;
 use crate::confine::{ceiling, confine, prepare};
 use crate::consent::Held;
 use crate::diag::Diag;
 use crate::door::Door;
-use crate::flood::{CONNECTIONS, Flood, REQUESTS};
-use crate::flows::Flows;
+use crate::flood::{CONNECTIONS, Flood, REQUESTS, STOPPED};
+use crate::flows::{Flows, Tree};
 use crate::generation::Generation;
 use crate::lease::{Descriptors, take};
 use crate::ledger::Ledger;
@@ -42,6 +45,7 @@ use crate::relay::Buffers;
 use crate::resolver::Resolver;
 use crate::risk::Risks;
 use crate::stdio::Stdio;
+use crate::stood::Asking;
 use crate::tls::Authority;
 use crate::upstream::Upstream;
 
@@ -106,11 +110,13 @@ struct Gate {
     dns_tcp: Vec<TcpListener>,
     channel: tokio::net::UnixStream,
     reports: mpsc::UnboundedReceiver<GateReport>,
+    paused: bool,
 }
 
 fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     // What needs no lease comes before it: a gate may be started long before, and a cell waits for it afterwards.
-    let walls = prepare().map_err(Failure::of("confine"))?;
+    let walls = Arc::new(prepare().map_err(Failure::of("confine"))?);
+    let aside = Aside::begin(&walls).map_err(Failure::of("begin a second thread"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(Failure::of("runtime"))?;
     let (lease, descriptors) = take(channel).map_err(Failure::of("lease"))?;
@@ -121,7 +127,7 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let inside = runtime.enter();
     // A second descriptor for the loop, made while that is still allowed: the first one carries the report.
     let waited = channel.try_clone().and_then(tokio::net::UnixStream::from_std).map_err(Failure::of("channel"))?;
-    let Descriptors { segment, tcp, dns_udp, dns_tcp, diag, watcher, lines } = descriptors;
+    let Descriptors { segment, drops, tcp, dns_udp, dns_tcp, diag, watcher, lines } = descriptors;
     let listeners = |sockets: [OwnedFd; 2]| sockets.into_iter().map(listener).collect::<io::Result<Vec<_>>>();
     let tcp = listeners(tcp).map_err(Failure::of("listen"))?;
     let dns_tcp = listeners(dns_tcp).map_err(Failure::of("listen for names"))?;
@@ -133,7 +139,11 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
     let authority = lease.tls.as_ref().map(Authority::new).transpose().map_err(Failure::of("tls"))?;
     let (held, reports) = Held::new(lease.bounds.held, Duration::from_secs(lease.bounds.patience.into()));
     let stdio = Stdio::new(lines, held.reports(), lease.incarnation).map_err(Failure::of("servers"))?;
-    let passage = passage(lease, segment, connections, (held, stdio))?;
+    let paused = lease.paused;
+    let passage = Passage {
+        aside: aside.confined().map_err(Failure::of("confine"))?,
+        ..passage(lease, (segment, drops), connections, (held, stdio))?
+    };
     drop(inside);
     confine(&walls, EACH * connections + OWN + answers::most(), connections).map_err(Failure::of("confine"))?;
     // A listener that waits holds a slot: one more, so that the idle one of two takes none from the other.
@@ -150,12 +160,12 @@ fn begin(channel: &UnixStream) -> Result<Gate, Failure> {
         pool: Pool::default(),
         idle,
     });
-    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited, reports })
+    Ok(Gate { runtime, door, tcp, dns_udp, dns_tcp, channel: waited, reports, paused })
 }
 
 fn passage(
     lease: Lease,
-    segment: std::fs::File,
+    (segment, [appends, reads]): (File, [File; 2]),
     connections: u64,
     (held, stdio): (Held, Rc<Stdio>),
 ) -> Result<Passage, Failure> {
@@ -163,18 +173,18 @@ fn passage(
     let earlier = earlier.map_err(Failure::of("restore names"))?;
     let naming = Naming::new(&lease.policy, lease.bounds.names, &earlier).map_err(Failure::of("restore names"))?;
     let writer = writer(&lease)?;
-    let flows = Flows::new(&lease.policy, &lease.labelled, lease.incarnation == 1);
+    let tree = Tree::new(&lease.session, appends, reads);
+    let heard = lease.heard.iter().flat_map(Words::labelled);
+    let labelled: Vec<Labelled> = lease.labelled.into_iter().chain(heard).collect();
+    let flows = Flows::new(&lease.policy, &labelled, lease.incarnation == 1, tree);
     let mut ledger = Ledger::new(segment, writer, Redactor::new());
     ledger.keep(lease.policy.bodies());
-    hide(&mut ledger, &lease.secrets, &lease.credentials, &lease.labelled);
+    hide(&mut ledger, &lease.secrets, &lease.credentials, &labelled);
     let upstream = lease.upstream_proxy.as_ref().map(Upstream::new).transpose();
     let risks = Risks::new(&lease.suspected, lease.tls.is_some());
     flows.begin_with(&lease.carried, lease.lacking.as_deref());
-    let models = Models::new(&lease.intent, lease.incarnation == 1).knowing(
-        &lease.policy,
-        &lease.labelled,
-        lease.lacking.as_deref(),
-    );
+    let models =
+        Models::new(&lease.intent, lease.incarnation == 1).knowing(&lease.policy, &labelled, lease.lacking.as_deref());
     models.hold(&lease.reserved, &lease.policy);
     models.cut(&lease.policy, lease.policy.is_cut());
     let generation =
@@ -194,8 +204,11 @@ fn passage(
         models,
         stdio,
         desk: Desk::new(lease.incarnation),
+        asking: Asking::default(),
+        aside: Aside::default(),
         pace: RefCell::new(Flood::new(Instant::now(), CONNECTIONS)),
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
+        stopped_pace: RefCell::new(Flood::new(Instant::now(), STOPPED)),
         behind: Notify::new(),
         opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),
     })
@@ -231,9 +244,12 @@ fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket)
 }
 
+/// Turns of the loop that connections get which were not accepted when the plane closed the channel: one is accepted in each.
+const LAST: usize = 16;
+
 impl Gate {
     fn serve(self, plane: &UnixStream) -> Result<(), Failure> {
-        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel, reports } = self;
+        let Gate { runtime, door, tcp, dns_udp, dns_tcp, channel, reports, paused } = self;
         let tasks = tokio::task::LocalSet::new();
         for listener in tcp {
             tasks.spawn_local(Rc::clone(&door).serve(listener));
@@ -254,11 +270,34 @@ impl Gate {
         tasks.spawn_local(async move { refused.passage.settle_for_ever().await });
         let kept = Rc::clone(&door);
         tasks.spawn_local(async move { kept.pool.expire_for_ever(&kept.passage).await });
-        let ended = tasks.block_on(&runtime, async {
-            tokio::select! {
-                ended = heard(channel, reports, Rc::clone(&door)) => ended.map_err(Failure::of("channel")),
-                // Programs wait then, with what they would do, for a gate that can record it.
-                () = door.unrecorded() => Err(Failure { what: "record", why: "a started program could not be".into() }),
+        let ended = runtime.block_on(async {
+            let (pause, mut paused) = watch::channel(paused);
+            let mut heard = pin!(heard(channel, reports, Rc::clone(&door), pause));
+            loop {
+                let held = *paused.borrow_and_update();
+                let course = async {
+                    tokio::select! {
+                        // The plane is heard before anything else has a turn.
+                        biased;
+                        ended = &mut heard => {
+                            // What the kernel took from a program that has ended since is decided and recorded, too.
+                            for _ in 0..LAST {
+                                tokio::task::yield_now().await;
+                            }
+                            Some(ended.map_err(Failure::of("channel")))
+                        }
+                        // Programs wait then, with what they would do, for a gate that can record it.
+                        () = door.unrecorded() => {
+                            Some(Err(Failure { what: "record", why: "a started program could not be".into() }))
+                        }
+                        _ = paused.changed() => None,
+                    }
+                };
+                // All else is a task of this set: as long as those have no turn, nothing comes in, goes out or is decided.
+                let ended = if held { course.await } else { tasks.run_until(course).await };
+                if let Some(ended) = ended {
+                    break ended;
+                }
             }
         });
         door.drain();
@@ -293,10 +332,11 @@ async fn heard<O>(
     mut channel: tokio::net::UnixStream,
     reports: mpsc::UnboundedReceiver<GateReport>,
     door: Rc<Door<O>>,
+    pause: watch::Sender<bool>,
 ) -> io::Result<()> {
     let (hears, says) = channel.split();
     tokio::select! {
-        ended = orders(hears, &door) => ended,
+        ended = orders(hears, &door, &pause) => ended,
         failed = tell(says, reports, &door) => failed,
     }
 }
@@ -310,7 +350,12 @@ async fn tell<O>(
     loop {
         let frame = tokio::select! {
             frame = door.passage.desk.told() => frame,
-            Some(report) = reports.recv() => wire::encode(&report).map_err(io::Error::other)?,
+            Some(report) = reports.recv() => {
+                if matches!(report, GateReport::Suspected(_)) {
+                    door.passage.suspected_told();
+                }
+                wire::encode(&report).map_err(io::Error::other)?
+            }
         };
         match channel.write_all(&frame).await {
             Ok(()) => {}
@@ -323,7 +368,11 @@ async fn tell<O>(
     }
 }
 
-async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) -> io::Result<()> {
+async fn orders<O>(
+    mut channel: tokio::net::unix::ReadHalf<'_>,
+    door: &Door<O>,
+    pause: &watch::Sender<bool>,
+) -> io::Result<()> {
     let mut orders = wire::Decoder::new();
     let mut buffer = [0; 4096];
     loop {
@@ -331,7 +380,7 @@ async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) 
             Ok(0) => return Ok(()),
             Ok(length) => {
                 for order in orders.push(&buffer[..length]).map_err(io::Error::other)? {
-                    if let Some(report) = carry_out(&door.passage, order) {
+                    if let Some(report) = carry_out(&door.passage, pause, order) {
                         // In one line with what is held: what a policy has decided anew is told after the policy.
                         let _ = door.passage.held.reports().send(report);
                     }
@@ -345,7 +394,7 @@ async fn orders<O>(mut channel: tokio::net::unix::ReadHalf<'_>, door: &Door<O>) 
 }
 
 /// Carries an order out; gives what it is answered.
-fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
+fn carry_out(passage: &Passage, pause: &watch::Sender<bool>, order: GateOrder) -> Option<GateReport> {
     match order {
         GateOrder::Attested { words } => passage.models.attest(&words),
         GateOrder::Lend { credentials } => {
@@ -369,6 +418,7 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             return Some(GateReport::Reserved { reserved, fits });
         }
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
+        GateOrder::Stood { number, stood } => passage.asking.answer(number, stood),
         GateOrder::Severed { line, why } => passage.stdio.sever(line, why),
         GateOrder::Grant { rules, endorsed } => passage.grant(rules, endorsed),
         GateOrder::Suspect(child) => passage.suspect_child(&child),
@@ -376,6 +426,11 @@ fn carry_out(passage: &Passage, order: GateOrder) -> Option<GateReport> {
             return passage.narrow_with_parent(score).map(|narrowed| GateReport::Narrowed(Box::new(narrowed)));
         }
         GateOrder::Ruled { number, ruling } => passage.held.rule(number, ruling),
+        GateOrder::Pause { number } => {
+            pause.send_replace(true);
+            return Some(GateReport::Paused { number });
+        }
+        GateOrder::Resume => drop(pause.send_replace(false)),
     }
     None
 }

@@ -100,6 +100,11 @@ enum Weighed {
 }
 
 impl Passage {
+    /// Whether a request counts as a reading for what it says of its body, where it is judged what requests do.
+    pub(crate) fn believes(&self, asked: &Asked) -> bool {
+        grounds(&self.now()) && asked.fetches().is_some()
+    }
+
     /// Goes on where a request serves what the operator said, or he lets it go on.
     ///
     /// # Errors

@@ -42,11 +42,12 @@ impl Sightings {
         }
     }
 
-    /// The program that connected this socket, when that was seen of late.
+    /// The program that connected this socket, when that was seen of late. It is told once: a socket that connects again is
+    /// seen again before it does.
     #[must_use]
-    pub fn find(&self, cookie: u64, now: Instant) -> Option<Seen> {
-        let (at, seen) = self.by_cookie.get(&cookie)?;
-        (now.duration_since(*at) <= AGE).then(|| seen.clone())
+    pub fn take(&mut self, cookie: u64, now: Instant) -> Option<Seen> {
+        let (at, seen) = self.by_cookie.remove(&cookie)?;
+        (now.duration_since(at) <= AGE).then_some(seen)
     }
 
     fn drop_oldest(&mut self) {
@@ -72,9 +73,10 @@ mod tests {
         let (mut sightings, start) = (Sightings::default(), Instant::now());
         sightings.keep(7, seen(1), start);
         sightings.keep(7, seen(2), start + Duration::from_secs(1));
-        assert_eq!(sightings.find(7, start + Duration::from_secs(2)), Some(seen(2)));
-        assert_eq!(sightings.find(8, start), None);
-        assert_eq!(sightings.find(7, start + AGE + Duration::from_secs(2)), None);
+        assert_eq!(sightings.take(7, start + Duration::from_secs(2)), Some(seen(2)));
+        assert_eq!((sightings.take(7, start + Duration::from_secs(2)), sightings.take(8, start)), (None, None));
+        sightings.keep(7, seen(3), start + Duration::from_secs(2));
+        assert_eq!(sightings.take(7, start + AGE + Duration::from_secs(3)), None);
     }
 
     #[test]
@@ -83,9 +85,9 @@ mod tests {
         for cookie in 0..(KEPT as u64 + 10) {
             sightings.keep(cookie, seen(1), start + Duration::from_nanos(cookie));
         }
-        assert_eq!(sightings.find(9, start), None);
-        assert!(sightings.find(10, start).is_some());
         assert_eq!((sightings.by_cookie.len(), sightings.order.len()), (KEPT, KEPT));
+        assert_eq!(sightings.take(9, start), None);
+        assert!(sightings.take(10, start).is_some());
         sightings.keep(1 << 40, seen(1), start + AGE * 2);
         assert_eq!((sightings.by_cookie.len(), sightings.order.len()), (1, 1));
     }

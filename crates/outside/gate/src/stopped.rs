@@ -8,14 +8,18 @@ use record::{Cause, EventId, Kind, Known, Verdict};
 use sense::Bounds;
 
 use crate::asked::Asked;
-use crate::flows::{Carried, Stopped};
+use crate::flows::{Carried, Looked, Stopped};
 use crate::models::{Ungrounded, is_chat_shaped, withheld};
 use crate::passage::{Closed, Passage, Why};
+use crate::stood::Left;
 
 impl Passage {
-    /// What stops a request from leaving, by what it says.
-    pub(crate) fn stops(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
-        let asks = asked.asks.as_deref()?;
+    /// Looks for what may not leave in the head of a request and in the pieces of its body; none where nothing is looked for.
+    ///
+    /// # Errors
+    /// [`Stopped`], where it cannot be looked at.
+    async fn looks_at(&self, asked: &Asked, body: &mut Vec<Vec<u8>>) -> Result<Option<Looked>, Stopped> {
+        let Some(asks) = asked.asks.as_deref() else { return Ok(None) };
         let to = format!("{}:{}", asked.host, asked.port);
         let request = &asks.request;
         let host = asked.host.to_string();
@@ -23,17 +27,56 @@ impl Passage {
         let mut parts: Vec<&[u8]> = vec![host.as_bytes(), request.method().as_str().as_bytes(), asks.target.as_bytes()];
         parts.extend(request.texts());
         parts.extend(request.headers().flat_map(|(name, value)| [name.as_bytes(), value]));
-        parts.push(body);
         let deflated = request.headers().any(|(name, value)| {
             name == "content-encoding" && value.to_ascii_lowercase().windows(7).any(|word| word == b"deflate")
         });
         let bounds = Bounds { raw_deflate: deflated, ..Bounds::USUAL };
-        let stopped = self.flows.judge(&to, Sink::Network, &parts, &bounds)?;
-        Some(self.stop(asked, stopped))
+        self.looks(&to, &parts, body, &bounds).await
+    }
+
+    /// So many bytes of a request more may be known where it goes.
+    fn tells(&self, asked: &Asked, body: usize) {
+        let Some(asks) = asked.asks.as_deref() else { return };
+        // The host that a request names is the one it goes to.
+        let headers = asks.request.headers().filter(|(name, _)| *name != "host");
+        let told: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.flows.tells(&asked.host.to_string(), asks.target.len() + told + body);
+    }
+
+    /// What stops a request from leaving. Where that is only that some of it cannot be looked into, what stood in the workspace
+    /// before the session may go out as it stood: the rest is looked at instead, and of both one counts as said.
+    async fn stops(&self, asked: &mut Asked, body: &mut Vec<u8>) -> Option<Stopped> {
+        self.tells(asked, body.len());
+        let mut whole = vec![std::mem::take(body)];
+        let looked = self.looks_at(asked, &mut whole).await;
+        *body = whole.pop().unwrap_or_default();
+        let looked = match looked {
+            Ok(looked) => looked?,
+            Err(stopped) => return Some(stopped),
+        };
+        let Some(unread) = self.flows.unread(Sink::Network, &looked) else {
+            return self.flows.settle(Sink::Network, looked);
+        };
+        let left = match self.without_what_stood(body).await {
+            Ok(left) => left,
+            Err(lost) => return Some(Stopped::unseen(&lost.to_string())),
+        };
+        // Whatever was replaced meanwhile, it was looked at before.
+        let Some(Left { mut pieces, stood }) = left else {
+            return self.flows.settle(Sink::Network, looked).or(Some(unread));
+        };
+        let stopped = match self.looks_at(asked, &mut pieces).await {
+            Ok(left) => left.and_then(|left| self.flows.settle(Sink::Network, left)),
+            Err(stopped) => Some(stopped),
+        };
+        if let (None, Some(asks)) = (&stopped, &mut asked.asks) {
+            asks.stood = Some(stood);
+        }
+        stopped
     }
 
     /// What keeps a request in, by what it says: it is for a model that no route leads to, or carries what may not leave.
-    pub(crate) fn keeps(&self, asked: &Asked, body: &[u8]) -> Option<Closed> {
+    pub(crate) async fn keeps(&self, asked: &mut Asked, body: &mut Vec<u8>) -> Option<Closed> {
         if self.now().policy.routes_models() {
             let object = body.trim_ascii_start().first() == Some(&b'{');
             let why = match object && !record::conversation::is_bounded(body) {
@@ -47,8 +90,8 @@ impl Passage {
                 return Some(self.closed_to(asked, why.into()));
             }
         }
-        if let Some(closed) = self.stops(asked, body) {
-            return Some(closed);
+        if let Some(stopped) = self.stops(asked, body).await {
+            return Some(self.stop(asked, stopped).await);
         }
         if self.acts_on_risk() {
             let target = asked.asks.as_deref().map_or("", |asks| asks.target.as_str());
@@ -58,9 +101,10 @@ impl Passage {
         None
     }
 
-    /// Refuses it, and records why.
-    pub(crate) fn stop(&self, asked: &Asked, stopped: Stopped) -> Closed {
-        let Stopped { rule, reason, evidence } = stopped;
+    /// Refuses it, and records why. No evidence is only counted, so that it waits where there is too much.
+    pub(crate) async fn stop(&self, asked: &Asked, stopped: Stopped) -> Closed {
+        self.stopped(asked).await;
+        let Stopped { rule, reason, evidence, .. } = stopped;
         let mut causes: Vec<Cause> = asked.exec().into_iter().collect();
         causes.extend(self.called(asked));
         causes.extend(evidence.iter().filter_map(|one| self.carries(one)));
@@ -141,7 +185,7 @@ impl Passage {
         asked: &Asked,
         because: &[Cause],
         mut kind: Kind,
-        (what, Stopped { rule, reason, evidence }): (&str, Stopped),
+        (what, Stopped { rule, reason, evidence, .. }): (&str, Stopped),
     ) -> io::Result<EventId> {
         let mut causes: Vec<Cause> = asked.exec().into_iter().collect();
         causes.extend(because);

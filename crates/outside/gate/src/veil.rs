@@ -1,45 +1,58 @@
 //! Takes secrets out of an answer before the program has it. Each byte of one becomes a star, so that whatever the answer
 //! says of its length stays true. Held back is only what may be the beginning of one.
 
+use std::ops::Range;
+
 use crate::judges::Judge;
 use crate::look::Unread;
+use crate::spelled::{Met, Spelled};
 
 /// What is looked for.
 #[derive(Debug)]
 pub(crate) struct Veil {
-    /// Longest first: where one holds another, all of it goes.
-    secrets: Vec<Vec<u8>>,
+    secrets: Vec<Spelled>,
+    /// Bytes that one may begin with: at most of a text nothing has to be looked for.
+    begins: Box<[bool; 256]>,
     /// Secrets that were found.
     found: u64,
 }
 
 impl Veil {
-    pub(crate) fn new(mut secrets: Vec<Vec<u8>>) -> Veil {
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Veil { secrets, found: 0 }
+    pub(crate) fn new(secrets: &[String]) -> Veil {
+        let secrets: Vec<Spelled> = secrets.iter().filter(|one| !one.is_empty()).map(|one| Spelled::new(one)).collect();
+        let mut begins = Box::new([false; 256]);
+        for byte in 0..=u8::MAX {
+            begins[usize::from(byte)] = secrets.iter().any(|secret| secret.begins(byte));
+        }
+        Veil { secrets, begins, found: 0 }
     }
 
-    /// Puts stars in the place of each.
-    pub(crate) fn blank(&mut self, text: &mut [u8]) {
-        for secret in &self.secrets {
-            let mut from = 0;
-            while let Some(at) = find(&text[from..], secret) {
-                let start = from + at;
-                let masked = start..start + secret.len();
-                text[masked].fill(b'*');
-                self.found += 1;
-                from = start + secret.len();
+    /// Puts stars in the place of each. Gives how many bytes at the end may be the beginning of one.
+    pub(crate) fn blank(&mut self, text: &mut [u8]) -> usize {
+        let (found, begun) = self.look(text);
+        let mut end = 0;
+        for range in found {
+            // What holds another, or goes on with it, is one.
+            self.found += u64::from(range.start >= end);
+            end = end.max(range.end);
+            text[range].fill(b'*');
+        }
+        begun.map_or(0, |begun| text.len() - begun)
+    }
+
+    /// Where they stand, in order, and where the first begins that may go on behind the end.
+    fn look(&self, text: &[u8]) -> (Vec<Range<usize>>, Option<usize>) {
+        let (mut found, mut begun) = (Vec::new(), None);
+        for (at, byte) in text.iter().enumerate().filter(|(_, byte)| self.begins[usize::from(**byte)]) {
+            for secret in self.secrets.iter().filter(|secret| secret.begins(*byte)) {
+                match secret.met(&text[at..]) {
+                    Met::Whole(length) => found.push(at..at + length),
+                    Met::Begun => begun = begun.or(Some(at)),
+                    Met::Nothing => {}
+                }
             }
         }
-    }
-
-    /// How many bytes at the end may be the beginning of a secret.
-    fn begun(&self, text: &[u8]) -> usize {
-        let longest = self.secrets.first().map_or(0, |secret| secret.len().saturating_sub(1)).min(text.len());
-        let begins = |length: usize| {
-            self.secrets.iter().any(|secret| secret.len() > length && text.ends_with(&secret[..length]))
-        };
-        (1..=longest).rev().find(|&length| begins(length)).unwrap_or(0)
+        (found, begun)
     }
 }
 
@@ -49,29 +62,16 @@ impl Judge for Veil {
     }
 
     fn judge(&mut self, text: &mut [u8]) -> Result<usize, Unread> {
-        self.blank(text);
-        Ok(self.begun(text))
+        Ok(self.blank(text))
     }
 
     fn knows(&self, line: &[u8]) -> bool {
-        self.secrets.iter().any(|secret| find(line, secret).is_some())
+        !self.look(line).0.is_empty()
     }
 
     fn masked(&mut self) -> u64 {
         std::mem::take(&mut self.found)
     }
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|byte| *byte == first) {
-        if text[from + at..].starts_with(wanted) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
 }
 
 #[cfg(test)]
@@ -80,13 +80,17 @@ mod tests {
     use crate::judges::Judges;
     use crate::reply::{Part, Reply};
 
-    fn veiled(secret: &[u8]) -> Judges {
-        Judges::default().and(Some(Veil::new(vec![secret.to_vec()])))
+    fn veiled(secret: &str) -> Judges {
+        Judges::default().and(Some(Veil::new(&[secret.to_owned()])))
     }
 
     /// What a program gets of an answer that comes in pieces of this size.
     fn through(answer: &[u8], size: usize) -> (Vec<u8>, u64) {
-        let (mut reply, mut veil, mut out) = (Reply::new(false, true), veiled(b"s3cret-value"), Vec::new());
+        of("s3cret-value", answer, size)
+    }
+
+    fn of(secret: &str, answer: &[u8], size: usize) -> (Vec<u8>, u64) {
+        let (mut reply, mut veil, mut out) = (Reply::new(false, true), veiled(secret), Vec::new());
         for piece in answer.chunks(size) {
             let mut parts = Vec::new();
             let taken = reply.take_with(piece, &mut |part, range| parts.push((part, range)));
@@ -113,8 +117,33 @@ mod tests {
     }
 
     #[test]
+    fn it_is_taken_out_in_every_spelling() {
+        let secret = "s3/cr&et+v\"l";
+        for spelled in [
+            "s3/cr&et+v\"l",
+            "s3/cr%26et%2Bv%22l",
+            "s3%2Fcr%26et%2Bv%22l",
+            "s3%2fcr%26et%2bv%22l",
+            "s3\\/cr&et+v\\\"l",
+            "s3/cr\\u0026et+v\\\"l",
+            "\\u0073\\u0033\\u002f\\u0063\\u0072\\u0026\\u0065\\u0074\\u002b\\u0076\\u0022\\u006c",
+            "%73%33%2f%63%72%26%65%74%2b%76%22%6c",
+            "s3\\\\/cr\\\\u0026et+v\\\\\\\"l",
+        ] {
+            let body = format!("<{spelled}> and s3\\/cr");
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let stars = "*".repeat(spelled.len());
+            for size in [1, 2, 3, 5, 7, answer.len()] {
+                let (out, found) = of(secret, answer.as_bytes(), size);
+                let out = String::from_utf8_lossy(&out).into_owned();
+                assert!(out.ends_with(&format!("<{stars}> and s3\\/cr")) && found == 1, "{spelled} by {size}: {out}");
+            }
+        }
+    }
+
+    #[test]
     fn no_more_is_held_than_may_be_one() {
-        let mut veil = veiled(b"s3cret-value");
+        let mut veil = veiled("s3cret-value");
         let body = |bytes: &[u8]| [(Part::Body, 0..bytes.len())];
         assert_eq!(veil.pass(b"abc s3cr", &body(b"abc s3cr"), false), Ok(b"abc ".to_vec()));
         assert_eq!(veil.pass(b"x", &body(b"x"), false), Ok(b"s3crx".to_vec()));

@@ -4,9 +4,10 @@
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use rustix::fd::AsFd;
 use rustix::fs::{FallocateFlags, OFlags};
@@ -16,6 +17,8 @@ use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, Send
 /// Names the probe in the child's environment.
 const PROBE: &str = "BASTIDE_TEST_PROBE";
 const ORDINARY: u32 = 12345;
+/// How long a child may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Probe = fn() -> io::Result<()>;
 
@@ -85,6 +88,24 @@ const WORKS: &[(&str, Probe)] = &[
     }),
 ];
 
+/// How a gate may come to abort.
+const ABORTS: &[(&str, Probe)] = &[
+    ("abort", || std::process::abort()),
+    ("take more memory than there is", || {
+        std::hint::black_box(vec![1_u8; 1 << 30]);
+        Ok(())
+    }),
+    ("use up the stack", || {
+        std::hint::black_box(deeper(0));
+        Ok(())
+    }),
+];
+
+fn deeper(depth: u64) -> u64 {
+    let room = std::hint::black_box([depth; 128]);
+    if std::hint::black_box(depth) == u64::MAX { 0 } else { deeper(depth + 1) + room[7] }
+}
+
 fn socket(family: AddressFamily, kind: SocketType, protocol: Option<rustix::net::Protocol>) -> io::Result<()> {
     Ok(rustix::net::socket(family, kind, protocol).map(drop)?)
 }
@@ -98,7 +119,7 @@ fn segment(verb: fn(std::os::fd::BorrowedFd<'_>) -> rustix::io::Result<()>) -> i
 #[test]
 fn probe() {
     let Ok(name) = std::env::var(PROBE) else { return };
-    let probe = REFUSED.iter().chain(WORKS).find(|(known, _)| *known == name).unwrap().1;
+    let probe = REFUSED.iter().chain(WORKS).chain(ABORTS).find(|(known, _)| *known == name).unwrap().1;
     let prepared = gate::confine::prepare().expect("compiles");
     if gate::confine::confine(&prepared, 64, 8).is_err() {
         std::process::exit(9);
@@ -112,8 +133,8 @@ fn probe() {
     });
 }
 
-/// What the child came to, as root and as an ordinary user.
-fn attempts(name: &str, program: &Path) -> [(u32, Option<i32>); 2] {
+/// What the child came to, as root and as an ordinary user; nothing where it did not end in time.
+fn attempts(name: &str, program: &Path) -> [(u32, Option<ExitStatus>); 2] {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     [0, ORDINARY].map(|uid| {
         let path =
@@ -126,9 +147,19 @@ fn attempts(name: &str, program: &Path) -> [(u32, Option<i32>); 2] {
         if rustix::process::getuid().is_root() {
             command.uid(uid).gid(uid);
         }
-        let code = command.status().unwrap().code();
+        let mut child = command.spawn().unwrap();
+        let until = Instant::now() + PATIENCE;
+        let mut ended = child.try_wait().unwrap();
+        while ended.is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+            ended = child.try_wait().unwrap();
+        }
+        if ended.is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
         std::fs::remove_file(&path).unwrap();
-        (uid, code)
+        (uid, ended)
     })
 }
 
@@ -148,8 +179,8 @@ fn what_a_gate_never_does_is_refused() {
     let directory = reachable_copy();
     let program = directory.path().join("probe");
     for (name, _) in REFUSED {
-        for (uid, code) in attempts(name, &program) {
-            assert_eq!(code, Some(8), "{name} as {uid}");
+        for (uid, ended) in attempts(name, &program) {
+            assert_eq!(ended.and_then(|ended| ended.code()), Some(8), "{name} as {uid}");
         }
     }
 }
@@ -159,8 +190,20 @@ fn what_a_gate_does_goes_on_working() {
     let directory = reachable_copy();
     let program = directory.path().join("probe");
     for (name, _) in WORKS {
-        for (uid, code) in attempts(name, &program) {
-            assert_eq!(code, Some(7), "{name} as {uid}");
+        for (uid, ended) in attempts(name, &program) {
+            assert_eq!(ended.and_then(|ended| ended.code()), Some(7), "{name} as {uid}");
+        }
+    }
+}
+
+/// While it goes on there is no network and no other gate.
+#[test]
+fn a_gate_that_aborts_is_gone() {
+    let directory = reachable_copy();
+    let program = directory.path().join("probe");
+    for (name, _) in ABORTS {
+        for (uid, ended) in attempts(name, &program) {
+            assert_eq!(ended.and_then(|ended| ended.signal()), Some(libc::SIGABRT), "{name} as {uid}");
         }
     }
 }

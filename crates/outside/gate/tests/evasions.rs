@@ -16,16 +16,30 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Server
 /// Every way in.
 #[derive(Clone, Copy, Debug)]
 struct Way {
-    tunnel: bool,
+    by: By,
     tls: bool,
 }
 
-const WAYS: [Way; 4] = [
-    Way { tunnel: false, tls: false },
-    Way { tunnel: true, tls: false },
-    Way { tunnel: false, tls: true },
-    Way { tunnel: true, tls: true },
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum By {
+    /// The door takes the connection.
+    Door,
+    /// `CONNECT` at the explicit proxy.
+    Tunnel,
+    /// A whole URL is said to that.
+    Url,
+}
+
+const WAYS: [Way; 5] = [
+    Way { by: By::Door, tls: false },
+    Way { by: By::Tunnel, tls: false },
+    Way { by: By::Url, tls: false },
+    Way { by: By::Door, tls: true },
+    Way { by: By::Tunnel, tls: true },
 ];
+
+/// What is no evasion in a whole URL: that names the destination, and what it wants of the proxy goes no further.
+const PROXYS: [&str; 3] = ["HTTP/1.1\r\n\r\nHOST", "Upgrade: h2c", "Upgrade: websocket"];
 
 /// A request line, and the headers behind the Host header; HOST stands for the destination's authority.
 const LINES: [&str; 58] = [
@@ -94,7 +108,7 @@ const LINES: [&str; 58] = [
 ];
 
 /// Heads whose framing or destination is in doubt. The first line is complete; HOST is the usual Host header.
-const HEADS: [&str; 52] = [
+const HEADS: [&str; 61] = [
     "POST /a/x HTTP/1.1\r\nHOST\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
     "POST /a/x HTTP/1.1\r\nHOST\r\nContent-Length: 5\r\nContent-Length: 5\r\n",
     "POST /a/x HTTP/1.1\r\nHOST\r\nContent-Length: 5, 5\r\n",
@@ -147,6 +161,15 @@ const HEADS: [&str; 52] = [
     "GET /a/x HTTP/1.1\r\nHOST\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 0\r\n",
     "GET /a/x HTTP/1.1\r\nHOST\r\nConnection: content-length\r\nContent-Length: 5\r\n",
     "GET /a/x HTTP/1.1\r\nHOST\r\nX-Http-Method-Override: DELETE\r\n",
+    "POST /a/x HTTP/1.1\r\nHOST\r\nX-HTTP-Method: DELETE\r\n",
+    "POST /a/x HTTP/1.1\r\nHOST\r\nX_Method_Override: DELETE\r\n",
+    "POST /a/x HTTP/1.1\r\nHOST\r\nX-Original-URL: /evil\r\n",
+    "POST /a/x HTTP/1.1\r\nHOST\r\nX-Rewrite-URL: /evil\r\n",
+    "POST /a/x HTTP/1.1\r\nHOST\r\nTransfer_Encoding: chunked\r\n",
+    "POST /a/x HTTP/1.1\r\nHOST\r\nContent_Length: 5\r\n",
+    "GET /a/x HTTP/1.1\r\nHOST\r\nContent-Length: 0\r\nTransfer_Encoding: chunked\r\n",
+    "GET /a/x HTTP/1.1\r\nHOST\r\nConnection: authorization\r\nAuthorization: x\r\n",
+    "GET /a/x HTTP/1.1\r\nHOST\r\nConnection: close, Host\r\n",
 ];
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
@@ -211,13 +234,13 @@ fn rules(port: u16) -> Conjunction {
 fn say(cell: &Cell, way: Way, port: u16, trusts: &CertificateDer<'static>, said: String) -> String {
     let trusts = trusts.clone();
     cell.inside(move || {
-        let to: SocketAddr = match way.tunnel {
-            false => (address("web.example."), port).into(),
-            true => (address("proxy.bastide."), 3128).into(),
+        let to: SocketAddr = match way.by {
+            By::Door => (address("web.example."), port).into(),
+            By::Tunnel | By::Url => (address("proxy.bastide."), 3128).into(),
         };
         let mut stream = TcpStream::connect(to).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        if way.tunnel {
+        if way.by == By::Tunnel {
             stream.write_all(format!("CONNECT web.example:{port} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
             stream.read_exact(&mut [0; 39]).unwrap();
         }
@@ -261,7 +284,19 @@ fn no_evasion_reaches_a_server_by_any_way() {
         let lines = LINES.iter().map(|line| format!("{line} HTTP/1.1\r\nHOST\r\n"));
         let heads = lines.chain(HEADS.iter().map(|head| (*head).to_owned()));
         let mut cases = 0;
+        // Where the target is a path, it stands behind its destination.
+        let target = |head: &str| match head.split_once(" /") {
+            Some((method, rest)) if way.by == By::Url && !method.contains(' ') => {
+                format!("{method} http://web.example:{port}/{rest}")
+            }
+            _ => head.to_owned(),
+        };
         for head in heads {
+            if way.by == By::Url && PROXYS.iter().any(|one| head.contains(one)) {
+                cases += 1;
+                continue;
+            }
+            let head = target(&head);
             let said = format!("{}\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n{host}\r\n\r\n", head.replace("HOST", &host));
             let answer = say(&cell, way, port, cells.der(), said);
             let reached = String::from_utf8_lossy(&got.lock().unwrap()).into_owned();
@@ -272,7 +307,7 @@ fn no_evasion_reaches_a_server_by_any_way() {
         }
         assert_eq!(cases, LINES.len() + HEADS.len());
         // The way is open for what is allowed, or nothing was shown.
-        let good = format!("GET /a/x?key=ok HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n");
+        let good = target(&format!("GET /a/x?key=ok HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n"));
         assert!(say(&cell, way, port, cells.der(), good).starts_with("HTTP/1.1 200"), "{way:?}");
         assert!(String::from_utf8_lossy(&got.lock().unwrap()).starts_with("GET /a/x?key=ok HTTP/1.1\r\n"));
     }

@@ -3,13 +3,16 @@
 
 mod again;
 mod answers;
+mod anybody;
 mod asks;
 mod bounds;
+mod busy;
 mod calls;
 mod confine;
 mod consent;
 mod credentials;
 mod door;
+mod endpoints;
 mod evasions;
 mod exfil;
 mod fake;
@@ -23,6 +26,7 @@ mod money;
 mod names;
 mod origins;
 mod own;
+mod paused;
 mod petition;
 mod proxy;
 mod reach;

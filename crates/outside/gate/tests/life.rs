@@ -1,12 +1,13 @@
 //! A gate from its lease to its end, and what becomes of it when something it needs is missing.
 
 use std::io::Read;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 
 use crate::fake::dns::{address, ask};
 use crate::fake::{Cell, ORDINARY, OUTSIDE, echo, lease, talk};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seccompiler::{SeccompAction, SeccompFilter};
 use wire::GateReport;
 
@@ -48,6 +49,30 @@ fn all_is_recorded_when_a_gate_closes_its_end() {
     assert_eq!(channel.read(&mut [0; 64]).unwrap(), 0);
     assert!(cell.record().contains("refused 24 more times"), "{}", cell.record());
     assert_eq!(gate.end(), Some(0));
+}
+
+/// A program may connect and end while its gate has no turn, and the session ends with it: its connections wait in the kernel.
+#[test]
+fn what_waits_to_be_accepted_when_the_channel_closes_is_decided_and_recorded() {
+    let cell = Cell::new();
+    let mut gate = cell.start(&lease(&[]), 0).ready();
+    let process = Pid::from_child(&gate.child);
+    kill_process(process, Signal::STOP).unwrap();
+    waitpid(Some(process), WaitOptions::UNTRACED).unwrap().unwrap();
+    let places: Vec<String> = (1..=8).map(|last| format!("203.0.114.{last}")).collect();
+    let asked = places.clone();
+    cell.inside(move || {
+        for place in asked {
+            TcpStream::connect((place, 80)).unwrap();
+        }
+    });
+    gate.channel().shutdown(Shutdown::Write).unwrap();
+    kill_process(process, Signal::CONT).unwrap();
+    assert_eq!(gate.end(), Some(0));
+    let record = cell.record();
+    for place in places {
+        assert!(record.contains(&format!("\"host\":\"{place}\"")), "{place}: {record}");
+    }
 }
 
 #[test]

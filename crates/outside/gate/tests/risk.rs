@@ -258,6 +258,32 @@ fn what_counted_before_a_gate_was_replaced_counts_for_the_next() {
 }
 
 #[test]
+fn a_plane_that_does_not_listen_is_told_of_much_evidence_at_once() {
+    const MANY: u32 = 5000;
+    let mut scene = Scene::new(Risk::default(), |_| {});
+    for at in 0..MANY {
+        scene.gate.order(&GateOrder::Suspect(Suspected {
+            name: "drift".into(),
+            weight: 1,
+            score: 0,
+            level: Level::Calm,
+            source: "sub-agent 1: a call of the model".into(),
+            event: format!("g{at}"),
+            narrowed: None,
+        }));
+    }
+    // What the channel took before it was full was told one by one.
+    let (mut reports, mut weight, mut joined) = (0, 0, false);
+    while weight < MANY {
+        let told = scene.heard.suspected();
+        (reports, weight, joined) =
+            (reports + 1, weight + told.weight, joined | told.source.ends_with(" more before it"));
+    }
+    assert!(reports < MANY / 2, "{reports}");
+    assert!(weight == MANY && joined, "{weight}");
+}
+
+#[test]
 fn budgets_are_cut_with_it_and_come_back() {
     let mut scene = Scene::new(AT, |lease| {
         let mut policies: Vec<Policy> = lease.policy.clone().into();

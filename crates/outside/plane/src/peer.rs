@@ -14,6 +14,7 @@ use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::problem::quoted;
 use crate::store::cgroup_session;
 
 /// The operator, at the other end.
@@ -25,10 +26,23 @@ pub struct Operator {
     pub pid: i32,
     /// The name of its program, as the kernel keeps it: at most 15 bytes, and its own word.
     pub program: String,
+    /// Of a plane of ours the program that began it to ask, likewise, and its number: what the operator typed.
+    pub begun_by: Option<(String, i32)>,
     process: OwnedFd,
 }
 
 impl Operator {
+    /// Who asked, for the record.
+    #[must_use]
+    pub fn who(&self) -> String {
+        let one = |program: &str, pid: i32| format!("{} (process {pid})", quoted(program));
+        let itself = one(&self.program, self.pid);
+        match &self.begun_by {
+            Some((program, pid)) => format!("uid {} with {}, by {itself}", self.uid, one(program, *pid)),
+            None => format!("uid {} with {itself}", self.uid),
+        }
+    }
+
     /// Whether that process still is: what was read of its number before this was read of it.
     #[must_use]
     pub fn lives(&self) -> bool {
@@ -112,10 +126,31 @@ pub fn operator(socket: impl AsFd) -> Result<Operator, Stranger> {
     if judge(place, &theirs)? == Mounts::Others {
         judge_marks(*marks, Marks::of(&peer).map_err(|error| unseen(&error))?)?;
     }
-    let program = fs::read_to_string(format!("/proc/{peer}/comm")).unwrap_or_default().trim_end().to_owned();
-    let operator = Operator { uid: credentials.uid(), pid, program, process };
+    let program = named(pid);
+    let begun_by = if program == PLANE { begun_by(pid) } else { None };
+    let operator = Operator { uid: credentials.uid(), pid, program, begun_by, process };
     // All of this was read of it, and not of another process that was given its number meanwhile.
     if operator.lives() { Ok(operator) } else { Err(unseen(&"it has ended")) }
+}
+
+/// What the program of a plane is called.
+const PLANE: &str = "bastided";
+
+fn named(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// The program that began a process, where that still is and is no plane: for the record alone, nothing is judged by
+/// it.
+fn begun_by(pid: i32) -> Option<(String, i32)> {
+    let parent = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<i32>().ok()).filter(|pid| *pid > 1)
+    };
+    let first = parent()?;
+    let program = named(first);
+    // While it is the parent, its number is no other's.
+    (parent() == Some(first) && !program.is_empty() && program != PLANE).then_some((program, first))
 }
 
 /// Whether the peer's mounts are ours.

@@ -23,9 +23,14 @@ pub fn state(what: &str, path: &std::path::Path, error: &std::io::Error) -> Prob
     problem(
         "E-PLANE-001",
         format!("cannot {what} `{}`: {error}", path.display()),
-        "look at the file system that holds the state directory: `df -h ~/.local/state`",
+        &format!("look at the file system that holds it: `df -h {}`", shell(&holding(path).to_string_lossy())),
         NOT_RUN,
     )
+}
+
+/// The directory of a path that is there.
+fn holding(path: &std::path::Path) -> &std::path::Path {
+    path.ancestors().find(|above| above.is_dir()).unwrap_or(path)
 }
 
 /// Words of somebody else for a message: on one line, bounded, and nothing in them moves the cursor.

@@ -71,10 +71,12 @@ fn a_library_that_does_not_come_in_is_named_with_what_lets_it_in_and_127() {
     let ran = run(&room, &tool, &read).unwrap();
     assert_eq!(ran.exit, 7, "{ran:?}");
 
-    // A script is read by a program that may have such libraries as well.
+    // A script of the workspace brings no such program in; one that is let in may have such libraries as well.
     let script = room.join("work/script");
     fs::write(&script, format!("#!{}\n", tool.display())).unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    assert_eq!(run(&room, &script, &[]).unwrap_err().code, "E-PLANE-034");
-    assert_eq!(run(&room, &script, &read).unwrap().exit, 7);
+    assert_eq!(run(&room, &script, &read).unwrap_err().code, "E-PLANE-035");
+    let all = [read[0].clone(), read[1].clone(), tool];
+    assert_eq!(run(&room, &script, &all[2..]).unwrap_err().code, "E-PLANE-034");
+    assert_eq!(run(&room, &script, &all).unwrap().exit, 7);
 }

@@ -228,7 +228,7 @@ fn a_git_directory_that_became_something_else_is_refused() {
     room.inside("git worktree add -q wt; git init -q --bare bare; echo '[core]fsmonitor=evil' > bare/config");
     let outcome = room.apply();
     assert!(outcome.left.contains(&("wt/.git".into(), Reason::Refused)), "{outcome:?}");
-    assert!(outcome.left.iter().any(|(path, why)| path == Path::new("bare/config") && *why == Reason::Held));
+    assert!(outcome.left.iter().any(|(path, why)| path == Path::new("bare/config") && *why == Reason::GitHeld));
     assert!(room.lower().join("wt/a").exists() && !room.lower().join("bare/config").exists());
 }
 

@@ -50,6 +50,62 @@ fn what_is_settled_and_plain_goes_out_and_the_rest_waits_and_is_told_once() {
     assert_eq!(fs::read_to_string(room.lower().join("a")).unwrap(), "5\n");
 }
 
+/// Of tools that run what lies in the directory they are used in no list is whole: what is hidden waits, listed or not.
+#[test]
+fn what_is_hidden_or_run_by_a_tool_waits() {
+    again_as_user("what_is_hidden_or_run_by_a_tool_waits");
+    let mut room = Room::new();
+    room.outside("git init -q -b main; echo 1 > .known; git add .; git commit -qm one");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    room.begin();
+    let held = [
+        ".hg/hgrc",
+        ".jj/repo/config.toml",
+        ".sl/config",
+        ".svn/entries",
+        ".latexmkrc",
+        ".Rprofile",
+        ".pdbrc",
+        ".ghci",
+        ".iex.exs",
+        ".ocamlinit",
+        ".octaverc",
+        ".erlang",
+        "build.sbt",
+        "project/plugins.sbt",
+        "nodemon.json",
+        "Build.PL",
+        "Makefile.PL",
+        "Fastfile",
+        ".known",
+        ".tool-of-next-year",
+        "sub/.next/year",
+    ];
+    for path in held {
+        room.inside(&format!("mkdir -p $(dirname {path}); echo x > {path}"));
+    }
+    room.inside("echo x > plain; echo target > .gitignore; mkdir -p sub/kept; echo > sub/kept/.gitkeep; echo y > a.b");
+    let mut live = Live::default();
+    let first = live.step(room.workspace(), &[]).unwrap();
+    for path in held {
+        assert!(first.held.contains(&(path.into(), Waits::Flagged)), "{path}: {:?}", first.held);
+    }
+    let mut merged = live.step(room.workspace(), &[]).unwrap().merged;
+    merged.sort();
+    let expected = [".gitignore", "a.b", "plain", "project", "sub", "sub/kept", "sub/kept/.gitkeep"];
+    assert_eq!(merged, expected.map(std::path::PathBuf::from));
+    assert_eq!(room.outside("cat .known"), "1\n");
+    // A commit brings it to life as well; one of plain files does not.
+    room.inside("git add plain .gitignore; git commit -qm two");
+    let mut step = || live.step(room.workspace.as_mut().unwrap(), &[]).unwrap();
+    assert!([step(), step()].iter().any(|step| step.merged.contains(&".git".into())));
+    room.inside("git add -f .tool-of-next-year; git commit -qm three");
+    let mut step = || live.step(room.workspace.as_mut().unwrap(), &[]).unwrap();
+    let steps = [step(), step()];
+    assert!(steps.iter().any(|step| step.held.contains(&(".git".into(), Waits::Flagged))), "{steps:?}");
+    assert!(steps.iter().all(|step| step.merged.is_empty()), "{steps:?}");
+}
+
 /// A directory that the cell made is no layer below to the kernel, which writes nothing down of what is removed there.
 #[test]
 fn what_was_merged_and_then_removed_inside_goes_outside_too() {

@@ -166,6 +166,113 @@ fn a_crash_before_any_step_leaves_the_original_whole_and_recovers() {
     }
 }
 
+/// Changes on both sides of everything that a path can be, decided for the session.
+fn contested() -> (Room, Filter) {
+    let mut room = Room::new();
+    for path in ["a", "gone", "away", "swap/in"] {
+        room.write(&format!("lower/{path}"), "old");
+    }
+    symlink("old", room.path("lower/link")).unwrap();
+    room.begin();
+    room.write("upper/a", "cell");
+    room.write("upper/both", "cell");
+    room.whiteout("upper/gone");
+    room.write("upper/away", "cell");
+    room.mark("upper/away", "user.overlay.origin", b"x");
+    room.write("upper/swap", "cell");
+    room.write("upper/link", "cell");
+    for path in ["a", "both", "gone", "swap/in"] {
+        room.write(&format!("lower/{path}"), "his");
+    }
+    fs::remove_file(room.path("lower/away")).unwrap();
+    fs::remove_file(room.path("lower/link")).unwrap();
+    symlink("his", room.path("lower/link")).unwrap();
+    let over = ["a", "both", "gone", "away", "swap", "swap/in", "link"].map(PathBuf::from).to_vec();
+    (room, Filter { over, ..Filter::default() })
+}
+
+/// What the journal keeps of what stood outside.
+fn kept(room: &Room) -> Vec<String> {
+    let files = fs::read_dir(room.path("journal/outside")).into_iter().flatten().flatten();
+    files.filter(|file| file.file_name() != "new").map(|file| fs::read_to_string(file.path()).unwrap()).collect()
+}
+
+#[test]
+fn what_is_decided_goes_over_what_stands_outside_and_that_is_kept_however_it_is_cut_short() {
+    let (mut whole, filter) = contested();
+    let before = whole.picture();
+    let changes = whole.scan();
+    let in_conflict = changes.iter().filter(|change| change.conflict.is_some()).count();
+    assert!(in_conflict >= 5, "{changes:?}");
+    let none = whole.apply(&Filter::default(), &changes, &mut Steps::default()).unwrap();
+    assert!(none.merged.is_empty() && whole.picture() == before, "{none:?}");
+    let outcome = whole.apply(&filter, &changes, &mut Steps::default()).unwrap();
+    assert_eq!((outcome.left, outcome.merged.len()), (Vec::new(), 7));
+    let after = whole.picture();
+    assert!(after.iter().all(|line| line.ends_with("cell") || line.starts_with("/lower/swap ")), "{after:#?}");
+    assert_eq!((kept(&whole), whole.scan().len()), (vec!["his".to_owned()], 0));
+    for limit in 0.. {
+        let (mut room, filter) = contested();
+        let changes = room.scan();
+        let done = room.apply(&filter, &changes, &mut Steps::limited(limit)).is_ok();
+        for again in 0..40 {
+            let _ = room.recover(&mut Steps::limited(again));
+        }
+        room.recover(&mut Steps::default()).unwrap();
+        let picture = room.picture();
+        assert!(picture == before || (picture == after && kept(&room) == ["his"]), "step {limit}: {picture:#?}");
+        if done {
+            assert!(limit > 20 && picture == after);
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_is_changed_once_more_after_it_was_decided_is_a_conflict_again() {
+    let (mut room, filter) = contested();
+    let changes = room.scan();
+    fs::write(room.path("lower/a"), "new").unwrap();
+    fs::remove_file(room.path("lower/both")).unwrap();
+    fs::write(room.path("lower/away"), "back").unwrap();
+    fs::write(room.path("lower/gone"), "his, later").unwrap();
+    let outcome = room.apply(&filter, &changes, &mut Steps::default()).unwrap();
+    let left: Vec<_> = outcome.left.iter().filter(|(_, why)| *why == Reason::Conflict).map(|(path, _)| path).collect();
+    assert_eq!(left, ["a", "away", "both", "gone"].map(Path::new), "{outcome:?}");
+    assert_eq!(fs::read_to_string(room.path("lower/a")).unwrap(), "new");
+    assert_eq!(fs::read_to_string(room.path("lower/away")).unwrap(), "back");
+    assert_eq!(fs::read_to_string(room.path("lower/gone")).unwrap(), "his, later");
+    assert!(!room.path("lower/both").exists());
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_replaced() {
+    let mut room = Room::new();
+    room.write("lower/a", "old");
+    room.begin();
+    room.write("upper/a", "cell");
+    room.write("upper/fifo", "cell");
+    room.write("lower/a", "his");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        room.path("lower/fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    let mut changes = room.scan();
+    // Another content than was looked at, under the same times.
+    for change in changes.iter_mut().filter(|change| change.path == Path::new("a")) {
+        change.before.as_mut().unwrap().sha256 = Some([7; 32]);
+    }
+    let filter = Filter { over: vec!["a".into(), "fifo".into()], ..Filter::default() };
+    let outcome = room.apply(&filter, &changes, &mut Steps::default()).unwrap();
+    assert_eq!(outcome.left, [("a".into(), Reason::Conflict), ("fifo".into(), Reason::Conflict)]);
+    assert_eq!(fs::read_to_string(room.path("lower/a")).unwrap(), "his");
+    assert!(kept(&room).is_empty() && fs::read_dir(room.path("lower")).unwrap().count() == 2);
+}
+
 #[test]
 fn hostile_entries_are_refused() {
     let mut room = Room::new();

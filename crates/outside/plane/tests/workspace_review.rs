@@ -74,7 +74,7 @@ fn the_config_of_a_bare_fixture_is_held() {
     room.inside("printf '[core]\\n\\tbare = true\\n\\tpager = evil\\n' > fixtures/bare.git/config");
     let before = fs::read_to_string(room.lower().join("fixtures/bare.git/config")).unwrap();
     live(&mut room, &[]);
-    assert!(room.apply().left.contains(&("fixtures/bare.git/config".into(), Reason::Held)));
+    assert!(room.apply().left.contains(&("fixtures/bare.git/config".into(), Reason::GitHeld)));
     assert_eq!(fs::read_to_string(room.lower().join("fixtures/bare.git/config")).unwrap(), before);
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Member {
     routes: bool,
     /// Whether any is about MCP.
     speaks: bool,
+    /// Whether any bounds requests.
+    bounds: bool,
     /// Whether any bounds answers.
     answers: bool,
     /// What the operator granted where this policy wants him asked.
@@ -183,8 +185,9 @@ impl Member {
         let (reads, routes) = (policy.network.reads() || under_risk, !policy.inference.routes.is_empty());
         let mut rules = policy.network.allow.iter().chain(&policy.network.deny);
         let speaks = rules.any(|rule| rule.protocol == Protocol::Mcp);
+        let bounds = policy.network.allow.iter().any(|rule| rule.bounds.is_some());
         let answers = policy.network.allow.iter().any(|rule| rule.answers.is_some());
-        Member { policy, allow, deny, reads, routes, speaks, answers, granted: None }
+        Member { policy, allow, deny, reads, routes, speaks, bounds, answers, granted: None }
     }
 
     pub(crate) fn judge(&self, egress: &Egress<'_>) -> Verdict<'_> {
@@ -425,8 +428,9 @@ impl Permit<'_> {
 
     /// The bounds of each policy's allowing rule that has any, and which rule that is.
     pub fn bounds(&self) -> impl Iterator<Item = (RuleId, Bounds)> {
-        self.conjunction.members().iter().enumerate().filter_map(|(member, of)| {
-            let position = of.allowing(&self.egress, self.egress.host).filter(|_| of.reads)?;
+        let bounded = self.conjunction.members().iter().enumerate().filter(|(_, of)| of.reads && of.bounds);
+        bounded.filter_map(|(member, of)| {
+            let position = of.allowing(&self.egress, self.egress.host)?;
             let bounds = of.policy.network.allow[position].bounds;
             bounds.is_some().then_some((RuleId { member, position }, bounds))
         })

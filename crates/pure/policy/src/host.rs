@@ -47,6 +47,9 @@ pub enum HostError {
     /// A port that is no number from 1 to 65535.
     #[error("a port is a number from 1 to 65535")]
     Port,
+    /// No port where one is needed.
+    #[error("a port is needed: write `HOST:PORT`")]
+    NoPort,
     /// A star anywhere but as the whole first label.
     #[error("`*` stands only as the whole first label, as in `*.example.com`")]
     Wildcard,
@@ -59,6 +62,9 @@ pub enum HostError {
     /// An address or network of the host's loopback in a rule.
     #[error("the host's loopback has no address here: write `host.bastide:PORT`")]
     Loopback,
+    /// A name of the loopback, in a rule that somebody writes: it never reaches the door.
+    #[error("inside it is the cell's own, and no rule is about it: write `host.bastide:PORT` for a port of this host")]
+    Localhost,
     /// An address or network of those that stand for names inside a cell, in a rule.
     #[error("the address stands for a name inside a cell and is nowhere else: write the name")]
     Synthetic,

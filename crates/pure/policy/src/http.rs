@@ -303,6 +303,12 @@ fn is_alike(one: &[u8], two: &[u8]) -> bool {
     folded(one).eq(folded(two))
 }
 
+/// Whether some server takes the name of a field, as a query or a form spells it, for this one.
+#[must_use]
+pub fn names_field(spelled: &str, name: &str) -> bool {
+    [b' ', b'+'].into_iter().any(|space| is_alike(&form(spelled, space, &mut false), name.as_bytes()))
+}
+
 /// A name or a value of a query, decoded as forms are.
 fn form(text: &str, space: u8, odd: &mut bool) -> Vec<u8> {
     let bytes = text.as_bytes();
@@ -325,7 +331,8 @@ fn form(text: &str, space: u8, odd: &mut bool) -> Vec<u8> {
 
 /// A header's name as servers compare it: in lower case, and to some `_` is `-`.
 fn folded(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
+    let lower = name.to_ascii_lowercase();
+    if lower.contains('_') { lower.replace('_', "-") } else { lower }
 }
 
 /// The name of a query's field that a rule may be about, as it is when it was decoded.

@@ -58,9 +58,11 @@ pub use files::{Access, FileAnswer, MADE, Place, SCRATCH, Stead, file};
 pub use flows::{Data, FilePattern, Flow, FlowError, Label, LabelPattern, SYSTEM_PROMPT, Sink};
 pub use foreign::{Foreign, Repeated};
 pub use host::{DnsName, HOST_BASTIDE, Host, HostError};
-pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header};
+pub use http::{AskedError, Method, PathPattern, Request, RequestError, ValuePattern, field, header, names_field};
 pub use inference::{Fallback, INFERENCE_BASTIDE, Inference, Login, Provider, Route, Served, Vendor};
-pub use model::{Bounds, Default, Files, Limit, Limits, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode};
+pub use model::{
+    Bounds, Default, Files, Limit, Limits, MOST_TIME, Network, Policy, Protocol, Rate, Rule, Tls, WorkspaceMode,
+};
 pub use money::{Currency, Money, NoMoney, NoTariff, Price, Pricing, Tariff, Used};
 pub use observed::{Observed, suggest_policy};
 pub use path::{CanonicalPath, PathError};

@@ -130,6 +130,9 @@ pub struct Limits {
     pub required: BTreeSet<Limit>,
 }
 
+/// Most seconds that a limit of time may say, about a hundred years: what is added to a clock must not overflow it.
+pub const MOST_TIME: u64 = 876_600 * 3600;
+
 /// One kind of limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -445,14 +448,8 @@ impl fmt::Display for Rule {
     /// The rule as it stands in a policy.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{{to: \"{}\"", self.to)?;
-        if !self.programs.is_empty() {
-            let quoted: Vec<String> = self.programs.iter().map(|path| print::quoted(path.as_str())).collect();
-            write!(formatter, ", programs: [{}]", quoted.join(", "))?;
-        }
-        if !self.addresses.is_empty() {
-            let quoted: Vec<String> = self.addresses.iter().map(|network| format!("\"{network}\"")).collect();
-            write!(formatter, ", addresses: [{}]", quoted.join(", "))?;
-        }
+        print::listed(formatter, "programs", self.programs.iter().map(|path| print::Quoted(path.as_str())))?;
+        print::listed(formatter, "addresses", self.addresses.iter().map(|network| format!("\"{network}\"")))?;
         let bounds = self.bounds.is_some() || self.answers.is_some();
         let said = self.is_about_requests() || bounds || self.credential.is_some();
         if self.protocol == Protocol::Tcp {
@@ -467,14 +464,8 @@ impl fmt::Display for Rule {
         if self.protocol == Protocol::Mcp {
             formatter.write_str(", protocol: mcp")?;
         }
-        if !self.methods.is_empty() {
-            let names: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
-            write!(formatter, ", methods: [{}]", names.join(", "))?;
-        }
-        if !self.paths.is_empty() {
-            let quoted: Vec<String> = self.paths.iter().map(|path| print::quoted(path.as_str())).collect();
-            write!(formatter, ", paths: [{}]", quoted.join(", "))?;
-        }
+        print::listed(formatter, "methods", self.methods.iter().map(Method::as_str))?;
+        print::listed(formatter, "paths", self.paths.iter().map(|path| print::Quoted(path.as_str())))?;
         for (key, fields) in [("query", &self.query), ("headers", &self.headers)] {
             let said = |(name, value): (&String, &ValuePattern)| {
                 format!("{}: {}", print::quoted(name), print::quoted(value.as_str()))

@@ -1,6 +1,6 @@
 //! A compiled policy as text that the strict reader takes and compiles to the same policy again.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use crate::{Bodies, Grounding, Inference, Intent, Limit, Limits, Policy};
 
@@ -139,18 +139,50 @@ pub(crate) fn quantity(limit: Limit, value: u64) -> String {
 
 /// Text as one double-quoted YAML scalar on one line: what is not plainly visible is escaped.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            ' '..='~' => out.push(character),
-            _ if character.is_alphanumeric() => out.push(character),
-            _ => {
-                let _ = write!(out, "\\U{:08X}", u32::from(character));
+    Quoted(text).to_string()
+}
+
+/// The same as it is written.
+pub(crate) struct Quoted<'t>(pub(crate) &'t str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_char('"')?;
+        let mut rest = self.0;
+        // What needs no escape is written as it stands.
+        while let Some(at) = rest.find(|letter| !is_plain(letter)) {
+            let letter = rest[at..].chars().next().unwrap_or_default();
+            formatter.write_str(&rest[..at])?;
+            match letter {
+                '"' | '\\' => write!(formatter, "\\{letter}")?,
+                _ => write!(formatter, "\\U{:08X}", u32::from(letter))?,
             }
+            rest = &rest[at + letter.len_utf8()..];
         }
+        formatter.write_str(rest)?;
+        formatter.write_char('"')
     }
-    out + "\""
+}
+
+fn is_plain(letter: char) -> bool {
+    !matches!(letter, '"' | '\\') && (matches!(letter, ' '..='~') || letter.is_alphanumeric())
+}
+
+/// A list behind its key, where it has members.
+pub(crate) fn listed<M: fmt::Display>(
+    formatter: &mut fmt::Formatter<'_>,
+    key: &str,
+    members: impl Iterator<Item = M>,
+) -> fmt::Result {
+    let mut some = false;
+    for member in members {
+        match some {
+            true => write!(formatter, ", {member}")?,
+            false => write!(formatter, ", {key}: [{member}")?,
+        }
+        some = true;
+    }
+    if some { formatter.write_str("]") } else { Ok(()) }
 }
 
 /// Text of somebody else for a message: bounded, and nothing in it moves the cursor or turns the direction.

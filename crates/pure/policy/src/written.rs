@@ -7,7 +7,7 @@ use crate::{Doubted, Effect, Role, Rule};
 /// What is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Say {
-    /// What waits, or one that follows.
+    /// What waits, or one that follows; the line is then used up.
     Once,
     /// All like it, until the session ends.
     Session,
@@ -46,31 +46,28 @@ pub struct CallLine {
     pub targets: Vec<TextPattern>,
 }
 
-/// What is answered to a question with this smallest rule: a line that denies wins, then the first that takes all of it.
-/// What no line takes is denied.
+/// Which line answers a question with this smallest rule: one that denies wins, then the first that takes all of it. What no
+/// line takes is denied.
 #[must_use]
-pub fn written(lines: &[Written], asked: &Rule) -> Say {
-    let rules = || {
-        lines.iter().filter_map(|line| match &line.about {
-            About::Rule(rule) => Some((&**rule, line.say)),
-            About::Call(_) => None,
+pub fn written(lines: &[Written], asked: &Rule) -> Option<usize> {
+    let find = |takes: &dyn Fn(&Rule, Say) -> bool| {
+        lines.iter().position(|line| match &line.about {
+            About::Rule(rule) => takes(rule, line.say),
+            About::Call(_) => false,
         })
     };
-    if rules().any(|(rule, say)| say == Say::Deny && touches(rule, asked)) {
-        return Say::Deny;
-    }
-    rules().find(|(rule, say)| *say != Say::Deny && rule.grants(asked)).map_or(Say::Deny, |(_, say)| say)
+    find(&|rule, say| say == Say::Deny && touches(rule, asked))
+        .or_else(|| find(&|rule, say| say != Say::Deny && rule.grants(asked)))
 }
 
 /// The same for a question about a call.
 #[must_use]
-pub fn written_call(lines: &[Written], call: &Doubted) -> Say {
-    let calls = || {
-        let about = lines.iter().filter_map(|line| match &line.about {
-            About::Call(about) => Some((about, line.say)),
-            About::Rule(_) => None,
-        });
-        about.filter(|(about, _)| about.tool.takes(&call.tool, false))
+pub fn written_call(lines: &[Written], call: &Doubted) -> Option<usize> {
+    let find = |takes: &dyn Fn(&CallLine, Say) -> bool| {
+        lines.iter().position(|line| match &line.about {
+            About::Call(about) => about.tool.takes(&call.tool, false) && takes(about, line.say),
+            About::Rule(_) => false,
+        })
     };
     let needs = call.needs();
     let targets = || call.doubts.iter().filter(|doubt| doubt.effect.is_none() && doubt.role == Some(Role::Target));
@@ -84,10 +81,8 @@ pub fn written_call(lines: &[Written], call: &Doubted) -> Say {
         (about.effects.is_empty() || needs.iter().all(|effect| about.effects.contains(effect)))
             && (about.targets.is_empty() || targets().all(|doubt| doubt.whole && one(&doubt.value)))
     };
-    if calls().any(|(about, say)| say == Say::Deny && denies(about)) {
-        return Say::Deny;
-    }
-    calls().find(|(about, say)| *say != Say::Deny && takes(about)).map_or(Say::Deny, |(_, say)| say)
+    find(&|about, say| say == Say::Deny && denies(about))
+        .or_else(|| find(&|about, say| say != Say::Deny && takes(about)))
 }
 
 /// Whether some of what is asked may be meant. A connection may carry any request.

@@ -157,6 +157,9 @@ fn a_closed_address_cannot_be_written_in_a_rule() {
         assert!(Target::parse(network).is_ok(), "{network} holds more");
     }
     assert!(HostError::Loopback.to_string().contains("`host.bastide:PORT`"));
+    // Not that it has a bad one.
+    assert_eq!(Target::parse("host.bastide"), Err(HostError::NoPort));
+    assert_eq!(Target::parse("host.bastide:0"), Err(HostError::Port));
 }
 
 /// An observed run that went there is told, and what is printed still reads.

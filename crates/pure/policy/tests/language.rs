@@ -74,8 +74,15 @@ fn unique<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 fn limits() -> impl Strategy<Value = Limits> {
     let value = || prop::option::of(prop_oneof![1..5000u64, (1..9u64).prop_map(|gib| gib << 30), Just(u64::MAX)]);
     let required = prop::collection::btree_set(prop::sample::select(Limit::ALL.to_vec()), 0..3);
-    (value(), value(), value(), value(), value(), required)
-        .prop_map(|(memory, pids, cpu, time, disk, required)| Limits { memory, pids, cpu, time, disk, required })
+    let time = value().prop_map(|time| time.map(|seconds| seconds.min(policy::MOST_TIME)));
+    (value(), value(), value(), time, value(), required).prop_map(|(memory, pids, cpu, time, disk, required)| Limits {
+        memory,
+        pids,
+        cpu,
+        time,
+        disk,
+        required,
+    })
 }
 
 fn agents() -> impl Strategy<Value = Agents> {
@@ -480,5 +487,32 @@ fn the_blueprints_keep_what_they_say() {
         assert!(outcomes.len() > 3 && outcomes.iter().all(|one| one.passed), "{outcomes:#?}");
         let made = |made: &&str| policy.files.read.iter().any(|rule| rule.covers(&path(made)));
         assert!(!policy::MADE.iter().any(made), "what the cell makes is not named");
+    }
+}
+
+/// What people write first, told in words of the file and not of a parser.
+#[test]
+fn a_wrong_shape_is_told_with_what_to_write() {
+    let wrong = [
+        ("extends: hardened", "a list is expected here", "`[one]`"),
+        ("network: {allow: a.com}", "a list is expected here", "`[one]`"),
+        ("network: [a]", "keys with values are expected here", "`key: value`"),
+        (
+            "limits: {time: 9223372036854775808}",
+            "`9223372036854775808` is more than a hundred years",
+            "leave `time` out",
+        ),
+        ("agents: {time: 876601h}", "`876601h` is more than a hundred years", "leave `time` out"),
+        ("limits: {memory: [1]}", "one text is expected here", "one value"),
+        ("env: {A: null}", "a text is missing here", "in quotes"),
+        ("files: {read: &a [/x], write: *a}", "anchors and aliases are not read", "out"),
+    ];
+    for (line, message, hint) in wrong {
+        let text = format!("bastide: 1\nname: x\n{line}\n");
+        let source = Source { name: "p.yaml".into(), text, widens: true };
+        let told = read(&source, Some("/home/u"), &mut blueprint).expect_err("refused");
+        assert!(told.hint.as_deref().is_some_and(|told| told.contains(hint)), "{line}: {told:?}");
+        let told = told.to_string();
+        assert!(told.contains("p.yaml:3:") && told.contains(message), "{line}: {told}");
     }
 }

@@ -10,8 +10,10 @@ use crate::event::{Cause, EventId, Kind, Known};
 
 /// Processes, calls and texts that are remembered.
 const MANY: usize = 4096;
-/// Bytes of texts that are remembered.
+/// Bytes of texts that are remembered, and of calls.
 const ROOM: usize = 16 << 20;
+/// What one line of a call takes beside its letters.
+const LINE: usize = 32;
 /// Shortest word of a call that tells which program carries it out.
 const TELLING: usize = 8;
 
@@ -25,6 +27,7 @@ pub struct Lineage {
     started: HashMap<u32, EventId>,
     order: VecDeque<u32>,
     calls: VecDeque<Call>,
+    called: usize,
     texts: VecDeque<Text>,
     held: usize,
 }
@@ -35,6 +38,12 @@ struct Call {
     id: EventId,
     /// Every text in its arguments.
     words: Vec<String>,
+}
+
+impl Call {
+    fn size(&self) -> usize {
+        self.words.iter().map(|word| word.len() + LINE).sum()
+    }
 }
 
 /// What was said, and by whom.
@@ -179,9 +188,12 @@ impl Lineage {
     }
 
     fn called(&mut self, id: EventId, text: &str) {
-        self.calls.push_back(Call { id, words: text.lines().map(str::to_owned).collect() });
-        if self.calls.len() > MANY {
-            self.calls.pop_front();
+        let call = Call { id, words: text.lines().map(str::to_owned).collect() };
+        self.called += call.size();
+        self.calls.push_back(call);
+        while self.called > ROOM || self.calls.len() > MANY {
+            let Some(oldest) = self.calls.pop_front() else { break };
+            self.called -= oldest.size();
         }
     }
 
@@ -302,6 +314,17 @@ mod tests {
         assert_eq!(led(&petition("report", "something else entirely")), [0u64; 0]);
         assert_eq!(led(&petition("wait", r#"{"child":1}"#)), [0u64; 0]);
         assert_eq!(led(&petition("report", "src")), [0u64; 0]);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_remembered() {
+        let mut lineage = Lineage::new();
+        for at in 0..64 {
+            lineage.observe(id(at), &said("assistant", "tool-call", &format!("write\n{at}{}", "\n".repeat(1 << 16))));
+            lineage.observe(id(at), &said("tool", "tool-result", &"x".repeat(1 << 20)));
+        }
+        assert!(lineage.called <= ROOM && lineage.held <= ROOM, "{} {}", lineage.called, lineage.held);
+        assert!(lineage.calls.back().is_some_and(|call| call.id == id(63)) && lineage.calls.len() > 1);
     }
 
     #[test]

@@ -129,6 +129,12 @@ impl Redactor {
         }
     }
 
+    /// The text as it is, but for secrets.
+    #[must_use]
+    pub fn without_secrets(&self, text: &str) -> String {
+        self.hide(text).into_owned()
+    }
+
     fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let spans = self.spans(text);
         if spans.is_empty() {
@@ -189,7 +195,8 @@ impl Secret {
 
 /// The text with characters that hide or reorder others written out as `\u{…}`. Stable when repeated.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(hidden) {
+    // Most are plain, which is quicker to see.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -208,13 +215,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Controls, and characters that reorder, hide or join what stands beside them. The one list: the client has it from here.
+/// Controls, and characters that reorder, hide or join what stands beside them, or are blank and no space: a row of those pushes
+/// what follows to where something else is looked for. The one list: the client has it from here.
 #[must_use]
 pub fn hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(u32::from(letter),
-            0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
-            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
+            0xa0 | 0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x1680 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
+            | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x206f | 0x2800 | 0x3000 | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
             | 0xfff0..=0xfffb | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
 }
 

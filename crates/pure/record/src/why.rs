@@ -326,8 +326,9 @@ pub fn describe(kind: &Kind) -> String {
             )
         }
         Kind::Close { connect, sent, received, address, note } => {
-            let at = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
-            let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+            let at = address.as_ref().map(|address| format!(" at {}", word(address))).unwrap_or_default();
+            // A server that ends a connection may say why, in words of its own.
+            let note = note.as_ref().map(|note| format!("; {}", word(note))).unwrap_or_default();
             format!("end of connection {connect}{at}: {sent} bytes sent, {received} received{note}")
         }
         Kind::FileRefused { .. } => file::describe(kind),
@@ -342,6 +343,7 @@ pub fn describe(kind: &Kind) -> String {
             format!("policy revision {revision} not taken, the one before stays: {}", word(reason))
         }
         Kind::Ordered { order, who } if who.starts_with("a risk of ") => format!("{}, for {}", word(order), word(who)),
+        Kind::Ordered { order, who } if who == "its parent" => format!("{}, with its parent", word(order)),
         Kind::Ordered { order, who } => format!("the operator's {}, by {}", word(order), word(who)),
         Kind::ChildOf { session, child, event, task, .. } => {
             format!("sub-agent {child} of session {}, asked for at {event}: {}", word(session), quote(task))
@@ -387,7 +389,7 @@ pub fn describe(kind: &Kind) -> String {
         }
         Kind::WorkspaceChange { path, change } => format!("`{}` {}", word(path), word(change)),
         Kind::Merge { paths, state } => format!("merge of {}: {}", some(paths), word(state)),
-        Kind::Ended { exit, reason } => format!("end with exit code {exit}: {reason}"),
+        Kind::Ended { exit, reason } => format!("end with exit code {exit}: {}", word(reason)),
         Kind::Unknown => "something that a later version recorded".to_owned(),
     };
     shown(&line)

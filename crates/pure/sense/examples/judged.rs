@@ -59,6 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let verbose = std::env::var_os("VERBOSE").is_some();
     let delegates = std::env::var_os("DELEGATED").is_none_or(|set| set != "0");
+    // What a program says of its own tools; `DESCRIBED=server` for those of a server, `0` for none.
+    let described = std::env::var("DESCRIBED").unwrap_or_default();
+    let (describes, foreign) = (described != "0", described == "server");
     let (mut tools, mut tallies): (BTreeMap<String, Value>, BTreeMap<(String, String), Tally>) = Default::default();
     let (mut longest, mut took) = (std::time::Duration::ZERO, Vec::new());
     for line in std::io::BufReader::new(file).lines() {
@@ -113,7 +116,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 };
                 let begun = std::time::Instant::now();
                 let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
-                let scene = Scene::new(&said, given, &rules);
+                let mut described = Vec::new();
+                if describes {
+                    texts_of(&tools[&suite], &mut described);
+                }
+                let scene = Scene::new(&said, given, &rules).describing(described, foreign);
                 let judged = scene.judge(&tool, arguments);
                 longest = longest.max(begun.elapsed());
                 took.push(begun.elapsed());
@@ -166,4 +173,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     took.sort();
     println!("p50 {:?} p99 {:?} longest {longest:?}", took[took.len() / 2], took[took.len() * 99 / 100]);
     Ok(())
+}
+
+fn texts_of<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => out.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, out)),
+        Value::Object(fields) => fields.values().for_each(|field| texts_of(field, out)),
+        _ => {}
+    }
 }

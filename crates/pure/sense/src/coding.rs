@@ -3,26 +3,36 @@
 //! Every reader here is lenient and gives what it could read: a reader that wants a valid document is blind to what a
 //! lenient one at the other end takes. None recurses; [`crate::scan`] does, within bounds.
 
+mod alphabet;
 mod digits;
 mod dump;
+mod edits;
 mod escapes;
 mod invisible;
+mod legible;
+mod lists;
 mod multipart;
 mod numbers;
 mod pack;
 mod pairs;
+mod pieces;
 mod signs;
+mod silent;
 mod squeezed;
 mod strings;
 mod wide;
 
 use std::fmt;
-use std::ops::Range;
 
 pub(crate) use escapes::percent;
+use legible::readable;
+pub(crate) use legible::{character, plain};
+pub(crate) use lists::may_hold as may_hold_lists;
+pub(crate) use pack::head as object_head;
 pub(crate) use pairs::each_value;
-pub(crate) use signs::{LEAST_DIGITS, Signs, character, is_digit};
-use signs::{Marks, readable};
+pub(crate) use pieces::{APART, Cut};
+pub(crate) use signs::{LEAST_DIGITS, Marks, Signs, gathered, is_digit};
+pub(crate) use squeezed::{Inflated, inflate};
 pub(crate) use strings::{looks_structured, strings};
 
 use crate::{Beyond, Seal};
@@ -130,6 +140,10 @@ pub(crate) trait Take {
     fn layer(&mut self, how: &[Coding], bytes: &[u8]);
     /// Parts of what was encoded, joined: that these are without a pattern says nothing.
     fn parts(&mut self, how: &[Coding], bytes: &[u8]);
+    /// Bytes that read like text nowhere for long: they are compared as they are, and nothing in them is undone.
+    fn scattered(&mut self, how: &[Coding], bytes: &[u8]);
+    /// What may be pieces of something short, each encoded by itself, and what only seems to be.
+    fn pieces(&mut self, how: &[Coding], pieces: &[Cut]);
     /// The same text, read in another way.
     fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading);
     /// Reads what is left of noise, which was judged as it stood.
@@ -150,6 +164,12 @@ pub(crate) struct Reading {
     ways: usize,
     document: bool,
     form: bool,
+    /// What begins nothing where the text was read from, away from its edits.
+    tried: Marks,
+    /// A line began like the head of a part there.
+    heads: bool,
+    /// Digits that say something were padded there.
+    padded: bool,
 }
 
 /// Ways to read one text, one after the other: a document in a document in a form, with escapes.
@@ -157,7 +177,8 @@ const WAYS: usize = 5;
 
 impl Reading {
     /// Of bytes that came as they are, or were encoded.
-    pub(crate) const NEW: Self = Self { ways: 0, document: true, form: true };
+    pub(crate) const NEW: Self =
+        Self { ways: 0, document: true, form: true, tried: Marks::NONE, heads: true, padded: true };
 
     fn next(self) -> Self {
         Self { ways: self.ways + 1, ..Self::NEW }
@@ -168,38 +189,26 @@ impl Reading {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum New<'n> {
     All,
-    /// What stands together only in it, over one of these places. All else stands in the other text as it does here.
-    Near(&'n [usize], Runs),
+    /// What stands together only in it, over one of these places. All else stands in the other text as it does here. With
+    /// the signs of the text, where the runs of digits are those of the other.
+    Near(&'n [usize], Option<&'n Signs>),
 }
 
-/// How many runs of digits a text has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Runs {
-    base64: usize,
-    hexish: usize,
-}
-
-impl New<'_> {
-    fn joints(&self) -> &[usize] {
+impl<'n> New<'n> {
+    /// The places over which something is new, unless all is.
+    fn edits(self) -> Option<&'n [usize]> {
         match self {
-            New::All => &[],
-            New::Near(edits, _) => edits,
+            New::All => None,
+            New::Near(edits, _) => Some(edits),
         }
     }
 
-    /// Whether the digits of a text are as they were: no run of them is new, and none is missing between others.
-    fn has_digits(self, signs: &Signs) -> bool {
-        let New::Near(edits, before) = self else { return true };
-        let touched = |run: &Range<usize>| {
-            edits.get(edits.partition_point(|edit| *edit < run.start)).is_some_and(|edit| *edit <= run.end)
-        };
-        before != Runs::of(signs) || signs.base64.iter().chain(&signs.hexish).any(touched)
-    }
-}
-
-impl Runs {
-    fn of(signs: &Signs) -> Runs {
-        Runs { base64: signs.base64.len(), hexish: signs.hexish.len() }
+    /// The signs of the text, if no run of digits is new and none is missing between others.
+    pub(crate) fn signs(self) -> Option<&'n Signs> {
+        match self {
+            New::Near(_, signs) => signs,
+            New::All => None,
+        }
     }
 }
 
@@ -212,7 +221,7 @@ pub(crate) fn undo(
     raw_deflate: bool,
     take: &mut dyn Take,
 ) {
-    let text = !signs.binary || signs::is_text(bytes);
+    let text = !signs.binary || legible::is_text(bytes);
     if !text || raw_deflate {
         wide::undo(bytes, take);
         squeezed::undo(bytes, raw_deflate, take);
@@ -220,7 +229,10 @@ pub(crate) fn undo(
     if signs.binary {
         invisible::undo(bytes, take);
     }
-    if reading.ways < WAYS
+    let edits = new.edits().filter(|_| !reading.heads);
+    let reading = Reading { heads: multipart::has_head(bytes, edits), ..reading };
+    if reading.heads
+        && reading.ways < WAYS
         && let Some(bodies) = multipart::bodies(bytes)
     {
         take.reading(&[Coding::Multipart], &bodies, New::All, reading.next());
@@ -230,43 +242,64 @@ pub(crate) fn undo(
     } else {
         // Noise is full of what looks written out: only what reads like text is looked into further.
         let mut text = Vec::new();
-        signs::legible(bytes, &mut text);
+        legible::legible(bytes, &mut text);
         take.remains(&mut |take| undo_text(&text, &Signs::of(&text), (reading, New::All), take));
     }
 }
 
 fn undo_text(bytes: &[u8], signs: &Signs, (reading, new): (Reading, New<'_>), take: &mut dyn Take) {
+    let edits = new.edits().filter(|_| !reading.padded);
+    let padded = signs.marks.hold(Marks::EQUALS) && pieces::are_padded(bytes, edits, &alphabet::PADDED);
+    let reading = Reading { padded, ..reading };
     if reading.ways < WAYS {
-        read(bytes, signs, reading, take);
+        read(bytes, signs, (reading, new), take);
     } else if escapes::hide(bytes, signs.marks) {
         take.beyond(Beyond::Depth);
     }
-    if new.has_digits(signs) {
-        digits::undo(bytes, signs, new.joints(), take);
-        take.layer(&[Coding::Numbers], &numbers::bytes(bytes, &signs.hexish));
-        take.layer(&[Coding::Hex], &dump::bytes(bytes, &signs.hexish));
+    if new.signs().is_none() {
+        digits::undo(bytes, signs, new.edits().unwrap_or_default(), padded, take);
+        take.layer(&[Coding::Numbers], &numbers::bytes(bytes, &signs.runs.hexish));
+        take.layer(&[Coding::Hex], &dump::bytes(bytes, &signs.runs.hexish));
+    } else if padded {
+        digits::padded(bytes, take);
     }
+    lists::undo(bytes, new.signs().and(new.edits()), take);
 }
 
 /// Reads a text in every way that is new.
-fn read(bytes: &[u8], signs: &Signs, reading: Reading, take: &mut dyn Take) {
-    let (next, runs) = (reading.next(), Runs::of(signs));
+fn read(bytes: &[u8], signs: &Signs, (reading, new): (Reading, New<'_>), take: &mut dyn Take) {
+    let next = reading.next();
     let document = reading.document && signs.quotes && looks_structured(bytes);
     let mut marks = signs.marks;
     if document {
-        let found = strings(bytes);
-        take.reading(&[Coding::Json], &found.values, New::Near(&found.edits, runs), next);
+        let found = strings(bytes, signs.marks);
+        let signs = found.edits.carry(signs, false, &found.values);
+        take.reading(
+            &[Coding::Json],
+            &found.values,
+            New::Near(&found.edits.at, signs.as_ref()),
+            Reading { tried: Marks::BACKSLASH, heads: reading.heads, padded: reading.padded, ..next },
+        );
         take.reading(&[Coding::JsonNames], &found.names, New::All, next);
         // What is written out in the strings was undone with them, or is seen when they are.
-        marks = Marks::of(&found.outside);
+        marks = found.outside;
     }
-    let escapes::Read { text, edits, how } = escapes::undone(bytes, marks);
+    let tried = new.edits().map(|edits| (reading.tried, edits));
+    let escapes::Read { text, edits, how } = escapes::undone(bytes, marks, tried);
     // What was written out may be anything; a backslash takes nothing from a document.
     let anything = how.iter().any(|coding| matches!(coding, Coding::Percent | Coding::Entities));
     let form = if marks.hold(Marks::EQUALS) && reading.form { pairs::joined(bytes) } else { Vec::new() };
-    let after = |form| Reading { document: !document || anything, form: form || anything, ..next };
+    let after = |form| Reading {
+        document: !document || anything,
+        form: form || anything,
+        tried: marks,
+        heads: reading.heads,
+        padded: reading.padded,
+        ..next
+    };
     take.reading(&[Coding::Form], &form, New::All, after(false));
     if !how.is_empty() {
-        take.reading(&how, &text, New::Near(&edits, runs), after(form.is_empty()));
+        let signs = edits.carry(signs, true, &text);
+        take.reading(&how, &text, New::Near(&edits.at, signs.as_ref()), after(form.is_empty()));
     }
 }

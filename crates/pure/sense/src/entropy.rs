@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::coding::Take;
+use crate::coding::{Take, plain};
 
 /// What opaque bytes look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub enum Seal {
 }
 
 /// Fewer bytes are no evidence.
-const FEW: usize = 256;
+pub(crate) const FEW: usize = 256;
 
 /// Bytes that are judged together.
 const CHUNK: usize = 512;
@@ -76,19 +76,51 @@ pub(crate) fn seal(bytes: &[u8]) -> Option<Seal> {
 
 /// Whether bytes begin like something that has to be looked into as a whole.
 pub(crate) fn is_container(bytes: &[u8]) -> bool {
-    let marked = MARKS.iter().any(|(mark, _)| mark.len() > 3 && bytes.starts_with(mark));
-    let known: [&[u8]; 5] = [b"\x1f\x8b\x08", b"PK\x03\x04", b"PACK", b"\xff\xfe", b"\xfe\xff"];
+    let marked = || MARKS.iter().any(|(mark, _)| mark.len() > 3 && bytes.starts_with(mark));
+    let known = || KNOWN.iter().any(|mark| bytes.starts_with(mark));
+    // Most begin like none of them.
+    let begins = bytes.first().is_some_and(|&first| may_begin(first)) && (marked() || known() || is_zlib(bytes));
     // UTF-16 has a zero beside every letter; of more zeros, no text is made.
     let (first, zeros) = (bytes.len().min(32), bytes.iter().take(32).filter(|byte| **byte == 0).count());
     let wide = first >= 16 && zeros * 3 > first && zeros * 3 < first * 2;
-    marked || wide || is_zlib(bytes) || known.iter().any(|mark| bytes.starts_with(mark))
+    begins || wide
 }
+
+/// Whether something that is looked into as a whole may begin with a byte, other than UTF-16.
+pub(crate) fn may_begin(byte: u8) -> bool {
+    BEGINS[usize::from(byte)]
+}
+
+const KNOWN: [&[u8]; 5] = [b"\x1f\x8b\x08", b"PK\x03\x04", b"PACK", b"\xff\xfe", b"\xfe\xff"];
+
+/// The first bytes of all marks.
+const BEGINS: [bool; 256] = {
+    let (mut table, mut at) = ([false; 256], 0);
+    while at < MARKS.len() {
+        table[MARKS[at].0[0] as usize] = true;
+        at += 1;
+    }
+    at = 0;
+    while at < KNOWN.len() {
+        table[KNOWN[at][0] as usize] = true;
+        at += 1;
+    }
+    at = 0;
+    while at < ZLIB.len() {
+        table[ZLIB[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// Deflate with a window of 32 KiB or less.
+const ZLIB: [u8; 7] = [0x18, 0x28, 0x38, 0x48, 0x58, 0x68, 0x78];
 
 /// Whether bytes begin with the head of a zlib stream: deflate, a window of 32 KiB or less, and its check.
 pub(crate) fn is_zlib(bytes: &[u8]) -> bool {
     let [method, flags, _, ..] = *bytes else { return false };
     let head = u16::from_be_bytes([method, flags]);
-    matches!(method, 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78) && flags & 0x20 == 0 && head % 31 == 0
+    ZLIB.contains(&method) && flags & 0x20 == 0 && head % 31 == 0
 }
 
 /// How many of the bytes stand in chunks without a pattern.
@@ -97,6 +129,10 @@ fn noisy(bytes: &[u8]) -> usize {
 }
 
 fn is_noise(chunk: &[u8]) -> bool {
+    // What is text for nine bytes in ten has less than 7.2 bits a byte, and so many have to have 7.3.
+    if chunk.len() == CHUNK && plain(chunk) * 10 >= CHUNK * 9 {
+        return false;
+    }
     let mut counts = [0u16; 256];
     chunk.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
     // Far fewer different bytes than noise has: text.

@@ -2,46 +2,72 @@
 //!
 //! It errs towards a secret: a value that is none costs little, one that is missed is gone.
 
+mod readings;
+
+use readings::Value;
+
 use crate::MIN_SECRET;
+
+/// How a key in PEM form begins.
+const BEGIN: &str = "-----BEGIN ";
 
 /// Values that are none, whatever they are called.
 const HARMLESS: [&str; 8] =
     ["localhost", "development", "production", "staging", "disabled", "required", "changeme", "us-east-1"];
 
 /// The values of an `.env` file that are worth protecting, with their names, in their order: eight bytes or more, and no
-/// plain word, number, path, or address without a password.
+/// plain word, number, path, or address without a password. Each as it is written and as each program that loads such files
+/// reads it, and the lines of a private key by themselves.
 ///
 /// ```
 /// let found = sense::secrets_of_env("PORT=8080\nexport API_KEY='k9-Zt41pQx'\nHOME=/home/me/work\n");
 /// assert_eq!(found, [("API_KEY".to_owned(), "k9-Zt41pQx".to_owned())]);
+/// let found = sense::secrets_of_env("PASSWORD=\"k9\\\"Zt41pQx\"\n");
+/// assert_eq!(found.iter().map(|one| &one.1[..]).collect::<Vec<_>>(), ["k9\\\"Zt41pQx", "k9\"Zt41pQx"]);
 /// ```
 #[must_use]
 pub fn secrets_of_env(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        let line = line.trim_start().strip_prefix("export ").unwrap_or(line.trim_start());
-        rest = after;
-        let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
-        let value = match quoted(value, after) {
-            Some((value, left)) => {
-                rest = left;
-                value
+    let mut found: Vec<(String, String)> = Vec::new();
+    let (mut at, mut around, mut until) = (0, "", 0);
+    for line in text.split_inclusive('\n') {
+        let begin = at;
+        at += line.len();
+        let Some((name, from)) = assignment(line) else { continue };
+        let value = Value::at(&text[begin + from..]);
+        // A value that goes on over lines is read line by line, too: who is wrong about its end would pass over what
+        // follows. Its name stays that of the value, since what stands there may be secret.
+        if begin >= until {
+            around = name;
+        }
+        until = until.max(begin + from + value.length);
+        for reading in value.readings() {
+            let lines = reading.find(BEGIN).map(|at| secrets_of_key(&reading[at..])).unwrap_or_default();
+            let whole = Some(reading).filter(|reading| worth(reading));
+            for one in whole.into_iter().chain(lines) {
+                if !found.iter().rev().take_while(|(name, _)| name == around).any(|(_, known)| *known == one) {
+                    found.push((around.to_owned(), one));
+                }
             }
-            None => value.split(" #").next().unwrap_or_default().trim().to_owned(),
-        };
-        if worth(&value) {
-            found.push((name.trim().to_owned(), value));
         }
     }
     found
 }
 
+/// The name that a line gives a value, and where that begins. Some loaders take `NAME: value`, too.
+fn assignment(line: &str) -> Option<(&str, usize)> {
+    let start = line.len() - line.trim_start().len();
+    let rest = line[start..].strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+    let rest = rest.unwrap_or(&line[start..]).trim_start();
+    let is_name = |name: &str| name.chars().all(|letter| letter.is_alphanumeric() || "_.-".contains(letter));
+    let colon = rest.split_once(':').filter(|(name, value)| is_name(name) && value.starts_with([' ', '\t']));
+    let (name, value) = colon.or_else(|| rest.split_once('=')).filter(|_| !rest.starts_with('#'))?;
+    Some((name.trim(), line.len() - value.len()))
+}
+
 /// Whether the text holds a private key in PEM form.
 #[must_use]
 pub fn is_key_file(text: &str) -> bool {
-    text.lines().any(|line| line.trim_start().starts_with("-----BEGIN ") && line.contains("PRIVATE KEY"))
+    text.lines().any(|line| line.trim_start().starts_with(BEGIN) && line.contains("PRIVATE KEY"))
 }
 
 /// The secrets of a key file: each line of its base64 body that is long enough to be no other text.
@@ -51,24 +77,12 @@ pub fn secrets_of_key(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {
         if line.starts_with("-----") {
-            within = line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY");
+            within = line.starts_with(BEGIN) && line.contains("PRIVATE KEY");
         } else if within && line.len() >= 16 && !line.contains(':') {
             found.push(line.to_owned());
         }
     }
     found
-}
-
-/// A value in quotes, which may go on over lines, and what follows its last line.
-fn quoted<'t>(value: &'t str, after: &'t str) -> Option<(String, &'t str)> {
-    let value = value.trim_start();
-    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\'' | '`'))?;
-    if let Some((inner, _)) = value[1..].split_once(quote) {
-        return Some((inner.to_owned(), after));
-    }
-    let (more, rest) = after.split_once(quote)?;
-    let rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
-    Some((format!("{}\n{more}", &value[1..]), rest))
 }
 
 fn worth(value: &str) -> bool {
@@ -120,6 +134,65 @@ mod tests {
         let found = secrets_of_env("KEY=\"line One 1\nline two\"\nNEXT=Another9Value\n");
         assert_eq!(found[0], ("KEY".into(), "line One 1\nline two".into()));
         assert_eq!(found[1].0, "NEXT");
+    }
+
+    fn values(text: &str) -> Vec<String> {
+        secrets_of_env(text).into_iter().map(|(_, value)| value).collect()
+    }
+
+    #[test]
+    fn a_value_is_what_any_loader_reads() {
+        for (text, reading) in [
+            (r#"DB="ab\"Cdef9ghijKLm""#, "ab\"Cdef9ghijKLm"),
+            (r#"DB="ab\"Cdef9ghijKLm""#, r#"ab\"Cdef9ghijKLm"#),
+            (r#"T="pre\$Zq9xW3vT7kL" # of the shop"#, "pre$Zq9xW3vT7kL"),
+            (r"T='it\'s9xW3vT7kL'", "it's9xW3vT7kL"),
+            (r"T='it'\''s9xW3vT7kL'", "it's9xW3vT7kL"),
+            (r"T=$'\x61\u0062\143d\'9xW3v'", "abcd'9xW3v"),
+            (r#"T="Ab9xW3vT"'7kL"q'"#, "Ab9xW3vT7kL\"q"),
+            (r"T=Ab9x\ W3vT7kL", "Ab9x W3vT7kL"),
+            ("T=Ab9xW3vT7kL; export T", "Ab9xW3vT7kL"),
+            ("T=Ab9xW3#vT7kLmn", "Ab9xW3#vT7kLmn"),
+            ("T=Ab9xW3vT#7kL", "Ab9xW3vT"),
+            ("T=Ab9x #W3vT7kL", "Ab9x #W3vT7kL"),
+            ("T=Ab9xW3vT\t# why", "Ab9xW3vT"),
+            ("T: Ab9xW3vT", "Ab9xW3vT"),
+            ("export\tT = `Ab9xW3\"vT'7` # why", "Ab9xW3\"vT'7"),
+            (r#"DIR="C:\Keys\q8Zt41\""#, r"C:\Keys\q8Zt41\"),
+            (r#"T="Ab9xW3\tvT""#, "Ab9xW3\tvT"),
+            ("T=\"Ab9xW3\r\nvT7kL\"\r\n", "Ab9xW3\nvT7kL"),
+        ] {
+            let text = format!("A=1\n{text}\nLAST=Zz9-Another-1\n");
+            let found = values(&text);
+            assert!(found.iter().any(|value| value == reading), "{text}: {found:?}");
+            assert_eq!(found.last().map(String::as_str), Some("Zz9-Another-1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_key_are_secrets_however_it_is_quoted() {
+        let body = ["MIIEvQIBADANBgkqhkiG9w0B", "AQEFAASCBKcwggSjAgEAAoIB"];
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", body.join("\n"));
+        let on_one = key.replace('\n', "\\n");
+        for text in [
+            format!("K=\"{on_one}\"\n"),
+            format!("K='{{\"private_key\":\"{on_one}\\n\"}}'\n"),
+            format!("K={on_one}\n"),
+            format!("K=\"{key}\"\n"),
+            format!("K='{}'\r\n", key.replace('\n', "\r\n")),
+            format!("K={key}\nL=1"),
+        ] {
+            let found = secrets_of_env(&text);
+            assert!(body.iter().all(|line| found.iter().any(|one| one.1 == *line)), "{text}: {found:?}");
+            assert!(found.iter().all(|one| one.0 == "K"), "{text}: {found:?}");
+        }
+        assert!(values(&format!("K=\"{on_one}\"\n")).contains(&key));
+    }
+
+    #[test]
+    fn what_is_within_a_value_gives_no_name() {
+        let found = secrets_of_env("A=\"Ab9xW3vT\nSecret9=Zz9-Another-1\n\"\nB=Another9Value\n");
+        assert_eq!(found.iter().map(|one| &one.0[..]).collect::<Vec<_>>(), ["A", "A", "B"]);
     }
 
     #[test]

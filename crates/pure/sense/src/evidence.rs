@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::corpus::Source;
 use crate::matcher::Run;
-use crate::{Coding, Label, Seal, SourceId};
+use crate::{Coding, Label, Seal, SourceId, Speaker};
 
 /// Bytes of a source that are quoted.
 pub const MAX_QUOTE: usize = 200;
@@ -37,6 +37,8 @@ pub struct Found {
     pub quoted: String,
     /// Letters and digits of the match; for a secret that was found exactly, its bytes.
     pub length: usize,
+    /// Other cells of a tree that said a part of it before, the first of them.
+    pub by: Vec<Speaker>,
 }
 
 /// Which bound was exceeded.
@@ -129,7 +131,14 @@ impl Sightings {
     pub(crate) fn quoted(self, sources: &[Source]) -> Vec<Found> {
         let found = |one: Sighting| {
             let quoted = one.stands.map(|stands| stands.quoted(&sources[one.source as usize])).unwrap_or_default();
-            Found { label: one.label, source: SourceId(one.source), how: one.how, quoted, length: one.length }
+            Found {
+                label: one.label,
+                source: SourceId(one.source),
+                how: one.how,
+                quoted,
+                length: one.length,
+                by: Vec::new(),
+            }
         };
         self.0.into_iter().map(found).collect()
     }

@@ -12,12 +12,12 @@ use std::sync::LazyLock;
 
 pub(crate) use lookalike::lookalike;
 
-use crate::coding::character;
+use crate::coding::{character, gathered};
 
-/// What a byte above 127 stands for in the table.
+/// What a byte stands for in the table with which a character beyond ASCII begins.
 const WIDE: u8 = u8::MAX;
 
-/// The folded byte of each ASCII character; zero for what is dropped.
+/// The folded byte of each ASCII character; zero for what is dropped, and for what begins no character.
 const FOLDED: [u8; 256] = table();
 
 /// Where scripts begin whose characters count twice.
@@ -28,7 +28,7 @@ const fn table() -> [u8; 256] {
     let mut byte = 0;
     while byte < 256 {
         let one = byte as u8;
-        table[byte] = if one >= 128 {
+        table[byte] = if one >= 0xc2 && one <= 0xf4 {
             WIDE
         } else if one.is_ascii_alphanumeric() {
             one.to_ascii_lowercase()
@@ -40,39 +40,73 @@ const fn table() -> [u8; 256] {
     table
 }
 
-/// Bytes that are folded together.
-const BLOCK: usize = 16;
+/// Bytes that are folded together, and the longest run of letters among them that is copied at once.
+const BLOCK: usize = 64;
+const RUN: usize = 16;
+
+/// The bit that a small letter has and a large one has not.
+const SMALL: u8 = 0x20;
 
 /// Appends the folded form of the bytes; what is not UTF-8 is dropped. Never longer than the bytes.
 pub(crate) fn fold(bytes: &[u8], out: &mut Vec<u8>) {
-    fold_at(bytes, &[], out);
+    fold_with(bytes, &[], out, |_| {});
 }
 
 /// The same, and where in all of the folded form those places of the bytes are, which come in order. A place within a
 /// character is the one behind it.
 pub(crate) fn fold_at(bytes: &[u8], places: &[usize], out: &mut Vec<u8>) -> Vec<usize> {
+    let mut folded = Vec::with_capacity(places.len());
+    fold_with(bytes, places, out, |place| folded.push(place));
+    folded
+}
+
+/// Bytes that are folded on each side of a place at most, for each letter that is asked for.
+const SPARSE: usize = 12;
+
+/// The folded form of what stands around a place, with so many letters and more on each side where there are as many, and where
+/// in it the place is. None where they are farther from each other than is looked.
+pub(crate) fn fold_around(bytes: &[u8], place: usize, letters: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let (mut reach, mut at) = ((2 * letters).max(BLOCK / 2), 0);
+    while reach <= SPARSE * letters {
+        let (begin, end) = (place.saturating_sub(reach), bytes.len().min(place + reach));
+        out.clear();
+        fold_with(&bytes[begin..end], &[place - begin], out, |place| at = place);
+        if (begin == 0 || at >= letters) && (end == bytes.len() || out.len() - at >= letters) {
+            return Some(at);
+        }
+        reach *= 2;
+    }
+    None
+}
+
+fn fold_with(bytes: &[u8], places: &[usize], out: &mut Vec<u8>, mut see: impl FnMut(usize)) {
     let begin = out.len();
-    out.resize(begin + bytes.len() + BLOCK, 0);
+    out.resize(begin + bytes.len() + BLOCK + RUN, 0);
     let room = &mut out[begin..];
     let (mut at, mut kept) = (0, 0);
-    let (mut places, mut folded) = (places.iter().copied().peekable(), Vec::with_capacity(places.len()));
+    let mut places = places.iter().copied().peekable();
     while at < bytes.len() {
-        if let Some(block) = bytes[at..].first_chunk::<BLOCK>().filter(|block| block.is_ascii()) {
-            while let Some(place) = places.next_if(|place| *place < at + BLOCK) {
-                let before = block[..place.saturating_sub(at)].iter();
-                folded.push(begin + kept + before.filter(|byte| FOLDED[usize::from(**byte)] != 0).count());
+        let end = bytes.len().min(at + RUN);
+        if bytes[at..end].is_ascii() {
+            let filled;
+            let whole = match bytes[at..].first_chunk() {
+                Some(whole) => whole,
+                None => {
+                    filled = Block::filled(&bytes[at..]);
+                    &filled
+                }
+            };
+            let block = Block::of(whole, bytes.len() - at);
+            while let Some(place) = places.next_if(|place| *place < at + block.length) {
+                see(begin + kept + block.before(place.saturating_sub(at)));
             }
-            let (letters, count) = ascii(block);
-            room[kept..kept + BLOCK].copy_from_slice(&letters);
-            kept += count;
-            at += BLOCK;
+            kept += room[kept..].first_chunk_mut().map_or(0, |room| block.write(room));
+            at += block.length;
             continue;
         }
-        // To the end, or as far as the block was looked at.
-        let end = bytes.len().min(at + BLOCK);
         while at < end {
             while places.next_if(|place| *place <= at).is_some() {
-                folded.push(begin + kept);
+                see(begin + kept);
             }
             let (length, letters) = step(&bytes[at..]);
             for &one in letters.bytes() {
@@ -82,26 +116,86 @@ pub(crate) fn fold_at(bytes: &[u8], places: &[usize], out: &mut Vec<u8>) -> Vec<
             at += length;
         }
     }
-    folded.extend(places.map(|_| begin + kept));
+    places.for_each(|_| see(begin + kept));
     out.truncate(begin + kept);
-    folded
 }
 
-/// The letters and digits of a block, and how many they are. Without a branch: they and what stands between them are mixed
-/// as no predictor can know.
-#[inline]
-fn ascii(block: &[u8; BLOCK]) -> ([u8; BLOCK], usize) {
-    let (mut letters, mut count) = ([0; BLOCK], 0);
-    for &byte in block {
-        let folded = FOLDED[usize::from(byte & 127)];
-        letters[count & (BLOCK - 1)] = folded;
-        count += usize::from(folded != 0);
+/// Some bytes of ASCII.
+struct Block<'b> {
+    /// As they are, and as many more as a run has.
+    whole: &'b [u8; BLOCK + RUN],
+    length: usize,
+    /// Which of them are letters and digits, the first one in the lowest bit.
+    letters: u64,
+}
+
+impl<'b> Block<'b> {
+    /// What the bytes begin with, up to the first one that is none of ASCII; at most so many. Without a branch that depends on them.
+    #[inline(always)]
+    fn of(whole: &'b [u8; BLOCK + RUN], most: usize) -> Self {
+        let bytes: &[u8; BLOCK] = whole.first_chunk().unwrap_or(&[0; BLOCK]);
+        let most = most.min(BLOCK);
+        let length = if bytes.is_ascii() { most } else { Self::ascii(bytes).min(most) };
+        let letters = gathered(&bytes.map(|byte| {
+            // A digit has that bit.
+            u8::from((byte | SMALL).wrapping_sub(b'a') < 26) | u8::from(byte.wrapping_sub(b'0') < 10)
+        }));
+        Block { whole, length, letters: letters & (u64::MAX >> (BLOCK - length)) }
     }
-    (letters, count)
+
+    /// How many bytes of ASCII come first. Apart, or the bytes would be taken one by one in any case.
+    #[cold]
+    #[inline(never)]
+    fn ascii(bytes: &[u8; BLOCK]) -> usize {
+        bytes.iter().take_while(|byte| byte.is_ascii()).count()
+    }
+
+    /// The last bytes of a text, and nothing behind them.
+    fn filled(bytes: &[u8]) -> [u8; BLOCK + RUN] {
+        let mut whole = [0; BLOCK + RUN];
+        let length = bytes.len().min(BLOCK);
+        whole[..length].copy_from_slice(&bytes[..length]);
+        whole
+    }
+
+    /// How many letters stand before that byte of them.
+    fn before(&self, at: usize) -> usize {
+        (self.letters & ((1 << at) - 1)).count_ones() as usize
+    }
+
+    /// Writes the letters; how many they are.
+    #[inline(always)]
+    fn write(&self, room: &mut [u8; BLOCK + RUN]) -> usize {
+        let (mut left, mut kept) = (self.letters, 0);
+        while left != 0 {
+            let begin = left.trailing_zeros() as usize;
+            let length = (!(left >> begin)).trailing_zeros() as usize;
+            // Adding to the lowest letter of a run carries over all of it.
+            left &= left.wrapping_add(left & left.wrapping_neg());
+            self.copy(begin, room, kept);
+            let mut more = RUN;
+            while more < length {
+                self.copy(begin + more, room, kept + more);
+                more += RUN;
+            }
+            kept += length;
+        }
+        kept
+    }
+
+    /// What begins before the end of the block, in small letters.
+    #[inline(always)]
+    fn copy(&self, begin: usize, room: &mut [u8; BLOCK + RUN], at: usize) {
+        if let (Some(room), Some(run)) =
+            (room[at % BLOCK..].first_chunk_mut::<RUN>(), self.whole[begin % BLOCK..].first_chunk())
+        {
+            *room = run.map(|byte| byte | SMALL);
+        }
+    }
 }
 
 /// Where in a text its folded letters stand: the place of one in so many, from which the others are counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Places(Vec<(u32, u32)>);
 
 /// Letters from one known place to the next.

@@ -15,10 +15,13 @@ pub(crate) const GRID: usize = 9;
 pub(crate) const SHARED: usize = GRAM + GRID - 1;
 
 /// Characters that are marked.
-const MARK: usize = 12;
+pub(crate) const MARK: usize = 12;
 
 /// The distance of those that are looked up.
 const STEP: usize = SHARED - MARK + 1;
+
+/// Looks that are got ready together.
+const PIECES: usize = 32;
 
 /// A run with fewer different characters says nothing: zeros, rulers, padding.
 const VARIOUS: u32 = 5;
@@ -36,7 +39,7 @@ pub(crate) struct Place {
 }
 
 /// The index.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Grams {
     marks: Marks,
     /// The first entry of each bucket, counted from one; zero is none.
@@ -99,6 +102,11 @@ impl Grams {
             at += more + 1;
         }
         rows
+    }
+
+    /// Whether what stands before a place is marked, or what stands after it.
+    pub(crate) fn are_marked(&self, folded: &[u8], place: usize) -> bool {
+        self.marks.beside(folded, place) != [false; 2]
     }
 
     /// Calls `see` with every place whose run may be the one at that offset, until it says no. With `edits` only of what
@@ -181,7 +189,7 @@ impl Grams {
 }
 
 /// What stands in the texts in twelve characters, three bits in one word for each.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Marks {
     words: Vec<u64>,
     /// Runs that are marked.
@@ -207,7 +215,7 @@ impl Marks {
 
     fn mark(&mut self, text: &[u8]) {
         for run in text.array_windows::<MARK>() {
-            let (word, bits) = self.place(mixed(run));
+            let (word, bits) = self.place(mixed(&run.map(halved)));
             self.words[word] |= bits;
         }
     }
@@ -218,10 +226,14 @@ impl Marks {
         if self.words.is_empty() {
             return hits;
         }
-        for (count, piece) in folded.chunks(STEP).enumerate() {
-            let Some(run) = piece.first_chunk::<MARK>() else { break };
-            if self.holds(run) {
-                hits.push(count * STEP);
+        let mut halves = [0; STEP * PIECES];
+        for (number, block) in folded.chunks(STEP * PIECES).enumerate() {
+            halves.iter_mut().zip(block).for_each(|(half, byte)| *half = halved(*byte));
+            for (count, piece) in halves[..block.len()].chunks(STEP).enumerate() {
+                let Some(run) = piece.first_chunk() else { break };
+                if self.holds_half(run) {
+                    hits.push((number * PIECES + count) * STEP);
+                }
             }
         }
         hits
@@ -244,20 +256,34 @@ impl Marks {
     /// The same beside those places: of 24 characters over one of them, twelve stand on one side.
     fn hits_at(&self, folded: &[u8], places: &[usize]) -> Vec<usize> {
         let mut hits = Vec::new();
-        if self.words.is_empty() {
-            return hits;
-        }
-        for begin in places.iter().flat_map(|&place| [place.checked_sub(MARK), Some(place)]).flatten() {
-            if folded.get(begin..).and_then(|rest| rest.first_chunk::<MARK>()).is_some_and(|run| self.holds(run)) {
-                hits.push(begin);
+        for &place in places {
+            let [before, after] = self.beside(folded, place);
+            if before {
+                hits.push(place - MARK);
+            }
+            if after {
+                hits.push(place);
             }
         }
         hits.sort_unstable();
         hits
     }
 
+    /// Whether what stands before a place is marked, and what stands after it.
+    #[inline(always)]
+    fn beside(&self, folded: &[u8], place: usize) -> [bool; 2] {
+        let holds =
+            |begin: usize| folded.get(begin..).and_then(|rest| rest.first_chunk()).is_some_and(|run| self.holds(run));
+        if self.words.is_empty() { [false; 2] } else { [place >= MARK && holds(place - MARK), holds(place)] }
+    }
+
     #[inline(always)]
     fn holds(&self, run: &[u8; MARK]) -> bool {
+        self.holds_half(&run.map(halved))
+    }
+
+    #[inline(always)]
+    fn holds_half(&self, run: &[u8; MARK]) -> bool {
         let (word, bits) = self.place(mixed(run));
         self.words[word] & bits == bits
     }
@@ -269,24 +295,17 @@ impl Marks {
     }
 }
 
-/// Eight characters whose second half of the alphabet is its first: the same for a letter and for that thirteen further.
-/// The highest bit of each byte says what kind of letter it is.
+/// The same for a letter and for that thirteen further.
 #[inline(always)]
-fn halved(eight: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = EACH << 7;
-    let low = eight & !HIGH;
-    let from = |letter: u8| low + EACH * u64::from(128 - letter);
-    let second = from(b'n') & !from(b'z' + 1) & !eight & HIGH;
-    eight - (second >> 7) * 13
+const fn halved(letter: u8) -> u8 {
+    if letter >= b'n' && letter <= b'z' { letter - 13 } else { letter }
 }
 
-/// A hash of twelve characters that is the same forwards, backwards and in ROT13: by the first eight and the last eight.
+/// A hash of twelve characters of half the alphabet that is the same forwards and backwards: by the first eight and the last eight.
 #[inline(always)]
 fn mixed(run: &[u8; MARK]) -> u64 {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *run;
-    let first = halved(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    let last = halved(u64::from_le_bytes([e, f, g, h, i, j, k, l]));
+    let eight = |eight: Option<&[u8; 8]>| eight.map_or(0, |eight| u64::from_le_bytes(*eight));
+    let (first, last) = (eight(run.first_chunk()), eight(run.last_chunk()));
     let one = |first: u64, last: u64| {
         first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last.wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(32)
     };
@@ -339,8 +358,7 @@ const fn mix() -> [u64; 256] {
     let mut index = 0;
     while index < 256 {
         let letter = index as u8;
-        let same = if letter >= b'n' && letter <= b'z' { letter - 13 } else { letter };
-        let mut word = (same as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut word = (halved(letter) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         table[index] = word ^ (word >> 31);
@@ -438,11 +456,10 @@ mod tests {
             assert_eq!(hash(other), hash(run), "{}", other.escape_ascii());
         }
         assert_ne!(hash(b"attackatdawn0801"), hash(run));
-        let eight = *b"az09nm\xe1-";
-        assert_eq!(&halved(u64::from_le_bytes(eight)).to_le_bytes(), b"am09am\xe1-");
-        let twelve = *b"attackatdawn";
+        assert_eq!(&b"az09nm\xe1-".map(halved), b"am09am\xe1-");
+        let twelve = b"attackatdawn".map(halved);
         let back: [u8; MARK] = std::array::from_fn(|at| twelve[MARK - 1 - at]);
-        assert_eq!((mixed(&twelve), mixed(&twelve)), (mixed(&back), mixed(&twelve.map(rot13))));
+        assert_eq!((mixed(&twelve), twelve), (mixed(&back), b"attackatdawn".map(rot13).map(halved)));
         assert_ne!(mixed(&twelve), mixed(b"attackatdusk"));
     }
 }

@@ -7,6 +7,7 @@
 // Lists of ranges are meant, some of one.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod apart;
 mod coding;
 mod corpus;
 pub mod detect;
@@ -15,23 +16,28 @@ mod entropy;
 mod env;
 mod evidence;
 mod fold;
+mod fours;
 mod grams;
 mod matcher;
 pub mod meaning;
 mod needles;
 mod plain;
 pub mod risk;
+mod said;
 mod scan;
 mod sparse;
+mod torn;
 mod window;
 
+pub use apart::without;
 pub use coding::Coding;
 pub use corpus::{Corpus, Full, Label, SourceId};
-pub use drips::{Drips, Drops};
+pub use drips::{Drips, Drops, Place, Speaker, TextId};
 pub use entropy::Seal;
 pub use env::{is_key_file, secrets_of_env, secrets_of_key};
 pub use evidence::{Beyond, Found, MAX_QUOTE, Opaque, Scan};
 pub use matcher::LEAST;
 pub use needles::MIN_SECRET;
+pub use said::{Piece, Said};
 pub use scan::Bounds;
 pub use window::{Fresh, Window};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::coding::{each_value, looks_structured, percent, strings};
+use crate::coding::{Marks, each_value, looks_structured, percent, strings};
 
 /// Bytes of one part that are joined, at its beginning and at its end: a run that spans parts touches both.
 const EDGE: usize = 2048;
@@ -28,6 +28,11 @@ impl Plain {
         plain
     }
 
+    /// All of it.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Each piece.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         cut(&self.text, &self.pieces)
@@ -49,12 +54,12 @@ impl Plain {
     fn read(&mut self, part: &[u8]) {
         let (begin, first) = (self.text.len(), self.pieces.len());
         if part.contains(&b'"') && looks_structured(part) {
-            let found = strings(part);
+            let found = strings(part, Marks::NONE);
             self.text.extend_from_slice(&found.values);
             return self.pieces.extend(found.ends.iter().map(|end| begin + end));
         }
         if part.contains(&b'=') {
-            each_value(part, &mut self.text, &mut self.pieces);
+            each_value(part, &mut self.text, Some(&mut self.pieces));
             if (self.text.len() - begin) * 2 > part.len() {
                 return;
             }

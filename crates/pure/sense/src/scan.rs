@@ -4,14 +4,15 @@
 
 use std::ops::Range;
 
-use crate::coding::{Coding, New, Reading, Signs, Take, undo};
+use crate::coding::{Coding, Cut, LEAST_DIGITS, New, Reading, Signs, Take, may_hold_lists, undo};
 use crate::corpus::{Corpus, Kind};
-use crate::drips::Drop;
+use crate::drips::{DROP, Drop};
 use crate::evidence::{Beyond, Scan, Sighting, Sightings, Stands};
-use crate::fold::{fold, fold_at};
-use crate::grams::SHARED;
+use crate::fold::{fold, fold_around, fold_at};
+use crate::grams::{MARK, SHARED};
 use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
+use crate::said::Piece;
 use crate::{Seal, matcher};
 
 /// How far a scan goes.
@@ -51,30 +52,29 @@ const FEW: usize = 1 << 20;
 const WORK: usize = 64;
 
 /// Places in a text that are nearer to each other on average are not looked at one by one.
-const FAR: usize = 24;
+const FAR: usize = 40;
 
 /// Letters of sources that short runs of one request are looked up among.
 const LETTERS: usize = 64 << 20;
 
-/// The same, that are so far from each other that the text between them is not even folded.
-const ALONE: usize = 3 * REACH;
-
-/// Bytes that are looked at first on each side of such a place, and at most.
-const REACH: usize = 96;
-const FARTHEST: usize = 4 << 10;
+/// The same, for each letter that is looked at on one side of them: the text between them is not even folded.
+const ALONE: usize = 5;
 
 /// What of so many bytes is within reach of one of the places; all of it where there are none.
-fn around(edits: Option<&[usize]>, reach: usize, length: usize) -> Vec<Range<usize>> {
-    let Some(edits) = edits else { return vec![0..length] };
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for &edit in edits {
-        let (begin, end) = (edit.saturating_sub(reach), length.min(edit + reach));
-        match ranges.last_mut().filter(|last| begin <= last.end) {
-            Some(last) => last.end = end,
-            None => ranges.push(begin..end),
+pub(crate) fn around(edits: Option<&[usize]>, reach: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut whole = edits.is_none().then_some(0..length);
+    let mut edits = edits.unwrap_or_default().iter().copied().peekable();
+    std::iter::from_fn(move || {
+        if let Some(whole) = whole.take() {
+            return Some(whole);
         }
-    }
-    ranges
+        let first = edits.next()?;
+        let mut last = first;
+        while let Some(next) = edits.next_if(|next| next.saturating_sub(reach) <= length.min(last + reach)) {
+            last = next;
+        }
+        Some(first.saturating_sub(reach)..length.min(last + reach))
+    })
 }
 
 /// A scan under way.
@@ -102,6 +102,8 @@ pub(crate) struct Walk<'c> {
     stopped: bool,
     /// Where short runs are looked for, those that were found, and the letters of sources that may still be looked through.
     drops: Option<(Vec<Drop>, usize)>,
+    /// Where all that is said of labelled texts is looked for, as it was written: what was found. Nothing of it is evidence.
+    said: Option<Vec<Piece>>,
     /// All of each reading is compared.
     #[cfg(test)]
     whole: bool,
@@ -131,6 +133,7 @@ impl<'c> Walk<'c> {
             remains: None,
             stopped: false,
             drops: None,
+            said: None,
             #[cfg(test)]
             whole: false,
         };
@@ -150,12 +153,36 @@ impl<'c> Walk<'c> {
         self.within(Some(how), bytes, near);
     }
 
+    /// Looks for secrets that some texts say in pieces.
+    pub(crate) fn torn(&mut self, how: Coding, texts: &[&[u8]]) {
+        if self.stopped {
+            return;
+        }
+        let corpus = self.corpus;
+        let mut work = self.work;
+        self.how.push(how);
+        let all = corpus.torn.each(texts, &mut work, |source, length| self.sight_secret(source, None, length));
+        self.how.clear();
+        self.work = work;
+        if all.is_none() {
+            self.beyond(Beyond::Work);
+        }
+    }
+
     /// The short runs of labelled texts that stand in some bytes, in whatever they are wrapped.
     pub(crate) fn drops(corpus: &'c Corpus, bytes: &[u8], bounds: &Bounds) -> Vec<Drop> {
         let mut walk = Walk::new(corpus, bounds, bytes.len());
         walk.drops = Some((Vec::new(), LETTERS));
         walk.start(bytes);
         walk.drops.map(|(drops, _)| drops).unwrap_or_default()
+    }
+
+    /// What of labelled texts some bytes say as it was written, and what else a scan tells of them: secrets, and bounds.
+    pub(crate) fn said(corpus: &'c Corpus, bytes: &[u8], bounds: &Bounds) -> (Vec<Piece>, Scan) {
+        let mut walk = Walk::new(corpus, bounds, bytes.len());
+        walk.said = Some(Vec::new());
+        walk.start(bytes);
+        (walk.said.take().unwrap_or_default(), walk.finish())
     }
 
     fn within(&mut self, how: Option<Coding>, bytes: &[u8], new: Range<usize>) {
@@ -177,12 +204,12 @@ impl<'c> Walk<'c> {
     }
 
     fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
-        let signs = Signs::of(bytes);
-        if !signs.plain() {
-            // A header says how the body is encoded, and nothing of what is in it.
-            let raw_deflate = self.bounds.raw_deflate && self.how.is_empty();
-            undo(bytes, &signs, (reading, new), raw_deflate, self);
-        }
+        let seen = new.signs().is_none().then(|| Signs::of(bytes));
+        let calls = |signs: &&Signs| !signs.plain() || may_hold_lists(bytes);
+        let Some(signs) = new.signs().or(seen.as_ref()).filter(calls) else { return };
+        // A header says how the body is encoded, and nothing of what is in it.
+        let raw_deflate = self.bounds.raw_deflate && self.how.is_empty();
+        undo(bytes, signs, (reading, new), raw_deflate, self);
     }
 
     /// Whether a piece may be looked at, which takes of what there is room for.
@@ -215,29 +242,19 @@ impl<'c> Walk<'c> {
             corpus.exact.each(&bytes[range], |source, coding, length| self.sight_secret(source, coding, length));
         }
         // Folding makes nothing longer.
-        if bytes.len() < corpus.least_folded() {
+        let least = if self.drops.is_some() { DROP } else { corpus.least_folded() };
+        if bytes.len() < least {
             return;
         }
         let mut folded = std::mem::take(&mut self.folded);
-        folded.clear();
-        if places.is_some_and(|edits| edits.len() * ALONE <= bytes.len() && !self.may_hold(bytes, edits, &mut folded)) {
-            self.folded = folded;
-            return;
-        }
-        folded.clear();
-        let edits = places.map(|edits| fold_at(bytes, edits, &mut folded)).or_else(|| {
-            fold(bytes, &mut folded);
-            None
-        });
-        if let Some((drops, letters)) = &mut self.drops {
-            matcher::drops(corpus, &folded, drops, letters);
-        }
-        corpus.folded.each(&folded, |source, coding, length| self.sight_secret(source, coding, length));
-        match matcher::runs(corpus, bytes, &folded, edits.as_deref(), &mut self.work) {
-            Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
-            None => self.beyond(Beyond::Work),
+        let far = places.filter(|edits| edits.len() * ALONE * self.letters() <= bytes.len());
+        if far.is_none_or(|edits| edits.iter().any(|&edit| self.may_hold(bytes, edit, &mut folded))) {
+            self.compare_letters(bytes, places, &mut folded);
         }
         self.folded = folded;
+        if self.said.is_some() {
+            return;
+        }
         for run in corpus.sparse.runs(corpus, bytes, places, &mut self.work) {
             self.sight(run.source, None, run.letters, Some(Stands::Bytes(run.there)));
         }
@@ -246,37 +263,52 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Whether anything may stand over one of those places: by as many letters on each side as decide that.
-    fn may_hold(&self, bytes: &[u8], edits: &[usize], folded: &mut Vec<u8>) -> bool {
+    fn compare_letters(&mut self, bytes: &[u8], places: Option<&[usize]>, folded: &mut Vec<u8>) {
         let corpus = self.corpus;
-        let letters = SHARED.max(corpus.folded.longest());
-        let mut holds = false;
-        for &edit in edits {
-            let mut reach = REACH;
-            let (here, at) = loop {
-                let begin = edit.saturating_sub(reach);
-                let end = bytes.len().min(edit + reach);
-                folded.clear();
-                let at = fold_at(&bytes[begin..end], &[edit - begin], folded).pop().unwrap_or_default();
-                let enough = (begin == 0 || at >= letters) && (end == bytes.len() || folded.len() - at >= letters);
-                if enough {
-                    break (begin..end, at);
-                }
-                reach *= 2;
-                if reach > FARTHEST {
-                    return true;
-                }
-            };
-            corpus.folded.each(folded, |_, _, _| holds = true);
-            corpus.grams.each(folded, Some(&[at]), |_, _| {
-                holds = true;
-                false
-            });
-            if holds || corpus.sparse.has_places(&bytes[here]) {
-                return true;
-            }
+        folded.clear();
+        let edits = places.map(|edits| fold_at(bytes, edits, folded)).or_else(|| {
+            fold(bytes, folded);
+            None
+        });
+        if let Some((drops, letters)) = &mut self.drops {
+            matcher::drops(corpus, folded, drops, letters);
         }
-        false
+        for range in around(edits.as_deref(), corpus.folded.longest(), folded.len()) {
+            corpus.folded.each(&folded[range], |source, coding, length| self.sight_secret(source, coding, length));
+        }
+        if let Some(said) = &mut self.said {
+            match matcher::said(corpus, bytes, folded, edits.as_deref(), &mut self.work) {
+                Some(pieces) => pieces.into_iter().for_each(|piece| piece.keep(said)),
+                None => self.beyond(Beyond::Work),
+            }
+            return;
+        }
+        match matcher::runs(corpus, bytes, folded, edits.as_deref(), &mut self.work) {
+            Some(runs) => runs.into_iter().for_each(|run| self.sight_run(run)),
+            None => self.beyond(Beyond::Work),
+        }
+    }
+
+    /// Letters on each side of a place that tell of most that nothing stands over it.
+    fn letters(&self) -> usize {
+        MARK.max(self.corpus.folded.longest())
+    }
+
+    /// Whether anything may stand over that place.
+    fn may_hold(&self, bytes: &[u8], edit: usize, folded: &mut Vec<u8>) -> bool {
+        let corpus = self.corpus;
+        let Some(at) = fold_around(bytes, edit, self.letters(), folded) else { return true };
+        let mut holds = false;
+        corpus.folded.each(folded, |_, _, _| holds = true);
+        if holds || !corpus.grams.are_marked(folded, at) {
+            return holds;
+        }
+        let Some(at) = fold_around(bytes, edit, SHARED, folded) else { return true };
+        corpus.grams.each(folded, Some(&[at]), |_, _| {
+            holds = true;
+            false
+        });
+        holds
     }
 
     fn sight_run(&mut self, run: matcher::Run) {
@@ -321,6 +353,35 @@ impl Take for Walk<'_> {
         let above = self.parts.replace(self.depth + 1);
         self.layer(how, bytes);
         self.parts = above;
+    }
+
+    fn scattered(&mut self, how: &[Coding], bytes: &[u8]) {
+        if self.admits(bytes) {
+            self.how.extend_from_slice(how);
+            self.compare(bytes, New::All);
+            self.how.truncate(self.how.len() - how.len());
+        }
+    }
+
+    fn pieces(&mut self, how: &[Coding], pieces: &[Cut]) {
+        let corpus = self.corpus;
+        if self.stopped || corpus.exact.is_empty() {
+            return;
+        }
+        let mut work = self.work;
+        self.how.extend_from_slice(how);
+        // A run by itself is looked at whole.
+        for piece in pieces.iter().filter(|piece| piece.text.len() <= 2 * LEAST_DIGITS) {
+            corpus.exact.each(&piece.text, |source, coding, length| self.sight_secret(source, coding, length));
+        }
+        let within = corpus.exact.each_in(pieces, &mut work, |source, coding, length| {
+            self.sight_secret(source, coding, length);
+        });
+        self.how.truncate(self.how.len() - how.len());
+        self.work = work;
+        if within.is_none() {
+            self.beyond(Beyond::Work);
+        }
     }
 
     fn reading(&mut self, how: &[Coding], bytes: &[u8], new: New<'_>, reading: Reading) {

@@ -6,25 +6,28 @@
 
 use std::ops::Range;
 
-use crate::Label;
-use crate::corpus::{Corpus, Source};
+use crate::corpus::{Corpus, Kin, Kind, Source};
 use crate::fold::marked;
 use crate::grams::{GRAM, Grams, Place};
-use crate::matcher::{FEW, FORMS, GAP_MOST, SPAN, disjoint, longest_outside, shared};
+use crate::matcher::{FEW, FORMS, GAP_MOST, SPAN, disjoint, goes_beyond, longest_outside, shared};
+use crate::scan::around;
 
 /// The fewest characters, and letters among them, that say anything.
-const LEAST: usize = 24;
+pub(crate) const LEAST: usize = 24;
 const LETTERS: usize = 8;
 
 /// Bytes that are counted together, and how many of those any 64 bytes hold whole.
 const BLOCK: usize = 16;
 const BLOCKS: usize = 3;
 
+/// Bytes on each side of what is new that hold all of 64 bytes over it, wherever blocks begin.
+const NEAR: usize = 64 + 2 * BLOCK;
+
 /// What stands between two places, of a text and of what is looked at: nothing that is compared, and not the same.
 const BETWEEN: [u8; 2] = [1, 2];
 
 /// The places of all texts.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Sparse {
     grams: Grams,
     /// By the number of the source.
@@ -32,7 +35,7 @@ pub(crate) struct Sparse {
 }
 
 /// What is compared of one text.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Text {
     /// Of all places, joined.
     marks: Vec<u8>,
@@ -71,39 +74,42 @@ impl Sparse {
         self.grams.add(self.texts.iter().map(|text| text.marks.as_slice()), source);
     }
 
-    /// Whether there is anything in the bytes that is looked for.
-    pub(crate) fn has_places(&self, bytes: &[u8]) -> bool {
-        !self.texts.is_empty() && !places(bytes).is_empty()
-    }
-
     /// The longest run of each labelled source that stands in the bytes, near one of `edits` where there are any. From `work`
     /// it takes what was compared.
     pub(crate) fn runs(&self, corpus: &Corpus, bytes: &[u8], edits: Option<&[usize]>, work: &mut usize) -> Vec<Run> {
-        let (mut labelled, mut public): (Vec<Run>, Vec<Range<usize>>) = Default::default();
+        let (mut labelled, mut public, mut said): (Vec<Run>, Vec<_>, Vec<Range<usize>>) = Default::default();
         if bytes.len() < BLOCK * BLOCKS || self.texts.is_empty() {
             return labelled;
         }
         // How far runs of each label reach, as among letters.
-        let mut reached: Vec<(Option<Label>, usize)> = Vec::new();
+        let mut reached: Vec<(Kin, Range<usize>)> = Vec::new();
         let here = Here::of(bytes, edits);
         self.grams.each(&here.marks, None, |at, place| {
             let source = &corpus.sources[place.source as usize];
             *work = work.saturating_sub(1);
-            let reach = reached.iter_mut().find(|(label, _)| *label == source.label);
-            if reach.as_ref().is_none_or(|(_, reach)| at + GRAM > *reach)
+            let kin = source.kin();
+            let before = reached.iter_mut().find(|(of, _)| *of == kin);
+            let beyond = |known: &Range<usize>| {
+                let (there, places) = (&self.texts[place.source as usize].marks, (at, place.at as usize));
+                at + GRAM > known.end || kin.1 && goes_beyond(&here.marks, there, known, places)
+            };
+            if before.as_ref().is_none_or(|(_, known)| beyond(known))
                 && let Some(run) = self.run(&here, at, place, source, work)
             {
-                match reach {
-                    Some((_, reach)) => *reach = run.span.end,
-                    None => reached.push((source.label, run.span.end)),
+                match before {
+                    Some((_, known)) if known.end > run.span.end => {}
+                    Some((_, known)) => *known = run.span.clone(),
+                    None => reached.push((kin, run.span.clone())),
                 }
-                match source.label {
-                    Some(_) => labelled.push(run),
-                    None => public.push(run.span),
+                match (source.label, source.kind) {
+                    (Some(_), _) => labelled.push(run),
+                    (None, Kind::Said { .. }) => said.push(run.span),
+                    (None, _) => public.push(run.span),
                 }
             }
             *work > 0
         });
+        labelled.retain(|run| !said.iter().any(|one| one.start <= run.span.start && run.span.end <= one.end));
         let public = disjoint(public);
         for run in &mut labelled {
             run.span = longest_outside(&run.span, &public);
@@ -161,7 +167,12 @@ impl Here {
             })
         };
         let (mut marks, mut stand) = (Vec::new(), Vec::new());
-        for place in places(bytes).into_iter().filter(near) {
+        let within = around(edits, NEAR, bytes.len());
+        let there = |range: Range<usize>| {
+            let begin = range.start;
+            places(&bytes[range]).into_iter().map(move |place| begin + place.start..begin + place.end)
+        };
+        for place in within.flat_map(there).filter(near) {
             // What stands before the first of them counts.
             marks.push(BETWEEN[1]);
             stand.push(place.start.wrapping_sub(1));

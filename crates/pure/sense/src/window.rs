@@ -66,8 +66,17 @@ impl Window {
     /// only when it is [kept](Self::keep).
     #[must_use]
     pub fn scan(&self, corpus: &Corpus, parts: &[&[u8]], bounds: &Bounds) -> (Scan, Fresh) {
+        let (mut scan, fresh) = self.scan_alone(corpus, parts, bounds);
+        self.join(corpus, bounds, &mut scan, &fresh);
+        (scan, fresh)
+    }
+
+    /// The same without what it goes on with. That takes long where the parts are long, and may be done with a clone of the
+    /// window; what is found is then [joined](Self::join) to what was said by then.
+    #[must_use]
+    pub fn scan_alone(&self, corpus: &Corpus, parts: &[&[u8]], bounds: &Bounds) -> (Scan, Fresh) {
         let plain = Plain::of(parts);
-        let mut scan = corpus.scan_plain(parts, &plain, bounds);
+        let scan = corpus.scan_plain(parts, &plain, bounds);
         let mut fresh = Fresh::default();
         plain.pieces().for_each(|piece| self.gather(piece, &mut fresh));
         // The beginning goes on where the request before ended, and the end goes on in the next.
@@ -75,15 +84,19 @@ impl Window {
             fresh.text.drain(self.kept..fresh.text.len() - self.kept);
         }
         fresh.digits.drain(..fresh.digits.len().saturating_sub(DIGITS));
+        (scan, fresh)
+    }
+
+    /// Adds to what was found what stands in the new text of the requests before it with this one's joined.
+    pub fn join(&self, corpus: &Corpus, bounds: &Bounds, scan: &mut Scan, fresh: &Fresh) {
         if !self.text.is_empty() && !fresh.text.is_empty() {
             let (joint, joined) = (self.text.len(), [&self.text[..], &fresh.text].concat());
             let near = joint.saturating_sub(NEAR)..joined.len().min(joint + NEAR);
-            also(&mut scan, corpus, bounds, &joined, near);
+            also(scan, corpus, bounds, &joined, near);
         }
         if !self.digits.is_empty() && !fresh.digits.is_empty() {
-            also(&mut scan, corpus, bounds, &[&self.digits[..], &fresh.digits].concat(), 0..0);
+            also(scan, corpus, bounds, &[&self.digits[..], &fresh.digits].concat(), 0..0);
         }
-        (scan, fresh)
     }
 
     /// Takes the new text of a request that is let out.
@@ -145,6 +158,7 @@ impl Window {
 fn also(scan: &mut Scan, corpus: &Corpus, bounds: &Bounds, joined: &[u8], near: Range<usize>) {
     let mut walk = Walk::new(corpus, bounds, joined.len());
     walk.joined(Coding::Requests, joined, near);
+    walk.torn(Coding::Requests, &[joined]);
     let joined = walk.finish();
     let known = |label| scan.found.iter().any(|found| found.label == label);
     let new: Vec<_> = joined.found.into_iter().filter(|found| !known(found.label)).collect();

@@ -1,10 +1,9 @@
 //! What is made so that looking into it takes long is told as beyond bounds, and looked into no further.
 
-mod hostile;
-mod wrap;
-
 use sense::{Beyond, Bounds, Corpus, Label, Scan};
-use wrap::{MEMO, SECRET, SENTENCE, WRAPS, packed, wrapped};
+
+use crate::hostile;
+use crate::wrap::{MEMO, SECRET, SENTENCE, WRAPS, packed, wrapped};
 
 fn corpus() -> Corpus {
     let mut corpus = Corpus::new();

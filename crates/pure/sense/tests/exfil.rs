@@ -4,13 +4,12 @@
 //! `BASTIDE_EXFIL_EACH` says how many of each there are for one encoding, `BASTIDE_EXFIL_SEED` which. As `proof/exfil/run`
 //! asks for them there are a hundred times as many as here.
 
-mod wrap;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sense::{Bounds, Corpus, Label};
-use wrap::{BINARY, WRAPS};
+
+use crate::wrap::{BINARY, WRAPS};
 
 const PROSE: Label = Label(1);
 const PROGRAM: Label = Label(2);
@@ -20,10 +19,10 @@ const SECRET: Label = Label(3);
 const SPAN: usize = 64;
 
 /// Numbers of a generator.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, most: usize) -> usize {
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,8 +1,8 @@
 //! What is opaque among the parts of a request, and what only looks so where they are joined.
 
-mod wrap;
-
 use sense::{Bounds, Corpus, Label, Scan, Seal};
+
+use crate::wrap;
 
 fn scan(parts: &[&[u8]]) -> Scan {
     let mut corpus = Corpus::new();

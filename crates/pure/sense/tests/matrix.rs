@@ -1,9 +1,8 @@
 //! A labelled document, a sentence of it and a secret are found in every wrapping and in wrappings of wrappings.
 
-mod wrap;
-
 use sense::{Bounds, Coding, Corpus, Found, LEAST, Label, Scan};
-use wrap::{BINARY, MEMO, SECRET, SENTENCE, WRAPS, wrapped};
+
+use crate::wrap::{self, BINARY, MEMO, SECRET, SENTENCE, WRAPS, wrapped};
 
 const DOCUMENT: Label = Label(1);
 const KEY: Label = Label(2);

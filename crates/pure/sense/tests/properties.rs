@@ -1,11 +1,10 @@
 //! What holds for any bytes: nothing panics, and what is labelled is found wherever it stands.
 
-mod wrap;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sense::{Bounds, Corpus, LEAST, Label, Scan, Window};
-use wrap::{MEMO, SECRET, WRAPS};
+
+use crate::wrap::{self, MEMO, SECRET, WRAPS};
 
 const DOCUMENT: Label = Label(1);
 const KEY: Label = Label(2);

@@ -1,10 +1,9 @@
 //! What is not found, written down: a README that promised more would mislead. Where bytes could hold anything, they are
 //! told as opaque; where they look like any other text, nothing is.
 
-mod wrap;
-
 use sense::{Bounds, Corpus, Label, Scan, Seal};
-use wrap::{MEMO, SECRET, SENTENCE, written};
+
+use crate::wrap::{self, MEMO, SECRET, SENTENCE, written};
 
 fn scan(bytes: &[u8]) -> Scan {
     let mut corpus = Corpus::new();
@@ -62,7 +61,10 @@ fn what_reads_like_other_text_passes_unseen() {
     let words = |text: &str, change: &dyn Fn(&str) -> String| {
         text.split(' ').map(change).collect::<Vec<_>>().join(" ").into_bytes()
     };
-    let unseen: [(&str, Vec<u8>); 8] = [
+    let pieces = |length: usize, encode: fn(&[u8]) -> Vec<u8>| {
+        SECRET.as_bytes().chunks(length).map(encode).collect::<Vec<_>>().join(&b" and "[..])
+    };
+    let unseen: [(&str, Vec<u8>); 10] = [
         (
             "other words",
             b"He went through the whole lot and reckons most of the owners would settle for twelve months of rent"
@@ -77,6 +79,8 @@ fn what_reads_like_other_text_passes_unseen() {
         ("words backwards", words(SENTENCE, &|word| word.chars().rev().collect())),
         ("base64 in ROT13", written::rot13(&wrap::wrapped(&["base64"], SENTENCE.as_bytes()))),
         ("digits backwards", written::reversed(&wrap::wrapped(&["hex"], SENTENCE.as_bytes()))),
+        ("short pieces of a secret that need no padding", pieces(6, wrap::digits::base64)),
+        ("short pieces of a secret in hexadecimal", pieces(4, wrap::digits::hex)),
         ("a short secret with marks in it", written::marked(b"hunter2!")),
     ];
     for (what, bytes) in unseen {

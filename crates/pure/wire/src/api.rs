@@ -132,7 +132,9 @@ pub fn status(answer: &Reply) -> u16 {
 
 fn of_problem(problem: &Problem) -> u16 {
     match problem.code.as_str() {
-        "E-PLANE-011" => 404,
+        // No such session, event, code, secret, question.
+        "E-PLANE-011" | "E-PLANE-016" | "E-PLANE-070" | "E-PLANE-085" | "E-PLANE-120" => 404,
+        "E-PLANE-015" | "E-PLANE-067" | "E-PLANE-176" => 400,
         code if code.starts_with("E-POLICY-") => 422,
         "E-PLANE-001" => 503,
         _ => 409,

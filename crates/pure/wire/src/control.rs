@@ -94,7 +94,7 @@ pub enum Order {
         /// Milliseconds until all is ended, at most [`MAX_GRACE`].
         grace: u64,
     },
-    /// Let nothing in the cell go on; answered by [`Answer::Paused`] when nothing does.
+    /// Let nothing in the cell go on, nor below it; answered by [`Answer::Paused`] when nothing does.
     Pause,
     /// Let all go on; answered by [`Answer::Done`].
     Resume,
@@ -109,6 +109,9 @@ pub enum Order {
         question: String,
         /// The policy's revision that it was shown under.
         revision: u32,
+        /// The newest that waited when it was shown; without it the first that waits is meant alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<u64>,
         /// The answer.
         say: Say,
     },
@@ -187,6 +190,9 @@ pub enum Answer {
     Paused {
         /// By what.
         by: Means,
+        /// Nor in so many sessions below it. A build that does not say it pauses that one alone.
+        #[serde(default)]
+        below: Option<u32>,
     },
     /// Questions that wait, the oldest first.
     Questions {

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::petition;
 use crate::question::{Ruling, Wanted};
+use crate::stood::{Stood, Whole};
 use crate::suspected::{Counted, Suspected};
 
 /// How many descriptors ride with a lease.
-pub const DESCRIPTORS: usize = 9;
+pub const DESCRIPTORS: usize = 11;
 
 /// Version of the lease that this build writes, and the only one it takes.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 11;
 
 /// Most lines to servers in cells of their own that ride behind the descriptors.
 pub const MAX_LINES: usize = 16;
@@ -21,7 +22,8 @@ pub const MAX_LINES: usize = 16;
 /// What the plane hands to a gate. The gate reads no file, so what it needs of the host's files comes along.
 ///
 /// It is one frame on descriptor 0, a stream socket, and with its first byte ride [`DESCRIPTORS`] descriptors in this
-/// order: the segment, write-only; then those of `plan::Report::Door`: TCP v4, TCP v6, DNS UDP v4, DNS UDP v6,
+/// order: the segment, write-only; the account of what left in drops over all cells of the tree ([`crate::Dropped`]), once
+/// write-only and once read-only; then those of `plan::Report::Door`: TCP v4, TCP v6, DNS UDP v4, DNS UDP v6,
 /// DNS TCP v4, DNS TCP v6, sock_diag, and the gate's end of the watcher; and behind them as many lines as [`Lease::lines`]
 /// says, each a stream socket. The end of the stream ends the gate, once it has recorded what the watcher had still said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +58,9 @@ pub struct Lease {
     /// Texts that carry a label.
     #[serde(default)]
     pub labelled: Vec<Labelled>,
+    /// Words of other agents that the session heard.
+    #[serde(default)]
+    pub heard: Vec<Words>,
     /// Labels that the session begins with, whether or not their texts are known.
     #[serde(default)]
     pub carried: Vec<Label>,
@@ -81,6 +86,9 @@ pub struct Lease {
     /// by [`GateReport::Server`], and its end is the line's.
     #[serde(default)]
     pub lines: u32,
+    /// The session is paused: it begins as after [`GateOrder::Pause`], which it does not answer for.
+    #[serde(default)]
+    pub paused: bool,
     /// What the gate holds at once.
     pub bounds: Bounds,
 }
@@ -134,6 +142,13 @@ pub enum GateOrder {
         #[serde(default)]
         endorsed: Vec<Endorsement>,
     },
+    /// What came of a [`GateReport::Stood`].
+    Stood {
+        /// Its number.
+        number: u64,
+        /// Those of its parts that stood there.
+        stood: Vec<Stood>,
+    },
     /// Something speaks for an attack in a sub-agent.
     Suspect(Suspected),
     /// The session's parent is narrowed under risk, and so is it; answered by [`GateReport::Narrowed`] where it was not already.
@@ -155,6 +170,13 @@ pub enum GateOrder {
         /// It.
         ruling: Ruling,
     },
+    /// The session is paused: nothing is accepted, answered, looked up or carried any more; answered by [`GateReport::Paused`].
+    Pause {
+        /// Counts up in one session.
+        number: u32,
+    },
+    /// It goes on, with all that was under way.
+    Resume,
 }
 
 /// A secret that the gate puts into requests, and where it may go at all, whatever a rule says.
@@ -199,6 +221,40 @@ impl std::fmt::Debug for Labelled {
     /// Without the text.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Labelled({} of {})", self.label.as_str(), self.source)
+    }
+}
+
+/// Words of another agent, and all labels that they carry.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// The text.
+    pub text: String,
+    /// What it carries.
+    pub labels: Vec<Label>,
+    /// Whose they are, for people.
+    pub source: String,
+    /// They are so short that they count whole and wherever they stand.
+    pub exact: bool,
+}
+
+impl Words {
+    /// The same as labelled texts, one for each label.
+    pub fn labelled(&self) -> impl Iterator<Item = Labelled> {
+        let one = |label: &Label| Labelled {
+            label: label.clone(),
+            source: self.source.clone(),
+            text: self.text.clone(),
+            exact: self.exact,
+        };
+        self.labels.iter().map(one)
+    }
+}
+
+impl std::fmt::Debug for Words {
+    /// Without the text.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Words({} labels, {})", self.labels.len(), self.source)
     }
 }
 
@@ -324,6 +380,13 @@ pub enum GateReport {
     },
     /// Whoever is inside asks for something; answered by [`GateOrder::Petitioned`].
     Petition(Box<petition::Petitioned>),
+    /// It asks which of these stood in the workspace before the session, and carry no label; answered by [`GateOrder::Stood`].
+    Stood {
+        /// Counts up in one gate; one is asked at a time.
+        number: u64,
+        /// At most [`crate::MAX_WHOLES`].
+        wholes: Vec<Whole>,
+    },
     /// It holds something that its policies want the operator asked about; answered by [`GateOrder::Ruled`].
     Held {
         /// Counts up in one gate.
@@ -352,6 +415,11 @@ pub enum GateReport {
     Parted {
         /// Which.
         line: u32,
+    },
+    /// It carries nothing until it is told to go on.
+    Paused {
+        /// As it was told.
+        number: u32,
     },
     /// It does not, and ends.
     Failed {
@@ -389,6 +457,7 @@ mod tests {
             }],
             carried: Vec::new(),
             lacking: None,
+            heard: Vec::new(),
             labelled: vec![Labelled {
                 label: Label::parse("secret:env").unwrap(),
                 source: ".env".into(),
@@ -401,6 +470,7 @@ mod tests {
             endorsed: Vec::new(),
             suspected: vec![Counted { name: "secret".into(), weight: 40, age: 5 }],
             lines: 2,
+            paused: true,
             bounds: Bounds::default(),
         }
     }

@@ -2,7 +2,6 @@
 
 mod queue;
 mod sessions;
-mod text;
 
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
@@ -10,9 +9,9 @@ use ratatui_core::style::{Color, Modifier, Style};
 
 use super::model::Now;
 use super::screen::{LEAST, Of, Over, Screen, Sure, Typed, View, named};
+use crate::columns::{fit, width, wrapped};
 use crate::show::card;
 use crate::words;
-use text::{fit, width, wrapped};
 
 /// Most lines of a message.
 const MESSAGE: usize = 3;
@@ -164,7 +163,7 @@ fn over(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: P
     let card = screen.card(&id, now);
     let sure = matches!(screen.over, Some(Over::Sure(_)));
     let Some(asked) = screen.over.as_mut().and_then(Over::card) else { return String::new() };
-    let card = card.filter(|_| !asked.gone);
+    let card = card.filter(|_| !asked.gone).map(|card| asked.as_it_stood(card));
     let text = card.as_ref().map_or_else(
         || {
             format!(
@@ -172,7 +171,7 @@ fn over(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: Now, paint: P
                 words::line(&id, 40)
             )
         },
-        card::one,
+        |card| card::one(card, card::WIDTH),
     );
     let lines = wrapped(&text, area.width);
     let most = lines.len().saturating_sub(usize::from(area.height));

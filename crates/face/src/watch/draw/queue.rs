@@ -7,8 +7,8 @@ use ratatui_core::style::Style;
 use wire::question::{Card, Risk};
 
 use super::sessions::age;
-use super::text::wrapped;
 use super::{Paint, put, read};
+use crate::columns::wrapped;
 use crate::show::card;
 use crate::watch::model::Now;
 use crate::watch::screen::Screen;
@@ -41,7 +41,7 @@ pub(super) fn draw(screen: &mut Screen, buffer: &mut Buffer, area: Rect, now: No
     let Some(card) = cards.iter().find(|card| chosen == Some(&card.id)) else {
         return put(buffer, (below.x, below.y), below.width, "  nothing is chosen; j and k choose", Style::new());
     };
-    let mut text = wrapped(&card::one(card), below.width);
+    let mut text = wrapped(&card::one(card, card::WIDTH), below.width);
     let room = usize::from(below.height);
     if text.len() > room && room > 0 {
         let more = text.len() - room + 1;

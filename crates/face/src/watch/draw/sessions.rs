@@ -5,8 +5,8 @@ use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 use wire::command::{SessionState, Share, Watched};
 
-use super::text::{fit, width};
 use super::{Paint, put};
+use crate::columns::{fit, width};
 use crate::show;
 use crate::watch::model::Now;
 use crate::watch::screen::Screen;

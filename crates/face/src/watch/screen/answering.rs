@@ -8,6 +8,22 @@ use crate::watch::hand::Effect;
 use crate::watch::keys::Key;
 use crate::watch::model::{Now, runs};
 
+/// How much a card covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::watch) struct Stood {
+    newest: Option<u64>,
+    waiting: usize,
+}
+
+impl Asked {
+    /// The card as it stood there first: what began to wait under the operator's fingers is not covered by it.
+    pub(in crate::watch) fn as_it_stood(&mut self, card: Card) -> Card {
+        let Card { newest, waiting, .. } = card;
+        let stood = *self.stood.get_or_insert(Stood { newest, waiting });
+        Card { newest: stood.newest, waiting: waiting.min(stood.waiting), ..card }
+    }
+}
+
 impl Screen {
     pub(super) fn begin_stop(&mut self, now: Now) {
         let Some(session) = self.subject(now) else { return drop(self.missed()) };
@@ -68,14 +84,15 @@ impl Screen {
     }
 
     /// A letter that may be an answer.
-    fn chose(&mut self, asked: Asked, letter: char, rested: bool, now: Now) -> Option<Effect> {
+    fn chose(&mut self, mut asked: Asked, letter: char, rested: bool, now: Now) -> Option<Effect> {
         let say = KEYS.iter().find(|(key, _)| char::from(*key) == letter).map(|(_, say)| *say);
         let stood = asked.since.is_some_and(|since| now.ticks.saturating_sub(since) >= PAUSE) && rested;
         let card = self.card(&asked.id, now).filter(|_| !asked.gone);
-        let offered = say.filter(|say| card.is_some_and(|card| card.offers(*say)));
+        let offered = say.filter(|say| card.as_ref().is_some_and(|card| card.offers(*say)));
         // A denial lets nothing through, whatever was read of the card.
         let read = asked.seen || matches!(say, Some(Say::Deny));
         let id = asked.id.clone();
+        let shown = card.clone().map(|card| asked.as_it_stood(card).reference());
         match (&self.hand, offered) {
             (None, Some(_)) => self.message = Some(READ_ONLY.to_owned()),
             (Some(_), Some(_)) if !stood => {}
@@ -85,7 +102,7 @@ impl Screen {
                 return None;
             }
             (Some(hand), Some(say)) => {
-                let effect = hand.answer(id, say);
+                let effect = hand.answer(shown.unwrap_or(id), say);
                 self.message = Some("answering…".to_owned());
                 return Some(effect);
             }
@@ -116,7 +133,7 @@ impl Screen {
             }
             (Key::Char('n' | 'q') | Key::Escape, _) => {
                 // It has to stand there for a while again.
-                self.over = sure.back.map(|asked| Over::Card(Asked { since: None, ..asked }));
+                self.over = sure.back.map(|asked| Over::Card(Asked { since: None, stood: None, ..asked }));
             }
             _ => self.over = Some(Over::Sure(sure)),
         }

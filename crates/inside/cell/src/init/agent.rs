@@ -3,6 +3,7 @@
 
 use super::child::{self, Prepared};
 use super::serve::Serving;
+use super::still::Still;
 use super::watch::Watcher;
 use super::{Built, layer, report};
 use crate::channel;
@@ -81,7 +82,18 @@ pub(super) fn start(
     }
     let alone = without.contains(Layer::PidNamespace);
     let processes = root.processes;
-    Ok(Serving { agent, status: Some(status), signals, watchers, gate, domain, processes, alone, paused: false })
+    Ok(Serving {
+        agent,
+        status: Some(status),
+        signals,
+        watchers,
+        gate,
+        domain,
+        processes,
+        alone,
+        paused: false,
+        still: Still::default(),
+    })
 }
 
 /// A process that is to become a program, and waits to be measured.

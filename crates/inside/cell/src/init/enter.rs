@@ -8,6 +8,7 @@
 use super::agent::{self, Forked, SYS_PTRACE, Texts, confine_itself, wait_to_begin};
 use super::child::{self, Prepared};
 use super::serve::Serving;
+use super::still::Still;
 use super::{follow_the_plane, give_up, layer, report};
 use crate::confine::{self, Domain};
 use crate::launch::failed;
@@ -186,6 +187,7 @@ fn execute(inside: Inside, wanted: &Stdio, mut command: Command) -> Result<u8, F
         processes,
         alone: false,
         paused: false,
+        still: Still::default(),
     };
     Ok(serving.serve())
 }

@@ -2,6 +2,7 @@
 //! the watcher speak. Returning ends the cell: the kernel kills every process of a pid namespace whose pid 1 is
 //! gone.
 
+use super::still::Still;
 use super::watch::Watcher;
 use super::{child, give_up, text};
 use crate::confine::{Domain, last_error};
@@ -35,6 +36,8 @@ pub(super) struct Serving {
     pub(super) alone: bool,
     /// Every process but this one was told to stop.
     pub(super) paused: bool,
+    /// What is held for that.
+    pub(super) still: Still,
 }
 
 /// What woke pid 1.
@@ -170,12 +173,12 @@ impl Serving {
             Order::Signal(number) if self.paused && i32::from(number) == libc::SIGCONT => {}
             Order::Signal(number) => self.signal(number),
             Order::Pause => {
-                self.paused = !self.alone && everyone(Signal::STOP);
+                self.paused = !self.alone && self.still.hold(self.processes.as_fd());
                 let _ = channel::send(stdin(), &Report::Paused(self.paused), &[]);
             }
             Order::Resume => {
                 if std::mem::take(&mut self.paused) {
-                    everyone(Signal::CONT);
+                    self.still.release();
                 }
             }
             Order::Enter => self.hand_out(),
@@ -213,7 +216,7 @@ impl Serving {
     }
 
     /// Reaps whoever ended; how the agent did, if it was among them.
-    fn reap(&self) -> Option<Ending> {
+    fn reap(&mut self) -> Option<Ending> {
         let mut taken = [0_u8; 128];
         if let Ok(128) = rustix::io::read(&self.signals, &mut taken)
             && u32::from_ne_bytes([taken[0], taken[1], taken[2], taken[3]]) == libc::SIGHUP as u32
@@ -222,7 +225,7 @@ impl Serving {
             self.signal(libc::SIGHUP as u8);
         }
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
-            if pid != self.agent {
+            if self.still.took(pid, status, self.paused) || pid != self.agent {
                 continue;
             }
             match status.stopping_signal() {
@@ -237,12 +240,6 @@ impl Serving {
         }
         None
     }
-}
-
-/// Signals every process of our pid namespace but ourselves, at once: none is made meanwhile. Only for a pid 1.
-fn everyone(signal: Signal) -> bool {
-    // The group of number 1 is the kernel's way to say all: `kill(-1)`. Elsewhere that would be the host's.
-    rustix::process::getpid() == Pid::INIT && rustix::process::kill_process_group(Pid::INIT, signal).is_ok()
 }
 
 fn ending(status: WaitStatus) -> Ending {

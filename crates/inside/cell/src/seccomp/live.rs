@@ -61,11 +61,43 @@ fn the_agents_filter_holds_in_a_live_process() {
             errno(libc::SYS_socket, 2, 1, 6) == 0,
             errno(libc::SYS_ioctl, 0, libc::TIOCSTI as libc::c_long, 0) == libc::EPERM,
             errno(libc::SYS_ioctl, 0, 1 << 32 | libc::TIOCSTI as libc::c_long, 0) == libc::EPERM,
+            errno(libc::SYS_ioctl, 0, libc::TIOCSETD as libc::c_long, 0) == libc::EPERM,
+            errno(libc::SYS_ioctl, 0, 1 << 32 | libc::TIOCSETD as libc::c_long, 0) == libc::EPERM,
             errno(libc::SYS_personality, 0x0400_0000, 0, 0) == libc::EPERM,
             errno(1199, 0, 0, 0) == libc::ENOSYS,
             run_true() == 0,
         ];
         checks.iter().position(|held| !held).map_or(0, |index| 10 + index as i32)
+    });
+    assert_eq!(code, 0, "10 + the failed check");
+}
+
+/// A limit of 1 and no other keeps a dump from a program that the host names for it.
+#[test]
+fn the_limit_of_core_dumps_stays_as_it_was_set() {
+    let program = compile(&AGENT).expect("compiles");
+    let limit = |value| libc::rlimit { rlim_cur: value, rlim_max: value };
+    let code = in_child(|| {
+        let (mut seen, none) = (limit(7), limit(0));
+        // SAFETY: a structure that lives for the call.
+        let set = |resource, to: &libc::rlimit| unsafe { libc::setrlimit(resource, to) };
+        if set(libc::RLIMIT_CORE, &limit(1)) != 0 || install(&program).is_err() {
+            return 1;
+        }
+        let prlimit = |new: *const libc::rlimit, old: *mut libc::rlimit| {
+            // SAFETY: null, or structures that live for the call.
+            unsafe { libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_CORE, new, old) }
+        };
+        // SAFETY: a structure that lives for the call.
+        let raw = unsafe { libc::syscall(libc::SYS_setrlimit, libc::RLIMIT_CORE, &raw const none) };
+        // Who wants no dump is told that there is none, and there is none.
+        let told = raw == 0 && set(libc::RLIMIT_CORE, &none) == 0 && prlimit(&none, std::ptr::null_mut()) == 0;
+        let both = prlimit(&none, &raw mut seen) == -1 && seen.rlim_cur == 7;
+        let asked = prlimit(std::ptr::null(), &raw mut seen) == 0;
+        let stays = asked && (seen.rlim_cur, seen.rlim_max) == (1, 1);
+        // Others sink as ever.
+        let files = set(libc::RLIMIT_NOFILE, &none) == 0;
+        [told, both, stays, files].iter().position(|held| !held).map_or(0, |index| 10 + index as i32)
     });
     assert_eq!(code, 0, "10 + the failed check");
 }

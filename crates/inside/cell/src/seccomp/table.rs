@@ -5,7 +5,7 @@
 pub(crate) enum Action {
     /// Runs it.
     Allow,
-    /// Returns this errno and runs nothing.
+    /// Returns this errno and runs nothing; 0 says that it was done.
     Errno(u16),
     /// Holds it until the watcher answers.
     Notify,

@@ -20,12 +20,15 @@ fn naive(profile: &Profile, rules: &[Rule], number: u32, arguments: &[u64; 6]) -
     rules.iter().find(applies).map_or(profile.default, |rule| rule.action)
 }
 
-/// Arguments that tell the rules of one call apart: each rule's own, each one bit away, each with a dirty upper half.
+/// Arguments that tell the rules of one call apart: each rule's own, each one bit away, each with a dirty upper half, each
+/// with all set that it does not look at.
 fn witnesses(profile: &Profile, number: u32) -> Vec<[u64; 6]> {
     let mut found = vec![[0; 6], [u64::MAX; 6]];
     for rule in profile.rules.iter().filter(|rule| rule.number == number) {
         let exact = exact(rule);
         found.push(exact);
+        let looked = |at: usize| rule.when.iter().any(|condition| usize::from(condition.argument) == at);
+        found.push(std::array::from_fn(|at| if looked(at) { exact[at] } else { u64::MAX }));
         for condition in rule.when {
             for bit in 0..64 {
                 let mut near = exact;

@@ -93,6 +93,7 @@ mod tests {
     use wire::Labelled;
 
     use super::*;
+    use crate::flows::Tree;
 
     const SECRET: &str = "hunter2-hunter2";
     const NOTE: &str = "the blue heron lands at the old mill by midnight and waits for a lamp to be lit twice";
@@ -104,7 +105,7 @@ mod tests {
             let label = Label::parse(label).expect("a label");
             Labelled { label, source: "a file".into(), text: text.into(), exact }
         });
-        Flows::new(&Conjunction::new(vec![policy]), &labelled, true)
+        Flows::new(&Conjunction::new(vec![policy]), &labelled, true, Tree::alone())
     }
 
     /// The text with each part in brackets.
@@ -150,7 +151,7 @@ mod tests {
         policy.flows = vec![Flow { deny: LabelPattern::parse("secret:*").expect("a pattern"), to: None }];
         let label = Label::parse("secret:plan").expect("a label");
         let labelled = Labelled { label, source: "a file".into(), text: format!("{licence}\n{NOTE}\n"), exact: false };
-        let flows = Flows::new(&Conjunction::new(vec![policy]), &[labelled], true);
+        let flows = Flows::new(&Conjunction::new(vec![policy]), &[labelled], true, Tree::alone());
         let leaves =
             |text: &str| flows.judge("a:1", Sink::Network, &[text.as_bytes()], &sense::Bounds::USUAL).is_none();
         assert!(!leaves(&format!("{licence}\n{NOTE}")));
@@ -167,7 +168,7 @@ mod tests {
         };
         let label = |text: &str| Label::parse(text).expect("a label");
         let judged = |deny: &str, carried: &[Label], lacking: Option<&str>| {
-            let flows = Flows::new(&policy(deny), &[], true);
+            let flows = Flows::new(&policy(deny), &[], true, Tree::alone());
             flows.begin_with(carried, lacking);
             assert!(carried.iter().all(|one| flows.known().contains(one)));
             flows.judge("a:1", Sink::Network, &[b"anything at all"], &sense::Bounds::USUAL)
@@ -180,7 +181,7 @@ mod tests {
         // Whose words a text is, is looked for only where a rule says so.
         let text = || vec![Labelled { label: carried[0].clone(), source: "f".into(), text: NOTE.into(), exact: false }];
         let leaves = |deny: &str| {
-            let flows = Flows::new(&policy(deny), &text(), true);
+            let flows = Flows::new(&policy(deny), &text(), true, Tree::alone());
             flows.judge("a:1", Sink::Network, &[NOTE.as_bytes()], &sense::Bounds::USUAL).is_none()
         };
         assert!(leaves("secret:*") && !leaves("untrusted:*"));

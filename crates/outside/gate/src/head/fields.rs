@@ -1,12 +1,14 @@
 //! The headers of a request: those that frame or route it are judged, those of this hop are left out.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use policy::Host;
 
 use super::{HeadError, Place, target};
 
 const MAX_FIELDS: usize = 128;
+/// What most heads fit into.
+const ROOM: usize = 512;
 
 /// Headers that speak to this proxy alone. `Transfer-Encoding` is not among them: the body goes on as it comes.
 const HOP: &[&str] =
@@ -84,8 +86,8 @@ impl<'a> Fields<'a> {
         }
         let value = std::str::from_utf8(value).map_err(|_| HeadError::OtherHost)?;
         // Programs leave the port out of a CONNECT request's Host: then it says nothing about it.
-        let named = target::authority(value, default.or(Some(port))).map_err(|_| HeadError::OtherHost)?;
-        if named != (host.clone(), port) {
+        let (named, at) = target::authority(value, default.or(Some(port))).map_err(|_| HeadError::OtherHost)?;
+        if (&named, at) != (host, port) {
             return Err(HeadError::OtherHost);
         }
         self.check_connection()
@@ -96,6 +98,12 @@ impl<'a> Fields<'a> {
         if self.all("host").next().is_none() {
             return Err(HeadError::NoHost);
         }
+        self.check_plain()?;
+        self.check_host(place.host, place.port, Some(place.usual()))
+    }
+
+    /// No server takes it for another request than it is: what is decided on is what is carried out.
+    pub(super) fn check_plain(&self) -> Result<(), HeadError> {
         let others = |(name, _): &(&str, &[u8])| OVERRIDES.iter().any(|other| same(name, other));
         if self.0.iter().any(others) {
             return Err(HeadError::Override);
@@ -105,7 +113,7 @@ impl<'a> Fields<'a> {
         if self.0.iter().any(framing) {
             return Err(HeadError::Header);
         }
-        self.check_host(place.host, place.port, Some(place.usual()))
+        Ok(())
     }
 
     /// The names of all, as they came.
@@ -150,15 +158,17 @@ impl<'a> Fields<'a> {
     /// the last. The version stays: an answer to HTTP/1.1 may be framed as no HTTP/1.0 program can read.
     pub(super) fn rewrite(&self, [method, path, version]: [&str; 3], place: &Place<'_>, last: bool) -> Vec<u8> {
         let Place { host, port, .. } = place;
-        let mut start = format!("{method} {path} {version}\r\nHost: {host}");
+        let mut head = Vec::with_capacity(ROOM);
+        // Writing to a vector cannot fail.
+        let _ = write!(head, "{method} {path} {version}\r\nHost: {host}");
         if *port != place.usual() {
-            // Writing to a string cannot fail.
-            let _ = write!(start, ":{port}");
+            let _ = write!(head, ":{port}");
         }
-        start.push_str("\r\n");
-        let mut head = start.into_bytes();
+        head.extend_from_slice(b"\r\n");
         for (name, value) in self.kept() {
-            head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                head.extend_from_slice(part);
+            }
         }
         head.extend_from_slice(if last { b"Connection: close\r\n\r\n" } else { b"\r\n" });
         head

@@ -42,11 +42,12 @@ impl<'a> Requests<'a> {
                 return answer(inside, &say(id.as_ref(), "400 Bad Request", &refused)).await;
             }
         };
-        if let Err(closed) = passage.consent(&mut asked).await {
+        if let Err(closed) = passage.consent(&mut asked, None).await {
             return closed_to(inside, id.as_ref(), closed).await;
         }
-        let body = taken.whole.as_ref().map_or(&[][..], |whole| &whole.body);
-        if let Some(closed) = passage.keeps(&asked, body) {
+        let mut none = Vec::new();
+        let body = taken.whole.as_mut().map_or(&mut none, |whole| &mut whole.body);
+        if let Some(closed) = passage.keeps(&mut asked, body).await {
             return closed_to(inside, id.as_ref(), closed).await;
         }
         let leave = match self.let_out(&asked, course).await {

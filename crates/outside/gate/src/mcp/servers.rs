@@ -9,6 +9,7 @@ use policy::Host;
 use policy::mcp::{Grant, Id, Kind};
 use record::EventId;
 use sense::meaning::Hints;
+use sha2::{Digest, Sha256};
 
 use crate::asked::Asked;
 
@@ -20,7 +21,7 @@ const TOLD: usize = 16_384;
 const OPEN: usize = 1024;
 
 /// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     host: Host,
     port: u16,
@@ -41,7 +42,7 @@ impl fmt::Display for Place {
 }
 
 /// What a question is known by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(crate) enum Question {
     /// One of the server's own messages.
     Message(Id),
@@ -60,7 +61,10 @@ pub(crate) enum Seen {
     Full,
 }
 
-type Pins = HashMap<(Place, Kind, String), ([u8; 32], Option<EventId>)>;
+/// What stands for a place and something there. Whoever names it may do so at any length, and of this there is a bound.
+type Key = [u8; 32];
+
+type Pins = HashMap<Key, ([u8; 32], Option<EventId>)>;
 
 /// One session's servers.
 #[derive(Debug, Default)]
@@ -68,16 +72,32 @@ pub struct Servers {
     pins: RefCell<Pins>,
     told: Cell<usize>,
     /// What is said of tools by their names, wherever they are.
-    hints: RefCell<HashMap<String, Hints>>,
-    questions: RefCell<HashMap<(Place, Question), Option<Grant>>>,
-    unanswered: RefCell<HashSet<(Place, Id)>>,
+    hints: RefCell<HashMap<Key, Hints>>,
+    questions: RefCell<HashMap<Key, Option<Grant>>>,
+    unanswered: RefCell<HashSet<Key>>,
+}
+
+/// A text is quoted by how it is written here, so that no two things have one.
+fn key(place: &Place, what: impl fmt::Debug) -> Key {
+    Sha256::digest(format!("{:?}", (place, what))).into()
+}
+
+fn of_question(place: &Place, question: &Question) -> Key {
+    match question {
+        Question::Message(id) => key(place, ("message", id)),
+        Question::Input(name) => key(place, ("input", name)),
+    }
+}
+
+fn of_tool(name: &str) -> Key {
+    Sha256::digest(name).into()
 }
 
 impl Servers {
     /// What a description is to the first one.
     pub(crate) fn look(&self, place: &Place, kind: Kind, name: &str, digest: [u8; 32]) -> Seen {
         let pins = self.pins.borrow();
-        match pins.get(&(place.clone(), kind, name.to_owned())) {
+        match pins.get(&key(place, (kind, name))) {
             Some((first, _)) if *first == digest => Seen::Same,
             _ if self.told.get() >= TOLD => Seen::Full,
             Some((_, event)) => Seen::Changed(*event),
@@ -89,14 +109,14 @@ impl Servers {
     /// Remembers a description, told by this event.
     pub(crate) fn pin(&self, place: &Place, kind: Kind, name: &str, (digest, event): ([u8; 32], EventId)) {
         self.told.set(self.told.get() + 1);
-        self.pins.borrow_mut().insert((place.clone(), kind, name.to_owned()), (digest, Some(event)));
+        self.pins.borrow_mut().insert(key(place, (kind, name)), (digest, Some(event)));
     }
 
     /// Remembers what a server says of what a tool does: never less than was said before.
     pub(crate) fn hint(&self, tool: &str, said: Hints) {
-        let mut hints = self.hints.borrow_mut();
-        if hints.len() < PINS || hints.contains_key(tool) {
-            hints.entry(tool.to_owned()).and_modify(|known| *known = known.and(said)).or_insert(said);
+        let (tool, mut hints) = (of_tool(tool), self.hints.borrow_mut());
+        if hints.len() < PINS || hints.contains_key(&tool) {
+            hints.entry(tool).and_modify(|known| *known = known.and(said)).or_insert(said);
         }
     }
 
@@ -104,8 +124,15 @@ impl Servers {
     pub(crate) fn hinted(&self, called: &str) -> Hints {
         let own = called.rsplit("__").next().unwrap_or(called);
         let hints = self.hints.borrow();
-        let known = |name: &str| hints.get(name).copied().unwrap_or_default();
+        let known = |name: &str| hints.get(&of_tool(name)).copied().unwrap_or_default();
         if own == called { known(called) } else { known(called).and(known(own)) }
+    }
+
+    /// Whether a server said what a tool is for; where more were told of than are known, one may have.
+    pub(crate) fn describe(&self, called: &str) -> bool {
+        let own = called.rsplit("__").next().unwrap_or(called);
+        let hints = self.hints.borrow();
+        hints.len() >= PINS || [called, own].iter().any(|name| hints.contains_key(&of_tool(name)))
     }
 
     /// A question goes on to the program, by what is granted; not where too many do.
@@ -113,27 +140,27 @@ impl Servers {
         let mut questions = self.questions.borrow_mut();
         let fits = questions.len() < OPEN;
         if fits {
-            questions.insert((place.clone(), question), by);
+            questions.insert(of_question(place, &question), by);
         }
         fits
     }
 
     /// By what a program was asked this, if it was; it is then answered.
     pub(crate) fn answer(&self, place: &Place, question: Question) -> Option<Option<Grant>> {
-        self.questions.borrow_mut().remove(&(place.clone(), question))
+        self.questions.borrow_mut().remove(&of_question(place, &question))
     }
 
     /// An answer broke off: it may be gone on with.
     pub(crate) fn leave(&self, place: &Place, id: &Id) {
         let mut unanswered = self.unanswered.borrow_mut();
         if unanswered.len() < OPEN {
-            unanswered.insert((place.clone(), id.clone()));
+            unanswered.insert(key(place, id));
         }
     }
 
     /// Whether an answer is still waited for; it then is no more.
     pub(crate) fn resume(&self, place: &Place, id: &Id) -> bool {
-        self.unanswered.borrow_mut().remove(&(place.clone(), id.clone()))
+        self.unanswered.borrow_mut().remove(&key(place, id))
     }
 }
 
@@ -177,10 +204,12 @@ mod tests {
         servers.hint("search", reads);
         assert_eq!(servers.hinted("mcp__notes__search"), destroys);
         assert_eq!(servers.hinted("find"), Hints::default());
+        assert!(servers.describe("search") && servers.describe("mcp__notes__search") && !servers.describe("find"));
         for n in 0..2 * PINS {
             servers.hint(&n.to_string(), reads);
         }
         assert_eq!(servers.hints.borrow().len(), PINS);
+        assert!(servers.describe("find"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use record::conversation::{Block, Content, Conversation, History, Speaker, Stand
 use record::{Cause, Cost, EventId, Kind, Known};
 use sense::meaning::{Memory, Order, Others};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 use wire::Labelled;
 
 use super::origin::Origins;
@@ -29,16 +30,27 @@ const MOST_SEALED: usize = 65_536;
 /// Most results of tools of which the place in the record is known.
 const MOST_GIVEN: usize = 65_536;
 
+/// Bytes of texts of which is remembered what they order.
+const MOST_ORDERED: usize = 8 << 20;
+
 /// Most descriptions of tools that are recorded.
 const MOST_TOOLS: usize = 4096;
 
 /// Most texts of the operator's that are known. Later ones are nobody's.
 const MOST_ATTESTED: usize = 4096;
 
+/// Bytes of new blocks that are recorded before everybody else has a turn, and what each counts beside its words.
+const AT_ONCE: usize = 256 << 10;
+const EACH: usize = 256;
+
+type Ordered = HashMap<[u8; 32], Rc<Vec<Order>>>;
+
 /// One session's account.
 #[derive(Debug, Default)]
 pub struct Models {
     history: RefCell<History>,
+    /// Held by the request of which is recorded what is new in it.
+    recording: Mutex<()>,
     /// SHA-256 of what was delivered and is no text: sealed thoughts, signatures.
     sealed: RefCell<HashSet<[u8; 32]>>,
     /// What an earlier gate counted is not known: every budget counts as used up.
@@ -59,14 +71,16 @@ pub struct Models {
     given: RefCell<HashMap<[u8; 32], EventId>>,
     /// Tools that models were told of, by the hash of all that was told.
     tools: RefCell<HashSet<String>>,
-    /// What others' texts order, by their hash.
-    orders: RefCell<HashMap<[u8; 32], Rc<Vec<Order>>>>,
+    /// What others' texts order, by their hash, and bytes of those texts.
+    orders: RefCell<(Ordered, usize)>,
     /// What was read of results, for each policy that has calls judged.
     read: RefCell<Vec<Memory>>,
     /// The tools that the last request told of.
     listed: RefCell<Vec<Tool>>,
     /// What the operator really said, [normal].
     attested: RefCell<BTreeSet<String>>,
+    /// Bytes of the longest of them.
+    longest: Cell<usize>,
     /// The same of all conversations of the session.
     pub(crate) told: Told,
     /// Whose words are said as the user's.
@@ -121,6 +135,7 @@ impl Models {
         let mut attested = self.attested.borrow_mut();
         if words.contains(' ') && attested.len() < MOST_ATTESTED {
             self.origins.own(&words);
+            self.longest.set(self.longest.get().max(words.len()));
             attested.insert(words);
         }
     }
@@ -133,7 +148,9 @@ impl Models {
     /// Whether a block says what the operator did.
     pub(super) fn attests(&self, block: &Block) -> bool {
         let Content::Text(text) = &block.content else { return false };
-        block.speaker == Speaker::User && self.attested.borrow().contains(&normal(text))
+        let is_one =
+            || normal_within(text, self.longest.get()).is_some_and(|words| self.attested.borrow().contains(&words));
+        block.speaker == Speaker::User && is_one()
     }
 
     /// What one of the session's policies, by its number, remembers of results.
@@ -149,10 +166,18 @@ impl Models {
     pub(super) fn orders(&self, text: &str) -> Rc<Vec<Order>> {
         let digest = <[u8; 32]>::from(Sha256::digest(text));
         let mut known = self.orders.borrow_mut();
-        if known.len() >= MOST_GIVEN {
-            known.clear();
+        let (orders, bytes) = &mut *known;
+        if let Some(orders) = orders.get(&digest) {
+            return Rc::clone(orders);
         }
-        Rc::clone(known.entry(digest).or_insert_with(|| Rc::new(Order::all_of(text))))
+        if orders.len() >= MOST_GIVEN || *bytes >= MOST_ORDERED {
+            orders.clear();
+            *bytes = 0;
+        }
+        let found = Rc::new(Order::all_of(text));
+        *bytes += if found.is_empty() { 0 } else { text.len() };
+        orders.insert(digest, Rc::clone(&found));
+        found
     }
 
     /// Whether a model's block went to the program as it is.
@@ -248,23 +273,31 @@ impl Models {
         }
     }
 
-    /// Records what is new in a request; gives the events, the newest last.
+    /// Records what is new in a request; gives the events, the newest last. One request after the other: what one of them
+    /// records, none that says the same goes out before.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub(crate) fn asked(
+    pub(crate) async fn asked(
         &self,
         conversation: &Conversation,
         ledger: &RefCell<Ledger>,
         mut label: impl FnMut(&Block, EventId),
     ) -> std::io::Result<Vec<Cause>> {
+        let _turn = self.recording.lock().await;
         self.told_of(&conversation.tools, ledger)?;
         let mut causes = Vec::new();
-        let sorted = self.history.borrow_mut().sort(conversation);
+        let (sorted, seen) = self.history.borrow_mut().standings(conversation);
+        let mut written = 0;
         for (block, standing) in sorted {
             if !standing.is_new() {
                 continue;
             }
+            if written >= AT_ONCE {
+                written = 0;
+                tokio::task::yield_now().await;
+            }
+            written += plain(block).len() + EACH;
             let attested = self.attests(block);
             let mut kind = said(block, standing, attested);
             let others = self.others(block).filter(|_| block.speaker == Speaker::User).is_some();
@@ -279,6 +312,8 @@ impl Models {
             }
             causes.push(Cause { id, known: Known::Observed });
         }
+        // Not before all of it is recorded: who leaves in between has said nothing yet.
+        self.history.borrow_mut().remember(seen);
         Ok(causes.split_off(causes.len().saturating_sub(TOLD)))
     }
 
@@ -337,7 +372,9 @@ impl Models {
         });
         self.seal(sealed);
         let usage = delivered.usage;
-        self.tokens.set(self.tokens.get() + usage.input.unwrap_or(0) + usage.output.unwrap_or(0));
+        // A provider may say any number.
+        let used = usage.input.unwrap_or(0).saturating_add(usage.output.unwrap_or(0));
+        self.tokens.set(self.tokens.get().saturating_add(used));
         let mut ledger = ledger.borrow_mut();
         let because = Cause { id: model, known: Known::Observed };
         for block in &delivered.blocks {
@@ -365,6 +402,21 @@ fn money(policy: &Conjunction) -> Option<Money> {
 /// A text in which only the words count.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The same where it comes to no more than so many bytes: whoever says millions of words is not the operator.
+fn normal_within(text: &str, most: usize) -> Option<String> {
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        if words.len() + word.len() >= most.saturating_add(1) {
+            return None;
+        }
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    (words.len() <= most).then_some(words)
 }
 
 /// That the bound of tools is reached.

@@ -40,7 +40,8 @@ impl<'a> Requests<'a> {
         course: &mut Course<'a>,
     ) -> io::Result<Option<Vec<u8>>> {
         let Some(asks) = asked.asks.as_deref() else { return Ok(None) };
-        let passage = self.passage;
+        let (passage, long) = (self.passage, whole.body.len());
+        passage.aside.breathe(long).await;
         let now = passage.now();
         let mut planned = match plan(&now.policy, &passage.models, asks, &whole.body) {
             Ok(planned) => planned,
@@ -55,6 +56,7 @@ impl<'a> Requests<'a> {
             // Whether its vendor is there is nothing that a program needs to ask the vendor.
             return answer(inside, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
         }
+        passage.aside.breathe(long).await;
         let mut sent = match planned.send(0, &passage.models) {
             Ok(sent) => sent,
             Err(failure) => return self.unasked(inside, asked, Some(&planned), (wire, failure)).await,
@@ -114,6 +116,7 @@ impl<'a> Requests<'a> {
         planned: Option<&Planned<'_>>,
         (wire, failure): (Option<Wire>, Failure),
     ) -> io::Result<Option<Vec<u8>>> {
+        self.passage.stopped(asked).await;
         let event = self.passage.refused_model(asked, planned, &failure.why);
         answer(inside, &say(wire, &failure, event)).await
     }
@@ -137,7 +140,7 @@ pub(crate) async fn answer(inside: &mut impl Inside, text: &[u8]) -> io::Result<
 
 impl crate::passage::Passage {
     /// Records what a model is asked, and what is new in it; or that it is asked again after an attempt that came to nothing.
-    pub(super) fn asked_model(
+    pub(super) async fn asked_model(
         &self,
         asked: &Asked,
         planned: &Planned<'_>,
@@ -156,7 +159,7 @@ impl crate::passage::Passage {
             if self.models.has_others(&conversation.tools) {
                 self.look_at_tools(conversation);
             }
-            causes.extend(self.models.asked(conversation, &self.ledger, label)?);
+            causes.extend(self.models.asked(conversation, &self.ledger, label).await?);
         }
         let again = before.map(|id| format!("{id} gave no answer"));
         let notes: Vec<String> = again.into_iter().chain(sent.note()).collect();

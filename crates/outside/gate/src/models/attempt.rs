@@ -68,18 +68,20 @@ impl<'a> Requests<'a> {
         attempt: Attempt<'_, '_>,
         course: &mut Course<'a>,
     ) -> io::Result<Came> {
-        let Attempt { asked, planned, sent, whole, before, more, taken } = attempt;
+        let Attempt { asked, planned, mut sent, whole, before, more, taken } = attempt;
         let (passage, wire) = (self.passage, Some(planned.endpoint.wire));
-        let Ok(model) = passage.asked_model(asked, planned, &sent, before) else {
+        passage.listened().await;
+        passage.aside.breathe(sent.body.len()).await;
+        let Ok(model) = passage.asked_model(asked, planned, &sent, before).await else {
             passage.models.settle(taken, Ended::Unserved);
             let failure = Failure::refused("the record cannot be written, so nothing is let out".into());
             return self.unasked(inside, asked, Some(planned), (wire, failure)).await.map(Came::Over);
         };
-        let name = &sent.provider.name;
-        if let Some(stopped) = passage.flows.judge(name, Sink::Inference, &[&sent.body], &sense::Bounds::USUAL) {
+        let (name, head) = (&sent.provider.name, sent.head(&whole.head, planned));
+        if let Some(stopped) = passage.judges(name, Sink::Inference, &said_in(&head), &mut sent.body).await {
             passage.models.settle(taken, Ended::Unserved);
             let failure = Failure::refused(stopped.reason.clone());
-            let event = passage.stop(asked, stopped).event;
+            let event = passage.stop(asked, stopped).await.event;
             return answer(inside, &say(wire, &failure, event)).await.map(Came::Over);
         }
         let outer = outer(asked, planned, &sent, model)?;
@@ -97,7 +99,6 @@ impl<'a> Requests<'a> {
         let judges = leave.judges();
         let now = passage.now();
         let Leave { meter, loan, .. } = leave;
-        let head = sent.head(&whole.head, planned);
         let said = planned.conversation.as_ref().filter(|_| planned.endpoint.kind == Kind::Inference);
         let grounds = said.and_then(|said| Grounds::of(&now, said, (&passage.models, &passage.servers)));
         let repeats = said.and_then(|said| Repeats::of(&now.policy, said, &passage.models));
@@ -193,9 +194,23 @@ fn outer(asked: &Asked, planned: &Planned<'_>, sent: &Sent<'_>, model: EventId) 
         newer: false,
         because: vec![Cause { id: model, known: Known::Observed }],
         routed: true,
+        stood: None,
     };
     let who = asked.who.clone();
     Ok(Asked { host: provider.host.clone(), port: provider.port, who, asks: Some(Box::new(asks)), consent: None })
+}
+
+/// What a program says in a head that was written here: the target, and its headers; none of what is the gate's own.
+fn said_in(head: &[u8]) -> Vec<&[u8]> {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let target = lines.next().and_then(|line| line.split(|byte| *byte == b' ').nth(1));
+    let own = |name: &[u8]| ["host", "content-length"].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
+    let headers = lines.filter_map(|line| {
+        let at = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = (&line[..at], line[at + 1..].trim_ascii());
+        (!own(name)).then_some([name, value])
+    });
+    target.into_iter().chain(headers.flatten()).collect()
 }
 
 /// Whether a program knows nothing of chunks.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use policy::{Repeated, Sink};
 use record::conversation::hold::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants, Withheld};
-use record::conversation::{Block, Content, Wire, plain};
+use record::conversation::{Block, Content, Wire, is_ambiguous, plain};
 use record::{EventId, Kind};
 use sense::Bounds;
 
@@ -60,6 +60,17 @@ pub(super) fn name_of(call: &Block) -> String {
     name.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '`').take(64).collect()
 }
 
+/// Whether a call's arguments name something twice: programs take the first or the last, and one alone can be judged.
+fn is_two(call: &Block) -> bool {
+    let text = match &call.content {
+        Content::ToolCall { arguments, .. } => arguments,
+        Content::Unknown { json, .. } => json,
+        _ => return false,
+    };
+    // Where a wire has a value, what is not read as one stands there as a text.
+    is_ambiguous(text) || serde_json::from_str::<String>(text).is_ok_and(|text| is_ambiguous(&text))
+}
+
 impl Judge for Keeper<'_> {
     fn wants(&self) -> Wants {
         self.wants
@@ -75,6 +86,7 @@ impl Judge for Keeper<'_> {
         let text = plain(call);
         let flows = &self.passage.flows;
         let stopped = match flows.guards(Sink::Tool) {
+            _ if self.grounds.is_some() && is_two(call) => Some(Stopped::two_ways()),
             true => flows.judge(CALLS, Sink::Tool, &[text.as_bytes()], &Bounds::USUAL),
             false => None,
         };

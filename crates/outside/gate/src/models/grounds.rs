@@ -221,6 +221,12 @@ impl<'c> Grounds<'c> {
             came.push(from);
         }
         let scene = self.models.remembering(place, |memory| Scene::remembering(&said, given, &policy.tools, memory));
+        // Nobody knows of a program's own tools who wrote what it says of them.
+        let tools = &self.conversation.tools;
+        let foreign = tools.iter().any(|tool| self.servers.describe(&tool.name));
+        let mut described: Vec<&str> = tools.iter().map(|tool| tool.description.as_str()).collect();
+        tools.iter().for_each(|tool| words(&tool.schema, &mut described));
+        let scene = scene.describing(described, foreign);
         Read { policy, scene, places, came, delegated: OnceCell::new(), others: taken }
     }
 }
@@ -266,6 +272,16 @@ impl<'c> Calls<'c> {
         let call = self.by_name.get(id).and_then(|all| all.get(*met)).copied();
         *met += 1;
         (id, call)
+    }
+}
+
+/// Every text in a schema, but the names of its fields.
+fn words<'v>(schema: &'v Value, out: &mut Vec<&'v str>) {
+    match schema {
+        Value::String(text) => out.push(text),
+        Value::Array(items) => items.iter().for_each(|item| words(item, out)),
+        Value::Object(fields) => fields.values().for_each(|field| words(field, out)),
+        _ => {}
     }
 }
 

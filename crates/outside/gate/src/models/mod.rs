@@ -16,7 +16,6 @@ mod refusal;
 mod sent;
 mod thoughts;
 mod told;
-mod unique;
 mod withheld;
 
 pub use account::Models;
@@ -28,6 +27,6 @@ pub(crate) use grounds::{Ungrounded, line, sha256, today};
 pub(crate) use listen::{Heard, Hearing};
 pub(crate) use plan::{Planned, is_chat_shaped, plan};
 pub(crate) use purse::{Asking, Ended, Purse, Taken};
+pub(crate) use record::conversation::unique as parse;
 pub(crate) use refusal::{Failure, say};
 pub(crate) use sent::Sent;
-pub(crate) use unique::parse;

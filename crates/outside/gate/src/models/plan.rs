@@ -3,7 +3,8 @@
 
 use policy::provider::{self, Edit as Change, Endpoint, Grants, Held, Kind, Wire};
 use policy::{Conjunction, Served, Vendor};
-use record::conversation::{self, Conversation};
+use record::conversation::hold::WITHHELD;
+use record::conversation::{self, Conversation, Malformed};
 use serde_json::Value;
 
 use super::{Failure, parse};
@@ -21,9 +22,9 @@ pub(crate) struct Planned<'p> {
     pub(crate) answers: u64,
     /// What is said; none where nothing is answered.
     pub(crate) conversation: Option<Conversation>,
-    /// Headers that are left out, and one that has another value.
+    /// Headers that are left out, and those that have another value.
     pub(crate) without: Vec<String>,
-    pub(crate) with: Option<(String, String)>,
+    pub(crate) with: Vec<(String, String)>,
     /// The path, and what of the query goes on.
     pub(super) path: String,
     pub(super) query: String,
@@ -62,15 +63,12 @@ pub(crate) fn plan<'p>(
     let wire = Some(endpoint.wire);
     let grants = policy.grants();
     let mut without = Vec::new();
-    let mut with = None;
+    let mut with = Vec::new();
     for (name, value) in asks.request.headers() {
         match provider::header(endpoint.wire, name, &String::from_utf8_lossy(value), &grants) {
             provider::Verdict::Keep => {}
             provider::Verdict::Strip => without.push(name.to_owned()),
-            provider::Verdict::Set(value) => {
-                without.push(name.to_owned());
-                with = Some((name.to_owned(), value));
-            }
+            provider::Verdict::Set(value) => with.push((name.to_owned(), value)),
             provider::Verdict::Refuse(why) => return Err(refused(wire, &why)),
         }
     }
@@ -94,9 +92,14 @@ pub(crate) fn plan<'p>(
     }
     let mut read = parse(body).map_err(|why| (wire, Failure::bad(format!("its body cannot be read: {why}"))))?;
     let changes = provider::judge(endpoint, &read, &planned.grants, held).map_err(|why| refused(wire, &why))?;
-    let conversation = conversation::read(form(endpoint.wire), &planned.path, &read)
+    let conversation = spoken(endpoint, &planned.path, &read)
         .map_err(|why| (wire, Failure::bad(format!("what it says cannot be read: {why}"))))?;
-    planned.model = conversation.model.clone().unwrap_or_default();
+    if conversation.iter().flat_map(|conversation| &conversation.tools).any(|tool| tool.name == WITHHELD) {
+        let why = format!("a tool of it is named `{WITHHELD}`, which stands for calls that no program gets");
+        return Err((wire, Failure::refused(why)));
+    }
+    let named = conversation.as_ref().and_then(|conversation| conversation.model.as_deref());
+    planned.model = named.or_else(|| asked_about(&read)).unwrap_or_default().to_owned();
     planned.served = policy.served(&planned.model);
     if planned.served.is_empty() {
         let why = format!("no route of the policy takes the model `{}`", shown(&planned.model));
@@ -104,7 +107,22 @@ pub(crate) fn plan<'p>(
     }
     planned.answers = answers(&read);
     change(&mut read, changes);
-    Ok(Planned { read, conversation: Some(conversation), ..planned })
+    Ok(Planned { read, conversation, ..planned })
+}
+
+/// What a request says; none where it only asks about a model. Texts that become vectors are no conversation in any wire.
+fn spoken(endpoint: &Endpoint, path: &str, read: &Value) -> Result<Option<Conversation>, Malformed> {
+    match endpoint.kind {
+        Kind::Models | Kind::Probe => Ok(None),
+        Kind::Embedding => conversation::read(conversation::Wire::Embeddings, path, read).map(Some),
+        Kind::Inference | Kind::Count => conversation::read(form(endpoint.wire), path, read).map(Some),
+    }
+}
+
+/// The model that a request asks about: Ollama takes the first of these that is not empty.
+fn asked_about(read: &Value) -> Option<&str> {
+    let mut names = ["model", "name"].into_iter().filter_map(|name| read.get(name)?.as_str());
+    names.find(|name| !name.is_empty())
 }
 
 /// How many answers a request asks for at once: each may be as long as one.

@@ -115,18 +115,12 @@ impl Sent<'_> {
                 without.extend(crate::lend::FOREIGN);
                 without.push("connection");
                 let length = (planned.endpoint.method == "POST").then_some(self.body.len());
-                let with = planned.with.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-                edit(
-                    head,
-                    &Edit {
-                        without: &without,
-                        with,
-                        length,
-                        readable: true,
-                        plain: false,
-                        to: Some((&self.target, &host)),
-                    },
-                )
+                let to = Some((self.target.as_str(), host.as_str()));
+                let change = Edit { without: &without, with: None, length, readable: true, plain: false, to };
+                let set = |head: Vec<u8>, (name, value): &(String, String)| {
+                    edit(&head, &Edit { without: &[name], with: Some((name, value)), ..Edit::default() })
+                };
+                planned.with.iter().fold(edit(head, &change), set)
             }
         };
         match provider.login.and_then(Login::header) {

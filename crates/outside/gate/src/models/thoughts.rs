@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 
 /// Bytes of thoughts that are kept. What is forgotten goes out as the program has it, and its provider may refuse it.
 const MOST: usize = 8 << 20;
+/// What one takes beside its text.
+const EACH: usize = 256;
 
 /// Thoughts by their signatures.
 #[derive(Default)]
@@ -38,11 +40,12 @@ impl Thoughts {
     /// Takes one that goes on in other words than were signed.
     pub(crate) fn keep(&self, Signed { signature, said, went }: Signed) {
         let mut kept = self.0.borrow_mut();
-        if kept.held + said.len() > MOST {
+        let size = EACH + said.len();
+        if kept.held + size > MOST {
             *kept = Kept::default();
         }
-        if said.len() <= MOST {
-            kept.held += said.len();
+        if size <= MOST {
+            kept.held += size;
             kept.by.insert(hash(&signature), Thought { said, went: hash(&went) });
         }
     }
@@ -94,7 +97,7 @@ mod tests {
         assert_eq!(restored("I know [].", "other"), request("I know [].", "other"));
         assert_eq!(restored("I knew [].", "sealed"), request("I knew [].", "sealed"));
         // There is an end to what is kept.
-        thoughts.keep(signed(&"x".repeat(MOST - 4)));
+        thoughts.keep(signed(&"x".repeat(MOST - EACH)));
         assert_eq!(thoughts.0.borrow().by.len(), 1);
         assert!(thoughts.0.borrow().held <= MOST);
     }

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Bytes of calls that are kept. What is forgotten goes out as the program has it.
 const MOST: usize = 8 << 20;
+/// What one takes beside its texts.
+const EACH: usize = 256;
 
 /// Such calls by their wire and their ids.
 #[derive(Default)]
@@ -31,7 +33,7 @@ impl std::fmt::Debug for Kept {
 impl Kept {
     /// Takes one.
     pub(crate) fn keep(&self, wire: Wire, withheld: Withheld) {
-        let size = withheld.id.len() + withheld.told.len() + withheld.call.to_string().len();
+        let size = EACH + withheld.id.len() + withheld.told.len() + withheld.call.to_string().len();
         let mut calls = self.0.borrow_mut();
         if calls.held + size > MOST {
             *calls = Calls::default();
@@ -66,8 +68,8 @@ mod tests {
         };
         kept.keep(Wire::Chat, one("a", 10));
         assert_eq!((told("a"), told("b")), (Some(10), Some(1)));
-        kept.keep(Wire::Chat, one("b", MOST - 8));
-        assert_eq!((told("a"), told("b")), (Some(1), Some(MOST - 8)));
+        kept.keep(Wire::Chat, one("b", MOST - EACH - 8));
+        assert_eq!((told("a"), told("b")), (Some(1), Some(MOST - EACH - 8)));
         kept.keep(Wire::Chat, one("c", MOST));
         assert!(told("c") == Some(1) && kept.0.borrow().held <= MOST);
     }

@@ -48,7 +48,7 @@ impl Passage {
         }
         if others > 0 {
             // No single destination: all of them.
-            let why = format!("{others} more connections were refused, too fast to be recorded one by one");
+            let why = format!("{others} more connections or names were refused, too fast to be recorded one by one");
             let kind = Kind::Resolve { name: "*".into(), verdict: Verdict::Refused, reason: Some(why) };
             let _ = self.ledger.borrow_mut().write(kind);
         }

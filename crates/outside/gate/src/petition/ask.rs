@@ -67,7 +67,7 @@ fn asked(who: Option<&Seen>, event: EventId, ask: &Ask) -> Result<Asked, String>
             let because = vec![Cause { id: event, known: Known::Observed }];
             let target = target.to_owned();
             let (body, head, secure, newer) = (Body::Length(0), 0, ask.to.port == 443, false);
-            Some(Box::new(Asks { request, target, body, head, secure, newer, because, routed: false }))
+            Some(Box::new(Asks { request, target, body, head, secure, newer, because, routed: false, stood: None }))
         }
     };
     Ok(Asked { host: ask.to.host.clone(), port: ask.to.port, who: who.cloned(), asks, consent: None })

@@ -117,7 +117,7 @@ impl Desk {
     }
 
     /// Tells the session's process something, in order.
-    fn tell(&self, frame: Vec<u8>) {
+    pub(crate) fn tell(&self, frame: Vec<u8>) {
         self.outbox.borrow_mut().push_back(frame);
         self.bell.notify_one();
     }

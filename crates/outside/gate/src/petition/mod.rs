@@ -142,7 +142,7 @@ impl Passage {
 
     /// Refuses what a flow rule keeps in, and records why.
     fn stopped_petition(&self, who: Option<&Seen>, verb: Verb, words: String, stopped: Stopped) -> Told {
-        let Stopped { rule, reason, evidence } = stopped;
+        let Stopped { rule, reason, evidence, .. } = stopped;
         let mut causes: Vec<Cause> = exec(who).into_iter().collect();
         causes.extend(evidence.iter().filter_map(|one| self.carries(one)));
         let mut kind = kind(who, verb.name(), Verdict::Refused);

@@ -269,7 +269,10 @@ impl Link {
 
     /// Takes one line; false where it is of no use to anybody.
     fn heard(&self, line: &[u8], room: Option<OwnedSemaphorePermit>) -> bool {
-        let Ok(value) = crate::mcp::read(line) else { return false };
+        let value = match crate::mcp::read(line) {
+            Ok(value) => value,
+            Err(_) => return answered(line).is_some_and(|number| self.unread(number)),
+        };
         let number = match Rpc::read(&value) {
             Ok(Rpc::Result { id: Id::Number(number), .. } | Rpc::Error { id: Some(Id::Number(number)), .. }) => number,
             Ok(Rpc::Notification { method, params }) => {
@@ -291,10 +294,7 @@ impl Link {
                 return method == "ping";
             }
             Ok(Rpc::Result { .. } | Rpc::Error { .. }) => return false,
-            Err(_) => match value.get("id").and_then(Value::as_i64).filter(|_| value.get("method").is_none()) {
-                Some(number) => return self.unread(number),
-                None => return false,
-            },
+            Err(_) => return answers(&value).is_some_and(|number| self.unread(number)),
         };
         let open = self.open.borrow_mut().remove(&number);
         // One that was given up may be answered all the same.
@@ -324,6 +324,18 @@ impl Link {
         // Who does not take them does without.
         let _ = steps.try_send(json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}));
     }
+}
+
+/// What a line answers of which more cannot be told, as where a name stands in it twice: who waits for it hears that.
+fn answered(line: &[u8]) -> Option<i64> {
+    if !record::conversation::is_bounded(line) {
+        return None;
+    }
+    answers(&serde_json::from_slice(line).ok()?)
+}
+
+fn answers(value: &Value) -> Option<i64> {
+    value.get("id").and_then(Value::as_i64).filter(|_| value.get("method").is_none())
 }
 
 impl Asking {

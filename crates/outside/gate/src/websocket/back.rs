@@ -23,7 +23,7 @@ impl Socket<'_> {
         mut to: impl AsyncWrite + Unpin,
         mut bytes: Vec<u8>,
     ) -> Result<(), Ended> {
-        let mut judges = Judges::default().and(self.spellings.clone().map(Veil::new));
+        let mut judges = Judges::default().and(self.spellings.as_deref().map(Veil::new));
         let (mut frames, mut message, reads) = (Frames::new(Side::Server), 0, judges.reads());
         loop {
             let mut out = Out::of(&mut judges);

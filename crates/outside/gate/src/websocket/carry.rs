@@ -62,7 +62,7 @@ pub(super) struct Socket<'s> {
     /// By what its messages are counted.
     leash: RefCell<(Rc<Generation>, Option<Box<Meter>>)>,
     /// Every spelling of what was lent to it.
-    pub(super) spellings: Option<Vec<Vec<u8>>>,
+    pub(super) spellings: Option<Vec<String>>,
     pub(super) sent: Cell<u64>,
     pub(super) received: Cell<u64>,
     /// Secrets that came back.
@@ -80,7 +80,7 @@ impl<'s> Socket<'s> {
         requests: &'s Requests<'_>,
         asked: &'s Asked,
         leash: (Rc<Generation>, Option<Box<Meter>>),
-        spellings: Option<Vec<Vec<u8>>>,
+        spellings: Option<Vec<String>>,
     ) -> Socket<'s> {
         Socket {
             passage: requests.passage,
@@ -187,7 +187,7 @@ impl<'s> Socket<'s> {
     /// The same bytes without what was lent.
     pub(super) fn veiled(&self, bytes: &[u8]) -> Vec<u8> {
         let Some(spellings) = &self.spellings else { return bytes.to_vec() };
-        let (mut veil, mut veiled) = (Veil::new(spellings.clone()), bytes.to_vec());
+        let (mut veil, mut veiled) = (Veil::new(spellings), bytes.to_vec());
         veil.blank(&mut veiled);
         self.found.set(self.found.get() + veil.masked());
         veiled

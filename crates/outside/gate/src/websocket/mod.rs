@@ -44,7 +44,7 @@ impl<'a> Requests<'a> {
         course: &mut Course<'a>,
     ) -> io::Result<()> {
         let mut asked = Asked { asks: Some(Box::new(asks)), ..course.asked.clone() };
-        if let Err(closed) = self.passage.consent(&mut asked).await {
+        if let Err(closed) = self.passage.consent(&mut asked, Some(&[])).await {
             return refuse(inside, &closed).await;
         }
         let allowed = self.passage.allows(&asked).is_some();
@@ -53,7 +53,7 @@ impl<'a> Requests<'a> {
         }
         if allowed
             && self.passage.watches()
-            && let Some(closed) = self.passage.keeps(&asked, &[])
+            && let Some(closed) = self.passage.keeps(&mut asked, &mut Vec::new()).await
         {
             return refuse(inside, &closed).await;
         }

@@ -2,7 +2,6 @@
 //! before it goes out. All goes out under masks of the gate's own.
 
 use policy::Sink;
-use sense::Bounds;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
@@ -45,7 +44,7 @@ impl Message<'_> {
 
 impl Passage {
     /// What keeps a message in, by what it says.
-    fn keeps_message(&self, asked: &Asked, message: &[u8]) -> Option<Closed> {
+    async fn keeps_message(&self, asked: &Asked, message: &mut Vec<u8>) -> Option<Closed> {
         if self.now().policy.routes_models() && is_chat_shaped(message) {
             let why = "it has the shape of what a model is asked, and goes to no provider of the policy";
             return Some(self.closed_to(asked, why.into()));
@@ -54,8 +53,9 @@ impl Passage {
             return Some(self.closed_to(asked, LendError::Placeholder.to_string()));
         }
         let to = format!("{}:{}", asked.host, asked.port);
-        let stopped = self.flows.judge(&to, Sink::Network, &[message], &Bounds::USUAL)?;
-        Some(self.stop(asked, stopped))
+        self.flows.tells(&asked.host.to_string(), message.len());
+        let stopped = self.judges(&to, Sink::Network, &[], message).await?;
+        Some(self.stop(asked, stopped).await)
     }
 }
 
@@ -73,7 +73,7 @@ impl<'s> Socket<'s> {
         let (mut frames, mut message) = (Frames::new(Side::Program), Message::none());
         loop {
             let mut out = Vec::new();
-            let taken = self.take(&mut frames, &mut message, &mut bytes, &mut out);
+            let taken = self.take(&mut frames, &mut message, &mut bytes, &mut out).await;
             self.to_server.set(false);
             // A server that takes no more has left.
             self.say(&mut to, &out, &self.sent).await.map_err(|_| Ended::Done)?;
@@ -95,7 +95,7 @@ impl<'s> Socket<'s> {
     }
 
     /// Puts into `out` what goes out of these bytes. Gives whether the program closed.
-    fn take(
+    async fn take(
         &self,
         frames: &mut Frames,
         message: &mut Message<'s>,
@@ -126,13 +126,13 @@ impl<'s> Socket<'s> {
                     if last {
                         let Message { kind, held, room, .. } = std::mem::replace(message, Message::none());
                         if let Some(held) = held {
-                            self.whole(kind, &held, out)?;
+                            self.whole(kind, held, out).await?;
                         }
                         drop(room);
                     }
                 }
                 Some(Piece::Control(kind, payload)) => {
-                    self.whole(kind, &payload, out)?;
+                    self.whole(kind, payload, out).await?;
                     if kind == Kind::Close {
                         return Ok(true);
                     }
@@ -180,14 +180,14 @@ impl<'s> Socket<'s> {
     }
 
     /// Judges what is whole, and lets it out as one frame: how it was cut says nothing.
-    fn whole(&self, kind: Kind, said: &[u8], out: &mut Vec<u8>) -> Result<(), Ended> {
+    async fn whole(&self, kind: Kind, mut said: Vec<u8>, out: &mut Vec<u8>) -> Result<(), Ended> {
         if self.passage.watches()
             && !said.is_empty()
-            && let Some(Closed { why, event }) = self.passage.keeps_message(self.asked, said)
+            && let Some(Closed { why, event }) = self.passage.keeps_message(self.asked, &mut said).await
         {
             return Err(Ended::Shut { code: POLICY, why: Broken::Ended(why.to_string()), event });
         }
-        let frame = whole(kind, said, Some(key()?));
+        let frame = whole(kind, &said, Some(key()?));
         self.may(frame.len())?;
         out.extend(frame);
         Ok(())

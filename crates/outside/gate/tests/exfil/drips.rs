@@ -6,14 +6,14 @@ use crate::fake::server::{request, say};
 use crate::fake::socket::{Program, text};
 
 /// Letters and digits of a text that may have left: one fewer than a run that is told.
-const MOST: usize = sense::LEAST - 1;
+pub(super) const MOST: usize = sense::LEAST - 1;
 
 fn letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// The longest run of the document in what came, in letters and digits.
-fn longest(came: &str) -> usize {
+pub(super) fn longest(came: &str) -> usize {
     let (memo, came) = (letters(MEMO), letters(came));
     let mut longest = 0;
     for from in 0..came.len() {
@@ -25,7 +25,7 @@ fn longest(came: &str) -> usize {
 }
 
 /// The first part of the document, in pieces of so many bytes.
-fn drops(length: usize) -> Vec<String> {
+pub(super) fn drops(length: usize) -> Vec<String> {
     MEMO.as_bytes()[..600].chunks(length).map(|some| String::from_utf8(some.to_vec()).unwrap()).collect()
 }
 

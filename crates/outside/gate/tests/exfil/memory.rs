@@ -71,3 +71,22 @@ fn what_a_session_read_takes_bounded_memory() {
     let back = say(&scene.cell, None, "web.example", scene.sink.port, &said).unwrap();
     assert!(back.starts_with("HTTP/1.1 403"), "{back}");
 }
+
+#[test]
+fn what_tools_are_called_takes_no_memory() {
+    let scene = scene_with(|_| {});
+    let ask = |at: usize| {
+        let name = format!("{at}{}", "x".repeat(1 << 20));
+        let tool = json!({"type": "function", "function": {"name": name, "description": "reads", "parameters": {}}});
+        let body = json!({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}], "tools": [tool]});
+        let said = request("POST", "inference.bastide", 80, "/v1/chat/completions", "", &body.to_string());
+        let said = text(&said).replace("inference.bastide:80", "inference.bastide");
+        let back = say(&scene.cell, None, "inference.bastide", 80, said.as_bytes()).unwrap();
+        assert!(back.starts_with("HTTP/1.1 200"), "{}", &back[..back.len().min(200)]);
+    };
+    (0..3).for_each(ask);
+    let before = scene.held();
+    (3..15).for_each(ask);
+    let after = scene.held();
+    assert!(after < before + (6 << 10), "{before} KiB before, {after} KiB after");
+}

@@ -8,11 +8,16 @@ mod wrap;
 
 mod alarms;
 mod drips;
+mod floods;
+mod halves;
 mod memory;
 mod requests;
 mod spoken;
+mod stood;
+mod tree;
 
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::fake::server::{Ca, Server, authority, certified, ok, params};
@@ -44,6 +49,8 @@ struct Scene {
     /// Words that reached the plane.
     words: Arc<Mutex<usize>>,
     gate: Gate,
+    /// What the gate was told.
+    leased: wire::Lease,
 }
 
 /// Answers anything: a model says what it was told to, as a call; a server of MCP has called a tool.
@@ -130,7 +137,15 @@ fn scene() -> Scene {
 }
 
 fn scene_with(change: impl FnOnce(&mut wire::Lease)) -> Scene {
-    let (cell, cells, servers) = (Cell::new(), authority("cell"), authority("servers"));
+    scene_in(None, change)
+}
+
+/// The same in a tree whose gates tell one another of drops in this file; in none where there is no file.
+fn scene_in(drops: Option<PathBuf>, change: impl FnOnce(&mut wire::Lease)) -> Scene {
+    let (mut cell, cells, servers) = (Cell::new(), authority("cell"), authority("servers"));
+    if let Some(drops) = drops {
+        cell.drops = drops;
+    }
     let (open, secure) = (Server::plain(sink), Server::tls(&servers, &["web.example"], sink));
     let sockets = socket::Server::new(Some(certified(&servers, params(&["web.example"]))));
     let (nameserver, names) = resolver();
@@ -148,7 +163,7 @@ fn scene_with(change: impl FnOnce(&mut wire::Lease)) -> Scene {
         *told.lock().unwrap() += usize::from(matches!(petitioned.petition, Petition::Report(_) | Petition::Send(_)));
         Some(Answer::Done)
     });
-    Scene { cell, cells, sink: open, secure, sockets, names, words, gate }
+    Scene { cell, cells, sink: open, secure, sockets, names, words, gate, leased }
 }
 
 impl Scene {

@@ -12,6 +12,7 @@ pub mod server;
 pub mod socket;
 pub mod walls;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;
@@ -20,7 +21,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use policy::{Conjunction, Policy, Rule, Target};
@@ -32,6 +33,8 @@ use wire::{Bounds, GateReport, Lease};
 pub const ORDINARY: u32 = 12345;
 /// Where the servers of a test are: an address of its own that is no loopback, since that has one way only.
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 62, 0, 1);
+/// An address on the public internet, as far as a test's network has one: another host answers there.
+pub const PUBLIC: Ipv4Addr = Ipv4Addr::new(93, 184, 215, 14);
 const TCP: u16 = 61001;
 const DNS: u16 = 61053;
 
@@ -53,6 +56,51 @@ pub fn also(address: &str) {
     ip(&[&format!("addr replace {address} dev lo")]);
 }
 
+/// A thread that is another host, at [`PUBLIC`], with a wire to the network of this thread, which has one.
+pub fn public() -> Elsewhere {
+    thread_local!(static OTHER: std::cell::OnceCell<Elsewhere> = const { std::cell::OnceCell::new() });
+    OTHER.with(|other| other.get_or_init(wired).clone())
+}
+
+fn wired() -> Elsewhere {
+    outside();
+    let (jobs, todo) = mpsc::channel::<Job>();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Only this thread moves.
+        #[allow(deprecated)]
+        rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNET).unwrap();
+        tell.send(rustix::thread::gettid()).unwrap();
+        todo.into_iter().for_each(|job| job());
+    });
+    let thread = told.recv().unwrap().as_raw_nonzero();
+    let elsewhere = Elsewhere(jobs);
+    ip(&[
+        &format!("link add wire type veth peer name wire netns {thread}"),
+        "addr add 10.63.0.1/24 dev wire",
+        "link set wire up",
+        &format!("route add {PUBLIC}/32 dev wire"),
+    ]);
+    elsewhere.does(|| {
+        let own = format!("addr add {PUBLIC}/32 dev wire");
+        ip(&["link set lo up", &own, "link set wire up", "route add 10.63.0.0/24 dev wire"]);
+    });
+    elsewhere
+}
+
+/// Another host.
+#[derive(Clone)]
+pub struct Elsewhere(mpsc::Sender<Job>);
+
+impl Elsewhere {
+    /// Runs something there and waits for what it gives.
+    pub fn does<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (give, take) = mpsc::channel();
+        self.0.send(Box::new(move || drop(give.send(job())))).unwrap();
+        take.recv_timeout(Duration::from_secs(30)).unwrap()
+    }
+}
+
 fn ip(commands: &[&str]) {
     for command in commands {
         let arguments = command.split(' ');
@@ -71,6 +119,8 @@ pub struct Cell {
     pub watcher: OwnedFd,
     /// The gate's ends of lines to servers.
     pub lines: Vec<UnixStream>,
+    /// What left in drops from the cells of its tree; its own alone where nobody says otherwise.
+    pub drops: std::path::PathBuf,
     directory: tempfile::TempDir,
 }
 
@@ -88,7 +138,8 @@ impl Cell {
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
         install(directory.path());
-        let mut cell = Cell { jobs, door: Vec::new(), watcher, lines: Vec::new(), directory };
+        let drops = directory.path().join(wire::DROPS);
+        let mut cell = Cell { jobs, door: Vec::new(), watcher, lines: Vec::new(), drops, directory };
         cell.door = cell.inside(open);
         cell.door.push(gates);
         cell
@@ -101,7 +152,8 @@ impl Cell {
         let (watcher, _) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         let directory = tempfile::Builder::new().prefix("bastide-gate-").tempdir_in("/tmp").unwrap();
         install(directory.path());
-        Cell { jobs: mpsc::channel().0, door: Vec::new(), watcher, lines: Vec::new(), directory }
+        let drops = directory.path().join(wire::DROPS);
+        Cell { jobs: mpsc::channel().0, door: Vec::new(), watcher, lines: Vec::new(), drops, directory }
     }
 
     /// Runs something inside and waits for what it gives.
@@ -143,11 +195,13 @@ impl Cell {
         command.stdin(OwnedFd::from(theirs)).stderr(Stdio::null()).env_clear().current_dir("/").uid(uid).gid(uid);
         let child = command.spawn().unwrap();
         drop(command);
+        let appends = File::options().append(true).create(true).open(&self.drops).unwrap();
+        let own = [segment, appends, File::open(&self.drops).unwrap()];
         let lines = self.lines.iter().map(AsFd::as_fd);
         let descriptors: Vec<_> =
-            std::iter::once(segment.as_fd()).chain(self.door.iter().map(AsFd::as_fd)).chain(lines).collect();
+            own.iter().map(AsFd::as_fd).chain(self.door.iter().map(AsFd::as_fd)).chain(lines).collect();
         send(&ours, &wire::encode(lease).unwrap(), &descriptors);
-        Gate { child, channel: Some(ours) }
+        Gate { child, channel: Some(ours), stood: Arc::default() }
     }
 }
 
@@ -155,6 +209,8 @@ impl Cell {
 pub struct Gate {
     pub child: Child,
     channel: Option<UnixStream>,
+    /// Hashes of the files that stood in the workspace before, where it is [`Gate::answering`].
+    pub stood: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Gate {
@@ -177,17 +233,28 @@ impl Gate {
         answer: impl Fn(wire::petition::Petitioned) -> Option<wire::petition::Answer> + Send + 'static,
     ) {
         let mut channel = self.channel.as_ref().unwrap().try_clone().unwrap();
+        let stood = Arc::clone(&self.stood);
         channel.set_read_timeout(None).unwrap();
         std::thread::spawn(move || {
             let (mut decoder, mut bytes) = (wire::Decoder::new(), [0; 4096]);
             while let Ok(length @ 1..) = channel.read(&mut bytes) {
                 for report in decoder.push(&bytes[..length]).unwrap() {
-                    let GateReport::Petition(petitioned) = report else { panic!("{report:?}") };
-                    let number = petitioned.number;
-                    if let Some(answer) = answer(*petitioned) {
-                        let order = wire::GateOrder::Petitioned { number, answer };
-                        channel.write_all(&wire::encode(&order).unwrap()).unwrap();
-                    }
+                    let order = match report {
+                        GateReport::Petition(petitioned) => {
+                            let number = petitioned.number;
+                            let Some(answer) = answer(*petitioned) else { continue };
+                            wire::GateOrder::Petitioned { number, answer }
+                        }
+                        GateReport::Stood { number, wholes } => {
+                            let known = stood.lock().unwrap();
+                            let stood = (0..).zip(&wholes).filter(|(_, one)| known.contains(&one.sha256));
+                            let path = || "images/logo.png".to_owned();
+                            let stood = stood.map(|(whole, _)| wire::Stood { whole, path: path() }).collect();
+                            wire::GateOrder::Stood { number, stood }
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                    channel.write_all(&wire::encode(&order).unwrap()).unwrap();
                 }
             }
         });
@@ -250,6 +317,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         credentials: Vec::new(),
         carried: Vec::new(),
         lacking: None,
+        heard: Vec::new(),
         labelled: Vec::new(),
         intent: Vec::new(),
         reserved: policy::Amounts::default(),
@@ -257,6 +325,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         endorsed: Vec::new(),
         suspected: Vec::new(),
         lines: 0,
+        paused: false,
         bounds: Bounds::default(),
     }
 }

@@ -12,7 +12,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::dns::address;
-use super::{Cell, OUTSIDE};
+use super::{Cell, Elsewhere, OUTSIDE, PUBLIC};
 
 pub type Ca = CertifiedIssuer<'static, KeyPair>;
 pub type Handler = fn(&str, &[u8]) -> Vec<u8>;
@@ -66,8 +66,17 @@ impl Server {
         Server::with(Some(certified(of, params(names))), handler)
     }
 
+    /// On another host.
+    pub fn at(elsewhere: Elsewhere, handler: Handler) -> Server {
+        let listener = elsewhere.does(|| TcpListener::bind((PUBLIC, 0)).unwrap());
+        Server::on(listener, None, handler)
+    }
+
     fn with(config: Option<Arc<ServerConfig>>, handler: Handler) -> Server {
-        let listener = TcpListener::bind((OUTSIDE, 0)).unwrap();
+        Server::on(TcpListener::bind((OUTSIDE, 0)).unwrap(), config, handler)
+    }
+
+    fn on(listener: TcpListener, config: Option<Arc<ServerConfig>>, handler: Handler) -> Server {
         let (port, got) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Vec<Got>>>::default());
         let kept = Arc::clone(&got);
         std::thread::spawn(move || {

@@ -2,11 +2,14 @@
 //! was begun here for a while and nobody is being answered, when its programs or its state are replaced or gone, and when
 //! a daemon that the operator started wants its place. Nothing depends on it, whenever it goes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use wire::command::Problem;
 
 use super::{Post, lock, ready, serve};
 use crate::problem::NOT_RUN;
@@ -22,6 +25,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const BY_ITSELF: &str = "by itself";
 /// How long one has to leave its place.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the lock may be somebody's who has not said who it is, or who has just ended.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Serves until there is no reason left to. The exit code.
 #[must_use]
@@ -77,26 +82,68 @@ fn children() -> usize {
     text.split_whitespace().count()
 }
 
-/// Has one that began by itself leave its place: for a daemon that the operator started. True when it is gone.
-pub(super) fn gives_way(place: &Place) -> bool {
+/// The lock, for a daemon that the operator started: one that began by itself leaves its place for it.
+///
+/// # Errors
+/// When one serves already that does not leave, or it cannot be taken.
+pub(super) fn take(place: &Place) -> Result<File, Problem> {
     let root = place.store.root();
-    if fs::read_to_string(root.join(super::LOCK)).ok().as_deref() != Some(BY_ITSELF) || !ask_to_leave(root) {
-        return false;
-    }
-    // Its cell that was kept ready goes with it.
-    let ready = waiting::stamps().map(|stamps| wire::waiting::socket(root, &stamps));
-    let until = std::time::Instant::now() + PATIENCE;
-    while std::time::Instant::now() < until {
-        if lock(place).is_ok() && !ready.as_ref().is_ok_and(|path| Post::is_taken(path)) {
-            return true;
+    let began = Instant::now();
+    let held = loop {
+        let problem = match lock(place) {
+            Ok(held) => break held,
+            Err(problem) => problem,
+        };
+        // Asked anew each time: it may not have said yet what it is, nor listened.
+        let patience = if ask_to_leave(root) { PATIENCE } else { SETTLED };
+        if began.elapsed() > patience {
+            return Err(problem);
         }
         std::thread::sleep(Duration::from_millis(5));
+    };
+    // Its cell that was kept ready goes with it.
+    if let Ok(stamps) = waiting::stamps() {
+        let ready = wire::waiting::socket(root, &stamps);
+        while began.elapsed() < PATIENCE && Post::is_taken(&ready) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
-    false
+    Ok(held)
 }
 
-/// Who listens for the API is asked, and nobody else: by a number that stays its own meanwhile.
+/// Who listens for the API is asked, and nobody else: by a number that stays its own meanwhile. True where one that began by
+/// itself has the place.
 fn ask_to_leave(root: &Path) -> bool {
-    let Ok(stream) = std::os::unix::net::UnixStream::connect(root.join(wire::api::NAME)) else { return true };
-    peer::operator(&stream).is_ok_and(|daemon| daemon.ask_to_end())
+    // Connected before it is read: one that the operator started listens only after it says so.
+    let stream = UnixStream::connect(root.join(wire::api::NAME));
+    if fs::read_to_string(root.join(super::LOCK)).ok().as_deref() != Some(BY_ITSELF) {
+        return false;
+    }
+    if let Some(daemon) = stream.ok().and_then(|stream| peer::operator(&stream).ok()) {
+        let _ = daemon.ask_to_end();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_lock_has_a_moment_to_say_who_it_is_and_one_that_serves_stays() {
+        let top = tempfile::tempdir().expect("a directory");
+        let store = Store::open(top.path().to_str(), None).expect("a state");
+        let place = Place { store, home: top.path().into() };
+        let mut held = lock(&place).expect("nobody has it");
+        // One that began by itself: it has the lock, and says so and listens only afterwards; nobody asks it to leave here.
+        let leaves = std::thread::spawn(move || {
+            std::thread::sleep(SETTLED / 4);
+            held.write_all(BY_ITSELF.as_bytes()).expect("says so");
+            std::thread::sleep(SETTLED / 4);
+        });
+        let held = take(&place).expect("the other left");
+        leaves.join().expect("left");
+        held.set_len(0).expect("the operator's");
+        assert!(take(&place).is_err(), "one that the operator started was put out");
+    }
 }

@@ -40,10 +40,7 @@ const LOCK: &str = "daemon.lock";
 pub fn keep(client: &mut Client) -> Result<Reply, Problem> {
     let place = Place::of_environment()?;
     let root = place.store.root();
-    let held = match lock(&place) {
-        Err(_) if alone::gives_way(&place) => lock(&place)?,
-        other => other?,
-    };
+    let held = alone::take(&place)?;
     // No longer one that began by itself.
     held.set_len(0).map_err(|error| state("write", &root.join(LOCK), &error))?;
     for text in store::repair(&place.store) {

@@ -16,6 +16,7 @@ mod place;
 mod release;
 mod seen;
 mod shelf;
+mod stood;
 mod texts;
 mod walk;
 
@@ -23,11 +24,12 @@ use record::{Join, Kind};
 
 use crate::store::{Events, SessionDirectory};
 
-pub use note::{attach, close, drop_home, forget, may_write, note_home, note_trees};
+pub use note::{attach, close, drop_home, files, forget, may_write, note_home, note_trees};
 pub use place::{Mark, Place, Release, Released};
 pub use release::{Declassifying, Taking};
 pub use seen::{Carried, seen};
 pub use shelf::Shelf;
+pub use stood::Before;
 pub use texts::{Need, Texts};
 
 /// What a session may have read, by its record; the paths that were merged while it ran.

@@ -96,6 +96,17 @@ pub fn close(store: &Store, session: &SessionDirectory, whole: bool) -> Result<J
     Ok(join)
 }
 
+/// The files in which a session is noted, to be brought to the disk when nobody waits for that.
+#[must_use]
+pub fn files(session: &SessionDirectory) -> Vec<PathBuf> {
+    let home = session.record.home.iter().map(|key| Shelf::name_of_home(key));
+    let names: Vec<String> = home.chain(merging(session).map(Shelf::name_of_tree)).collect();
+    let at = session.store().labels();
+    // The directory last: it says which they are.
+    let directory = (!names.is_empty()).then(|| at.clone());
+    names.into_iter().map(|name| at.join(name)).chain(directory).collect()
+}
+
 /// Notes the labels of a session on paths of a tree that are about to be merged there; gives them.
 ///
 /// # Errors

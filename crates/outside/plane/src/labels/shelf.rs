@@ -11,7 +11,7 @@ use wire::command::Problem;
 use super::place::{Place, Released};
 use crate::checksum;
 use crate::problem::{NOT_RUN, problem, state};
-use crate::store::{Store, private_directory, replace_durably};
+use crate::store::{Store, private_directory, replace_durably, replace_soon};
 
 /// Trees whose notes are looked through. Where there are more, the oldest are to be declassified first.
 const MOST_TREES: usize = 8192;
@@ -185,7 +185,7 @@ impl Shelf {
     fn write(&self, path: &Path, place: &Place) -> Result<(), Problem> {
         let bytes = checksum::file_of(place).map_err(|error| state("write", path, &error.into()))?;
         // In time for a start: until a session ended its note says no more than that it may have written.
-        crate::store::replace(path, &bytes).map_err(|error| state("write", path, &error))
+        replace_soon(path, &bytes).map_err(|error| state("write", path, &error))
     }
 }
 

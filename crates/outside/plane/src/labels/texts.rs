@@ -20,8 +20,8 @@ use crate::problem::quoted;
 
 /// Bytes of all of them, as they are said to the gate: it gets them in one message with what else is labelled.
 const ALL: usize = 3 << 20;
-/// Bytes of that message that all labelled texts may take.
-const FRAME: usize = 7 << 20;
+/// Bytes of that message that all labelled texts may take: the rest is for what agents say.
+const FRAME: usize = 5 << 20;
 /// Longest file.
 const LONGEST: u64 = 1 << 20;
 /// Letters of a run of text in a file that is none.
@@ -122,10 +122,15 @@ impl Texts {
         let marks: Vec<&Mark> = reading.place.at(path).collect();
         let mut labels = reading.need.labels(&marks);
         let mut bytes = Vec::new();
-        if labels.is_empty() || file.take(LONGEST + 1).read_to_end(&mut bytes).is_err() || bytes.is_empty() {
+        if labels.is_empty() {
             return Ok(());
         }
         let name = quoted(&path.to_string_lossy());
+        let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
+        read.map_err(|error| format!("`{name}` cannot be read: {error}"))?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let released = &reading.released;
         if !released.is_empty()
             && let Some(gone) = released.get(&hex(&Sha256::digest(&bytes).into()))

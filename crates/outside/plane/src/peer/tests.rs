@@ -17,12 +17,17 @@ fn is_root() -> bool {
 /// A peer that came by these words before `python3`, and our end of its connection; none where the host does not let
 /// such a place be made.
 fn peer(before: &[&str], uid: Option<u32>) -> Option<(OwnedFd, Child)> {
+    peer_of(CONNECTS, before, uid)
+}
+
+/// One of another script.
+fn peer_of(script: &str, before: &[&str], uid: Option<u32>) -> Option<(OwnedFd, Child)> {
     let room = tempfile::tempdir().expect("a directory");
     fs::set_permissions(room.path(), fs::Permissions::from_mode(0o755)).expect("open to all");
     let path = room.path().join("socket");
     let listener = UnixListener::bind(&path).expect("it listens");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("open to all");
-    let words = [before, &["python3", "-c", CONNECTS, path.to_str().expect("utf-8")]].concat();
+    let words = [before, &["python3", "-c", script, path.to_str().expect("utf-8")]].concat();
     let mut command = Command::new(words[0]);
     // Where every user finds the same programs.
     command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
@@ -65,6 +70,22 @@ fn this_process_and_its_children_are_the_operators() {
     let seen = operator(&socket).expect("it is his");
     assert_eq!((seen.pid, seen.program.as_str()), (child.id().cast_signed(), "python3"));
     end(child);
+}
+
+/// The record named the program that asks for the operator's command, and not that.
+#[test]
+fn of_a_plane_the_program_that_began_it_is_named() {
+    let script = format!("open('/proc/self/comm', 'w').write('{PLANE}')\n{CONNECTS}");
+    let (socket, child) = peer_of(&script, &["env"], None).expect("there");
+    let seen = operator(&socket).expect("it is his");
+    let own = std::process::id().cast_signed();
+    let (pid, uid) = (seen.pid, seen.uid);
+    assert_eq!(seen.begun_by, Some((named(own), own)));
+    assert_eq!(seen.who(), format!("uid {uid} with {} (process {own}), by {PLANE} (process {pid})", named(own)));
+    end(child);
+    let (own, _other) = UnixStream::pair().expect("a pair");
+    let own = operator(&own).expect("it is himself");
+    assert_eq!((own.begun_by.clone(), own.who().contains(", by ")), (None, false));
 }
 
 /// Its number may be another process's by the time that it is looked at.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use policy::{CanonicalPath, Policy, Rule, Target, WorkspaceMode};
+use policy::{CanonicalPath, Host, HostError, Policy, Rule, Target, WorkspaceMode};
 use record::Redactor;
 use wire::command::{Problem, Run};
 use wire::{Proxy, Secret};
@@ -222,8 +222,18 @@ fn canonical(path: &Path) -> Result<CanonicalPath, Problem> {
 }
 
 fn allow(host: &str) -> Result<Rule, Problem> {
-    Target::parse(host).map(Rule::to).map_err(|error| {
-        problem("E-PLANE-043", format!("bad host `{host}`: {error}"), "write `--allow HOST[:PORT]`", NOT_RUN)
+    Target::written(host).map(Rule::to).map_err(|error| {
+        let hint = match error {
+            HostError::Loopback | HostError::Localhost => {
+                let port = Host::parse_with_port(host).ok().and_then(|(_, port)| port);
+                let port = port.map_or_else(|| "PORT".to_owned(), |port| port.to_string());
+                format!(
+                    "for a port of this host's own: `--allow host.bastide:{port}`, and `host.bastide:{port}` inside"
+                )
+            }
+            _ => "write `--allow HOST[:PORT]`".to_owned(),
+        };
+        problem("E-PLANE-043", format!("bad host `--allow {}`: {error}", quoted(host)), &hint, NOT_RUN)
     })
 }
 
@@ -281,6 +291,30 @@ fn workspace(run: &Run, home: &Path, store: &Store, paths: &Paths) -> Result<Pat
 mod tests {
     use super::*;
     use std::fs;
+
+    /// It was taken, and meant nothing: inside it is the cell's own.
+    #[test]
+    fn the_hosts_loopback_is_allowed_by_its_one_name() {
+        for (host, hint) in [
+            ("localhost:8080", "--allow host.bastide:8080"),
+            ("LOCALHOST.", "--allow host.bastide:PORT"),
+            ("*.localhost:80", "--allow host.bastide:PORT"),
+            ("127.0.0.1:8080", "--allow host.bastide:8080"),
+            ("127.1.2.3", "--allow host.bastide:PORT"),
+            ("[::1]:9", "--allow host.bastide:9"),
+            ("::1", "--allow host.bastide:PORT"),
+            ("0.0.0.0:80", "--allow host.bastide:80"),
+        ] {
+            let problem = allow(host).expect_err(host);
+            assert_eq!(problem.code, "E-PLANE-043");
+            assert!(problem.cause.contains(&format!("`--allow {host}`")), "{}", problem.cause);
+            assert!(problem.hint.is_some_and(|text| text.contains(hint)), "{host}");
+        }
+        for host in ["host.bastide:8080", "localhost.example:80", "mylocalhost", "10.0.0.1:80"] {
+            assert!(allow(host).is_ok(), "{host}");
+        }
+        assert!(allow("a b").expect_err("no host").hint.is_some_and(|hint| hint.contains("HOST[:PORT]")));
+    }
 
     #[test]
     fn a_workspace_in_a_place_of_credentials_is_refused_as_a_tree_that_is_read_is() {

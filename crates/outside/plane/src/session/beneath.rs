@@ -1,5 +1,6 @@
 //! A plane that this one has hold something, at the other end of one socket, whose end is the end of both: one that waited for
-//! whoever comes, or one that was started for it.
+//! whoever comes, or one that was started for it. What it holds begins at our word, once that plane is ready; so what is
+//! unwanted by then never does, nor what would begin while we are paused, nor anything whose parent is gone.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -16,13 +17,33 @@ use super::holder::Holder;
 use crate::channel;
 use crate::waiting::{Knocked, Taken, is_own};
 
+/// Bytes that wait for it, from which on no more messages do.
+const MOST_UNSAID: usize = 256 * 1024;
+
+/// How far what it holds is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stand {
+    /// It is made ready.
+    #[default]
+    Making,
+    /// It waits for our word: we are paused.
+    Ready,
+    /// It goes on, or is about to begin.
+    Goes,
+    /// It was told to pause, and did not answer yet.
+    Pausing,
+    /// Nothing in it goes on, nor in so many below it.
+    Paused(u32),
+}
+
 /// It, or none yet, or none any more.
 #[derive(Debug, Default)]
 pub(super) struct Beneath {
     socket: Option<OwnedFd>,
     heard: wire::api::Hearing,
-    /// What is to be said once it takes orders.
+    /// What it did not take yet: it takes orders only once it said something.
     unsaid: Vec<u8>,
+    stand: Stand,
     /// One that waits and may take it.
     knocked: Option<Knocked>,
     holder: Option<Holder>,
@@ -53,7 +74,8 @@ impl Beneath {
 
     /// What the loop is to wait for.
     pub(super) fn wanted(&self) -> Option<PollFd<'_>> {
-        self.socket.as_ref().map(|socket| PollFd::new(socket, PollFlags::IN))
+        let out = if self.says() { PollFlags::OUT } else { PollFlags::empty() };
+        self.socket.as_ref().map(|socket| PollFd::new(socket, PollFlags::IN | out))
     }
 
     /// Whether it is gone, or never was.
@@ -63,6 +85,7 @@ impl Beneath {
 
     /// What it says; none when it is gone.
     pub(super) fn hear(&mut self) -> Option<Vec<Reply>> {
+        self.say();
         let socket = self.socket.as_ref()?;
         let mut bytes = vec![0; 64 * 1024];
         let heard = match rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
@@ -74,7 +97,7 @@ impl Beneath {
         Some(heard)
     }
 
-    /// Tells it something. One that does not take it hears it never: messages may be lost with their reader.
+    /// Tells it something, in any case.
     pub(super) fn tell(&mut self, order: &Order) {
         if let Ok(frame) = wire::encode(order) {
             self.unsaid.extend_from_slice(&frame);
@@ -82,12 +105,82 @@ impl Beneath {
         }
     }
 
-    /// Says what it was not told yet, once it takes frames.
-    fn say(&mut self) {
-        if let Some(socket) = self.socket.as_ref().filter(|_| self.heard.is_upgraded() && !self.unsaid.is_empty()) {
-            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            let _ = rustix::net::send(socket, &std::mem::take(&mut self.unsaid), flags);
+    /// The same, of what may be as long and as much as an agent likes: false where it did not take what it was told before.
+    pub(super) fn pass_on(&mut self, message: &Order) -> bool {
+        let takes = self.unsaid.len() < MOST_UNSAID;
+        if takes {
+            self.tell(message);
         }
+        takes
+    }
+
+    fn says(&self) -> bool {
+        self.heard.is_upgraded() && !self.unsaid.is_empty()
+    }
+
+    /// Says what it was not told yet, as far as it takes it.
+    fn say(&mut self) {
+        let mut said = 0;
+        while let Some(socket) = self.socket.as_ref().filter(|_| self.heard.is_upgraded() && said < self.unsaid.len()) {
+            match rustix::net::send(socket, &self.unsaid[said..], SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(length) => said += length,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                // It is gone, or dismissed: it hears nothing any more.
+                Err(_) => said = self.unsaid.len(),
+            }
+        }
+        self.unsaid.drain(..said);
+    }
+
+    /// It is ready, and begins: now, or where we are paused when we go on.
+    pub(super) fn ready(&mut self, paused: bool) {
+        // What comes twice is no news.
+        if self.stand == Stand::Making {
+            self.stand = Stand::Ready;
+            if !paused {
+                self.resume();
+            }
+        }
+    }
+
+    /// Has nothing in it go on; what has not begun does not begin.
+    pub(super) fn pause(&mut self) {
+        if !matches!(self.stand, Stand::Making | Stand::Ready) {
+            self.stand = Stand::Pausing;
+            self.tell(&Order::Pause);
+        }
+    }
+
+    /// It says that nothing in it goes on, nor in so many below it.
+    pub(super) fn is_paused(&mut self, below: u32) {
+        if self.stand == Stand::Pausing {
+            self.stand = Stand::Paused(below);
+        }
+    }
+
+    /// Whether something in it may still go on though it was told to pause.
+    pub(super) fn is_pausing(&self) -> bool {
+        self.socket.is_some() && self.stand == Stand::Pausing
+    }
+
+    /// How many are paused: it, and those below it.
+    pub(super) fn paused(&self) -> u32 {
+        match self.stand {
+            Stand::Paused(below) if self.socket.is_some() => below.saturating_add(1),
+            _ => 0,
+        }
+    }
+
+    /// Lets it go on, or begin.
+    pub(super) fn resume(&mut self) {
+        match self.stand {
+            Stand::Making => return,
+            Stand::Ready => self.tell(&Order::Begin),
+            // It may have been paused by itself.
+            Stand::Goes | Stand::Pausing | Stand::Paused(_) => self.tell(&Order::Resume),
+        }
+        self.stand = Stand::Goes;
     }
 
     /// Ends it: it ends all that it holds when it hears its client go.

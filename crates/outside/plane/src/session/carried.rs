@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use policy::Label;
-use wire::Labelled;
 use wire::command::Problem;
+use wire::{Labelled, Words};
 
 use super::asked::Asked;
 use super::labels::Found;
@@ -17,6 +17,8 @@ pub(super) struct Begins {
     pub(super) carried: Carried,
     /// Texts that carry a label and are looked for.
     pub(super) labelled: Vec<Labelled>,
+    /// Words of other agents.
+    pub(super) heard: Vec<Words>,
     /// Why those are not all.
     pub(super) lacking: Option<String>,
 }
@@ -54,7 +56,8 @@ pub(super) fn begin(
     let policies = asked.policies();
     let texts = Texts::of(&carried, &Need::of(&policies), &shelf, &labelled)?;
     labelled.extend(texts.labelled);
-    Ok(Begins { carried, labelled, lacking: texts.lacking })
+    let heard = asked.serves.as_ref().map(|serves| serves.heard.clone()).unwrap_or_default();
+    Ok(Begins { carried, labelled, heard, lacking: texts.lacking })
 }
 
 /// Of a sub-agent: what its parent may have read, and what its own policy labels in what it sees.
@@ -67,6 +70,7 @@ pub(super) fn adopted(asked: &Asked, found: Found, labelled: Vec<Labelled>) -> B
     found.labels.iter().for_each(|(label, value)| begins.carried.add(label, *value));
     begins.carried.from = vec![format!("session {}", adopted.parent.session)];
     begins.lacking.clone_from(&adopted.lacking);
+    begins.heard = adopted.heard();
     begins
 }
 

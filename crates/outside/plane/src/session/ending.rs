@@ -8,7 +8,7 @@ use wire::command::Problem;
 use super::serve::{End, Remains};
 use crate::labels;
 use crate::ledger::Merging;
-use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup};
+use crate::store::{Ledger, SessionDirectory, clear, now, remove_cgroup, sync};
 use crate::verbs::changes;
 
 /// What the record writes of a changed path beside its name, in bytes: so there is an end to many short names, too.
@@ -49,12 +49,21 @@ impl Afterwards {
         let home = record.fresh_home.as_deref().is_none_or(|home| clear(home).is_ok());
         leave_no_closed_directory(&self.session);
         let durable = self.ledger.checkpoint().is_ok() && self.session.settle().is_ok();
+        let durable = durable && labels::files(&self.session).iter().all(|file| sync(file).is_ok());
         // Only what is on disk is signed.
         let merged = durable && (!told || self.merging.finish(&self.session.store()).is_ok());
         if groups && home && merged && self.labelled {
             let _ = self.session.leave();
         }
     }
+}
+
+/// The paths that differ.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) paths: Vec<String>,
+    /// How many there are, where these are not all.
+    pub(super) count: Option<u64>,
 }
 
 /// Ends the session, and gives the paths that differ, and what is to be done when the outcome was told: a power cut
@@ -64,13 +73,13 @@ pub(super) fn finish(
     (mut ledger, merging): (Ledger, Merging),
     remains: Remains,
     end: &mut End,
-) -> (Vec<String>, Join, Afterwards) {
+) -> (Changed, Join, Afterwards) {
     let changed = changed(&session).unwrap_or_else(|error| {
         end.warnings.push(format!("the changes could not be read: {}", error.cause));
-        Vec::new()
+        Changed::default()
     });
     let join = leave_labels(&session, &mut ledger, end);
-    record(&mut ledger, &changed, end);
+    record(&mut ledger, &changed.paths, end);
     session.record.ended = Some(now());
     session.record.exit = Some(i32::from(end.exit));
     if let Err(problem) = session.save() {
@@ -133,16 +142,17 @@ fn record(ledger: &mut Ledger, changed: &[String], end: &mut End) {
 }
 
 /// Every path that differs, said as the operator names it.
-fn changed(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
+fn changed(session: &SessionDirectory) -> Result<Changed, Problem> {
     if session.record.mode == WorkspaceMode::ReadOnly || untouched(session) {
-        return Ok(Vec::new());
+        return Ok(Changed::default());
     }
     Ok(fitting(changes::list(session)?.into_iter().map(|change| change.path).collect()))
 }
 
 /// As many as the last reply holds, which is one frame; the others are counted.
-fn fitting(changed: Vec<String>) -> Vec<String> {
-    changes::bounded(changed, |path| path.len() + EVENT, |more| format!("({more} more)"))
+fn fitting(changed: Vec<String>) -> Changed {
+    let (paths, count) = changes::bounded(changed, |path| path.len() + EVENT, |more| format!("({more} more)"));
+    Changed { paths, count }
 }
 
 /// Nothing at all was written: there is nothing to compare.
@@ -159,9 +169,10 @@ mod tests {
     #[test]
     fn the_last_reply_fits_a_frame_whatever_was_changed() {
         for (count, length) in [(100_000, 1), (20_000, 4000)] {
-            let changed = fitting(vec!["\u{1}".repeat(length); count]);
+            let Changed { paths: changed, count: all } = fitting(vec!["\u{1}".repeat(length); count]);
             let more = count - (changed.len() - 1);
             assert_eq!(changed.last(), Some(&format!("({more} more)")));
+            assert_eq!(all, Some(count as u64));
             let counted = wire::command::Counted { what: "\u{1}".repeat(300), times: 1 };
             let outcome = wire::command::Outcome {
                 changed,
@@ -171,6 +182,7 @@ mod tests {
             };
             assert!(wire::encode(&wire::command::Reply::Ended(Box::new(outcome))).is_ok());
         }
-        assert_eq!(fitting(vec!["one".into()]), ["one"]);
+        let one = fitting(vec!["one".into()]);
+        assert_eq!((&one.paths[..], one.count), (&["one".to_owned()][..], None));
     }
 }

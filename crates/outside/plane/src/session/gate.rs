@@ -17,9 +17,10 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use wire::petition::Petitioned;
 use wire::question::Wanted;
-use wire::{Bounds, Counted, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Suspected, Tls};
+use wire::{Bounds, Counted, GateOrder, GateReport, Labelled, Lease, Lent, Proxy, Secret, Suspected, Tls, Whole};
 use zeroize::Zeroize;
 
+use super::children::Heard;
 use super::gates::Gates;
 use super::host;
 use super::risk::Suspicion;
@@ -27,7 +28,7 @@ use crate::channel;
 use crate::store::{Line, Lines};
 
 /// Descriptors of the door, as the cell reports them.
-const DOOR: usize = wire::DESCRIPTORS - 1;
+const DOOR: usize = wire::DESCRIPTORS - 3;
 /// More gates than this do not stay alive: then the cell has no network.
 const MOST: u32 = 16;
 /// Bytes that wait for a gate, from which on what it may do without is left out.
@@ -49,11 +50,15 @@ pub(super) struct Door {
     pub(super) origin: Origin,
     pub(super) policy: Conjunction,
     pub(super) segment: PathBuf,
+    /// What left in drops over all cells of the tree: in the directory of the session that nobody spawned.
+    pub(super) drops: PathBuf,
     pub(super) proxy: Option<Proxy>,
     pub(super) secrets: Vec<Secret>,
     pub(super) tls: Option<Tls>,
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
+    /// What other agents said.
+    pub(super) heard: Heard,
     /// Labels that the session began with.
     pub(super) carried: Vec<Label>,
     /// Why the texts are not all that carries one, where they are not.
@@ -69,6 +74,8 @@ pub(super) struct Door {
     pub(super) granted: Vec<Rule>,
     /// What he endorsed for the session.
     pub(super) endorsed: Vec<Endorsement>,
+    /// The session is paused, or about to be: no gate lets anything through.
+    pub(super) paused: bool,
 }
 
 /// A gate that was started and has no lease yet, or serves.
@@ -106,8 +113,12 @@ pub(super) enum Said {
     Parted(u32),
     /// It holds something that the operator is to be asked about.
     Held(u64, Box<Wanted>),
+    /// It asks which of these stood in the workspace before the session.
+    Stood(u64, Vec<Whole>),
     /// It holds that no longer.
     Left(u64),
+    /// It lets nothing through, as it was told under this number.
+    Paused(u32),
     /// It cannot serve, and says why: another one could not either.
     Unable(String),
     /// It ended, or speaks nonsense.
@@ -146,7 +157,7 @@ impl Door {
         }
         let (segment, names, suspected) =
             if gate.incarnation > 1 { self.before()? } else { (None, Vec::new(), Vec::new()) };
-        let file = File::options().append(true).create(true).mode(0o600).open(&self.segment)?;
+        let file = opened(&self.segment)?;
         let lease = Lease {
             version: wire::VERSION,
             session: self.origin.session.clone(),
@@ -161,6 +172,7 @@ impl Door {
             tls: self.tls.clone(),
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),
+            heard: self.heard.all().cloned().collect(),
             carried: self.carried.clone(),
             lacking: self.lacking.clone(),
             intent: self.intent.clone(),
@@ -169,11 +181,13 @@ impl Door {
             endorsed: self.endorsed.clone(),
             suspected,
             lines: u32::try_from(lines.len()).map_err(io::Error::other)?,
+            paused: self.paused,
             bounds: Bounds { patience: self.patience, ..Bounds::default() },
         };
         let frame = wire::encode(&lease).map_err(io::Error::other)?;
+        let own = [file, opened(&self.drops)?, File::open(&self.drops)?];
         let descriptors: Vec<BorrowedFd<'_>> =
-            std::iter::once(file.as_fd()).chain(door.iter().chain(lines).map(AsFd::as_fd)).collect();
+            own.iter().map(AsFd::as_fd).chain(door.iter().chain(lines).map(AsFd::as_fd)).collect();
         channel::send(&gate.socket, &frame, &descriptors)
     }
 
@@ -224,6 +238,11 @@ impl Door {
     }
 }
 
+/// A file that can only be appended to.
+fn opened(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
 impl Gate {
     /// Which gate of the session this is.
     pub(super) const fn incarnation(&self) -> u32 {
@@ -250,7 +269,9 @@ impl Gate {
             GateReport::Narrowed(narrowed) => Said::Narrowed(narrowed),
             GateReport::Parted { line } => Said::Parted(line),
             GateReport::Held { number, wanted } => Said::Held(number, wanted),
+            GateReport::Stood { number, wholes } => Said::Stood(number, wholes),
             GateReport::Left { number } => Said::Left(number),
+            GateReport::Paused { number } => Said::Paused(number),
             GateReport::Failed { what, why } => Said::Unable(format!("{what}: {why}")),
         });
         said.collect()

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wire::command::Problem;
 
@@ -15,14 +17,22 @@ use crate::store::{Store, private_directory};
 /// Longest git configuration that is read.
 const MAX_CONFIGURATION: u64 = 256 * 1024;
 
-/// The home of an agent on a workspace, made on first use.
+/// The home of an agent on a workspace, made on first use, and held for as long as the value lives; none where another session has
+/// it. Two cells that write to one directory could meet at a socket there, and hand each other what their policies keep apart.
 ///
 /// # Errors
 /// When it cannot be made.
-pub(super) fn kept(store: &Store, agent: &str, workspace: &Path) -> Result<PathBuf, Problem> {
+pub(super) fn kept(store: &Store, agent: &str, workspace: &Path) -> Result<Option<(PathBuf, File)>, Problem> {
     let path = place(store, agent, workspace);
-    private_directory(&path).map_err(|error| state("make", &path, &error))?;
-    Ok(path)
+    let held = private_directory(&path).and_then(|()| {
+        let directory = File::open(&path)?;
+        match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some((path.clone(), directory))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    });
+    held.map_err(|error| state("make", &path, &error))
 }
 
 /// Where the home of an agent on a workspace lies.

@@ -192,11 +192,14 @@ mod tests {
         put("app/.env.local", "TOKEN=k9-Zt41pQx-1111\n");
         put("notes/clients/a/b.md", "the clients");
         put("notes/other.md", "others");
+        put("app/.env.quoted", "PASSWORD=\"k9\\\"Zt41pQx-22\"\n");
         put("key.pem", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n-----END PRIVATE KEY-----\n");
         std::os::unix::fs::symlink("/etc/passwd", room.path().join("notes/clients/link")).expect("linked");
-        let found = find(&policy(&[".env", "*/.env.*", "notes/clients/**", "*.pem"]), room.path()).expect("found");
+        let found = find(&policy(&[".env", "*/.env.local", "notes/clients/**", "*.pem"]), room.path()).expect("found");
         assert_eq!(found.labels.values().collect::<Vec<_>>(), [&false]);
-        let secrets = find(&policy(&[".env", "*.pem"]), room.path()).expect("found");
+        let secrets = find(&policy(&[".env", "*/.env.quoted", "*.pem"]), room.path()).expect("found");
+        let read = secrets.labelled.iter().any(|one| one.text == "k9\"Zt41pQx-22" && one.exact);
+        assert!(read, "as a loader reads it: {:?}", secrets.labelled);
         assert_eq!(secrets.labels.values().collect::<Vec<_>>(), [&true]);
         let mut told: Vec<_> =
             found.labelled.iter().map(|one| (one.source.as_str(), one.text.as_str(), one.exact)).collect();

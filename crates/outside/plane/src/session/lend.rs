@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use policy::{Credential, HostPattern, PathPattern, Policy, Rule, Target};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use vault::{Name, Vault, VaultError};
 use wire::Lent;
 use wire::command::Problem;
@@ -46,9 +46,11 @@ pub(super) fn lend(policy: &Policy, store: &Store, way: &Way) -> Result<Vec<Lent
     Ok(lent)
 }
 
-/// Where the host dumps core, what is taken out would lie on its disk. To lower a limit is never refused.
+/// Where the host dumps core, what is taken out would lie on its disk. To lower a limit is never refused. Not to 0, which a
+/// host that hands dumps to a program takes no notice of.
 pub(super) fn leave_no_core() {
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let least = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(least), maximum: Some(least) });
 }
 
 fn take(vault: &Vault, rule: &Rule, credential: &Credential, way: &Way) -> Result<Lent, Problem> {

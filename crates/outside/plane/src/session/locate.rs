@@ -30,6 +30,23 @@ pub(super) struct Located {
     pub(super) files: Vec<PathBuf>,
     /// Symbolic links on the way to it: where, and what they say.
     pub(super) links: Vec<(PathBuf, PathBuf)>,
+    /// What a file of a workspace asks for: it comes in by a policy, or not at all. With the path of that file.
+    pub(super) asked: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Whose word it is that a program is needed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trust<'t> {
+    /// Directories whose files anybody may have written, as the author of a repository: they bring nothing in.
+    pub(super) trees: &'t [PathBuf],
+    /// The operator's home: it is no program's own directory, whatever lies in it.
+    pub(super) home: &'t Path,
+}
+
+impl Trust<'_> {
+    fn has(&self, path: &Path) -> bool {
+        !self.trees.iter().any(|tree| path.starts_with(tree))
+    }
 }
 
 /// Something that comes in read-only by itself.
@@ -50,7 +67,12 @@ pub(super) fn default_command(search: &[PathBuf], shell: Option<&str>) -> Vec<Ve
 ///
 /// # Errors
 /// When no such program exists, it cannot be executed, or an interpreter that it asks for is not there.
-pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf], paths: &Paths) -> Result<Located, Problem> {
+pub(super) fn locate(
+    name: &str,
+    from: &Path,
+    search: &[PathBuf],
+    (paths, trust): (&Paths, Trust<'_>),
+) -> Result<Located, Problem> {
     let found = if name.contains('/') { Some(from.join(name)) } else { on_path(name, search) };
     let missing = || {
         problem(
@@ -71,27 +93,39 @@ pub(super) fn locate(name: &str, from: &Path, search: &[PathBuf], paths: &Paths)
         ));
     }
     let mut located = Located { program: program.clone(), ..Located::default() };
-    follow(&mut located, (&program, name), search, paths)?;
+    follow(&mut located, (&program, name), search, (paths, trust))?;
     Ok(located)
 }
 
-/// Follows the links to a program, and the interpreters behind it.
+/// Follows the links to a program, and the interpreters behind it. From where a file of a tree says what is next, nothing comes in but
+/// an interpreter with its own library: what else it names is its author's choice, and not the operator's.
 fn follow(
     located: &mut Located,
     (program, name): (&Path, &str),
     search: &[PathBuf],
-    paths: &Paths,
+    (paths, trust): (&Paths, Trust<'_>),
 ) -> Result<(), Problem> {
     let mut next = Some((program.to_owned(), name.to_owned()));
+    let mut said_by: Option<PathBuf> = None;
     for _ in 0..MAX_STEPS {
         let Some((path, of)) = next.take() else { return Ok(()) };
-        let real = links(located, &path, paths)?;
+        let (begun, real) = (located.links.len(), links(located, &path, paths)?);
         located.files.push(real.clone());
-        let tree = package(&real);
-        let reason = if tree == real { format!("`{of}`") } else { format!("package of `{of}`") };
-        let need = Need { path: tree, reason };
-        if !located.needs.contains(&need) {
-            located.needs.push(need);
+        let way = std::iter::once(&path).chain(located.links[begun..].iter().map(|(at, _)| at));
+        said_by = said_by.or_else(|| way.chain([&real]).find(|step| !trust.has(step)).cloned());
+        let tree = match &said_by {
+            None => Some(package(&real, trust.home)),
+            Some(_) if !trust.has(&real) => None,
+            Some(_) => toolchain(&real).filter(|prefix| !is_system_prefix(prefix, trust.home)),
+        };
+        if let Some(tree) = tree {
+            let reason = if tree == real { format!("`{of}`") } else { format!("package of `{of}`") };
+            let need = Need { path: tree, reason };
+            if !located.needs.contains(&need) {
+                located.needs.push(need);
+            }
+        } else if let (true, Some(by)) = (trust.has(&real), &said_by) {
+            located.asked.push((real.clone(), by.clone()));
         }
         next = match interpreter(&real, search) {
             Some(Ok(path)) => Some((path, format!("interpreter of {of}"))),
@@ -124,8 +158,27 @@ fn too_many(path: &Path) -> Problem {
     problem("E-PLANE-032", cause, "give the path of the program itself", NOT_RUN)
 }
 
+/// The installation of an interpreter, known by its library: nothing else lies in there.
+fn toolchain(real: &Path) -> Option<PathBuf> {
+    let name = real.file_name()?.to_str()?;
+    let prefix = real.parent().filter(|directory| directory.ends_with("bin"))?.parent()?;
+    let language = name.trim_end_matches(|end: char| end.is_ascii_digit() || end == '.');
+    let library = match language {
+        "node" => prefix.join("lib/node_modules/npm/package.json"),
+        "python" => {
+            let versions = fs::read_dir(prefix.join("lib")).ok()?.flatten().map(|entry| entry.path());
+            versions.map(|version| version.join("os.py")).find(|library| library.is_file())?
+        }
+        "ruby" => prefix.join("lib/ruby"),
+        "perl" => prefix.join("lib/perl5"),
+        _ => return None,
+    };
+    // An environment of a project has its library elsewhere.
+    (library.exists() && !prefix.join("pyvenv.cfg").exists()).then(|| prefix.to_owned())
+}
+
 /// The smallest tree that a program works from: its package where one is recognised, else the file alone.
-fn package(real: &Path) -> PathBuf {
+fn package(real: &Path, home: &Path) -> PathBuf {
     let outermost = |name: &str| {
         let parts: Vec<Component<'_>> = real.components().collect();
         let at = parts.iter().position(|part| part.as_os_str() == name)?;
@@ -139,7 +192,7 @@ fn package(real: &Path) -> PathBuf {
     if directory.file_name().is_some_and(|name| name == "bin" || name == "sbin") {
         let prefix = directory.parent().unwrap_or(directory);
         // A virtual environment, or a toolchain's own prefix (nvm, pyenv, rustup): bin beside lib.
-        if prefix.join("pyvenv.cfg").exists() || (prefix.join("lib").is_dir() && !is_system_prefix(prefix)) {
+        if prefix.join("pyvenv.cfg").exists() || (prefix.join("lib").is_dir() && !is_system_prefix(prefix, home)) {
             return prefix.to_owned();
         }
     }
@@ -147,8 +200,10 @@ fn package(real: &Path) -> PathBuf {
 }
 
 /// Prefixes that hold everything: a program there brings in itself alone, the policy names the rest.
-fn is_system_prefix(prefix: &Path) -> bool {
-    ["/", "/usr", "/usr/local"].iter().any(|system| prefix == Path::new(system)) || prefix.ends_with(".local")
+fn is_system_prefix(prefix: &Path, home: &Path) -> bool {
+    home.starts_with(prefix)
+        || ["/", "/usr", "/usr/local"].iter().any(|system| prefix == Path::new(system))
+        || prefix.ends_with(".local")
 }
 
 fn no_interpreter(script: &Path, missing: &str) -> Problem {
@@ -189,7 +244,12 @@ fn interpreter(script: &Path, search: &[PathBuf]) -> Option<Result<PathBuf, Stri
     let program = words.next()?;
     if Path::new(program).file_name().is_some_and(|name| name == "env") {
         let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
-        return Some(on_path(name, search).ok_or_else(|| name.to_owned()));
+        let found = if name.contains('/') {
+            Some(PathBuf::from(name)).filter(|path| executable(path))
+        } else {
+            on_path(name, search)
+        };
+        return Some(found.ok_or_else(|| name.to_owned()));
     }
     let path = PathBuf::from(program);
     Some(if executable(&path) { Ok(path) } else { Err(program.to_owned()) })
@@ -221,6 +281,11 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
+    /// No file is of a workspace.
+    fn anybody() -> (&'static Paths, Trust<'static>) {
+        (Box::leak(Box::default()), Trust { trees: &[], home: Path::new("/nowhere") })
+    }
+
     fn program(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         fs::write(path, text).expect("written");
@@ -235,28 +300,77 @@ mod tests {
         fs::create_dir_all(at("v24/lib/node_modules/tool/dist")).expect("made");
         program(&at("v24/lib/node_modules/tool/dist/cli.js"), "#!/usr/bin/env node\n");
         symlink("../lib/node_modules/tool/dist/cli.js", at("v24/bin/tool")).expect("linked");
-        let found = locate("tool", home.path(), &[at("v24/bin")], &Paths::default()).expect("found");
+        let found = locate("tool", home.path(), &[at("v24/bin")], anybody()).expect("found");
         assert_eq!(found.program, at("v24/bin/tool"));
         let needs: Vec<_> = found.needs.iter().map(|need| need.path.clone()).collect();
         assert_eq!(needs, [at("v24/lib/node_modules"), at("v24")]);
         assert_eq!(found.links, [(at("v24/bin/tool"), PathBuf::from("../lib/node_modules/tool/dist/cli.js"))]);
     }
 
+    /// Its author is anybody: he says what is run, and not what comes in.
+    #[test]
+    fn a_file_of_a_workspace_brings_nothing_in_but_an_interpreter() {
+        let home = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| home.path().join(path);
+        for path in ["app/bin/rails", "venv/bin/python3", "v24/bin/node", "own/bin/node", "bin/tool"] {
+            program(&at(path), "ELF");
+        }
+        for path in [
+            "app/lib/x",
+            "venv/pyvenv.cfg",
+            "venv/lib/python3/os.py",
+            "v24/lib/node_modules/npm/package.json",
+            "own/lib/x",
+            "lib/x",
+        ] {
+            fs::create_dir_all(at(path).parent().expect("a parent")).expect("made");
+            fs::write(at(path), "").expect("written");
+        }
+        symlink(at("app/bin/rails"), at("work-link")).expect("linked");
+        program(&at("work/node_modules/x"), "ELF");
+        let search = [at("v24/bin"), at("app/bin")];
+        let paths = Paths::default();
+        let trees = [at("work")];
+        let trust = Trust { trees: &trees, home: home.path() };
+        let found = |text: &str| {
+            program(&at("work/run"), text);
+            let found = locate("./run", &at("work"), &search, (&paths, trust)).expect("found");
+            let needs: Vec<_> = found.needs.into_iter().map(|need| need.path).collect();
+            (needs, found.asked.into_iter().map(|(path, _)| path).collect::<Vec<_>>())
+        };
+        let rails = at("app/bin/rails");
+        assert_eq!(found("#!/usr/bin/env node\n"), (vec![at("v24")], vec![]));
+        assert_eq!(found(&format!("#!{}\n", at("v24/bin/node").display())), (vec![at("v24")], vec![]));
+        for line in ["env rails", &format!("env -S -u {} bash", rails.display())] {
+            assert_eq!(found(&format!("#!/usr/bin/{line}\n")), (vec![], vec![rails.clone()]), "{line}");
+        }
+        for path in ["app/bin/rails", "venv/bin/python3", "own/bin/node", "bin/tool"] {
+            assert_eq!(found(&format!("#!{}\n", at(path).display())), (vec![], vec![at(path)]), "{path}");
+        }
+        // A link is a word of the workspace's, too, and so is where it lies.
+        symlink(&rails, at("work/linked")).expect("linked");
+        let linked = locate("./linked", &at("work"), &search, (&paths, trust)).expect("found");
+        assert_eq!((linked.needs.len(), linked.asked), (0, vec![(rails.clone(), at("work/linked"))]));
+        let inside = locate("node_modules/x", &at("work"), &search, (&paths, trust)).expect("found");
+        assert_eq!((inside.needs.len(), inside.asked.len()), (0, 0));
+        // The operator's own word brings a package in, but never his home.
+        let own =
+            |name: &str| locate(name, home.path(), &search, (&paths, trust)).expect("found").needs[0].path.clone();
+        assert_eq!([own("rails"), own("bin/tool")], [at("app"), at("bin/tool")]);
+    }
+
     #[test]
     fn a_lone_program_brings_itself_and_what_is_missing_is_127() {
         let home = tempfile::tempdir().expect("a directory");
         program(&home.path().join("bin/tool"), "ELF");
-        let found = locate("./bin/tool", home.path(), &[], &Paths::default()).expect("found");
+        let found = locate("./bin/tool", home.path(), &[], anybody()).expect("found");
         assert_eq!(found.needs[0].path, home.path().join("bin/tool"));
         assert_eq!(
-            locate("nothing", home.path(), &[], &Paths::default()).map_err(|problem| problem.exit).err(),
+            locate("nothing", home.path(), &[], anybody()).map_err(|problem| problem.exit).err(),
             Some(NOT_FOUND)
         );
         fs::write(home.path().join("text"), "x").expect("written");
-        assert_eq!(
-            locate("./text", home.path(), &[], &Paths::default()).map_err(|problem| problem.exit).err(),
-            Some(126)
-        );
+        assert_eq!(locate("./text", home.path(), &[], anybody()).map_err(|problem| problem.exit).err(), Some(126));
     }
 
     #[test]
@@ -264,7 +378,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         for line in ["#!/nowhere/interpreter", "#!/usr/bin/env nothing"] {
             program(&home.path().join("script"), line);
-            let refused = locate("./script", home.path(), &[], &Paths::default()).expect_err("missing");
+            let refused = locate("./script", home.path(), &[], anybody()).expect_err("missing");
             assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
         }
     }
@@ -280,7 +394,7 @@ mod tests {
         broken[at..at + 4].copy_from_slice(b"/no/");
         fs::write(home.path().join("tool"), broken).expect("written");
         fs::set_permissions(home.path().join("tool"), fs::Permissions::from_mode(0o755)).expect("executable");
-        let refused = locate("./tool", home.path(), &[], &Paths::default()).expect_err("missing");
+        let refused = locate("./tool", home.path(), &[], anybody()).expect_err("missing");
         assert_eq!((refused.code.as_str(), refused.exit), ("E-PLANE-033", NOT_FOUND), "{refused}");
         for cut in [0, 5, 40, 64, 100, 300] {
             assert!(loader(&fs::read("/bin/true").expect("a program")[..cut]).is_none(), "{cut}");
@@ -293,7 +407,7 @@ mod tests {
         let path = home.path().join("me");
         program(&path, &format!("#!{}\n", path.display()));
         assert_eq!(
-            locate("./me", home.path(), &[], &Paths::default()).map_err(|problem| problem.code).err(),
+            locate("./me", home.path(), &[], anybody()).map_err(|problem| problem.code).err(),
             Some("E-PLANE-032".into())
         );
     }

@@ -50,7 +50,7 @@ use std::path::{Path, PathBuf};
 
 use plan::{Layer, Order};
 use policy::Conjunction;
-use record::{Kind, Segment};
+use record::{Kind, Redactor, Segment};
 use rustix::process::{WaitOptions, wait};
 use wire::command::{ChildRun, ChildWord, DoctorAnswer, Outcome, Problem, Reply, Run, ServerRun};
 
@@ -66,11 +66,11 @@ pub use up::Up;
 
 use asked::Asked;
 use carried::Begins;
-use children::{Adopted, Children, House, Outlet, Within};
+use children::{Adopted, Children, Heard, House, Outlet, Within};
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Ground, Questions, Renewal, Session};
+use serve::{Generations, Ground, Questions, Renewal, Session, Standing};
 use servers::{Servers, Serves};
 use streams::Streams;
 use tend::Chores;
@@ -225,7 +225,7 @@ fn carry_out(
     mut early: early::Early,
     (stdio, line, store, up): (Vec<OwnedFd>, Option<OwnedFd>, &Store, Option<Up>),
 ) -> Result<Ended, Unrun> {
-    let Prepared { session, plan, seen, held, home, tls, credentials, begins, within, copied, .. } = prepared;
+    let Prepared { mut session, plan, seen, held, home, hold, tls, credentials, begins, within, copied, .. } = prepared;
     let served = line.map(|line| Outlet::on(&session.path, line));
     let outlet = asked.adopted.as_ref().map(|adopted| {
         if !copied.missing.is_empty() {
@@ -246,6 +246,10 @@ fn carry_out(
     }
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(&policies)?;
+    let spoken: Vec<String> = session.record.command.iter().skip(1).cloned().collect();
+    // What is kept out of the record is kept out of what `ls` and `show` tell.
+    let redactor = redactor(asked, &begins);
+    session.record.command.iter_mut().for_each(|word| *word = redactor.without_secrets(word));
     session.save()?;
     // By now whoever asks for the same finds it.
     drop(up);
@@ -253,18 +257,28 @@ fn carry_out(
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
-    early.cell.order(Order::Begin);
+    match asked.adopted.is_some() || asked.serves.is_some() {
+        // Who asked may be paused by now, want it no more, or be gone.
+        true => client.reply(&Reply::Child(ChildWord::Ready)),
+        false => early.cell.order(Order::Begin),
+    }
     let door = Door {
         gates: early.gates.clone(),
         origin: session.origin(Segment::Gate),
         policy: Conjunction::new(policies),
         segment,
+        drops: match (&asked.adopted, &asked.serves) {
+            (Some(adopted), _) => adopted.drops.clone(),
+            (None, Some(serves)) => serves.drops.clone(),
+            (None, None) => session.path.join(wire::DROPS),
+        },
         proxy: asked.upstream.clone(),
         secrets: asked.secrets.clone(),
         tls,
         credentials,
         carried: begins.labels(),
         labelled: begins.labelled,
+        heard: Heard::of(begins.heard),
         lacking: begins.lacking,
         intent: match &asked.adopted {
             // Its task is its parent's words, which are nobody's intent.
@@ -272,13 +286,14 @@ fn carry_out(
             // What a policy says of a program is nobody's task.
             None if asked.serves.is_some() => Vec::new(),
             // Each argument is something that the operator said: which of them is the task, only the program knows.
-            None => session.record.command.iter().skip(1).cloned().collect(),
+            None => spoken,
         },
         reserved: policy::Amounts::default(),
         patience: patience(asked),
         suspicion: risk::Suspicion::default(),
         granted: Vec::new(),
         endorsed: Vec::new(),
+        paused: false,
     };
     let renewal = {
         let (store, way) = (store.clone(), prepare::way(asked, &early.gates));
@@ -299,12 +314,13 @@ fn carry_out(
         dismissed: None,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
-        chores: Chores::new(&session.record, guards(asked), asked.policy.limits.disk, &home),
+        chores: Chores::new(&session, guards(asked), asked.policy.limits.disk, &home),
         audit,
         generations: Generations::begin(&session),
         renewal,
         keys: keys::Keys::default(),
         questions: Questions::begin(asked.answers.clone()),
+        standing: Standing::default(),
         merging: Merging::of(&session, Pace::default()),
         store,
         children: Children::of(house),
@@ -313,6 +329,8 @@ fn carry_out(
     });
     let (mut end, records, mut remains, mut outlet) = running.serve();
     remains.wait_for_the_cell();
+    // Before the outcome is told: who begins the next session then finds its home free.
+    drop(hold);
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
@@ -365,13 +383,19 @@ fn guards(asked: &Asked) -> Vec<PathBuf> {
     asked.policy.files.guard.iter().map(PathBuf::from).collect()
 }
 
-/// Begins the record: nothing runs before it says that it does.
-fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held, begins: &Begins) -> Result<Ledger, Problem> {
+/// Keeps out of the record what was let in, and what a file of secrets holds: a task may hold that, too.
+fn redactor(asked: &Asked, begins: &Begins) -> Redactor {
     let mut redactor = asked.redactor();
-    // A task may hold what a file of secrets does.
-    for one in begins.labelled.iter().filter(|one| one.exact) {
+    let heard = begins.heard.iter().flat_map(wire::Words::labelled);
+    for one in begins.labelled.iter().cloned().chain(heard).filter(|one| one.exact) {
         let _ = redactor.add(one.label.as_str(), &one.text);
     }
+    redactor
+}
+
+/// Begins the record: nothing runs before it says that it does.
+fn begin(session: &SessionDirectory, asked: &Asked, held: &limits::Held, begins: &Begins) -> Result<Ledger, Problem> {
+    let redactor = redactor(asked, begins);
     let path = session.segment(Segment::Plane);
     let begun = Ledger::begin(&path, &session.origin(Segment::Plane), redactor).and_then(|mut ledger| {
         ledger.write(Kind::SessionStart {

@@ -7,6 +7,7 @@ use record::Wall;
 use wire::command::{Outcome, Problem};
 
 use super::asked::Asked;
+use super::ending::Changed;
 use super::mounts;
 use super::serve::End;
 use crate::problem::{problem, quoted};
@@ -32,7 +33,7 @@ pub(super) fn sum_up(
     asked: &Asked,
     end: End,
     limits: Vec<Wall>,
-    changed: Vec<String>,
+    changed: Changed,
 ) -> Result<Outcome, Unrun> {
     if let Some(failure) = &end.failure {
         let problem = mounted_beneath(failure, session, asked).unwrap_or_else(|| not_run(failure));
@@ -53,7 +54,8 @@ pub(super) fn sum_up(
         allowed: tally.allowed,
         refused: tally.refused,
         models: tally.models,
-        changed,
+        changed: changed.paths,
+        changed_count: changed.count,
         last_refusal: tally.last_refusal.map(|id| id.to_string()),
         warnings,
         merged: end.merged,

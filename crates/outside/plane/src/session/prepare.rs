@@ -1,5 +1,6 @@
 //! From a checked request to a plan, a session's directory and the limits: everything before anything runs.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use plan::{Command, Layer, Plan, Stdio, Stream, WindowSize};
@@ -20,7 +21,7 @@ use super::labels::Found;
 use super::layout::{Layout, Named, Seen, text};
 use super::libraries::Loader;
 use super::limits::{self, Held};
-use super::locate::{self, Located};
+use super::locate::{self, Located, Trust};
 use super::roots::{self, Roots};
 use super::{environment, generation, homes, labels, lend, system};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
@@ -37,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) held: Held,
     /// The private home, on the host.
     pub(super) home: PathBuf,
+    /// As long as this is open it is no other session's.
+    pub(super) hold: Option<File>,
     /// What its gate needs to read requests within TLS.
     pub(super) tls: Option<wire::Tls>,
     /// Secrets that its gate lends to requests.
@@ -65,7 +68,10 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         (Some(_), _) => Found::default(),
         // It has no workspace; what is said to it may hold what is labelled where that comes from.
         (None, Some(serves)) => {
-            let labels = serves.labelled.iter().map(|one| (one.label.clone(), one.exact)).collect();
+            let labelled = serves.labelled.iter().map(|one| (one.label.clone(), one.exact));
+            let heard =
+                serves.heard.iter().flat_map(|words| words.labels.iter().map(|label| (label.clone(), words.exact)));
+            let labels = labelled.chain(heard).collect();
             Found { labelled: serves.labelled.clone(), labels }
         }
         (None, None) => labels::find(&asked.policy, &asked.workspace)?,
@@ -77,13 +83,13 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         None if asked.serves.is_some() => (Vec::new(), Copied::default()),
         None => (trees(asked, &session.path)?, Copied::default()),
     };
-    let home = home(asked, store, &mut session, &command[0])?;
+    let (home, hold, in_use) = home(asked, store, &mut session, &command[0])?;
     session.record.trees = trees;
     let view = session.record.trees.first().and_then(|tree| tree.view.as_ref());
     let begins = match (&asked.adopted, view) {
         (Some(adopted), Some(seen)) => {
             found = labels::find(&asked.policy, &seen.at)?;
-            let labelled = labels::joined(&adopted.labelled(), std::mem::take(&mut found.labelled))?;
+            let labelled = labels::joined(&adopted.labelled, std::mem::take(&mut found.labelled))?;
             carried::adopted(asked, found, labelled)
         }
         _ => carried::begin(asked, store, &session, (&home, &agent_name(&session.record.command[0])), found)?,
@@ -92,12 +98,14 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         Layout::new(asked.paths.clone(), who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
     layout.known = known;
     layout.within = asked.adopted.as_ref().map(|adopted| adopted.within.clone());
-    let notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
+    let mut notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
+    notices.extend(in_use);
     // With neither of the two layers the whole host is visible.
     if ![Layer::PrivateRoot, Layer::Landlock].iter().all(|layer| foundation.without.contains(*layer)) {
         libraries_come_in(&layout, asked, &located)?;
     }
-    let reads = generation::reads(&asked.policy, &begins.labelled) || begins.lacking.is_some();
+    let reads = generation::reads(&asked.policy, &begins.labelled);
+    let reads = reads || !begins.heard.is_empty() || begins.lacking.is_some();
     let authority = reads.then(|| Authority::make(&session.record.id)).transpose()?;
     let certificate = authority.as_ref().map(|authority| authority.certificate.as_str());
     let Roots { variables: named, trusted } =
@@ -133,7 +141,20 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared { session, plan, seen: layout.seen, held, home, tls, credentials, begins, notices, within, copied })
+    Ok(Prepared {
+        session,
+        plan,
+        seen: layout.seen,
+        held,
+        home,
+        hold,
+        tls,
+        credentials,
+        begins,
+        notices,
+        within,
+        copied,
+    })
 }
 
 /// How a broker of this operator's reaches an endpoint.
@@ -168,7 +189,10 @@ fn command(asked: &Asked) -> Result<(Vec<Vec<u8>>, Located), Problem> {
         asked.run.command.clone()
     };
     let name = String::from_utf8_lossy(&command[0]).into_owned();
-    let located = locate::locate(&name, &asked.run.directory, &search, &asked.paths)?;
+    let written = asked.policy.files.write.iter().map(|path| PathBuf::from(path.as_str()));
+    let trees: Vec<PathBuf> = written.chain([asked.workspace.clone()]).collect();
+    let trust = Trust { trees: &trees, home: &asked.home };
+    let located = locate::locate(&name, &asked.run.directory, &search, (&asked.paths, trust))?;
     Ok((command, located))
 }
 
@@ -248,21 +272,34 @@ pub(crate) fn home_of(store: &Store, session: &SessionDirectory) -> Option<PathB
     session.record.fresh_home.is_none().then(|| homes::place(store, &agent_name(program), &workspace.path))
 }
 
-fn home(asked: &Asked, store: &Store, session: &mut SessionDirectory, agent: &[u8]) -> Result<PathBuf, Problem> {
+/// The private home, what holds it, and what the operator is to know of it.
+fn home(
+    asked: &Asked,
+    store: &Store,
+    session: &mut SessionDirectory,
+    agent: &[u8],
+) -> Result<(PathBuf, Option<File>, Option<String>), Problem> {
     let agent = agent_name(std::str::from_utf8(agent).unwrap_or("agent"));
-    let home = if asked.run.fresh_home {
-        let home = homes::fresh(&session.path)?;
-        session.record.fresh_home = Some(home.clone());
-        home
-    } else {
-        let home = homes::kept(store, &agent, &asked.workspace)?;
-        session.record.home = home.file_name().map(|key| key.to_string_lossy().into_owned());
-        home
+    let kept = if asked.run.fresh_home { None } else { homes::kept(store, &agent, &asked.workspace)? };
+    let in_use = kept.is_none() && !asked.run.fresh_home;
+    let (home, hold) = match kept {
+        Some((home, hold)) => {
+            session.record.home = home.file_name().map(|key| key.to_string_lossy().into_owned());
+            (home, Some(hold))
+        }
+        None => {
+            let home = homes::fresh(&session.path)?;
+            session.record.fresh_home = Some(home.clone());
+            (home, None)
+        }
     };
+    let notice = in_use.then(|| {
+        format!("another session of `{agent}` on this workspace has its home: this one has a fresh one, until it ends")
+    });
     if asked.serves.is_none() {
         homes::introduce(&home, &asked.home)?;
     }
-    Ok(home)
+    Ok((home, hold, notice))
 }
 
 /// Lays the private root out, from what is general to what is particular: later steps lie over earlier ones.
@@ -304,6 +341,14 @@ fn bring_in(layout: &mut Layout, located: &Located, trees: &[TreeRecord]) -> Res
             layout.read(&need.path, Named::Expressly)?;
             notices.push(format!("read-only inside: {} ({})", need.path.display(), need.reason));
         }
+    }
+    if let Some((path, by)) = located.asked.iter().find(|(path, _)| !layout.shows(path)) {
+        return Err(problem(
+            "E-PLANE-035",
+            format!("`{}` asks for `{}`, which is not inside", by.display(), path.display()),
+            &format!("if it may be read inside: `--read {}`", shell(&path.to_string_lossy())),
+            NOT_FOUND,
+        ));
     }
     for (at, target) in located.links.iter().filter(|(at, _)| !in_tree(at)) {
         layout.alias(at, target)?;

@@ -1,5 +1,6 @@
 //! A running session: one loop over the client, the cell and the gate, until the cell is gone.
 
+mod below;
 mod callers;
 mod children;
 mod durable;
@@ -12,6 +13,7 @@ mod remains;
 mod renewal;
 mod risk;
 mod servers;
+mod standing;
 mod succession;
 
 use std::io;
@@ -49,6 +51,7 @@ use pausing::Pause;
 pub(super) use questions::Questions;
 pub(super) use remains::Remains;
 pub(super) use renewal::Renewal;
+pub(super) use standing::Standing;
 
 /// How often the record is made durable.
 const CHECKPOINT: Duration = Duration::from_secs(1);
@@ -88,6 +91,7 @@ pub(super) struct Session<'c> {
     /// Those of petitions.
     pub(super) keys: Keys,
     pub(super) questions: Questions,
+    pub(super) standing: Standing,
     /// Both segments on their way into the ledger of all sessions.
     pub(super) merging: Merging,
     pub(super) store: &'c Store,
@@ -127,6 +131,10 @@ struct Course {
     /// It was told to end everything.
     killed: bool,
     pause: Pause,
+    /// The parent waits to hear that nothing goes on.
+    above_waits: bool,
+    /// How often the gate was told of one.
+    pauses: u32,
     reckoning: Reckoning,
     questions: Questions,
     checkpoint: Instant,
@@ -151,12 +159,14 @@ impl Session<'_> {
             ended: false,
             orders: wire::Decoder::new(),
             client_open: true,
-            deadline: self.time.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+            deadline: self.time.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds))),
             kill_at: None,
             mounts: Vec::new(),
             pid_1: None,
             killed: false,
             pause: Pause::No,
+            above_waits: false,
+            pauses: 0,
             reckoning: Reckoning::of(self.generations.directory()),
             questions: std::mem::take(&mut self.questions),
             checkpoint: Instant::now() + CHECKPOINT,
@@ -209,10 +219,15 @@ impl Session<'_> {
         wanted.extend(self.servers.wanted());
         wanted.extend(self.kept.iter().flat_map(Kept::wanted));
         wanted.extend(self.callers.iter().flat_map(Streams::wanted));
+        wanted.extend(self.standing.wanted());
         let due = [course.deadline, course.kill_at, course.pause.due(), self.chores.due(), self.generations.due()];
         let callers = self.callers.as_ref().and_then(Streams::due);
-        let due =
-            due.into_iter().chain([Some(course.checkpoint), self.children.due(), callers, course.questions.due()]);
+        let due = due.into_iter().chain([
+            Some(course.checkpoint),
+            self.children.due(course.pause.is_some()),
+            callers,
+            course.questions.due(),
+        ]);
         let next = due.flatten().chain(self.merging.due()).min();
         let wait = next.map_or(CHECKPOINT, |next| next.saturating_duration_since(Instant::now()));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
@@ -243,7 +258,10 @@ impl Session<'_> {
             self.hear_control(course);
             self.hear_children(course);
             self.hear_servers(course);
+            self.settle_the_pause(course);
+            self.next_order(course);
             self.hear_callers(course);
+            self.hear_what_stood();
         }
         let refused = self.audit.as_mut().map(Watch::events).unwrap_or_default();
         refused.into_iter().for_each(|event| self.record(course, event));
@@ -311,6 +329,7 @@ impl Session<'_> {
                     }
                 });
                 self.tell(&Happened::Started);
+                self.pause_where_above_waits(course);
                 self.next_order(course);
             }
             Report::Stopped(signal) => self.client.reply(&Reply::Stopped { signal }),
@@ -378,13 +397,9 @@ impl Session<'_> {
                     match order {
                         Asked::Signal { number } => self.cell.order(Order::Signal(number)),
                         Asked::Typed { line } => self.typed(line.expose()),
-                        Asked::Message { words, labels } => self.message_from_above(words, labels),
-                        // A session that nobody asked for but the operator has no parent.
-                        Asked::Narrow { score } if self.children.house.is_child => self.narrow_from_above(score),
-                        Asked::Widen if self.children.house.is_child => self.widen_from_above(course),
-                        Asked::Narrow { .. } | Asked::Widen => {}
                         // Who has the program's pty gives it a size himself.
                         Asked::Size(_) => {}
+                        other => self.hear_above(course, other),
                     }
                 }
             }
@@ -426,7 +441,7 @@ impl Session<'_> {
 
     /// Ends everything in the cell at once.
     fn kill(&self, course: &mut Course) {
-        self.let_go_on(course);
+        self.let_the_cell_go_on(course);
         self.cell.order(Order::Kill);
         // Pid 1 may itself be held up, in closing a socket that lingers for one: then it is killed too.
         if let (true, Some(pid_1)) = (course.killed, course.pid_1) {
@@ -439,13 +454,14 @@ impl Session<'_> {
     fn watch_the_clock(&mut self, course: &mut Course) {
         let now = Instant::now();
         if course.deadline.is_some_and(|deadline| deadline <= now) {
+            course.warn("the time limit was reached, and its program was told to end".into());
             self.end_soon(course, TERMINATE, GRACE, "the time limit was reached");
         }
         if course.kill_at.is_some_and(|kill_at| kill_at <= now) {
             self.kill(course);
         }
         self.watch_the_gate(course, now);
-        if self.children.due().is_some_and(|due| due <= now) {
+        if self.children.due(course.pause.is_some()).is_some_and(|due| due <= now) {
             self.hear_children(course);
         }
         self.watch_the_pause(course, now);

@@ -21,7 +21,7 @@ use super::cell::Cell;
 use super::listener::{self, Listener};
 use crate::channel;
 use crate::peer::{Operator, Stranger};
-use crate::problem::{NO, problem, quoted};
+use crate::problem::{NO, problem};
 
 /// Callers at once; others wait to be accepted.
 const MOST: usize = 32;
@@ -135,10 +135,8 @@ impl Streams {
 
 impl Caller {
     fn new(socket: OwnedFd, operator: &Operator, now: Instant) -> Caller {
-        let Operator { uid, pid, program, .. } = operator;
-        let who = format!("uid {uid} with {} (process {pid})", quoted(program));
         let (calls, says) = (Decoder::new(), Decoder::new());
-        Caller { socket, who, calls, says, stage: Stage::Fresh, until: now + PATIENCE, gone: false }
+        Caller { socket, who: operator.who(), calls, says, stage: Stage::Fresh, until: now + PATIENCE, gone: false }
     }
 
     fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {

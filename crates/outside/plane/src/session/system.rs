@@ -20,6 +20,9 @@ const INODES: u64 = 1 << 18;
 /// The address that /etc/resolv.conf names: any would do, all are led to the door.
 const RESOLVER: &str = "198.18.0.1";
 
+/// Files of /proc that tell of keys of whoever has the same uid on the host.
+const KEYS: [&str; 2] = ["/proc/keys", "/proc/key-users"];
+
 /// Places that are links to /tmp, unless something comes in beneath them.
 const SHARED: [&str; 2] = ["/var/tmp", "/run"];
 
@@ -37,6 +40,8 @@ pub(super) fn kernel(layout: &mut Layout, memory: Option<u64>, named: &[&Path]) 
     layout.steps.push(Step::Symlink { at: "/dev/stderr".into(), target: "/proc/self/fd/2".into() });
     layout.steps.push(Step::Terminals { max: TERMINALS });
     layout.steps.push(Step::Proc);
+    // What the kernel lists there is the host's.
+    layout.steps.extend(KEYS.map(|at| Step::Hide { at: at.into() }));
     // First, since one rule serves all that is named beneath it later: nothing is in this /etc but what was named.
     layout.made(Path::new("/etc"), Access::Execute);
     layout.rule(Path::new("/dev"), Access::Device);

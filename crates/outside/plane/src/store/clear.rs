@@ -1,36 +1,75 @@
-//! Removes a directory that a cell filled: whatever its permissions, never through a symbolic link.
+//! Removes a directory that a cell filled: whatever its permissions and however deep, never through a symbolic link.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Deeper than any tree that a cell can make with a path that still opens, and shallow enough for the stack.
-const DEPTH: u32 = 2048;
+use crate::workspace::{Error, Workspace};
 
-/// Removes a directory and all in it; one that is gone is no error. Nobody else may be changing it.
+/// Removes a directory and all in it; one that is gone is no error, and a link goes without what it leads to. Nobody else
+/// may be changing it.
 ///
 /// # Errors
 /// The kernel's error.
 pub fn clear(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            // An ordinary user cannot enter a directory that the cell closed, though it is their own.
-            open_up(directory, 0)?;
-            fs::remove_dir_all(directory)
-        }
-        other => other,
+    match fs::symlink_metadata(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(meta) if meta.is_symlink() => return fs::remove_file(directory),
+        other => other.map(drop)?,
     }
+    Workspace::clear(directory).map_err(|error| match error {
+        Error::Io { source, .. } => source,
+        other => io::Error::other(other),
+    })?;
+    fs::remove_dir(directory)
 }
 
-fn open_up(directory: &Path, depth: u32) -> io::Result<()> {
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if depth < DEPTH && entry.file_type()?.is_dir() {
-            open_up(&entry.path(), depth + 1)?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    /// A descriptor for each level once ended at the host's limit: such a home stayed, and each start told of it.
+    #[test]
+    fn a_tree_deeper_than_there_are_descriptors_goes_and_nothing_beside_it() {
+        // In a process of its own: its limit is not that of the tests beside.
+        const LIMITED: &str = "BASTIDE_TEST_LIMITED";
+        if std::env::var_os(LIMITED).is_none() {
+            let own = "store::clear::tests::a_tree_deeper_than_there_are_descriptors_goes_and_nothing_beside_it";
+            let mut command = Command::new("sh");
+            command.args(["-c", "ulimit -n 200 && exec \"$@\"", "sh"]).arg(std::env::current_exe().expect("a program"));
+            let output = command.args([own, "--exact"]).env(LIMITED, "1").output().expect("runs");
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains("1 passed"), "{text}");
+            return;
         }
+        let room = tempfile::tempdir().expect("a directory");
+        let (top, beside) = (room.path().join("top"), room.path().join("beside"));
+        fs::create_dir_all(&beside).expect("made");
+        fs::write(beside.join("kept"), "kept").expect("written");
+        fs::create_dir(&top).expect("made");
+        let mut at = openat(CWD, &top, OFlags::PATH, Mode::empty()).expect("open");
+        for depth in 0..3000 {
+            mkdirat(&at, "d", Mode::RWXU).expect("made");
+            at = openat(&at, "d", OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).expect("open");
+            if depth % 100 == 0 {
+                rustix::fs::symlinkat(&beside, &at, "link").expect("linked");
+                mkdirat(&at, "shut", Mode::empty()).expect("made");
+                // What is moved up finds its name taken.
+                mkdirat(&at, ".bastide-gone-1", Mode::RWXU).expect("made");
+            }
+        }
+        for n in 0..3 {
+            fs::write(top.join(format!(".bastide-gone-{n}")), "").expect("written");
+        }
+        fs::set_permissions(&top, fs::Permissions::from_mode(0o000)).expect("shut");
+        clear(&top).expect("gone");
+        assert!(!top.exists() && beside.join("kept").exists());
+        symlink(&beside, &top).expect("linked");
+        clear(&top).expect("a link is none");
+        assert!(fs::symlink_metadata(&top).is_err() && beside.join("kept").exists());
+        clear(&top).expect("gone already");
     }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wire::command::{Problem, Select};
+use wire::command::{Problem, Select, SessionState};
 
 use super::session::is_id;
 use super::{SessionDirectory, Store};
@@ -47,8 +47,8 @@ pub fn session(store: &Store, id: &str) -> Result<SessionDirectory, Problem> {
     SessionDirectory::open(&store.sessions().join(id))
 }
 
-/// The session that is meant: by id, by name (the newest of that name), by a beginning that one id alone has, or the
-/// newest whose workspace is or holds the directory.
+/// The session that is meant: by id, by name (the newest of that name that runs, else the newest), by a beginning that one id alone
+/// has, or the newest whose workspace is or holds the directory.
 ///
 /// # Errors
 /// When there is none, or more than one.
@@ -64,7 +64,11 @@ fn by_text(store: &Store, text: &str) -> Result<SessionDirectory, Problem> {
     if ids.iter().any(|id| id == text) {
         return SessionDirectory::open(&store.sessions().join(text));
     }
-    let (named, unread) = newest(store, &ids, |session| session.record.name.as_deref() == Some(text));
+    let named = |session: &SessionDirectory| session.record.name.as_deref() == Some(text);
+    if let Some(running) = running_named(store, text) {
+        return Ok(running);
+    }
+    let (named, unread) = newest(store, &ids, named);
     let unread = match (named, unread) {
         (Some(named), None) => return Ok(named),
         (Some(named), Some(unread)) => return Err(unread.hides(&named)),
@@ -81,6 +85,12 @@ fn by_text(store: &Store, text: &str) -> Result<SessionDirectory, Problem> {
             NO,
         )),
     }
+}
+
+/// The newest session of this name that runs.
+pub fn running_named(store: &Store, name: &str) -> Option<SessionDirectory> {
+    let named = |one: &SessionDirectory| one.record.name.as_deref() == Some(name);
+    newest(store, &marked(store), |one| named(one) && one.state() == SessionState::Running).0
 }
 
 fn nothing(text: &str) -> Problem {
@@ -152,6 +162,15 @@ fn newest(
         }
     }
     (None, unread)
+}
+
+/// Sessions that may run, newest first.
+fn marked(store: &Store) -> Vec<String> {
+    let entries = std::fs::read_dir(store.running()).into_iter().flatten().flatten();
+    let mut ids: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    ids.retain(|id| is_id(id));
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids
 }
 
 /// Names that can be ids, newest first, and the others.

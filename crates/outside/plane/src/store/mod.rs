@@ -4,9 +4,11 @@
 //! sessions/ID/session.json     what was asked, and how it ended        (SessionRecord)
 //!             policy.json      the policies that are in force, or were last (InForce); `policy.N.json` before them
 //!             control          the socket of a session that runs (`session/control`)
-//!             reviewed.json    digests of what `diff` showed
+//!             reviewed.json    digests of what `diff` showed; `reviewed.lost` where a look could not be kept
 //!             plane.segment    the plane's part of the record
 //!             gate.segment     the gate's part
+//!             drops            places of labelled texts that left in drops, of it and of all below it (`wire::Dropped`)
+//!             asked            when it and all below it asked the operator, and what he denied (`session/serve/questions/family`)
 //!             counts.json      what a session that ended came to, counted (`counts`)
 //!             output/N         what its program printed from byte N on, where its own process keeps that (`output`)
 //!             streams          the socket where a session that runs hands bytes and descriptors over (`session/streams`)
@@ -49,13 +51,13 @@ pub use cgroup::{name as cgroup_name, remove as remove_cgroup};
 pub use clear::clear;
 pub use counts::{Counted, counts};
 pub use events::{Events, Line, Lines};
-pub use find::{Found, ids, select, session, sessions};
+pub use find::{Found, ids, running_named, select, session, sessions};
 pub use homes::{alone, half_made, homes_before};
 pub use ledger::{Ledger, now};
 pub use output::{Output, Printed};
 pub use policies::{Draft, InForce};
 pub use reckoned::{in_the_end, so_far};
-pub use repair::repair;
+pub use repair::{repair, wait_for_ended};
 pub use session::{Options, ParentRecord, SessionDirectory, SessionRecord, TreeRecord};
 pub use tally::{Tally, tally};
 pub use trust::Trust;
@@ -206,16 +208,47 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     put(path, bytes, false)
 }
 
-/// The same, and on disk when it returns.
+/// The same, for what a start or an end waits for and [`sync`] follows soon: where a name gets another file, ext4 brings that to
+/// the disk at once, but not where two names exchange theirs.
+///
+/// # Errors
+/// The kernel's error.
+pub fn replace_soon(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let fresh = write_beside(path, bytes, false)?;
+    match renameat_with(CWD, &fresh, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_file(&fresh),
+        // There is none yet, or the file system cannot.
+        Err(_) => fs::rename(&fresh, path),
+    }
+}
+
+/// Brings a file to the disk; one that is gone needs nothing.
+///
+/// # Errors
+/// The kernel's error.
+pub fn sync(path: &Path) -> std::io::Result<()> {
+    match fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other?.sync_all(),
+    }
+}
+
+/// The same as [`replace`], and on disk when it returns.
 ///
 /// # Errors
 /// The kernel's error.
 pub fn replace_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     put(path, bytes, true)?;
-    sync_directory(path)
+    sync(path.parent().unwrap_or(Path::new("/")))
 }
 
 fn put(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
+    fs::rename(write_beside(path, bytes, durable)?, path)
+}
+
+/// Writes what a file is to hold into another beside it; gives that one.
+fn write_beside(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<PathBuf> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let fresh = path.with_extension("new");
@@ -224,9 +257,25 @@ fn put(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
     if durable {
         file.sync_all()?;
     }
-    fs::rename(&fresh, path)
+    Ok(fresh)
 }
 
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_changes_places_with_the_one_before() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("note.json");
+        for bytes in ["first", "second", "3"] {
+            replace_soon(&path, bytes.as_bytes()).expect("replaced");
+            assert_eq!(fs::read(&path).expect("there"), bytes.as_bytes());
+            assert_eq!(fs::read_dir(directory.path()).expect("read").count(), 1, "nothing is left beside it");
+        }
+        // Whoever was killed before the old one went left it, and the next one writes over it.
+        fs::write(directory.path().join("note.new"), "older and longer").expect("written");
+        replace_soon(&path, b"4").expect("replaced");
+        assert_eq!(fs::read(&path).expect("there"), b"4");
+    }
 }

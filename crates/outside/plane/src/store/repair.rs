@@ -39,6 +39,16 @@ pub fn repair(store: &Store) -> Vec<String> {
     words
 }
 
+/// Waits for the planes of sessions that ended and are being brought to disk. One that cannot be waited for is passed over: it is
+/// the next repair's.
+pub fn wait_for_ended(store: &Store) {
+    for entry in fs::read_dir(store.running()).into_iter().flatten().flatten() {
+        let session = SessionDirectory::open(&store.sessions().join(entry.file_name()));
+        // Whoever has the lock after that plane finds all of it told.
+        let _ = session.ok().filter(|session| session.record.ended.is_some()).map(|mut session| session.hold());
+    }
+}
+
 /// Sessions of which the ledger could not be told: they stay marked, and are told of in one line, however many they are.
 #[derive(Default)]
 struct Untold {

@@ -12,7 +12,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use wire::command::{Built, Problem, SessionState};
 
-use super::{DirectoryAhead, Store, ledger, order, private_directory, replace, running};
+use super::{DirectoryAhead, Store, ledger, order, private_directory, replace_soon, running, sync};
 use crate::checksum;
 use crate::problem::{NO, problem, state};
 use crate::workspace::Seen;
@@ -298,7 +298,7 @@ impl SessionDirectory {
         }
         let file = self.path.join("session.json");
         let bytes = checksum::file_of(&self.record).map_err(|error| state("write", &file, &error.into()))?;
-        replace(&file, &bytes).map_err(|error| state("write", &file, &error))
+        replace_soon(&file, &bytes).map_err(|error| state("write", &file, &error))
     }
 
     /// Makes durable what was written of it, but what another process still holds.
@@ -308,10 +308,7 @@ impl SessionDirectory {
     pub fn settle(&self) -> io::Result<()> {
         let files = ["gate.segment", "session.json"].map(|name| self.path.join(name));
         for file in files.into_iter().chain(self.policy_files()?) {
-            match File::open(file) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => other?.sync_all()?,
-            }
+            sync(&file)?;
         }
         File::open(&self.path)?.sync_all()
     }

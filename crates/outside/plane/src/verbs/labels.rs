@@ -56,6 +56,11 @@ pub(super) fn labels(store: &Store, client: &mut Client, asked: &Places) -> Resu
 
 /// Takes labels away. Recorded first, in the sessions that left them.
 pub(super) fn declassify(asking: &Asking, client: &mut Client, asked: &Declassify) -> Result<Reply, Problem> {
+    if asked.paths.is_empty() != asked.all {
+        let cause = "either paths are named, or all is meant: neither is guessed";
+        let hint = "`bastide labels` lists what carries labels; `bastide declassify PATH…`, or `--all`";
+        return Err(problem("E-PLANE-176", cause, hint, NO));
+    }
     let store = &asking.store;
     repair(store, client);
     let shelf = Shelf::open(store)?;

@@ -22,8 +22,9 @@ pub(super) fn answer(store: &Store, client: &mut Client, request: LedgerRequest)
     }
 }
 
-/// The newest checkpoint; what it covers is on disk.
+/// The newest checkpoint, of every session that ended before it was asked for; what it covers is on disk.
 fn checkpoint(store: &Store) -> Result<Reply, Problem> {
+    store::wait_for_ended(store);
     if Snapshot::take(store, None).map_err(refused)?.book.tree().size() == 0 {
         return Err(refused(LedgerError::None));
     }

@@ -106,7 +106,7 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Replay { select, policy } => replay::replay(place, &select, policy.as_deref()),
         Request::Graph { select, all } => graph::graph(store, &select, all),
         Request::Diff(select) => changes::diff(store, client, &select),
-        Request::Apply(select) => changes::apply(store, client, &select),
+        Request::Apply { select, over } => changes::apply(store, client, &select, &over),
         Request::Discard(select) => changes::discard(store, client, &select),
         Request::Policy(request) => policy::answer(place, client, request),
         Request::Labels(asked) => labels::labels(store, client, &asked),

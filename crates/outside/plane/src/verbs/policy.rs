@@ -1,7 +1,7 @@
 //! `policy check`, `show`, `explain`, `diff`, `test`, `presets`, `suggest` and `import`: nothing that these read is put in
 //! force. What does that, `apply` and `undo`, is [`generation`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use policy::read::{Argument, PRESETS, Preset};
@@ -190,7 +190,16 @@ fn tested(place: &Place, policy: &Policy, file: &Path) -> Result<Checked, Proble
 fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
     let session = store::select(&place.store, select)?;
     let (mut requests, mut seen, mut left, mut room) = (Vec::new(), HashSet::new(), 0_u64, MOST_BYTES);
+    let mut unresolved = BTreeSet::new();
     let read = Events::of(&session).each(|entry| {
+        if let Kind::Resolve { name, verdict: Verdict::Refused, .. } = &entry.event.kind {
+            match room.checked_sub(name.len() + 64) {
+                Some(rest) if unresolved.insert(name.clone()) => room = rest,
+                Some(_) => {}
+                None => left += 1,
+            }
+            return;
+        }
         let Some(request) = observed(entry.event.kind) else { return };
         let asked = request.request.as_ref().map(ToString::to_string);
         let program = request.program.first();
@@ -212,11 +221,16 @@ fn suggested(place: &Place, select: &Select) -> Result<Checked, Problem> {
         // What a run read leaves no trace, so files, limits and variables stay those that it had.
         text = text.replacen("\nnetwork:\n", &format!("\n{}network:\n", kept(policy, place.home())), 1);
     }
+    let asked: HashSet<String> = requests.iter().map(|request| request.host.to_string()).collect();
+    unresolved.retain(|name| !asked.contains(name));
+    for name in unresolved {
+        text += &format!("# left out, its name was refused before a port was asked for: {}\n", quoted(&name));
+    }
     if left > 0 {
         text += &format!("# {left} more requests of this run are left out\n");
     }
     text += &format!(
-        "# save it, then `bastide policy test FILE` and `bastide run --policy FILE -- {}`\n",
+        "# save it, then `bastide policy check FILE` and `bastide run --policy FILE -- {}`\n",
         command(&session)
     );
     let data = json!({ "session": session.record.id, "requests": requests.len(), "policy": text });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use wire::command::{Problem, Reply, SessionState};
 use wire::control::{Answer, Order};
-use wire::question::{Card, Say};
+use wire::question::{Card, Say, referred};
 
 use crate::channel::Client;
 use crate::problem::{NO, problem, quoted};
@@ -33,10 +33,11 @@ pub(super) fn list(store: &Store, client: &mut Client) -> Result<Reply, Problem>
 
 /// Answers one.
 pub(super) fn answer(store: &Store, question: &str, say: Say) -> Result<Reply, Problem> {
-    let plain = question.len() >= LEAST && question.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let found = if plain { all(store)?.by_session } else { Vec::new() };
+    let plain = |id: &str| id.len() >= LEAST && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (id, newest) = referred(question).filter(|(id, _)| plain(id)).ok_or_else(|| unknown(question))?;
+    let found = all(store)?.by_session;
     let mut meant = found.iter().flat_map(|(session, cards)| cards.iter().map(move |card| (session, card)));
-    let mut meant = meant.by_ref().filter(|(_, card)| card.id.starts_with(question));
+    let mut meant = meant.by_ref().filter(|(_, card)| card.id.starts_with(id));
     let (session, card) = match (meant.next(), meant.next()) {
         (Some(one), None) => one,
         (None, _) => return Err(unknown(question)),
@@ -50,10 +51,10 @@ pub(super) fn answer(store: &Store, question: &str, say: Say) -> Result<Reply, P
             ));
         }
     };
-    let order = Order::Answer { question: card.id.clone(), revision: card.revision, say };
+    let order = Order::Answer { question: card.id.clone(), revision: card.revision, newest, say };
     let answered = Dialled::dial(&session.path, PATIENCE).and_then(|mut one| one.ask(order));
     let text = match answered {
-        Ok(Answer::Done) => words(card, say),
+        Ok(Answer::Done) => words(card, newest, say),
         Ok(Answer::InForce { revision }) => kept(card, revision),
         Ok(Answer::Refused(problem)) | Err(Unanswered::Refused(problem)) => return Err(*problem),
         Ok(Answer::Overtaken { .. }) => return Err(unknown(question)),
@@ -104,9 +105,13 @@ fn in_turn(mut sessions: Vec<VecDeque<Card>>) -> Vec<Card> {
     cards
 }
 
-fn words(card: &Card, say: Say) -> String {
+fn words(card: &Card, newest: Option<u64>, say: Say) -> String {
     let (id, waiting) = (card.short(), card.waiting);
     let what = match say {
+        Say::Once if newest < card.newest && (newest.is_some() || waiting > 1) => {
+            let which = newest.map_or("the first that waited", |_| "what waited when it was shown");
+            format!("{which} is allowed once; what came after it is asked about anew")
+        }
         Say::Once if waiting == 0 => "allowed once, when it is asked for again".to_owned(),
         Say::Once => format!("allowed once, {waiting} waited"),
         Say::Session { seconds: Some(seconds), .. } => format!("allowed for {seconds} s, {waiting} waited"),

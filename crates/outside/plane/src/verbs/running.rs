@@ -1,6 +1,5 @@
 //! `stop`, `pause` and `resume`: the process that holds the session does it, and here it is asked.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use wire::command::{ControlAnswer, LiveInfo, Problem, Reply, Select, SessionInfo, SessionState};
@@ -19,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(300);
 /// How long all may take to be gone after it was ended, and to be put in order.
 const SETTLING: Duration = Duration::from_secs(20);
-/// How often a pause looks for what was begun meanwhile.
-const LOOKS: usize = 8;
+/// How long until nothing goes on: each level below has its time.
+const STANDING: Duration = Duration::from_secs(60);
 /// How often a session is looked at that is being put in order.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -60,60 +59,34 @@ pub(super) fn stop(store: &Store, select: &Select, grace: u64) -> Result<Reply, 
     Ok(controlled(info(&ended), format!("session {id} ended{exit}: {}\n", quoted(&reason))))
 }
 
-/// Lets nothing in it go on, nor in any sub-agent of it. From above: what is paused begins none.
+/// Lets nothing in it go on, nor in any sub-agent of it: its process tells those below.
 pub(super) fn pause(store: &Store, select: &Select) -> Result<Reply, Problem> {
     let session = running(store, select, "paused")?;
-    let by = match ask(&session.path, Order::Pause).map_err(|error| unanswered(&session, error))? {
-        Answer::Paused { by } => by,
+    let asked = Dialled::dial(&session.path, STANDING).and_then(|mut one| one.ask(Order::Pause));
+    let (by, below) = match asked.map_err(|error| unanswered(&session, error))? {
+        Answer::Paused { by, below } => (by, below),
         other => return Err(refused(&session, other)),
     };
     let id = &session.record.id;
-    let mut paused = BTreeSet::new();
-    // One that was being begun meanwhile is found by the next look.
-    for _ in 0..LOOKS {
-        let below = family::below(store, id)?;
-        let fresh: Vec<_> = below.iter().filter(|one| !paused.contains(&one.record.id)).collect();
-        if fresh.is_empty() {
-            break;
-        }
-        for one in fresh {
-            match ask(&one.path, Order::Pause) {
-                Ok(Answer::Paused { .. }) => {
-                    paused.insert(one.record.id.clone());
-                }
-                _ if ended(one) => {}
-                Ok(other) => return Err(refused(one, other)),
-                Err(error) => return Err(unanswered(one, error)),
-            }
-        }
-    }
-    let text = format!("session {id} is paused {by}{}\n`bastide resume {id}` lets it go on\n", with(paused.len()));
+    let below = match below {
+        Some(below) => with(below as usize),
+        None => "; what is below it is not: its programs are of an older build, which `bastide pause` tells one by one"
+            .into(),
+    };
+    let text = format!("session {id} is paused {by}{below}\n`bastide resume {id}` lets it go on\n");
     Ok(controlled(shown(&session), text))
 }
 
-/// Lets it go on, and what is below it: that first, so that nobody waits for what is still paused.
+/// Lets it go on, and what is below it.
 pub(super) fn resume(store: &Store, select: &Select) -> Result<Reply, Problem> {
     let session = running(store, select, "resumed")?;
-    let mut resumed = 0;
-    for one in family::below(store, &session.record.id)?.iter().rev() {
-        match ask(&one.path, Order::Resume) {
-            Ok(Answer::Done) => resumed += 1,
-            _ if ended(one) => {}
-            Ok(other) => return Err(refused(one, other)),
-            Err(error) => return Err(unanswered(one, error)),
-        }
-    }
+    let below = family::below(store, &session.record.id)?.len();
     match ask(&session.path, Order::Resume).map_err(|error| unanswered(&session, error))? {
         Answer::Done => {
-            Ok(controlled(shown(&session), format!("session {} goes on{}\n", session.record.id, with(resumed))))
+            Ok(controlled(shown(&session), format!("session {} goes on{}\n", session.record.id, with(below))))
         }
         other => Err(refused(&session, other)),
     }
-}
-
-/// Whether it ended while it was asked.
-fn ended(session: &SessionDirectory) -> bool {
-    SessionDirectory::open(&session.path).is_ok_and(|now| now.state() != SessionState::Running)
 }
 
 fn with(below: usize) -> String {

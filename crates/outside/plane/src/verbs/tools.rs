@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use policy::{Conjunction, Policy};
+use record::conversation::hold::WITHHELD;
 use record::conversation::schema;
 use record::{EventId, Kind, Verdict};
 use sense::meaning::{Tool, effects, role};
@@ -80,6 +81,8 @@ impl Toolbox {
                     known.told = Some((id, kind));
                 }
             }
+            // What a program has in the place of a call that was withheld is no tool's.
+            Kind::Said { tool: Some(name), .. } if name == WITHHELD => {}
             Kind::Said { form, tool: Some(name), standing, .. } if form == "tool-call" => {
                 // What a program puts into its model's mouth is no call of a model's.
                 let withheld = match standing.as_str() {
@@ -182,4 +185,27 @@ fn size(info: &ToolInfo) -> usize {
     };
     let unknown = info.unknown.iter().chain(&info.hints).map(|text| text.len() + EACH).sum::<usize>();
     info.name.len() + EACH + unknown + info.concluded.iter().map(of).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_place_of_a_withheld_call_is_no_tools() {
+        let mut toolbox = Toolbox::default();
+        for (tool, standing) in [("leak", "withheld"), (WITHHELD, "delivered"), ("read", "delivered")] {
+            let said = Kind::Said {
+                speaker: "assistant".into(),
+                form: "tool-call".into(),
+                tool: Some(tool.into()),
+                words: String::new(),
+                digest: String::new(),
+                standing: standing.into(),
+            };
+            toolbox.take("g1".parse().expect("an event"), said);
+        }
+        let known: Vec<_> = toolbox.known.iter().map(|((_, name), known)| (name.as_str(), known.withheld)).collect();
+        assert_eq!(known, [("leak", 1), ("read", 0)]);
+    }
 }

@@ -59,7 +59,7 @@ fn entry(name: &str, to: &str, paths: &[String], value: &SecretText) -> Result<E
 /// One host: what is for every name below another, or for a network, is for whoever is next to own one of them.
 fn destination(text: &str) -> Result<Target, Problem> {
     let bad = |cause: String| problem("E-PLANE-081", cause, "name one host: `--to api.github.com:443`", NO);
-    let target = Target::parse(text).map_err(|error| bad(format!("`--to {}`: {error}", quoted(text))))?;
+    let target = Target::written(text).map_err(|error| bad(format!("`--to {}`: {error}", quoted(text))))?;
     match target.host {
         HostPattern::Exact(_) | HostPattern::Address(_) => Ok(target),
         HostPattern::Below(_) | HostPattern::Shaped(_) | HostPattern::Network(_) => {

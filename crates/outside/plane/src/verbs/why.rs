@@ -41,6 +41,7 @@ pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Op
             explanation.suggestion = rule.as_ref().map(Rule::to_string);
             running = rule.is_some() && session.state() == SessionState::Running;
             option = rule.as_ref().filter(|rule| !rule.is_about_requests()).map(allow);
+            option = option.or_else(|| loopback(&policy, &target.event.kind));
         }
         (Err(problem), true) => {
             explanation.suggestion = None;
@@ -242,7 +243,8 @@ fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
             Some(suggest(policy, &Egress { host: &host, port: *port, program, request: Some(&request) })?.rule)
         }
         Kind::Resolve { name, verdict: Verdict::Refused | Verdict::Asked, .. } => {
-            let host = Host::parse(name).ok().filter(|host| matches!(host, Host::Name(_)))?;
+            let host =
+                Host::parse(name).ok().filter(|host| matches!(host, Host::Name(name) if !name.is_host_bastide()))?;
             let found = suggest(policy, &Egress { host: &host, port: 443, program: None, request: None })?;
             // Which port it was for is not known, so the rule names none.
             Some(Rule::to(Target { port: None, ..found.rule.to }))
@@ -271,6 +273,16 @@ pub(super) fn message(kind: &Kind) -> Option<Request> {
 fn is_the_cells_own(kind: &Kind) -> bool {
     let Kind::FileRefused { path: Some(path), .. } = kind else { return false };
     policy::MADE.iter().any(|made| Path::new(path).starts_with(made))
+}
+
+/// The option of `run` for a port of the host's own that was looked up: who wrote the program knows which one, and no
+/// rule goes without it.
+fn loopback(policy: &Conjunction, kind: &Kind) -> Option<String> {
+    let Kind::Resolve { name, .. } = kind else { return None };
+    let host = Host::parse(name).ok().filter(|host| matches!(host, Host::Name(name) if name.is_host_bastide()))?;
+    // Where a rule denies the name, none allows it.
+    suggest(policy, &Egress { host: &host, port: 443, program: None, request: None })?;
+    Some(format!("--allow {host}:PORT"))
 }
 
 /// The option of `run` that would do the same, for every program: what a rule allows for one, it allows for one of all.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::SocketFlags;
 use rustix::process::{WaitOptions, wait};
 use wire::command::{Problem, Reply};
 
@@ -71,9 +72,9 @@ fn keep_on(post: &Post, place: &Place, client: &Client) -> io::Result<()> {
         let said = rustix::io::read(&told, &mut word) == Ok(1);
         if said && word == [TAKEN] {
             // Its end is heard as well.
-            rest(&told, MOMENT)?;
+            rest(&told, MOMENT, post)?;
         } else if said && word == [STALE] {
-            rest(client, QUIET)?;
+            rest(client, QUIET, post)?;
         } else if started.elapsed() < SHORTEST {
             return Err(io::Error::other("a plane that was to wait ended at once"));
         }
@@ -81,11 +82,23 @@ fn keep_on(post: &Post, place: &Place, client: &Client) -> io::Result<()> {
     }
 }
 
-/// Waits for so long, or until somebody says something or leaves.
-fn rest(somebody: impl AsFd, moment: Duration) -> io::Result<()> {
-    let moment = Timespec::try_from(moment).map_err(io::Error::other)?;
-    let _ = poll(&mut [PollFd::new(&somebody, PollFlags::IN)], Some(&moment));
-    Ok(())
+/// Waits for so long, or until somebody says something or leaves. Who comes meanwhile is turned away at once, since he would
+/// wait for a plane that does not wait for him.
+fn rest(somebody: impl AsFd, moment: Duration, post: &Post) -> io::Result<()> {
+    let until = Instant::now() + moment;
+    loop {
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).map_err(io::Error::other)?;
+        let mut ready = [PollFd::new(&somebody, PollFlags::IN), PollFd::new(post, PollFlags::IN)];
+        match poll(&mut ready, Some(&left)) {
+            Err(Errno::INTR) => continue,
+            Ok(0) | Err(_) => return Ok(()),
+            Ok(_) => {}
+        }
+        if !ready[0].revents().is_empty() {
+            return Ok(());
+        }
+        let _ = rustix::net::accept_with(post, SocketFlags::CLOEXEC);
+    }
 }
 
 /// A plane that waits, and the end of a pipe on which it says that it took a client.
@@ -96,4 +109,26 @@ fn start(post: &Post, place: &Place) -> io::Result<(Child, OwnedFd)> {
     // Where the operator's home and state are; his other variables are no business of a session that another client begins.
     let state = place.store.root().parent().unwrap_or(Path::new("/"));
     Ok((command.env_clear().env("HOME", &place.home).env("XDG_STATE_HOME", state).spawn()?, told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn who_comes_while_none_waits_is_turned_away() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("waiting");
+        let post = Post::take(path.clone()).expect("taken");
+        let mut early = UnixStream::connect(&path).expect("connects");
+        let (somebody, told) = rustix::pipe::pipe().expect("a pipe");
+        rest(&somebody, Duration::from_millis(20), &post).expect("rests");
+        assert_eq!(early.read(&mut [0]).expect("ended"), 0);
+        drop(told);
+        let _late = UnixStream::connect(&path).expect("connects");
+        // Somebody spoke: nobody rests, however long it was to be.
+        rest(&somebody, Duration::from_secs(60), &post).expect("rests");
+    }
 }

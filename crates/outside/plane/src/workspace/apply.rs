@@ -6,6 +6,7 @@ use super::act::{Actor, fatal};
 use super::beneath::{Tree, sync};
 use super::choose::choose;
 use super::journal::{Act, Journal, Op, State};
+use super::keep::keep;
 use super::seal::{seal, unseal};
 use super::stage::{Source, Task, scratch, stage, unstage};
 use super::stamp::unchanged;
@@ -47,6 +48,8 @@ pub(super) struct Merge<'a> {
     pub(super) journal: &'a Tree,
     /// Owner of what is created, if the merging process is root.
     pub(super) owner: Option<(u32, u32)>,
+    /// Changes were compared with the original by content, which the beginning of their session says nothing of.
+    pub(super) by_content: bool,
 }
 
 impl Merge<'_> {
@@ -62,7 +65,8 @@ impl Merge<'_> {
             return Err(Error::Pending);
         }
         let mut outcome = Outcome::default();
-        let chosen = choose(self.lower, baseline, changes, filter, &mut outcome)?;
+        let judge = (!self.by_content).then_some(&*baseline);
+        let chosen = choose(self.lower, judge, changes, filter, &mut outcome)?;
         if chosen.is_empty() {
             return Ok(outcome);
         }
@@ -72,7 +76,8 @@ impl Merge<'_> {
         let mut journal = Journal { state: State::Staging, owner: self.owner, staging, ops };
         steps.step("write journal")?;
         journal.save(self.journal)?;
-        let staged = self.stage(&mut journal, &tasks, baseline, &mut outcome, steps);
+        let decided: Vec<&Change> = chosen.into_iter().filter(|change| filter.decides(change)).collect();
+        let staged = self.stage(&mut journal, (&tasks, &decided), baseline, &mut outcome, steps);
         if let Err(error) = staged {
             if !matches!(error, Error::Interrupted(_)) {
                 self.roll_back(&journal, &mut Steps::default())?;
@@ -132,11 +137,12 @@ impl Merge<'_> {
         Ok(tasks)
     }
 
-    /// Makes every copy and makes them durable; what cannot be copied as reviewed leaves the journal.
+    /// Makes every copy and makes them durable, of what goes for `decided` changes too; what cannot be copied as
+    /// reviewed leaves the journal.
     fn stage(
         &self,
         journal: &mut Journal,
-        tasks: &[Task],
+        (tasks, decided): (&[Task], &[&Change]),
         baseline: &mut Baseline,
         outcome: &mut Outcome,
         steps: &mut Steps,
@@ -147,8 +153,15 @@ impl Merge<'_> {
             rustix::fs::mkdirat(&root, staging, Mode::RWXU).map_err(io("make directory", staging))
         })?;
         let mut failed = BTreeMap::new();
+        for change in decided {
+            steps.step("keep what stands outside")?;
+            let Some(stood) = &change.before else { continue };
+            if let Some(reason) = keep(self.journal, self.lower, &change.path, stood)? {
+                failed.insert(change.path.clone(), reason);
+            }
+        }
         for task in tasks {
-            if failed.contains_key(&task.op.reported()) && task.op.group.is_some() {
+            if failed.contains_key(&task.op.reported()) {
                 continue;
             }
             steps.step("copy")?;

@@ -76,3 +76,13 @@ pub struct Change {
     /// What a git directory's change consists of.
     pub git: Option<Box<Unit>>,
 }
+
+impl Change {
+    /// Whether it is what git runs or obeys and nothing else, which is merged under no name.
+    pub fn is_of_gits_own(&self) -> bool {
+        match &self.git {
+            Some(unit) => unit.is_empty(),
+            None => self.flags.contains(&Flag::Git),
+        }
+    }
+}

@@ -15,6 +15,23 @@ pub struct Filter {
     pub guarded: bool,
     /// Hold back everything that has a flag (continuous merging).
     pub unflagged_only: bool,
+    /// Beside `paths`, these very paths and nothing beneath them, also where the original was changed outside: what
+    /// stands there as the change's `before` says is kept, and goes. Anything else that stands there by then is a
+    /// conflict again.
+    pub over: Vec<PathBuf>,
+}
+
+impl Filter {
+    /// Whether the operator names a path.
+    fn names(&self, path: &Path) -> bool {
+        let all = self.paths.is_empty() && self.over.is_empty();
+        all || self.paths.iter().any(|wanted| path.starts_with(wanted)) || self.over.iter().any(|over| path == over)
+    }
+
+    /// Whether a conflict there is decided. A git directory belongs together: of two only git makes one.
+    pub(super) fn decides(&self, change: &Change) -> bool {
+        change.kind != Kind::Git && change.conflict.is_some() && self.over.contains(&change.path)
+    }
 }
 
 /// Why a path was left as it was.
@@ -27,8 +44,12 @@ pub enum Reason {
     Conflict,
     /// The cell changed it after it was reviewed.
     ChangedSinceReview,
-    /// Guarded, flagged, or bound to something that is left.
+    /// Guarded or flagged: merged where it is named itself.
     Held,
+    /// It needs a directory that is left, or would take one away that holds something which is left.
+    Bound,
+    /// What git runs or obeys: merged under no name.
+    GitHeld,
     /// The original's file system refused it: read-only, immutable, or not the operator's.
     Unwritable,
     /// A git directory holds objects that are not what their names say.
@@ -46,10 +67,11 @@ pub struct Outcome {
     pub left: Vec<(PathBuf, Reason)>,
 }
 
-/// The changes that a merge takes; what it leaves goes into `outcome`.
+/// The changes that a merge takes; what it leaves goes into `outcome`. Without a `baseline` what each was compared with
+/// counts alone, and not when it was changed.
 pub(super) fn choose<'c>(
     lower: &Tree,
-    baseline: &Baseline,
+    baseline: Option<&Baseline>,
     changes: &'c [Change],
     filter: &Filter,
     outcome: &mut Outcome,
@@ -74,7 +96,7 @@ pub(super) fn choose<'c>(
             && left.range::<PathBuf, _>(&change.path..).next().is_some_and(|next| next.starts_with(&change.path));
         let homeless = change.path.ancestors().skip(1).any(|dir| bound.contains(dir));
         if filled || homeless {
-            outcome.left.push((change.path.clone(), Reason::Held));
+            outcome.left.push((change.path.clone(), Reason::Bound));
         }
         !filled && !homeless
     });
@@ -90,14 +112,23 @@ fn makes_directory(change: &Change) -> bool {
     directory && matches!(change.kind, Kind::Created | Kind::Replaced)
 }
 
-fn reason(lower: &Tree, baseline: &Baseline, change: &Change, filter: &Filter) -> Result<Option<Reason>, Error> {
+fn reason(
+    lower: &Tree,
+    baseline: Option<&Baseline>,
+    change: &Change,
+    filter: &Filter,
+) -> Result<Option<Reason>, Error> {
     if change.refusal.is_some() {
         return Ok(Some(Reason::Refused));
+    }
+    if change.is_of_gits_own() {
+        return Ok(Some(Reason::GitHeld));
     }
     if held(change, filter) {
         return Ok(Some(Reason::Held));
     }
-    if change.conflict.is_some() {
+    let decided = filter.decides(change);
+    if change.conflict.is_some() && !decided {
         return Ok(Some(Reason::Conflict));
     }
     if change.kind == Kind::Git {
@@ -105,14 +136,13 @@ fn reason(lower: &Tree, baseline: &Baseline, change: &Change, filter: &Filter) -
     }
     let now = Stamp::take(lower, &change.path, false)?;
     let moved = !unchanged(change.before.as_ref(), now.as_ref());
-    let outside = moved || baseline.conflict(&change.path, now.as_ref()).is_some();
-    Ok(outside.then_some(Reason::Conflict))
+    let judged = baseline.filter(|_| !decided).and_then(|baseline| baseline.conflict(&change.path, now.as_ref()));
+    Ok((moved || judged.is_some()).then_some(Reason::Conflict))
 }
 
 /// The paths that the filter names, and the new directories that they need.
 fn wanted(changes: &[Change], filter: &Filter) -> BTreeSet<PathBuf> {
-    let named = |path: &Path| filter.paths.is_empty() || filter.paths.iter().any(|wanted| path.starts_with(wanted));
-    let mut wanted = paths(changes.iter().filter(|change| named(&change.path)));
+    let mut wanted = paths(changes.iter().filter(|change| filter.names(&change.path)));
     let needed: BTreeSet<PathBuf> =
         wanted.iter().flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect();
     wanted.extend(changes.iter().filter(|c| makes_directory(c) && needed.contains(&c.path)).map(|c| c.path.clone()));
@@ -120,9 +150,7 @@ fn wanted(changes: &[Change], filter: &Filter) -> BTreeSet<PathBuf> {
 }
 
 fn held(change: &Change, filter: &Filter) -> bool {
-    let git = change.flags.contains(&Flag::Git) && change.kind != Kind::Git;
     let guarded = change.flags.iter().any(|flag| flag.holds().is_some()) && !filter.guarded;
     let flagged = change.flags.iter().any(|flag| *flag != Flag::Git || change.kind != Kind::Git);
-    let empty = change.git.as_ref().is_some_and(|unit| unit.is_empty());
-    git || guarded || empty || (filter.unflagged_only && flagged)
+    guarded || (filter.unflagged_only && flagged)
 }

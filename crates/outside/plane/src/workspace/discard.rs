@@ -77,6 +77,15 @@ pub(super) fn remove(upper: &Tree, entries: &BTreeSet<PathBuf>) -> Result<(), Er
     sweep.rest()
 }
 
+/// Lets us into the top itself.
+pub(super) fn open_up(top: &Tree) -> Result<(), Error> {
+    let here = Path::new("");
+    match top.stat(here)? {
+        Some((handle, _)) => unlock(&handle, here),
+        None => Ok(()),
+    }
+}
+
 /// Empties a directory without asking what is in it.
 pub(super) fn empty(top: &Tree) -> Result<(), Error> {
     let here = Path::new("");

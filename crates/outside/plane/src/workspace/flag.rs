@@ -84,13 +84,17 @@ impl Flag {
     }
 }
 
-/// Patterns of names, lower case: `name`, `name*`, `*name`, `a*b`, `*name*`, and `name/` for everything in such a directory.
+/// Patterns of names, lower case: `name`, `name*`, `*name`, `a*b`, `*name*`; `name/` for everything in such a directory, and
+/// `name/name` for what lies in one itself.
 #[rustfmt::skip]
 const PATTERNS: &[(Flag, &[&str])] = &[
     (Flag::Hook, &[
         ".husky/", ".githooks/", "hooks/", ".lefthook/", ".overcommit/", "lefthook.*", ".lefthook.*", ".overcommit.yml",
         ".pre-commit-config.yaml", ".pre-commit-config.yml", ".pre-commit-hooks.yaml", "prek.toml", ".gitattributes",
         ".gitmodules", ".gitconfig", ".hgrc", ".lintstagedrc*", "lint-staged.config.*", ".huskyrc*", ".simple-git-hooks*",
+        // Other version control: hooks and commands stand in what the directory itself holds.
+        ".hg/", ".hgsub", ".hgsubstate", ".jj/", ".sl/", ".svn/", ".bzr/", "_darcs/", ".pijul/", ".fslckout", "_fossil_",
+        ".fossil-settings/", ".repo/", ".west/", ".gclient*", ".mrconfig",
     ]),
     (Flag::RcFile, &[
         ".bashrc", ".bash_*", ".zshrc", ".zshenv", ".zprofile", ".zlogin", ".profile", ".login", ".cshrc", ".tcshrc",
@@ -99,28 +103,57 @@ const PATTERNS: &[(Flag, &[&str])] = &[
         ".netrc", ".curlrc", ".wgetrc", ".screenrc", ".tmux.conf", ".psqlrc", ".sqliterc", ".irbrc", ".pryrc", ".pythonrc*",
         ".pypirc", "pip.conf", "pip.ini", ".condarc", ".gemrc", ".sbtopts", ".jvmopts", ".ssh/", ".gnupg/", ".aws/",
         ".kube/", ".docker/", ".config/", ".local/", "*.desktop", ".rsyncd*", ".editrc", ".mailrc", ".xinitrc", ".xprofile",
+        // Shells and logins.
+        ".zlogout", ".logout", ".mkshrc", ".yashrc", ".xonshrc", ".xsession*", ".pam_environment", ".login_conf", ".rhosts",
+        ".shosts", ".k5login", ".forward", ".procmailrc", "config.nu", "env.nu",
+        // An interpreter, compiler or debugger runs or obeys it where it is started.
+        ".rprofile", ".renviron", ".rdata", "startup.m", ".octaverc", "startup.jl", ".ghci", ".ghc.environment*", ".iex.exs",
+        ".erlang*", ".ocamlinit", ".psysh.php", ".perldb", "perldb.ini", ".pdbrc*", ".byebugrc", ".rdbgrc", ".jdbrc",
+        "jdb.ini", "jupyter_*", "ipython_*", "profile_default/", ".nrepl.edn", "maxima-init.*", ".gnuplot", ".latexmkrc",
+        "latexmkrc", "texmf.cnf", ".arararc*", "araraconfig*", ".ctags*", ".ackrc", ".lazygit.yml", ".vimrc.*", ".lvimrc",
+        ".lazy.lua", ".bundle/", ".bazeliskrc", ".sbtrc", ".mill-*",
+        // A web server or a desktop obeys it where it lies.
+        ".htaccess", ".user.ini", "php.ini", "web.config", ".directory", "desktop.ini", "autorun*", ".autorun", "*.lnk",
+        "*.url", "*.scf", "*.library-ms", "*.inetloc", "*.fileloc", "*.terminal", "*.command",
     ]),
     (Flag::Envrc, &[
         ".envrc", ".env", ".env.*", "mise.toml", ".mise.toml", "mise.*.toml", ".mise*", ".tool-versions", ".asdfrc", ".python-version",
         ".ruby-version", ".node-version", ".nvmrc", ".java-version", ".sdkmanrc", ".terraform-version", "devenv.nix",
         "flake.nix", "shell.nix", "default.nix", "devbox.json", ".autoenv*", ".autoenv.zsh", ".direnv/", ".in", ".out",
+        ".*-version", ".rvmrc", ".ruby-gemset", ".rbenv-*", ".prototools", ".rtx*", ".venv", ".shadowenv.d/", ".ondirrc",
+        "devenv.*", "devshell.toml", "guix.scm", "manifest.scm", "channels.scm", ".guix*",
     ]),
     (Flag::EditorTask, &[
         ".vscode/", ".idea/", ".zed/", ".fleet/", ".devcontainer/", ".devcontainer.json", "*.code-workspace", "*.sublime-project",
         ".nova/", ".vs/", ".settings/", ".project", ".helix/", ".nvim/", ".vim/", "*.iml", "tsconfig*.json", "jsconfig*.json",
         ".editorconfig", ".clangd", "compile_commands.json", ".gitpod.yml", ".theia/", ".eclipse/",
+        ".gitpod*", ".run/", "*.launch", ".classpath", ".factorypath", "nbproject/", "*.sublime-*", ".vimspector.json",
+        ".kateproject*", ".kdev4/", "*.kdev4", "*.geany", "*.cbp", "*.pro.user*", "*.xcscheme", ".metals/", ".bloop/",
+        // What a language's server runs on opening a file.
+        ".ycm_extra_conf.py", ".ccls", "compile_flags.txt", "hie.yaml", ".merlin", ".luarc.json*", "rust-analyzer.toml",
+        ".rust-analyzer.toml", "omnisharp.json", ".solargraph.yml", "analysis_options.yaml",
+        // Workspaces of others.
+        ".replit", "replit.nix", ".idx/", ".stackblitzrc", ".codesandbox/", "devfile.yaml", ".devfile.yaml", ".ona/",
     ]),
     (Flag::Ci, &[
         ".github/", ".gitlab/", ".gitea/", ".forgejo/", ".circleci/", ".ci/", ".buildkite/", ".woodpecker/", ".teamcity/", ".tekton/",
         ".gitlab-ci*", "jenkinsfile*", ".travis.yml", "azure-pipelines*", ".drone.*", ".appveyor.yml", "appveyor.yml",
         "bitbucket-pipelines.yml", "cloudbuild.*", ".woodpecker*", "codemagic.yaml", "renovate*", ".renovaterc*", ".cirrus.*",
         ".semaphore/", "netlify.toml", "vercel.json", "wercker.yml", "codefresh.yml", "buildspec*.yml", "earthfile", "codeowners",
+        ".build.yml", ".builds/", ".azure-pipelines/", ".azuredevops/", ".pipelines/", ".harness/", ".buddy/", ".zuul.*",
+        ".zuul.d/", "zuul.d/", "bitrise.yml", ".prow.yaml", ".mergify*", ".readthedocs.y*", ".releaserc*", "screwdriver.yaml",
+        ".vela.yml", "dagger.json", "atlantis.yaml", ".goreleaser.*", "amplify.yml",
     ]),
     (Flag::PackageScript, &[
         "package.json", "composer.json", "setup.py", "setup.cfg", "pyproject.toml", "gemfile", "rakefile", "*.gemspec", "*.rake",
         "guardfile", "podfile", "mix.exs", "deno.json*", "pubspec.yaml", "package.swift", "pdm.toml", "hatch.toml",
         "pnpm-workspace.yaml", "lerna.json", "nx.json", "turbo.json", ".pnp.*", ".yarn/", "project.clj", "dub.json", "*.cabal",
         "stack.yaml", "*.nuspec", "nuget.config", "*.podspec", "rebar.config", "conanfile.*", "vcpkg.json", "*.opam",
+        "build.pl", "makefile.pl", "cpanfile", "alienfile", "dist.ini", "minil.toml", "gems.rb", "*.thor", "thorfile", "brewfile",
+        "berksfile", "cartfile", "mintfile", "setup.hs", "setup.lhs", "package.yaml", "cabal.project*", "rebar.config.*",
+        "binding.gyp", "*.gyp", "*.gypi", ".bowerrc", "bower.json", "profiles.clj", "deps.edn", "bb.edn", "shadow-cljs.edn",
+        "build.boot", "pubspec_overrides.yaml", "melos.yaml", "*.rockspec", "uv.toml", "renv/", "packrat/", "localpreferences.toml",
+        "opam", "west.yml", "cargo-generate.toml", "platformio.ini", "cask", "eask",
     ]),
     (Flag::Build, &[
         "makefile*", "gnumakefile", "*.mk", "*.mak", "build.rs", "cmakelists.txt", "*.cmake", "cmakepresets.json",
@@ -133,29 +166,55 @@ const PATTERNS: &[(Flag, &[&str])] = &[
         "svelte.config.*", "astro.config.*", "babel.config.*", ".babelrc*", "postcss.config.*", "tailwind.config.*", "metro.config.*",
         ".eslintrc*", "eslint.config.*", ".prettierrc*", "prettier.config.*", ".stylelintrc*", "stylelint.config.*", "biome.json*",
         "tasks.py", "dodo.py", "fabfile.py", "*.pri", "*.pro", "procfile", "tiltfile", "skaffold.yaml", "vagrantfile", "magefile.go", "build.sh",
+        // The Java world's.
+        "*.sbt", "project/*.scala", "project/*.java", "build.properties", "build.sc", "build.mill*", "mill", "project.scala", "*.kts",
+        "local.properties", "ivy*.xml", ".scalafix.conf", "*.bazel", "*.bazelrc", "tools/bazel", ".buckconfig*", "pants*", ".plzconfig*",
+        // Ruby's, Python's, PHP's.
+        "fastfile", "fastlane/", "appfile", "matchfile", "dangerfile*", "capfile", "config.ru", "conf.py", "mkdocs.y*", "build.py",
+        "toxfile.py", "pavement.py", "duties.py", "gunicorn.conf.py", "snakefile", "nextflow.config", "*.spec", "robofile.php",
+        "castor.php", "deploy.php", "rector.php",
+        // Of C, Swift, Haskell, OCaml, Elixir, Lua, R, Julia, Rust, Go.
+        "*.ninja", "tupfile*", "tuprules.tup", "jamfile*", "jamroot*", "jamrules*", "kbuild", "kconfig*", "*.xcodeproj/", "*.xcworkspace/",
+        "*.xcconfig", "tuist/", "project.yml", "shakefile.hs", "dune-workspace", "_tags", "myocamlbuild.ml", ".*.exs", "config.ld",
+        "build.lua", "_targets.r", "*.rproj", "build.jl", "cross.toml", "bacon.toml", "trunk.toml", "dioxus.toml", "buf.gen.yaml",
+        "*.fsproj", "*.vbproj", "*.proj", "*.slnx", "*.rsp", "*.cake", "build.yaml",
+        // JavaScript's: what is named a configuration is a program. What watches files runs what it is told.
+        "*.config.js", "*.config.mjs", "*.config.cjs", "*.config.ts", "*.config.mts", "*.config.cts", "*.conf.js", "*.conf.ts",
+        "nodemon.json", ".nodemon*", ".swcrc", ".postcssrc*", ".parcelrc", ".umirc*", ".commitlintrc*", ".eleventy.js", "gatsby-*",
+        "ember-cli-build.js", ".ember-cli*", "angular.json", "project.json", "jakefile*", "cakefile", "truffle-config.js",
+        "tauri.*", "electron-builder.*", ".air.toml", "modd.conf", "procfile*", ".foreman", ".overmind*",
     ]),
     (Flag::TestSetup, &[
         "conftest.py", "pytest.ini", ".pytest.ini", "tox.ini", "noxfile.py", "sitecustomize.py", "usercustomize.py", "*.pth", "pyvenv.cfg",
         "jest.config.*", "jest.setup.*", "vitest.*", "karma.conf.*", "playwright.config.*", "cypress.config.*", ".mocharc*", ".nycrc*",
         "ava.config.*", "phpunit.xml*", ".rspec", "spec_helper.rb", "test_helper.rb", "nextest.toml", ".coveragerc", "mypy.ini", ".mypy.ini",
         ".pylintrc", "pylintrc", ".flake8", "ruff.toml", ".ruff.toml", "manage.py", ".venv/", "venv/", "site-packages/", "node_modules/",
+        ".proverc", ".rubocop*", ".simplecov", ".busted", ".luacheckrc", ".lintr", ".golangci.*", ".swiftlint.yml", "phpstan*.neon*",
+        "phpcs.xml*", ".phpcs.xml*", ".php-cs-fixer*", ".php_cs*", "psalm.xml*", "grumphp.yml", "pytest.toml", ".pytest.toml",
+        "locustfile.py", ".taprc", ".c8rc*", ".testcaferc*", "cypress.json", "kitchen.yml", ".kitchen*",
     ]),
     (Flag::Container, &[
         "dockerfile*", "*.dockerfile", "containerfile*", "docker-compose*", "compose.yaml", "compose.yml", "compose.*.yml", "compose.*.yaml",
         "docker-bake.*", ".dockerignore", "*.service", "*.timer", "*.socket", "*.tf", "*.tfvars", "terragrunt.hcl", "ansible.cfg",
         "kustomization.y*", "chart.yaml", "helmfile.y*", "serverless.y*", "crontab", "fly.toml", "app.yaml", "pulumi.y*", "*.nomad",
+        "serverless.*", "*.tofu", "*.tf.json", ".terraform/", ".terraformrc", "terragrunt*.hcl", "*.pkr.hcl", ".chef/", "knife.rb",
+        "policyfile.rb", "puppetfile", "wrangler.*", "firebase.json", "cdk.json", "cdktf.json", "samconfig.toml", "app.json",
+        "caddyfile", "supervisord.conf", "monitrc", ".monitrc", "devspace.yaml", "garden.y*", "okteto.y*", "werf.yaml",
     ]),
     (Flag::Lockfile, &[
         "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock*", "deno.lock", "cargo.lock", "poetry.lock",
         "uv.lock", "pdm.lock", "pipfile*", "go.mod", "go.sum", "go.work*", "gemfile.lock", "composer.lock", "requirements*.txt",
         "constraints*.txt", "requirements*.in", "flake.lock", "mix.lock", "pubspec.lock", "podfile.lock", "package.resolved",
         "packages.lock.json", "gradle.lockfile", "conan.lock", "environment.y*", "conda-lock.yml", "pixi.*", "vendor/modules.txt",
+        "gems.locked", "rebar.lock", "renv.lock", ".terraform.lock.hcl", "buf.lock", "cabal.project.freeze",
     ]),
     (Flag::AgentConfig, &[
         "claude*.md", "agents*.md", "agent.md", "gemini*.md", "conventions.md", "skill.md", "copilot-instructions.md", ".mcp.json", "mcp.json",
         ".cursorrules", ".cursorignore", ".windsurfrules", ".clinerules*", ".roorules*", ".aider*", ".goosehints", ".rules", "opencode.json*",
         ".claude/", ".codex/", ".cursor/", ".gemini/", ".agents/", ".windsurf/", ".clinerules/", ".roo/", ".kiro/", ".continue/",
         ".amazonq/", ".opencode/", ".pi/", ".openclaw/", ".junie/", ".augment/", ".trae/", ".crush.json", "crush.json", ".bastide*",
+        ".agent/", ".cline/", ".kilocode*", ".roomodes", ".qwen/", "qwen.md", ".iflow/", ".factory/", ".goose/", ".crush/", "crush.md",
+        ".warp/", "warp.md", ".copilot/", ".rovodev/", ".zencoder/",
     ]),
     (Flag::Library, &["*.so", "*.so.*", "*.dylib", "*.dll", "*.pyd", "*.node", "ld.so.preload", "*.jar", "*.pyc", "*.class", "*.wasm"]),
 ];
@@ -184,11 +243,14 @@ pub fn flags(path: &Path, thing: (Node, u32), guards: &[PathBuf]) -> Vec<Flag> {
 }
 
 fn matches(pattern: &str, parts: &[String]) -> bool {
-    if let Some((directory, name)) = pattern.split_once('/') {
-        let at = parts.iter().position(|part| part == directory);
-        return at.is_some_and(|at| name.is_empty() || parts.get(at + 1).is_some_and(|part| part == name));
+    match pattern.split_once('/') {
+        Some((directory, "")) => parts.iter().any(|part| named(directory, part)),
+        Some((directory, name)) => parts.windows(2).any(|two| named(directory, &two[0]) && named(name, &two[1])),
+        None => parts.last().is_some_and(|name| named(pattern, name)),
     }
-    let Some(name) = parts.last() else { return false };
+}
+
+fn named(pattern: &str, name: &str) -> bool {
     if let Some(middle) = pattern.strip_prefix('*').and_then(|rest| rest.strip_suffix('*')) {
         return name.contains(middle);
     }
@@ -236,10 +298,38 @@ mod tests {
             ("a", Flag::Guarded),
             ("deep/a", Flag::Guarded),
             ("deep/.envrc", Flag::Guarded),
+            (".hg/hgrc", Flag::Hook),
+            ("sub/.jj/repo/config.toml", Flag::Hook),
+            (".svn", Flag::Hook),
+            (".Rprofile", Flag::RcFile),
+            (".latexmkrc", Flag::RcFile),
+            (".iex.exs", Flag::RcFile),
+            (".ocamlinit", Flag::RcFile),
+            (".go-version", Flag::Envrc),
+            ("build.sbt", Flag::Build),
+            ("project/plugins.sbt", Flag::Build),
+            ("sub/project/Anything.scala", Flag::Build),
+            ("project/build.properties", Flag::Build),
+            ("App.xcodeproj/project.pbxproj", Flag::Build),
+            ("nodemon.json", Flag::Build),
+            ("drizzle.config.ts", Flag::Build),
+            ("Build.PL", Flag::PackageScript),
+            ("native/binding.gyp", Flag::PackageScript),
+            ("ios/fastlane/Fastfile", Flag::Build),
+            (".rubocop.yml", Flag::TestSetup),
         ] {
             assert!(of(path).contains(&flag), "{path}: {:?}", of(path));
         }
-        for path in ["src/main.rs", "README.md", "a/other", "docs/guide.txt", "gitlab.md", "x/y.py"] {
+        for path in [
+            "src/main.rs",
+            "README.md",
+            "a/other",
+            "docs/guide.txt",
+            "gitlab.md",
+            "x/y.py",
+            "project/x/y.scala",
+            "a.ts",
+        ] {
             assert_eq!(of(path), [], "{path}");
         }
     }

@@ -1,10 +1,16 @@
 //! Continuous merging: what is settled, plain and uncontested goes out while the session runs; the rest waits.
 //!
-//! Never merges what has a flag, a guard, a refusal or a conflict, and never what changed since the last step.
+//! Never merges what has a flag, a guard, a refusal or a conflict, and never what changed since the last step. Nor what a
+//! name with a dot hides: tools read such files of a directory by themselves, and no list knows them all.
 
-use super::{Change, Error, Filter, Kind, Reason, Stamp, Workspace};
+use super::{Change, Error, Filter, Kind, Reason, Stamp, Workspace, seal};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Hidden names that no tool runs, and that most repositories have.
+const PLAIN: &[&str] = &[".gitignore", ".gitkeep", ".keep"];
 
 /// Changes that one step merges: bounds what a step costs.
 const BATCH: usize = 2_000;
@@ -35,7 +41,7 @@ pub enum Waits {
     Refused,
     /// The original changed too.
     Conflict,
-    /// The host would run or trust it, or the policy guards it.
+    /// The host would run or trust it, or may since it is hidden, or the policy guards it.
     Flagged,
     /// The original's file system refused it.
     Unwritable,
@@ -69,7 +75,8 @@ impl Live {
         let outcome = workspace.apply(&ready, &Filter { unflagged_only: true, ..Filter::default() })?;
         for (path, reason) in outcome.left {
             match reason {
-                Reason::ChangedSinceReview | Reason::Held => step.unfinished |= reason == Reason::ChangedSinceReview,
+                Reason::ChangedSinceReview => step.unfinished = true,
+                Reason::Held | Reason::Bound | Reason::GitHeld => {}
                 Reason::Refused | Reason::GitUnsafe => self.tell(&mut step, path, Waits::Refused),
                 Reason::Conflict => self.tell(&mut step, path, Waits::Conflict),
                 Reason::Unwritable => self.tell(&mut step, path, Waits::Unwritable),
@@ -110,8 +117,19 @@ fn waits(change: &Change) -> Option<Waits> {
         Some(Waits::Flagged)
     } else {
         let plain = change.flags.is_empty() || (git.is_some() && change.flags == [super::Flag::Git]);
-        (!plain).then_some(Waits::Flagged)
+        let hides = match git {
+            // What a unit brings to life counts, not that it lies in `.git`.
+            Some(unit) => unit.paths.iter().any(|(path, _)| hidden(&seal::unseal(path))),
+            None => hidden(&change.path),
+        };
+        (!plain || hides).then_some(Waits::Flagged)
     }
+}
+
+/// Whether a name begins with a dot, its own or one above it.
+fn hidden(path: &Path) -> bool {
+    let plain = |name: &OsStr| PLAIN.iter().any(|plain| name == *plain);
+    path.iter().any(|name| name.as_bytes().starts_with(b".") && !plain(name))
 }
 
 /// What must be the same twice: every stamp that the change carries.

@@ -22,6 +22,7 @@ mod flag;
 mod git;
 mod guard;
 mod journal;
+mod keep;
 mod live;
 mod overlay;
 mod refuse;
@@ -116,17 +117,36 @@ impl Workspace {
         Ok(Self { upper, lower, journal, baseline: Baseline::default(), owner, onto: None })
     }
 
-    /// Everything that the cell changed, by path; `guards` are the policy's guarded paths.
+    /// Everything that the cell changed, by path; `guards` are the policy's guarded paths. Of what is in conflict,
+    /// `before` is what stands outside now, with its content.
     pub fn changes(&self, guards: &[PathBuf]) -> Result<Vec<Change>, Error> {
-        self.scan(guards, scan::Reads::WHOLE)
+        let mut changes = self.scan(guards, scan::Reads::WHOLE)?;
+        for change in changes.iter_mut().filter(|change| change.conflict.is_some() && change.git.is_none()) {
+            // What cannot be read, or not in bounds, is not known, and goes by no name.
+            if change.before.as_ref().is_some_and(|stood| stood.size > scan::LARGEST) {
+                continue;
+            }
+            if let Ok(stood) = Stamp::take(self.original(), &change.path, true) {
+                change.before = stood;
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Where what stood outside of this content is kept once a change was merged over it, from the directory `changes`.
+    pub fn kept(sha256: &[u8; 32]) -> PathBuf {
+        Path::new("journal").join(keep::place(sha256))
+    }
+
+    /// What is merged into.
+    fn original(&self) -> &Tree {
+        self.onto.as_ref().map_or(&self.lower, |(original, _)| original)
     }
 
     fn scan(&self, guards: &[PathBuf], reads: scan::Reads) -> Result<Vec<Change>, Error> {
-        let mut changes = scan::scan(&self.upper, &self.lower, &self.baseline, guards, reads)?;
+        let changes = scan::scan(&self.upper, &self.lower, &self.baseline, guards, reads)?;
         if let Some((original, seen)) = &self.onto {
-            for change in &mut changes {
-                view::rebase(change, &self.lower, original, seen)?;
-            }
+            return view::rebase(changes, &self.lower, original, seen);
         }
         Ok(changes)
     }
@@ -141,9 +161,14 @@ impl Workspace {
         self.changes_meanwhile(&[]).map(|changes| changes.len())
     }
 
-    /// What a change does, as text for the operator's eyes.
+    /// What a change does, as text for the operator's eyes: of the very content that its stamp is of.
     pub fn diff(&self, change: &Change) -> Result<String, Error> {
-        diff::diff(&self.upper, &self.lower, change)
+        match change.conflict {
+            None => diff::diff(&self.upper, &self.lower, change),
+            Some(_) => {
+                diff::contested(&self.upper, self.original(), self.onto.is_some().then_some(&self.lower), change)
+            }
+        }
     }
 
     /// Merges what was reviewed.
@@ -204,9 +229,16 @@ impl Workspace {
         discard::empty(&Tree::open(&changes.join("work"))?)
     }
 
+    /// Empties any directory that a cell filled and nobody looks at any more, whatever its permissions.
+    pub fn clear(directory: &Path) -> Result<(), Error> {
+        let top = Tree::open(directory)?;
+        discard::open_up(&top)?;
+        discard::empty(&top)
+    }
+
     fn merge(&self) -> apply::Merge<'_> {
-        let lower = self.onto.as_ref().map_or(&self.lower, |(original, _)| original);
-        apply::Merge { upper: &self.upper, lower, journal: &self.journal, owner: self.owner }
+        let (lower, by_content) = (self.original(), self.onto.is_some());
+        apply::Merge { upper: &self.upper, lower, journal: &self.journal, owner: self.owner, by_content }
     }
 
     fn lock(&self) -> Result<OwnedFd, Error> {
@@ -262,6 +294,9 @@ pub enum Error {
     /// Another directory stands where the original was.
     #[error("`{}` is not the directory that the session began on", .0.display())]
     Moved(PathBuf),
+    /// What is there now is not what was stamped: nothing that was shown of it would be what is merged.
+    #[error("it was changed while it was looked at")]
+    Unsettled,
     /// The journal or baseline cannot be read.
     #[error("journal is damaged: {0}")]
     Journal(#[from] checksum::Damaged),

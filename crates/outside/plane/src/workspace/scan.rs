@@ -15,7 +15,7 @@ const DEPTH: usize = 256;
 /// Entries of one scan.
 const ENTRIES: usize = 1_000_000;
 /// Bytes of the largest file that is merged, and of all that one scan reads: sparse files cost nothing to make.
-const LARGEST: u64 = 2 << 30;
+pub(super) const LARGEST: u64 = 2 << 30;
 const READ: u64 = 32 << 30;
 
 /// How much of files one scan reads.
@@ -302,7 +302,7 @@ impl Scan<'_> {
 }
 
 /// How two stamps differ, by content; times do not count. `refused` entries are said even where they do not differ.
-fn kind(before: Option<&Stamp>, after: &Stamp, refused: bool) -> Option<Kind> {
+pub(super) fn kind(before: Option<&Stamp>, after: &Stamp, refused: bool) -> Option<Kind> {
     let Some(before) = before else { return Some(Kind::Created) };
     let same = before.sha256 == after.sha256 && after.node != Node::Special;
     if before.node != after.node {

@@ -3,11 +3,11 @@
 use super::journal::{Act, Op};
 use super::refuse::escapes;
 use super::seal::unseal;
-use super::stamp::digest;
+use super::stamp::{BLOCK, digest, hole};
 use super::{Error, Node, Reason, Tree, git, io};
 use rustix::fs::{Gid, Mode, OFlags, RenameFlags, Uid};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Where a copy's bytes come from.
@@ -151,14 +151,57 @@ pub(super) fn copy(from: &File, into: &mut File, size: u64, path: &Path) -> Resu
     }
     let mut left = size + 1;
     while !small && left > 0 {
+        // What costs nothing on the disk does not here either.
+        let over = hole(from).map_err(io("read", path))?.saturating_mul(BLOCK as u64).min(left);
+        into.seek(SeekFrom::Current(i64::try_from(over).unwrap_or(0))).map_err(io("write", path))?;
+        left -= over;
         let chunk = usize::try_from(left.min(16 << 20)).unwrap_or(16 << 20);
         match rustix::fs::copy_file_range(from, None, &*into, None, chunk) {
-            Ok(0) => return Ok(()),
+            Ok(0) => left = 0,
             Ok(n) => left = left.saturating_sub(n as u64),
             Err(rustix::io::Errno::XDEV | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => break,
             Err(error) => return Err(io("copy", path)(error)),
         }
     }
     let mut rest = from.take(left);
-    std::io::copy(&mut rest, into).map(|_| ()).map_err(io("copy", path))
+    std::io::copy(&mut rest, into).map_err(io("copy", path))?;
+    // It may end in a hole.
+    into.stream_position().and_then(|end| into.set_len(end)).map_err(io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_hole_is_copied_as_one() {
+        let size = 100 << 20;
+        for marks in [&[][..], &[0], &[70 << 20], &[5, size - 1]] {
+            let [mut from, mut into] = [(); 2].map(|()| tempfile::tempfile().expect("a file"));
+            from.set_len(size).expect("sized");
+            for mark in marks {
+                from.seek(SeekFrom::Start(*mark)).and_then(|_| from.write_all(b"x")).expect("written");
+            }
+            from.rewind().expect("rewound");
+            copy(&from, &mut into, size, Path::new("x")).expect("copied");
+            let meta = into.metadata().expect("there");
+            assert!(meta.len() == size && meta.blocks() * 512 <= 2 * (17 << 20), "{} of {}", meta.blocks(), meta.len());
+            for file in [&mut from, &mut into] {
+                file.rewind().expect("rewound");
+            }
+            let path = Path::new("x");
+            assert_eq!(digest(&mut from, path).expect("read"), digest(&mut into, path).expect("read"));
+        }
+    }
+
+    #[test]
+    fn what_grew_is_copied_one_byte_too_far() {
+        for length in [100_001, 1 << 40] {
+            let [from, mut into] = [(); 2].map(|()| tempfile::tempfile().expect("a file"));
+            from.set_len(length).expect("sized");
+            copy(&from, &mut into, 100_000, Path::new("x")).expect("copied");
+            assert!((100_001..=16 << 20).contains(&into.metadata().expect("there").len()));
+        }
+    }
 }

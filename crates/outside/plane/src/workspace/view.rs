@@ -5,6 +5,7 @@
 //! that the cell makes meanwhile leads this to another place. A file that is written just now is copied as it is just now.
 
 use super::overlay::Marks;
+use super::scan::kind;
 use super::stage::{copy, own};
 use super::{Change, Conflict, Error, Refusal, Stamp, Tree, io};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -326,9 +327,21 @@ pub(super) fn writable(granted: &[(PathBuf, bool)], path: &Path) -> bool {
     above.max_by_key(|(granted, _)| granted.components().count()).is_some_and(|(_, write)| *write)
 }
 
-/// Judges a change of the copy for a merge into the original: nobody else changes the copy, so what differs between the two
-/// was changed outside, or is the parent's and not merged yet.
-pub(super) fn rebase(change: &mut Change, copy: &Tree, original: &Tree, seen: &Seen) -> Result<(), Error> {
+/// Judges changes of the copy for a merge into the original, without those that the original has, since they were
+/// merged: nobody merges into the copy.
+pub(super) fn rebase(changes: Vec<Change>, copy: &Tree, original: &Tree, seen: &Seen) -> Result<Vec<Change>, Error> {
+    let mut rest = Vec::new();
+    for mut change in changes {
+        if judge(&mut change, copy, original, seen)? {
+            rest.push(change);
+        }
+    }
+    Ok(rest)
+}
+
+/// Whether a change is still one to the original. Nobody else changes the copy, so what differs between the two was
+/// changed outside, or is the parent's and not merged yet.
+fn judge(change: &mut Change, copy: &Tree, original: &Tree, seen: &Seen) -> Result<bool, Error> {
     change.conflict = None;
     if !writable(&seen.granted, &change.path) {
         change.refusal = change.refusal.or(Some(Refusal::NotGranted));
@@ -338,7 +351,7 @@ pub(super) fn rebase(change: &mut Change, copy: &Tree, original: &Tree, seen: &S
         change.conflict = Some(Conflict::ChangedOutside);
     }
     if change.refusal.is_some() || change.conflict.is_some() {
-        return Ok(());
+        return Ok(true);
     }
     let was = Stamp::take(copy, &change.path, true)?;
     let is = Stamp::take(original, &change.path, true)?;
@@ -346,12 +359,19 @@ pub(super) fn rebase(change: &mut Change, copy: &Tree, original: &Tree, seen: &S
         let mode = (stamp.node != super::Node::Directory).then_some(stamp.mode & 0o777);
         (stamp.node, mode, stamp.sha256)
     };
-    if was.as_ref().map(what) == is.as_ref().map(what) {
-        change.before = is;
-    } else {
-        change.conflict = Some(Conflict::ChangedOutside);
+    // Also of a directory, whose mode is no reason for a conflict, but may be the change.
+    let whole = |stamp: &Stamp| (stamp.node, stamp.mode & 0o777, stamp.sha256);
+    if change.after.as_ref().map(whole) == is.as_ref().map(whole) {
+        return Ok(false);
     }
-    Ok(())
+    if was.as_ref().map(what) != is.as_ref().map(what) {
+        change.conflict = Some(Conflict::ChangedOutside);
+        // What it would do to what stands there, which is not what the sub-agent did.
+        let does = change.after.as_ref().and_then(|after| kind(is.as_ref(), after, false));
+        change.kind = does.unwrap_or(change.kind);
+    }
+    change.before = is;
+    Ok(true)
 }
 
 fn is_directory(stat: &Stat) -> bool {

@@ -241,7 +241,11 @@ fn a_damaged_file_is_noticed_named_hides_nothing_and_comes_back_from_a_copy() {
         let (copy, mode) = (fs::read(file).unwrap(), fs::metadata(file).unwrap().permissions());
         damage(file, how, place);
         let changed = fs::read(file).ok() != Some(copy.clone());
-        let lost = lost_with(&state, file).filter(|_| changed);
+        // Cut off at just the line of its hash, it says what it said, as an older build wrote it.
+        let said = copy.len().saturating_sub(66);
+        let hash_alone =
+            how == 8 && [said, said + 1].contains(&place.index(copy.len())) && copy.get(said) == Some(&b'\n');
+        let lost = lost_with(&state, file).filter(|_| changed && !hash_alone);
         let after = state.answers();
         fs::write(file, &copy).unwrap();
         fs::set_permissions(file, mode).unwrap();

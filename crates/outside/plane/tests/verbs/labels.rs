@@ -2,6 +2,7 @@
 //! away by the operator, for what stands there, and recorded.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ::record::{Kind, Segment, Verdict};
@@ -30,8 +31,9 @@ fn places(session: Option<&str>, home: bool, workspace: Option<PathBuf>) -> Plac
 
 fn declassify(places: Places, paths: &[&str], labels: &[&str]) -> Request {
     let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
-    let paths = paths.iter().map(PathBuf::from).collect();
-    Request::Declassify(Box::new(Declassify { places, paths, labels, reason: Some("looked at it".into()) }))
+    let paths: Vec<_> = paths.iter().map(PathBuf::from).collect();
+    let all = paths.is_empty();
+    Request::Declassify(Box::new(Declassify { places, paths, all, labels, reason: Some("looked at it".into()) }))
 }
 
 fn carried(labels: &[&str], values: &[&str]) -> Kind {
@@ -56,7 +58,7 @@ fn what_is_merged_carries_labels_and_the_operators_word_takes_them_away() {
     drop(session);
     assert_eq!(repair(room.store()).len(), 1);
     assert_eq!(all(&room).places, [], "nothing was merged");
-    room.yes(Request::Apply(select(&id)));
+    room.yes(Request::Apply { select: select(&id), over: Vec::new() });
     let told = all(&room);
     let of = |path: &str| {
         marked(&told).into_iter().filter(|(one, _)| one == path).map(|(_, label)| label).collect::<Vec<_>>()
@@ -76,6 +78,12 @@ fn what_is_merged_carries_labels_and_the_operators_word_takes_them_away() {
     assert_eq!(room.no(declassify(workspace(), &[], &["untrusted:agent"])).code, "E-PLANE-172");
     assert_eq!(room.no(declassify(workspace(), &["/etc/passwd"], &[])).code, "E-PLANE-175");
     assert_eq!(room.no(declassify(workspace(), &["../x"], &[])).code, "E-PLANE-175");
+    // Nothing named was once all of it.
+    for (paths, all) in [(Vec::new(), false), (vec![PathBuf::from(&kept)], true)] {
+        let asked = Declassify { places: workspace(), paths, all, labels: Vec::new(), reason: None };
+        assert_eq!(room.no(Request::Declassify(Box::new(asked))).code, "E-PLANE-176");
+    }
+    assert!(!marked(&all(&room)).is_empty());
     let (events, _) = room.ask(Request::Log { select: select(&id), follow: false });
     let said = format!("{events:?}");
     assert!(said.contains("Declassified") && said.contains("looked at it") && said.contains("uid "), "{said}");
@@ -191,4 +199,32 @@ fn texts_of_a_home_are_looked_for_as_policies_need_until_that_content_is_declass
     assert_eq!(room.no(declassify(of_home(), &[], &[])).code, "E-PLANE-173");
     labels::drop_home(room.store(), &home).unwrap();
     assert_eq!(all(&room).places, []);
+}
+
+/// What could not be read once counted as what was not there: a later session opened it, and it went out.
+#[test]
+fn what_is_shut_may_be_opened_inside_and_is_told() {
+    let room = Room::new();
+    let (_, home) = home_session(&room, 3, &[carried(&["secret:clients"], &[])]);
+    let _ = repair(room.store());
+    let flows = vec![Flow { deny: LabelPattern::parse("secret:*").unwrap(), to: None }];
+    let policy = Policy { flows, ..Policy::default() };
+    let (shut, root) = (home.join("shut"), rustix::process::geteuid().is_root());
+    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::create_dir(&shut).unwrap();
+    fs::write(shut.join("s.md"), "something that a session wrote down, and shut away after that\n").unwrap();
+    for (directory, file) in [(0o700, 0o600), (0o000, 0o600), (0o600, 0o600), (0o700, 0o000)] {
+        mode(&shut.join("s.md"), file);
+        mode(&shut, directory);
+        let shelf = Shelf::open(room.store()).unwrap();
+        let place = shelf.home("agent-1").unwrap().unwrap();
+        let carried = labels::seen(room.store(), &shelf, "", Some((&home, place)), &[]).unwrap();
+        let texts = Texts::of(&carried, &Need::of([&policy]), &shelf, &[]).unwrap();
+        mode(&shut, 0o700);
+        let of = |name: &str| texts.labelled.iter().any(|one| one.source.contains(name));
+        let open = root || (directory, file) == (0o700, 0o600);
+        let told = texts.lacking.as_ref().is_some_and(|why| why.contains("shut") && why.contains("cannot be read"));
+        assert!(of("s.md") == open && told != open, "{directory:o} {file:o} {texts:?}");
+        assert!(of("memory.md"), "what stands beside it is read: {texts:?}");
+    }
 }

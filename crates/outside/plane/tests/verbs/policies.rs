@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use ::record::Verdict;
+use ::record::{Kind, Verdict};
 use plane::policy_file::{look_at_policy, read_policy, read_policy_beside};
 use wire::command::{Checked, FileAnswer, PolicyRequest, Problem, Reply, Request};
 
@@ -298,6 +298,9 @@ fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
             connect("a.example", 443, Verdict::Allowed),
             connect("a.example", 443, Verdict::Allowed),
             connect("evil\nallow: [\"*\"]", 443, Verdict::Allowed),
+            Kind::Resolve { name: "named.example".into(), verdict: Verdict::Refused, reason: None },
+            Kind::Resolve { name: "b.example".into(), verdict: Verdict::Refused, reason: None },
+            Kind::Resolve { name: "evil\nallow:".into(), verdict: Verdict::Refused, reason: None },
         ],
     );
     let suggested = checked(&room, PolicyRequest::Suggest(select(&session.record.id)));
@@ -305,6 +308,10 @@ fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
     let policy = look_at_policy(Some(&file(&room, "p/s.yaml", &suggested.text)), &room.place.home).unwrap();
     let rules: Vec<_> = policy.network.allow.iter().map(|rule| rule.to.to_string()).collect();
     assert_eq!(rules, ["a.example:443", "b.example:443"], "{}", suggested.text);
+    // What was refused by its name alone was left out without a word, and it told to test what holds no examples.
+    let left: Vec<_> = suggested.text.lines().filter(|line| line.contains("before a port was asked for")).collect();
+    assert!(left.len() == 2 && left[1].ends_with(": named.example"), "{left:?}");
+    assert!(suggested.text.contains("`bastide policy check FILE`"), "{}", suggested.text);
     // What it ran under but for its network stays.
     let hardened = look_at_policy(None, &room.place.home).unwrap();
     assert!(suggested.text.contains("\nextends: [hardened]\n"), "{}", suggested.text);

@@ -219,6 +219,10 @@ fn the_rule_is_one_that_decide_takes_or_none() {
     };
     let session = room.begin("work", Some(policy));
     let resolve = |name: &str| Kind::Resolve { name: name.into(), verdict: Verdict::Refused, reason: None };
+    // Which port was wanted is not known, and nothing allows that name without one.
+    let own = room.ended("own", &[resolve("host.bastide")]);
+    let told = why(&room, &own.record.id, None);
+    assert_eq!((told.explanation.suggestion, told.option.as_deref()), (None, Some("--allow host.bastide:PORT")));
     write(
         &session,
         Segment::Gate,
@@ -233,6 +237,11 @@ fn the_rule_is_one_that_decide_takes_or_none() {
             connect("127.0.0.1", 5432, Verdict::Refused),
         ],
     );
+    let mut closed = plane::policy_file::look_at_policy(None, &room.place.home).unwrap();
+    closed.network.deny.push(target("*.bastide"));
+    let denied = room.begin("own", Some(closed));
+    write(&denied, Segment::Gate, &[resolve("host.bastide")]);
+    assert_eq!(why(&room, &denied.record.id, None).option, None);
     let option = |event: &str| why(&room, &session.record.id, Some(event)).option;
     assert_eq!(option("g1"), None, "no allow rule lifts a deny rule");
     assert_eq!(option("g2").as_deref(), Some("--allow '[fd00::1]:80'"));

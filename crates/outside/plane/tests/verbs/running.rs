@@ -42,11 +42,13 @@ fn pause_and_resume_are_done_by_the_sessions_process_and_told_as_it_stands_then(
     let session = room.begin("work", None);
     let id = session.record.id.clone();
     let by = Means::ControlGroup;
-    let asked = scripted(&session, vec![vec![Answer::Paused { by }], vec![state(Some(by))]]);
+    let asked = scripted(&session, vec![vec![Answer::Paused { by, below: Some(2) }], vec![state(Some(by))]]);
     let paused = controlled(room.yes(Request::Pause(select(&id))));
     assert_eq!(
         paused.text,
-        format!("session {id} is paused by its control group\n`bastide resume {id}` lets it go on\n")
+        format!(
+            "session {id} is paused by its control group, and 2 sub-agents with it\n`bastide resume {id}` lets it go on\n"
+        )
     );
     let live = LiveInfo {
         pid: 7,

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use ::record::{Kind, Verdict, Wall};
+use plane::store::ParentRecord;
 use wire::command::{Reply, Request, SessionState};
 
 use crate::room::{Room, connect, exec, file_refused, here, select, write};
@@ -158,6 +159,26 @@ fn a_list_fits_a_frame_whatever_was_run() {
     let (before, sessions) = listed(&room);
     assert!(!sessions.is_empty() && sessions.len() < 8);
     assert!(matches!(&before[0], Reply::Notice { text } if text.ends_with("older sessions are not listed")));
+}
+
+/// It was told as not kept.
+#[test]
+fn where_it_lies_what_a_sub_agent_printed_is_told() {
+    let room = Room::new();
+    let parent = room.ended("work", &[]);
+    let mut child = room.ended("work", &[]);
+    let logs = |id: &str| room.no(Request::Logs { select: select(id), follow: false });
+    let own = logs(&child.record.id);
+    assert!(own.code == "E-PLANE-146" && own.cause.contains("was not kept"), "{own:?}");
+    child.record.parent =
+        Some(ParentRecord { session: parent.record.id.clone(), child: 1, event: "p2".into(), server: None });
+    child.save().unwrap();
+    assert!(logs(&child.record.id).cause.ends_with("nothing of it is kept"));
+    let file = child.path.join("stdout");
+    fs::write(&file, "words\n").unwrap();
+    let told = logs(&child.record.id);
+    assert!(told.code == "E-PLANE-146" && !told.cause.contains("not kept"), "{told:?}");
+    assert!(told.hint.is_some_and(|hint| hint.contains(&format!("`cat {}`", file.display()))));
 }
 
 #[test]

@@ -130,10 +130,14 @@ impl Part {
 pub(super) fn readings(path: &str) -> Result<Vec<Reading>, RequestError> {
     let whole = segments(path)?.into_iter().map(decode).collect::<Result<Reading, _>>()?;
     let mut readings = vec![whole];
+    // Only what is encoded, and a semicolon, is read in several ways.
+    let several = path.contains(['%', ';']);
     let parts = |segment: &Vec<u8>| segment.split(|byte| is_slash(*byte)).map(<[u8]>::to_vec).collect::<Reading>();
-    add(&mut readings, |reading| reading.iter().flat_map(parts).collect());
     let name = |segment: &Vec<u8>| segment.split(|byte| *byte == b';').next().unwrap_or_default().to_vec();
-    add(&mut readings, |reading| reading.iter().map(name).collect());
+    if several {
+        add(&mut readings, |reading| reading.iter().flat_map(parts).collect());
+        add(&mut readings, |reading| reading.iter().map(name).collect());
+    }
     for reading in &readings {
         let last = reading.len() - 1;
         reading.iter().enumerate().try_for_each(|(at, segment)| plain(segment, at == last))?;

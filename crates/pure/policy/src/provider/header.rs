@@ -1,5 +1,7 @@
-//! Headers by which a request switches something on at a provider, or picks the account that pays. All others are not
-//! this module's: credentials and what frames the request are judged where they are known.
+//! Headers of requests to providers: those that are known go on. By a header a program may switch something on, pick the
+//! account that pays, or have a gateway in front of the provider ask another one with the operator's key; so what no list
+//! holds is left out, and the request goes on without it. Credentials are not this module's: they are judged where they
+//! are known.
 
 use super::{Grants, Hosted, Refused, Wire};
 
@@ -96,6 +98,76 @@ pub(super) const STRIPPED: &[&str] = &[
     "chatgpt-account-id",
 ];
 
+/// Headers that say how the request is framed, which the gate writes anew, and in which form the answer is wanted.
+pub(super) const FRAMING: &[&str] =
+    &["accept", "accept-encoding", "accept-language", "content-length", "host", "transfer-encoding"];
+
+/// Headers by which a program says what it is, which of its sessions asks, and what it expects of the answer's form. None
+/// picks whom the provider asks, or what it does. They are listed for whoever sends them, whatever the wire: agents ask
+/// many vendors in the form of one. `_` counts as `-`.
+pub(super) const CLIENTS: &[(&str, &[&str])] = &[
+    ("any client", &["user-agent", "x-client-request-id", "x-request-id", "x-session-affinity", "x-session-id"]),
+    (
+        "the kits of Anthropic and OpenAI",
+        &[
+            "x-stainless-arch",
+            "x-stainless-async",
+            "x-stainless-custom-poll-interval",
+            "x-stainless-helper",
+            "x-stainless-helper-method",
+            "x-stainless-lang",
+            "x-stainless-os",
+            "x-stainless-package-version",
+            "x-stainless-poll-helper",
+            "x-stainless-raw-response",
+            "x-stainless-read-timeout",
+            "x-stainless-retry-count",
+            "x-stainless-runtime",
+            "x-stainless-runtime-version",
+            "x-stainless-timeout",
+        ],
+    ),
+    (
+        "claude",
+        &[
+            "anthropic-dangerous-direct-browser-access",
+            "anthropic-version",
+            "x-anthropic-additional-protection",
+            "x-app",
+            "x-claude-code-agent-id",
+            "x-claude-code-compaction",
+            "x-claude-code-context-compacted",
+            "x-claude-code-parent-agent-id",
+            "x-claude-code-request-class",
+            "x-claude-code-session-id",
+        ],
+    ),
+    (
+        "codex",
+        &[
+            "conversation-id",
+            "originator",
+            "session-id",
+            "thread-id",
+            "version",
+            "x-codex-installation-id",
+            "x-codex-parent-thread-id",
+            "x-codex-turn-metadata",
+            "x-codex-turn-state",
+            "x-codex-window-id",
+            "x-openai-subagent",
+            "x-responsesapi-include-timing-metrics",
+        ],
+    ),
+    ("gemini", &["x-gemini-api-privileged-user-id", "x-goog-api-client", "x-server-timeout"]),
+    (
+        "opencode",
+        &["x-opencode-client", "x-opencode-project", "x-opencode-request", "x-opencode-session", "x-parent-session-id"],
+    ),
+    // Where OpenRouter counts the request, and nothing else.
+    ("pi, openclaw and others", &["http-referer", "x-openrouter-categories", "x-openrouter-title", "x-title"]),
+];
+
 /// Headers by which some servers take another method or path than the one that was judged.
 pub(super) const OVERRIDES: &[&str] = &[
     "x-http-method-override",
@@ -109,8 +181,11 @@ pub(super) const OVERRIDES: &[&str] = &[
 /// Judges one header of a request to a provider; a name in any case, one value.
 #[must_use]
 pub fn header(wire: Wire, name: &str, value: &str, grants: &Grants) -> Verdict {
-    let name = name.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase().replace('_', "-");
     match name.as_str() {
+        // What is sent was read as JSON, and is to be read as nothing else.
+        "content-type" if is_json(value) => Verdict::Keep,
+        "content-type" => Verdict::Set("application/json".into()),
         // Whatever the wire: what a provider does not know, it ignores.
         "anthropic-beta" => betas(value, grants),
         "openai-beta" => openai_beta(wire, value),
@@ -120,8 +195,20 @@ pub fn header(wire: Wire, name: &str, value: &str, grants: &Grants) -> Verdict {
             why: "the provider could take another request than the one that was judged",
             hint: None,
         }),
-        _ => Verdict::Keep,
+        name if is_listed(name) || grants.fields.contains(&format!("header:{name}")) => Verdict::Keep,
+        _ => Verdict::Strip,
     }
+}
+
+fn is_listed(name: &str) -> bool {
+    FRAMING.contains(&name) || CLIENTS.iter().any(|(_, names)| names.contains(&name))
+}
+
+/// JSON in UTF-8, which needs not be said.
+fn is_json(value: &str) -> bool {
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let utf8 = |part: String| matches!(part.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"");
+    parts.next().as_deref() == Some("application/json") && parts.all(utf8)
 }
 
 /// Those that are known and harmless, or granted, go on. The others are left out and the request goes on: what needs

@@ -123,8 +123,10 @@ pub(super) const ACTING_MODELS: &[(Mark, Hosted)] = &[
     // Groq's systems of a model with search and code.
     (Mark::Start("compound"), Hosted::WebSearch),
     (Mark::Within("/compound"), Hosted::WebSearch),
-    // OpenRouter's suffix that adds a search, and its choice of any model.
-    (Mark::End(":online"), Hosted::WebSearch),
+    (Mark::End("-online"), Hosted::WebSearch),
+    // OpenRouter's suffix that adds a search, beside others; its prompts that it holds; and its choice of any model.
+    (Mark::Within(":online"), Hosted::WebSearch),
+    (Mark::Within("@preset/"), Hosted::StoredPrompts),
     (Mark::Start("openrouter/auto"), Hosted::OtherModels),
     // Ollama passes these on to its own service.
     (Mark::End(":cloud"), Hosted::OtherModels),

@@ -82,8 +82,8 @@ pub struct Endpoint {
 pub struct Grants {
     /// What a provider may do for the agent.
     pub hosted: BTreeSet<Hosted>,
-    /// Fields and beta features that the lists do not know, as a refusal spells them: `chat:messages.name2`,
-    /// `anthropic-beta:new-thing-2027-01-01`. A field that is refused by name is not opened by this.
+    /// Fields, beta features and headers that the lists do not know, fields as a refusal spells them: `chat:messages.name2`,
+    /// `anthropic-beta:new-thing-2027-01-01`, `header:x-team`. What is refused or left out by name is not opened by this.
     pub fields: BTreeSet<String>,
 }
 

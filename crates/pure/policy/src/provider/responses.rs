@@ -1,7 +1,7 @@
 //! OpenAI's responses: what a request may hold. It is made once and its answer streamed; what the provider would keep
 //! for later, or run, does not pass, and nothing is stored.
 
-use super::rule::{Field, Forced, Kind, Kinds, Rule, Shape, Word, asks, field, hosted, kind, word};
+use super::rule::{Field, Forced, Kind, Kinds, Rule, Word, asks, field, hosted, kind, needing, word};
 use super::{Endpoint, Hosted, Kind as Purpose, Wire};
 
 const fn endpoint(path: &'static str, kind: Purpose, forced: &'static [Forced]) -> Endpoint {
@@ -129,11 +129,7 @@ const ENVIRONMENTS: Kinds = Kinds {
     ],
     common: TYPE,
 };
-const SHELL: Kind = Kind {
-    name: "shell",
-    shape: Shape::Fields(&[field("environment", Rule::Kinds(&ENVIRONMENTS))]),
-    needs: &["environment"],
-};
+const SHELL: Kind = needing("shell", &["environment"], &[field("environment", Rule::Kinds(&ENVIRONMENTS))]);
 const SCREEN: &[Field] =
     &[field("display_height", Rule::Number), field("display_width", Rule::Number), field("environment", Rule::Text)];
 
@@ -220,12 +216,7 @@ const CHOSEN: Kinds = Kinds {
 
 const ROLES: Rule = Rule::Word(&[word("user"), word("assistant"), word("system"), word("developer")]);
 const CONTENT: Rule = Rule::Any(&[Rule::Text, Rule::List(&Rule::Kinds(&PARTS))]);
-const MESSAGE: Kind = Kind {
-    name: "message",
-    shape: Shape::Fields(&[field("role", ROLES), field("content", CONTENT), field("phase", Rule::Text)]),
-    // Without them it is a reference to what the provider holds.
-    needs: &["role", "content"],
-};
+const MESSAGE: &[Field] = &[field("role", ROLES), field("content", CONTENT), field("phase", Rule::Text)];
 const CALL: &[Field] = &[
     field("call_id", Rule::Text),
     field("name", Rule::Text),
@@ -237,7 +228,8 @@ const CALL: &[Field] = &[
 const RESULT: &[Field] = &[field("call_id", Rule::Text), field("name", Rule::Text), field("output", CONTENT)];
 const SUMMARY: &[Field] = &[field("type", Rule::Text), field("text", Rule::Text)];
 const THOUGHT: &[Field] = &[
-    field("id", Rule::Beside(&["encrypted_content", "content"])),
+    // The provider takes its own by the id, whatever a program says they were.
+    field("id", Rule::Beside(&["encrypted_content"])),
     field("summary", Rule::List(&Rule::Object(SUMMARY))),
     field("content", Rule::List(&Rule::Object(SUMMARY))),
     field("encrypted_content", Rule::Sealed),
@@ -260,46 +252,58 @@ const SHELL_CALL: &[Field] = &[
     field("max_output_length", Rule::Number),
 ];
 
+/// What an item needs is what it says: without, it is a reference to what the provider holds by its id.
 const ITEMS: Kinds = Kinds {
     by: "type",
     absent: Some("message"),
     kinds: &[
-        MESSAGE,
-        kind(
+        needing("message", &["role", "content"], MESSAGE),
+        needing(
             "agent_message",
+            &["content"],
             &[field("content", CONTENT), field("author", Rule::Text), field("recipient", Rule::Text)],
         ),
-        kind("function_call", CALL),
-        kind("function_call_output", RESULT),
-        kind("custom_tool_call", CALL),
-        kind("custom_tool_call_output", RESULT),
-        kind("tool_search_call", CALL),
-        kind("tool_search_output", TOOLS_FOUND),
-        kind("additional_tools", TOOLS_FOUND),
-        kind("local_shell_call", SHELL_CALL),
-        kind("local_shell_call_output", RESULT),
-        kind("shell_call", SHELL_CALL),
-        kind(
+        needing("function_call", &["call_id", "name", "arguments"], CALL),
+        needing("function_call_output", &["call_id", "output"], RESULT),
+        needing("custom_tool_call", &["call_id", "name", "input"], CALL),
+        needing("custom_tool_call_output", &["call_id", "output"], RESULT),
+        // Among tools of the request: whoever runs it, there need be no id to answer by.
+        needing("tool_search_call", &["arguments"], CALL),
+        needing("tool_search_output", &["tools"], TOOLS_FOUND),
+        needing("additional_tools", &["tools"], TOOLS_FOUND),
+        // One of the client's own may have been known by its item alone.
+        needing("local_shell_call", &["action"], SHELL_CALL),
+        needing("local_shell_call_output", &["output"], RESULT),
+        needing("shell_call", &["call_id", "action"], SHELL_CALL),
+        needing(
             "shell_call_output",
+            &["call_id", "output"],
             &[
                 field("call_id", Rule::Text),
                 field("output", Rule::Any(&[Rule::Text, Rule::List(&Rule::Free)])),
                 field("max_output_length", Rule::Number),
             ],
         ),
-        kind("apply_patch_call", &[field("call_id", Rule::Text), field("operation", Rule::Map(&Rule::Text))]),
-        kind("apply_patch_call_output", &[field("call_id", Rule::Text), field("output", Rule::Text)]),
-        kind(
+        needing(
+            "apply_patch_call",
+            &["call_id", "operation"],
+            &[field("call_id", Rule::Text), field("operation", Rule::Map(&Rule::Text))],
+        ),
+        needing("apply_patch_call_output", &["call_id"], &[field("call_id", Rule::Text), field("output", Rule::Text)]),
+        needing(
             "computer_call",
+            &["call_id"],
             &[
+                field("id", Rule::Beside(&["action", "actions"])),
                 field("call_id", Rule::Text),
                 field("action", Rule::Free),
                 field("actions", Rule::List(&Rule::Free)),
                 field("pending_safety_checks", Rule::List(&Rule::Free)),
             ],
         ),
-        kind(
+        needing(
             "computer_call_output",
+            &["call_id", "output"],
             &[
                 field("call_id", Rule::Text),
                 field("output", Rule::Object(SCREENSHOT)),

@@ -121,6 +121,11 @@ pub(super) const fn kind(name: &'static str, fields: &'static [Field]) -> Kind {
     Kind { name, shape: Shape::Fields(fields), needs: &[] }
 }
 
+/// A kind of these fields, some of which it must have.
+pub(super) const fn needing(name: &'static str, needs: &'static [&'static str], fields: &'static [Field]) -> Kind {
+    Kind { name, shape: Shape::Fields(fields), needs }
+}
+
 /// A kind that is hosted.
 pub(super) const fn hosted(name: &'static str, hosted: Hosted) -> Kind {
     Kind { name, shape: Shape::Hosted(hosted), needs: &[] }

@@ -3,7 +3,7 @@
 use serde_saphyr::{Location as Mark, Spanned};
 
 use super::raw::{RawAgents, Text};
-use super::value::{Scope, units};
+use super::value::Scope;
 use super::{Diagnostic, code};
 use crate::agents::{MAX_CHILDREN, MAX_DEPTH, MAX_TOTAL};
 use crate::{Agents, Amounts, Good, Inference, Limit, Rate};
@@ -70,6 +70,7 @@ fn amounts(
 ) -> Result<Amounts, Diagnostic> {
     const MANY: &[(&str, u64)] = &[("k", 1000), ("M", 1_000_000), ("", 1)];
     let quantity = |text: &Option<Text>, units| text.as_ref().map(|text| scope.quantity(text, units)).transpose();
+    let limit = |text: &Option<Text>, limit| text.as_ref().map(|text| scope.limit(text, limit)).transpose();
     let money = raw.money.as_ref().map(|text| scope.money(text)).transpose()?;
     if let (Some(text), Some(0)) = (&raw.money, money.map(|money| money.micros)) {
         return Err(scope.fail(text.referenced, code::MONEY, "nothing may be spent".into(), "write more than 0"));
@@ -78,9 +79,9 @@ fn amounts(
         tokens: quantity(&raw.tokens, MANY)?,
         requests: quantity(&raw.requests, &[("", 1)])?,
         money,
-        time: quantity(&raw.time, units(Limit::Time))?,
-        memory: quantity(&raw.memory, units(Limit::Memory))?,
-        pids: quantity(&raw.pids, units(Limit::Pids))?,
+        time: limit(&raw.time, Limit::Time)?,
+        memory: limit(&raw.memory, Limit::Memory)?,
+        pids: limit(&raw.pids, Limit::Pids)?,
     };
     let texts = [&raw.tokens, &raw.requests, &raw.money, &raw.time, &raw.memory, &raw.pids];
     for (good, text) in Good::ALL.into_iter().zip(texts) {

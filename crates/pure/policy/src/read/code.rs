@@ -70,7 +70,7 @@ pub const CODES: &[(&str, &str)] = &[
         QUANTITY,
         "A quantity is a whole number above 0 with its unit: KiB, MiB, GiB (none: bytes) for memory, disk, body, budget and the size of answers; \
                 /s, /m, /h for rate; \
-                s, m, h (none: seconds) for time; m for thousandths of a processor (none: processors); none for pids.",
+                s, m, h (none: seconds), at most a hundred years, for time; m for thousandths of a processor (none: processors); none for pids.",
     ),
     (
         VARIABLE,

@@ -267,7 +267,7 @@ pub(super) fn limits(
     let mut values = [None; 5];
     for ((limit, text), value) in Limit::ALL.into_iter().zip(texts).zip(&mut values) {
         let Some(text) = text else { continue };
-        let read = scope.quantity(text, value::units(limit))?;
+        let read = scope.limit(text, limit)?;
         places.push((format!("limits.{}", limit.name()), print::quantity(limit, read), text.referenced));
         *value = Some(read);
     }

@@ -233,6 +233,8 @@ const BAD: &[(&str, &str, u64, u64)] = &[
     ("network: {allow: [a.b]}", "021", 3, 19),
     ("network: {allow: [{}]}", "021", 3, 0),
     ("network: {allow: [{to: \"127.0.0.1:80\"}]}", "011", 3, 24),
+    ("network: {allow: [{to: \"localhost:8080\"}]}", "011", 3, 24),
+    ("network: {deny: [{to: \"*.LocalHost.\"}]}", "011", 3, 23),
     ("network: {deny: [{to: 198.18.0.0/15}]}", "011", 3, 23),
     ("env: [A]", "021", 3, 6),
     ("tests: [{expect: allow}]", "022", 3, 9),

@@ -74,23 +74,23 @@ pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
 fn refused(file: &str, error: &Error, needed: &'static str) -> Diagnostic {
     let error = error.without_snippet();
     let mark = error.location().unwrap_or(Mark::UNKNOWN);
-    let (code, message, hint) = match error {
+    let (code, (message, hint)) = match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             let hint = format!("keys here: {}", expected.join(", "));
             return fail(file, mark, code::UNKNOWN_KEY, format!("unknown key `{}`", visible(field)), &hint);
         }
         Error::DuplicateMappingKey { key, .. } => {
             let key = visible(key.as_deref().unwrap_or("?"));
-            (code::DUPLICATE, format!("`{key}` stands twice"), "keep one of the two")
+            (code::DUPLICATE, (format!("`{key}` stands twice"), "keep one of the two"))
         }
-        Error::SerdeMissingField { field, .. } => (code::SHAPE, format!("`{field}` is missing"), needed),
+        Error::SerdeMissingField { field, .. } => (code::SHAPE, (format!("`{field}` is missing"), needed)),
         Error::Budget { .. }
         | Error::UnknownAnchor { .. }
         | Error::MultipleDocuments { .. }
         | Error::MergeKeyNotAllowed { .. }
         | Error::TaggedScalarCannotDeserializeIntoString { .. }
         | Error::TaggedStructFieldName { .. }
-        | Error::UnsupportedTag { .. } => (code::FEATURE, first(error), PLAIN),
+        | Error::UnsupportedTag { .. } => (code::FEATURE, said(error)),
         Error::Unexpected { .. }
         | Error::Eof { .. }
         | Error::NullIntoString { .. }
@@ -98,14 +98,26 @@ fn refused(file: &str, error: &Error, needed: &'static str) -> Diagnostic {
         | Error::SerdeInvalidType { .. }
         | Error::SerdeInvalidValue { .. }
         | Error::UnexpectedSequenceEnd { .. }
-        | Error::UnexpectedMappingEnd { .. } => (code::SHAPE, first(error), PLAIN),
-        _ => (code::SYNTAX, first(error), PLAIN),
+        | Error::UnexpectedMappingEnd { .. } => (code::SHAPE, said(error)),
+        _ => (code::SYNTAX, said(error)),
     };
     fail(file, mark, code, message, hint)
 }
 
-/// The parser's own words, which may quote the file.
-fn first(error: &Error) -> String {
+/// What the parser says, with what is to be written instead: of the commonest mistakes in words of the file, else in its own words, which
+/// may quote the file.
+fn said(error: &Error) -> (String, &'static str) {
     let text = error.to_string();
-    visible(text.lines().next().unwrap_or("not understood"))
+    let line = text.lines().next().unwrap_or("not understood");
+    let known = [
+        ("expected sequence", "a list is expected here", "write a list, also of one: `[one]`"),
+        ("expected mapping", "keys with values are expected here", "write `key: value`, one beneath the other"),
+        ("expected string", "one text is expected here", "write one value, neither a list nor keys with values"),
+        ("null into string", "a text is missing here", "write one, in quotes where it is empty, or leave the key out"),
+        ("Anchors", "anchors and aliases are not read", "write what is meant out, wherever it is meant"),
+    ];
+    match known.into_iter().find(|(part, ..)| line.contains(part)) {
+        Some((_, message, hint)) => (message.to_owned(), hint),
+        None => (visible(line), PLAIN),
+    }
 }

@@ -6,8 +6,8 @@ use super::raw::{RawExample, Text};
 use super::{Diagnostic, code, fail};
 use crate::print::visible;
 use crate::{
-    AskedError, CanonicalPath, Cidr, Example, ExamplePath, Host, HostError, HostPattern, Limit, Method, Money, Outcome,
-    PathPattern, ProgramPattern, Rate, Reading, Request, RequestError, Target, ValuePattern, Writing,
+    AskedError, CanonicalPath, Cidr, Example, ExamplePath, Host, HostError, HostPattern, Limit, MOST_TIME, Method,
+    Money, Outcome, PathPattern, ProgramPattern, Rate, Reading, Request, RequestError, Target, ValuePattern, Writing,
 };
 
 /// What values of one file are read against.
@@ -139,17 +139,17 @@ impl Scope<'_> {
             AskedError::Host(error) => self.host_error(text, error),
             AskedError::Request(error) => self.request_error(text, error),
         })?;
-        Ok((host, port.ok_or_else(|| self.host_error(text, HostError::Port))?, request))
+        Ok((host, port.ok_or_else(|| self.host_error(text, HostError::NoPort))?, request))
     }
 
     pub(super) fn target(&self, text: &Text) -> Result<Target, Diagnostic> {
-        Target::parse(&text.value).map_err(|error| self.host_error(text, error))
+        Target::written(&text.value).map_err(|error| self.host_error(text, error))
     }
 
     pub(super) fn host_error(&self, text: &Text, error: HostError) -> Diagnostic {
         let message = format!("bad host `{}`: {error}", visible(&text.value));
         let hint = match error {
-            HostError::Loopback => "write `host.bastide:PORT`, with a port of the host's own",
+            HostError::Loopback | HostError::Localhost => "write `host.bastide:PORT`, with a port of the host's own",
             _ => "write `HOST[:PORT]`, such as `api.github.com:443`",
         };
         self.fail(text.referenced, code::HOST, message, hint)
@@ -201,6 +201,16 @@ impl Scope<'_> {
         })
     }
 
+    /// What a limit says, in its smallest unit.
+    pub(super) fn limit(&self, text: &Text, limit: Limit) -> Result<u64, Diagnostic> {
+        let read = self.quantity(text, units(limit))?;
+        if limit == Limit::Time && read > MOST_TIME {
+            let message = format!("`{}` is more than a hundred years", visible(&text.value));
+            return Err(self.fail(text.referenced, code::QUANTITY, message, "write less, or leave `time` out"));
+        }
+        Ok(read)
+    }
+
     pub(super) fn money(&self, text: &Text) -> Result<Money, Diagnostic> {
         text.value.parse().map_err(|_| {
             let message = format!("bad amount `{}`", visible(&text.value));
@@ -225,7 +235,7 @@ impl Scope<'_> {
         match (&test.connect, &test.request, &test.read, &test.write, &test.program) {
             (Some(to), None, None, None, _) => {
                 let (host, port) = Host::parse_with_port(&to.value).map_err(|error| self.host_error(to, error))?;
-                let port = port.ok_or_else(|| self.host_error(to, HostError::Port))?;
+                let port = port.ok_or_else(|| self.host_error(to, HostError::NoPort))?;
                 let (program, expect) = (program()?, self.word(&test.expect, OUTCOMES)?);
                 Ok(Example::Connect { host, port, program, expect })
             }

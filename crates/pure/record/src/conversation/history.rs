@@ -55,6 +55,10 @@ struct Entry {
     used: u64,
 }
 
+/// The blocks of one request, by their hashes, and how often each stands there.
+#[derive(Debug)]
+pub struct Seen(BTreeMap<Hash, u32>);
+
 impl History {
     /// Knows nothing.
     #[must_use]
@@ -92,6 +96,13 @@ impl History {
     /// Assistant's texts that follow each other directly and together are one that was delivered are delivered: agents
     /// split texts, too.
     pub fn sort<'a>(&mut self, conversation: &'a Conversation) -> Vec<(&'a Block, Standing)> {
+        let (sorted, seen) = self.standings(conversation);
+        self.remember(seen);
+        sorted
+    }
+
+    /// The same, and what is to be remembered: not before all of it is recorded, where that takes a while.
+    pub fn standings<'a>(&mut self, conversation: &'a Conversation) -> (Vec<(&'a Block, Standing)>, Seen) {
         self.turn += 1;
         let blocks = &conversation.blocks;
         let split = self.split(blocks);
@@ -104,13 +115,17 @@ impl History {
             let standing = if split { Standing::Delivered } else { self.standing(block, hash, *times) };
             sorted.push((block, standing));
         }
+        (sorted, Seen(here))
+    }
+
+    /// Remembers the blocks of a request.
+    pub fn remember(&mut self, Seen(here): Seen) {
         for (hash, times) in here {
             let entry = self.known.entry(hash).or_default();
             entry.seen = entry.seen.max(times);
             entry.used = self.turn;
         }
         self.forget();
-        sorted
     }
 
     fn standing(&self, block: &Block, hash: Hash, times: u32) -> Standing {

@@ -23,6 +23,7 @@ mod responses;
 mod shape;
 mod told;
 pub mod translate;
+mod unique;
 
 use serde_json::Value;
 
@@ -34,6 +35,7 @@ pub use events::MAX_EVENT;
 pub use history::{History, MAX_KNOWN, Standing};
 pub use shape::{MAX_BLOCKS, MAX_DEPTH, Malformed};
 pub use told::{schema, told, told_by};
+pub use unique::{is_ambiguous, unique};
 
 /// How a provider is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

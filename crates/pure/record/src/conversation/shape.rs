@@ -42,6 +42,9 @@ pub enum Malformed {
     /// An answer or an event that is no JSON.
     #[error("not JSON")]
     NotJson,
+    /// A name stands twice in it.
+    #[error("a name stands in it twice, of which a program may take either")]
+    Ambiguous,
 }
 
 impl Malformed {

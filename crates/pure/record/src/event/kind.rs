@@ -256,7 +256,7 @@ pub enum Kind {
     },
     /// What speaks against something that was asked, or tells where it comes from.
     Evidence {
-        /// What it shows: a label that is carried, or whose words are followed.
+        /// What it shows: a label that is carried, or of what an answer makes public; or whose words are followed.
         what: String,
         /// Where that stands: a file, a block of the conversation.
         source: String,

@@ -149,7 +149,41 @@ fn no_word_forges_a_line() {
         digest: String::new(),
         standing: "untrusted".into(),
     };
+    let close = Kind::Close {
+        connect: id("g1"),
+        sent: 1,
+        received: 2,
+        address: Some(bad.into()),
+        note: Some(format!("the server broke the connection off: {bad}")),
+    };
+    let ended = Kind::Ended { exit: 1, reason: bad.into() };
+    let evidence = Kind::Evidence { what: bad.into(), source: bad.into(), how: bad.into(), quoted: bad.into() };
+    let risk = Kind::Risk {
+        name: bad.into(),
+        why: bad.into(),
+        source: bad.into(),
+        from: 0,
+        to: 1,
+        quoted: bad.into(),
+        weight: 1,
+        score: 1,
+    };
+    let answered = Kind::Answered {
+        model: id("g1"),
+        input: None,
+        output: None,
+        stop: Some(bad.into()),
+        whole: false,
+        error: Some(bad.into()),
+        complaint: Some(bad.into()),
+        cost: None,
+    };
     let marks = [
+        (close, 0),
+        (ended, 0),
+        (evidence, 2),
+        (risk, 4),
+        (answered, 2),
         (mcp(false), 10),
         (mcp(true), 8),
         (described, 4),
@@ -252,6 +286,8 @@ fn a_policy_is_told_with_what_it_changes() {
     assert_eq!(describe(&policy(&[], Some(2))), "policy `mine`, revision 3, which undoes revision 2: no other rules");
     let ordered = Kind::Ordered { order: "pause".into(), who: "uid 7 with bastided (process 9)".into() };
     assert_eq!(describe(&ordered), "the operator's pause, by uid 7 with bastided (process 9)");
+    let with_it = Kind::Ordered { order: "pause".into(), who: "its parent".into() };
+    assert_eq!(describe(&with_it), "pause, with its parent");
     let ruled = |answer: &str, seconds| Kind::Ruled {
         question: "3fa9c1d2aabb".into(),
         answer: answer.into(),

@@ -15,16 +15,25 @@ pub(super) fn bytes(text: &[u8], places: &[Range<usize>]) -> Vec<u8> {
         // Several places may stand on one line.
         if place.end > done {
             let before = &text[done..place.start.max(done)];
-            let begin = before.iter().rposition(|&byte| byte == b'\n').map_or(done, |end| done + end + 1);
+            let begin = memchr::memrchr(b'\n', before).map_or(done, |end| done + end + 1);
             done = find(&text[place.end..], b'\n').map_or(text.len(), |end| place.end + end);
-            text[begin..done].split(|&byte| byte == b'\n').for_each(|one| line(one, &mut out));
+            let mut rest = &text[begin..done];
+            while let Some(end) = find(rest, b'\n') {
+                line(&rest[..end], &mut out);
+                rest = &rest[end + 1..];
+            }
+            line(rest, &mut out);
         }
     }
     out
 }
 
 fn line(line: &[u8], out: &mut Vec<u8>) {
-    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let begin = line.trim_ascii_start();
+    if !begin.first_chunk::<4>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+        return;
+    }
+    let mut words = begin.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let offset = words.next().map(|word| word.strip_suffix(b":").unwrap_or(word)).unwrap_or_default();
     if !(4..=16).contains(&offset.len()) || !offset.iter().all(u8::is_ascii_hexdigit) {
         return;

@@ -2,7 +2,10 @@
 //!
 //! Where several kinds stand in one text, they are undone together: one after another would be tried in every order.
 
+use std::ops::Range;
+
 use super::Coding;
+use super::edits::Edits;
 use super::signs::Marks;
 use crate::fold::fold;
 
@@ -17,28 +20,33 @@ const KINDS: [Kind; 5] = [
     (Coding::Markup, Marks::LESS, read_tag),
 ];
 
-/// `=41` is not rare in what is not quoted-printable: fewer than so many are left alone.
+/// `=41` is not rare in what is not quoted-printable: with fewer of them a tag is one.
 const FEW_QUOTED: usize = 3;
 
 /// What was written out, undone.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) text: Vec<u8>,
-    /// Where in the text something was undone.
-    pub(super) edits: Vec<usize>,
+    /// Where something was undone.
+    pub(super) edits: Edits,
     /// Which kinds there were.
     pub(super) how: Vec<Coding>,
 }
 
-/// The bytes with the kinds undone that those marks begin.
-pub(super) fn undone(bytes: &[u8], marks: Marks) -> Read {
+/// The bytes with the kinds undone that those marks begin; with `tried` without those of them that were left standing where
+/// the text was read from, away from its edits.
+pub(super) fn undone(bytes: &[u8], marks: Marks, tried: Option<(Marks, &[usize])>) -> Read {
     if marks == Marks::NONE {
         return Read::default();
     }
-    let (mut text, mut edits) = (Vec::with_capacity(bytes.len()), Vec::new());
-    let used = read(bytes, marks, &mut text, &mut edits);
-    let kinds = (0..KINDS.len()).filter(|&index| used[index] >= least(index));
-    Read { text, edits, how: kinds.map(|index| KINDS[index].0).collect() }
+    let (mut text, mut edits) = Default::default();
+    let (used, done) = read(bytes, marks, tried, &mut text, Some(&mut edits));
+    let kinds = (0..KINDS.len()).filter(|&index| used[index] > 0);
+    let how: Vec<Coding> = kinds.map(|index| KINDS[index].0).collect();
+    if !how.is_empty() {
+        text.extend_from_slice(&bytes[done..]);
+    }
+    Read { text, edits, how }
 }
 
 /// Letters that undoing takes away at least: a few escapes stand in any program.
@@ -46,7 +54,7 @@ const MANY: usize = 16;
 
 /// Whether much is written out in the bytes of what is compared: letters, not only what stands between them.
 pub(super) fn hide(bytes: &[u8], marks: Marks) -> bool {
-    let Read { text, how, .. } = undone(bytes, marks.without(Marks::EQUALS).without(Marks::LESS));
+    let Read { text, how, .. } = undone(bytes, marks.without(Marks::EQUALS).without(Marks::LESS), None);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     fold(bytes, &mut before);
     fold(&text, &mut after);
@@ -55,55 +63,105 @@ pub(super) fn hide(bytes: &[u8], marks: Marks) -> bool {
 
 /// Appends the bytes with `%XX` undone, and `+` for a space where the caller says that it is a form's.
 pub(crate) fn percent(bytes: &[u8], form: bool, out: &mut Vec<u8>) {
-    if form && bytes.contains(&b'+') {
-        let spaced: Vec<u8> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-        read(&spaced, Marks::PERCENT, out, &mut Vec::new());
-    } else {
-        read(bytes, Marks::PERCENT, out, &mut Vec::new());
+    let mut rest = bytes;
+    let next = |rest| if form { memchr::memchr2(b'%', b'+', rest) } else { memchr::memchr(b'%', rest) };
+    while let Some(at) = next(rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        let (length, undone) = match rest[0] {
+            b'+' => (1, Undone::Byte(b' ')),
+            mark => read_percent(rest).unwrap_or((1, Undone::Byte(mark))),
+        };
+        push(out, undone, 0..length, None);
+        rest = &rest[length..];
     }
+    out.extend_from_slice(rest);
 }
 
-/// The bytes with one character's escape undone at their start, and its length.
-pub(super) fn backslash(bytes: &[u8], out: &mut Vec<u8>, edits: &mut Vec<usize>) -> usize {
-    match read_backslash(bytes) {
+/// Appends the character whose escape stands there, or the byte if none does; the length of either.
+pub(super) fn backslash(bytes: &[u8], at: usize, out: &mut Vec<u8>, edits: &mut Edits) -> usize {
+    match read_backslash(&bytes[at..]) {
         Some((length, undone)) => {
-            push(out, undone, edits);
+            push(out, undone, at..at + length, Some(edits));
             length
         }
         None => {
-            out.push(bytes[0]);
+            out.push(bytes[at]);
             1
         }
     }
 }
 
-fn least(index: usize) -> usize {
-    if KINDS[index].0 == Coding::QuotedPrintable { FEW_QUOTED } else { 1 }
-}
-
-/// Appends the bytes with the kinds undone that those marks begin; how many of each there were.
-fn read(bytes: &[u8], marks: Marks, out: &mut Vec<u8>, edits: &mut Vec<usize>) -> [usize; KINDS.len()] {
-    let (mut used, mut at) = ([0; KINDS.len()], 0);
-    // What needs no undoing is copied in one piece.
-    while let Some(plain) = marks.find(&bytes[at..]) {
-        out.extend_from_slice(&bytes[at..at + plain]);
-        at += plain;
-        let kind = KINDS.iter().position(|(_, mark, _)| mark.begin_with(bytes[at]));
-        match kind.and_then(|index| KINDS[index].2(&bytes[at..]).map(|read| (index, read))) {
-            Some((index, (length, undone))) => {
-                push(out, undone, edits);
-                used[index] += 1;
-                at += length;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
+/// Appends the bytes with the kinds undone that those marks begin, up to the end of the last of them; how many of each there
+/// were, and where that end is.
+fn read(
+    bytes: &[u8],
+    marks: Marks,
+    tried: Option<(Marks, &[usize])>,
+    out: &mut Vec<u8>,
+    mut edits: Option<&mut Edits>,
+) -> ([usize; KINDS.len()], usize) {
+    let (mut used, mut done) = ([0; KINDS.len()], 0);
+    let (tried, edits_there) = tried.unwrap_or((Marks::NONE, &[]));
+    let far = marks.without(tried) == Marks::NONE && edits_there.len() * FAR <= bytes.len();
+    let mut near = edits_there;
+    let mut see = |at: usize| {
+        let mark = bytes[at];
+        if at < done || !bytes.get(at + 1).is_some_and(|&next| Marks::before(next).begin_with(mark)) {
+            return;
+        }
+        let Some(index) = KINDS.iter().position(|(_, marks, _)| marks.begin_with(mark)) else { return };
+        if tried.begin_with(mark) {
+            let passed = near.iter().take_while(|edit| **edit < at).count();
+            near = &near[passed..];
+            if near.first().is_none_or(|edit| *edit > at + longest(index)) {
+                return;
             }
         }
+        if let Some((length, undone)) = KINDS[index].2(&bytes[at..]) {
+            // Nothing is longer undone than it was, and what needs no undoing is copied in one piece.
+            out.reserve(if done == 0 { bytes.len() } else { 0 });
+            out.extend_from_slice(&bytes[done..at]);
+            done = at + length;
+            push(out, undone, at..done, edits.as_deref_mut());
+            used[index] += 1;
+        }
+    };
+    if far {
+        let windows = before(bytes, marks, edits_there);
+        windows.into_iter().for_each(|window| marks.each(&bytes[window.clone()], |at| see(window.start + at)));
+    } else {
+        marks.each(bytes, see);
     }
-    out.extend_from_slice(&bytes[at..]);
-    used
+    (used, done)
 }
+
+/// Edits that are farther from each other on average are looked before one by one.
+const FAR: usize = 64;
+
+/// Where something may begin that goes over one of the edits.
+fn before(bytes: &[u8], marks: Marks, edits: &[usize]) -> Vec<Range<usize>> {
+    let mut windows: Vec<Range<usize>> = Vec::new();
+    for &edit in edits {
+        let tag = || memchr::memrchr2(b'<', b'>', &bytes[edit.saturating_sub(TAG)..edit]);
+        let tag = Some(marks).filter(|marks| marks.hold(Marks::LESS)).and_then(|_| tag());
+        let tag = tag.map_or(edit, |tag| edit.saturating_sub(TAG) + tag);
+        let window = tag.min(edit.saturating_sub(ESCAPE))..bytes.len().min(edit + 1);
+        match windows.last_mut().filter(|last| window.start <= last.end) {
+            Some(last) => *last = last.start.min(window.start)..last.end.max(window.end),
+            None => windows.push(window),
+        }
+    }
+    windows
+}
+
+/// Bytes that one of a kind has at most.
+fn longest(index: usize) -> usize {
+    if KINDS[index].0 == Coding::Markup { TAG } else { ESCAPE }
+}
+
+/// The longest of the others: two surrogates.
+const ESCAPE: usize = 12;
 
 /// What was written out: a byte of some encoding, a character whatever the encoding, or nothing of the text.
 enum Undone {
@@ -112,17 +170,20 @@ enum Undone {
     Letter(char),
 }
 
-fn push(out: &mut Vec<u8>, undone: Undone, edits: &mut Vec<usize>) {
-    edits.push(out.len());
+fn push(out: &mut Vec<u8>, undone: Undone, taken: Range<usize>, edits: Option<&mut Edits>) {
+    let begin = out.len();
     match undone {
         Undone::Nothing => {}
         Undone::Byte(byte) => out.push(byte),
-        Undone::Letter(letter) => {
-            out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-            // It may count as two, and a run begin with the second.
-            edits.push(out.len());
-        }
+        Undone::Letter(letter) => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
     }
+    let Some(edits) = edits else { return };
+    edits.at.push(begin);
+    if matches!(undone, Undone::Letter(_)) {
+        // It may count as two, and a run begin with the second.
+        edits.at.push(out.len());
+    }
+    edits.change(taken, begin..out.len());
 }
 
 fn byte(value: u32) -> Undone {
@@ -194,8 +255,8 @@ fn octal(bytes: &[u8]) -> (usize, Undone) {
 }
 
 fn read_entity(bytes: &[u8]) -> Option<(usize, Undone)> {
-    // No name is longer than seven letters; a number has at most eight digits.
-    let end = bytes.iter().take(12).position(|&byte| byte == b';')?;
+    // No name is longer than seven letters; a number has at most eight digits, and may end without a mark.
+    let Some(end) = bytes.iter().take(12).position(|&byte| byte == b';') else { return read_number(bytes) };
     let plain = match &bytes[1..end] {
         b"amp" => b'&',
         b"lt" => b'<',
@@ -205,23 +266,34 @@ fn read_entity(bytes: &[u8]) -> Option<(usize, Undone)> {
         b"nbsp" => b' ',
         // `&eacute;`: comparing leaves the accent out anyway.
         [letter, accent @ ..] if ACCENTS.contains(&accent) => *letter,
-        name => return letter(numbered(name)?, end + 1),
+        name => return numbered(name).map_or_else(|| read_number(bytes), |code| letter(code, end + 1)),
     };
     Some((end + 1, Undone::Byte(plain)))
+}
+
+/// `&#65` or `&#x41` before a space or the next one; before anything else it may have been cut.
+fn read_number(bytes: &[u8]) -> Option<(usize, Undone)> {
+    let hex = matches!(bytes.get(2), Some(b'x' | b'X'));
+    let is_digit = |byte: &&u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let begin = if hex { 3 } else { 2 };
+    let digits = bytes.get(begin..)?.iter().take(8).take_while(is_digit).count();
+    let end = begin + digits;
+    let whole = bytes.get(end).is_some_and(|next| next.is_ascii_whitespace() || *next == b'&');
+    letter(numbered(&bytes[1..end]).filter(|_| whole)?, end)
 }
 
 /// The longest tag.
 const TAG: usize = 1024;
 
-/// A tag, which editors and web pages put in a word wherever its look changes. One in which something is written out stays.
+/// A tag, which editors and web pages put in a word wherever its look changes. One in which something is written out stays, and
+/// `<` that no name or mark of a tag follows was not asked for.
 fn read_tag(bytes: &[u8]) -> Option<(usize, Undone)> {
-    let begins = bytes.get(1).is_some_and(|&byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'));
-    let inside = bytes[1..bytes.len().min(TAG)].iter();
-    let end =
-        inside.clone().position(|&byte| matches!(byte, b'<' | b'>')).filter(|&end| begins && bytes[end + 1] == b'>')?;
-    let escapes = inside.take(end).any(|&byte| matches!(byte, b'%' | b'\\' | b'&'));
-    let quoted = bytes[..end].windows(3).filter(|three| three[0] == b'=' && hex(three, 1, 2).is_some()).count();
-    (!escapes && quoted < FEW_QUOTED).then_some((end + 2, Undone::Nothing))
+    let after = &bytes[1..bytes.len().min(TAG)];
+    let end = memchr::memchr2(b'<', b'>', after).filter(|&end| after[end] == b'>')?;
+    let inside = &after[..end];
+    let escapes = memchr::memchr3(b'%', b'\\', b'&', inside).is_some();
+    let quoted = || memchr::memchr_iter(b'=', inside).filter(|&at| hex(inside, at + 1, 2).is_some()).count();
+    (!escapes && quoted() < FEW_QUOTED).then_some((end + 2, Undone::Nothing))
 }
 
 /// How the names of letters with an accent end.
@@ -237,11 +309,14 @@ fn numbered(name: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn alone(index: usize, text: &str) -> String {
         let mut out = Vec::new();
-        read(text.as_bytes(), KINDS[index].1, &mut out, &mut Vec::new());
+        let (_, done) = read(text.as_bytes(), KINDS[index].1, None, &mut out, None);
+        out.extend_from_slice(&text.as_bytes()[done..]);
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -250,6 +325,7 @@ mod tests {
         assert_eq!(alone(0, "a%20%C3%a4%u0041%zz%4"), "a äA%zz%4");
         assert_eq!(alone(1, r#"\"a\n\u0041\u{42}\x43\104\ud83d\ude00\q\U00000045"#), "\"a\nABCD😀\\qE");
         assert_eq!(alone(2, "&lt;&#65;&#x42;&ouml;&what;&"), "<ABo&what;&");
+        assert_eq!(alone(2, "&#65 &#66&#x43 &#67<&# &#x &#9999999999 "), "A BC &#67<&# &#x &#9999999999 ");
         assert_eq!(
             alone(4, "<p class=\"a\">The ke<b>y</b> i<!-- no -->s</p> <a x=\"&amp;\">"),
             "The key is <a x=\"&amp;\">"
@@ -268,5 +344,19 @@ mod tests {
         assert_eq!(read("a+b%2Bc", true), "a b+c");
         assert_eq!(read("a+b", true), "a b");
         assert_eq!(read("a+b%2Bc", false), "a+b+c");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn percent_is_read_in_forms_as_it_is_among_the_others(text in "([%+ua-f0-9\u{e9}]|%[0-9a-f]{2}|%u[0-9a-f]{4}){0,30}") {
+            let spaced = text.replace('+', " ");
+            for (form, text, like) in [(true, &text, &spaced), (false, &text, &text)] {
+                let mut out = Vec::new();
+                percent(text.as_bytes(), form, &mut out);
+                prop_assert_eq!(String::from_utf8_lossy(&out), alone(0, like));
+            }
+        }
     }
 }

@@ -38,6 +38,22 @@ fn boundary(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
+/// Whether a line may begin like a head; with `edits` over one of those places. Many bytes are looked at together: hardly any text has
+/// one.
+pub(super) fn has_head(bytes: &[u8], edits: Option<&[usize]>) -> bool {
+    let within = |bytes: &[u8]| {
+        let Some((_, dashes)) = bytes.split_at_checked(HEAD.len()) else { return false };
+        let heads = bytes.iter().zip(&bytes[1..]).zip(dashes);
+        heads.fold(false, |any, ((&end, &first), &dash)| any | (end == b'\n') & (first | 0x20 == b'c') & (dash == b'-'))
+    };
+    match edits {
+        Some(edits) if edits.len() * 4 * HEAD.len() < bytes.len() => edits
+            .iter()
+            .any(|&edit| within(&bytes[edit.saturating_sub(HEAD.len())..bytes.len().min(edit + HEAD.len() + 1)])),
+        _ => within(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,14 +2,21 @@
 
 use std::ops::Range;
 
+use super::signs::{all, count};
+
 /// Numbers in the shortest list.
 const FEW: usize = 8;
 
 /// The bytes of every list of numbers below 256 in those places, joined. A larger number ends a list.
 pub(super) fn bytes(text: &[u8], places: &[Range<usize>]) -> Vec<u8> {
     let mut out = Vec::new();
-    // One number by itself is none of a list, however long.
-    let listed = |place: &&Range<usize>| !text[(*place).clone()].iter().all(u8::is_ascii_hexdigit);
+    // One number by itself is none of a list, however long, and neither are few.
+    let listed = |place: &&Range<usize>| {
+        let text = &text[(*place).clone()];
+        !all(text, |byte| byte.is_ascii_hexdigit())
+            && count(text, |byte| byte.is_ascii_digit()) >= FEW
+            && count(text, is_between) + 1 >= FEW
+    };
     places.iter().filter(listed).for_each(|place| lists(&text[place.clone()], &mut out));
     out
 }
@@ -22,13 +29,16 @@ fn lists(text: &[u8], out: &mut Vec<u8>) {
             continue;
         }
         let small = number.take().map(u8::try_from);
-        let between = matches!(byte, b',' | b' ' | b'\n' | b'\r' | b'\t' | b';' | b'-' | b':');
-        let ends = !between || small.is_some_and(|small| small.is_err());
+        let ends = !is_between(byte) || small.is_some_and(|small| small.is_err());
         list.extend(small.and_then(Result::ok));
         if ends {
             flush(&mut list, out);
         }
     }
+}
+
+fn is_between(byte: u8) -> bool {
+    matches!(byte, b',' | b' ' | b'\n' | b'\r' | b'\t' | b';' | b'-' | b':')
 }
 
 fn flush(list: &mut Vec<u8>, out: &mut Vec<u8>) {

@@ -28,7 +28,7 @@ pub(super) fn undo(bytes: &[u8], take: &mut dyn Take) -> usize {
 }
 
 /// The length of an object's head: its kind and size, and what a delta is made from.
-fn head(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn head(bytes: &[u8]) -> Option<usize> {
     let number =
         |from: usize| bytes.get(from..)?.iter().take(10).position(|byte| byte & 0x80 == 0).map(|last| from + last + 1);
     let after = number(0)?;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::legible::plain;
+
 /// What a byte may be part of, or begins: the marks of [`Marks`] and these.
 const BASE64: u16 = 1 << 8;
 const HEXISH: u16 = 1 << 9;
@@ -14,10 +16,7 @@ pub(crate) const LEAST_DIGITS: usize = 16;
 /// What a piece calls for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signs {
-    /// Where runs of base64 digits are.
-    pub(crate) base64: Vec<Range<usize>>,
-    /// Where runs of hexadecimal digits and of what stands between them are.
-    pub(crate) hexish: Vec<Range<usize>>,
+    pub(crate) runs: Runs,
     pub(crate) marks: Marks,
     pub(crate) quotes: bool,
     /// There is what is no ASCII text.
@@ -27,22 +26,110 @@ pub(crate) struct Signs {
 impl Signs {
     /// The signs of the bytes.
     pub(crate) fn of(bytes: &[u8]) -> Signs {
-        let classes = classes_of(bytes);
-        let [base64, hexish] = digits(bytes);
-        Signs {
-            base64,
-            hexish,
-            marks: Marks::among(classes),
-            quotes: classes & QUOTE != 0,
-            binary: classes & BINARY != 0,
-        }
+        Signs { runs: Runs::of(bytes), ..Signs::default() }.with(classes_of(bytes))
+    }
+
+    /// These and those of some bytes more, in which there are no runs.
+    pub(super) fn with_few(self, bytes: &[u8]) -> Signs {
+        self.with(bytes.iter().fold(0, |classes, byte| classes | CLASS[usize::from(*byte)]))
+    }
+
+    fn with(self, classes: u16) -> Signs {
+        let (quotes, binary) = (self.quotes | (classes & QUOTE != 0), self.binary | (classes & BINARY != 0));
+        Signs { marks: self.marks.with(Marks::among(classes)), quotes, binary, ..self }
     }
 
     /// Whether there is nothing to undo.
     pub(crate) fn plain(&self) -> bool {
-        let digits = !self.base64.is_empty() || !self.hexish.is_empty();
+        let digits = self.runs != Runs::default();
         !(digits || self.marks != Marks::NONE || self.quotes || self.binary)
     }
+}
+
+/// Where runs of digits are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Runs {
+    /// Of base64.
+    pub(crate) base64: Vec<Range<usize>>,
+    /// Hexadecimal ones, and what stands between them.
+    pub(crate) hexish: Vec<Range<usize>>,
+}
+
+/// Bytes that are looked at together: every run holds as many whole.
+const WORD: usize = LEAST_DIGITS / 2;
+
+/// Hexadecimal digits in the shortest line of a dump: with fewer, a run is one of spaces.
+const FEW_DIGITS: usize = 6;
+
+impl Runs {
+    /// The runs in the bytes. Each holds eight bytes that are looked at together, and most of those hold something else.
+    fn of(bytes: &[u8]) -> Runs {
+        let (mut runs, mut ends) = (Runs::default(), [0; 2]);
+        for (number, word) in bytes.as_chunks::<WORD>().0.iter().enumerate() {
+            let classes = classes_of_all(word);
+            // What was found already goes on over many words.
+            if classes != 0 && ends.iter().any(|end| *end <= number * WORD) {
+                runs.find(bytes, number * WORD, classes, &mut ends);
+            }
+        }
+        runs
+    }
+
+    /// Takes the runs around a word of those classes, if they end behind those before. Apart, or the loop would not stay in registers.
+    #[inline(never)]
+    fn find(&mut self, bytes: &[u8], at: usize, classes: u16, ends: &mut [usize; 2]) {
+        let kinds = [(BASE64, &mut self.base64), (HEXISH, &mut self.hexish)];
+        for ((class, runs), end) in kinds.into_iter().zip(ends) {
+            // Of a run that has only spaces in its words, what stands around them says nothing.
+            let says = || class == BASE64 || bytes[at..at + WORD].iter().any(u8::is_ascii_hexdigit);
+            if classes & class != 0 && *end <= at && says() {
+                let run = around(bytes, *end..bytes.len(), at, class);
+                *end = run.end;
+                if is_run(&bytes[run.clone()], class) {
+                    runs.push(run);
+                }
+            }
+        }
+    }
+
+    /// Whether there is a run that is only one with what was put there, or with what stands together there now.
+    pub(super) fn joined(text: &[u8], made: &Range<usize>) -> bool {
+        let classes = |at: usize| text.get(at).map_or(0, |byte| CLASS[usize::from(*byte)]);
+        let before = made.start.checked_sub(1).map_or(0, classes);
+        let both = classes(made.start) & if made.is_empty() { before } else { BASE64 | HEXISH };
+        [BASE64, HEXISH].into_iter().any(|class| {
+            let near = made.start.saturating_sub(NEAR)..text.len().min(made.start + NEAR);
+            let is = |run: Range<usize>| {
+                // What goes on for longer may be anything.
+                let more = run.start == near.start && run.start > 0 || run.end == near.end && run.end < text.len();
+                more || is_run(&text[run], class)
+            };
+            both & class != 0 && is(around(text, near.clone(), made.start, class))
+        })
+    }
+}
+
+/// Bytes around a joint that are looked at for what is joined there.
+const NEAR: usize = 64;
+
+/// What of a class stands around a place, within some bytes.
+fn around(bytes: &[u8], within: Range<usize>, at: usize, class: u16) -> Range<usize> {
+    let is = |byte: &&u8| CLASS[usize::from(**byte)] & class != 0;
+    let before = bytes[within.start..at].iter().rev().take_while(is).count();
+    let after = &bytes[at..within.end];
+    let words = after.as_chunks::<WORD>().0.iter().take_while(|word| classes_of_all(word) & class != 0).count() * WORD;
+    at - before..at + words + after[words..].iter().take_while(is).count()
+}
+
+/// The classes of digits that all of the bytes are of.
+#[inline(always)]
+fn classes_of_all(word: &[u8; WORD]) -> u16 {
+    word.iter().fold(BASE64 | HEXISH, |classes, byte| classes & CLASS[usize::from(*byte)])
+}
+
+fn is_run(bytes: &[u8], class: u16) -> bool {
+    let digits = || bytes.iter().filter(|byte| byte.is_ascii_hexdigit()).take(FEW_DIGITS).count() == FEW_DIGITS;
+    bytes.len() >= LEAST_DIGITS && (class == BASE64 || digits())
 }
 
 /// A set of characters that begin something written out.
@@ -56,15 +143,19 @@ impl Marks {
     pub(crate) const AMPERSAND: Marks = Marks(1 << 2);
     pub(crate) const EQUALS: Marks = Marks(1 << 3);
     pub(crate) const LESS: Marks = Marks(1 << 4);
+    const ALL: Marks = Marks(31);
 
-    /// The marks in the bytes.
-    pub(crate) fn of(bytes: &[u8]) -> Marks {
-        Marks::among(classes_of(bytes))
-    }
+    /// All of them as they are written.
+    const BYTES: &[u8; 5] = b"%\\&=<";
 
     /// Whether any of the others is among them.
     pub(crate) const fn hold(self, others: Marks) -> bool {
         self.0 & others.0 != 0
+    }
+
+    /// Those and the others.
+    pub(crate) const fn with(self, others: Marks) -> Marks {
+        Marks(self.0 | others.0)
     }
 
     /// Those that are not among the others.
@@ -77,12 +168,47 @@ impl Marks {
         self.hold(Marks::among(CLASS[byte as usize]))
     }
 
-    /// Where one of them first stands. Many bytes are looked at together: most are none.
-    pub(super) fn find(self, bytes: &[u8]) -> Option<usize> {
-        let (blocks, _) = bytes.as_chunks::<16>();
-        let holds = |block: &[u8; 16]| block.iter().fold(0, |all, &byte| all | seen(byte)) & self.0 != 0;
-        let before = blocks.iter().take_while(|block| !holds(block)).count() * 16;
-        bytes[before..].iter().position(|&byte| self.begin_with(byte)).map(|at| before + at)
+    /// Calls `see` with every place where one of them stands, in their order.
+    pub(super) fn each(self, bytes: &[u8], mut see: impl FnMut(usize)) {
+        if self == Marks::NONE {
+            return;
+        }
+        let (marks, (blocks, rest)) = (self.bytes(), bytes.as_chunks());
+        let mut bits = |mut bits: u64, from: usize| {
+            while bits != 0 {
+                see(from + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        };
+        for (number, block) in blocks.iter().enumerate() {
+            bits(Self::bits(marks, block), number * block.len());
+        }
+        let one = |(at, byte): (usize, &u8)| u64::from(self.begin_with(*byte)) << at;
+        bits(rest.iter().enumerate().map(one).fold(0, |all, bit| all | bit), bytes.len() - rest.len());
+    }
+
+    /// Which of the bytes are some of those, the first one in the lowest bit. Without a branch, so that many are looked at
+    /// together.
+    fn bits([a, b, c, d, e]: [u8; 5], block: &[u8; 64]) -> u64 {
+        gathered(&block.map(|byte| u8::from((byte == a) | (byte == b) | (byte == c) | (byte == d) | (byte == e))))
+    }
+
+    /// Those that they are, some of them more than once.
+    fn bytes(self) -> [u8; 5] {
+        let first = Self::BYTES.iter().copied().find(|byte| self.begin_with(*byte)).unwrap_or_default();
+        Self::BYTES.map(|byte| if self.begin_with(byte) { byte } else { first })
+    }
+
+    /// Those of them that stand in the bytes.
+    pub(super) fn within(self, bytes: &[u8]) -> Marks {
+        let stands = |byte: &&u8| self.begin_with(**byte) && find(bytes, **byte).is_some();
+        let one = |byte: &u8| Marks::among(CLASS[usize::from(*byte)]);
+        Self::BYTES.iter().filter(stands).map(one).fold(Marks::NONE, Marks::with)
+    }
+
+    /// Those that may begin something that goes on with that byte.
+    pub(super) const fn before(next: u8) -> Marks {
+        FOLLOWS[next as usize]
     }
 
     const fn among(classes: u16) -> Marks {
@@ -94,43 +220,56 @@ impl Marks {
     }
 }
 
+const FOLLOWS: [Marks; 256] = {
+    let mut table = [Marks::BACKSLASH; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let next = byte as u8;
+        let hex = next.is_ascii_hexdigit();
+        let (mut all, letter) = (Marks::BACKSLASH.0, next.is_ascii_alphabetic());
+        if hex || matches!(next, b'u' | b'U') {
+            all |= Marks::PERCENT.0;
+        }
+        if letter || next == b'#' {
+            all |= Marks::AMPERSAND.0;
+        }
+        if hex || matches!(next, b'\r' | b'\n') {
+            all |= Marks::EQUALS.0;
+        }
+        if letter || matches!(next, b'/' | b'!' | b'?') {
+            all |= Marks::LESS.0;
+        }
+        table[byte] = Marks(all);
+        byte += 1;
+    }
+    table
+};
+
+/// The lowest bits of 64 bytes, each of which has no other, the first one in the lowest bit.
+#[inline(always)]
+pub(crate) fn gathered(flags: &[u8; 64]) -> u64 {
+    // The product has the bits of eight bytes in its highest byte.
+    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    flags.as_chunks().0.iter().enumerate().fold(0, |all, (number, eight)| all | bits(eight) << (8 * number))
+}
+
 /// Whether a byte is a digit of base64, and so of every narrower alphabet, or what ends one.
 pub(crate) fn is_digit(byte: u8) -> bool {
     CLASS[usize::from(byte)] & BASE64 != 0 || byte == b'='
 }
 
-/// The marks, quotes and what is no ASCII text among all bytes. Without a table or a branch, so that many are looked at
-/// together.
+/// The marks, quotes and what is no ASCII text among all bytes.
 fn classes_of(bytes: &[u8]) -> u16 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut all = [0; 32];
-    for block in blocks {
-        for (all, &byte) in all.iter_mut().zip(block) {
-            *all |= seen(byte);
-        }
+    if bytes.len() < FEW {
+        return bytes.iter().fold(0, |all, &byte| all | CLASS[usize::from(byte)]) & !(BASE64 | HEXISH);
     }
-    let all = all.iter().fold(0, |all, one| all | one) | rest.iter().fold(0, |all, &byte| all | seen(byte));
-    let quotes = if all & SEEN_QUOTE != 0 { QUOTE } else { 0 };
-    let binary = if all & SEEN_BINARY != 0 { BINARY } else { 0 };
-    u16::from(all & !(SEEN_QUOTE | SEEN_BINARY)) | quotes | binary
+    let quotes = if find(bytes, b'"').is_some() { QUOTE } else { 0 };
+    let binary = if plain(bytes) < bytes.len() { BINARY } else { 0 };
+    Marks::ALL.within(bytes).class() | quotes | binary
 }
 
-const SEEN_QUOTE: u8 = 1 << 6;
-const SEEN_BINARY: u8 = 1 << 7;
-
-/// The marks that a byte is, in their own bits, and in two more whether it is a quote, or no text.
-#[inline]
-fn seen(byte: u8) -> u8 {
-    let is = |what: u8, bit: u8| if byte == what { bit } else { 0 };
-    let text = (b' '..=b'~').contains(&byte) | (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
-    is(b'%', Marks::PERCENT.0)
-        | is(b'\\', Marks::BACKSLASH.0)
-        | is(b'&', Marks::AMPERSAND.0)
-        | is(b'=', Marks::EQUALS.0)
-        | is(b'<', Marks::LESS.0)
-        | is(b'"', SEEN_QUOTE)
-        | if text { 0 } else { SEEN_BINARY }
-}
+/// Bytes that are sooner looked at one by one than for one mark after the other.
+const FEW: usize = 64;
 
 /// Runs of bytes that are within a class, at least so long. One byte in so many is looked at, and those around it if it is.
 pub(super) fn runs(bytes: &[u8], least: usize, within: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
@@ -150,160 +289,30 @@ pub(super) fn runs(bytes: &[u8], least: usize, within: impl Fn(u8) -> bool) -> V
     runs
 }
 
-/// Runs of base64 digits, and of hexadecimal ones with what stands between them. Each holds eight bytes that are looked at
-/// together, and most of those hold something else.
-fn digits(bytes: &[u8]) -> [Vec<Range<usize>>; 2] {
-    let mut all = [Vec::new(), Vec::new()];
-    let mut ends = [0, 0];
-    let (words, _) = bytes.as_chunks::<{ LEAST_DIGITS / 2 }>();
-    for (number, word) in words.iter().enumerate() {
-        let classes = word.iter().fold(BASE64 | HEXISH, |classes, byte| classes & CLASS[usize::from(*byte)]);
-        if classes == 0 {
-            continue;
-        }
-        let (at, behind) = (number * word.len(), (number + 1) * word.len());
-        for (kind, class) in [BASE64, HEXISH].into_iter().enumerate() {
-            if classes & class != 0 && ends[kind] <= at {
-                let within = |byte: &u8| CLASS[usize::from(*byte)] & class != 0;
-                let begin = at - bytes[ends[kind]..at].iter().rev().take_while(|byte| within(byte)).count();
-                let end = behind + bytes[behind..].iter().take_while(|byte| within(byte)).count();
-                if end - begin >= LEAST_DIGITS {
-                    all[kind].push(begin..end);
-                }
-                ends[kind] = end;
-            }
-        }
-    }
-    all
-}
-
 /// Where a byte first stands.
 pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
     memchr::memchr(byte, bytes)
+}
+
+/// Whether all of the bytes are such. Many are looked at together.
+pub(super) fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is(*byte)))
+}
+
+/// How many of the bytes are such. Without a branch.
+pub(super) fn count(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    bytes.chunks(128).map(|some| usize::from(some.iter().map(|byte| u8::from(is(*byte))).sum::<u8>())).sum()
 }
 
 /// Whether any of those bytes is among them. Many are looked at together, for all of those.
 pub(super) fn holds_any<const COUNT: usize>(bytes: &[u8], any: [u8; COUNT]) -> bool {
     let is = |byte: u8| any.iter().fold(false, |is, &one| is | (one == byte));
     let (blocks, rest) = bytes.as_chunks::<16>();
+    // Filled up with what is among them anyway.
+    let mut last = [bytes.last().copied().unwrap_or_default(); 16];
+    last[..rest.len()].copy_from_slice(rest);
     let holds = |block: &[u8; 16]| block.iter().fold(false, |holds, &byte| holds | is(byte));
-    blocks.iter().any(holds) || rest.iter().any(|&byte| is(byte))
-}
-
-/// Whether the bytes read like text: nine in ten are printable.
-pub(super) fn readable(bytes: &[u8]) -> bool {
-    let plain = bytes.iter().filter(|&&byte| CLASS[usize::from(byte)] & BINARY == 0).count();
-    plain * 10 >= bytes.len() * 9 || is_text(bytes)
-}
-
-/// Whether the bytes are text and nothing else.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
-    !holds_controls(bytes) && std::str::from_utf8(bytes).is_ok()
-}
-
-/// Whether there are control characters but those that move on. Without a branch, so that many bytes are looked at together.
-fn holds_controls(bytes: &[u8]) -> bool {
-    let control = |byte: u8| (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r') | (byte == 0x7f);
-    bytes.iter().fold(false, |any, &byte| any | control(byte))
-}
-
-/// The shortest stretch of text within noise that is taken for text.
-const STRETCH: usize = 6;
-
-/// Appends the stretches of the bytes that read like text; the longest gap between them.
-pub(super) fn legible(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    let (mut at, mut before, mut most) = (0, 0, 0);
-    while let Some(begin) = next_stretch(bytes, at) {
-        let end = begin + stretch(&bytes[begin..]);
-        // What ends a stretch belongs to none.
-        at = end + 1;
-        if end - begin >= STRETCH {
-            out.extend_from_slice(&bytes[begin..end]);
-            // A zero between two texts keeps them apart; noise within one does not.
-            out.extend(bytes.get(end).filter(|byte| **byte < b' '));
-            most = most.max(begin - before);
-            before = end;
-        }
-    }
-    most.max(bytes.len() - before)
-}
-
-/// Where bytes begin, at `from` or after it, that could be a stretch. Without a branch that depends on them, since noise
-/// leads every prediction astray.
-fn next_stretch(bytes: &[u8], from: usize) -> Option<usize> {
-    let (mut run, mut before) = (0, BAD);
-    for (at, &byte) in bytes.iter().enumerate().skip(from) {
-        let kind = KIND[usize::from(byte)];
-        let [kept, more] = GOES_ON[usize::from(before)][usize::from(kind)];
-        run = (run & kept) + more;
-        before = kind;
-        if run == STRETCH {
-            return Some(at + 1 - STRETCH);
-        }
-    }
-    None
-}
-
-/// What a byte is to a text: one of its letters, none, or the first or a further byte of a letter beyond ASCII.
-const ASCII: u8 = 0;
-const BAD: u8 = 1;
-const FIRST: u8 = 2;
-const FURTHER: u8 = 3;
-
-const KIND: [u8; 256] = kinds();
-
-const fn kinds() -> [u8; 256] {
-    let mut table = [BAD; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'\t' | b'\n' | b'\r' | 0x20..=0x7e => ASCII,
-            0x80..=0xbf => FURTHER,
-            0xc2..=0xf4 => FIRST,
-            _ => BAD,
-        };
-        byte += 1;
-    }
-    table
-}
-
-/// What becomes of a run when one kind of byte follows another: what of it is kept, and what is added.
-const GOES_ON: [[[usize; 2]; 4]; 4] = {
-    const MORE: [usize; 2] = [usize::MAX, 1];
-    const ANEW: [usize; 2] = [0, 1];
-    const NONE: [usize; 2] = [0, 0];
-    [[MORE, NONE, MORE, NONE], [MORE, NONE, MORE, NONE], [ANEW, NONE, ANEW, MORE], [MORE, NONE, MORE, MORE]]
-};
-
-/// How many bytes at the start are text.
-fn stretch(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        if KIND[usize::from(byte)] == ASCII {
-            at += 1;
-        } else {
-            match character(&bytes[at..]) {
-                Some(letter) => at += letter.len_utf8(),
-                None => break,
-            }
-        }
-    }
-    at
-}
-
-/// The character beyond ASCII at the start.
-pub(crate) fn character(bytes: &[u8]) -> Option<char> {
-    let length = match *bytes {
-        [first @ 0xc2..=0xdf, second @ 0x80..=0xbf, ..] => {
-            return char::from_u32(u32::from(first & 0x1f) << 6 | u32::from(second & 0x3f));
-        }
-        [0xe0..=0xef, ..] => 3,
-        [0xf0..=0xf4, ..] => 4,
-        _ => return None,
-    };
-    // Most of what is none is seen by its second byte.
-    let goes_on = bytes.get(1).is_some_and(|byte| byte & 0xc0 == 0x80);
-    std::str::from_utf8(bytes.get(..length).filter(|_| goes_on)?).ok()?.chars().next()
+    !bytes.is_empty() && blocks.iter().chain([&last]).any(holds)
 }
 
 const CLASS: [u16; 256] = classes();
@@ -353,8 +362,11 @@ mod tests {
         for (byte, before) in (0..=u8::MAX).flat_map(|byte| [0, 5, 31, 32, 70].map(|before| (byte, before))) {
             let bytes = [&vec![b'a'; before][..], &[byte], &[b'b'; 40]].concat();
             assert_eq!(classes_of(&bytes), CLASS[usize::from(byte)] & !(BASE64 | HEXISH), "{byte} after {before}");
-            for marks in [Marks::PERCENT, Marks::LESS, Marks(31), Marks::NONE] {
-                assert_eq!(marks.find(&bytes), marks.begin_with(byte).then_some(before), "{byte} after {before}");
+            for marks in [Marks::PERCENT, Marks::LESS, Marks(31), Marks(21)] {
+                let mut places = Vec::new();
+                marks.each(&bytes, |at| places.push(at));
+                assert_eq!(places.pop(), marks.begin_with(byte).then_some(before), "{byte} after {before}");
+                assert!(places.is_empty(), "{byte} after {before}");
             }
         }
     }
@@ -371,30 +383,7 @@ mod tests {
         for seed in 1..200usize {
             let dots = |at: usize| if at * at * seed % 97 < 6 { b'.' } else { b'a' };
             let bytes: Vec<u8> = (0..seed).map(dots).collect();
-            assert_eq!(digits(&bytes)[0], naive(&bytes));
+            assert_eq!(Runs::of(&bytes).base64, naive(&bytes));
         }
-    }
-
-    #[test]
-    fn text_is_read_out_of_noise() {
-        let read = |bytes: &[u8]| {
-            let mut out = Vec::new();
-            let gap = legible(bytes, &mut out);
-            (String::from_utf8(out).expect("text"), gap)
-        };
-        assert_eq!(read(b"\x80\xff\x01abcdef"), ("abcdef".into(), 3));
-        assert_eq!(
-            read("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".as_bytes()),
-            ("Gr\u{fc}\u{df}e\0\u{79d8}\u{5bc6}!".into(), 1)
-        );
-        assert_eq!(read(b"abc\xffde\xc3fghijklm\x80"), ("fghijklm".into(), 7));
-        assert_eq!(read(b"abcde\xff"), (String::new(), 6));
-        assert_eq!(read(b""), (String::new(), 0));
-    }
-
-    #[test]
-    fn text_is_readable_and_noise_is_not() {
-        assert!(readable("Grüße aus Köln, 秘密".as_bytes()));
-        assert!(!readable(b"\x01\x80\xff\xfe abc \x9c\x00"));
     }
 }

@@ -28,27 +28,34 @@ const BUFFER: usize = 64 << 10;
 /// Where the mark of zlib is looked for in digits.
 const BEGINNING: usize = 64;
 
+/// Bytes of a checksum and a size behind each member of gzip.
+const TRAILER: usize = 8;
+
 /// What was inflated.
-pub(super) struct Inflated {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Inflated {
+    pub(crate) bytes: Vec<u8>,
     /// Bytes that were read for it.
-    pub(super) used: usize,
+    pub(crate) used: usize,
     /// It came to its own end.
-    pub(super) done: bool,
+    pub(crate) done: bool,
     /// There was more than there was room for.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 /// Undoes what is compressed, and judges the rest.
 pub(super) fn undo(bytes: &[u8], raw_deflate: bool, take: &mut dyn Take) {
     // A picture is compressed, too, and no text.
     let media = entropy::seal(bytes) == Some(Seal::Media);
-    let mut members = Members { bytes, media, zero: 0, undone: Vec::new(), read: 0 };
+    let mut members =
+        Members { bytes, media, zero: 0, undone: Vec::new(), read: 0, stream: Vec::new(), several: false };
     if raw_deflate {
         members.give(0, 0, Coding::Deflate, take);
     }
     let (mut at, mut tries) = (0, 0);
     while let Some((begin, body, coding)) = members.next(at) {
+        if coding != Coding::Gzip || begin != at + TRAILER {
+            members.end_stream(take);
+        }
         tries += 1;
         if tries > TRIES || members.read / READ > bytes.len() + BUFFER {
             take.beyond(Beyond::Work);
@@ -60,6 +67,7 @@ pub(super) fn undo(bytes: &[u8], raw_deflate: bool, take: &mut dyn Take) {
             _ => members.give(begin, body, coding, take),
         };
     }
+    members.end_stream(take);
     entropy::judge(bytes, &members.undone, take);
 }
 
@@ -71,6 +79,9 @@ struct Members<'b> {
     /// Where something was undone, in order.
     undone: Vec<(usize, usize)>,
     read: usize,
+    /// What members of gzip give that follow each other: they are one text.
+    stream: Vec<u8>,
+    several: bool,
 }
 
 impl Members<'_> {
@@ -110,7 +121,19 @@ impl Members<'_> {
             self.undone.push((begin, body + inflated.used));
             take.layer(&[coding], &inflated.bytes);
         }
+        if coding == Coding::Gzip {
+            self.several |= !self.stream.is_empty();
+            self.stream.extend_from_slice(&inflated.bytes);
+        }
         if inflated.done { body + inflated.used } else { begin + 1 }
+    }
+
+    /// Gives what members say together, if there are several.
+    fn end_stream(&mut self, take: &mut dyn Take) {
+        if std::mem::take(&mut self.several) {
+            take.parts(&[Coding::Gzip], &self.stream);
+        }
+        self.stream.clear();
     }
 
     /// A file of an archive: encrypted, stored or deflated; anything else is opaque.
@@ -205,7 +228,7 @@ fn holds(bytes: &[u8], mark: &[u8], rare: usize) -> bool {
 }
 
 /// Inflates what it can within `room` bytes.
-pub(super) fn inflate(bytes: &[u8], zlib: bool, room: usize) -> Inflated {
+pub(crate) fn inflate(bytes: &[u8], zlib: bool, room: usize) -> Inflated {
     let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | if zlib { TINFL_FLAG_PARSE_ZLIB_HEADER } else { 0 };
     let mut state = Box::<DecompressorOxide>::default();
     let mut out = vec![0; bytes.len().saturating_mul(2).clamp(256, BUFFER).min(room.max(1))];

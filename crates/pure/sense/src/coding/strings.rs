@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
+use super::edits::Edits;
 use super::escapes::backslash;
-use super::signs::find;
+use super::signs::{Marks, find};
 
 /// The strings of a document.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,9 +18,9 @@ pub(crate) struct Strings {
     /// Names of fields, joined: text can be hidden in them, too. One that came lately is left out: items are alike.
     pub(crate) names: Vec<u8>,
     /// Where in the values something stands together that did not: strings that were joined, escapes that were undone.
-    pub(crate) edits: Vec<usize>,
-    /// What stands outside of the strings.
-    pub(crate) outside: Vec<u8>,
+    pub(crate) edits: Edits,
+    /// Which of the marks stand outside of the strings.
+    pub(crate) outside: Marks,
 }
 
 /// Whether the bytes look like JSON, or hold some.
@@ -30,25 +31,28 @@ pub(crate) fn looks_structured(bytes: &[u8]) -> bool {
     begins || quotes.any(|at| before(at) || matches!(bytes.get(at + 1), Some(b':' | b',')))
 }
 
-/// The strings of the bytes. A string that does not end goes on to the end.
-pub(crate) fn strings(bytes: &[u8]) -> Strings {
+/// The strings of the bytes, among which those marks stand. A string that does not end goes on to the end.
+pub(crate) fn strings(bytes: &[u8], marks: Marks) -> Strings {
     let mut found = Strings { values: Vec::with_capacity(bytes.len()), ..Strings::default() };
     let mut lately = VecDeque::new();
-    let mut at = 0;
+    // Where what is not among the values goes on.
+    let (mut at, mut from) = (0, 0);
     while let Some(open) = find(&bytes[at..], b'"') {
-        found.outside.extend_from_slice(&bytes[at..at + open]);
-        let (begin, known) = (found.values.len(), found.edits.len());
-        found.edits.push(begin);
+        found.outside = found.outside.with(marks.without(found.outside).within(&bytes[at..at + open]));
+        let (begin, known) = (found.values.len(), found.edits.known());
+        found.edits.take(from..at + open + 1, begin);
         at = string(bytes, at + open + 1, &mut found.values, &mut found.edits);
         if bytes[at..].trim_ascii_start().first() == Some(&b':') {
             name_came(&found.values[begin..], &mut found.names, &mut lately);
             found.values.truncate(begin);
-            found.edits.truncate(known);
+            found.edits.forget(known);
         } else {
             found.ends.push(found.values.len());
+            from = at - usize::from(bytes[at - 1] == b'"');
         }
     }
-    found.outside.extend_from_slice(&bytes[at..]);
+    found.outside = found.outside.with(marks.without(found.outside).within(&bytes[at..]));
+    found.edits.change(from..bytes.len(), found.values.len()..found.values.len());
     found
 }
 
@@ -67,7 +71,7 @@ fn name_came(name: &[u8], names: &mut Vec<u8>, lately: &mut VecDeque<Vec<u8>>) {
 }
 
 /// Reads a string from after its quote; where it ended.
-fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>, edits: &mut Vec<usize>) -> usize {
+fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>, edits: &mut Edits) -> usize {
     while at < bytes.len() {
         // What needs no undoing is copied in one piece.
         let run = memchr::memchr2(b'"', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
@@ -75,7 +79,7 @@ fn string(bytes: &[u8], mut at: usize, out: &mut Vec<u8>, edits: &mut Vec<usize>
         at += run;
         match bytes.get(at) {
             Some(b'"') => return at + 1,
-            Some(_) => at += backslash(&bytes[at..], out, edits),
+            Some(_) => at += backslash(bytes, at, out, edits),
             None => {}
         }
     }
@@ -87,8 +91,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (String, String) {
-        let found = strings(text.as_bytes());
-        assert!(!found.outside.contains(&b'"'));
+        let found = strings(text.as_bytes(), Marks::NONE);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (text(&found.values), text(&found.names))
     }

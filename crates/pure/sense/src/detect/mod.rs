@@ -24,6 +24,7 @@ pub use secrets::Secrets;
 
 use crate::evidence::MAX_QUOTE;
 use view::View;
+pub(crate) use view::is_invisible;
 
 /// Bytes of one text that are looked at: its beginning, and of a longer one its end too.
 pub const LOOKED: usize = 256 << 10;

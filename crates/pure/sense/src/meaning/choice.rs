@@ -40,16 +40,17 @@ pub(super) struct Rating {
 }
 
 impl Rating {
-    pub(super) fn of(record: &Record, wording: &Wording<'_>) -> Rating {
+    pub(super) fn of(record: Record<'_>, wording: &Wording<'_>) -> Rating {
         let Wording { said, telling, numbers } = wording;
         let mut rating = Rating { whole: false, own: 0, others: false, numbered: Vec::new() };
         let mut own: BTreeSet<&str> = BTreeSet::new();
         let mut lower = String::new();
-        for field in &record.fields {
+        for field in record.iter() {
             // Most words are none of his: none is kept by itself.
+            lower.clear();
             match field.value.is_ascii() {
-                true => field.value.clone_into(&mut lower),
-                false => lower = words(&field.value).into_iter().map(|word| word.text + " ").collect(),
+                true => lower.push_str(field.value),
+                false => lower.extend(words(field.value).into_iter().map(|word| word.text + " ")),
             }
             lower.make_ascii_lowercase();
             let words = || lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -60,8 +61,8 @@ impl Rating {
                 continue;
             }
             own.extend(found.map(String::as_str));
-            if numbers.contains(&field.plain) {
-                rating.numbered.push(field.name.clone());
+            if numbers.contains(field.plain) {
+                rating.numbered.push(field.name.to_owned());
             }
         }
         rating.own = own.len();
@@ -114,7 +115,7 @@ impl Chooser<'_> {
     pub(super) fn chosen(&self, value: &str, argument: &str) -> Option<String> {
         let wanted = plain(value);
         let holding = self.things.told().flat_map(|told| told.holding(&wanted));
-        let names: BTreeSet<&str> = holding.map(|(_, field)| field.name.as_str()).collect();
+        let names: BTreeSet<&str> = holding.map(|(_, field)| field.name).collect();
         let chosen = names.into_iter().find_map(|name| self.among(&wanted, name, argument, &|_| true));
         chosen.or_else(|| self.counted(value))
     }
@@ -183,7 +184,7 @@ impl Chooser<'_> {
     fn narrowed<'c>(&self, sentence: &[Word], candidates: &'c [Candidate<'c>]) -> Vec<&'c Candidate<'c>> {
         let named = |thing: &Thing<'_>| {
             let fields = thing.fields.iter().filter(|field| !field.prose);
-            let found = fields.flat_map(|field| words(&field.value)).map(|word| word.text);
+            let found = fields.flat_map(|field| words(field.value)).map(|word| word.text);
             let telling = |word: &String| self.telling.contains(word) && sentence.iter().any(|own| own.text == *word);
             found.filter(telling).collect::<BTreeSet<String>>().len()
         };
@@ -231,7 +232,7 @@ impl Chooser<'_> {
     /// By what a thing is the one that is meant.
     fn why(&self, thing: &Thing<'_>) -> String {
         let told = thing.fields.iter().find_map(|field| {
-            let words = words(&field.value);
+            let words = words(field.value);
             let named = is_named(&words, self.said);
             let word = words.into_iter().find(|word| named || self.telling.contains(&word.text))?;
             Some(if field.name.is_empty() { word.text } else { format!("{} `{}`", field.name, word.text) })
@@ -246,7 +247,7 @@ impl Chooser<'_> {
 /// What stands in a field of a thing, each once.
 fn values<'r>(thing: &Thing<'r>, name: &str) -> Vec<&'r str> {
     let own = thing.fields.iter().filter(|field| !field.prose && field.name == name);
-    let mut values: Vec<&str> = own.map(|field| field.plain.as_str()).collect();
+    let mut values: Vec<&str> = own.map(|field| field.plain).collect();
     values.sort_unstable();
     values.dedup();
     values
@@ -254,11 +255,11 @@ fn values<'r>(thing: &Thing<'r>, name: &str) -> Vec<&'r str> {
 
 /// Whether a value is the one at the end of an order.
 fn is_at_end(wanted: &str, among: &[&Candidate<'_>], upper: bool, axes: &[&str]) -> bool {
-    let axis = |field: &&Field| {
-        let last = parts(&field.name).pop().unwrap_or_default();
+    let axis = |field: &Field<'_>| {
+        let last = parts(field.name).pop().unwrap_or_default();
         !field.prose && if axes.is_empty() { TIMES.contains(&last.as_str()) } else { axes.contains(&last.as_str()) }
     };
-    let value = |thing: &Thing<'_>| thing.fields.iter().find(axis).map(|field| field.value.clone());
+    let value = |thing: &Thing<'_>| thing.fields.iter().find(axis).map(|field| field.value.to_owned());
     let ordered: Vec<(&Vec<&str>, String)> =
         among.iter().filter_map(|(thing, values)| Some((values, value(thing)?))).collect();
     let order = |one: &str, other: &str| match (one.parse::<f64>(), other.parse::<f64>()) {
@@ -287,10 +288,10 @@ pub(super) fn nouns(tool: &str) -> Vec<String> {
 }
 
 /// The addresses that stand in a record.
-pub(super) fn links(record: &Record) -> BTreeSet<String> {
+pub(super) fn links(record: Record<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for field in record.fields.iter().filter(|field| field.value.contains(['.', ':'])) {
-        let urls = shapes(&field.value).into_iter().filter(|(_, shape)| *shape == Shape::Url);
+    for field in record.iter().filter(|field| field.value.contains(['.', ':'])) {
+        let urls = shapes(field.value).into_iter().filter(|(_, shape)| *shape == Shape::Url);
         found.extend(urls.map(|(range, _)| address(&field.value[range])));
     }
     found
@@ -303,12 +304,30 @@ pub(super) fn is_end(word: &str) -> bool {
 
 /// The one spelling of a value.
 pub(super) fn plain(value: &str) -> String {
+    let mut out = String::new();
+    spell(value, &mut out);
+    out
+}
+
+/// Digits of a number that is written as it is spelled.
+const EXACT: usize = 15;
+
+/// Appends the one spelling of a value.
+pub(super) fn spell(value: &str, out: &mut String) {
     let value = value.trim();
+    if value.len() <= EXACT && !value.starts_with('0') && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return out.push_str(value);
+    }
     let number = value.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.'));
     match number.then(|| value.parse::<f64>()) {
         // What begins with a zero is no amount.
-        Some(Ok(number)) if number.is_finite() && !value.starts_with('0') => number.to_string(),
-        _ if super::shape::shape(value) == Some(Shape::Url) => address(value),
-        _ => value.to_lowercase(),
+        Some(Ok(number)) if number.is_finite() && !value.starts_with('0') => out.push_str(&number.to_string()),
+        _ if super::shape::shape(value) == Some(Shape::Url) => out.push_str(&address(value)),
+        _ if value.is_ascii() => {
+            let begin = out.len();
+            out.push_str(value);
+            out[begin..].make_ascii_lowercase();
+        }
+        _ => out.push_str(&value.to_lowercase()),
     }
 }

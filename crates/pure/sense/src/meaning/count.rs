@@ -55,12 +55,12 @@ impl Chooser<'_> {
     fn by_field(&self, wanted: &str, nouns: &[String]) -> Vec<BTreeMap<String, usize>> {
         let told: Vec<&Told> = self.things.told().filter(|told| is_about(self.given[told.given].tool, nouns)).collect();
         let names: BTreeSet<&str> =
-            told.iter().flat_map(|told| told.holding(wanted)).map(|(_, field)| field.name.as_str()).collect();
+            told.iter().flat_map(|told| told.holding(wanted)).map(|(_, field)| field.name).collect();
         let count = |name: &str| {
             let mut counts = BTreeMap::new();
-            let fields = told.iter().flat_map(|told| told.things()).flat_map(|thing| thing.fields);
+            let fields = told.iter().flat_map(|told| told.things()).flat_map(|thing| thing.fields.iter());
             for field in fields.filter(|field| !field.prose && field.name == name) {
-                *counts.entry(field.plain.clone()).or_default() += 1;
+                *counts.entry(field.plain.to_owned()).or_default() += 1;
             }
             counts
         };

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use policy::mcp::TextPattern;
 use policy::{Effect, Endorsed, Endorsement, Origin, Source};
 
-use super::endorse::{Came, Hashing, author};
+use super::endorse::{Came, Hashing};
 use super::ground::Scene;
 use super::shape::{Shape, shape, shapes};
 use super::task::{BEFORE, NOT};
@@ -193,7 +193,7 @@ impl Scene<'_> {
     ) -> Option<(Source, Option<Vec<TextPattern>>)> {
         let is = |thing: &Thing<'_>| {
             let tool = parts(self.given[thing.given].tool);
-            let by = author(thing).is_some_and(|author| phrase(&words(&author), name).is_some());
+            let by = thing.author().is_some_and(|author| phrase(&words(author), name).is_some());
             by && tool.iter().any(|part| tools.contains(&part.trim_end_matches('s')))
         };
         let mut found: Option<Source> = None;

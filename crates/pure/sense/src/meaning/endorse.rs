@@ -10,7 +10,6 @@ use super::ground::{Finding, Judgement, Scene, Stands};
 use super::shape::shape;
 use super::text::{find, fold, numbers};
 use super::things::{Thing, Told};
-use super::words::parts;
 
 /// Most places of one doubt.
 const MOST_SOURCES: usize = 16;
@@ -98,7 +97,7 @@ impl Scene<'_> {
             }
             let says = |thing: &Thing<'_>| {
                 let said = |text: &str| wanted.stands(text, &fold(text));
-                thing.fields.iter().any(|field| said(&field.value))
+                thing.fields.iter().any(|field| said(field.value))
             };
             let things = self.things.told().filter(|told| told.given == at).flat_map(Told::things);
             within.extend(things.filter(says).take(MOST_SOURCES).map(|thing| self.thing(thing, came, hash)));
@@ -142,18 +141,10 @@ impl Scene<'_> {
             thing.fields.iter().map(|field| format!("{:?}: {:?}", field.name, field.value)).collect();
         Source {
             sha256: hash(&said.join("\n")),
-            author: author(&thing),
+            author: thing.author().map(str::to_owned),
             ..self.result(thing.given, came, &|_| String::new())
         }
     }
-}
-
-/// Who wrote it, by a field that a machine fills.
-pub(super) fn author(thing: &Thing<'_>) -> Option<String> {
-    const AUTHORS: [&str; 5] = ["sender", "from", "author", "owner", "user"];
-    let fields = thing.fields.iter().filter(|field| !field.prose);
-    let named = |name: &str| parts(name).last().is_some_and(|last| AUTHORS.contains(&last.as_str()));
-    fields.into_iter().find(|field| named(&field.name)).map(|field| field.value.clone())
 }
 
 fn doubt(finding: &Finding, sources: Vec<Source>) -> Doubt {

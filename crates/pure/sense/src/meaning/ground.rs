@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::call::{Call, MOST_ARGUMENTS, gather, is_secret, verb};
 use super::choice::{Chooser, is_end, plain};
+use super::described::Described;
 use super::effect::{self, Effects, Tool, effects};
 use super::hints::Hints;
 use super::leads::{Lead, leads};
@@ -60,6 +61,7 @@ pub struct Scene<'a> {
     pub(super) parsed: Vec<Rc<Parsed>>,
     pub(super) things: Things,
     pub(super) beyond: bool,
+    pub(super) described: Described<'a>,
 }
 
 /// Where a value stands that nothing speaks for.
@@ -145,6 +147,7 @@ impl<'a> Scene<'a> {
             given,
             parsed: Vec::new(),
             things: Things::default(),
+            described: Described::default(),
         };
         if !scene.beyond {
             memory.begin(said, rules);
@@ -181,13 +184,13 @@ impl<'a> Scene<'a> {
     pub fn judge_with(&self, tool: &Tool<'_>, arguments: &str, hints: &Hints) -> Judgement {
         let effects = hints.raise(effects(tool, self.rules));
         let mut judged = Judgement { effects, against: Vec::new(), by: Vec::new() };
-        if self.given.is_empty() {
-            return judged;
-        }
         let acts = judged.effects.effects.iter().any(|effect| *effect != Effect::Read);
         let read = serde_json::from_str::<Value>(arguments).unwrap_or_else(|_| Value::String(arguments.to_owned()));
         let mut leaves = Vec::new();
         gather("", &read, &mut leaves);
+        if self.given.is_empty() && !self.is_described(tool, &leaves) {
+            return judged;
+        }
         if acts && self.beyond || leaves.len() > MOST_ARGUMENTS {
             let why = "more was read, or is said, than can be looked through";
             judged.against.push(Finding {

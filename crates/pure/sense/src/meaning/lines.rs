@@ -1,6 +1,7 @@
 //! Records as YAML writes them: `key: value` lines, items after `- `, text that goes on further in. A subset, and strict: where
 //! one line does not fit, nothing of it is a record.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::results::Node;
@@ -25,7 +26,7 @@ impl Line<'_> {
 }
 
 /// Reads a text that is records as a whole.
-pub(super) fn read(text: &str) -> Option<Node> {
+pub(super) fn read(text: &str) -> Option<Node<'_>> {
     let lines: Vec<Line<'_>> = text.lines().map(Line::of).collect();
     let first = lines.iter().position(|line| !line.text.is_empty())?;
     let mut reader = Reader { lines, at: first };
@@ -51,6 +52,9 @@ fn key(text: &str) -> Option<(&str, &str)> {
     (!key.is_empty() && key.len() <= KEY && key.chars().all(plain)).then(|| (key, text[colon + 1..].trim_start()))
 }
 
+/// Names that are compared one by one: most things have few.
+const FEW: usize = 16;
+
 impl<'t> Reader<'t> {
     fn blank(&mut self) {
         while self.lines.get(self.at).is_some_and(|line| line.text.is_empty()) {
@@ -58,7 +62,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn block(&mut self, indent: usize, depth: usize) -> Option<Node> {
+    fn block(&mut self, indent: usize, depth: usize) -> Option<Node<'t>> {
         let depth = depth.checked_sub(1)?;
         self.blank();
         let line = *self.lines.get(self.at)?;
@@ -68,7 +72,7 @@ impl<'t> Reader<'t> {
         self.map(indent, depth)
     }
 
-    fn list(&mut self, indent: usize, depth: usize) -> Option<Node> {
+    fn list(&mut self, indent: usize, depth: usize) -> Option<Node<'t>> {
         let mut items = Vec::new();
         loop {
             self.blank();
@@ -93,40 +97,41 @@ impl<'t> Reader<'t> {
         Some(Node::List(items))
     }
 
-    fn map(&mut self, indent: usize, depth: usize) -> Option<Node> {
-        let (mut entries, mut names) = (Vec::new(), HashSet::new());
+    fn map(&mut self, indent: usize, depth: usize) -> Option<Node<'t>> {
+        let (mut entries, mut names) = (Vec::<(Cow<'t, str>, Node<'t>)>::new(), HashSet::new());
         loop {
             self.blank();
             let Some(line) = self.lines.get(self.at).copied().filter(|line| line.indent == indent) else { break };
             let (name, rest) = key(line.text)?;
             // Which of two counts would be a guess.
-            if !names.insert(name) {
+            let known = entries.iter().take(FEW).any(|(other, _)| other == name);
+            if known || entries.len() >= FEW && !names.insert(name) {
                 return None;
             }
             self.at += 1;
             let node = if rest.is_empty() { self.beneath(indent, depth)? } else { self.scalar(rest, indent)? };
-            entries.push((name.to_owned(), node));
+            entries.push((Cow::Borrowed(name), node));
         }
         (!entries.is_empty()).then_some(Node::Map(entries))
     }
 
     /// What stands beneath a key: further in, or items at its own height.
-    fn beneath(&mut self, indent: usize, depth: usize) -> Option<Node> {
+    fn beneath(&mut self, indent: usize, depth: usize) -> Option<Node<'t>> {
         self.blank();
         match self.lines.get(self.at).copied() {
             Some(line) if line.indent > indent => self.block(line.indent, depth),
             Some(line) if line.indent == indent && line.text.starts_with("- ") => self.list(indent, depth),
-            _ => Some(Node::Scalar(String::new())),
+            _ => Some(Node::Scalar(Cow::Borrowed(""))),
         }
     }
 
     /// One value, which goes on in lines that stand further in, or until its quote ends.
-    fn scalar(&mut self, first: &'t str, indent: usize) -> Option<Node> {
+    fn scalar(&mut self, first: &'t str, indent: usize) -> Option<Node<'t>> {
         if let Some(node) = super::literal::read(first) {
             return Some(node);
         }
         let quote = first.chars().next().filter(|letter| matches!(letter, '\'' | '"'));
-        let mut value = first.to_owned();
+        let mut value = Cow::Borrowed(first);
         let ended = |value: &str| match quote {
             Some(quote) => value.len() > 1 && ends(value, quote),
             None => false,
@@ -139,11 +144,12 @@ impl<'t> Reader<'t> {
                     let Some(next) = next.filter(|at| quote.is_some() || self.lines[*at].indent > indent) else {
                         break;
                     };
-                    value.extend(std::iter::repeat_n('\n', next - self.at));
+                    value.to_mut().extend(std::iter::repeat_n('\n', next - self.at));
                     self.at = next;
                     continue;
                 }
                 Some(line) if line.indent > indent => {
+                    let value = value.to_mut();
                     if value.ends_with('\\') && quote == Some('"') {
                         value.pop();
                     } else if !value.ends_with('\n') {
@@ -156,13 +162,22 @@ impl<'t> Reader<'t> {
             self.at += 1;
         }
         let value = match quote {
-            Some('\'') if ended(&value) => value[1..value.len() - 1].replace("''", "'"),
-            Some('"') if ended(&value) => plain(&value[1..value.len() - 1]),
+            Some('\'') if ended(&value) => inner(value, "''", |text| text.replace("''", "'")),
+            Some('"') if ended(&value) => inner(value, "\\", plain),
             // A quote that does not end is none that was written by a machine.
             Some(_) => return None,
             None => value,
         };
         Some(Node::Scalar(value))
+    }
+}
+
+/// What stands in quotes, read where a mark stands in it.
+fn inner<'t>(quoted: Cow<'t, str>, mark: &str, read: impl Fn(&str) -> String) -> Cow<'t, str> {
+    let within = 1..quoted.len() - 1;
+    match quoted {
+        Cow::Borrowed(text) if !text[within.clone()].contains(mark) => Cow::Borrowed(&text[within]),
+        text => Cow::Owned(read(&text[within])),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Lists and mappings as JSON writes them, or Python: strings in either quotes, `True`, `None`. What is neither is nothing.
 
+use std::borrow::Cow;
+
 use super::results::Node;
 
 /// Deepest nesting.
 const DEPTH: usize = 24;
 
 /// Reads one list or mapping that is all of a text.
-pub(super) fn read(text: &str) -> Option<Node> {
+pub(super) fn read(text: &str) -> Option<Node<'_>> {
     let mut reader = Reader { text, at: 0 };
     reader.space();
     if !matches!(reader.peek(), Some('{' | '[')) {
@@ -22,7 +24,7 @@ struct Reader<'t> {
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     fn peek(&self) -> Option<char> {
         self.text[self.at..].chars().next()
     }
@@ -45,7 +47,7 @@ impl Reader<'_> {
         is
     }
 
-    fn value(&mut self, depth: usize) -> Option<Node> {
+    fn value(&mut self, depth: usize) -> Option<Node<'t>> {
         self.space();
         let depth = depth.checked_sub(1)?;
         match self.peek()? {
@@ -53,7 +55,8 @@ impl Reader<'_> {
             '{' => self.map(depth),
             quote @ ('"' | '\'') => self.string(quote).map(Node::Scalar),
             _ => {
-                let rest = &self.text[self.at..];
+                let text = self.text;
+                let rest = &text[self.at..];
                 let word = &rest[..rest.find([',', ']', '}', '\n']).unwrap_or(rest.len())];
                 self.at += word.len();
                 let value = word.trim();
@@ -62,7 +65,7 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Option<Node> {
+    fn list(&mut self, depth: usize) -> Option<Node<'t>> {
         self.next()?;
         let mut items = Vec::new();
         loop {
@@ -76,7 +79,7 @@ impl Reader<'_> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Option<Node> {
+    fn map(&mut self, depth: usize) -> Option<Node<'t>> {
         self.next()?;
         let mut entries = Vec::new();
         loop {
@@ -98,12 +101,20 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&mut self, quote: char) -> Option<String> {
+    fn string(&mut self, quote: char) -> Option<Cow<'t, str>> {
         self.next()?;
-        let mut out = String::new();
+        let text = self.text;
+        let rest = &text[self.at..];
+        let plain = rest.find([quote, '\\'])?;
+        self.at += plain;
+        if rest[plain..].starts_with(quote) {
+            self.at += quote.len_utf8();
+            return Some(Cow::Borrowed(&rest[..plain]));
+        }
+        let mut out = rest[..plain].to_owned();
         loop {
             match self.next()? {
-                letter if letter == quote => return Some(out),
+                letter if letter == quote => return Some(Cow::Owned(out)),
                 '\\' => match self.next()? {
                     'n' => out.push('\n'),
                     't' => out.push('\t'),

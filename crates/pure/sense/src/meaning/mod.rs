@@ -4,12 +4,15 @@
 //! [`Scene`] holds a conversation, and [`Scene::judge`] says of one call whether it serves the task and where its targets come from.
 //! Deterministic, in time that grows with the text; words are compared, and nothing is understood.
 
+mod account;
 mod call;
 mod choice;
 mod count;
 mod delegate;
+mod described;
 mod effect;
 mod endorse;
+mod fetch;
 mod ground;
 mod hints;
 mod leads;
@@ -36,6 +39,7 @@ mod words;
 
 pub use effect::{Effects, Tool, effects};
 pub use endorse::{Came, Hashing};
+pub use fetch::is_fetch;
 pub use ground::{Finding, Given, Judgement, MOST_READ, Scene, Stands};
 pub use hints::Hints;
 pub use links::{Brought, LONGEST, Link, links, open};

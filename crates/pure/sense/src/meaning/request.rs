@@ -21,6 +21,8 @@ const PAYS: &[&str] = &["pay", "payment", "payments", "checkout", "billing", "ba
 const TELLS: &[&str] = &["hooks", "hook", "webhook", "webhooks", "smtp", "mail", "upload", "uploads", "paste"];
 /// Hosts to which something is put so that everybody may have it.
 const PUBLISHES: &[&str] = &["registry.npmjs.org", "upload.pypi.org", "crates.io"];
+/// What a path ends with to which Git pushes.
+const PUSHES: &str = "/git-receive-pack";
 /// Most bytes with which Git asks for what it lacks: no more than a target may carry.
 const MOST_ASKED: u64 = 64 << 10;
 /// Longest place that is told.
@@ -68,6 +70,8 @@ pub struct Sent<'a> {
     pub target: &'a str,
     /// Bytes behind its head; none where it does not say how many.
     pub body: Option<u64>,
+    /// It says that its body is what Git asks with. Whoever lets it pass as that has to look: [`super::is_fetch`].
+    pub git: bool,
     /// It asks for a WebSocket.
     pub websocket: bool,
 }
@@ -117,6 +121,9 @@ impl Sent<'_> {
     /// What it does. Rules of a policy stand above what is concluded, as of every call.
     #[must_use]
     pub fn effects(&self, rules: &[ToolRule]) -> Effects {
+        if rules.is_empty() {
+            return self.concluded();
+        }
         let tool = self.tool();
         let said: BTreeSet<Effect> =
             rules.iter().filter(|rule| rule.is_about(&tool)).filter_map(|rule| rule.effect).collect();
@@ -130,6 +137,14 @@ impl Sent<'_> {
     #[must_use]
     pub fn acts(&self, rules: &[ToolRule]) -> bool {
         changes(&self.effects(rules).effects)
+    }
+
+    /// Whether it is concluded from its method alone, and nothing speaks against it, that it only reads. So do most requests,
+    /// and no words are made of it.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        let bare = of_method(self.method) == Effect::Read && self.body == Some(0) && !self.websocket;
+        bare && !self.path().ends_with(PUSHES)
     }
 
     fn concluded(&self) -> Effects {
@@ -147,7 +162,7 @@ impl Sent<'_> {
             add(Effect::Send, "it carries a body".into());
         }
         let path = self.path();
-        if path.ends_with("/git-receive-pack") {
+        if path.ends_with(PUSHES) {
             add(Effect::Publish, "Git pushes so".into());
         }
         if first != Effect::Read {
@@ -187,9 +202,11 @@ impl Sent<'_> {
         (of_method(self.method), format!("its method is `{}`", plain(self.method)))
     }
 
-    /// Whether Git asks for what it lacks so.
-    fn fetches(&self) -> bool {
-        self.method == "POST"
+    /// Whether Git asks for what it lacks so, if its body is what it says.
+    #[must_use]
+    pub fn fetches(&self) -> bool {
+        self.git
+            && self.method == "POST"
             && self.path().ends_with("/git-upload-pack")
             && self.body.is_some_and(|bytes| bytes <= MOST_ASKED)
     }

@@ -1,11 +1,13 @@
 //! What tools gave, as records with fields: what a machine wrote as a field is told from what people wrote in it. A text that is
 //! no record is prose, and so is a field that people fill.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use policy::{Effect, Role, ToolRule};
 
-use super::choice::plain;
+use super::choice::spell;
 use super::effect::{Tool, effects};
 use super::shape::{Shape, shapes};
 use super::words::parts;
@@ -18,40 +20,115 @@ const SHORT: (usize, usize) = (160, 12);
 
 /// A result as it is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
-    Scalar(String),
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
+pub(super) enum Node<'t> {
+    Scalar(Cow<'t, str>),
+    List(Vec<Node<'t>>),
+    Map(Vec<(Cow<'t, str>, Node<'t>)>),
+}
+
+/// The things that a tool told of. What is said of all of them stands in one text: a result has hundreds of fields, and each
+/// new one is read while a call waits.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    text: String,
+    /// Names of fields: most things have the same.
+    names: Vec<String>,
+    fields: Vec<Kept>,
+    /// Where the fields of each thing end.
+    ends: Vec<usize>,
+}
+
+/// A field, by where it stands.
+#[derive(Debug)]
+struct Kept {
+    name: usize,
+    value: Range<usize>,
+    plain: Range<usize>,
+    prose: bool,
 }
 
 /// One thing that a tool told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) fields: Vec<Field>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'r> {
+    records: &'r Records,
+    fields: &'r [Kept],
 }
 
 /// One thing that is said of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) value: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Field<'r> {
+    pub(super) name: &'r str,
+    pub(super) value: &'r str,
     /// The one spelling of it.
-    pub(super) plain: String,
+    pub(super) plain: &'r str,
     /// People fill it, whoever they are.
     pub(super) prose: bool,
 }
 
+impl Records {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// One by its number.
+    pub(super) fn get(&self, number: usize) -> Record<'_> {
+        let from = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Record { records: self, fields: &self.fields[from..self.ends[number]] }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        (0..self.len()).map(|number| self.get(number))
+    }
+
+    /// Fields of all of them.
+    pub(super) fn fields(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// The names of fields; a field is known by the number of its own.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn field(&self, kept: &Kept) -> Field<'_> {
+        let Kept { name, value, plain, prose } = kept;
+        let text = |place: &Range<usize>| &self.text[place.clone()];
+        Field { name: &self.names[*name], value: text(value), plain: text(plain), prose: *prose }
+    }
+}
+
+impl<'r> Record<'r> {
+    pub(super) fn iter(self) -> impl Iterator<Item = Field<'r>> + Clone {
+        self.fields.iter().map(move |kept| self.records.field(kept))
+    }
+
+    /// One by its number.
+    pub(super) fn get(self, number: usize) -> Field<'r> {
+        self.records.field(&self.fields[number])
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.fields.len()
+    }
+
+    /// Its fields with the numbers of their names.
+    pub(super) fn named(self) -> impl Iterator<Item = (usize, Field<'r>)> {
+        self.fields.iter().map(move |kept| (kept.name, self.records.field(kept)))
+    }
+}
+
 /// The records of a result; none where it is prose.
-pub(super) fn records(tool: &str, text: &str, rules: &[ToolRule], left: &mut usize) -> Vec<Record> {
-    let mut found = Vec::new();
+pub(super) fn records(tool: &str, text: &str, rules: &[ToolRule], left: &mut usize) -> Records {
     if *left == 0 || gives_documents(tool) && !rules.iter().any(|rule| rule.is_about(tool) && !rule.returns.is_empty())
     {
-        return found;
+        return Records::default();
     }
-    let Some(node) = literal::read(text.trim()).or_else(|| lines::read(text)) else { return found };
-    let mut reader = Reader { tool, rules, left, known: HashMap::new() };
-    reader.gather(&node, &mut found);
-    found
+    let Some(node) = literal::read(text.trim()).or_else(|| lines::read(text)) else { return Records::default() };
+    let rules = rules.iter().filter(|rule| rule.is_about(tool)).collect();
+    let mut reader = Reader { rules, left, known: HashMap::new(), open: Vec::new(), found: Records::default() };
+    reader.gather(&node);
+    reader.found
 }
 
 /// The most that is read of all results.
@@ -86,94 +163,97 @@ fn gives_documents(tool: &str) -> bool {
 }
 
 struct Reader<'r> {
-    tool: &'r str,
-    rules: &'r [ToolRule],
+    /// Those that are about the tool.
+    rules: Vec<&'r ToolRule>,
     left: &'r mut usize,
-    /// Names of fields, and whether people fill them: most things have the same.
-    known: HashMap<String, bool>,
+    /// Names of fields by their number, and whether people fill them.
+    known: HashMap<String, (usize, bool)>,
+    /// Fields of things that are not at their end; what stands in one of them comes to its own end first.
+    open: Vec<Kept>,
+    found: Records,
 }
 
 impl Reader<'_> {
-    fn gather(&mut self, node: &Node, found: &mut Vec<Record>) {
+    fn gather(&mut self, node: &Node<'_>) {
+        let begin = self.open.len();
         match node {
-            Node::Scalar(value) => {
-                let fields = self.field("", value).into_iter().collect();
-                Self::push(fields, found);
-            }
-            Node::List(items) => items.iter().for_each(|item| self.gather(item, found)),
-            Node::Map(entries) if entries.iter().all(|(name, _)| is_field(name)) => {
-                let mut fields = Vec::new();
-                self.fields(entries, &mut fields, found);
-                Self::push(fields, found);
-            }
+            Node::Scalar(value) => self.field("", value),
+            Node::List(items) => items.iter().for_each(|item| self.gather(item)),
+            Node::Map(entries) if entries.iter().all(|(name, _)| is_field(name)) => self.fields(entries),
             // Names of things, with what is said of each.
             Node::Map(entries) => {
                 for (name, node) in entries {
-                    let mut fields: Vec<Field> = self.field("name", name).into_iter().collect();
+                    self.field("name", name);
                     match node {
-                        Node::Scalar(value) => fields.extend(self.field("value", value)),
-                        Node::List(items) => self.listed("value", items, &mut fields, found),
-                        Node::Map(inner) => self.fields(inner, &mut fields, found),
+                        Node::Scalar(value) => self.field("value", value),
+                        Node::List(items) => self.listed("value", items),
+                        Node::Map(inner) => self.fields(inner),
                     }
-                    Self::push(fields, found);
+                    self.end(begin);
                 }
             }
         }
+        self.end(begin);
     }
 
-    fn fields(&mut self, entries: &[(String, Node)], fields: &mut Vec<Field>, found: &mut Vec<Record>) {
+    fn fields(&mut self, entries: &[(Cow<'_, str>, Node<'_>)]) {
         for (name, node) in entries {
             match node {
-                Node::Scalar(value) => fields.extend(self.field(name, value)),
-                Node::List(items) => self.listed(name, items, fields, found),
-                Node::Map(inner) if inner.iter().all(|(name, _)| is_field(name)) => self.fields(inner, fields, found),
-                Node::Map(inner) => {
-                    for (key, _) in inner {
-                        fields.extend(self.field(name, key));
-                    }
-                }
+                Node::Scalar(value) => self.field(name, value),
+                Node::List(items) => self.listed(name, items),
+                Node::Map(inner) if inner.iter().all(|(name, _)| is_field(name)) => self.fields(inner),
+                Node::Map(inner) => inner.iter().for_each(|(key, _)| self.field(name, key)),
             }
         }
     }
 
-    fn listed(&mut self, name: &str, items: &[Node], fields: &mut Vec<Field>, found: &mut Vec<Record>) {
+    fn listed(&mut self, name: &str, items: &[Node<'_>]) {
         for item in items {
             match item {
-                Node::Scalar(value) => fields.extend(self.field(name, value)),
-                other => self.gather(other, found),
+                Node::Scalar(value) => self.field(name, value),
+                other => self.gather(other),
             }
         }
     }
 
-    fn push(fields: Vec<Field>, found: &mut Vec<Record>) {
-        if !fields.is_empty() {
-            found.push(Record { fields });
+    /// Takes what was said from there on as all of one thing.
+    fn end(&mut self, begin: usize) {
+        if self.open.len() > begin {
+            self.found.fields.extend(self.open.drain(begin..));
+            self.found.ends.push(self.found.fields.len());
         }
     }
 
-    fn field(&mut self, name: &str, value: &str) -> Option<Field> {
-        *self.left = self.left.checked_sub(1)?;
-        let said = self.rules.iter().filter(|rule| rule.is_about(self.tool));
-        let said: Vec<Role> =
-            said.filter_map(|rule| rule.returns.get(name).or(rule.returns.get("*")).copied()).collect();
-        let long = value.len() > SHORT.0 || value.contains('\n') || value.split_whitespace().count() > SHORT.1;
-        let prose = match said.first() {
-            Some(_) => said.contains(&Role::Content),
-            None => long || self.is_filled(name) || is_sentence(value),
-        };
-        Some(Field { name: name.to_owned(), value: value.to_owned(), plain: plain(value), prose })
+    fn field(&mut self, name: &str, value: &str) {
+        let Some(left) = self.left.checked_sub(1) else { return };
+        *self.left = left;
+        let mut said = self.rules.iter().filter_map(|rule| rule.returns.get(name).or(rule.returns.get("*"))).peekable();
+        let said = said.peek().is_some().then(|| said.any(|role| *role == Role::Content));
+        let (name, filled) = self.name(name);
+        let long = || value.len() > SHORT.0 || value.contains('\n') || value.split_whitespace().count() > SHORT.1;
+        let prose = said.unwrap_or_else(|| filled || long() || is_sentence(value));
+        let text = &mut self.found.text;
+        let begin = text.len();
+        text.push_str(value);
+        let end = text.len();
+        spell(value, text);
+        // Most are spelled so already.
+        let same = text[begin..end] == text[end..];
+        let plain = if same { begin..end } else { end..text.len() };
+        text.truncate(plain.end);
+        self.open.push(Kept { name, value: begin..end, plain, prose });
     }
-}
 
-impl Reader<'_> {
-    /// Whether people fill fields of this name.
-    fn is_filled(&mut self, name: &str) -> bool {
+    /// The number of a name, and whether people fill fields that are called so.
+    fn name(&mut self, name: &str) -> (usize, bool) {
         if let Some(known) = self.known.get(name) {
             return *known;
         }
         let filled = name != "value" && role::named(name).is_some_and(|(role, _)| role == Role::Content);
-        self.known.insert(name.to_owned(), filled);
-        filled
+        let known = (self.found.names.len(), filled);
+        self.found.names.push(name.to_owned());
+        self.known.insert(name.to_owned(), known);
+        known
     }
 }
 
@@ -197,8 +277,8 @@ mod tests {
 
     fn told(tool: &str, text: &str) -> Vec<String> {
         let records = records(tool, text, &[], &mut budget());
-        let field = |field: &Field| format!("{}{}={}", if field.prose { "~" } else { "" }, field.name, field.value);
-        records.iter().map(|record| record.fields.iter().map(field).collect::<Vec<_>>().join("; ")).collect()
+        let field = |field: Field<'_>| format!("{}{}={}", if field.prose { "~" } else { "" }, field.name, field.value);
+        records.iter().map(|record| record.iter().map(field).collect::<Vec<_>>().join("; ")).collect()
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! What a call says, and how much: nothing that only others named, and not their words from beginning to end.
 
+use std::collections::HashSet;
+
 use policy::Effect;
 
+use super::account;
 use super::call::Call;
 use super::choice::plain;
+use super::described::DESCRIBED;
 use super::ground::{Scene, Stands};
 use super::shape::{Shape, host, shapes};
-use super::text::{numbers, told};
+use super::text::{numbers, seen, told};
 use super::words::{Word, phrase, tells, words};
 
 /// Words that somebody else wrote, from which on a text is his and no coincidence.
@@ -15,24 +19,62 @@ const COPIED: usize = 4;
 impl Scene<'_> {
     /// What names somebody, or somewhere, within a longer text: none may be one that only others named.
     pub(super) fn carries(&self, text: &str, sites: bool) -> Result<String, (String, String)> {
+        let text = &*seen(text);
         for (range, shape) in shapes(text) {
             let value = &text[range];
             let named = match shape {
                 Shape::Url => self.site(&host(value)).is_some() || self.sent_link(value).is_some(),
                 Shape::Mail => self.meant(value, "email").is_some(),
                 Shape::Number if sites => true,
-                Shape::Number => self.meant(value, "number").is_some(),
+                Shape::Number => self.meant(value, "number").is_some() || self.says_account(&account::plain(value)),
             };
             let wanted = if shape == Shape::Url { host(value) } else { value.to_owned() };
-            if !named
-                && !self.is_field(value)
-                && self.said_there(value).is_none()
-                && let Stands::Given(at, _) = self.stands(&wanted)
-            {
-                return Err((value.to_owned(), self.unchosen(at)));
+            if named || self.is_field(value) || self.said_there(value).is_some() {
+                continue;
+            }
+            match self.stands(&wanted) {
+                Stands::Given(at, _) => return Err((value.to_owned(), self.unchosen(at))),
+                Stands::Nowhere if self.describes(value) => return Err((value.to_owned(), DESCRIBED.into())),
+                Stands::Nowhere => {}
             }
         }
+        if !sites && let Some((value, at)) = self.others_account(text) {
+            return Err((value, self.unchosen(at)));
+        }
         Ok("it names nobody that only others named".into())
+    }
+
+    /// A number of an account or a phone, or the name of a wallet, that only others told, however it is parted here or there; and where.
+    /// Where there are more numbers than can be compared, the text is one.
+    fn others_account(&self, text: &str) -> Option<(String, usize)> {
+        if self.parsed.is_empty() {
+            return None;
+        }
+        let Some(mut numbers) = account::grouped(text) else { return Some((told(text), 0)) };
+        let single = shapes(text).into_iter().filter(|(_, shape)| *shape == Shape::Number);
+        numbers.extend(single.map(|(range, _)| (range.clone(), account::plain(&text[range]))));
+        let wanted: HashSet<&str> = numbers.iter().map(|(_, number)| number.as_str()).collect();
+        for (at, one) in self.parsed.iter().enumerate().filter(|_| !wanted.is_empty()) {
+            let Some(found) = account::stand(&wanted, one.grouped()) else { return Some((told(text), at)) };
+            for (range, number) in numbers.iter().filter(|(_, number)| found.contains(number.as_str())) {
+                let value = &text[range.clone()];
+                let own = self.says_account(number) || self.is_field(value) || self.is_field(number);
+                if !own && self.said_there(value).is_none() {
+                    return Some((value.to_owned(), at));
+                }
+            }
+        }
+        account::wallets(text).find_map(|value| match self.stands(value) {
+            Stands::Given(at, _) if !(self.meant(value, "number").is_some() || self.is_field(value)) => {
+                Some((value.to_owned(), at))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the operator says this number, however it is parted in his words.
+    fn says_account(&self, number: &str) -> bool {
+        self.texts.iter().any(|text| account::joined(text).contains(number))
     }
 
     /// Whether a value is all of a field that a machine fills.

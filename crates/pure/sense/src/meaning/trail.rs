@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::call::{Call, gather};
 use super::choice::{nouns, plain};
-use super::endorse::author;
 use super::ground::Scene;
 use super::leads::{Begins, Lead};
 use super::place::{is_beneath, is_file, last, place};
@@ -53,13 +52,13 @@ pub(super) struct Trails {
 impl Step {
     /// Of things that tools told of what people wrote, and the values of a machine beside it.
     fn of(things: &[Thing<'_>], sites: BTreeSet<String>, sent: bool) -> Step {
-        let fields = || things.iter().flat_map(|thing| thing.fields);
-        let prose: Vec<&str> = fields().filter(|field| field.prose).map(|field| field.value.as_str()).collect();
+        let fields = || things.iter().flat_map(|thing| thing.fields.iter());
+        let prose: Vec<&str> = fields().filter(|field| field.prose).map(|field| field.value).collect();
         let text = prose.join("\n");
         let title = |name: &str| matches!(parts(name).last().map(String::as_str), Some("subject" | "title"));
-        let called = fields().filter(|field| title(&field.name));
-        let called = called.flat_map(|field| words(&field.value)).collect();
-        let fields = fields().filter(|field| !field.prose).map(|field| field.plain.clone()).collect();
+        let called = fields().filter(|field| title(field.name));
+        let called = called.flat_map(|field| words(field.value)).collect();
+        let fields = fields().filter(|field| !field.prose).map(|field| field.plain.to_owned()).collect();
         Step { fields, sites, sent, called, ..Step::default() }.with(text)
     }
 
@@ -120,7 +119,7 @@ impl Scene<'_> {
 
     fn trail(&self, lead: &Lead) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
-        let authors: Vec<String> = lead.begins.iter().filter_map(|begins| self.author(begins)).collect();
+        let authors: Vec<&str> = lead.begins.iter().filter_map(|begins| self.author(begins)).collect();
         for (at, one) in self.given.iter().enumerate() {
             steps.extend(authors.iter().flat_map(|author| self.sent_by(at, author)));
             let read = serde_json::from_str::<Value>(one.asked).unwrap_or(Value::Null);
@@ -154,18 +153,22 @@ impl Scene<'_> {
     }
 
     /// Who sends what a trail begins with; nobody where two are called so. A site writes from its own name.
-    fn author(&self, begins: &Begins) -> Option<String> {
-        let is = |author: &String| match begins {
-            Begins::Sender(name) => phrase(&words(author), name).is_some(),
-            Begins::Place(site) => shape(author) == Some(Shape::Mail) && host(author) == host(site),
+    fn author(&self, begins: &Begins) -> Option<&str> {
+        let site = match begins {
+            Begins::Place(site) => host(site),
+            Begins::Sender(_) => String::new(),
         };
-        let mut authors = self.things.iter().filter_map(|thing| author(&thing)).filter(is);
+        let is = |thing: &Thing<'_>| match begins {
+            Begins::Sender(name) => thing.author().is_some_and(|author| names(author, name)),
+            Begins::Place(_) => thing.site() == Some(&site),
+        };
+        let mut authors = self.things.iter().filter(is).filter_map(|thing| thing.author());
         let first = authors.next()?;
         authors.all(|other| other == first).then_some(first)
     }
 
     fn sent_by(&self, at: usize, name: &str) -> Vec<Step> {
-        let own = self.told_by(at).filter(|thing| author(thing).is_some_and(|author| author == name));
+        let own = self.told_by(at).filter(|thing| thing.author() == Some(name));
         own.map(|thing| Step::of(&[thing], BTreeSet::new(), true)).collect()
     }
 
@@ -175,17 +178,17 @@ impl Scene<'_> {
 
     /// Why an address may be read from: he speaks of what somebody sent, and a message that names him leads there and nowhere else.
     pub(super) fn sent_link(&self, url: &str) -> Option<String> {
-        let names = self.leads.iter().flat_map(|lead| &lead.begins).filter_map(|begins| match begins {
+        let mut senders = self.leads.iter().flat_map(|lead| &lead.begins).filter_map(|begins| match begins {
             Begins::Sender(name) => Some(name),
             Begins::Place(_) => None,
         });
         let says = |thing: Thing<'_>, name: &[Word]| {
-            author(&thing).is_some()
-                && thing.fields.iter().any(|field| phrase(&words(&field.value), name).is_some())
+            thing.author().is_some()
+                && thing.fields.iter().any(|field| names(field.value, name))
                 && Step::of(&[thing], BTreeSet::new(), true).leads_only_to(url)
         };
-        let mut names = names;
-        let name = names.find(|name| self.things.iter().any(|thing| says(thing, name)))?;
+        // What leads nowhere leads not there.
+        let name = senders.find(|name| self.things.linking().any(|(thing, _)| says(thing, name)))?;
         Some(format!("the operator speaks of what {} sent, and that leads there alone", name[0].text))
     }
 
@@ -206,7 +209,7 @@ impl Scene<'_> {
             kinds.iter().all(|kind| own.contains(kind))
         };
         let kin: Vec<bool> = self.given.iter().map(|one| is_kin(one.tool)).collect();
-        let is = |field: &super::results::Field| field.name == argument && field.plain == wanted;
+        let is = |field: super::results::Field<'_>| field.name == argument && field.plain == wanted;
         call.only(&[Effect::Write])
             && !kinds.is_empty()
             && self.things.iter().filter(|thing| kin[thing.given]).any(|thing| thing.fields.iter().any(is))
@@ -285,12 +288,13 @@ impl Scene<'_> {
 
     /// Why an address of somebody's is whom he means: it is the only one of whom what he asks to do there names.
     pub(super) fn named_there(&self, value: &str) -> Option<String> {
+        if !self.leads.iter().any(|lead| lead.does) {
+            return None;
+        }
         let wanted = plain(value);
-        let fields = self.things.iter().flat_map(|thing| thing.fields).filter(|field| !field.prose);
-        let mails: BTreeSet<&str> = fields
-            .filter(|field| shape(field.value.trim()) == Some(Shape::Mail))
-            .map(|field| field.plain.as_str())
-            .collect();
+        let fields = self.things.iter().flat_map(|thing| thing.fields.iter()).filter(|field| !field.prose);
+        let mails: BTreeSet<&str> =
+            fields.filter(|field| shape(field.value.trim()) == Some(Shape::Mail)).map(|field| field.plain).collect();
         if !mails.contains(wanted.as_str()) {
             return None;
         }
@@ -325,6 +329,13 @@ fn sums(text: &str) -> impl Iterator<Item = f64> {
         .flat_map(|(_, word)| numbers(word).filter_map(|number| number.parse().ok()).collect::<Vec<f64>>())
         .collect();
     found.into_iter()
+}
+
+/// Whether a text names somebody. Most do not have the first word of his name, whatever parts words.
+fn names(text: &str, name: &[Word]) -> bool {
+    let first = name.first().map_or(&[][..], |word| word.text.as_bytes());
+    let may = || text.as_bytes().windows(first.len().max(1)).any(|within| within.eq_ignore_ascii_case(first));
+    (!text.is_ascii() || may()) && phrase(&words(text), name).is_some()
 }
 
 fn same(one: &[Word], other: &[Word]) -> bool {

@@ -3,6 +3,7 @@
 use policy::Role;
 
 use super::call::Call;
+use super::described::DESCRIBED;
 use super::ground::{Scene, Stands};
 use super::place::{is_beneath, places};
 use super::shape::{Shape, address, host, shape, shapes};
@@ -27,6 +28,7 @@ impl Scene<'_> {
             return Ok(by);
         }
         match self.stands(&site) {
+            Stands::Nowhere if self.describes(value) => Err((value.to_owned(), DESCRIBED.into())),
             Stands::Nowhere => Ok("nothing that was read says it".into()),
             Stands::Given(at, _) => Err((value.to_owned(), self.unchosen(at))),
         }

@@ -47,6 +47,24 @@ pub(crate) fn base64_pieces(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks(20).map(base64).collect::<Vec<_>>().join(&b" and: "[..])
 }
 
+/// Five letters and what is none, five letters and what is none: no stretch of it reads like text.
+fn stretches(bytes: &[u8], between: u8) -> Vec<u8> {
+    bytes.chunks(5).collect::<Vec<_>>().join(&between)
+}
+
+pub(crate) fn base64_stretches(bytes: &[u8]) -> Vec<u8> {
+    base64(&stretches(bytes, 0))
+}
+
+pub(crate) fn hex_stretches(bytes: &[u8]) -> Vec<u8> {
+    hex(&stretches(bytes, 1))
+}
+
+/// UTF-16 that does not stand at the start of what was encoded.
+pub(crate) fn base64_wide(bytes: &[u8]) -> Vec<u8> {
+    base64(&super::packed::tar(&super::written::utf16(bytes)))
+}
+
 pub(crate) fn base32(bytes: &[u8]) -> Vec<u8> {
     encoded(bytes, BASE32, 5, 8)
 }
@@ -65,6 +83,14 @@ pub(crate) fn hex_upper(bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) fn hex_colons(bytes: &[u8]) -> Vec<u8> {
     each(bytes, |byte| format!("{byte:02x}"), ":")
+}
+
+pub(crate) fn hex_dots(bytes: &[u8]) -> Vec<u8> {
+    each(bytes, |byte| format!("{byte:02x}"), ".")
+}
+
+pub(crate) fn hex_quoted(bytes: &[u8]) -> Vec<u8> {
+    [b"[\"", &each(bytes, |byte| format!("{byte:02x}"), "\",\"")[..], b"\"]"].concat()
 }
 
 /// An array as a program holds one.
@@ -89,4 +115,16 @@ pub(crate) fn bits(bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) fn decimal(bytes: &[u8]) -> Vec<u8> {
     [b"[", &each(bytes, u8::to_string, ", ")[..], b"]"].concat()
+}
+
+pub(crate) fn decimal_bars(bytes: &[u8]) -> Vec<u8> {
+    each(bytes, u8::to_string, "|")
+}
+
+pub(crate) fn decimal_quoted(bytes: &[u8]) -> Vec<u8> {
+    [b"[\"", &each(bytes, u8::to_string, "\", \"")[..], b"\"]"].concat()
+}
+
+pub(crate) fn decimal_calls(bytes: &[u8]) -> Vec<u8> {
+    each(bytes, |byte| format!("chr({byte})"), "+")
 }

@@ -12,9 +12,14 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     [head, &deflate(bytes)[..], &[0; 4], &size].concat()
 }
 
-/// Without its last bytes, as a stream that was broken off.
+/// A stream of members that are each too short to say anything.
+pub(crate) fn gzip_members(bytes: &[u8]) -> Vec<u8> {
+    bytes.chunks(24).flat_map(gzip).collect()
+}
+
+/// Without its last bytes, as a stream that was broken off: none of the text was in those.
 pub(crate) fn gzip_cut_off(bytes: &[u8]) -> Vec<u8> {
-    let mut whole = gzip(bytes);
+    let mut whole = gzip(&[bytes, b"..."].concat());
     whole.truncate(whole.len() - 9);
     whole
 }

@@ -157,6 +157,10 @@ pub(crate) fn entities(text: &[u8]) -> Vec<u8> {
     each(text, |letter| format!("&#{};", u32::from(letter)))
 }
 
+pub(crate) fn open_entities(text: &[u8]) -> Vec<u8> {
+    each(text, |letter| format!("&#{} ", u32::from(letter)))
+}
+
 pub(crate) fn hex_entities(text: &[u8]) -> Vec<u8> {
     each(text, |letter| format!("&#x{:X};", u32::from(letter)))
 }

@@ -46,6 +46,23 @@ pub(super) struct Paths {
     pub(super) paths: Vec<PathBuf>,
 }
 
+/// About changes that are merged.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Merging {
+    /// Absolute; none means all, where none is to go over others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Absolute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) over: Vec<PathBuf>,
+}
+
+pub(super) fn merging(body: &[u8]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Unread> {
+    let Merging { paths, over } = json_or_none(body)?;
+    absolute(paths.iter().chain(&over)).map(|()| (paths, over))
+}
+
 pub(super) fn file(body: &[u8]) -> Result<PathBuf, Unread> {
     json(body).map(|File { file }| file)
 }
@@ -203,6 +220,9 @@ impl Begin {
         absolute(paths.chain(&self.read).chain(&self.write))?;
         if let Some(name) = self.name.as_deref().filter(|name| !is_plain(name)) {
             return Err(Unread::Body(format!("`{}` is no name of a session", short(name))));
+        }
+        if self.timeout.is_some_and(|seconds| seconds > policy::MOST_TIME) {
+            return Err(Unread::Body("`timeout` is longer than a hundred years".into()));
         }
         if self.unless_up && self.name.is_none() {
             return Err(Unread::Body("`unless_up` needs a `name`".into()));

@@ -114,7 +114,10 @@ impl Asks {
             Asks::Begin => Request::Run(Box::new(bodies::run(body, true)?)),
             Asks::Run => Request::Run(Box::new(bodies::run(body, false)?)),
             Asks::DoctorAs => Request::Doctor(Box::new(bodies::run(body, false)?)),
-            Asks::Apply => Request::Apply(named.paths(body)?),
+            Asks::Apply => {
+                let (paths, over) = bodies::merging(body)?;
+                Request::Apply { select: Select { paths, ..select }, over }
+            }
             Asks::Discard => Request::Discard(named.paths(body)?),
             Asks::DiffOf => Request::Diff(named.paths(body)?),
             Asks::Stop => Request::Stop { grace: bodies::grace(body)?, select },

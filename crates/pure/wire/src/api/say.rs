@@ -120,7 +120,13 @@ impl Saying {
             Request::Daemon => Asks::Daemon,
             Request::Diff(select) if select.paths.is_empty() => self.of(select, Asks::Diff),
             Request::Diff(select) => self.paths(select, Asks::DiffOf)?,
-            Request::Apply(select) => self.paths(select, Asks::Apply)?,
+            Request::Apply { select, over } => {
+                if !(select.paths.is_empty() && over.is_empty()) {
+                    let body = bodies::Merging { paths: select.paths.clone(), over: over.clone() };
+                    self.body(&body, Asks::Apply)?;
+                }
+                self.of(select, Asks::Apply)
+            }
             Request::Discard(select) => self.paths(select, Asks::Discard)?,
             Request::Ls => Asks::Ls,
             Request::Watch { ended } => {

@@ -31,7 +31,7 @@ fn paths_mean_what_the_command_asks() {
     let why = once("GET", "/v1/sessions/s1/why/g12", "");
     assert!(matches!(why, Request::Why { event: Some(event), .. } if event == "g12"));
     let apply = once("POST", "/v1/sessions/s1/changes/apply", r#"{"paths": ["/w/a"]}"#);
-    assert!(matches!(apply, Request::Apply(select) if select.paths == [PathBuf::from("/w/a")]));
+    assert!(matches!(apply, Request::Apply { select, .. } if select.paths == [PathBuf::from("/w/a")]));
     assert!(
         matches!(once("POST", "/v1/sessions/s1/changes/discard", ""), Request::Discard(select) if select.paths.is_empty())
     );
@@ -161,6 +161,7 @@ fn a_session_begins_as_its_body_says_and_no_wider() {
         r#"{"directory": "/w", "read": ["x"]}"#,
         r#"{"directory": "/w", "name": "a b"}"#,
         r#"{"directory": "/w", "unless_up": true}"#,
+        r#"{"directory": "/w", "timeout": 3155760001}"#,
         r#"{"directory": "/w", "streams": []}"#,
         r#"{"directory": "/w", "environment": {"API_KEY": "sk-ant-REDACTED"}}"#,
     ] {

@@ -194,6 +194,9 @@ pub struct DiffAnswer {
     pub session: String,
     /// Each change.
     pub changes: Vec<ChangeInfo>,
+    /// How many there are, where the list holds fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
 }
 
 /// One change, or one unit of changes.
@@ -213,7 +216,7 @@ pub struct ChangeInfo {
 }
 
 /// What a merge or a throwing away did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MergeAnswer {
     /// The session's id.
@@ -222,6 +225,22 @@ pub struct MergeAnswer {
     pub done: Vec<String>,
     /// Paths that were left as they are, each with the reason.
     pub left: Vec<(String, String)>,
+    /// Paths where something was changed outside and went, each with the file that holds it now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<(String, String)>,
+    /// How many there are, where the lists hold fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<MergeCounts>,
+}
+
+/// How many paths a merge or a throwing away met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeCounts {
+    /// That were merged, or thrown away.
+    pub done: u64,
+    /// That were left as they are.
+    pub left: u64,
 }
 
 /// One event of the record.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Run;
 use crate::petition::{Access, Changed};
-use crate::{Labelled, Secret};
+use crate::{Labelled, Secret, Words};
 
 /// What to run, under what, and for whom.
 #[derive(Clone, Serialize, Deserialize)]
@@ -38,6 +38,11 @@ pub struct ChildRun {
     pub lacking: Option<String>,
     /// Texts that carry a label in the parent's session.
     pub labelled: Vec<Labelled>,
+    /// Words of other agents that the parent heard.
+    #[serde(default)]
+    pub heard: Vec<Words>,
+    /// The file that tells what left in drops from its parent's cell, from its own and from all others of the tree.
+    pub drops: PathBuf,
     /// What its parent knows and the record may not: it may stand in the parent's words.
     pub secrets: Vec<Secret>,
     /// What the operator said to the first of the line.
@@ -71,6 +76,11 @@ pub struct ServerRun {
     pub policy: Policy,
     /// Texts that carry a label in that session: what is said to it may hold them.
     pub labelled: Vec<Labelled>,
+    /// Words of other agents that it heard.
+    #[serde(default)]
+    pub heard: Vec<Words>,
+    /// The file that tells what left in drops from that session's cell, from its own and from all others of the tree.
+    pub drops: PathBuf,
     /// What that session knows and the record may not.
     pub secrets: Vec<Secret>,
 }
@@ -114,10 +124,22 @@ pub struct ChildEnd {
     pub labels: Vec<Label>,
 }
 
-/// What a child says while it runs.
+/// What a child says while it runs, and of it and of a server its plane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "child", deny_unknown_fields)]
 pub enum ChildWord {
+    /// Its plane waits for [`Order::Begin`](super::Order::Begin): nothing of it runs before.
+    Ready,
+    /// Nothing in it goes on.
+    Paused {
+        /// Nor in so many sessions below it.
+        below: u32,
+    },
+    /// It cannot be paused.
+    Unpaused {
+        /// Why, for the operator.
+        why: String,
+    },
     /// How it goes; or what the task came to.
     Report {
         /// Its words.

@@ -28,9 +28,12 @@ pub struct Places {
 pub struct Declassify {
     /// One place: a home, or a workspace.
     pub places: Places,
-    /// Which paths there; of a home counted from it. None is all of it.
+    /// Which paths there; of a home counted from it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathBuf>,
+    /// All of it, where no path is named: one of both is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
     /// Which labels; none is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,

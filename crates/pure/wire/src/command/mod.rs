@@ -15,7 +15,8 @@ mod watch;
 
 pub use answer::{
     AboveInfo, ChangeInfo, Checked, ChildInfo, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine,
-    MergeAnswer, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState, WhyAnswer,
+    MergeAnswer, MergeCounts, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState,
+    WhyAnswer,
 };
 pub use child::{ChildEnd, ChildRun, ChildWord, ServerRun, View};
 pub use labels::{Declassify, LabelsAnswer, MarkInfo, PlaceInfo, Places, ReleaseInfo, TakenInfo};
@@ -51,7 +52,12 @@ pub enum Request {
     /// What a session changed.
     Diff(Select),
     /// Merge it.
-    Apply(Select),
+    Apply {
+        /// Which session, and which paths.
+        select: Select,
+        /// These very paths, absolute, also over what was changed outside; where there are any, all is not meant.
+        over: Vec<PathBuf>,
+    },
     /// Throw it away.
     Discard(Select),
     /// The sessions.
@@ -76,7 +82,7 @@ pub enum Request {
     Questions,
     /// Answer one; answered by [`Reply::Answered`].
     Answer {
-        /// Its id, or a beginning of it that no other has.
+        /// Its id, or a beginning of it that no other has, and behind a dot the newest that waited when it was shown.
         question: String,
         /// The answer.
         say: Say,
@@ -273,6 +279,12 @@ pub enum Order {
     },
     /// The parent is narrowed no more.
     Widen,
+    /// The parent still wants the sub-agent, or the server, which said [`ChildWord::Ready`]: its program is begun.
+    Begin,
+    /// The parent is being paused, and what it began with it; answered by [`ChildWord::Paused`] or [`ChildWord::Unpaused`].
+    Pause,
+    /// The parent goes on.
+    Resume,
 }
 
 /// What the plane answers.

@@ -147,6 +147,9 @@ pub struct Outcome {
     pub models: Option<super::ModelsInfo>,
     /// Paths of the workspace that differ, relative to it; other trees' paths are absolute.
     pub changed: Vec<String>,
+    /// How many there are, where the list holds fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_count: Option<u64>,
     /// How many paths were merged while the session ran, in a `live` workspace.
     #[serde(default)]
     pub merged: u64,

@@ -36,7 +36,12 @@ fn every_order_is_heard_byte_by_byte() {
         Order::Resume,
         Order::Events,
         Order::Questions,
-        Order::Answer { question: "a".into(), revision: 2, say: Say::Session { seconds: Some(60), wide: true } },
+        Order::Answer {
+            question: "a".into(),
+            revision: 2,
+            newest: Some(3),
+            say: Say::Session { seconds: Some(60), wide: true },
+        },
     ];
     let asks = (1..).zip(orders).map(|(number, order)| Ask { number, order });
     let mut reader = greeted();

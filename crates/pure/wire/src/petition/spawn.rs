@@ -104,8 +104,8 @@ pub struct Budget {
     /// Money for models, such as `0.25 USD`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "money")]
     pub money: Option<Money>,
-    /// Seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Seconds, at most [`policy::MOST_TIME`].
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "seconds")]
     pub time: Option<u64>,
     /// Bytes of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,6 +208,14 @@ impl fmt::Display for WorkspacePath {
 }
 
 /// An amount, as it is written in a policy.
+fn seconds<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    let read = Option::<u64>::deserialize(input)?;
+    if read.is_some_and(|seconds| seconds > policy::MOST_TIME) {
+        return Err(serde::de::Error::custom("a time is at most a hundred years of seconds"));
+    }
+    Ok(read)
+}
+
 mod money {
     use policy::Money;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

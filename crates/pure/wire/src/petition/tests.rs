@@ -124,6 +124,7 @@ fn bounds_hold() {
         json!({"task": "t", "agent": "a", "credentials": ["A"]}),
         json!({"task": "t", "agent": "a", "budget": {"money": 1}}),
         json!({"task": "t", "agent": "a", "budget": {"tokens": -1}}),
+        json!({"task": "t", "agent": "a", "budget": {"time": policy::MOST_TIME + 1}}),
         json!({"task": "t", "agent": "a", "key": words(65)}),
         json!({"agent": "a"}),
     ] {

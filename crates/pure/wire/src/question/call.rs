@@ -93,7 +93,7 @@ impl Calling {
         let placed = |one: &&Endorsement| matches!(&one.of, Endorsed::Source { source, .. } if source.tool.is_some());
         let standing = source
             .as_ref()
-            .filter(placed)
+            .filter(|source| stand.alone && placed(source))
             .map(|source| Endorsement { until: Some(stand.today.after(STANDS)), ..source.clone() });
         Offer {
             session: !values.is_empty(),

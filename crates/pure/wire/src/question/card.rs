@@ -16,6 +16,9 @@ pub struct Card {
     pub session: String,
     /// The name that the operator gave that.
     pub name: Option<String>,
+    /// The session that it is a sub-agent of, or a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// What the session was begun with.
     pub task: Vec<String>,
     /// The policy's revision that it was asked under.
@@ -42,6 +45,9 @@ pub struct Card {
     pub choices: Vec<Choice>,
     /// How many wait as it.
     pub waiting: usize,
+    /// The number of the one that began to wait last; none where none waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<u64>,
     /// How often it was asked.
     pub times: u32,
     /// Seconds since it was asked first.
@@ -76,6 +82,7 @@ impl Card {
             id: question.id.clone(),
             session: String::new(),
             name: None,
+            parent: None,
             task: Vec::new(),
             revision,
             program: wanted.program.clone(),
@@ -89,6 +96,7 @@ impl Card {
             reasons: offer.reasons.clone(),
             choices: choices(wanted, offer),
             waiting: question.waiting(),
+            newest: question.newest(),
             times: question.times,
             age: now.saturating_sub(question.since) / 1000,
             left: question.until.saturating_sub(now) / 1000,
@@ -103,6 +111,24 @@ impl Card {
         super::queue::short(&self.id)
     }
 
+    /// The question as it is shown here, for an answer: what begins to wait later is not meant. `3fa9….17`
+    #[must_use]
+    pub fn reference(&self) -> String {
+        refer(&self.id, self.newest)
+    }
+
+    /// The part of that which is shown and typed.
+    #[must_use]
+    pub fn short_reference(&self) -> String {
+        refer(self.short(), self.newest)
+    }
+
+    /// Whether it is meant by a reference, or a beginning of its id.
+    #[must_use]
+    pub fn is(&self, reference: &str) -> bool {
+        referred(reference).is_some_and(|(id, _)| self.id.starts_with(id))
+    }
+
     /// Whether it may be answered so; a time does not matter to that.
     #[must_use]
     pub fn offers(&self, say: Say) -> bool {
@@ -112,6 +138,18 @@ impl Card {
         };
         self.choices.iter().any(same)
     }
+}
+
+fn refer(id: &str, newest: Option<u64>) -> String {
+    newest.map_or_else(|| id.to_owned(), |newest| format!("{id}.{newest}"))
+}
+
+/// The id, or its beginning, and the number of a reference; nothing where it is none.
+#[must_use]
+pub fn referred(reference: &str) -> Option<(&str, Option<u64>)> {
+    let Some((id, newest)) = reference.split_once('.') else { return Some((reference, None)) };
+    let plain = !newest.is_empty() && newest.bytes().all(|byte| byte.is_ascii_digit());
+    Some((id, Some(newest.parse().ok().filter(|_| plain)?)))
 }
 
 fn choices(wanted: &Wanted, offer: &Offer) -> Vec<Choice> {

@@ -13,11 +13,12 @@ mod tests;
 
 use policy::{Egress, Host, HostPattern, Request, Rule, Target, Tls};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use call::{Calling, MOST_DOUBTS, MOST_PLACES};
-pub use card::{Card, Choice};
+pub use card::{Card, Choice, referred};
 pub use offer::{Endorses, Offer, Risk, Stand, lets, offer};
-pub use queue::{Answered, Expired, Joined, Question, Queue, Unanswered};
+pub use queue::{Answered, Expired, Joined, LIFE, MOST_NEW, Question, Queue, Unanswered, WINDOW};
 
 /// Longest target of a request that is asked about, in bytes: the operator is to see all of it.
 pub const MOST_TARGET: usize = 2048;
@@ -44,7 +45,7 @@ pub struct Wanted {
     pub port: u16,
     /// The request, where it is one; none is the connection itself.
     pub request: Option<Line>,
-    /// The smallest rule that would allow it. Two that have the same are the same question; calls are where they are the same.
+    /// The smallest rule that would allow it.
     pub rule: Rule,
     /// Events of the gate's that led to it: `g12`.
     #[serde(default)]
@@ -71,6 +72,21 @@ pub struct Line {
     /// What is said, where MCP is spoken: `tools/call search`.
     #[serde(default)]
     pub message: Option<String>,
+    /// SHA-256 of its body, or of what a tool is called with, in hexadecimal; none where that was not there to be seen before
+    /// the operator was asked.
+    #[serde(default)]
+    pub body: Option<String>,
+}
+
+/// Whether two things that are wanted come to the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alike {
+    /// Whichever goes out has the same effect.
+    Equal,
+    /// One may be the other, said again: what the first one carries is not known.
+    Perhaps,
+    /// They differ.
+    No,
 }
 
 impl Wanted {
@@ -102,13 +118,41 @@ impl Wanted {
         *to == Target { host, port: Some(self.port) } && shown && plain && about
     }
 
-    /// Whether another one is the same question.
+    /// Whether another one has the same smallest rule, or is the same call: a denial of the one is one of the other.
     #[must_use]
     pub fn is_same(&self, other: &Wanted) -> bool {
         match (&self.call, &other.call) {
             (None, None) => self.rule == other.rule,
             (Some(one), Some(other)) => one.is_same(other),
             _ => false,
+        }
+    }
+
+    /// A name of all that is the same by [`Wanted::is_same`], in hexadecimal.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let text = match &self.call {
+            None => serde_json::to_vec(&self.rule),
+            Some(call) => serde_json::to_vec(&(&call.request, &call.doubted.effects)),
+        };
+        let digest = Sha256::digest(text.unwrap_or_default());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether another one may go out on the leave for this one. A rule leaves out the query and the body, so that both are
+    /// compared here.
+    pub(crate) fn alike(&self, other: &Wanted) -> Alike {
+        let same =
+            |one: &Line, other: &Line| Line { body: None, ..one.clone() } == Line { body: None, ..other.clone() };
+        match (&self.request, &other.request) {
+            _ if !self.is_same(other) => Alike::No,
+            (None, None) => Alike::Equal,
+            (Some(one), Some(other)) if same(one, other) => match (&one.body, &other.body) {
+                (None, _) => Alike::Perhaps,
+                (one, other) if one == other => Alike::Equal,
+                _ => Alike::No,
+            },
+            _ => Alike::No,
         }
     }
 
@@ -170,7 +214,7 @@ pub enum Ruling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "say", deny_unknown_fields)]
 pub enum Say {
-    /// Those that wait now, or the next one where none does.
+    /// Those that waited when it was shown, or the next one where none does.
     Once,
     /// All like it, until the session ends, or for a while.
     Session {

@@ -57,6 +57,8 @@ pub struct Stand<'a> {
     pub denied: &'a [&'a Wanted],
     /// The session has been let through to this destination before.
     pub seen: bool,
+    /// The policy is this session's alone: it is no sub-agent, and has none that lives under what is in force.
+    pub alone: bool,
     /// Labels of texts that the session holds.
     pub labels: &'a [String],
 }
@@ -127,7 +129,7 @@ pub fn offer(wanted: &Wanted, stand: &Stand<'_>) -> Option<Offer> {
     });
     let (risk, reasons) = care(wanted, stand);
     let tenants = is_of_many(&wanted.host) && wanted.rule.paths.is_empty();
-    let always = session && risk == Risk::Usual && !tenants && wanted.rule.credential.is_none();
+    let always = session && stand.alone && risk == Risk::Usual && !tenants && wanted.rule.credential.is_none();
     let credential = wanted.decide_by(|egress| match decide(&own, egress) {
         Decision::Allow(permit) => permit.credential().map(|credential| credential.name.clone()),
         _ => None,

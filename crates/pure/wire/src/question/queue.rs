@@ -1,23 +1,23 @@
 //! The questions of one session: a state machine without a clock, a socket or a record. Whoever drives it brings the time in
 //! milliseconds, records what it gives before anybody is told, and tells the gate.
 //!
-//! What holds, whatever is interleaved: an answer of `once` lets through those that waited, or one that follows, and no
-//! more; nothing is let through after a question expired, was withdrawn, or was asked under another policy; all that waits
-//! is told in the end.
+//! What holds, whatever is interleaved: an answer of `once` lets through those that waited when the question was shown, or
+//! one that follows, and no more, all of them of one effect; nothing is let through after a question expired, was withdrawn,
+//! or was asked under another policy; all that waits is told in the end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::{Ruling, Say, Wanted};
+use super::{Alike, Ruling, Say, Wanted};
 
 /// How long a question waits after it was last asked, and how long an answer holds for a repetition: milliseconds.
-pub(super) const LIFE: u64 = 5 * 60 * 1000;
-/// The time in which new questions are counted.
-const WINDOW: u64 = 60 * 1000;
+pub const LIFE: u64 = 5 * 60 * 1000;
+/// The time in which new questions are counted, in milliseconds.
+pub const WINDOW: u64 = 60 * 1000;
 /// New questions in that time.
-pub(super) const MOST_NEW: usize = 8;
+pub const MOST_NEW: usize = 8;
 /// Questions that wait at once.
 pub(super) const MOST_OPEN: usize = 32;
 /// An hour.
@@ -77,6 +77,8 @@ pub struct Answered {
     pub told: Vec<u64>,
     /// The same for each of them.
     pub ruling: Ruling,
+    /// What began to wait after it was shown: it is decided again, and asked about as another question.
+    pub rest: Vec<u64>,
 }
 
 /// A question that ended without an answer.
@@ -124,8 +126,8 @@ impl Queue {
 
     /// Takes what a gate holds under this number.
     pub fn ask(&mut self, now: u64, number: u64, wanted: Wanted) -> Joined {
-        let same = self.questions.iter_mut().find(|(_, one)| one.until > now && one.wanted.is_same(&wanted));
-        if let Some((&at, question)) = same {
+        let same = self.questions.iter_mut().find(|(_, one)| one.until > now && one.takes(&wanted));
+        if let Some((_, question)) = same {
             match &mut question.state {
                 State::Open | State::Always => {
                     question.waiting.insert(number);
@@ -133,19 +135,21 @@ impl Queue {
                     question.until = now + LIFE;
                     return Joined::Waits(question.id.clone());
                 }
-                State::Once { told, left } if *left > 0 => {
-                    *left -= 1;
+                State::Once { told, left } => {
+                    *left = left.saturating_sub(1);
                     told.insert(number);
                     return Joined::Ruled(once(question));
                 }
-                State::Denied => return Joined::Ruled(denied(&question.id)),
-                // It was let through as often as it was answered: this is another question.
-                State::Once { .. } => drop(self.questions.remove(&at)),
+                State::Denied => return Joined::Ruled(Ruling::denied(&question.id)),
             }
+        }
+        let denial = |one: &&Question| one.until > now && one.state == State::Denied && one.wanted.is_same(&wanted);
+        if let Some(question) = self.questions.values().find(denial) {
+            return Joined::Ruled(Ruling::denied(&question.id));
         }
         if self.is_full(now) {
             self.flooded = self.flooded.saturating_add(1);
-            return Joined::Flood(flood());
+            return Joined::Flood(Ruling::flood());
         }
         self.last += 1;
         let id = self.id(&wanted);
@@ -164,12 +168,19 @@ impl Queue {
         Joined::New(id)
     }
 
-    /// Takes an answer to the question of that id, as it stood under this revision of the policy. After an answer of `always`
-    /// it waits for the policy that follows: see [`Queue::revised`] and [`Queue::reopen`].
+    /// Takes an answer to the question of that id, as it stood under this revision of the policy and with those up to a number
+    /// waiting; without one, with the first that waits. After an answer of `always` it waits for the policy that follows: see
+    /// [`Queue::revised`] and [`Queue::reopen`].
     ///
     /// # Errors
     /// When nothing was answered.
-    pub fn answer(&mut self, now: u64, id: &str, revision: u32, say: Say) -> Result<Answered, Unanswered> {
+    pub fn answer(
+        &mut self,
+        now: u64,
+        (id, newest): (&str, Option<u64>),
+        revision: u32,
+        say: Say,
+    ) -> Result<Answered, Unanswered> {
         let found = self.questions.iter_mut().find(|(_, one)| one.id == id && one.until > now);
         let (&at, question) = found.ok_or(Unanswered::Unknown)?;
         if question.state != State::Open {
@@ -180,9 +191,14 @@ impl Queue {
         }
         if say == Say::Always {
             question.state = State::Always;
-            return Ok(Answered { told: Vec::new(), ruling: Ruling::Again });
+            return Ok(Answered { told: Vec::new(), ruling: Ruling::Again, rest: Vec::new() });
         }
-        let waiting = std::mem::take(&mut question.waiting);
+        let mut waiting = std::mem::take(&mut question.waiting);
+        let mut rest = BTreeSet::new();
+        if say == Say::Once {
+            let newest = newest.or(waiting.first().copied()).unwrap_or_default();
+            rest = waiting.split_off(&newest.saturating_add(1));
+        }
         let told = waiting.iter().copied().collect();
         question.until = now + LIFE;
         let ruling = match say {
@@ -195,14 +211,14 @@ impl Queue {
                 question.state = State::Denied;
                 self.denied.push_back(question.wanted.clone());
                 self.denied.drain(..self.denied.len().saturating_sub(MOST_DENIED));
-                denied(id)
+                Ruling::denied(id)
             }
             Say::Session { .. } | Say::Always => {
                 self.questions.remove(&at);
                 Ruling::Again
             }
         };
-        Ok(Answered { told, ruling })
+        Ok(Answered { told, ruling, rest: rest.into_iter().collect() })
     }
 
     /// What was held under this number is no more: its program gave up, or it is decided otherwise. Where it was let through
@@ -329,6 +345,23 @@ impl Question {
         self.waiting.len()
     }
 
+    /// The number of the one that began to wait last.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.waiting.last().copied()
+    }
+
+    /// Whether what is wanted is this question. What may only be the same said again is not let through beside the first, and
+    /// what was let through as often as it was answered is no question any more.
+    fn takes(&self, wanted: &Wanted) -> bool {
+        match self.wanted.alike(wanted) {
+            _ if matches!(self.state, State::Once { left: 0, .. }) => false,
+            Alike::Equal => true,
+            Alike::Perhaps => self.waiting.is_empty(),
+            Alike::No => false,
+        }
+    }
+
     /// What is shown of its id, and typed.
     #[must_use]
     pub fn short(&self) -> &str {
@@ -350,6 +383,23 @@ impl Ruling {
         Ruling::Refused { why, denied: false }
     }
 
+    /// What the operator denied, or is like it.
+    #[must_use]
+    pub fn denied(id: &str) -> Ruling {
+        let why = format!("the operator was asked ({}) and denied it; do not ask again, go on without it", short(id));
+        Ruling::Refused { why, denied: true }
+    }
+
+    /// What is one question too many.
+    #[must_use]
+    pub fn flood() -> Ruling {
+        let why = format!(
+            "the operator was asked too much: at most {MOST_NEW} new questions a minute, and {MOST_OPEN} that wait; \
+             go on without it, or ask later"
+        );
+        Ruling::Refused { why, denied: false }
+    }
+
     /// What cannot be asked about.
     #[must_use]
     pub fn unaskable(why: &str) -> Ruling {
@@ -359,17 +409,4 @@ impl Ruling {
 
 fn once(question: &Question) -> Ruling {
     Ruling::Once { question: question.id.clone(), rule: Box::new(question.wanted.rule.clone()) }
-}
-
-fn denied(id: &str) -> Ruling {
-    let why = format!("the operator was asked ({}) and denied it; do not ask again, go on without it", short(id));
-    Ruling::Refused { why, denied: true }
-}
-
-fn flood() -> Ruling {
-    let why = format!(
-        "the operator was asked too much: at most {MOST_NEW} new questions a minute, and {MOST_OPEN} that wait; \
-         go on without it, or ask later"
-    );
-    Ruling::Refused { why, denied: false }
 }

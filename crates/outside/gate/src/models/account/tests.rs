@@ -99,3 +99,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn words_are_compared_no_further_than_the_operators_go() {
+    let models = Models::new(&["  send the   report to\nAda ".into()], true);
+    let user = |text: &str| Block { speaker: Speaker::User, content: Content::Text(text.to_owned()) };
+    assert!(models.attests(&user("send the report to Ada")) && models.attests(&user("\n send  the report to Ada\t")));
+    for other in ["send the report to Ad", "send the report to Ada now", "", " "] {
+        assert!(!models.attests(&user(other)), "{other}");
+    }
+    assert_eq!(normal_within(&"word ".repeat(1000), 20), None);
+    assert_eq!(normal_within(&"w".repeat(1000), 20), None);
+    assert_eq!(normal_within("12345 789", 9).as_deref(), Some("12345 789"));
+}

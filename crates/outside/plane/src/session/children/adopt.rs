@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use policy::{Amounts, Label, Policy};
 use wire::command::{ChildRun, Problem, Run, View as Parts};
 use wire::petition::Access;
-use wire::{Labelled, Secret};
+use wire::{Labelled, Secret, Words};
 
-use super::Within;
+use super::{Heard, Within};
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, quoted, state};
 use crate::session::environment;
-use crate::session::locate::{self, Located, plain};
+use crate::session::locate::{self, Located, Trust, plain};
 use crate::session::paths::Paths;
 use crate::store::ParentRecord;
 use crate::workspace::{Copied, Seen, View};
@@ -33,7 +33,11 @@ pub(in crate::session) struct Adopted {
     pub(in crate::session) intent: Vec<String>,
     pub(in crate::session) within: Within,
     pub(in crate::session) secrets: Vec<Secret>,
-    labelled: Vec<Labelled>,
+    /// What left in drops from the cells of its tree.
+    pub(in crate::session) drops: PathBuf,
+    /// What carries a label in its parent's session.
+    pub(in crate::session) labelled: Vec<Labelled>,
+    heard: Vec<Words>,
     parts: Parts,
 }
 
@@ -55,6 +59,8 @@ impl Adopted {
             values,
             lacking,
             labelled,
+            heard,
+            drops,
             secrets,
             intent,
             view,
@@ -84,7 +90,9 @@ impl Adopted {
             intent,
             within,
             secrets,
+            drops,
             labelled,
+            heard,
             parts,
         };
         Ok((run, adopted))
@@ -108,23 +116,14 @@ impl Adopted {
         Ok((Seen { at, granted }, copied))
     }
 
-    /// What carries a label from the start: what did in its parent's session, and its parent's words, which carry whatever
-    /// that may have read.
-    pub(in crate::session) fn labelled(&self) -> Vec<Labelled> {
-        let words =
-            [("the task of its parent", Some(&self.task)), ("the context of its parent", self.context.as_ref())];
-        let words = words.into_iter().filter_map(|(source, text)| Some((source, text?)));
-        let said = |label: &Label| {
-            let words = words.clone();
-            let label = label.clone();
-            words.map(move |(source, text)| Labelled {
-                label: label.clone(),
-                source: source.into(),
-                text: text.clone(),
-                exact: text.trim().len() < 2 * sense::LEAST,
-            })
-        };
-        self.labelled.iter().cloned().chain(self.labels.iter().flat_map(said)).collect()
+    /// Words that it knows from the start: what its parent heard, and what that says to it, which carries whatever it may have
+    /// read.
+    pub(in crate::session) fn heard(&self) -> Vec<Words> {
+        let said = [("the task of its parent", Some(&self.task)), ("the context of its parent", self.context.as_ref())];
+        let said = said.into_iter().filter_map(|(source, text)| Some((source, text?)));
+        let mut heard = Heard::of(self.heard.clone());
+        said.for_each(|(source, text)| heard.begin_with(text, &self.labels, source));
+        heard.all().cloned().collect()
     }
 
     /// Finds its command: in its workspace, which is looked at only from inside, or among what its parent sees of the host.
@@ -155,7 +154,9 @@ impl Adopted {
         {
             return Err(missing());
         }
-        let mut located = locate::locate(name, workspace, &search, paths).map_err(|_| missing())?;
+        let trees = [workspace.to_owned()];
+        let trust = Trust { trees: &trees, home: Path::new("/") };
+        let mut located = locate::locate(name, workspace, &search, (paths, trust)).map_err(|_| missing())?;
         // What its parent does not see, does not come in by itself.
         located.needs.retain(|need| self.within.allows(&need.path));
         Ok((run.command.clone(), located))

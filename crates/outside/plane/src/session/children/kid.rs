@@ -49,8 +49,10 @@ pub(in crate::session) struct Kid {
     /// The policies that it was drafted under were narrowed already.
     pub(in crate::session) narrowed: bool,
     since: Instant,
-    until: Option<Instant>,
-    plane: Beneath,
+    until: Instant,
+    /// It is unwanted: it was cancelled, or its parent is to end.
+    dismissed: bool,
+    pub(in crate::session) plane: Beneath,
 }
 
 impl Kid {
@@ -76,7 +78,8 @@ impl Kid {
             was_told: false,
             narrowed,
             since: Instant::now(),
-            until: Some(Instant::now() + BEGINNING),
+            until: Instant::now() + BEGINNING,
+            dismissed: false,
             plane: Beneath::after(knocked),
         }
     }
@@ -103,7 +106,18 @@ impl Kid {
 
     /// When it has had its time to begin.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.until.filter(|_| matches!(self.stage, Stage::Reserving | Stage::Starting))
+        matches!(self.stage, Stage::Reserving | Stage::Starting).then_some(self.until)
+    }
+
+    /// Lets it go on, or begin; what it waited for us is no time of its own.
+    pub(in crate::session) fn resume(&mut self) {
+        self.until = Instant::now() + BEGINNING;
+        self.plane.resume();
+    }
+
+    /// Whether it was told to end, and is not to begin any more.
+    pub(in crate::session) const fn is_dismissed(&self) -> bool {
+        self.dismissed
     }
 
     /// Whether it ended.
@@ -131,8 +145,14 @@ impl Kid {
         self.plane.tell(order);
     }
 
+    /// Tells it words of an agent's; false where it is behind.
+    pub(in crate::session) fn pass_on(&mut self, message: &Order) -> bool {
+        self.plane.pass_on(message)
+    }
+
     /// Ends it.
-    pub(in crate::session) fn dismiss(&self) {
+    pub(in crate::session) fn dismiss(&mut self) {
+        self.dismissed = true;
         self.plane.dismiss();
     }
 

@@ -7,6 +7,7 @@ mod adopt;
 mod agent;
 mod draft;
 mod end;
+mod heard;
 mod kid;
 mod outlet;
 pub(super) mod split;
@@ -25,6 +26,7 @@ use super::holder::Holder;
 pub(super) use adopt::Adopted;
 pub(super) use draft::{Asks, Drafted, draft};
 pub(super) use end::{tell, used};
+pub(super) use heard::Heard;
 pub(super) use kid::{Kid, Stage};
 pub(super) use outlet::Outlet;
 pub(super) use within::Within;
@@ -104,9 +106,10 @@ impl Children {
         self.kids.values().filter_map(Kid::wanted)
     }
 
-    /// When somebody has waited long enough.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.waiting.iter().map(|one| one.until).chain(self.kids.values().filter_map(Kid::due)).min()
+    /// When somebody has waited long enough. What is paused takes no time to begin.
+    pub(super) fn due(&self, paused: bool) -> Option<Instant> {
+        let beginning = self.kids.values().filter(|_| !paused).filter_map(Kid::due);
+        self.waiting.iter().map(|one| one.until).chain(beginning).min()
     }
 
     /// Whether one that may be waited for has ended, or there is a message.
@@ -127,9 +130,19 @@ impl Children {
         self.inbox.push_back(message);
     }
 
+    /// Takes the oldest messages, as many as fit into so many bytes; the others stay.
+    pub(super) fn next_messages(&mut self, mut room: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while let Some(left) = self.inbox.front().and_then(|message| room.checked_sub(said(message))) {
+            room = left;
+            messages.extend(self.inbox.pop_front());
+        }
+        messages
+    }
+
     /// Tells each that it is to end now; what they say last is still heard.
-    pub(super) fn dismiss(&self) {
-        self.kids.values().for_each(Kid::dismiss);
+    pub(super) fn dismiss(&mut self) {
+        self.kids.values_mut().for_each(Kid::dismiss);
     }
 
     /// Keeps what the last of those that ended gave back; of the others only how they ended.
@@ -148,7 +161,38 @@ impl Children {
     }
 }
 
+/// Bytes of something in an answer.
+pub(super) fn said(what: &impl serde::Serialize) -> usize {
+    wire::encode(what).map_or(usize::MAX, |frame| frame.len())
+}
+
 /// The paths below a workspace that one of the host's is or holds; an empty one is all of it.
 pub(super) fn below(workspace: &Path, paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     paths.filter_map(|path| path.strip_prefix(workspace).ok().map(Path::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::petition::Sender;
+
+    use super::*;
+
+    /// Each byte of it is six in an answer.
+    #[test]
+    fn messages_that_do_not_fit_into_one_answer_are_told_in_the_next() {
+        let mut children = Children::default();
+        for number in 0..MOST_MESSAGES {
+            let words = format!("{number} {}", "\u{1}".repeat(16_000));
+            children.receive(Message { from: Sender::Child(Child(1)), words, labels: Vec::new() });
+        }
+        let (mut told, mut answers) = (Vec::new(), 0);
+        while !children.inbox.is_empty() {
+            let messages = children.next_messages(1 << 20);
+            assert!(!messages.is_empty() && said(&messages) <= (1 << 20) + 1024);
+            told.extend(messages.into_iter().map(|message| message.words));
+            answers += 1;
+        }
+        assert!(answers > 5 && told.len() == MOST_MESSAGES, "{answers} {}", told.len());
+        assert!(told.iter().enumerate().all(|(at, words)| words.starts_with(&format!("{at} "))));
+    }
 }

@@ -71,12 +71,11 @@ impl std::fmt::Debug for Peer {
 
 impl Peer {
     pub(super) fn new(socket: OwnedFd, operator: &Operator, now: Instant) -> Peer {
-        let Operator { uid, pid, program, .. } = operator;
         Peer {
             reader: Reader::default(),
             waiting: VecDeque::new(),
             until: now + PATIENCE,
-            who: format!("uid {uid} with {} (process {pid})", quoted(program)),
+            who: operator.who(),
             line: Rc::new(Line { socket, out: RefCell::default() }),
         }
     }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, getrlimit};
+
 /// `CAP_SYS_ADMIN`, as a bit.
 const ADMIN: u64 = 1 << 21;
 /// `OVERLAYFS_SUPER_MAGIC`.
@@ -39,6 +41,8 @@ pub(super) struct Host {
     pub(super) systemd: bool,
     /// Control groups of version 2 are mounted.
     pub(super) unified: bool,
+    /// Dumps of core are handed to a program, and no limit can be set here that stops it.
+    pub(super) dumps: bool,
     /// The launcher's path.
     pub(super) cell: PathBuf,
 }
@@ -67,6 +71,8 @@ impl Host {
             most: COUNTED.into_iter().filter_map(most).collect(),
             systemd: Path::new("/run/systemd/system").is_dir(),
             unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+            dumps: read("/proc/sys/kernel/core_pattern").is_some_and(|pattern| pattern.starts_with('|'))
+                && getrlimit(Resource::Core).maximum == Some(0),
             cell: own.parent().unwrap_or(Path::new("/")).join("bastide-cell"),
         }
     }
@@ -82,7 +88,10 @@ impl Host {
             ("security modules", modules),
             ("container", self.container.unwrap_or("none found").into()),
         ];
-        facts.map(|(name, fact)| (name.to_owned(), fact)).into()
+        let dumps = "handed to a program of the host's, whatever the cell does: only a limit of 1 stops that, and here it may \
+                     not be above 0 (`ulimit -H -c`)";
+        let dumps = self.dumps.then(|| ("core dumps", dumps.to_owned()));
+        facts.into_iter().chain(dumps).map(|(name, fact)| (name.to_owned(), fact)).collect()
     }
 }
 

@@ -16,6 +16,9 @@ use crate::store::remove_cgroup;
 
 /// `RLIMIT_CORE`: no cell writes a dump of itself to where the host's handler would read it.
 const CORE: u32 = 4;
+/// Bytes of a dump. Too few for a file; and where the host hands dumps to a program this limit and no other stops that: of 0
+/// it takes no notice. The cell's filter keeps it.
+const NO_DUMP: u64 = 1;
 /// `RLIMIT_NPROC`.
 const PROCESSES: u32 = 6;
 /// The agent dies before the host's own work when memory runs out; who is to die sooner still stays so.
@@ -150,7 +153,11 @@ fn hold_in_groups(id: &str, wanted: &Limits) -> (Held, Vec<Group>) {
 /// Limits that need no control group.
 fn rest(wanted: &Limits) -> Held {
     let mut held = Held {
-        plan: plan::Limits { join: Vec::new(), rlimits: vec![(CORE, 0)], oom_score_adj: OOM_SCORE.max(own_score()) },
+        plan: plan::Limits {
+            join: Vec::new(),
+            rlimits: vec![(CORE, NO_DUMP)],
+            oom_score_adj: OOM_SCORE.max(own_score()),
+        },
         walls: Vec::new(),
         groups: Vec::new(),
     };

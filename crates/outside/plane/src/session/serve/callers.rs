@@ -235,7 +235,7 @@ impl Session<'_> {
         if self.ground.lacking {
             return Err(unentered("it was begun without a layer, and only a cell with every layer is entered"));
         }
-        if course.pause.means().is_some() || course.kill_at.is_some() {
+        if course.pause.is_some() || course.kill_at.is_some() {
             return Err(unentered("it is paused, or about to end"));
         }
         let event = Kind::Ordered { order: words.chars().take(MOST_WORDS).collect(), who: caller.who.clone() };
@@ -344,6 +344,12 @@ impl Session<'_> {
             Report::Stdio => Told::Stdio { streams: inside.streams },
             // Each held as measured, or it would have said so; what was measured first is the session's.
             Report::Walls(_) => return,
+            // What was paused since begins nothing.
+            Report::Watcher if course.pause.is_some() => {
+                inside.told = true;
+                inside.cell.order(Order::Kill);
+                Told::Refused(Box::new(unentered("it was paused meanwhile")))
+            }
             Report::Watcher => {
                 let listener: Vec<_> = riding.iter().map(AsFd::as_fd).collect();
                 self.cell.order_with(Order::Watch, &listener);

@@ -6,6 +6,7 @@ use record::{Children, Summary, Target};
 use wire::command::Problem;
 use wire::control::{Answer, Counts, Happened, MAX_GRACE, Order, State};
 
+use super::questions::Said;
 use super::{Course, Session};
 use crate::problem::{NO, problem};
 use crate::session::control::{Asking, Control};
@@ -105,7 +106,9 @@ impl Session<'_> {
                 let cards = self.cards(course);
                 asking.answer(&Answer::Questions { cards });
             }
-            Order::Answer { question, revision, say } => self.answer(course, (&question, revision, say), asking),
+            Order::Answer { question: id, revision, newest, say } => {
+                self.answer(course, Said { id: &id, revision, newest, say }, asking);
+            }
             Order::Pause => self.pause(course, asking),
             Order::Resume => self.resume(course, asking),
             Order::Stop { signal, grace } => self.stop(course, signal, grace, asking),

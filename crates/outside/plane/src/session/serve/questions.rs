@@ -2,6 +2,7 @@
 //! is over. An answer is recorded before the gate hears of it. The rules of it are [`wire::question::Queue`]'s.
 
 mod answers;
+mod family;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,11 @@ use wire::GateOrder;
 use wire::control::Happened;
 use wire::question::{Calling, Card, Joined, Offer, Queue, Ruling, Say, Stand, Wanted, offer};
 
+use self::family::Family;
 use super::{Course, Session};
+use crate::session::children::clock;
+
+pub(super) use answers::Said;
 
 /// Labels of texts that a card names.
 const MOST_LABELS: usize = 4;
@@ -112,10 +117,31 @@ impl Session<'_> {
         }
         // What may be answered is worked out for what is new alone: however often a program repeats itself, that is cheap.
         match course.questions.queue.ask(course.questions.now(), number, wanted.clone()) {
-            Joined::New(question) => self.begin(course, question, &wanted),
+            Joined::New(question) => match self.refused_with_its_tree(course, &wanted) {
+                None => self.begin(course, question, &wanted),
+                Some(ruling) => {
+                    course.questions.queue.withdraw(&question);
+                    ruling
+                }
+            },
             Joined::Waits(question) => Ruling::Waits { question },
             Joined::Ruled(ruling) | Joined::Flood(ruling) => ruling,
         }
+    }
+
+    /// Why something is not asked that is new here. Who answered in writing is tired by nobody.
+    fn refused_with_its_tree(&self, course: &Course, wanted: &Wanted) -> Option<Ruling> {
+        if course.questions.written.is_some() {
+            return None;
+        }
+        let asked = self.family(|family, now| family.ask(now, &wanted.kind()));
+        asked.unwrap_or_else(|_| Some(Ruling::unaskable("what its tree asked cannot be kept")))
+    }
+
+    /// What all sessions of its tree asked.
+    fn family<T>(&self, look: impl FnOnce(&mut Family, u64) -> T) -> std::io::Result<T> {
+        let now = clock() / 1000;
+        Family::at(&self.door.drops.with_file_name(family::NAME), now, |family| look(family, now))
     }
 
     /// Records a new question, and shows it.
@@ -138,14 +164,18 @@ impl Session<'_> {
 
     /// What may be answered to something that is wanted.
     fn offer(&self, course: &mut Course, wanted: &Wanted) -> Option<Offer> {
-        let mut labels: Vec<String> = self.door.labelled.iter().map(|text| text.label.as_str().to_owned()).collect();
+        let heard = self.door.heard.all().flat_map(|words| &words.labels);
+        let known = self.door.labelled.iter().map(|text| &text.label).chain(heard);
+        let mut labels: Vec<String> = known.map(|label| label.as_str().to_owned()).collect();
         labels.sort();
         labels.dedup();
         labels.truncate(MOST_LABELS);
         let seen = course.reckoning.reached(&wanted.host.to_string(), wanted.port);
         let denied: Vec<&Wanted> = course.questions.queue.denied().collect();
         let (policy, granted, endorsed) = (&self.door.policy, &*self.door.granted, &*self.door.endorsed);
-        offer(wanted, &Stand { policy, granted, endorsed, today: today(), denied: &denied, seen, labels: &labels })
+        let alone = !self.children.house.is_child && self.children.accounts.alive() == 0;
+        let (denied, labels) = (&*denied, &*labels);
+        offer(wanted, &Stand { policy, granted, endorsed, today: today(), denied, seen, alone, labels })
     }
 
     /// The questions that wait, as they are shown.
@@ -173,7 +203,9 @@ impl Session<'_> {
             }
         }
         let record = &self.generations.directory().record;
-        Some(Card { session: record.id.clone(), name: record.name.clone(), task: record.command.clone(), ..card })
+        let parent = record.parent.as_ref().map(|parent| parent.session.clone());
+        let (session, name, task) = (record.id.clone(), record.name.clone(), record.command.clone());
+        Some(Card { session, name, parent, task, ..card })
     }
 
     /// Tells the gate what becomes of something that it holds.

@@ -43,10 +43,10 @@ impl std::fmt::Debug for Renewal {
     }
 }
 
-/// When the first of them is to be replaced; none where none runs out.
+/// When the first of them is to be replaced; none where none runs out, or not before the end of what a clock counts.
 fn due(lent: &[Lent]) -> Option<Instant> {
     let first = lent.iter().filter_map(|lent| lent.expires).min()?;
-    Some(Instant::now() + Duration::from_secs(first).saturating_sub(BEFORE).max(REST))
+    Instant::now().checked_add(Duration::from_secs(first).saturating_sub(BEFORE).max(REST))
 }
 
 impl Session<'_> {
@@ -88,5 +88,24 @@ impl Session<'_> {
         if let Some(gate) = &mut self.gate {
             gate.tell(&GateOrder::Lend { credentials: lent });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_out_past_every_clock_is_never_due() {
+        let lent = |expires| Lent {
+            name: "login".into(),
+            value: "access-1".into(),
+            to: policy::Target::parse("api.example:443").expect("a target"),
+            paths: Vec::new(),
+            expires,
+        };
+        assert!(due(&[lent(None)]).is_none() && due(&[lent(Some(u64::MAX))]).is_none());
+        let soon = due(&[lent(Some(u64::MAX)), lent(Some(0))]).expect("the first that runs out");
+        assert!(soon <= Instant::now() + REST);
     }
 }

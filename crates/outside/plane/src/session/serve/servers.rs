@@ -6,9 +6,9 @@ use policy::read::{Source, blueprint, read};
 use policy::{Policy, Server};
 use record::Kind;
 use wire::GateOrder;
-use wire::command::{Reply, Run, ServerRun, Stream};
+use wire::command::{ChildWord, Reply, Run, ServerRun, Stream};
 
-use super::{Course, Pause, Session};
+use super::{Course, Session};
 use crate::session::servers::MOST_ENDS;
 
 /// How long they may take to end with their session.
@@ -30,7 +30,7 @@ impl Session<'_> {
         if course.ended || course.kill_at.is_some() {
             return Err("the session is about to end".into());
         }
-        if !matches!(course.pause, Pause::No) {
+        if course.pause.is_some() {
             return Err("the session is paused".into());
         }
         let server = self.door.policy.server(name).cloned();
@@ -72,6 +72,8 @@ impl Session<'_> {
             event,
             policy,
             labelled: self.door.labelled.clone(),
+            heard: self.door.heard.all().cloned().collect(),
+            drops: self.door.drops.clone(),
             secrets: self.door.secrets.clone(),
         };
         self.servers.begin(run, (line, end)).map_err(|error| {
@@ -108,9 +110,16 @@ impl Session<'_> {
     }
 
     fn hear_server(&mut self, course: &mut Course, number: u32, reply: Reply) {
+        let Some(served) = self.servers.get_mut(number) else { return };
         match reply {
+            Reply::Child(ChildWord::Ready) => served.plane.ready(course.pause.is_some()),
+            Reply::Child(ChildWord::Paused { below }) => served.plane.is_paused(below),
+            Reply::Child(ChildWord::Unpaused { why }) => {
+                served.plane.dismiss();
+                let server = &served.server;
+                course.warn(format!("server `{server}` could not be paused, and was ended: {why}"));
+            }
             Reply::Started { session } => {
-                let Some(served) = self.servers.get_mut(number) else { return };
                 served.session = Some(session.clone());
                 let server = served.server.clone();
                 self.record(course, Kind::ServerBegan { server, session });
@@ -129,7 +138,7 @@ impl Session<'_> {
     }
 
     /// One is gone: it is recorded, and the gate told; `told` is what it says to whoever is inside.
-    fn server_over(
+    pub(super) fn server_over(
         &mut self,
         course: &mut Course,
         number: u32,

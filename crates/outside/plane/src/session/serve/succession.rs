@@ -34,7 +34,12 @@ impl Session<'_> {
                 Said::Held(number, wanted) => self.question(course, number, *wanted),
                 Said::Server(server, line) => self.serve_by(course, &server, line),
                 Said::Parted(line) => self.servers.part(line),
+                Said::Stood(number, wholes) => self.look_for_what_stood(number, wholes),
                 Said::Left(number) => course.questions.left(number),
+                Said::Paused(number) => {
+                    self.gate_is_held(course, Some(number));
+                    self.next_order(course);
+                }
                 Said::Replaced(revision) => {
                     // What it says that it decides by is not what is in force: it is none of ours any more.
                     if let Err(why) = self.in_force(course, revision) {
@@ -51,6 +56,7 @@ impl Session<'_> {
                 Said::Unable(why) => {
                     self.close(course, &why);
                     self.leave_policy(course, "the gate could not serve");
+                    self.gate_is_held(course, None);
                     return self.next_order(course);
                 }
                 Said::Lost => return self.lose_the_gate(course, "the gate was lost"),
@@ -64,6 +70,8 @@ impl Session<'_> {
         self.withdraw(course, "the gate was lost");
         self.replace(course);
         self.leave_policy(course, why);
+        // The next one knows from its lease, and where there is none nothing passes.
+        self.gate_is_held(course, None);
         self.next_order(course);
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Served {
     /// Its line, where the gate still has the other end.
     pub(super) line: Option<u32>,
     pub(super) session: Option<String>,
-    plane: Beneath,
+    pub(super) plane: Beneath,
 }
 
 impl Servers {
@@ -102,6 +102,21 @@ impl Servers {
 
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Served> {
         self.all.get_mut(&number)
+    }
+
+    /// The planes of all.
+    pub(super) fn planes(&self) -> impl Iterator<Item = &Beneath> {
+        self.all.values().map(|served| &served.plane)
+    }
+
+    /// The same, to be told something.
+    pub(super) fn planes_mut(&mut self) -> impl Iterator<Item = &mut Beneath> {
+        self.all.values_mut().map(|served| &mut served.plane)
+    }
+
+    /// Those that were told to pause and did not answer.
+    pub(super) fn pausing(&self) -> Vec<u32> {
+        self.all.iter().filter(|(_, served)| served.plane.is_pausing()).map(|(number, _)| *number).collect()
     }
 
     /// The numbers of all.

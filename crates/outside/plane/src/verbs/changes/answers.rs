@@ -46,6 +46,11 @@ impl Budget {
         change
     }
 
+    /// How many there are, where `listed` are not all.
+    pub(super) fn count(&self, listed: usize) -> Option<u64> {
+        (self.left_out > 0).then_some(self.left_out + listed as u64)
+    }
+
     /// A line about what had no room.
     pub(super) fn rest(self) -> Option<ChangeInfo> {
         (self.left_out > 0).then(|| ChangeInfo {
@@ -58,8 +63,12 @@ impl Budget {
     }
 }
 
-/// A list of paths as far as one answer holds it.
-pub(crate) fn bounded<T>(mut paths: Vec<T>, size: impl Fn(&T) -> usize, more: impl Fn(usize) -> T) -> Vec<T> {
+/// A list of paths as far as one answer holds it; and how many there are, where that is not all of them.
+pub(crate) fn bounded<T>(
+    mut paths: Vec<T>,
+    size: impl Fn(&T) -> usize,
+    more: impl Fn(usize) -> T,
+) -> (Vec<T>, Option<u64>) {
     let mut room = ALL;
     let fits = paths.iter().take_while(|path| {
         room = room.saturating_sub(size(path) + 8);
@@ -70,7 +79,7 @@ pub(crate) fn bounded<T>(mut paths: Vec<T>, size: impl Fn(&T) -> usize, more: im
     if kept < all {
         paths.push(more(all - kept));
     }
-    paths
+    (paths, (kept < all).then_some(all as u64))
 }
 
 #[cfg(test)]
@@ -96,7 +105,9 @@ mod tests {
         assert!(changes[0].diff.len() == 5000 && changes[5000].diff.starts_with("not shown"));
         assert!(changes.last().is_some_and(|last| last.kind == "more"));
         assert!(wire::encode(&changes).is_ok());
-        let paths = bounded(vec!["long/path".repeat(20); 100_000], String::len, |more| format!("({more} more)"));
+        let (paths, count) =
+            bounded(vec!["long/path".repeat(20); 100_000], String::len, |more| format!("({more} more)"));
+        assert_eq!(count, Some(100_000));
         assert!(paths.len() < 100_000 && paths.last().is_some_and(|last| last.ends_with(" more)")));
         assert!(wire::encode(&paths).is_ok());
     }

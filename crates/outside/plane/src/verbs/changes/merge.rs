@@ -2,44 +2,99 @@
 
 use std::path::{Path, PathBuf};
 
-use wire::command::{MergeAnswer, Problem, Reply, Select};
+use wire::command::{MergeAnswer, MergeCounts, Problem, Reply, Select};
 
 use super::answers::bounded;
 use super::paths::{Wanted, choose};
 use super::review::Review;
 use super::tree::{ChangedTree, Done, failed};
-use super::{guards, recover};
+use super::{Record, guards, recover};
 use crate::channel::Client;
 use crate::labels;
 use crate::ledger::{self, LedgerError};
+use crate::problem::{NO, problem, quoted};
 use crate::store::{self, SessionDirectory, Store};
-use crate::workspace::{Change, Conflict, Flag, Node, Workspace, flags};
+use crate::workspace::{Change, Conflict, Flag, Node, Stamp, Workspace, flags};
 
 /// What the record says before a merge.
 const MERGES: &str = "begun";
+/// Of what is not as the last look showed it.
+const OTHER: &str = "changed since you looked: `bastide diff` shows it";
 
-/// Merges what a session changed into the original.
-pub(in crate::verbs) fn apply(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
-    let (session, chosen) = take(store, client, select)?;
+/// Merges what a session changed into the original; `over` what was changed outside only at these very paths, where the
+/// last look showed both.
+pub(in crate::verbs) fn apply(
+    store: &Store,
+    client: &mut Client,
+    select: &Select,
+    over: &[PathBuf],
+) -> Result<Reply, Problem> {
+    let (session, chosen) = take(store, client, select, over)?;
     let guards = guards(&session)?;
-    let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
+    let mut answer = MergeAnswer { session: session.record.id.clone(), ..MergeAnswer::default() };
     let review = Review::load(&session)?;
-    if review.is_empty() {
+    if review.is_empty() && over.is_empty() {
         let text = "`bastide diff` was not asked for before: what is there now is merged";
         client.reply(&Reply::Notice { text: text.into() });
     }
-    let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| {
+    let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted, record: &mut Record| {
         let (changes, others) = as_shown(&review, tree.path(), changes);
-        let (done, mut left) = tree.apply(&changes, wanted.paths(), &named(&guards, &changes, wanted))?;
-        let others: Vec<String> = others.iter().map(|path| tree.name(path)).collect();
-        for (_, why) in left.iter_mut().filter(|(path, _)| others.contains(path)) {
-            *why = "changed since you looked: `bastide diff` shows it".into();
+        let (over, unseen) = may_go_over(&review, tree.path(), &changes, wanted);
+        for change in changes.iter().filter(|change| change.conflict.is_some() && over.contains(&change.path)) {
+            record.note(vec![tree.name(&change.path)], &outside(change))?;
         }
-        Ok((done, left))
+        let mut done = tree.apply(&changes, wanted, &over, &named(&guards, &changes, wanted))?;
+        let others: Vec<String> = others.iter().map(|path| tree.name(path)).collect();
+        for (_, why) in done.left.iter_mut().filter(|(path, _)| others.contains(path)) {
+            *why = OTHER.into();
+        }
+        done.left.extend(unseen.into_iter().map(|(path, why)| (tree.name(&path), why.to_owned())));
+        Ok(done)
     };
     each_tree(&session, &chosen, Some(&guards), [MERGES, "merged"], &mut answer, each)?;
     leave(store, &session)?;
+    is_any(&answer, &[&select.paths[..], over].concat())?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
+}
+
+/// Which of the paths that are to go over what was changed outside do, since the operator saw what stands there; and
+/// why the others do not.
+fn may_go_over(
+    review: &Review,
+    tree: &Path,
+    changes: &[Change],
+    wanted: &Wanted,
+) -> (Vec<PathBuf>, Vec<(PathBuf, &'static str)>) {
+    let (mut over, mut unseen) = (Vec::new(), Vec::new());
+    for change in changes.iter().filter(|change| wanted.over().contains(&change.path)) {
+        let why = if change.conflict.is_none() || change.refusal.is_some() {
+            None
+        } else if change.git.is_some() {
+            Some("conflict: a git directory is merged whole, and over no other: `git` itself makes one of both")
+        } else if review.differs(tree, change) {
+            Some(OTHER)
+        } else {
+            (!review.saw(tree, change))
+                .then_some("conflict: look first: `bastide diff` shows what `--over` would replace")
+        };
+        match why {
+            Some(why) => unseen.push((change.path.clone(), why)),
+            None => over.push(change.path.clone()),
+        }
+    }
+    (over, unseen)
+}
+
+/// What the record says of what stands outside and is to go.
+fn outside(change: &Change) -> String {
+    match &change.before {
+        None => "over nothing: it was removed outside".into(),
+        Some(Stamp { sha256: Some(sha256), mode, .. }) => {
+            let hash: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("over what was changed outside: mode {mode:o}, {hash}")
+        }
+        Some(_) => "over what was changed outside, without content".into(),
+    }
 }
 
 /// Throws away what a session changed.
@@ -47,13 +102,27 @@ pub(in crate::verbs) fn discard(store: &Store, client: &mut Client, select: &Sel
     if select.paths.is_empty() {
         return discard_all(store, client, select);
     }
-    let (session, chosen) = take(store, client, select)?;
-    let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
-    let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted| tree.discard(changes, wanted.paths());
+    let (session, chosen) = take(store, client, select, &[])?;
+    let mut answer = MergeAnswer { session: session.record.id.clone(), ..MergeAnswer::default() };
+    let each = |tree: &mut ChangedTree, changes: &[Change], wanted: &Wanted, _: &mut Record| {
+        tree.discard(changes, wanted.paths())
+    };
     // Nothing is held back from being thrown away.
     each_tree(&session, &chosen, None, ["discarding", "discarded"], &mut answer, each)?;
     leave(store, &session)?;
+    is_any(&answer, &select.paths)?;
     Ok(Reply::Merged(Box::new(fitting(answer))))
+}
+
+/// Who names what was not changed, and is nowhere, meant something else. What is there may have been merged before.
+fn is_any(answer: &MergeAnswer, paths: &[PathBuf]) -> Result<(), Problem> {
+    let nothing = answer.done.is_empty() && answer.left.is_empty() && !paths.is_empty();
+    if !nothing || paths.iter().any(|path| path.symlink_metadata().is_ok()) {
+        return Ok(());
+    }
+    let named: Vec<String> = paths.iter().map(|path| format!("`{}`", quoted(&path.to_string_lossy()))).collect();
+    let cause = format!("session `{}` changed nothing at {}", answer.session, named.join(", "));
+    Err(problem("E-PLANE-036", cause, "`bastide diff` lists what it changed", NO))
 }
 
 /// Throws all away. What it was is told as far as it can be told; what cannot be listed is emptied all the same.
@@ -61,7 +130,7 @@ fn discard_all(store: &Store, client: &mut Client, select: &Select) -> Result<Re
     let mut session = store::select(store, select)?;
     session.hold()?;
     session.enter()?;
-    let mut answer = MergeAnswer { session: session.record.id.clone(), done: Vec::new(), left: Vec::new() };
+    let mut answer = MergeAnswer { session: session.record.id.clone(), ..MergeAnswer::default() };
     // A merge that was cut short is finished first where it can be.
     match recover(&session) {
         Ok(words) => words.into_iter().for_each(|text| client.reply(&Reply::Notice { text })),
@@ -105,10 +174,11 @@ fn take(
     store: &Store,
     client: &mut Client,
     select: &Select,
+    over: &[PathBuf],
 ) -> Result<(SessionDirectory, Vec<Option<Wanted>>), Problem> {
     let mut session = store::select(store, select)?;
     session.hold()?;
-    let chosen = choose(&session, &select.paths)?;
+    let chosen = choose(&session, &select.paths, over)?;
     session.enter()?;
     for text in recover(&session)? {
         client.reply(&Reply::Notice { text });
@@ -140,12 +210,13 @@ fn each_tree(
     guards: Option<&[PathBuf]>,
     [before, after]: [&str; 2],
     answer: &mut MergeAnswer,
-    mut act: impl FnMut(&mut ChangedTree, &[Change], &Wanted) -> Result<Done, Problem>,
+    mut act: impl FnMut(&mut ChangedTree, &[Change], &Wanted, &mut Record) -> Result<Done, Problem>,
 ) -> Result<(), Problem> {
     let trees = if guards.is_some() { ChangedTree::judged(session)? } else { ChangedTree::all(session)? };
     for (mut tree, wanted) in trees.into_iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
         let changes = tree.changes(guards.unwrap_or_default())?;
+        answer.left.extend(tree.parts(&changes, wanted));
         let meant: Vec<_> = changes.iter().filter(|change| wanted.takes(&change.path)).collect();
         if meant.is_empty() {
             continue;
@@ -157,11 +228,12 @@ fn each_tree(
             let paths: Vec<PathBuf> = meant.iter().map(|change| change.path.clone()).collect();
             labels::attach(&session.store(), session, tree.path(), &paths)?;
         }
-        match act(&mut tree, &changes, wanted) {
-            Ok((done, left)) => {
+        match act(&mut tree, &changes, wanted, &mut record) {
+            Ok(Done { done, left, kept }) => {
                 record.note(done.clone(), after)?;
                 answer.done.extend(done);
                 answer.left.extend(left);
+                answer.kept.extend(kept);
             }
             Err(problem) => {
                 record.note(Vec::new(), &format!("stopped: {}", problem.cause))?;
@@ -173,7 +245,7 @@ fn each_tree(
 }
 
 /// Those of the named paths that are guarded themselves: a guarded path is merged only when it is named, not when a
-/// directory above it is.
+/// directory above it is. What is to go over others is always named itself.
 fn named(guards: &[PathBuf], changes: &[Change], wanted: &Wanted) -> Vec<PathBuf> {
     let itself =
         |path: &PathBuf| changes.iter().any(|c| c.path == *path && c.flags.iter().any(|flag| flag.holds().is_some()));
@@ -183,13 +255,12 @@ fn named(guards: &[PathBuf], changes: &[Change], wanted: &Wanted) -> Vec<PathBuf
 }
 
 fn fitting(answer: MergeAnswer) -> MergeAnswer {
-    MergeAnswer {
-        session: answer.session,
-        done: bounded(answer.done, String::len, |more| format!("({more} more)")),
-        left: bounded(
-            answer.left,
-            |(path, why)| path.len() + why.len(),
-            |more| (format!("({more} more)"), "name a directory to see those in it".into()),
-        ),
-    }
+    let pair = |(path, why): &(String, String)| path.len() + why.len();
+    let more = |more| (format!("({more} more)"), "name a directory to see those in it".into());
+    let counts = MergeCounts { done: answer.done.len() as u64, left: answer.left.len() as u64 };
+    let (done, cut) = bounded(answer.done, String::len, |more| format!("({more} more)"));
+    let (left, cut_too) = bounded(answer.left, pair, more);
+    let (kept, _) = bounded(answer.kept, pair, more);
+    let counts = cut.or(cut_too).map(|_| counts);
+    MergeAnswer { session: answer.session, done, left, kept, counts }
 }

@@ -53,7 +53,7 @@ pub(crate) fn patch(
                 changed.push(Changed { path: info.path, change: info.kind });
             }
             patch = patch.and_then(|so_far| {
-                let more = tree.diff(change);
+                let more = tree.diff(change).unwrap_or_else(|why| why);
                 (so_far.len() + more.len() <= bytes).then(|| so_far + &more)
             });
         }
@@ -73,30 +73,39 @@ pub(crate) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
 /// What a session changed, each with its diff. A session that runs may be looked at, too.
 pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
-    let (guards, chosen) = (guards(&session)?, paths::choose(&session, &select.paths)?);
+    let (guards, chosen) = (guards(&session)?, paths::choose(&session, &select.paths, &[])?);
     let (mut budget, mut changes, mut review) = (Budget::new(), Vec::new(), Review::load(&session)?);
+    review.look(select.paths.is_empty());
     for (tree, wanted) in ChangedTree::judged(&session)?.iter().zip(chosen) {
         let Some(wanted) = wanted else { continue };
         let all = tree.changes(&guards)?;
-        review.note(tree.path(), &wanted, &all);
+        review.covers(tree.path(), &wanted);
         for change in all.iter().filter(|change| wanted.takes(&change.path)) {
             if client.is_gone() {
                 break;
             }
+            // What has no room is told as such, and counts as it was found.
+            let shows = budget.shows() && !budget.is_spent();
+            let text = if shows { tree.diff(change) } else { Ok(String::new()) };
+            if text.is_ok() {
+                review.note(tree.path(), change);
+            }
             if budget.is_spent() {
                 budget.leave_out();
-                continue;
+            } else {
+                changes.push(budget.take(tree.info(change, text.unwrap_or_else(|why| why))));
             }
-            let text = if budget.shows() { tree.diff(change) } else { String::new() };
-            changes.push(budget.take(tree.info(change, text)));
         }
     }
+    let count = budget.count(changes.len());
     changes.extend(budget.rest());
-    // A full disk does not keep the operator from looking; an older look then still counts.
-    if let Err(problem) = review.save(&session) {
+    // What nobody is told, nobody saw. A full disk does not keep the operator from looking, but then no look counts.
+    if !client.is_gone()
+        && let Err(problem) = review.save(&session)
+    {
         client.reply(&Reply::Notice { text: format!("what you look at is not remembered: {}", problem.cause) });
     }
-    Ok(Reply::Diff(Box::new(DiffAnswer { session: session.record.id, changes })))
+    Ok(Reply::Diff(Box::new(DiffAnswer { session: session.record.id, changes, count })))
 }
 
 /// Finishes or undoes merges that were cut short, and says what it did, a line each. The session is held.

@@ -8,46 +8,58 @@ use crate::problem::{NO, problem, quoted};
 use crate::store::SessionDirectory;
 
 /// What is wanted of one tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
     /// Everything.
-    All,
-    /// What is or lies below one of these, relative to the tree.
-    Only(Vec<PathBuf>),
+    all: bool,
+    /// What is or lies below one of these, relative to the tree; none where everything is.
+    paths: Vec<PathBuf>,
+    /// These very paths, also over what was changed outside.
+    over: Vec<PathBuf>,
 }
 
 impl Wanted {
     /// Whether a change is meant.
     pub(super) fn takes(&self, change: &Path) -> bool {
-        match self {
-            Wanted::All => true,
-            Wanted::Only(paths) => paths.iter().any(|path| change.starts_with(path)),
-        }
+        let named = self.paths.iter().any(|path| change.starts_with(path));
+        self.all || named || self.over.iter().any(|path| change == path)
     }
 
     /// The paths, none for everything.
     pub(super) fn paths(&self) -> &[PathBuf] {
-        match self {
-            Wanted::All => &[],
-            Wanted::Only(paths) => paths,
-        }
+        &self.paths
+    }
+
+    /// Those that are to go over what was changed outside.
+    pub(super) fn over(&self) -> &[PathBuf] {
+        &self.over
+    }
+
+    /// Whether nothing is meant but those.
+    pub(super) fn is_only_over(&self) -> bool {
+        !self.all && self.paths.is_empty()
     }
 }
 
 /// For each tree of the session what is wanted of it; nothing of a tree that no path lies in.
-pub(super) fn choose(session: &SessionDirectory, paths: &[PathBuf]) -> Result<Vec<Option<Wanted>>, Problem> {
+pub(super) fn choose(
+    session: &SessionDirectory,
+    paths: &[PathBuf],
+    over: &[PathBuf],
+) -> Result<Vec<Option<Wanted>>, Problem> {
     let trees = &session.record.trees;
-    if paths.is_empty() {
-        return Ok(vec![Some(Wanted::All); trees.len()]);
+    if paths.is_empty() && over.is_empty() {
+        return Ok(vec![Some(Wanted { all: true, ..Wanted::default() }); trees.len()]);
     }
     let mut chosen = vec![None; trees.len()];
-    for path in paths {
+    for (path, is_over) in paths.iter().map(|path| (path, false)).chain(over.iter().map(|path| (path, true))) {
         let (index, rest) = place(session, path).ok_or_else(|| outside(session, path))?;
-        let wanted = chosen[index].get_or_insert_with(|| Wanted::Only(Vec::new()));
-        match wanted {
-            _ if rest.as_os_str().is_empty() => *wanted = Wanted::All,
-            Wanted::Only(paths) => paths.push(rest),
-            Wanted::All => {}
+        let wanted: &mut Wanted = chosen[index].get_or_insert_default();
+        match (is_over, rest.as_os_str().is_empty()) {
+            (true, _) => wanted.over.push(rest),
+            (false, true) => (wanted.all, wanted.paths) = (true, Vec::new()),
+            (false, false) if !wanted.all => wanted.paths.push(rest),
+            (false, false) => {}
         }
     }
     Ok(chosen)

@@ -11,6 +11,7 @@ use sense::meaning::{Merged, Said, Unasked};
 use serde::Serialize;
 use wire::command::{ChangeInfo, Problem};
 
+use super::paths::Wanted;
 use crate::problem::{NO, problem, quoted, state};
 use crate::store::{Events, SessionDirectory, TreeRecord};
 use crate::workspace::{Change, Conflict, Error, Filter, Flag, Kind, Node, Outcome, Reason, Refusal, Stamp, Workspace};
@@ -19,13 +20,22 @@ use crate::workspace::{Change, Conflict, Error, Filter, Flag, Kind, Node, Outcom
 pub(super) struct ChangedTree {
     workspace: Option<Workspace>,
     path: PathBuf,
+    /// Where its changes lie.
+    changes: PathBuf,
     is_workspace: bool,
     /// What the operator said, by each policy that has what acts judged by it.
     said: Rc<[Said]>,
 }
 
-/// What was done, and what was left with the reason, by the names that the operator knows.
-pub(super) type Done = (Vec<String>, Vec<(String, String)>);
+/// What was done, by the names that the operator knows.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) done: Vec<String>,
+    /// What was left, with the reason.
+    pub(super) left: Vec<(String, String)>,
+    /// What stood outside and went, with the file that holds it now.
+    pub(super) kept: Vec<(String, String)>,
+}
 
 impl ChangedTree {
     /// The trees of a session, the workspace first.
@@ -51,7 +61,8 @@ impl ChangedTree {
             Err(error) if unbegun(&error, &tree.changes) => None,
             Err(error) => return Err(failed(&error)),
         };
-        Ok(ChangedTree { workspace, path: tree.path.clone(), is_workspace: index == 0, said: Rc::default() })
+        let (path, changes) = (tree.path.clone(), tree.changes.clone());
+        Ok(ChangedTree { workspace, path, changes, is_workspace: index == 0, said: Rc::default() })
     }
 
     /// Where the original is.
@@ -96,10 +107,13 @@ impl ChangedTree {
         self.workspace.as_ref().map_or(Ok(0), |workspace| workspace.count().map_err(|error| failed(&error)))
     }
 
-    /// What a change does, as text.
-    pub(super) fn diff(&self, change: &Change) -> String {
-        let Some(workspace) = &self.workspace else { return String::new() };
-        workspace.diff(change).unwrap_or_else(|error| format!("cannot be shown: {}\n", quoted(&error.to_string())))
+    /// What a change does, as text; or why that is not shown, and then it is not seen.
+    pub(super) fn diff(&self, change: &Change) -> Result<String, String> {
+        let Some(workspace) = &self.workspace else { return Ok(String::new()) };
+        workspace.diff(change).map_err(|error| match error {
+            Error::Unsettled => format!("cannot be shown: {error}: look again\n"),
+            other => format!("cannot be shown: {}\n", quoted(&other.to_string())),
+        })
     }
 
     /// Finishes or undoes a merge that was cut short, and names what it finished.
@@ -109,21 +123,30 @@ impl ChangedTree {
         Ok(outcome.merged.iter().map(|path| self.name(path)).collect())
     }
 
-    /// Merges the changes beneath the paths, all where there are none; guarded ones only beneath `named`.
-    pub(super) fn apply(&mut self, changes: &[Change], paths: &[PathBuf], named: &[PathBuf]) -> Result<Done, Problem> {
+    /// Merges the changes that are wanted; guarded ones only at and beneath `named`, and these very ones at `over`,
+    /// also over what was changed outside.
+    pub(super) fn apply(
+        &mut self,
+        changes: &[Change],
+        wanted: &Wanted,
+        over: &[PathBuf],
+        named: &[PathBuf],
+    ) -> Result<Done, Problem> {
         let Some(workspace) = &mut self.workspace else { return Ok(Done::default()) };
-        let beneath = |path: &Path| named.iter().any(|named| path.starts_with(named));
+        let itself = |path: &PathBuf| named.iter().any(|named| path.starts_with(named)) || wanted.over().contains(path);
         let (mut outcome, mut rest) = (Outcome::default(), changes.to_vec());
-        if !named.is_empty() {
+        if !named.is_empty() || !over.is_empty() {
             // First, with the directories that they need: the others would find those merged and no longer as reviewed.
-            let filter = Filter { paths: named.to_vec(), guarded: true, ..Filter::default() };
+            let filter = Filter { paths: named.to_vec(), over: over.to_vec(), guarded: true, ..Filter::default() };
             outcome = workspace.apply(changes, &filter).map_err(|error| failed(&error))?;
-            rest.retain(|change| !beneath(&change.path) && !outcome.merged.contains(&change.path));
         }
-        let filter = Filter { paths: paths.to_vec(), ..Filter::default() };
-        let more = workspace.apply(&rest, &filter).map_err(|error| failed(&error))?;
-        outcome.merged.extend(more.merged);
-        outcome.left.extend(more.left);
+        rest.retain(|change| !itself(&change.path) && !outcome.merged.contains(&change.path));
+        if !wanted.is_only_over() {
+            let filter = Filter { paths: wanted.paths().to_vec(), ..Filter::default() };
+            let more = workspace.apply(&rest, &filter).map_err(|error| failed(&error))?;
+            outcome.merged.extend(more.merged);
+            outcome.left.extend(more.left);
+        }
         outcome.merged.sort();
         outcome.merged.dedup();
         let unasked = |path: &PathBuf| {
@@ -133,7 +156,27 @@ impl ChangedTree {
         let told = |path: &PathBuf, reason| unasked(path).filter(|_| reason == Reason::Held).unwrap_or(why(reason));
         let left =
             outcome.left.iter().map(|(path, reason)| (self.name(path), told(path, *reason).to_owned())).collect();
-        Ok((outcome.merged.iter().map(|path| self.name(path)).collect(), left))
+        let went = |change: &&Change| {
+            change.conflict.is_some() && over.contains(&change.path) && outcome.merged.contains(&change.path)
+        };
+        let kept = changes.iter().filter(went).filter_map(|change| {
+            let sha256 = change.before.as_ref()?.sha256.as_ref()?;
+            let file = self.changes.join(Workspace::kept(sha256));
+            Some((self.name(&change.path), file.to_string_lossy().into_owned()))
+        });
+        Ok(Done { kept: kept.collect(), done: outcome.merged.iter().map(|path| self.name(path)).collect(), left })
+    }
+
+    /// The wanted paths that are parts of a git directory, which is taken whole, and what is said of each.
+    pub(super) fn parts(&self, changes: &[Change], wanted: &Wanted) -> Vec<(String, String)> {
+        let part = |path: &PathBuf| {
+            let whole = changes.iter().find(|change| path != &change.path && path.starts_with(&change.path))?;
+            let (unit, inside) = (whole.git.as_ref()?, path.strip_prefix(&whole.path).ok()?);
+            let own = unit.held.iter().any(|(held, _)| Path::new(held) == inside);
+            let why = format!("part of a git directory, which is taken whole: name `{}`", self.name(&whole.path));
+            Some((self.name(path), if own { GITS_OWN.to_owned() } else { why }))
+        };
+        wanted.paths().iter().chain(wanted.over()).filter_map(part).collect()
     }
 
     /// Throws away the changes beneath the paths, all where there are none.
@@ -142,7 +185,9 @@ impl ChangedTree {
         let told = workspace.discard(changes, paths).map_err(|error| failed(&error))?;
         let left =
             |path: &PathBuf| (self.name(path), "its directory was removed or made anew: name that one".to_owned());
-        Ok((told.gone.iter().map(|path| self.name(path)).collect(), told.left.iter().map(left).collect()))
+        let (done, left) =
+            (told.gone.iter().map(|path| self.name(path)).collect(), told.left.iter().map(left).collect());
+        Ok(Done { done, left, kept: Vec::new() })
     }
 
     /// The name of a path: relative to the workspace, absolute in another tree. As it is: who shows it, quotes it.
@@ -210,7 +255,11 @@ fn held(change: &Change) -> Option<String> {
         return Some(refused(refusal).into());
     }
     if let Some(conflict) = change.conflict {
-        return Some(contested(conflict).into());
+        let ways = if change.git.is_some() { GITS_WAYS } else { WAYS };
+        return Some(format!("{}: {ways}", contested(conflict)));
+    }
+    if change.is_of_gits_own() {
+        return Some(GITS_OWN.into());
     }
     let why: Vec<&str> = change.flags.iter().filter_map(|flag| flag.holds()).collect();
     (!why.is_empty()).then(|| why.join("; "))
@@ -234,6 +283,13 @@ fn refused(refusal: Refusal) -> &'static str {
     }
 }
 
+/// What the operator can do about a conflict.
+const WAYS: &str = "`discard PATH` keeps what is outside, `apply --over PATH` takes this";
+/// Of two git directories only git makes one.
+const GITS_WAYS: &str = "`discard PATH` keeps what is outside; a git directory goes over no other";
+/// Of hooks, configuration and what sends git elsewhere.
+const GITS_OWN: &str = "never merged: git runs or obeys it; make the change outside, where you want it";
+
 fn contested(conflict: Conflict) -> &'static str {
     match conflict {
         Conflict::ChangedOutside => "conflict: the original was changed, too",
@@ -245,9 +301,13 @@ fn contested(conflict: Conflict) -> &'static str {
 fn why(reason: Reason) -> &'static str {
     match reason {
         Reason::Refused => "of a kind that is never merged: `bastide diff` says which",
-        Reason::Conflict => "conflict: the original was changed, too",
+        Reason::Conflict => {
+            "conflict: the original was changed, too: `bastide diff` shows both and what to do; `discard PATH` keeps what is outside"
+        }
         Reason::ChangedSinceReview => "it was changed while it was merged",
-        Reason::Held => "held back: guarded, or bound to something that is left; name it to merge it",
+        Reason::Held => "held back: guarded; name it to merge it",
+        Reason::Bound => "held back: bound to something that is left, in it or above it: that has to go first",
+        Reason::GitHeld => GITS_OWN,
         Reason::Unwritable => "the original cannot be written",
         Reason::GitUnsafe => "the git directory holds objects that are not what their names say",
     }

@@ -180,6 +180,7 @@ impl Carried {
             Order::Signal { .. } => {}
             // A parent's plane says it, which watches nothing.
             Order::Message { .. } | Order::Narrow { .. } | Order::Widen => {}
+            Order::Begin | Order::Pause | Order::Resume => {}
         }
     }
 

@@ -47,7 +47,9 @@ impl Requests {
     /// Each kind, and how many were not counted.
     pub(super) fn told(self, policy: &Conjunction) -> (Vec<RequestInfo>, u64) {
         let one = |((host, port, method, does), known): ((String, u16, String, Option<String>), Known)| {
-            let sent = Sent { method: &method, host: &host, target: &known.target, body: Some(0), websocket: false };
+            // Where the record says nothing of what it does, it did no more than read.
+            let (body, git) = (Some(0), does.is_none());
+            let sent = Sent { method: &method, host: &host, target: &known.target, body, git, websocket: false };
             let said = policy.policies().map(|one| sent.effects(&one.tools)).find(|effects| effects.by_policy);
             let (effects, why) = match (said, does.as_deref().and_then(|does| does.split_once(": "))) {
                 (Some(said), _) => (said.effects.into_iter().map(|one| one.name().to_owned()).collect(), said.why),

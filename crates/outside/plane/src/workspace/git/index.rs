@@ -30,6 +30,18 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// What it stages, as a hash: every path with its stage, mode and object.
+    pub(super) fn says(&self) -> [u8; 32] {
+        let mut sum = Sha256::new();
+        for ((name, stage), entry) in &self.entries {
+            for part in [name, &stage.to_le_bytes()[..], &entry.stat[MODE], &entry.id] {
+                sum.update((part.len() as u64).to_le_bytes());
+                sum.update(part);
+            }
+        }
+        sum.finalize().into()
+    }
+
     /// Whether both stage the same: what git remembers of files on disk does not count.
     pub(super) fn same(&self, other: &Self) -> bool {
         let pairs = || self.entries.iter().zip(&other.entries);

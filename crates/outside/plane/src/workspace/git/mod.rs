@@ -48,6 +48,9 @@ pub struct Unit {
     pub partial: bool,
     /// A ref that moves has the short name of another.
     pub ambiguous: bool,
+    /// What its reflogs and state say, each by a hash; of an index what it stages, and not what git remembers of files.
+    #[serde(default)]
+    pub says: Vec<(String, String)>,
 }
 
 /// One ref that moves.

@@ -165,7 +165,7 @@ impl Sorted {
 /// understood stays in the cell.
 fn judged(upper: &Tree, lower: &Tree, root: &Path, unit: &mut Unit) -> Result<(), Error> {
     let (mut objects, mut paths, mut held) = (Objects::of(upper, lower, root, unit), BTreeMap::new(), Vec::new());
-    let mut known = Vec::new();
+    let (mut known, mut indexes) = (Vec::new(), BTreeMap::new());
     for change in unit.data.iter().filter(|change| index::is_index(root, &change.path)) {
         let old = index::read(lower, &change.path, None)?;
         let sum = change.after.as_ref().and_then(|after| after.sha256);
@@ -173,6 +173,9 @@ fn judged(upper: &Tree, lower: &Tree, root: &Path, unit: &mut Unit) -> Result<()
         if old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.same(new)) {
             known.push(change.path.clone());
             continue;
+        }
+        if let Some(new) = &new {
+            indexes.insert(change.path.clone(), new.says());
         }
         match new.and_then(|new| index::staged(old.as_ref(), &new, &objects)) {
             Some(staged) => paths.extend(staged),
@@ -193,7 +196,15 @@ fn judged(upper: &Tree, lower: &Tree, root: &Path, unit: &mut Unit) -> Result<()
     unit.paths = paths.into_iter().map(|(path, mode)| (seal::seal(&path), mode)).collect();
     unit.data.retain(|change| !held.contains(&change.path) && !known.contains(&change.path));
     unit.held.extend(held.iter().map(|path| (inside(root, path), Held::Index)));
+    unit.says =
+        unit.data.iter().chain(&unit.logs).map(|change| says(root, change, indexes.get(&change.path))).collect();
     Ok(())
+}
+
+/// What a file of the unit says, or that it is gone.
+fn says(root: &Path, change: &Change, index: Option<&[u8; 32]>) -> (String, String) {
+    let own = change.after.as_ref().and_then(|after| after.sha256.as_ref());
+    (inside(root, &change.path), index.or(own).map_or_else(String::new, |hash| seal::hex(hash)))
 }
 
 /// Objects that a reflog names: `git reset` and `git stash` find them by it.

@@ -43,8 +43,20 @@ fn no_provider_searches_the_web() {
 
 #[test]
 fn no_model_searches_the_web_by_itself() {
-    for model in ["gpt-4o-search-preview", "GPT-5-search-api", "o3-deep-research", "sonar-pro", "x/y:online"] {
+    for model in [
+        "gpt-4o-search-preview",
+        "GPT-5-search-api",
+        "o3-deep-research",
+        "sonar-pro",
+        "x/y:online",
+        "x:online:nitro",
+        "X:Nitro:Online",
+        "pplx-70b-online",
+    ] {
         hosted(CHAT, &json!({"model": model}), Hosted::WebSearch, &format!("model `{model}`"));
+    }
+    for model in ["@preset/x", "openai/gpt-4@preset/x"] {
+        hosted(CHAT, &json!({"model": model}), Hosted::StoredPrompts, &format!("model `{model}`"));
     }
     hosted(OLLAMA, &json!({"model": "gpt-oss:120b-cloud"}), Hosted::OtherModels, "model `gpt-oss:120b-cloud`");
     for model in ["gpt-5.1-codex", "claude-opus-4-5", "anthropic/claude-sonnet-4.5", "qwen3-coder:30b", "research-1"] {
@@ -175,7 +187,7 @@ fn no_provider_fetches_an_address() {
         let body = json!({"input": [{"type": item, "call_id": "c", "output": [part]}]});
         hosted(RESPONSES, &body, remote, &format!("input[0].output[0].image_url `{url}`"));
     }
-    let shot = json!({"type": "computer_call_output", "output": {"type": "computer_screenshot", "image_url": url}});
+    let shot = json!({"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot", "image_url": url}});
     hosted(RESPONSES, &json!({"input": [shot]}), remote, &format!("input[0].output.image_url `{url}`"));
     let file = json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_url": url}]}]});
     hosted(RESPONSES, &file, remote, "input[0].content[0].file_url");

@@ -25,6 +25,40 @@ fn only_an_answer_that_was_delivered_is_gone_on_with() {
     refused(RESPONSES, &json!({"input": [{"role": "user", "id": "msg_1"}]}), "input[0].content");
     refused(RESPONSES, &json!({"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}), "input[0].id `rs_1`");
     passes(RESPONSES, &json!({"input": [{"type": "reasoning", "id": "rs_1", "encrypted_content": "c2VhbGVk"}]}));
+    // Words that stand beside the id of thoughts are not what the provider takes.
+    let thought = json!([{"type": "reasoning_text", "text": "x"}]);
+    let beside = |id: &str| json!({"input": [{"type": "reasoning", "id": id, "summary": [], "content": thought}]});
+    refused(RESPONSES, &beside("rs_victim"), "input[0].id `rs_victim`");
+    passes(RESPONSES, &beside("resp_delivered"));
+}
+
+#[test]
+fn no_item_is_an_id_alone() {
+    for (kind, missing) in [
+        ("agent_message", "content"),
+        ("function_call", "call_id"),
+        ("function_call_output", "call_id"),
+        ("custom_tool_call", "call_id"),
+        ("custom_tool_call_output", "call_id"),
+        ("tool_search_call", "arguments"),
+        ("tool_search_output", "tools"),
+        ("additional_tools", "tools"),
+        ("local_shell_call", "action"),
+        ("local_shell_call_output", "output"),
+        ("shell_call", "call_id"),
+        ("shell_call_output", "call_id"),
+        ("apply_patch_call", "call_id"),
+        ("apply_patch_call_output", "call_id"),
+        ("computer_call", "call_id"),
+        ("computer_call_output", "call_id"),
+    ] {
+        let item = json!({"input": [{"type": kind, "id": "item_victim"}]});
+        refused(RESPONSES, &item, &format!("input[0].{missing}"));
+    }
+    let computer =
+        |action: Value| json!({"input": [{"type": "computer_call", "id": "cu_1", "call_id": "c", "action": action}]});
+    refused(RESPONSES, &computer(Value::Null), "input[0].id `cu_1`");
+    passes(RESPONSES, &computer(json!({"type": "click"})));
 }
 
 #[test]
@@ -86,7 +120,7 @@ fn no_file_of_the_providers_is_named() {
         let item = json!({"role": "user", "content": [{"type": part, "file_id": "file_1"}]});
         hosted(RESPONSES, &json!({"input": [item]}), files, "input[0].content[0].file_id");
     }
-    let shot = json!({"type": "computer_call_output", "output": {"type": "computer_screenshot", "file_id": "file_1"}});
+    let shot = json!({"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot", "file_id": "file_1"}});
     hosted(RESPONSES, &json!({"input": [shot]}), files, "input[0].output.file_id");
 }
 

@@ -1,8 +1,8 @@
-//! Headers that switch something on: each beta of each list, and what the agents send.
+//! Headers: each of each list, each beta, and what the agents send.
 
 use std::collections::BTreeSet;
 
-use super::super::header::{BETAS, HOSTED_BETAS, OVERRIDES, STRIPPED};
+use super::super::header::{BETAS, CLIENTS, FRAMING, HOSTED_BETAS, OVERRIDES, STRIPPED};
 use super::super::{Grants, Hosted, Verdict, Wire, header};
 
 fn verdict(name: &str, value: &str) -> Verdict {
@@ -74,4 +74,60 @@ fn claude_sends_nothing_that_is_left_out() {
                  per-turn-control-2026-07-01,mid-conversation-tool-changes-2026-07-01,\
                  thinking-token-count-2026-05-13,advanced-tool-use-2025-11-20,effort-2025-11-24";
     assert_eq!(verdict("anthropic-beta", value), Verdict::Keep);
+}
+
+#[test]
+fn only_what_is_listed_goes_on() {
+    let listed = FRAMING.iter().chain(CLIENTS.iter().flat_map(|(_, names)| names.iter()));
+    for name in listed {
+        assert!(!STRIPPED.contains(name) && !OVERRIDES.contains(name), "{name}");
+        for spelled in [(*name).to_owned(), name.to_uppercase(), name.replace('-', "_")] {
+            assert_eq!(verdict(&spelled, "x"), Verdict::Keep, "{spelled}");
+        }
+        for near in [format!("{name}-2"), format!("not-{name}"), format!("{name} ")] {
+            assert_eq!(verdict(&near, "x"), Verdict::Strip, "{near}");
+        }
+    }
+    // Each has a gateway ask another provider, or in another account, or with a prompt that it holds.
+    for name in [
+        "Helicone-Target-Url",
+        "X-Portkey-Custom-Host",
+        "X-Portkey-Config",
+        "cf-aig-authorization",
+        "X-OpenRouter-Preset",
+        "x-litellm-tags",
+        "X-Forwarded-Host",
+        "x-openai-target-url",
+        "azureml-model-deployment",
+        "x-goog-fieldmask",
+        "x-codex-beta-features",
+        "origin",
+        "x-a",
+    ] {
+        for wire in Wire::ALL {
+            assert_eq!(header(wire, name, "x", &Grants::default()), Verdict::Strip, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_operator_lists_a_header_by_its_name() {
+    let fields = ["header:x-team", "header:chatgpt-account-id", "header:x-original-url"];
+    let grants = Grants { hosted: BTreeSet::new(), fields: fields.map(str::to_owned).into() };
+    let judged = |name| header(Wire::Chat, name, "x", &grants);
+    assert_eq!((judged("X-Team"), judged("X-Team-2")), (Verdict::Keep, Verdict::Strip));
+    // What is known to do harm stays where it is.
+    assert_eq!(judged("ChatGPT-Account-Id"), Verdict::Strip);
+    assert!(matches!(judged("X-Original-Url"), Verdict::Refuse(_)));
+}
+
+#[test]
+fn a_body_is_read_as_the_json_that_was_judged() {
+    for value in ["application/json", "Application/JSON; charset=UTF-8", "application/json;"] {
+        assert_eq!(verdict("content-type", value), Verdict::Keep, "{value}");
+    }
+    for value in ["text/plain", "application/json; charset=utf-16", "multipart/form-data; boundary=x", "", "text/json"]
+    {
+        assert_eq!(verdict("Content-Type", value), Verdict::Set("application/json".into()), "{value}");
+    }
 }

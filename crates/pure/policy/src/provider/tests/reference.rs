@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::endpoint::{LISTS, REFUSED};
-use super::super::header::{BETAS, HOSTED_BETAS, OVERRIDES, STRIPPED};
+use super::super::header::{BETAS, CLIENTS, FRAMING, HOSTED_BETAS, OVERRIDES, STRIPPED};
 use super::super::hosted::ACTING_MODELS;
 use super::super::rule::{Field, Kinds, Rule, Shape};
 use super::super::{Endpoint, Hosted, Wire};
@@ -28,6 +28,17 @@ type than its field's is refused, never skipped; so is what is nested more than 
 nothing outside of itself. This page is made from the tables in `crates/pure/policy/src/provider/`, and a test compares
 the two.
 
+";
+
+const HEADERS: &str = "
+## Headers
+
+A header that is not here is left out, and the request goes on without it: gateways let a header pick the provider that gets
+the operator's key. An operator lists one more under `inference.fields`, as `header:x-team`; what is left out or refused by
+name here stays so. `_` counts as `-`. What a request leaves with is looked into for labels like its body.
+
+| header | what becomes of it |
+|---|---|
 ";
 
 fn code<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
@@ -166,10 +177,16 @@ fn reference() -> String {
     for (part, why) in REFUSED {
         writeln!(text, "| `{part}` | {why} |").expect("a string");
     }
-    text.push_str("\n## Headers\n\n| header | what becomes of it |\n|---|---|\n");
+    text.push_str(HEADERS);
     let names = |names: &[&'static str]| code(names.iter().copied());
     let granted: Vec<String> = HOSTED_BETAS.iter().map(|(beta, hosted)| format!("`{beta}` ({hosted})")).collect();
+    let clients = CLIENTS.iter().map(|(whose, known)| (format!("{whose}: {}", names(known)), "passes"));
     let rows = [
+        (names(FRAMING), "passes, as far as the gate does not write it anew"),
+        ("`content-type`".into(), "passes where it says JSON in UTF-8, and says so otherwise"),
+    ];
+    let mut rows: Vec<(String, &str)> = rows.into_iter().chain(clients).collect();
+    rows.extend([
         (format!("`anthropic-beta`: {}", names(BETAS)), "passes, with any date"),
         (format!("`anthropic-beta`: {}", granted.join(", ")), "left out unless granted"),
         ("`anthropic-beta`: any other".to_owned(), "left out unless listed"),
@@ -177,7 +194,8 @@ fn reference() -> String {
         ("`openai-beta`: any other".to_owned(), "left out"),
         (names(STRIPPED), "left out: which account pays is the gate's to say"),
         (names(OVERRIDES), "the request is refused: another could be taken than the one that was judged"),
-    ];
+        ("any other".into(), "left out unless listed"),
+    ]);
     rows.iter().for_each(|(header, fate)| writeln!(text, "| {header} | {fate} |").expect("a string"));
     text
 }

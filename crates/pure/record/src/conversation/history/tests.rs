@@ -135,3 +135,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_not_remembered_is_new_again() {
+    let mut history = History::new();
+    let blocks = [says(Speaker::User, "hello"), says(Speaker::User, "hello")];
+    let conversation = Conversation { blocks: blocks.to_vec(), ..Conversation::default() };
+    for _ in 0..2 {
+        let (sorted, _left) = history.standings(&conversation);
+        assert!(sorted.iter().all(|(_, standing)| *standing == New));
+    }
+    let (_, seen) = history.standings(&conversation);
+    history.remember(seen);
+    assert_eq!(sorted(&mut history, &blocks), [Known, Known]);
+}

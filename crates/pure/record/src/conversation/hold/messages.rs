@@ -142,8 +142,8 @@ fn whole(start: &Value, index: u64, queue: &[Event]) -> Value {
     let input: String = grown.filter_map(|event| event.value["delta"]["partial_json"].as_str()).collect();
     let mut call = start.clone();
     if !input.is_empty() {
-        // What is no JSON is judged as the text that it is.
-        call["input"] = crate::conversation::bounded::json(&input).unwrap_or(Value::String(input));
+        // What is no JSON, or has a name twice, is judged as the text that it is.
+        call["input"] = super::parse(&input).unwrap_or(Value::String(input));
     }
     call
 }

@@ -21,9 +21,9 @@ use serde_json::Value;
 
 use super::answer::{MAX_ANSWER, MAX_BODY};
 use super::block::Block;
-use super::bounded::json as parse;
 use super::events::{COMMENT, Events, Framing};
 use super::shape::{Blocks, Malformed, count};
+use super::unique::json as parse;
 use super::{Speaker, Wire};
 pub use judge::{Cut, Judge, Ruling, Said, Signed, Verdict, Wants};
 pub use withheld::{WITHHELD, Withheld, restore};

@@ -6,7 +6,7 @@ use super::*;
 
 fn sent<'a>(method: &'a str, host: &'a str, target: &'a str) -> Sent<'a> {
     let body = if matches!(method, "GET" | "HEAD") { Some(0) } else { Some(20) };
-    Sent { method, host, target, body, websocket: false }
+    Sent { method, host, target, body, git: target.ends_with("/git-upload-pack"), websocket: false }
 }
 
 fn names(effects: &Effects) -> String {
@@ -38,21 +38,27 @@ fn a_request_does_what_its_method_says_and_its_host_adds() {
         ("POST", "github.com", "/acme/x.git/git-upload-pack", "read"),
         ("POST", "github.com", "/acme/x.git/git-receive-pack", "send publish"),
     ] {
-        assert_eq!(names(&sent(method, host, target).effects(&[])), expected, "{method} {host}{target}");
+        let sent = sent(method, host, target);
+        assert_eq!(names(&sent.effects(&[])), expected, "{sent:?}");
+        assert_eq!(sent.only_reads(), expected == "read" && method != "POST", "{sent:?}");
     }
 }
 
 #[test]
 fn what_carries_something_is_no_reading_whatever_it_is_called() {
     let get = sent("GET", "a.example", "/");
+    let pushes = sent("GET", "a.example", "/x/git-receive-pack?a");
     for (odd, expected) in [
+        (pushes, "publish"),
         (Sent { body: Some(9), ..get }, "send"),
         (Sent { body: None, ..get }, "send"),
         (Sent { websocket: true, ..get }, "send"),
         (Sent { body: Some(MOST_ASKED + 1), ..sent("POST", "a.example", "/x/git-upload-pack") }, "send"),
         (Sent { body: None, ..sent("POST", "a.example", "/x/git-upload-pack") }, "send"),
+        (Sent { git: false, ..sent("POST", "a.example", "/x/git-upload-pack") }, "send"),
+        (Sent { git: false, ..sent("POST", "a.example", "/orders/7/cancel/git-upload-pack") }, "send"),
     ] {
-        assert_eq!(names(&odd.effects(&[])), expected, "{odd:?}");
+        assert_eq!((names(&odd.effects(&[])).as_str(), odd.only_reads()), (expected, false), "{odd:?}");
     }
 }
 

@@ -67,7 +67,7 @@ fn run() -> impl Strategy<Value = Run> {
     let who = (
         proptest::option::of("[a-z0-9_][a-z0-9._-]{0,9}"),
         any::<[bool; 3]>(),
-        any::<Option<u64>>(),
+        proptest::option::of(0..=policy::MOST_TIME),
         any::<Option<u32>>(),
     );
     let look = (streams(), terminal(), variables(), variables());
@@ -112,7 +112,9 @@ fn child(run: Run) -> Request {
         labels: Vec::new(),
         values: Vec::new(),
         lacking: None,
+        heard: Vec::new(),
         labelled: Vec::new(),
+        drops: "/d".into(),
         secrets: Vec::new(),
         intent: vec!["i".into()],
         view: View { lower: "/l".into(), upper: None, granted: Vec::new(), left_out: Vec::new() },
@@ -121,9 +123,10 @@ fn child(run: Run) -> Request {
 }
 
 fn server(run: Run) -> Request {
-    let (policy, labelled, secrets) = (Policy::default(), Vec::new(), Vec::new());
-    let (parent, server) = ("p".into(), "s".into());
-    Request::Server(Box::new(ServerRun { run, parent, server, event: event(), policy, labelled, secrets }))
+    let (policy, labelled, heard, secrets) = (Policy::default(), Vec::new(), Vec::new(), Vec::new());
+    let (parent, server, drops) = ("p".into(), "s".into(), "/d".into());
+    let event = event();
+    Request::Server(Box::new(ServerRun { run, parent, server, event, policy, labelled, heard, drops, secrets }))
 }
 
 fn say_() -> impl Strategy<Value = Say> {
@@ -136,7 +139,7 @@ fn of_a_session() -> BoxedStrategy<Request> {
     let follow = |make: fn(Select, bool) -> Request| (select(), any::<bool>()).prop_map(move |(of, on)| make(of, on));
     prop_oneof![
         changes().prop_map(Request::Diff),
-        changes().prop_map(Request::Apply),
+        (changes(), proptest::collection::vec(path(), 0..2)).prop_map(|(select, over)| Request::Apply { select, over }),
         changes().prop_map(Request::Discard),
         select().prop_map(Request::Show),
         (select(), 0..=86_400_000_u64).prop_map(|(select, grace)| Request::Stop { select, grace }),
@@ -207,10 +210,10 @@ fn of_what_is_kept() -> BoxedStrategy<Request> {
             Request::Remove(Removal { sessions: Vec::new(), before: Some(before), force, dry_run })
         }),
         places().prop_map(Request::Labels),
-        (places(), proptest::collection::vec(path(), 0..2), proptest::option::of(word())).prop_map(
-            |(places, paths, reason)| {
+        (places(), proptest::collection::vec(path(), 0..2), any::<bool>(), proptest::option::of(word())).prop_map(
+            |(places, paths, all, reason)| {
                 let labels = vec![policy::Label::parse("secret:x").expect("a label")];
-                Request::Declassify(Box::new(Declassify { places, paths, labels, reason }))
+                Request::Declassify(Box::new(Declassify { places, paths, all, labels, reason }))
             }
         ),
         path().prop_map(|file| Request::Trust { file }),

@@ -45,7 +45,7 @@ pub(in crate::question) fn calling(number: u8) -> Wanted {
 }
 
 fn stand<'a>(policy: &'a Conjunction, denied: &'a [&'a Wanted]) -> Stand<'a> {
-    Stand { policy, granted: &[], endorsed: &[], today: Day::of(0), denied, seen: true, labels: &[] }
+    Stand { policy, granted: &[], endorsed: &[], today: Day::of(0), denied, seen: true, alone: true, labels: &[] }
 }
 
 fn offered(wanted: &Wanted, denied: &[&Wanted]) -> (Offer, Endorses) {

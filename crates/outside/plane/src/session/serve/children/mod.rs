@@ -32,7 +32,7 @@ impl Session<'_> {
                 None => self.send_up(send.words.as_str(), &labels),
             }),
             Petition::Result(of) => Some(self.result(of.child)),
-            Petition::Cancel(of) => Some(self.cancel(of.child)),
+            Petition::Cancel(of) => Some(self.cancel(course, of.child)),
             other => {
                 let why = format!("`{}` is not about sub-agents", other.verb().name());
                 Some(Answer::Denied(Denial::new(Reason::Unfit, why, "go on without it")))
@@ -44,7 +44,13 @@ impl Session<'_> {
     }
 
     /// A child is gone: it is recorded, and what it did not use up is this session's again.
-    fn over(&mut self, course: &mut Course, child: u32, (exit, reason): (u8, &str), (used, below): (Amounts, u32)) {
+    pub(super) fn over(
+        &mut self,
+        course: &mut Course,
+        child: u32,
+        (exit, reason): (u8, &str),
+        (used, below): (Amounts, u32),
+    ) {
         let Some(kid) = self.children.kids.get_mut(&child) else { return };
         if kid.is_over() {
             return;
@@ -80,8 +86,9 @@ impl Session<'_> {
             }
         }
         let late: Vec<u32> = {
-            let now = Instant::now();
-            self.children.kids.iter().filter(|(_, kid)| kid.is_late(now)).map(|(number, _)| *number).collect()
+            let (now, paused) = (Instant::now(), course.pause.is_some());
+            let late = self.children.kids.iter().filter(|(_, kid)| !paused && kid.is_late(now));
+            late.map(|(number, _)| *number).collect()
         };
         for child in late {
             let _ = self.children.kids.get_mut(&child).and_then(Kid::release);
@@ -104,6 +111,13 @@ impl Session<'_> {
                 if let Some((number, answer)) = answer {
                     self.answer_petition(number, answer);
                 }
+            }
+            Reply::Child(ChildWord::Ready) => kid.plane.ready(course.pause.is_some()),
+            Reply::Child(ChildWord::Paused { below }) => kid.plane.is_paused(below),
+            Reply::Child(ChildWord::Unpaused { why }) => {
+                // Rather that it ends than that it goes on. Until it did, nobody is told that all is paused.
+                kid.dismiss();
+                course.warn(format!("sub-agent {child} could not be paused, and was ended: {why}"));
             }
             Reply::Child(ChildWord::Missing { paths }) => {
                 let why = "it is not there, or lies behind a link";
@@ -129,6 +143,7 @@ impl Session<'_> {
                 let used = kid.end.as_ref().map_or((kid.budget, kid.below), |end| (end.used, end.below));
                 self.over(course, child, (outcome.exit, &outcome.reason), used);
             }
+            Reply::Refused(_) if kid.is_dismissed() => self.not_begun(course, child, cancelled()),
             Reply::Refused(problem) => {
                 // What it says of the host is the operator's to read.
                 let (why, hint) = match problem.code.as_str() {
@@ -215,6 +230,10 @@ fn standing(kid: &Kid) -> Standing {
         Stage::Over(standing) => standing.clone(),
         _ => Standing::Running,
     }
+}
+
+fn cancelled() -> Denial {
+    Denial::new(Reason::NotNow, "it was cancelled before it began", "ask again if it is wanted after all")
 }
 
 fn no_such(child: u32) -> Answer {

@@ -9,7 +9,8 @@ use wire::GateOrder;
 use wire::command::{ChildRun, Run, Stream, View};
 use wire::petition::{Answer, Cut, Denial, Reason, Spawn};
 
-use super::super::{Course, Pause, Session};
+use super::super::{Course, Session};
+use super::cancelled;
 use crate::session::children::split::{self, Split};
 use crate::session::children::{Asks, Drafted, Kid, Stage, clock, draft};
 use crate::waiting::Knocked;
@@ -40,7 +41,7 @@ impl Session<'_> {
         if course.ended || course.kill_at.is_some() {
             return Err(not_now("the session is about to end"));
         }
-        if !matches!(course.pause, Pause::No) {
+        if course.pause.is_some() {
             return Err(not_now("the session is paused"));
         }
         if self.gate.is_none() || self.sockets.is_empty() {
@@ -95,6 +96,8 @@ impl Session<'_> {
             lacking: self.door.lacking.clone(),
             labels,
             labelled: self.door.labelled.clone(),
+            heard: self.door.heard.all().cloned().collect(),
+            drops: self.door.drops.clone(),
             secrets: self.door.secrets.clone(),
             intent: self.door.intent.clone(),
             view: View {
@@ -157,6 +160,7 @@ impl Session<'_> {
     /// since a program reads there without asking, and what its own parent had.
     pub(super) fn labels(&self, read: &[Label]) -> Vec<Label> {
         let there = self.door.labelled.iter().map(|one| &one.label);
+        let there = there.chain(self.door.heard.all().flat_map(|words| &words.labels));
         let all: BTreeSet<&Label> =
             read.iter().chain(there).chain(&self.children.house.labels).chain(&self.door.carried).collect();
         all.into_iter().cloned().collect()
@@ -212,8 +216,13 @@ impl Session<'_> {
 
     pub(super) fn begin_child(&mut self, course: &mut Course, child: u32) {
         let Some(kid) = self.children.kids.get_mut(&child) else { return };
+        if kid.is_dismissed() {
+            return self.not_begun(course, child, cancelled());
+        }
         if let Err(error) = kid.begin() {
-            let why = format!("it could not be started: {error}");
+            // Why is the operator's to read.
+            course.warn(format!("sub-agent {child} could not be started: {error}"));
+            let why = "it could not be started; the operator can tell why";
             self.not_begun(course, child, Denial::new(Reason::NotNow, why, "ask again later"));
         }
     }

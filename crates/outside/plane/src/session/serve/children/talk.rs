@@ -7,9 +7,19 @@ use record::Kind;
 use wire::command::{ChildWord, Order, Reply};
 use wire::petition::{Answer, Child, ChildResult, ChildState, Denial, Message, Reason, Sender, Wait};
 
-use super::super::Session;
-use super::{MOST_STATES, cut_short, join, no_such, shown, standing};
-use crate::session::children::{Stage, Waiting};
+use super::super::{Course, Session};
+use super::{MOST_STATES, cancelled, cut_short, join, no_such, shown, standing};
+use crate::session::children::{Stage, Waiting, said};
+
+/// Bytes that messages may take in an answer, and again words of children.
+const NEWS: usize = 2 << 20;
+/// Whose words they are, for people.
+const CHILDREN: &str = "the words of a sub-agent";
+/// What stands in the place of words that this session would not know again.
+const HELD_BACK: &str = "(held back: with what was heard before, these are more labelled words than can be kept apart; the \
+                         operator sees them with the sub-agent's session)";
+/// What stands in the place of those that an answer has no room for.
+const LEFT_OUT: &str = "(left out: too long beside the others; `wait` for this sub-agent alone)";
 
 impl Session<'_> {
     pub(super) fn wait_for(&mut self, number: u64, wait: Wait) -> Option<Answer> {
@@ -41,53 +51,45 @@ impl Session<'_> {
         }
     }
 
+    /// What there is now, as far as one answer holds it: messages that do not fit are given the next time.
     pub(super) fn news(&mut self, wait: Wait) -> Answer {
+        let mut messages = self.children.next_messages(NEWS);
+        for Message { words, labels, .. } in &mut messages {
+            self.take_over(words, labels);
+        }
+        let meant = |number: &u32| wait.child.is_none_or(|Child(child)| child == *number);
         let mut children = Vec::new();
-        for (number, kid) in &mut self.children.kids {
-            if wait.child.is_none_or(|Child(child)| child == *number) {
-                kid.was_told |= kid.is_over();
-                let words = kid.report.as_ref().map(|(words, _)| words.clone());
-                let labels = if words.is_some() { kid.labels.clone() } else { Vec::new() };
-                children.push(ChildState { child: Child(*number), standing: standing(kid), words, labels });
+        // The newest: an answer is bounded.
+        for (number, kid) in self.children.kids.iter_mut().rev().filter(|(number, _)| meant(number)).take(MOST_STATES) {
+            kid.was_told |= kid.is_over();
+            let words = kid.report.as_ref().map(|(words, _)| words.clone());
+            let labels = if words.is_some() { kid.labels.clone() } else { Vec::new() };
+            children.push(ChildState { child: Child(*number), standing: standing(kid), words, labels });
+        }
+        children.reverse();
+        let mut room = NEWS;
+        for ChildState { words, labels, .. } in &mut children {
+            let Some(words) = words else { continue };
+            match room.checked_sub(said(words)) {
+                Some(left) => {
+                    room = left;
+                    self.take_over(words, labels);
+                }
+                None => hold_back(words, labels, LEFT_OUT),
             }
         }
-        // The newest: an answer is bounded.
-        let first = children.len().saturating_sub(MOST_STATES);
-        let messages: Vec<Message> = self.children.inbox.drain(..).collect();
-        let answer = Answer::News { children: children.split_off(first), messages };
-        self.take_over(&answer);
-        answer
+        Answer::News { children, messages }
     }
 
-    /// What a child said is known to this session from here on: its gates look for it under the child's labels.
-    pub(super) fn take_over(&mut self, answer: &Answer) {
-        let said: Vec<(String, Vec<Label>)> = match answer {
-            Answer::News { children, messages } => {
-                let states = children.iter().filter_map(|one| Some((one.words.clone()?, one.labels.clone())));
-                states.chain(messages.iter().map(|one| (one.words.clone(), one.labels.clone()))).collect()
-            }
-            Answer::Result(result) => {
-                let texts = result.words.iter().chain(&result.patch);
-                texts.map(|text| (text.clone(), result.labels.clone())).collect()
-            }
-            _ => return,
-        };
-        let found = said.into_iter().flat_map(|(text, labels)| {
-            let of = move |label: Label| wire::Labelled {
-                label,
-                source: "the words of a sub-agent".into(),
-                text: text.clone(),
-                exact: text.trim().len() < 2 * sense::LEAST,
-            };
-            labels.into_iter().map(of).collect::<Vec<_>>()
-        });
-        let found: Vec<wire::Labelled> = found.filter(|one| !self.door.labelled.contains(one)).collect();
-        if found.is_empty() {
-            return;
-        }
-        self.hear_labels(found.iter().map(|one| one.label.clone()).collect(), "the words of a sub-agent");
+    /// What a child said is known to this session from here on: its gates look for it under the child's labels. Where that
+    /// cannot be, its words are held back instead.
+    fn take_over(&mut self, words: &mut String, labels: &mut Vec<Label>) {
         // The gate that carries the answer takes them from it; one that succeeds it has them in its lease.
-        self.door.labelled.extend(found);
+        if self.door.heard.take(words, labels, CHILDREN) {
+            self.hear_labels(labels.clone(), CHILDREN);
+        } else {
+            hold_back(words, labels, HELD_BACK);
+        }
     }
 
     /// Labels of words that the session hears: recorded before it does, so that what it leaves behind carries them.
@@ -115,8 +117,11 @@ impl Session<'_> {
         let labels = self.labels(read);
         match self.children.kids.get_mut(&child) {
             Some(kid) if kid.stage == Stage::Running => {
-                kid.tell(&Order::Message { words: words.to_owned(), labels });
-                Answer::Done
+                if kid.pass_on(&Order::Message { words: words.to_owned(), labels }) {
+                    return Answer::Done;
+                }
+                let why = "it did not take what was sent before";
+                Answer::Denied(Denial::new(Reason::NotNow, why, "send it again later"))
             }
             Some(_) => Answer::Denied(Denial::new(Reason::NotNow, "it does not run", "`wait` tells how it stands")),
             None => no_such(child),
@@ -157,7 +162,7 @@ impl Session<'_> {
         kid.was_told = true;
         let end = kid.end.clone().unwrap_or_default();
         let reported = kid.report.as_ref().filter(|(_, result)| *result).map(|(words, _)| words.clone());
-        let answer = Answer::Result(Box::new(ChildResult {
+        let mut result = ChildResult {
             child: Child(child),
             standing: standing(kid),
             words: reported.or(end.words),
@@ -165,18 +170,28 @@ impl Session<'_> {
             patch: end.patch,
             used: shown(&end.used),
             labels: kid.labels.clone(),
-        }));
-        self.take_over(&answer);
-        answer
+        };
+        // What it changed carries them, too.
+        self.hear_labels(result.labels.clone(), CHILDREN);
+        for text in [&mut result.words, &mut result.patch].into_iter().flatten() {
+            self.take_over(text, &mut result.labels.clone());
+        }
+        Answer::Result(Box::new(result))
     }
 
-    pub(super) fn cancel(&mut self, Child(child): Child) -> Answer {
-        match self.children.kids.get(&child) {
-            Some(kid) => {
-                kid.dismiss();
-                Answer::Done
-            }
-            None => no_such(child),
+    /// Ends a child; one that has not begun never does.
+    pub(super) fn cancel(&mut self, course: &mut Course, Child(child): Child) -> Answer {
+        let Some(kid) = self.children.kids.get_mut(&child) else { return no_such(child) };
+        kid.dismiss();
+        if kid.stage == Stage::Reserving {
+            self.not_begun(course, child, cancelled());
         }
+        Answer::Done
     }
+}
+
+/// Nothing of them is given, so nothing that they carry is.
+fn hold_back(words: &mut String, labels: &mut Vec<Label>, why: &str) {
+    why.clone_into(words);
+    labels.clear();
 }

@@ -7,22 +7,29 @@ use policy::Endorsement;
 use record::Kind;
 use wire::command::Problem;
 use wire::control::{Answer, Happened, Replacement};
-use wire::question::{Card, Choice, MOST_SECONDS, Say, Unanswered, Wanted, lets};
+use wire::question::{Card, Choice, MOST_SECONDS, Ruling, Say, Unanswered, Wanted, lets};
 
 use super::{Course, Given, Session, today};
 use crate::problem::{NO, problem, quoted};
 use crate::session::control::Asking;
 
+/// An answer, and what it is one to.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::session::serve) struct Said<'a> {
+    /// The question's id.
+    pub(in crate::session::serve) id: &'a str,
+    /// The policy's revision that it was shown under.
+    pub(in crate::session::serve) revision: u32,
+    /// The newest that waited then.
+    pub(in crate::session::serve) newest: Option<u64>,
+    pub(in crate::session::serve) say: Say,
+}
+
 impl Session<'_> {
     /// The operator answers.
-    pub(in crate::session::serve) fn answer(
-        &mut self,
-        course: &mut Course,
-        (id, revision, say): (&str, u32, Say),
-        asking: Asking,
-    ) {
+    pub(in crate::session::serve) fn answer(&mut self, course: &mut Course, said: Said<'_>, asking: Asking) {
         self.expire(course);
-        match self.take(course, (id, revision, say), asking.who()) {
+        match self.take(course, said, asking.who()) {
             Err(problem) => asking.refuse(problem),
             Ok(None) => asking.answer(&Answer::Done),
             Ok(Some(given)) => {
@@ -40,7 +47,7 @@ impl Session<'_> {
     fn take(
         &mut self,
         course: &mut Course,
-        (id, revision, say): (&str, u32, Say),
+        Said { id, revision, newest, say }: Said<'_>,
         who: &str,
     ) -> Result<Option<Given>, Problem> {
         let card = self.card(course, id).ok_or_else(|| unanswered(id, &Unanswered::Unknown.to_string()))?;
@@ -48,7 +55,7 @@ impl Session<'_> {
         let wanted = course.questions.queue.open().find(|question| question.id == id).map(|one| one.wanted.clone());
         let given = wanted.as_ref().and_then(|wanted| self.given_by(course, wanted, say));
         let now = course.questions.now();
-        let answered = course.questions.queue.answer(now, id, revision, say);
+        let answered = course.questions.queue.answer(now, (id, newest), revision, say);
         let answered = answered.map_err(|why| unanswered(id, &why.to_string()))?;
         let seconds = if let Say::Session { seconds, .. } = say { seconds } else { None };
         let event = Kind::Ruled {
@@ -57,11 +64,15 @@ impl Session<'_> {
             who: who.to_owned(),
             rule: given.as_ref().map(ToString::to_string),
             seconds,
-            waiting: u64::try_from(card.waiting).unwrap_or(u64::MAX),
+            waiting: u64::try_from(card.waiting - answered.rest.len()).unwrap_or(u64::MAX),
         };
         if let Err(error) = self.ledger.write(event) {
             self.unrecorded(course, &error);
             return Err(unanswered(id, &format!("the record cannot be written: {error}")));
+        }
+        if let (Say::Deny, Some(wanted)) = (say, &wanted) {
+            // Where it cannot be kept, no session of the tree asks anything.
+            let _ = self.family(|family, now| family.deny(now, wanted.kind(), id));
         }
         match (say, given) {
             (Say::Always, given) => return Ok(given),
@@ -78,6 +89,9 @@ impl Session<'_> {
         }
         for number in answered.told {
             self.rule(number, answered.ruling.clone());
+        }
+        for number in answered.rest {
+            self.rule(number, Ruling::Again);
         }
         self.tell(&Happened::Ruled { question: id.to_owned(), answer: say.name().into() });
         if let Say::Session { .. } = say {
@@ -98,7 +112,7 @@ impl Session<'_> {
         for id in settled {
             let (now, revision) = (course.questions.now(), course.questions.queue.revision());
             let say = Say::Session { seconds: None, wide: false };
-            let Ok(answered) = course.questions.queue.answer(now, &id, revision, say) else { continue };
+            let Ok(answered) = course.questions.queue.answer(now, (&id, None), revision, say) else { continue };
             self.end(course, &id, (say.name(), &format!("by what was granted to another; {who}")), answered.told.len());
             for number in answered.told {
                 self.rule(number, answered.ruling.clone());
@@ -148,28 +162,34 @@ impl Session<'_> {
         }
     }
 
-    /// Answers by what the operator wrote, where he did: he is not there to be asked. What no line of it allows is denied.
+    /// Answers by what the operator wrote, where he did: he is not there to be asked. What no line of it allows is denied, and
+    /// a line that says `once` answers one question.
     pub(super) fn answer_in_writing(&mut self, course: &mut Course) {
-        let Some((written, file)) = course.questions.written.clone() else { return };
-        let open: Vec<_> = course.questions.queue.open().map(|one| (one.id.clone(), one.wanted.clone())).collect();
-        for (id, wanted) in open {
-            let said = match &wanted.call {
+        let Some((mut written, file)) = course.questions.written.take() else { return };
+        let open = course.questions.queue.open();
+        let open: Vec<_> = open.map(|one| (one.id.clone(), one.newest(), one.wanted.clone())).collect();
+        for (id, newest, wanted) in open {
+            let line = match &wanted.call {
                 None => policy::written(&written, &wanted.rule),
                 Some(call) => policy::written_call(&written, &call.doubted),
             };
-            let say = match said {
-                policy::Say::Once => Say::Once,
-                policy::Say::Session => Say::Session { seconds: None, wide: false },
-                policy::Say::Source => Say::Session { seconds: None, wide: true },
-                policy::Say::Deny => Say::Deny,
+            let say = match line.and_then(|line| written.get(line)).map(|line| line.say) {
+                Some(policy::Say::Once) => Say::Once,
+                Some(policy::Say::Session) => Say::Session { seconds: None, wide: false },
+                Some(policy::Say::Source) => Say::Session { seconds: None, wide: true },
+                Some(policy::Say::Deny) | None => Say::Deny,
             };
             let who = format!("the answers in {}", quoted(&file));
             let revision = course.questions.queue.revision();
             // A grant that would let through what was denied before is none.
-            if self.take(course, (&id, revision, say), &who).is_err() {
-                let _ = self.take(course, (&id, revision, Say::Deny), &who);
+            let said = Said { id: &id, revision, newest, say };
+            if self.take(course, said, &who).is_err() {
+                let _ = self.take(course, Said { say: Say::Deny, ..said }, &who);
+            } else if let (Say::Once, Some(line)) = (say, line) {
+                written.remove(line);
             }
         }
+        course.questions.written = Some((written, file));
     }
 }
 
@@ -184,7 +204,10 @@ fn may(card: &Card, say: Say) -> Result<(), Problem> {
         return Ok(());
     }
     let why = match say {
-        Say::Always => "it wants care, or would open too much: it is not made a rule of the policy by an answer",
+        Say::Always => {
+            "it wants care, would open too much, or is of a sub-agent or a session that has some: it is not made a rule of the \
+             policy by an answer"
+        }
         Say::Session { .. } if card.call.is_some() => {
             "what it does is answered call by call, or all of it stands in no one source, or it would let through what was denied before"
         }

@@ -3,7 +3,7 @@
 use ratatui_core::text::Span;
 
 /// Columns of a text.
-pub(super) fn width(text: &str) -> u16 {
+pub(crate) fn width(text: &str) -> u16 {
     u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX)
 }
 
@@ -12,7 +12,7 @@ fn wide(letter: char) -> usize {
 }
 
 /// The text, or as much of it as fits and `…`.
-pub(super) fn fit(text: &str, room: u16) -> String {
+pub(crate) fn fit(text: &str, room: u16) -> String {
     let room = usize::from(room);
     if Span::raw(text).width() <= room {
         return text.to_owned();
@@ -35,14 +35,15 @@ pub(super) fn fit(text: &str, room: u16) -> String {
 const ON: &str = "↳ ";
 
 /// Lines that fit, each broken where it must be: nothing is hidden at an end.
-pub(super) fn wrapped(text: &str, room: u16) -> Vec<String> {
-    let room = usize::from(room.max(4));
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let on = |(at, piece): (usize, String)| if at == 0 { piece } else { format!("{ON}{piece}") };
-        lines.extend(pieces(&line.replace('\t', "    "), room).into_iter().enumerate().map(on));
-    }
-    lines
+pub(crate) fn wrapped(text: &str, room: u16) -> Vec<String> {
+    text.lines().flat_map(|line| broken(line, room)).collect()
+}
+
+/// One line in as many as it needs; each but the first begins with a mark.
+pub(crate) fn broken(line: &str, room: u16) -> impl Iterator<Item = String> {
+    let pieces = pieces(&line.replace('\t', "    "), usize::from(room.max(4)));
+    let on = |(at, piece): (usize, String)| if at == 0 { piece } else { format!("{ON}{piece}") };
+    pieces.into_iter().enumerate().map(on)
 }
 
 /// One line in pieces, behind a space where there is one near. All but the first leave room for what stands before them.
