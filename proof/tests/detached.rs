@@ -161,6 +161,30 @@ fn the_screen_is_shown_as_it_is_now() {
     }
 }
 
+/// It waits as for a terminal: who was slow for a moment was let go, in the middle of what it printed.
+#[test]
+fn a_program_that_prints_a_lot_is_watched_to_its_end() {
+    for operator in Operator::each() {
+        let script =
+            "read x; head -c 30000000 /dev/zero | tr '\\0' x | fold -w 70; echo; echo all of it; read x; exit 7";
+        let detached = Detached::begin(&operator, &[], script);
+        let mut terminal = Terminal::start(&operator, &["attach", &detached.1]);
+        terminal.types("go\r");
+        terminal.shows("xxxx");
+        // A machine that is busy with something else.
+        let clients = crate::whole::children(terminal.child.id());
+        let planes: Vec<u32> = clients.into_iter().flat_map(crate::whole::children).collect();
+        assert_eq!(planes.len(), 1, "who shows the screen is not found");
+        let signal = |signal: &str| Command::new("kill").args([signal, &planes[0].to_string()]).status().expect("sent");
+        signal("-STOP");
+        std::thread::sleep(Duration::from_secs(1));
+        signal("-CONT");
+        terminal.shows("all of it");
+        terminal.types("end\r");
+        assert_eq!(terminal.ends(), Some(7));
+    }
+}
+
 #[test]
 fn up_begins_one_and_no_second() {
     for operator in Operator::each() {

@@ -219,6 +219,36 @@ fn answers_that_were_written_down_allow_what_they_name_and_nothing_else() {
     }
 }
 
+/// A sub-agent reads the file anew: what its parent used up is used up for it, and the other way round.
+#[test]
+fn a_written_answer_of_once_is_one_for_the_whole_tree() {
+    for operator in Operator::each() {
+        let outside = Outside::new();
+        let file = policy(&operator, "agents: {}\n");
+        let answers = "bastide-answers: 1\nanswers:\n  - {to: \"par.example:80\", answer: once}\n  \
+                       - {to: \"kid.example:80\", answer: once}\n  - {to: \"all.example:80\", answer: session}\n";
+        let answers = operator.write("home/answers.yaml", answers).to_string_lossy().into_owned();
+        let kid = "c() { curl -s --noproxy * -o /dev/null http://$1/; }; c par.example; c kid.example; c all.example";
+        let spawn = serde_json::json!({"task": "t", "command": ["sh", "-fc", kid], "network": ["*.example:80"]});
+        operator.write("work/spawn.json", &spawn.to_string());
+        let script = format!(
+            "a() {{ curl -s --noproxy '*' -H 'Content-Type: application/json' -d \"$2\" http://bastide.internal/$1; echo; }}; \
+             {FETCH} f par.example; a spawn @spawn.json; a wait '{{\"child\": 1}}'; f kid.example; f all.example"
+        );
+        let options = ["--policy", &file, "--answers", &answers];
+        let mut running = Running::start(&operator, "tree", outside.port, &options, &script);
+        let printed = running.ended();
+        let last = &printed[printed.len() - 2..];
+        assert_eq!(
+            (&*printed[0], last),
+            ("par.example 200", &["kid.example 000".into(), "all.example 200".into()][..])
+        );
+        let asked = outside.asked();
+        let connects: Vec<_> = asked.iter().filter_map(|line| line.strip_prefix("CONNECT ")).collect();
+        assert_eq!(connects, ["par.example:80", "kid.example:80", "all.example:80", "all.example:80"], "{asked:?}");
+    }
+}
+
 /// At a terminal: one card after the other, a key for each. What is typed before a card stands there answers nothing.
 #[test]
 fn cards_are_answered_by_single_keys_at_a_terminal() {

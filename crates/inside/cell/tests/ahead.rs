@@ -7,6 +7,7 @@ use plan::{Frame, Ground, Likely, Order, Plan, Report, Step};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 /// The first steps and rules of a plan, and the ids that most sessions of the tests get.
 fn ground(plan: &Plan) -> Ground {
@@ -25,12 +26,18 @@ fn park_on(plan: &Plan, ground: Ground) -> (Child, Cell) {
     let foundation = plan::Foundation { ground: Some(ground), ..plan.foundation() };
     socket.write_all(&Frame::encode(&foundation).expect("encodes")).expect("sends");
     let mut cell = Cell { socket, launcher: launcher.id(), stdio: Vec::new(), door: Vec::new(), walls: Vec::new() };
-    while cell.door.is_empty() || pid_1(&cell.socket).is_none() {
+    while cell.door.is_empty() {
         match report(&cell.socket).expect("the cell left without a word") {
             (Report::Door, door) => cell.door = door,
             (Report::Born { .. }, _) => {}
             (other, _) => panic!("{other:?}"),
         }
+    }
+    // It is the launcher's until that has ended, and says nothing then.
+    let until = Instant::now() + Duration::from_secs(60);
+    while pid_1(&cell.socket).is_none() {
+        assert!(Instant::now() < until, "pid 1 is not there");
+        std::thread::sleep(Duration::from_millis(1));
     }
     (launcher, cell)
 }

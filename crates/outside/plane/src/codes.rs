@@ -241,8 +241,9 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "E-PLANE-069",
-        "`bastide policy explain` takes a destination, `HOST[:PORT]` with port 443 where none is named, or an \
-         absolute path.",
+        "`bastide policy explain` takes a destination, `HOST[:PORT]` with port 443 where none is named, a \
+         request, `METHOD HOST[:PORT]/PATH`, or an absolute path. Names of the loopback are the cell's own inside and never \
+         reach the door; a port of this host's loopback is `host.bastide:PORT`.",
     ),
     ("E-PLANE-070", "Codes look like E-PLANE-011 or E-POLICY-003 and stand in brackets behind the word error."),
     (

@@ -1,6 +1,8 @@
 //! Answers that the operator wrote down before, for where he is not there to be asked. They say how a question is answered;
 //! what is then allowed is the question's own smallest rule, never more.
 
+use std::fmt;
+
 use crate::mcp::TextPattern;
 use crate::{Doubted, Effect, Role, Rule};
 
@@ -44,6 +46,19 @@ pub struct CallLine {
     pub effects: Vec<Effect>,
     /// All that they may name as targets without ground; none is whatever they name.
     pub targets: Vec<TextPattern>,
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            About::Rule(rule) => rule.fmt(formatter),
+            About::Call(CallLine { tool, effects, targets }) => {
+                write!(formatter, "tool: {tool}")?;
+                effects.iter().try_for_each(|effect| write!(formatter, ", effect: {}", effect.name()))?;
+                targets.iter().try_for_each(|target| write!(formatter, ", target: {target}"))
+            }
+        }
+    }
 }
 
 /// Which line answers a question with this smallest rule: one that denies wins, then the first that takes all of it. What no

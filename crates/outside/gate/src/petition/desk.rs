@@ -175,7 +175,8 @@ impl Desk {
             }
             Answer::Result(result) => {
                 let name = format!("the result of child {}", result.child);
-                for words in [&result.words, &result.patch].into_iter().flatten() {
+                let names = result.changed.iter().map(|changed| &changed.path);
+                for words in [&result.words, &result.patch].into_iter().flatten().chain(names) {
                     tell(&result.labels, name.clone(), words);
                 }
             }

@@ -1,13 +1,14 @@
 //! A session whose program's stdio its own process keeps: it goes on with nobody there. What the program prints is kept
 //! (`store::output`) and told to whoever watches; one of those may type.
 //!
-//! Nothing here understands what is printed, and nobody who watches holds the program up: one that does not keep up is let
-//! go. The bytes are hostile and stay bytes; `verbs/attach` makes a screen of them, in a process of its own.
+//! Nothing here understands what is printed. Who watches holds the program up as a terminal does, as long as he takes what is
+//! printed; one that takes nothing is let go. The bytes are hostile and stay bytes; `verbs/attach` makes a screen of them, in a process of its own.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
@@ -21,8 +22,10 @@ use crate::store::Output;
 
 /// Bytes that are read of the program in one turn of the session's loop.
 const PIECE: usize = 16 * 1024;
-/// Bytes that wait for one who watches.
+/// Bytes that wait for one who watches; beyond it nothing more is read of the program until he took some.
 const MOST_UNREAD: usize = 1024 * 1024;
+/// How long the program waits for one who takes nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes that wait for a program that does not read what is typed; beyond it they are lost, as in a terminal.
 const MOST_TYPED: usize = 64 * 1024;
 /// Those who watch at once.
@@ -54,6 +57,8 @@ struct Watcher {
     number: u64,
     stream: OwnedFd,
     unread: VecDeque<u8>,
+    /// When he last took some of it, or there was none.
+    took: Instant,
     types: bool,
 }
 
@@ -98,16 +103,35 @@ impl Kept {
 
     /// What the session's loop is to wait for.
     pub(super) fn wanted(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let pty = self.pty.iter().map(|pty| {
-            let typed = if self.typed.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-            PollFd::new(pty, PollFlags::IN | typed)
-        });
-        let pipes = self.pipes.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN));
-        pty.chain(pipes).chain(self.watchers.iter().map(Watcher::wanted))
+        let reads = if self.waits_until().is_none() { PollFlags::IN } else { PollFlags::empty() };
+        let typed = if self.typed.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        let ends = self
+            .pty
+            .iter()
+            .map(move |pty| (pty, reads | typed))
+            .chain(self.pipes.iter().map(move |pipe| (pipe, reads)));
+        // One whose other end is closed says so whether it is asked or not.
+        let asked = ends.filter(|(_, flags)| !flags.is_empty()).map(|(end, flags)| PollFd::new(end, flags));
+        asked.chain(self.watchers.iter().map(Watcher::wanted))
+    }
+
+    /// Until when it waits for somebody who watches; none where the program is read.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        let behind = self.watchers.iter().filter(|watcher| watcher.unread.len() > MOST_UNREAD);
+        behind.map(|watcher| watcher.took + PATIENCE).max()
     }
 
     /// Carries what can be carried.
-    pub(super) fn turn(&mut self) {
+    pub(super) fn turn(&mut self, now: Instant) {
+        if self.waits_until().is_none() {
+            self.read();
+        }
+        let typed = &mut self.typed;
+        self.watchers.retain_mut(|watcher| watcher.tell(now) && watcher.hear(typed));
+        self.type_on();
+    }
+
+    fn read(&mut self) {
         let mut printed = Vec::new();
         if let Some(pty) = &self.pty
             && !read(pty, &mut printed)
@@ -119,18 +143,15 @@ impl Kept {
             self.output.push(&printed);
             self.watchers.iter_mut().for_each(|watcher| watcher.unread.extend(&printed));
         }
-        let typed = &mut self.typed;
-        self.watchers.retain_mut(|watcher| watcher.tell() && watcher.hear(typed));
-        self.type_on();
     }
 
-    /// Reads what is left when the program has ended.
+    /// Reads what is left when the program has ended, whoever is behind: it is no more than the kernel holds.
     pub(super) fn finish(&mut self) {
         loop {
             let before = self.output.length();
-            self.turn();
+            self.read();
             if self.output.length() == before {
-                return;
+                return self.turn(Instant::now());
             }
         }
     }
@@ -164,7 +185,8 @@ impl Kept {
         }
         let (stream, theirs) = channel::pair().map_err(|_| Unwatched::Kernel)?;
         self.number += 1;
-        self.watchers.push(Watcher { number: self.number, stream, unread: VecDeque::new(), types });
+        let (unread, took) = (VecDeque::new(), Instant::now());
+        self.watchers.push(Watcher { number: self.number, stream, unread, took, types });
         Ok((self.number, theirs))
     }
 
@@ -211,8 +233,9 @@ impl Watcher {
         PollFd::new(&self.stream, PollFlags::IN | out)
     }
 
-    /// Tells what was printed, as far as it reads; false for one that does not keep up, or is gone.
-    fn tell(&mut self) -> bool {
+    /// Tells what was printed, as far as it reads; false for one that takes nothing, or is gone.
+    fn tell(&mut self, now: Instant) -> bool {
+        let before = self.unread.len();
         while !self.unread.is_empty() {
             let (first, _) = self.unread.as_slices();
             match rustix::net::send(&self.stream, first, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
@@ -222,7 +245,10 @@ impl Watcher {
                 Err(_) => return false,
             }
         }
-        self.unread.len() <= MOST_UNREAD
+        if self.unread.is_empty() || self.unread.len() < before {
+            self.took = now;
+        }
+        self.unread.len() <= MOST_UNREAD || now.saturating_duration_since(self.took) < PATIENCE
     }
 
     /// Takes what it types; false when it is gone.
@@ -269,29 +295,66 @@ mod tests {
         (Kept::keep(session, [Stream::Pipe; 3], None, ends).expect("kept"), output.1)
     }
 
+    /// Prints so many pieces, and turns in between; how many bytes the reader got.
+    fn print(kept: &mut Kept, program: &OwnedFd, pieces: usize, reader: &OwnedFd, now: Instant) -> usize {
+        let mut seen = 0;
+        for _ in 0..pieces {
+            // The pipe is full when nothing is read.
+            let _ = rustix::io::write(program, &[b'x'; 16 * 1024]);
+            kept.turn(now);
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok((_, length)) = rustix::net::recv(reader, &mut piece[..], RecvFlags::DONTWAIT) {
+                seen += length;
+                kept.turn(now);
+            }
+        }
+        seen
+    }
+
     #[test]
-    fn who_does_not_read_is_let_go_and_the_program_goes_on() {
+    fn who_takes_nothing_is_let_go_and_the_program_goes_on() {
         let session = tempfile::tempdir().expect("a directory");
         let (mut kept, program) = piped(session.path());
+        rustix::io::ioctl_fionbio(&program, true).expect("set");
         assert_eq!(kept.watch(true).map(drop), Err(Unwatched::Pipes));
         let (slow, _unread) = kept.watch(false).expect("watches");
         let (quick, reads) = kept.watch(false).expect("watches");
-        let mut seen = 0;
-        for _ in 0..200 {
-            rustix::io::write(&program, &[b'x'; 16 * 1024]).expect("never waits");
-            kept.turn();
-            let mut piece = vec![0; 64 * 1024];
-            while let Ok((_, length)) = rustix::net::recv(&reads, &mut piece[..], RecvFlags::DONTWAIT) {
-                seen += length;
-                kept.turn();
-            }
-        }
-        assert!(!kept.is_watched_by(slow) && kept.is_watched_by(quick));
-        assert_eq!((seen as u64, kept.so_far().0), (200 * 16 * 1024, 200 * 16 * 1024));
+        let now = Instant::now();
+        let mut seen = print(&mut kept, &program, 200, &reads, now);
+        let until = kept.waits_until().expect("one is behind");
+        assert!(until > now && kept.is_watched_by(slow) && seen < 200 * 16 * 1024);
+        let later = until + Duration::from_millis(1);
+        seen += print(&mut kept, &program, 200, &reads, later);
+        assert!(!kept.is_watched_by(slow) && kept.is_watched_by(quick) && kept.waits_until().is_none());
+        assert!(seen > 200 * 16 * 1024);
         drop(program);
         kept.finish();
         let mut printed = Printed::of(session.path()).expect("kept");
         while printed.next_bytes().expect("read").is_some() {}
-        assert_eq!(printed.at(), 200 * 16 * 1024);
+        assert_eq!((printed.at(), printed.at()), (kept.so_far().0, seen as u64));
+    }
+
+    #[test]
+    fn who_is_slow_and_takes_some_gets_all() {
+        let session = tempfile::tempdir().expect("a directory");
+        let (mut kept, program) = piped(session.path());
+        rustix::io::ioctl_fionbio(&program, true).expect("set");
+        let (slow, reads) = kept.watch(false).expect("watches");
+        let (mut now, mut seen, mut written) = (Instant::now(), 0, 0);
+        let mut piece = vec![0; 64 * 1024];
+        while written < 3 * MOST_UNREAD {
+            written += rustix::io::write(&program, &[b'x'; 16 * 1024]).unwrap_or(0);
+            now += PATIENCE / 2;
+            kept.turn(now);
+            seen += rustix::net::recv(&reads, &mut piece[..], RecvFlags::DONTWAIT).map_or(0, |(_, length)| length);
+        }
+        assert!(kept.is_watched_by(slow));
+        drop(program);
+        kept.finish();
+        while let Ok((_, length)) = rustix::net::recv(&reads, &mut piece[..], RecvFlags::DONTWAIT) {
+            seen += length;
+            kept.turn(now);
+        }
+        assert_eq!(seen, written);
     }
 }

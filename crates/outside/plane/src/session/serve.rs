@@ -226,6 +226,7 @@ impl Session<'_> {
             Some(course.checkpoint),
             self.children.due(course.pause.is_some()),
             callers,
+            self.kept.as_ref().and_then(Kept::waits_until),
             course.questions.due(),
         ]);
         let next = due.flatten().chain(self.merging.due()).min();
@@ -241,6 +242,8 @@ impl Session<'_> {
         let gate = self.gate.is_some() && ready.next() == Some(true);
         // The audit is looked at in any case.
         let control = ready.skip(usize::from(self.audit.is_some())).any(|ready| ready);
+        // Nobody speaks when a program has waited long enough for one who watches.
+        let control = control || self.kept.as_ref().is_some_and(|kept| kept.waits_until().is_some());
         Ok([client, cell, gate, control])
     }
 

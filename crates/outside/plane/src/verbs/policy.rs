@@ -5,7 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use policy::read::{Argument, PRESETS, Preset};
-use policy::{Conjunction, Egress, Host, Observed, Outcome, Policy, Request, diff, explain, run_tests, suggest_policy};
+use policy::{
+    Conjunction, Egress, Host, HostError, Observed, Outcome, Policy, Request, Target, diff, explain, run_tests,
+    suggest_policy,
+};
 use record::{Kind, Verdict};
 use serde_json::json;
 use wire::command::{Checked, PolicyRequest, Problem, Reply, Select};
@@ -137,12 +140,19 @@ fn destination(request: &str) -> Result<(Host, Option<u16>, Option<Request>), Pr
         let cause = format!("`{}` is neither HOST:PORT nor an absolute path: {error}", quoted(request));
         problem("E-PLANE-069", cause, "write it as in `api.example.com:443`, or `GET api.example.com:443/v1/me`", NO)
     };
-    if request.contains(' ') {
-        let (host, port, request) = Request::parse_at(request).map_err(|error| told(&error))?;
-        return Ok((host, port, Some(request)));
+    let (host, port, asked) = if request.contains(' ') {
+        let (host, port, asked) = Request::parse_at(request).map_err(|error| told(&error))?;
+        (host, port, Some(asked))
+    } else {
+        let (host, port) = Host::parse_with_port(request).map_err(|error| told(&error))?;
+        (host, port, None)
+    };
+    // Inside, such a name is the cell's own, and no rule about it would be read.
+    if let Err(error @ HostError::Localhost) = Target::written(&host.to_string()) {
+        let cause = format!("`{}` is asked about in vain: {error}", quoted(request));
+        return Err(problem("E-PLANE-069", cause, "ask as in `host.bastide:8080`", NO));
     }
-    let (host, port) = Host::parse_with_port(request).map_err(|error| told(&error))?;
-    Ok((host, port, None))
+    Ok((host, port, asked))
 }
 
 /// No session is asked about, so the workspace is where this was started.

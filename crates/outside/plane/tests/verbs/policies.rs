@@ -242,7 +242,7 @@ fn a_policy_answers_questions_about_itself() {
     assert!(!failed.yes && failed.text.contains("FAILED"), "{}", failed.text);
     let none = file(&room, "p/none.yaml", "bastide: 1\nname: none\n");
     assert!(!checked(&room, PolicyRequest::Test { file: none }).yes, "no examples prove nothing");
-    for bad in ["", "a b", "relative/path", "/a/../b", "a:99999"] {
+    for bad in ["", "a b", "relative/path", "/a/../b", "a:99999", "localhost:80", "GET a.localhost/x"] {
         let request = PolicyRequest::Explain { file: own.clone(), request: bad.into(), program: None };
         assert_eq!(room.no(Request::Policy(request)).exit, 1, "{bad}");
     }

@@ -118,6 +118,8 @@ pub struct ChildEnd {
     pub words: Option<String>,
     /// What it changed where it may.
     pub changed: Vec<Changed>,
+    /// How many more, beyond as many as are told.
+    pub unlisted: u64,
     /// The same as a patch, where it is text and not too long.
     pub patch: Option<String>,
     /// The join of what it may have read.

@@ -140,6 +140,9 @@ pub struct ChildResult {
     pub words: Option<String>,
     /// What it changed.
     pub changed: Vec<Changed>,
+    /// How many more paths, beyond as many as are told.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unlisted: u64,
     /// The same as a patch, unless that is too long or no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
@@ -147,6 +150,11 @@ pub struct ChildResult {
     pub used: Budget,
     /// The join of all that it read.
     pub labels: Vec<Label>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks.
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A path that a child changed.

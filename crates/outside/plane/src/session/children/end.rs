@@ -22,7 +22,7 @@ pub(in crate::session) fn tell(
     outlet: Option<&mut Outlet>,
     join: &Join,
 ) {
-    let (changed, patch) = changes::patch(session, CHANGED, PATCH).unwrap_or_default();
+    let (changed, unlisted, patch) = changes::patch(session, CHANGED, PATCH).unwrap_or_default();
     let mut labels: Vec<Label> = adopted.labels.clone();
     for label in join.labels().chain(join.values()).filter_map(|label| Label::parse(label).ok()) {
         if !labels.contains(&label) {
@@ -32,7 +32,7 @@ pub(in crate::session) fn tell(
     let words = outlet.and_then(Outlet::words);
     let below = adopted.own.agents.map_or(0, |agents| agents.total);
     let (used, below) = used(session, (adopted.budget, below), true);
-    client.reply(&Reply::ChildEnd(Box::new(ChildEnd { used, below, words, changed, patch, labels })));
+    client.reply(&Reply::ChildEnd(Box::new(ChildEnd { used, below, words, changed, unlisted, patch, labels })));
 }
 
 /// What a session used up of its budget, by its record, and how many were begun below it. Where that does not tell, all

@@ -107,7 +107,7 @@ impl Session<'_> {
     pub(super) fn hear_callers(&mut self, course: &mut Course) {
         let now = Instant::now();
         if let Some(kept) = &mut self.kept {
-            kept.turn();
+            kept.turn(now);
         }
         let Some(mut streams) = self.callers.take() else { return };
         streams.turn(now);
@@ -139,7 +139,7 @@ impl Session<'_> {
         if let Stage::Watching(number) = caller.stage
             && !self.kept.as_ref().is_some_and(|kept| kept.is_watched_by(number))
         {
-            caller.tell(&Told::Ended { exit: NO, reason: "it did not keep up with what is printed".into() }, &[]);
+            caller.tell(&Told::Ended { exit: NO, reason: "it took nothing of what is printed".into() }, &[]);
             caller.stage = Stage::Over;
         }
         if matches!(caller.stage, Stage::Inside(_)) {

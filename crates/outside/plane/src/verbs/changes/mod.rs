@@ -43,14 +43,16 @@ pub(crate) fn patch(
     session: &SessionDirectory,
     most: usize,
     bytes: usize,
-) -> Result<(Vec<Changed>, Option<String>), Problem> {
+) -> Result<(Vec<Changed>, u64, Option<String>), Problem> {
     let guards = guards(session)?;
-    let (mut changed, mut patch) = (Vec::new(), Some(String::new()));
+    let (mut changed, mut unlisted, mut patch) = (Vec::new(), 0, Some(String::new()));
     for tree in ChangedTree::all(session)? {
         for change in tree.changes(&guards)?.iter().filter(|change| change.refusal.is_none()) {
             let info = tree.info(change, String::new());
             if changed.len() < most {
                 changed.push(Changed { path: info.path, change: info.kind });
+            } else {
+                unlisted += 1;
             }
             patch = patch.and_then(|so_far| {
                 let more = tree.diff(change).unwrap_or_else(|why| why);
@@ -58,7 +60,7 @@ pub(crate) fn patch(
             });
         }
     }
-    Ok((changed, patch.filter(|patch| !patch.is_empty())))
+    Ok((changed, unlisted, patch.filter(|patch| !patch.is_empty())))
 }
 
 /// How many paths wait for `apply` or `discard`.

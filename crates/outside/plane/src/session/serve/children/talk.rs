@@ -167,13 +167,15 @@ impl Session<'_> {
             standing: standing(kid),
             words: reported.or(end.words),
             changed: end.changed,
+            unlisted: end.unlisted,
             patch: end.patch,
             used: shown(&end.used),
             labels: kid.labels.clone(),
         };
-        // What it changed carries them, too.
+        // What it changed carries them, too, and what it called that.
         self.hear_labels(result.labels.clone(), CHILDREN);
-        for text in [&mut result.words, &mut result.patch].into_iter().flatten() {
+        let names = result.changed.iter_mut().map(|changed| &mut changed.path);
+        for text in [&mut result.words, &mut result.patch].into_iter().flatten().chain(names) {
             self.take_over(text, &mut result.labels.clone());
         }
         Answer::Result(Box::new(result))

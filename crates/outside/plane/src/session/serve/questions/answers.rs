@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use policy::Endorsement;
+use policy::{Endorsement, Written};
 use record::Kind;
 use wire::command::Problem;
 use wire::control::{Answer, Happened, Replacement};
@@ -163,17 +163,13 @@ impl Session<'_> {
     }
 
     /// Answers by what the operator wrote, where he did: he is not there to be asked. What no line of it allows is denied, and
-    /// a line that says `once` answers one question.
+    /// a line that says `once` answers one question of the whole tree: each of its sessions reads the file anew.
     pub(super) fn answer_in_writing(&mut self, course: &mut Course) {
         let Some((mut written, file)) = course.questions.written.take() else { return };
         let open = course.questions.queue.open();
         let open: Vec<_> = open.map(|one| (one.id.clone(), one.newest(), one.wanted.clone())).collect();
         for (id, newest, wanted) in open {
-            let line = match &wanted.call {
-                None => policy::written(&written, &wanted.rule),
-                Some(call) => policy::written_call(&written, &call.doubted),
-            };
-            let say = match line.and_then(|line| written.get(line)).map(|line| line.say) {
+            let say = match self.written_line(&mut written, &wanted) {
                 Some(policy::Say::Once) => Say::Once,
                 Some(policy::Say::Session) => Say::Session { seconds: None, wide: false },
                 Some(policy::Say::Source) => Say::Session { seconds: None, wide: true },
@@ -185,11 +181,31 @@ impl Session<'_> {
             let said = Said { id: &id, revision, newest, say };
             if self.take(course, said, &who).is_err() {
                 let _ = self.take(course, Said { say: Say::Deny, ..said }, &who);
-            } else if let (Say::Once, Some(line)) = (say, line) {
-                written.remove(line);
             }
         }
         course.questions.written = Some((written, file));
+    }
+
+    /// What a line answers; none of those that a session of the tree used up before, which are forgotten. Where that cannot be
+    /// kept, a line that says `once` answers nothing.
+    fn written_line(&self, written: &mut Vec<Written>, wanted: &Wanted) -> Option<policy::Say> {
+        loop {
+            let line = match &wanted.call {
+                None => policy::written(written, &wanted.rule),
+                Some(call) => policy::written_call(written, &call.doubted),
+            }?;
+            let Written { about, say } = written.get(line)?;
+            if *say != policy::Say::Once {
+                return Some(*say);
+            }
+            let alike = |one: &&Written| one.say == policy::Say::Once && one.about == *about;
+            let lines = written.iter().filter(alike).count();
+            let text = about.to_string();
+            if self.family(|family, _| family.use_up(&text, lines)).unwrap_or(false) {
+                return Some(policy::Say::Once);
+            }
+            written.remove(line);
+        }
     }
 }
 

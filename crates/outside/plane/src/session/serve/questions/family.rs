@@ -1,5 +1,5 @@
-//! What the sessions of one tree asked the operator and what he denied them, in one file beside what they said in drops: a
-//! sub-agent is no second chance to ask, and many of them are no flood. Each plane takes the file for as long as it looks and
+//! What the sessions of one tree asked the operator, what he denied them and which of his written answers they used up, in one
+//! file beside what they said in drops: a sub-agent is no second chance to ask, and many of them are no flood. Each plane takes the file for as long as it looks and
 //! writes; what cannot be read or written refuses the question.
 
 use std::fs::{File, OpenOptions};
@@ -8,14 +8,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use sha2::{Digest, Sha256};
 use wire::question::{LIFE, MOST_NEW, Ruling, WINDOW};
 
 /// The file's name, in the directory of the session that nobody spawned.
 pub(super) const NAME: &str = "asked";
 /// Denials that are remembered, the newest.
 const MOST_DENIED: usize = 256;
+/// Written answers that are used up in one tree; more of them allow nothing.
+const MOST_USED: usize = 1024;
 /// Longest file that is read: all that is remembered is shorter.
-const LONGEST: u64 = 64 << 10;
+const LONGEST: u64 = 256 << 10;
 
 /// What is remembered of a tree.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(super) struct Family {
     /// When it asked something new, in milliseconds since the machine began.
     asked: Vec<u64>,
     denied: Vec<Denied>,
+    /// Digests of written answers that held once, one for each time. They stay used up as long as the tree is there.
+    used: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +73,16 @@ impl Family {
         self.denied.drain(..self.denied.len().saturating_sub(MOST_DENIED));
     }
 
+    /// Takes one of so many lines that say the same `once`; false where the tree used all of them.
+    pub(super) fn use_up(&mut self, line: &str, lines: usize) -> bool {
+        let digest: String = Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect();
+        let left = self.used.iter().filter(|used| **used == digest).count() < lines && self.used.len() < MOST_USED;
+        if left {
+            self.used.push(digest);
+        }
+        left
+    }
+
     fn forget(&mut self, now: u64) {
         self.asked.retain(|at| now.saturating_sub(*at) < WINDOW);
         self.denied.retain(|one| now.saturating_sub(one.at) < LIFE);
@@ -90,6 +105,7 @@ impl Family {
                     let at = word()?.parse().map_err(|_| odd())?;
                     family.denied.push(Denied { at, kind: word()?.to_owned(), id: word()?.to_owned() });
                 }
+                "used" => family.used.push(word()?.to_owned()),
                 _ => return Err(odd()),
             }
         }
@@ -105,7 +121,7 @@ impl std::fmt::Display for Family {
         for Denied { at, kind, id } in &self.denied {
             writeln!(formatter, "denied {at} {kind} {id}")?;
         }
-        Ok(())
+        self.used.iter().try_for_each(|used| writeln!(formatter, "used {used}"))
     }
 }
 
@@ -126,6 +142,9 @@ mod tests {
         let Some(Ruling::Refused { why, denied: true }) = ask(WINDOW + LIFE - 1, "k0") else { panic!("it is asked") };
         assert!(why.contains("3fa9c1d2"), "{why}");
         assert!(ask(WINDOW + LIFE, "k0").is_none());
+        // Two lines that say the same hold twice, whichever session they answer, and however long it is between.
+        let used = |now| Family::at(&path, now, |family| family.use_up("{to: \"a:443\"}", 2)).expect("kept");
+        assert!(used(WINDOW) && used(WINDOW + LIFE) && !used(WINDOW + LIFE) && !used(WINDOW + 9 * LIFE));
         // What somebody else wrote is not taken for nothing.
         std::fs::write(&path, "asked x\n").expect("written");
         assert!(Family::at(&path, 0, |_| ()).is_err());
