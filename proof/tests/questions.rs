@@ -43,6 +43,12 @@ fn a_held_connection_goes_on_when_the_operator_lets_it_at_another_terminal() {
         let third = running.card();
         let shown = operator.bastide(&["approve"]).stdout;
         assert!(shown.contains("three.example:80, a connection") && shown.contains("answers once"), "{shown}");
+        // What the session cannot keep is not in force, and the record says so; the question waits on.
+        let sessions = operator.room.join("state/bastide/sessions").join(third["session"].as_str().expect("an id"));
+        fs::create_dir(sessions.join("policy.new")).expect("in the way");
+        let refused = running.answer(&third, &["--always"]);
+        assert!(refused.exit != 0 && running.log().contains("policy revision 2 not taken"), "{refused:?}");
+        fs::remove_dir(sessions.join("policy.new")).expect("out of the way");
         let kept = running.answer(&third, &["--always"]);
         assert!(kept.exit == 0 && kept.stdout.contains("policy revision 2"), "{kept:?}");
         let printed = running.ended();

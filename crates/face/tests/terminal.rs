@@ -57,8 +57,16 @@ impl Terminal {
 
     /// Reads until `text` was seen after what was already taken.
     fn until(&mut self, text: &str) -> String {
+        self.until_saying(text, "")
+    }
+
+    /// The same, saying something again and again: a shell that reads acts on a signal once it has read.
+    fn until_saying(&mut self, text: &str, line: &str) -> String {
         let limit = Instant::now() + Duration::from_secs(20);
         loop {
+            if !line.is_empty() {
+                self.say(line);
+            }
             if let Some(at) = self.seen.find(text) {
                 let rest = self.seen.split_off(at + text.len());
                 return std::mem::replace(&mut self.seen, rest);
@@ -86,8 +94,7 @@ impl Terminal {
 #[test]
 fn raw_while_it_runs_sized_and_resized_then_put_back() {
     let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
-    let program =
-        "trap 'echo size $(stty size)' WINCH; echo first $(stty size); read line; echo got $line; read line; exit 0";
+    let program = "trap 'echo size $(stty size)' WINCH; echo first $(stty size); read line; echo got $line; while read line && [ x$line != xend ]; do :; done; exit 0";
     let mut shell = terminal.start(
         &beside,
         &format!("$BASTIDE run -- sh -c \"{}\"; echo exit $?", program.replace('$', "\\$")),
@@ -96,9 +103,8 @@ fn raw_while_it_runs_sized_and_resized_then_put_back() {
     terminal.until("first 24 80");
     assert!(terminal.is_raw());
     tcsetwinsize(&terminal.master, Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).expect("size");
-    terminal.say("words\r");
-    terminal.until("size 30 100");
-    terminal.say("\r");
+    terminal.until_saying("size 30 100", "words\r");
+    terminal.say("end\r");
     let end = terminal.until("exit 0");
     assert!(end.contains("\u{1b}[?25h") && end.contains("allowed: nothing\r\n"), "{end:?}");
     assert!(!terminal.is_raw());

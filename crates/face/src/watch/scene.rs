@@ -62,7 +62,8 @@ pub(crate) fn card(id: &str, left: u64) -> Card {
 
 pub(super) fn event(seq: u64) -> LogLine {
     let reason = Some("no rule allows it".to_owned());
-    let kind = record::Kind::Resolve { name: format!("h{seq}.example"), verdict: record::Verdict::Refused, reason };
+    let kind =
+        record::Kind::Resolve { name: format!("h{seq}.example"), verdict: record::Verdict::Refused, reason, times: 1 };
     let event = record::Event { seq, at: DAY + seq * 1_000_000, cause: Vec::new(), kind };
     let text = record::describe(&event.kind);
     LogLine { id: format!("g{}", seq.max(1)).parse().expect("an id"), event, text }

@@ -245,6 +245,7 @@ impl Asked {
             rule: None,
             reason: None,
             suggestion: None,
+            times: 1,
         }
     }
 }

@@ -176,6 +176,7 @@ mod tests {
             names: Vec::new(),
             upstream_proxy: None,
             secrets: Vec::new(),
+            lets_own: false,
             tls: None,
             credentials: Vec::new(),
             carried: Vec::new(),

@@ -10,6 +10,7 @@ use wire::Lent;
 use crate::asked::{Asked, Asks};
 use crate::encode::{base64, from_base64url, percent};
 use crate::head::{Edit, edit};
+use crate::look::value;
 
 /// Headers that carry a credential of some server. Beside a lent one they are somebody else's.
 pub(crate) const FOREIGN: [&str; 17] = [
@@ -107,7 +108,9 @@ pub enum LendError {
     #[error("the path does not begin with the segment where its rule puts the credential, in plain letters")]
     Segment,
     /// The field where the secret goes is not to be made.
-    #[error("the body is neither a form nor a JSON object, so the credential of its rule goes nowhere")]
+    #[error(
+        "the body is no form and no JSON object that its `Content-Type` says it is, so the credential of its rule goes nowhere"
+    )]
     Body,
 }
 
@@ -197,7 +200,7 @@ impl Loan {
                 ("authorization", format!("Basic {}", base64(format!("{user}:{value}").as_bytes())))
             }
             Position::Field { name } => {
-                *body = field(body, name, value).ok_or(LendError::Body)?;
+                *body = fields(head).and_then(|set| set(body, name, value)).ok_or(LendError::Body)?;
                 return Ok(edit(head, &Edit { without: &FOREIGN, length: Some(body.len()), ..self.plain() }));
             }
             Position::Segment { prefix } => {
@@ -313,18 +316,37 @@ fn within_base64(value: &str) -> Vec<String> {
     usual.iter().map(url_safe).chain(usual.iter().cloned()).collect()
 }
 
-/// The body with a field set, as the kind of body it is.
-fn field(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
-    if body.trim_ascii_start().first() == Some(&b'{') {
-        if !record::conversation::is_bounded(body) {
-            return None;
-        }
-        let mut read: serde_json::Value = serde_json::from_slice(body).ok()?;
-        let fields = read.as_object_mut()?;
-        fields.retain(|other, _| !is_key(other, name));
-        fields.insert(name.to_owned(), value.into());
-        return serde_json::to_vec(&read).ok();
+/// The body with a field set, where it has fields.
+type Sets = fn(&[u8], &str, &str) -> Option<Vec<u8>>;
+
+/// How a field is set in a body that is said to be of this kind. A server would keep another as it is, and show it to whoever
+/// asks.
+fn fields(head: &[u8]) -> Option<Sets> {
+    // Several are told as one, which is of no kind.
+    let kind = value(head, "content-type")?;
+    let (essence, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
+    let utf8 = matches!(parameters.trim(), "" | "charset=utf-8" | "charset=\"utf-8\"");
+    let plain = value(head, "content-encoding").is_none_or(|coding| coding == "identity");
+    match essence.trim() {
+        _ if !utf8 || !plain => None,
+        "application/x-www-form-urlencoded" => Some(in_form),
+        "application/json" => Some(in_object),
+        _ => None,
     }
+}
+
+fn in_object(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
+    if !record::conversation::is_bounded(body) {
+        return None;
+    }
+    let mut read: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let fields = read.as_object_mut()?;
+    fields.retain(|other, _| !is_key(other, name));
+    fields.insert(name.to_owned(), value.into());
+    serde_json::to_vec(&read).ok()
+}
+
+fn in_form(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.bytes().all(|byte| matches!(byte, b'!'..=b'~')))?;
     // Some servers take `;` for `&`.
     let others = |pair: &str| {
@@ -461,13 +483,56 @@ mod tests {
             ),
             (b"", "token=s3cret%2F%2Bvalue"),
         ] {
+            let kind = if expected.starts_with('{') { JSON } else { FORM };
             let mut body = body.to_vec();
-            let head = at.put(HEAD, &mut body).unwrap();
+            let head = at.put(&said(&[("content-type", kind)]), &mut body).unwrap();
             assert_eq!(String::from_utf8(body.clone()).unwrap(), expected);
             assert!(String::from_utf8(head).unwrap().contains(&format!("Content-Length: {}\r\n", body.len())));
         }
         for body in [&b"[1]"[..], b"{bad", b"two words", b"\xff=1"] {
-            assert_eq!(at.put(HEAD, &mut body.to_vec()), Err(LendError::Body), "{}", body.escape_ascii());
+            for kind in [FORM, JSON] {
+                let put = at.put(&said(&[("Content-Type", kind)]), &mut body.to_vec());
+                assert_eq!(put, Err(LendError::Body), "{}", body.escape_ascii());
+            }
         }
+    }
+
+    /// What a server keeps as it came would give the secret back.
+    #[test]
+    fn a_field_is_set_in_nothing_that_is_said_to_be_something_else() {
+        let at = loan(Position::Field { name: "token".into() });
+        let put = |headers: &[(&str, &str)], body: &[u8]| at.put(&said(headers), &mut body.to_vec()).is_ok();
+        for (kind, taken) in [
+            (FORM, true),
+            ("Application/X-WWW-Form-Urlencoded ; charset=UTF-8", true),
+            ("application/x-www-form-urlencoded; charset=utf-16", false),
+            (JSON, false),
+            ("text/plain", false),
+            ("application/octet-stream", false),
+            ("multipart/form-data; boundary=a", false),
+            ("application/x-www-form-urlencoded, text/plain", false),
+            ("", false),
+        ] {
+            assert_eq!(put(&[("Content-Type", kind)], b"note=hello"), taken, "{kind}");
+        }
+        for kind in ["application/json", "application/json;charset=\"utf-8\""] {
+            assert!(put(&[("Content-Type", kind)], b"{\"note\":1}"), "{kind}");
+        }
+        for kind in [FORM, "application/x-ndjson", "application/json; charset=utf-16", "application/json, text/plain"] {
+            assert!(!put(&[("Content-Type", kind)], b"{\"note\":1}"), "{kind}");
+        }
+        assert!(
+            !put(&[], b"note=hello") && !put(&[("Content-Type", FORM), ("content-type", "text/plain")], b"note=hello")
+        );
+        assert!(!put(&[("Content-Type", FORM), ("Content-Encoding", "gzip")], b"note=hello"));
+        assert!(put(&[("Content-Type", FORM), ("Content-Encoding", "identity")], b"note=hello"));
+    }
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const JSON: &str = "application/json";
+
+    fn said(headers: &[(&str, &str)]) -> Vec<u8> {
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("POST /x HTTP/1.1\r\nHost: a\r\n{lines}Content-Length: 2\r\n\r\n").into_bytes()
     }
 }

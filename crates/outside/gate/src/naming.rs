@@ -98,8 +98,12 @@ impl Naming {
         causes: impl FnOnce() -> Vec<Cause>,
     ) {
         if self.refusal_fits(ledger) {
-            let kind =
-                Kind::Resolve { name: name.as_str().into(), verdict: Verdict::Refused, reason: Some(why.clone()) };
+            let kind = Kind::Resolve {
+                name: name.as_str().into(),
+                verdict: Verdict::Refused,
+                reason: Some(why.clone()),
+                times: 1,
+            };
             let causes = causes();
             // Refused either way: an event that cannot be written changes nothing.
             let _ = ledger.borrow_mut().write_after(causes, kind);
@@ -181,14 +185,13 @@ fn verdict(policy: &Conjunction, name: &DnsName) -> Verdict {
     }
     match may_resolve(policy, name) {
         Outcome::Allow | Outcome::Read => Verdict::Allowed,
-        // The host's loopback is there only where a rule names it: there is nothing to ask about.
-        Outcome::Ask if !name.is_host_bastide() => Verdict::Asked,
-        Outcome::Ask | Outcome::Deny => Verdict::Refused,
+        Outcome::Ask => Verdict::Asked,
+        Outcome::Deny => Verdict::Refused,
     }
 }
 
 fn record(ledger: &RefCell<Ledger>, name: &str, verdict: Verdict, reason: Option<String>) -> bool {
-    ledger.borrow_mut().write(Kind::Resolve { name: name.into(), verdict, reason }).is_ok()
+    ledger.borrow_mut().write(Kind::Resolve { name: name.into(), verdict, reason, times: 1 }).is_ok()
 }
 
 #[cfg(test)]

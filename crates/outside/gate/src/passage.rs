@@ -87,6 +87,8 @@ pub struct Passage {
     pub upstream: Option<Upstream>,
     /// Bounds connections that are being made.
     pub opening: Semaphore,
+    /// The operator let a credential of the program's own in.
+    pub lets_own: bool,
 }
 
 /// Why there is no connection, and where the record says so.
@@ -395,10 +397,15 @@ impl Passage {
         Asked { host: host.unwrap_or_else(|| asked.host.clone()), ..asked }
     }
 
-    /// Whether the operator gave the gate credentials to use: a program's own then have nothing to do where many meet.
+    /// Whether the operator gave the gate credentials to use.
     pub(crate) fn holds_credentials(&self) -> bool {
         let now = self.now();
         !now.lending.is_empty() || now.policy.routes_models()
+    }
+
+    /// Whether a program's own credentials stay behind where many meet: whose account they are for cannot be told.
+    pub(crate) fn leaves_out(&self) -> bool {
+        !self.lets_own || self.holds_credentials()
     }
 
     /// Whether what requests say is looked at.
@@ -478,7 +485,7 @@ impl Passage {
             // A literal address was judged like any other, whoever connects to it.
             Ok(_) if proxied => Ok(Way::Proxied),
             Ok(pinned) => self.beyond(asked, pinned.addresses()).map(|()| Way::Direct(pinned.addresses().to_vec())),
-            Err(refusal) if !self.admit(asked) => Err(recorded::uncounted(&refusal)),
+            Err(refusal) if !self.admit(asked, refusal.rule.as_deref()) => Err(recorded::uncounted(&refusal)),
             Err(refusal) => {
                 let smallest = resolved.iter().find(|address| special(**address).is_some());
                 let smallest = smallest.and_then(|&at| suggest_address(self.now().by(asked), &asked.egress(), at));

@@ -11,9 +11,9 @@ use crate::passage::Asked;
 
 /// How long refusals of one kind are counted before the count is recorded.
 pub const PERIOD: Duration = Duration::from_secs(60);
-/// Refusals of one destination and program in one period that are recorded one by one.
+/// Refusals of one kind in one period that are recorded one by one.
 const FIRST: u32 = 16;
-/// Destinations and programs that are told apart in one period.
+/// Kinds that are told apart in one period.
 const KINDS: usize = 1024;
 /// Over all of them: at once, and a second in the long run.
 const ALL: Rate = Rate { burst: 1024.0, rate: 2.0 };
@@ -23,10 +23,13 @@ const ALL: Rate = Rate { burst: 1024.0, rate: 2.0 };
 pub struct Refusals {
     all: Flood,
     since: Instant,
-    kinds: HashMap<(Host, u16, Option<String>), Counted>,
+    kinds: HashMap<Kind, Counted>,
     others: u64,
     behind: bool,
 }
+
+/// One destination, one program, and the rule that refused, where one did: what no rule names hides nothing that is denied.
+type Kind = (Host, u16, Option<String>, Option<String>);
 
 #[derive(Debug)]
 struct Counted {
@@ -42,14 +45,14 @@ impl Refusals {
         Refusals { all: Flood::new(now, ALL), since: now, kinds: HashMap::new(), others: 0, behind: false }
     }
 
-    /// Whether this refusal is recorded by itself; it is counted when not.
-    pub fn admit(&mut self, now: Instant, asked: &Asked) -> bool {
+    /// Whether this refusal, which a rule may have decided, is recorded by itself; it is counted when not.
+    pub fn admit(&mut self, now: Instant, asked: &Asked, rule: Option<&str>) -> bool {
         if !self.is_behind() && now.duration_since(self.since) >= PERIOD {
             self.kinds.clear();
             self.since = now;
         }
         let program = asked.who.as_ref().and_then(|seen| seen.chain.first().cloned());
-        let kind = (asked.host.clone(), asked.port, program);
+        let kind = (asked.host.clone(), asked.port, program, rule.map(str::to_owned));
         if self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
             let fits = self.all.admit(now, asked.weight());
             self.others += u64::from(!fits);
@@ -80,14 +83,14 @@ impl Refusals {
         self.behind
     }
 
-    /// Ends the period: how often which connection was refused beside what was recorded, and how many more there were
-    /// of kinds that could not be told apart or did not fit.
-    pub fn settle(&mut self, now: Instant) -> (Vec<(Asked, u64)>, u64) {
+    /// Ends the period: how often which connection was refused, and by which rule, beside what was recorded, and how many
+    /// more there were of kinds that could not be told apart or did not fit.
+    pub fn settle(&mut self, now: Instant) -> (Vec<(Asked, Option<String>, u64)>, u64) {
         let mut told = Vec::new();
         let mut others = std::mem::take(&mut self.others);
-        for (_, Counted { asked, missed, .. }) in self.kinds.drain().filter(|(_, counted)| counted.missed > 0) {
+        for ((.., rule), Counted { asked, missed, .. }) in self.kinds.drain().filter(|(_, one)| one.missed > 0) {
             if self.all.admit(now, asked.weight()) {
-                told.push((asked, missed));
+                told.push((asked, rule, missed));
             } else {
                 others += missed;
             }
@@ -110,18 +113,30 @@ mod tests {
     fn the_first_of_a_period_are_recorded_and_the_rest_counted_until_it_ends() {
         let start = Instant::now();
         let mut refusals = Refusals::new(start);
-        let admitted = (0..1000).filter(|_| refusals.admit(start, &asked(1))).count();
-        assert!(refusals.admit(start, &asked(2)), "another destination is not hidden by the flood");
+        let admitted = (0..1000).filter(|_| refusals.admit(start, &asked(1), None)).count();
+        assert!(refusals.admit(start, &asked(2), None), "another destination is not hidden by the flood");
         let (told, others) = refusals.settle(start);
-        assert_eq!((admitted, told.len(), told[0].1, others), (16, 1, 984, 0));
-        assert!(!refusals.is_behind() && refusals.admit(start, &asked(1)));
+        assert_eq!((admitted, told.len(), told[0].2, others), (16, 1, 984, 0));
+        assert!(!refusals.is_behind() && refusals.admit(start, &asked(1), None));
+    }
+
+    #[test]
+    fn what_a_rule_denies_is_not_hidden_by_what_none_names() {
+        let start = Instant::now();
+        let mut refusals = Refusals::new(start);
+        assert_eq!((0..100).filter(|_| refusals.admit(start, &asked(1), None)).count(), 16);
+        assert_eq!((0..100).filter(|_| refusals.admit(start, &asked(1), Some("a rule"))).count(), 16);
+        let (mut told, _) = refusals.settle(start);
+        told.sort_by_key(|(_, rule, _)| rule.clone());
+        let told: Vec<_> = told.iter().map(|(_, rule, missed)| (rule.as_deref(), *missed)).collect();
+        assert_eq!(told, [(None, 84), (Some("a rule"), 84)]);
     }
 
     #[test]
     fn slow_refusals_are_all_recorded() {
         let start = Instant::now();
         let mut refusals = Refusals::new(start);
-        assert!((0..1000).all(|at| refusals.admit(start + at * Duration::from_secs(5), &asked(1))));
+        assert!((0..1000).all(|at| refusals.admit(start + at * Duration::from_secs(5), &asked(1), None)));
     }
 
     #[test]
@@ -131,7 +146,7 @@ mod tests {
         let mut recorded = 0;
         for second in 0..600_u16 {
             let now = start + Duration::from_secs(second.into());
-            recorded += (0..200).filter(|port| refusals.admit(now, &asked(port + 200 * (second % 300)))).count();
+            recorded += (0..200).filter(|port| refusals.admit(now, &asked(port + 200 * (second % 300)), None)).count();
             if second % 60 == 59 {
                 recorded += refusals.settle(now).0.len() + 1;
             }

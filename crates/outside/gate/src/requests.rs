@@ -336,7 +336,7 @@ impl<'a> Requests<'a> {
         let Leave { meter, loan, request } = leave;
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();
-        let (head, body, rest) = match taken.with(&asked, loan.as_deref(), self.passage.holds_credentials()) {
+        let (head, body, rest) = match taken.with(&asked, loan.as_deref(), self.passage.leaves_out()) {
             Ok(said) => said,
             Err(why) => {
                 let closed = self.passage.closed_to(&asked, why.to_string());

@@ -210,6 +210,7 @@ fn passage(
         request_pace: RefCell::new(Flood::new(Instant::now(), REQUESTS)),
         stopped_pace: RefCell::new(Flood::new(Instant::now(), STOPPED)),
         behind: Notify::new(),
+        lets_own: lease.lets_own,
         opening: Semaphore::new(OPENING.min(usize::try_from(connections).unwrap_or(1))),
     })
 }

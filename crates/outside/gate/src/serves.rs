@@ -283,7 +283,7 @@ impl Passage {
     fn unserved(&self, asked: &Asked, against: &Unserved) -> Closed {
         let why = against.why();
         let refused = Why::Refused { why: why.clone(), suggestion: None };
-        if !self.admit(asked) {
+        if !self.admit(asked, Some(against.grounding.name())) {
             return Closed { why: refused, event: None };
         }
         let causes: Vec<Cause> = asked.causes().chain(self.evidence(against)).collect();

@@ -9,7 +9,7 @@ use sense::Bounds;
 
 use crate::asked::Asked;
 use crate::flows::{Carried, Looked, Stopped};
-use crate::models::{Ungrounded, is_chat_shaped, withheld};
+use crate::models::{Ungrounded, asks_a_model, withheld};
 use crate::passage::{Closed, Passage, Why};
 use crate::stood::Left;
 
@@ -78,15 +78,9 @@ impl Passage {
     /// What keeps a request in, by what it says: it is for a model that no route leads to, or carries what may not leave.
     pub(crate) async fn keeps(&self, asked: &mut Asked, body: &mut Vec<u8>) -> Option<Closed> {
         if self.now().policy.routes_models() {
-            let object = body.trim_ascii_start().first() == Some(&b'{');
-            let why = match object && !record::conversation::is_bounded(body) {
-                true => Some("it may be JSON of more values than are looked into, so it is held back"),
-                false if is_chat_shaped(body) => {
-                    Some("it has the shape of what a model is asked, and goes to no provider of the policy")
-                }
-                false => None,
-            };
-            if let Some(why) = why {
+            let headers = asked.asks.as_deref().into_iter().flat_map(|asks| asks.request.headers());
+            let codings = headers.filter(|(name, _)| *name == "content-encoding").map(|(_, value)| value);
+            if let Some(why) = asks_a_model(body, codings) {
                 return Some(self.closed_to(asked, why.into()));
             }
         }

@@ -109,12 +109,50 @@ fn it_stands_at_its_position_and_the_programs_own_are_left_out() {
 #[test]
 fn a_field_of_the_body_is_a_position() {
     let scene = scene(Position::Field { name: "token".into() });
-    let back = scene.says("api.example", "POST", "/a/x", "", r#"{"token":"bastide-credential-key","text":"hi"}"#);
+    let json = "Content-Type: application/json\r\n";
+    let back = scene.says("api.example", "POST", "/a/x", json, r#"{"token":"bastide-credential-key","text":"hi"}"#);
     let (_, body) = scene.server.got().pop().unwrap();
     assert_eq!(body, format!(r#"{{"text":"hi","token":"{VALUE}"}}"#), "{body}");
     assert!(back.contains("\"text\":\"hi\"") && !back.contains(VALUE), "{back}");
-    assert!(scene.says("api.example", "POST", "/a/x", "", "no form").contains("neither a form nor"));
+    // What a server keeps as it came it would show to whoever asks.
+    for (kind, body) in [
+        ("", "note=hello"),
+        ("Content-Type: text/plain\r\n", "note=hello"),
+        (json, "note=hello"),
+        ("Content-Type: application/x-www-form-urlencoded\r\nContent-Type: text/plain\r\n", "note=hello"),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", "no form"),
+    ] {
+        let back = scene.says("api.example", "POST", "/a/x", kind, body);
+        assert!(back.contains("no form and no JSON object"), "{kind}{body}: {back}");
+    }
     assert_eq!(scene.server.got().len(), 1);
+}
+
+/// Whose account they are for cannot be told, whatever else the session has; unless the operator let them in.
+#[test]
+fn a_programs_own_stay_behind_where_many_meet() {
+    for lets_own in [false, true] {
+        let (cell, cells, servers) = (Cell::new(), authority("cell"), authority("servers"));
+        let server = Server::tls(&servers, &["api.github.com", "own.example"], origin);
+        let mut leased = lease(&[]);
+        let mut policy = Policy { name: "test".into(), ..Policy::default() };
+        let to = |host: &str| Rule::to(Target::parse(&format!("{host}:{}", server.port)).unwrap());
+        let read = |host: &str| Rule { protocol: Protocol::Http, ..to(host) };
+        policy.network.allow = vec![read("api.github.com"), read("own.example"), to(&OUTSIDE.to_string())];
+        leased.policy = Conjunction::new(vec![policy]);
+        leased.hosts = ["api.github.com", "own.example"].map(|name| (name.into(), OUTSIDE.into())).to_vec();
+        leased.tls = Some(wire::Tls { name: "cell".into(), key: cells.key().serialize_pem(), roots: servers.pem() });
+        leased.lets_own = lets_own;
+        let _gate = cell.start(&leased, ORDINARY).ready();
+        for host in ["api.github.com", "own.example"] {
+            let mine = "Authorization: Bearer mine\r\nCookie: mine\r\nX-Other: stays\r\n";
+            let said = request("POST", host, server.port, "/a/x", mine, "hello");
+            let back = say(&cell, Some(&cells), host, server.port, &said).unwrap();
+            let (head, _) = server.got().pop().unwrap();
+            assert!(back.starts_with("HTTP/1.1 200") && head.contains("X-Other: stays"), "{back}{head}");
+            assert_eq!(head.contains("mine"), lets_own || host == "own.example", "{host}: {head}");
+        }
+    }
 }
 
 /// A server like Telegram's wants it in the path. What is decided, recorded and told is the path as the program wrote it.

@@ -78,6 +78,7 @@ async fn visit(rules: &[&str], at: Ipv4Addr, told: Told, segment: Option<&str>, 
     let door = Rc::new(Door {
         passage: Passage {
             risks: gate::risk::Risks::new(&[], false),
+            lets_own: false,
             desk: gate::petition::Desk::new(1),
             asking: gate::stood::Asking::default(),
             aside: gate::aside::Aside::default(),

@@ -42,7 +42,7 @@ const WAYS: [Way; 5] = [
 const PROXYS: [&str; 3] = ["HTTP/1.1\r\n\r\nHOST", "Upgrade: h2c", "Upgrade: websocket"];
 
 /// A request line, and the headers behind the Host header; HOST stands for the destination's authority.
-const LINES: [&str; 58] = [
+const LINES: [&str; 61] = [
     // The path leaves `/a` in some server's reading.
     "GET /evil",
     "GET /",
@@ -69,7 +69,10 @@ const LINES: [&str; 58] = [
     "GET /a/%252e%252e/evil",
     "GET /a/%25%32%65%25%32%65/evil",
     "GET /a/..%252fevil",
-    "GET /a/%c0%ae%c0%ae/\u{0}evil",
+    "GET /a/%c0%ae%c0%ae/evil",
+    "GET /a/%e0%80%ae%e0%80%ae/evil",
+    "GET /a/..%c0%afevil",
+    "GET /a/%c1%a4eep/evil",
     "GET /a/..%00/evil",
     "GET /a/..%0d%0a/evil",
     "GET /a/%2/evil",

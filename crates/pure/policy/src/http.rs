@@ -72,6 +72,9 @@ pub enum RequestError {
     /// Decoded once, it is encoded still.
     #[error("the path is encoded twice")]
     Double,
+    /// A letter in more bytes of UTF-8 than it has: some servers read it all the same.
+    #[error("the path spells a letter in more bytes than it has")]
+    Overlong,
     /// `.` or `..`, in any spelling.
     #[error("the path holds a `.` or `..` segment")]
     Dots,

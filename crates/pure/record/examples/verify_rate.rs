@@ -18,6 +18,7 @@ fn kind(number: u64) -> Kind {
         rule: Some(format!("{{to: \"h{number}.example:443\"}}")),
         reason: None,
         suggestion: None,
+        times: 1,
     }
 }
 

@@ -129,7 +129,8 @@ mod tests {
                 verdict,
                 rule: None,
                 reason: None,
-                suggestion: None
+                suggestion: None,
+                times: 1
             }),
             said.prop_map(|standing| Kind::Said {
                 speaker: "tool".into(),

@@ -122,26 +122,28 @@ impl Summary {
     /// Counts one event.
     pub fn take(&mut self, kind: &Kind) {
         match kind {
-            Kind::Connect { host, port, verdict, .. } => self.count(host, Some(*port), *verdict),
+            Kind::Connect { host, port, verdict, times, .. } => self.count(host, Some(*port), *verdict, *times),
             // One that was allowed goes on a connection, which is counted.
             Kind::Request { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
-                self.count(host, Some(*port), *verdict);
+                self.count(host, Some(*port), *verdict, 1);
             }
             Kind::Mcp { host, port, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
-                self.count(host, Some(*port), *verdict);
+                self.count(host, Some(*port), *verdict, 1);
             }
             Kind::Petition { verb, words, verdict: Verdict::Allowed, .. } if verb == "report" => {
                 self.reported = Some(crate::why::brief(words).chars().take(MAX_REPORTED).collect());
             }
             Kind::Petition { verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. }
             | Kind::PetitionAnswered { verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
-                self.count("bastide.internal", Some(80), *verdict);
+                self.count("bastide.internal", Some(80), *verdict, 1);
             }
             Kind::Model { host, verdict: verdict @ (Verdict::Refused | Verdict::Asked), .. } => {
-                self.count(host, None, *verdict);
+                self.count(host, None, *verdict, 1);
             }
             // An allowed name is followed by its connection; a refused one never is.
-            Kind::Resolve { name, verdict: Verdict::Refused, .. } => self.count(name, None, Verdict::Refused),
+            Kind::Resolve { name, verdict: Verdict::Refused, times, .. } => {
+                self.count(name, None, Verdict::Refused, *times);
+            }
             Kind::Close { sent, received, .. } => {
                 // A segment is only as sane as its writer: a forged figure must not end the count.
                 self.sent = self.sent.saturating_add(*sent);
@@ -161,7 +163,7 @@ impl Summary {
         }
     }
 
-    fn count(&mut self, host: &str, port: Option<u16>, verdict: Verdict) {
+    fn count(&mut self, host: &str, port: Option<u16>, verdict: Verdict, times: u64) {
         let side = match verdict {
             Verdict::Allowed => &mut self.allowed,
             Verdict::Refused | Verdict::Asked => &mut self.refused,
@@ -170,6 +172,8 @@ impl Summary {
         if side.len() >= MAX_TOLD && !side.contains_key(&target) {
             target = Target { host: "(others)".into(), port: None };
         }
-        *side.entry(target).or_default() += 1;
+        let told = side.entry(target).or_default();
+        // A segment is only as sane as its writer.
+        *told = told.saturating_add(times);
     }
 }

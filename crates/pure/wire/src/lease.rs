@@ -49,6 +49,9 @@ pub struct Lease {
     pub upstream_proxy: Option<Proxy>,
     /// Credentials that were let in by name: never to stand in the record.
     pub secrets: Vec<Secret>,
+    /// The operator let a credential of the program's own in.
+    #[serde(default)]
+    pub lets_own: bool,
     /// What speaking TLS needs, where requests are decided.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -447,6 +450,7 @@ mod tests {
             names: Vec::new(),
             upstream_proxy: None,
             secrets: vec![Secret { name: "KEY".into(), value: "value".into() }],
+            lets_own: true,
             tls: Some(Tls { name: "cell".into(), key: "key".into(), roots: String::new() }),
             credentials: vec![Lent {
                 name: "github".into(),

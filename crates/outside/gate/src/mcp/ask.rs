@@ -60,7 +60,7 @@ impl<'a> Requests<'a> {
         taken.head = head::edit(&taken.head, &Edit { readable: true, ..Edit::default() });
         // As long as the body is held, so is its room.
         let (taken, _room) = taken.apart();
-        let (head, body, rest) = match taken.with(&asked, loan.as_deref(), passage.holds_credentials()) {
+        let (head, body, rest) = match taken.with(&asked, loan.as_deref(), passage.leaves_out()) {
             Ok(said) => said,
             Err(why) => {
                 let closed = passage.closed_to(&asked, why.to_string());

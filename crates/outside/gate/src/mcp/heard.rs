@@ -237,7 +237,7 @@ impl Judge<'_> {
         (grant, first): (Option<Grant>, Option<EventId>),
     ) -> Refused {
         // Refused either way. A server that asks on and on must not fill the record.
-        if !self.passage.admit(self.asked) {
+        if !self.passage.admit(self.asked, None) {
             return Refused::forbidden(why, None);
         }
         let mut kind = self.kind(what, Verdict::Refused);

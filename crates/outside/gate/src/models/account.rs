@@ -250,7 +250,7 @@ impl Models {
         let cut = if self.cut.get().is_some() { ", which was cut under risk," } else { "" };
         let spent = |what: &str, limit: u64| {
             let why = format!("the session's budget of {limit} {what}{cut} is used up");
-            Err(Failure { status: "429 Too Many Requests", why })
+            Err(Failure { status: "429 Too Many Requests", why, model: None })
         };
         let (held, asked) = self.held.get();
         if let Some(limit) = tokens.filter(|limit| self.spent || self.tokens.get().saturating_add(held) >= *limit) {

@@ -117,7 +117,7 @@ impl<'a> Requests<'a> {
         (wire, failure): (Option<Wire>, Failure),
     ) -> io::Result<Option<Vec<u8>>> {
         self.passage.stopped(asked).await;
-        let event = self.passage.refused_model(asked, planned, &failure.why);
+        let event = self.passage.refused_model(asked, planned, &failure);
         answer(inside, &say(wire, &failure, event)).await
     }
 }
@@ -127,7 +127,7 @@ pub(super) async fn unreached(
     wire: Option<Wire>,
     closed: &Closed,
 ) -> io::Result<Option<Vec<u8>>> {
-    let failure = Failure { status: closed.status(), why: closed.why.to_string() };
+    let failure = Failure { status: closed.status(), why: closed.why.to_string(), model: None };
     answer(inside, &say(wire, &failure, closed.event)).await
 }
 
@@ -168,10 +168,13 @@ impl crate::passage::Passage {
         self.ledger.borrow_mut().write_after(causes, kind)
     }
 
-    fn refused_model(&self, asked: &Asked, planned: Option<&Planned<'_>>, why: &str) -> Option<EventId> {
+    fn refused_model(&self, asked: &Asked, planned: Option<&Planned<'_>>, failure: &Failure) -> Option<EventId> {
         let named = planned.and_then(|planned| Some((planned, planned.served.first()?)));
         let whom = named.map(|(planned, served)| (planned, served.provider, served.model.unwrap_or(&planned.model)));
-        let kind = self.model(asked, whom, Verdict::Refused, Some(why.to_owned()));
+        let mut kind = self.model(asked, whom, Verdict::Refused, Some(failure.why.clone()));
+        if let (record::Kind::Model { model, .. }, Some(named)) = (&mut kind, &failure.model) {
+            model.clone_from(named);
+        }
         self.ledger.borrow_mut().write_after(asked.exec(), kind).ok()
     }
 

@@ -33,20 +33,6 @@ pub(crate) struct Planned<'p> {
     pub(super) grants: Grants,
 }
 
-/// Whether a body looks like what is asked of a model, wherever it goes.
-pub(crate) fn is_chat_shaped(body: &[u8]) -> bool {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return false };
-    let list = |name: &str| fields.get(name).is_some_and(Value::is_array);
-    let spoken = |name: &str, key: &str| {
-        let items = fields.get(name).and_then(Value::as_array);
-        items.is_some_and(|items| items.iter().any(|item| item.get("role").is_some() && item.get(key).is_some()))
-    };
-    let named = fields.get("model").is_some_and(Value::is_string);
-    spoken("messages", "content") && named
-        || spoken("contents", "parts")
-        || named && (fields.get("prompt").is_some_and(Value::is_string) || list("input") && spoken("input", "content"))
-}
-
 /// Plans a request.
 ///
 /// # Errors
@@ -103,7 +89,7 @@ pub(crate) fn plan<'p>(
     planned.served = policy.served(&planned.model);
     if planned.served.is_empty() {
         let why = format!("no route of the policy takes the model `{}`", shown(&planned.model));
-        return Err((wire, Failure::refused(why)));
+        return Err((wire, Failure { model: Some(planned.model), ..Failure::refused(why) }));
     }
     planned.answers = answers(&read);
     change(&mut read, changes);

@@ -119,7 +119,7 @@ impl Purse {
         let whole = tariff.limit.map(|micros| Money { micros, currency: tariff.currency });
         if let Some(limit) = self.within(whole).map(|limit| limit.micros) {
             let shown = |micros: u64| Money { micros, currency: tariff.currency };
-            let refuse = |why: String| Err(Failure { status: "429 Too Many Requests", why });
+            let refuse = |why: String| Err(Failure { status: "429 Too Many Requests", why, model: None });
             // What costs nothing is asked whatever was spent.
             if micros > 0 && (self.empty || spent.saturating_add(held) >= limit) {
                 return refuse(format!("the session's budget of {} is used up", shown(limit)));

@@ -9,17 +9,19 @@ use serde_json::json;
 pub(crate) struct Failure {
     pub(crate) status: &'static str,
     pub(crate) why: String,
+    /// The model that was asked for, where it is known by then.
+    pub(crate) model: Option<String>,
 }
 
 impl Failure {
     /// The policy does not allow it.
     pub(crate) fn refused(why: String) -> Failure {
-        Failure { status: "403 Forbidden", why }
+        Failure { status: "403 Forbidden", why, model: None }
     }
 
     /// The request is none.
     pub(crate) fn bad(why: String) -> Failure {
-        Failure { status: "400 Bad Request", why }
+        Failure { status: "400 Bad Request", why, model: None }
     }
 }
 

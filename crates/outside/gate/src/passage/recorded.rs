@@ -28,7 +28,7 @@ impl Passage {
 
     /// Records a refusal that no policy had to decide; gives the event.
     pub fn turn_away(&self, asked: &Asked, why: &str) -> Option<EventId> {
-        if self.admit(asked) { self.refused(asked, why.to_owned()) } else { None }
+        if self.admit(asked, None) { self.refused(asked, why.to_owned()) } else { None }
     }
 
     /// Records for ever, a period after each flood of refusals began, how many were only counted.
@@ -43,20 +43,26 @@ impl Passage {
     /// Records how many refusals were only counted.
     pub fn settle(&self) {
         let (told, others) = self.refusals.borrow_mut().settle(Instant::now());
-        for (asked, missed) in told {
-            self.refused(&asked, format!("refused {missed} more times, too fast to be recorded one by one"));
+        for (asked, by, missed) in told {
+            let mut kind = asked.event(Verdict::Refused);
+            because(&mut kind, format!("refused {missed} more times, too fast to be recorded one by one"));
+            if let Kind::Connect { rule, times, .. } = &mut kind {
+                (*rule, *times) = (by, missed);
+            }
+            let _ = self.ledger.borrow_mut().write_after(asked.causes(), kind);
         }
         if others > 0 {
             // No single destination: all of them.
             let why = format!("{others} more connections or names were refused, too fast to be recorded one by one");
-            let kind = Kind::Resolve { name: "*".into(), verdict: Verdict::Refused, reason: Some(why) };
+            let times = others;
+            let kind = Kind::Resolve { name: "*".into(), verdict: Verdict::Refused, reason: Some(why), times };
             let _ = self.ledger.borrow_mut().write(kind);
         }
     }
 
     /// Whether this refusal is recorded by itself.
-    pub(crate) fn admit(&self, asked: &Asked) -> bool {
-        let admitted = self.refusals.borrow_mut().admit(Instant::now(), asked);
+    pub(crate) fn admit(&self, asked: &Asked, rule: Option<&str>) -> bool {
+        let admitted = self.refusals.borrow_mut().admit(Instant::now(), asked, rule);
         if !admitted {
             self.behind.notify_one();
         }
@@ -86,7 +92,7 @@ impl Passage {
             *suggestion = smallest;
         }
         because(&mut kind, why.clone());
-        let admitted = self.admit(asked);
+        let admitted = self.admit(asked, refusal.rule.as_deref());
         let event = admitted.then(|| self.ledger.borrow_mut().write_after(asked.causes(), kind).ok()).flatten();
         // What would allow it is the operator's to know: the program is told to go on without.
         Closed { why: Why::Refused { why, suggestion: None }, event }
@@ -125,7 +131,7 @@ impl Passage {
     }
 
     pub(super) fn refuse(&self, asked: &Asked, verdict: Verdict, refusal: &Refusal) -> Closed {
-        if !self.admit(asked) {
+        if !self.admit(asked, refusal.rule.as_deref()) {
             return uncounted(refusal);
         }
         let smallest = suggest(&self.now().policy, &asked.egress()).map(|smallest| smallest.rule.to_string());

@@ -175,7 +175,7 @@ impl Passage {
 
     fn refused_petition(&self, who: Option<&Seen>, verb: &str, why: &str) -> Option<EventId> {
         let asked = Asked { host: own(), port: PORT, who: who.cloned(), asks: None, consent: None };
-        if !self.admit(&asked) {
+        if !self.admit(&asked, None) {
             return None;
         }
         let mut kind = kind(who, verb, Verdict::Refused);

@@ -64,7 +64,7 @@ impl<'a> Requests<'a> {
             Ok(leave) => leave,
             Err(closed) => return refuse(inside, &closed).await,
         };
-        let head = match lent(&asked, leave.loan.as_deref(), head, self.passage.holds_credentials()) {
+        let head = match lent(&asked, leave.loan.as_deref(), head, self.passage.leaves_out()) {
             Ok(head) => head,
             Err(why) => return refuse(inside, &self.passage.closed_to(&asked, why.to_string())).await,
         };

@@ -12,7 +12,7 @@ use crate::asked::Asked;
 use crate::exchange::Broken;
 use crate::lend::{self, LendError};
 use crate::meters::TooMuch;
-use crate::models::is_chat_shaped;
+use crate::models::asks_a_model;
 use crate::passage::{Closed, Passage};
 use crate::requests::PATIENCE;
 
@@ -45,8 +45,9 @@ impl Message<'_> {
 impl Passage {
     /// What keeps a message in, by what it says.
     async fn keeps_message(&self, asked: &Asked, message: &mut Vec<u8>) -> Option<Closed> {
-        if self.now().policy.routes_models() && is_chat_shaped(message) {
-            let why = "it has the shape of what a model is asked, and goes to no provider of the policy";
+        if self.now().policy.routes_models()
+            && let Some(why) = asks_a_model(message, std::iter::empty())
+        {
             return Some(self.closed_to(asked, why.into()));
         }
         if self.holds_credentials() && lend::has_placeholder(message) {

@@ -313,6 +313,7 @@ pub fn lease(allow: &[&str]) -> Lease {
         names: Vec::new(),
         upstream_proxy: None,
         secrets: Vec::new(),
+        lets_own: false,
         tls: None,
         credentials: Vec::new(),
         carried: Vec::new(),

@@ -57,6 +57,8 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     pub(super) credentials: Vec<Lent>,
     pub(super) labelled: Vec<Labelled>,
+    /// The operator let a credential of the program's own in.
+    pub(super) lets_own: bool,
     /// What other agents said.
     pub(super) heard: Heard,
     /// Labels that the session began with.
@@ -169,6 +171,7 @@ impl Door {
             names,
             upstream_proxy: self.proxy.clone(),
             secrets: self.secrets.clone(),
+            lets_own: self.lets_own,
             tls: self.tls.clone(),
             credentials: self.credentials.clone(),
             labelled: self.labelled.clone(),

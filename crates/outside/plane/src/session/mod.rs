@@ -274,6 +274,7 @@ fn carry_out(
         },
         proxy: asked.upstream.clone(),
         secrets: asked.secrets.clone(),
+        lets_own: asked.accepted.credential.is_some(),
         tls,
         credentials,
         carried: begins.labels(),

@@ -59,6 +59,8 @@ const CHECKPOINT: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(3);
 /// Most texts of the operator's that a gate is told.
 const MOST_INTENT: usize = 4096;
+/// How long after its line was closed a program may tell that it has ended.
+const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 const HANG_UP: u8 = 1;
 const TERMINATE: u8 = 15;
 
@@ -409,6 +411,14 @@ impl Session<'_> {
             _ => {
                 course.client_open = false;
                 if self.outlet.is_some() {
+                    // What it ran may have ended by itself, which closes the line to its parent as well.
+                    let mut ended = [PollFd::new(&self.cell, PollFlags::IN)];
+                    if poll(&mut ended, Some(&MOMENT)).is_ok_and(|ready| ready > 0) {
+                        self.hear_cell(course);
+                    }
+                    if course.ended {
+                        return;
+                    }
                     // Whatever became of its parent, nobody hears what it would still do.
                     self.end_soon(course, HANG_UP, GRACE, "its parent ended, or ended it");
                     return self.kill(course);

@@ -55,7 +55,7 @@ mod tests {
         let cost = Some(Cost { micros: 500, currency: "USD".into(), estimated: false });
         let events = [
             Kind::Answered { model, input, output, stop: None, whole: true, error: None, complaint: None, cost },
-            Kind::Resolve { name: "a.example".into(), verdict: Verdict::Refused, reason: None },
+            Kind::Resolve { name: "a.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
         ];
         let (mut summary, mut counts) = (Summary::default(), metrics::Counts::default());
         for kind in &events {

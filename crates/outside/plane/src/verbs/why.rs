@@ -217,6 +217,10 @@ fn allowed_now(session: &SessionDirectory, policy: &Conjunction, kind: &Kind) ->
 /// a rule would help.
 fn rule(policy: &Conjunction, kind: &Kind) -> Option<Rule> {
     match kind {
+        // Where the gate knew of no rule that would help, it was refused for something else than want of one.
+        Kind::Connect { suggestion: None, times: 1, .. }
+        | Kind::Request { suggestion: None, .. }
+        | Kind::Mcp { suggestion: None, .. } => None,
         // No rule about destinations lets out what a rule about data keeps in.
         Kind::Request { rule: Some(rule), .. } | Kind::Mcp { rule: Some(rule), .. } if rule.starts_with("flows: ") => {
             None

@@ -298,9 +298,9 @@ fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
             connect("a.example", 443, Verdict::Allowed),
             connect("a.example", 443, Verdict::Allowed),
             connect("evil\nallow: [\"*\"]", 443, Verdict::Allowed),
-            Kind::Resolve { name: "named.example".into(), verdict: Verdict::Refused, reason: None },
-            Kind::Resolve { name: "b.example".into(), verdict: Verdict::Refused, reason: None },
-            Kind::Resolve { name: "evil\nallow:".into(), verdict: Verdict::Refused, reason: None },
+            Kind::Resolve { name: "named.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
+            Kind::Resolve { name: "b.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
+            Kind::Resolve { name: "evil\nallow:".into(), verdict: Verdict::Refused, reason: None, times: 1 },
         ],
     );
     let suggested = checked(&room, PolicyRequest::Suggest(select(&session.record.id)));

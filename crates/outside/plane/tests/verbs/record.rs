@@ -212,13 +212,22 @@ fn the_rule_is_one_that_decide_takes_or_none() {
     policy.network.deny.push(target("denied.example"));
     policy.network.allow.push(target("inner.example"));
     let special = |by: &str| match connect("inner.example", 443, Verdict::Refused) {
-        Kind::Connect { pid, program, host, address, port, verdict, reason, suggestion, .. } => {
-            Kind::Connect { pid, program, host, address, port, verdict, rule: Some(by.into()), reason, suggestion }
-        }
+        Kind::Connect { pid, program, host, address, port, verdict, reason, suggestion, .. } => Kind::Connect {
+            pid,
+            program,
+            host,
+            address,
+            port,
+            verdict,
+            rule: Some(by.into()),
+            reason,
+            suggestion,
+            times: 1,
+        },
         other => other,
     };
     let session = room.begin("work", Some(policy));
-    let resolve = |name: &str| Kind::Resolve { name: name.into(), verdict: Verdict::Refused, reason: None };
+    let resolve = |name: &str| Kind::Resolve { name: name.into(), verdict: Verdict::Refused, reason: None, times: 1 };
     // Which port was wanted is not known, and nothing allows that name without one.
     let own = room.ended("own", &[resolve("host.bastide")]);
     let told = why(&room, &own.record.id, None);

@@ -218,6 +218,7 @@ pub(crate) fn connect(host: &str, port: u16, verdict: Verdict) -> Kind {
         rule: None,
         reason: Some("no rule names it".into()),
         suggestion: Some("{to: \"*\"}".into()),
+        times: 1,
     }
 }
 

@@ -126,7 +126,7 @@ fn show_counts_what_the_segments_say() {
             connect("a.example", 443, Verdict::Allowed),
             connect("b.example", 443, Verdict::Refused),
             connect("b.example", 443, Verdict::Asked),
-            Kind::Resolve { name: "c.example".into(), verdict: Verdict::Refused, reason: None },
+            Kind::Resolve { name: "c.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
             exec(7, 1, "curl"),
             file_refused("/srv/a", 0),
             file_refused("/srv/b", 2),

@@ -191,7 +191,11 @@ fn decode(segment: &str) -> Result<Vec<u8>, RequestError> {
     }
     // However it was spelled: what is decoded once more would be another path.
     let twice = (0..decoded.len()).any(|at| decoded[at] == b'%' && hex(&decoded, at + 1).is_some());
-    if twice { Err(RequestError::Double) } else { Ok(decoded) }
+    if twice {
+        return Err(RequestError::Double);
+    }
+    let overlong = |two: &[u8]| matches!(two, [0xc0 | 0xc1 | 0xf5.., _] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]);
+    if decoded.windows(2).any(overlong) { Err(RequestError::Overlong) } else { Ok(decoded) }
 }
 
 const fn is_slash(byte: u8) -> bool {

@@ -90,7 +90,20 @@ impl TextPattern {
         if text.len() > MAX_TEXT || is_odd(text) {
             return loosely;
         }
-        self.means(text.as_bytes(), loosely)
+        self.means(text.as_bytes(), loosely) || loosely && self.means_number(text)
+    }
+
+    /// Whether it means the number that a text may be read as, however either is written: `1000` is `1e3` and `1000.0`.
+    fn means_number(&self, text: &str) -> bool {
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        // Adding nothing makes one zero of two.
+        let number =
+            |text: &str| text.trim().parse().map(|number: f64| number + 0.0).ok().filter(|one| one.is_finite());
+        let Some(said) = number(text) else { return false };
+        // Two that are written in digits are two, also where they are too long to be told apart as numbers.
+        let same =
+            number(&self.text).is_some_and(|own| own.total_cmp(&said).is_eq()) && !(plain(text) && plain(&self.text));
+        same || self.means(said.to_string().as_bytes(), true) && !plain(text)
     }
 
     /// Whether it means an argument. A list is meant where each of it is; of what is no text nothing is known.
@@ -204,6 +217,15 @@ mod tests {
             ("a**b*c", "a/b/bc", true, true),
             ("a*b**c", "a/bc", false, false),
             ("é", "é", true, true),
+            ("1000", "1e3", false, true),
+            ("1000", "1000.0", false, true),
+            ("1000", " +1000", false, true),
+            ("1000", "1001", false, false),
+            ("1000.0", "1000", false, true),
+            ("10*", "1E3", false, true),
+            ("0", "-0.0", false, true),
+            ("9007199254740993", "9007199254740992", false, false),
+            ("inf*", "1e999", false, false),
         ] {
             let found = (pattern(written).takes(text, false), pattern(written).takes(text, true));
             assert_eq!(found, (exactly, loosely), "{written} {text:?}");

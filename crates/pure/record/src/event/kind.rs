@@ -55,6 +55,9 @@ pub enum Kind {
         verdict: Verdict,
         /// Why not.
         reason: Option<String>,
+        /// How often; more than once where refusals came too fast to be recorded one by one.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u64,
     },
     /// A connection was asked for.
     Connect {
@@ -76,6 +79,9 @@ pub enum Kind {
         reason: Option<String>,
         /// The smallest rule that would allow it.
         suggestion: Option<String>,
+        /// How often; more than once where refusals came too fast to be recorded one by one.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u64,
     },
     /// A request was made where they are read. One that was allowed goes on a connection that follows, or that is among
     /// its causes.
@@ -542,6 +548,16 @@ pub enum Kind {
     /// Something that a later version writes. Read, never written.
     #[serde(other)]
     Unknown,
+}
+
+const fn once() -> u64 {
+    1
+}
+
+/// Serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_once(times: &u64) -> bool {
+    *times == 1
 }
 
 /// Serde hands over a reference.

@@ -125,6 +125,7 @@ fn an_answer_leads_from_its_question_to_what_it_let_through() {
         rule: Some("r".into()),
         reason: None,
         suggestion: None,
+        times: 1,
     };
     take(&mut builder, "p1", question, &[]);
     take(&mut builder, "p2", ruled, &[]);

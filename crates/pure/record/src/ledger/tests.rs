@@ -187,7 +187,8 @@ fn state(turns: &[(u8, bool, u8, bool)]) -> State {
         let key = (session.clone(), segment);
         let writer = writers.entry(key.clone()).or_insert_with(|| Writer::new(&origin(&session, segment)));
         for number in 0..events % 4 {
-            let kind = Kind::Resolve { name: format!("n{number}.example"), verdict: Verdict::Refused, reason: None };
+            let kind =
+                Kind::Resolve { name: format!("n{number}.example"), verdict: Verdict::Refused, reason: None, times: 1 };
             let (_, line) = writer.append(&redactor, at, Vec::new(), kind).expect("written");
             state.segments.entry(key.clone()).or_default().push(line);
         }

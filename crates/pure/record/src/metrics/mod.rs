@@ -25,12 +25,16 @@ pub struct Decisions {
 
 impl Decisions {
     fn take(&mut self, verdict: Verdict) {
+        self.take_many(verdict, 1);
+    }
+
+    fn take_many(&mut self, verdict: Verdict, times: u64) {
         let count = match verdict {
             Verdict::Allowed => &mut self.allowed,
             Verdict::Refused => &mut self.refused,
             Verdict::Asked => &mut self.asked,
         };
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(times);
     }
 
     fn add(&mut self, other: &Self) {
@@ -90,8 +94,8 @@ impl Counts {
         add(&mut self.events, 1);
         match kind {
             Kind::Exec { .. } => add(&mut self.programs, 1),
-            Kind::Resolve { verdict, .. } => self.names.take(*verdict),
-            Kind::Connect { verdict, .. } => self.connections.take(*verdict),
+            Kind::Resolve { verdict, times, .. } => self.names.take_many(*verdict, *times),
+            Kind::Connect { verdict, times, .. } => self.connections.take_many(*verdict, *times),
             Kind::Request { verdict, .. } => self.requests.take(*verdict),
             Kind::Mcp { verdict, .. } => self.mcp.take(*verdict),
             Kind::Model { verdict, .. } => self.models.take(*verdict),

@@ -12,9 +12,9 @@ fn page() -> Page {
     let cost = |currency: &str, micros| Some(Cost { micros, currency: currency.into(), estimated: false });
     let model = EventId { segment: Segment::Gate, seq: 1 };
     for kind in [
-        Kind::Resolve { name: "a".into(), verdict: Verdict::Allowed, reason: None },
-        Kind::Resolve { name: "b".into(), verdict: Verdict::Refused, reason: None },
-        Kind::Resolve { name: "c".into(), verdict: Verdict::Asked, reason: None },
+        Kind::Resolve { name: "a".into(), verdict: Verdict::Allowed, reason: None, times: 1 },
+        Kind::Resolve { name: "b".into(), verdict: Verdict::Refused, reason: None, times: 1 },
+        Kind::Resolve { name: "c".into(), verdict: Verdict::Asked, reason: None, times: 1 },
         Kind::Close { connect: model, sent: u64::MAX, received: 7, address: None, note: None },
         Kind::Close { connect: model, sent: 1, received: 7, address: None, note: None },
         Kind::FileRefused { pid: None, program: None, access: Vec::new(), path: Some("/x".into()), untold: 4 },

@@ -41,6 +41,11 @@ impl Class {
         self
     }
 
+    /// How many it stands for, where that is more than one.
+    fn counted(self, times: u64) -> Self {
+        if times == 1 { self } else { self.with("count", times.into()) }
+    }
+
     fn decided(mut self, fields: Map<String, Value>) -> Self {
         self.fields.extend(fields);
         self
@@ -56,7 +61,7 @@ impl Class {
 
 fn network(about: &About, kind: &Kind) -> Class {
     match kind {
-        Kind::Connect { pid, program, host, address, port, verdict, rule, reason, .. } => {
+        Kind::Connect { pid, program, host, address, port, verdict, rule, reason, times, .. } => {
             let activity = if *verdict == Verdict::Allowed { (1, "Open") } else { (5, "Refuse") };
             class(NETWORK, activity, severity(*verdict))
                 .decided(decision(about, *verdict, rule.as_deref(), reason.as_deref()))
@@ -65,6 +70,7 @@ fn network(about: &About, kind: &Kind) -> Class {
                 .with("dst_endpoint", destination(host, Some(*port), address.as_deref()))
                 .with("connection_info", json!({"protocol_name": "tcp", "protocol_num": 6, "direction_id": 2}))
                 .beside(kind, &["suggestion"])
+                .counted(*times)
         }
         Kind::Close { connect, sent, received, address, note } => {
             let closed = class(NETWORK, (2, "Close"), 1)
@@ -77,10 +83,11 @@ fn network(about: &About, kind: &Kind) -> Class {
             };
             if let Some(note) = note { closed.with("status_detail", note.clone().into()) } else { closed }
         }
-        Kind::Resolve { name, verdict, reason } => class(DNS, (1, "Query"), severity(*verdict))
+        Kind::Resolve { name, verdict, reason, times } => class(DNS, (1, "Query"), severity(*verdict))
             .decided(decision(about, *verdict, None, reason.as_deref()))
             .with("src_endpoint", source(about))
-            .with("query", json!({"hostname": name})),
+            .with("query", json!({"hostname": name}))
+            .counted(*times),
         Kind::Request { pid, program, host, port, method, target, verdict, rule, reason, .. } => {
             let mut request = Map::from_iter([("url".to_owned(), url(host, *port, target))]);
             // The schema takes no other; the activity is named by it.

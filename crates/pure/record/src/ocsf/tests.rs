@@ -91,6 +91,7 @@ fn connect(host: &str, verdict: Verdict) -> Kind {
         rule: Some("network.allow[0]".into()),
         reason: Some("no rule names it".into()),
         suggestion: Some("{to: x}".into()),
+        times: 1,
     }
 }
 
@@ -187,7 +188,7 @@ fn every_event_has_what_its_class_asks_for() {
         },
         Kind::Walls { layers: vec![wall.clone()] },
         Kind::Limits { limits: vec![wall] },
-        Kind::Resolve { name: "a.example".into(), verdict: Verdict::Refused, reason: Some("x".into()) },
+        Kind::Resolve { name: "a.example".into(), verdict: Verdict::Refused, reason: Some("x".into()), times: 1 },
         mcp(false),
         mcp(true),
         Kind::Petition {

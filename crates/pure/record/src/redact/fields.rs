@@ -34,20 +34,23 @@ impl Redactor {
             &Kind::Exec { pid, parent, ref by, ref claimed, ref arguments } => {
                 Kind::Exec { pid, parent, by: text(by), claimed: text(claimed), arguments: list(arguments) }
             }
-            &Kind::Resolve { ref name, verdict, ref reason } => {
-                Kind::Resolve { name: text(name), verdict, reason: maybe(reason) }
+            &Kind::Resolve { ref name, verdict, ref reason, times } => {
+                Kind::Resolve { name: text(name), verdict, reason: maybe(reason), times }
             }
-            Kind::Connect { pid, program, host, address, port, verdict, rule, reason, suggestion } => Kind::Connect {
-                pid: *pid,
-                program: list(program),
-                host: text(host),
-                address: maybe(address),
-                port: *port,
-                verdict: *verdict,
-                rule: maybe(rule),
-                reason: maybe(reason),
-                suggestion: maybe(suggestion),
-            },
+            Kind::Connect { pid, program, host, address, port, verdict, rule, reason, suggestion, times } => {
+                Kind::Connect {
+                    times: *times,
+                    pid: *pid,
+                    program: list(program),
+                    host: text(host),
+                    address: maybe(address),
+                    port: *port,
+                    verdict: *verdict,
+                    rule: maybe(rule),
+                    reason: maybe(reason),
+                    suggestion: maybe(suggestion),
+                }
+            }
             Kind::Request {
                 pid,
                 program,

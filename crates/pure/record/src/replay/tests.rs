@@ -36,6 +36,7 @@ fn connect(host: &str, verdict: Verdict, rule: Option<&str>, reason: Option<&str
         rule: rule.map(str::to_owned),
         reason: reason.map(str::to_owned),
         suggestion: None,
+        times: 1,
     }
 }
 

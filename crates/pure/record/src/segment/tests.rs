@@ -17,7 +17,7 @@ fn kind(number: u64) -> Kind {
             address: None,
             note: None,
         },
-        2 => Kind::Resolve { name: format!("n{number}.example"), verdict: Verdict::Refused, reason: None },
+        2 => Kind::Resolve { name: format!("n{number}.example"), verdict: Verdict::Refused, reason: None, times: 1 },
         _ => Kind::Connect {
             pid: Some(7),
             program: vec!["/usr/bin/curl".into(), "/bin/sh".into()],
@@ -28,6 +28,7 @@ fn kind(number: u64) -> Kind {
             rule: Some("network.allow[0]".into()),
             reason: None,
             suggestion: None,
+            times: 1,
         },
     }
 }
@@ -144,7 +145,7 @@ fn a_refused_event_does_not_advance_the_chain() {
 fn a_secret_is_gone_before_it_is_hashed() {
     let mut redactor = Redactor::new();
     redactor.add("token", "hunter22").expect("long enough");
-    let kind = Kind::Resolve { name: "HUNTER22.example".into(), verdict: Verdict::Refused, reason: None };
+    let kind = Kind::Resolve { name: "HUNTER22.example".into(), verdict: Verdict::Refused, reason: None, times: 1 };
     let (_, line) = Writer::new(&origin()).append(&redactor, 0, Vec::new(), kind).expect("written");
     assert!(String::from_utf8(line).expect("text").contains("[redacted:token].example"));
 }

@@ -22,6 +22,7 @@ fn connect(host: &str, verdict: Verdict) -> Kind {
         rule: Some("network.default".into()),
         reason: Some("no rule names it".into()),
         suggestion: Some(format!("network: {{allow: [{{to: {host}}}]}}")),
+        times: 1,
     }
 }
 
@@ -33,7 +34,11 @@ fn session() -> Vec<Entry> {
         entry("g2", &[("g1", Known::Observed), ("p9", Known::Observed)], connect("::1", Verdict::Allowed)),
         entry("g3", &[], Kind::Close { connect: id("g2"), sent: 10, received: u64::MAX, address: None, note: None }),
         entry("g4", &[], Kind::Close { connect: id("g2"), sent: 10, received: 1, address: None, note: None }),
-        entry("g5", &[], Kind::Resolve { name: "no.example".into(), verdict: Verdict::Refused, reason: None }),
+        entry(
+            "g5",
+            &[],
+            Kind::Resolve { name: "no.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
+        ),
         entry("g6", &[], connect("wait.example", Verdict::Asked)),
         entry("p2", &[], Kind::Ended { exit: 3, reason: "exited".into() }),
     ]
@@ -73,7 +78,7 @@ fn no_word_forges_a_line() {
         path: Some(format!("/{bad}")),
         untold: 0,
     };
-    let name = Kind::Resolve { name: bad.into(), verdict: Verdict::Refused, reason: None };
+    let name = Kind::Resolve { name: bad.into(), verdict: Verdict::Refused, reason: None, times: 1 };
     let change = Kind::WorkspaceChange { path: bad.into(), change: bad.into() };
     let merge = Kind::Merge { paths: list(), state: bad.into() };
     let policy = Kind::Policy { revision: 2, name: bad.into(), changes: list(), undoes: None };
@@ -218,7 +223,7 @@ fn no_word_forges_a_line() {
         assert!(answer.program.iter().all(|name| !name.contains('`')), "{answer:?}");
     }
     assert_eq!(
-        describe(&Kind::Resolve { name: "a`\u{ff40}".into(), verdict: Verdict::Refused, reason: None }),
+        describe(&Kind::Resolve { name: "a`\u{ff40}".into(), verdict: Verdict::Refused, reason: None, times: 1 }),
         "look-up of `a\\u{60}\\u{ff40}` refused"
     );
 }

@@ -75,6 +75,11 @@ impl<'c> Generations<'c> {
         self.revision
     }
 
+    /// The number of the one that follows.
+    pub(super) const fn next_revision(&self) -> u32 {
+        self.last + 1
+    }
+
     /// Whether the gate was told of a policy that it did not answer for yet.
     pub(super) const fn is_swapping(&self) -> bool {
         self.swap.is_some()
@@ -100,14 +105,18 @@ impl<'c> Generations<'c> {
 }
 
 impl Session<'_> {
-    /// Begins with another policy, unless it was meant to take the place of one that is no longer in force.
-    pub(super) fn begin_policy(&mut self, course: &mut Course, asked: Replacement, asking: Asking) {
+    /// Begins with another policy, unless it was meant to take the place of one that is no longer in force. Why it was refused
+    /// at once, where it was.
+    pub(super) fn begin_policy(&mut self, course: &mut Course, asked: Replacement, asking: Asking) -> Option<String> {
         let revision = self.generations.revision;
         if asked.replaces != revision {
             asking.answer(&Answer::Overtaken { revision });
-        } else if let Err((asking, problem)) = self.swap(course, asked, asking) {
-            asking.refuse(problem);
+            return Some(format!("it was to replace revision {}", asked.replaces));
         }
+        let (asking, problem) = self.swap(course, asked, asking).err()?;
+        let why = problem.cause.clone();
+        asking.refuse(problem);
+        Some(why)
     }
 
     /// Records what is asked for and tells the gate, where nothing speaks against it.
@@ -171,7 +180,7 @@ impl Session<'_> {
     ) -> Result<Told, Problem> {
         lend::leave_no_core();
         let Judged { earlier, labelled } = judged;
-        let revision = self.generations.last + 1;
+        let revision = self.generations.next_revision();
         // Of a sub-agent only its own: those above stay.
         let mut policies: Vec<Policy> = self.door.policy.clone().into();
         policies.pop();

@@ -101,7 +101,9 @@ impl Session<'_> {
                 Some(Err(problem)) => asking.refuse(problem),
                 _ => asking.answer(&Answer::Done),
             },
-            Order::Replace(asked) => self.begin_policy(course, *asked, asking),
+            Order::Replace(asked) => {
+                self.begin_policy(course, *asked, asking);
+            }
             Order::Questions => {
                 let cards = self.cards(course);
                 asking.answer(&Answer::Questions { cards });

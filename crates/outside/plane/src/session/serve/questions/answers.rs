@@ -34,9 +34,10 @@ impl Session<'_> {
             Ok(None) => asking.answer(&Answer::Done),
             Ok(Some(given)) => {
                 let asked = self.with(&given);
-                self.begin_policy(course, asked, asking);
-                if !self.generations.is_swapping() {
-                    // It was refused.
+                if let Some(reason) = self.begin_policy(course, asked, asking) {
+                    // The record says already what the answer was.
+                    let revision = self.generations.next_revision();
+                    self.record(course, Kind::PolicyNotTaken { revision, reason });
                     course.questions.reopen();
                 }
             }
