@@ -167,8 +167,9 @@ fn what_is_not_there_to_be_hidden_is_told() {
         let policy =
             operator.write("policy.yaml", "bastide: 1\nname: m\nextends: [hardened]\nfiles: {hide: [~/a/late]}\n");
         operator.write("home/a/b", "");
-        let arguments = ["--policy", &policy.to_string_lossy(), "--read", &operator.home().join("a").to_string_lossy()];
-        let arguments: Vec<&str> = arguments.to_vec();
+        let (policy, read) = (policy.to_string_lossy(), operator.home().join("a"));
+        let read = read.to_string_lossy();
+        let arguments = ["--policy", &policy, "--read", &read];
         let ran = operator.run(&arguments, "true");
         let late = operator.home().join("a/late");
         let told = format!("not there, and seen inside if it is made while this runs: {}", late.display());

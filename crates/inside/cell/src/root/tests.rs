@@ -131,7 +131,8 @@ fn a_link_that_is_there_already_serves_and_no_other_thing_does() {
     let home = scratch("links");
     let Step::Bind { executable, devices, owner, .. } = system("/usr") else { unreachable!() };
     let bound = Step::Bind { source: home.clone(), at: "/home".into(), writable: true, executable, devices, owner };
-    let steps = |target: &str| vec![bound.clone(), Step::Symlink { at: "/home/link".into(), target: target.into() }];
+    let steps =
+        move |target: &str| vec![bound.clone(), Step::Symlink { at: "/home/link".into(), target: target.into() }];
     for _ in 0..2 {
         let led = inside(steps("/data"), || fs::read_link("/home/link").expect("a link"));
         assert_eq!(led.to_str(), Some("/data"));
