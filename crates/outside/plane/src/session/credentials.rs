@@ -69,8 +69,12 @@ fn places(home: &Path, known: &Paths) -> impl Iterator<Item = Place> {
     IN_HOME.iter().map(move |place| {
         let written = home.join(place);
         let mut paths = vec![written.clone(), real.join(place)];
-        // Most are not there, and lead nowhere.
-        paths.extend(known.real(&written));
+        // Most are not there, and lead nowhere. A directory on the way may be a link.
+        if place.contains('/') {
+            paths.extend(known.names(&written));
+        } else {
+            paths.extend(known.real(&written));
+        }
         paths.sort_unstable();
         paths.dedup();
         Place { name: written.to_string_lossy().into_owned(), paths }

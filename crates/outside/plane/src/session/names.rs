@@ -57,19 +57,19 @@ impl Names {
 
     /// Every name by which a hidden place could be seen.
     pub(crate) fn of_hidden(&self, hidden: &Path) -> Vec<PathBuf> {
-        let mut all = self.paths.names(hidden);
-        for name in all.clone() {
-            for (at, other) in &self.also {
-                if let Ok(rest) = name.strip_prefix(other) {
-                    all.push(under(at, rest));
-                } else if other.starts_with(&name) {
-                    all.push(at.clone());
-                }
-            }
-        }
+        let mut all: Vec<PathBuf> = self.paths.names(hidden).iter().flat_map(|name| self.with_others(name)).collect();
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// A name without a link on the way, and those that trees give the same place.
+    pub(super) fn with_others(&self, name: &Path) -> Vec<PathBuf> {
+        let other = |(at, other): &(PathBuf, PathBuf)| match name.strip_prefix(other) {
+            Ok(rest) => Some(under(at, rest)),
+            Err(_) => other.starts_with(name).then(|| at.clone()),
+        };
+        [name.to_owned()].into_iter().chain(self.also.iter().filter_map(other)).collect()
     }
 }
 

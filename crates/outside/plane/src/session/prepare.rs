@@ -330,8 +330,10 @@ fn lay_out(
 /// What stays hidden, under every name that something inside may have it by.
 fn hidden(asked: &Asked, store: &Store) -> Vec<PathBuf> {
     let policys = asked.policy.files.hide.iter().map(|path| Path::new(path.as_str()));
-    let all = policys.chain(asked.hidden.iter().map(PathBuf::as_path)).chain([store.real()]);
-    let mut all: Vec<PathBuf> = all.flat_map(|path| asked.names.of_hidden(path)).collect();
+    let named = policys.flat_map(|path| asked.names.of_hidden(path));
+    // Where these lie is known already.
+    let known = asked.hidden.iter().map(PathBuf::as_path).chain([store.real()]);
+    let mut all: Vec<PathBuf> = named.chain(known.flat_map(|path| asked.names.with_others(path))).collect();
     all.sort_unstable();
     all.dedup();
     all
