@@ -12,7 +12,7 @@ use serde_json::Value;
 const LONG: Duration = Duration::from_secs(60);
 
 /// What programs inside ask by: `ask VERB JSON` prints the answer.
-const ASK: &str = r#"
+pub(crate) const ASK: &str = r#"
 import json, sys, urllib.error, urllib.request
 verb, body = sys.argv[1], sys.argv[2].encode()
 try:

@@ -15,6 +15,7 @@ mod daemon;
 mod detached;
 mod drops;
 mod edges;
+mod hidden;
 mod intent;
 mod invariants;
 mod labels;

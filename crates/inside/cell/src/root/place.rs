@@ -77,11 +77,20 @@ fn write_new(parent: &OwnedFd, name: &str, content: &[u8], mode: u32) -> rustix:
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
 }
 
-/// A new symbolic link.
+/// A symbolic link; one that leads there already serves, as an earlier session leaves it in the kept home.
 pub(super) fn symlink(root: &OwnedFd, at: &str, target: &str) -> Result<()> {
     let (parent, name) = split(at);
     let parent = directory(root, parent)?;
-    doing(|| format!("link `{at}`"), rustix::fs::symlinkat(target, &parent, name))
+    let made = match rustix::fs::symlinkat(target, &parent, name) {
+        Err(Errno::EXIST) if leads_to(&parent, name, target) => Ok(()),
+        other => other,
+    };
+    doing(|| format!("link `{at}`"), made)
+}
+
+/// Whether a name is a link with these very words.
+fn leads_to(parent: &OwnedFd, name: &str, target: &str) -> bool {
+    rustix::fs::readlinkat(parent, name, Vec::new()).is_ok_and(|words| words.as_bytes() == target.as_bytes())
 }
 
 /// Sets permission bits of a place that was opened by path only.

@@ -124,3 +124,26 @@ fn a_hidden_path_inside_an_allowed_tree_is_unreadable() {
     assert!(inner, "the directory is covered");
     fs::remove_dir_all(tree).expect("cleans");
 }
+
+/// A kept home holds the link of the session before: the next one began nothing, and was told to do without its root.
+#[test]
+fn a_link_that_is_there_already_serves_and_no_other_thing_does() {
+    let home = scratch("links");
+    let Step::Bind { executable, devices, owner, .. } = system("/usr") else { unreachable!() };
+    let bound = Step::Bind { source: home.clone(), at: "/home".into(), writable: true, executable, devices, owner };
+    let steps =
+        move |target: &str| vec![bound.clone(), Step::Symlink { at: "/home/link".into(), target: target.into() }];
+    for _ in 0..2 {
+        let led = inside(steps("/data"), || fs::read_link("/home/link").expect("a link"));
+        assert_eq!(led.to_str(), Some("/data"));
+    }
+    let refused = std::thread::spawn(move || {
+        // SAFETY: as in `inside`.
+        let made = unsafe { libc::unshare(libc::CLONE_FS | libc::CLONE_NEWNS) };
+        assert_eq!(made, 0, "needs CAP_SYS_ADMIN: {}", std::io::Error::last_os_error());
+        let begun = Root::begin(plan::LayerSet::default()).expect("begins");
+        begun.enter(&plan_of(steps("/elsewhere")), &Owners::default()).map(drop).expect_err("another link").errno
+    });
+    assert_eq!(refused.join().expect("ends"), Errno::EXIST);
+    fs::remove_dir_all(home).expect("cleans");
+}

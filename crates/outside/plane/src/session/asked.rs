@@ -9,6 +9,7 @@ use wire::{Proxy, Secret};
 
 use super::children::Adopted;
 use super::locate::plain;
+use super::names::Names;
 use super::paths::Paths;
 use super::risks::{self, Accepted};
 use super::servers::Serves;
@@ -43,6 +44,8 @@ pub(super) struct Asked {
     pub(super) upstream: Option<Proxy>,
     /// Where paths lead.
     pub(super) paths: Paths,
+    /// Other names of the trees that come in.
+    pub(super) names: Names,
     /// Answers that the operator wrote, and the file's name.
     pub(super) answers: Option<(Vec<policy::Written>, String)>,
     /// Lines for the operator.
@@ -140,8 +143,9 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
     policy.files.workspace = mode;
     let named = policy.files.read.iter().chain(&policy.files.write).map(|path| Path::new(path.as_str()));
     let trees = std::iter::once(workspace.as_path()).chain(named);
-    let hidden = credentials::keep_out(&run, &accepted, (&home, &paths), trees)?;
-    keeps_off_the_state(&policy, store, &paths)?;
+    let names = Names::of(&paths, trees.clone());
+    let hidden = credentials::keep_out(&run, &accepted, (&home, &paths, &names), trees)?;
+    keeps_off_the_state(&policy, store, &names)?;
     let secret = |(name, value): &&(String, String)| wire::looks_secret(name, value);
     let secrets = run.environment.iter().filter(secret);
     let secrets = secrets.map(|(name, value)| Secret { name: name.clone(), value: value.clone() }).collect();
@@ -167,6 +171,7 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         secrets,
         upstream,
         paths,
+        names,
         notices,
         run,
         adopted: None,
@@ -194,13 +199,10 @@ fn options(run: &Run) -> Result<Options, Problem> {
 }
 
 /// What an agent could change of the plane's state would change what the plane does.
-fn keeps_off_the_state(policy: &Policy, store: &Store, paths: &Paths) -> Result<(), Problem> {
-    let root = paths.real_or_same(store.root());
-    let touches = |path: &Path| {
-        let real = paths.real_or_same(path);
-        real.starts_with(&root) || root.starts_with(&real)
-    };
-    let inside = |path: &Path| paths.real(path).is_some_and(|real| real.starts_with(&root));
+fn keeps_off_the_state(policy: &Policy, store: &Store, names: &Names) -> Result<(), Problem> {
+    let root = store.real();
+    let touches = |path: &Path| names.within(path).iter().any(|name| name.starts_with(root) || root.starts_with(name));
+    let inside = |path: &Path| names.of_tree(path).iter().any(|name| name.starts_with(root));
     let write = policy.files.write.iter().map(|path| Path::new(path.as_str())).find(|path| touches(path));
     let read = policy.files.read.iter().map(|path| Path::new(path.as_str())).find(|path| inside(path));
     match write.or(read) {
@@ -260,11 +262,13 @@ fn workspace(run: &Run, home: &Path, store: &Store, paths: &Paths) -> Result<Pat
         return Err(problem("E-PLANE-045", cause, "work in a directory of your own: `--workspace DIR`", NOT_RUN));
     }
     let home = paths.real_or_same(home);
+    let names = Names::of(paths, [path.as_path()].into_iter()).within(&path);
+    let holds = |place: &Path| names.iter().any(|name| place.starts_with(name));
     let named = if path == Path::new("/") {
         Some("the whole host")
-    } else if home.starts_with(&path) && home != Path::new("/") {
+    } else if holds(&home) && home != Path::new("/") {
         Some("your home directory")
-    } else if store.root().starts_with(&path) || path.starts_with(store.root()) {
+    } else if holds(store.real()) || names.iter().any(|name| name.starts_with(store.real())) {
         Some("the plane's own state")
     } else if [
         "/usr", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/sys", "/dev", "/run", "/boot", "/tmp", "/var",

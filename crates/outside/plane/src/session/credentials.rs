@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wire::command::{Problem, Run};
 
+use super::names::Names;
 use super::paths::Paths;
 use super::risks::{Accepted, Credential};
 use crate::problem::{NOT_RUN, problem, quoted};
@@ -68,8 +69,12 @@ fn places(home: &Path, known: &Paths) -> impl Iterator<Item = Place> {
     IN_HOME.iter().map(move |place| {
         let written = home.join(place);
         let mut paths = vec![written.clone(), real.join(place)];
-        // Most are not there, and lead nowhere.
-        paths.extend(known.real(&written));
+        // Most are not there, and lead nowhere. A directory on the way may be a link.
+        if place.contains('/') {
+            paths.extend(known.names(&written));
+        } else {
+            paths.extend(known.real(&written));
+        }
         paths.sort_unstable();
         paths.dedup();
         Place { name: written.to_string_lossy().into_owned(), paths }
@@ -84,7 +89,7 @@ fn places(home: &Path, known: &Paths) -> impl Iterator<Item = Place> {
 pub(super) fn keep_out<'t>(
     run: &Run,
     accepted: &Accepted,
-    (home, paths): (&Path, &Paths),
+    (home, paths, names): (&Path, &Paths, &Names),
     trees: impl Iterator<Item = &'t Path>,
 ) -> Result<Vec<PathBuf>, Problem> {
     let variables = run.environment.iter().filter(|(name, value)| wire::looks_secret(name, value));
@@ -94,8 +99,8 @@ pub(super) fn keep_out<'t>(
     let known: HashMap<&Path, &Place> =
         places.iter().flat_map(|place| place.paths.iter().map(move |path| (path.as_path(), place))).collect();
     for tree in trees {
-        let real = paths.real_or_same(tree);
-        let holding = tree.ancestors().chain(real.ancestors()).filter_map(|above| known.get(above));
+        let all = names.of_tree(tree);
+        let holding = all.iter().flat_map(|name| name.ancestors()).filter_map(|above| known.get(above));
         found.extend(holding.map(|place| place.name.clone()));
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -130,7 +135,9 @@ mod tests {
 
     fn kept_out(home: &Path, trees: &[&Path], risk: &str) -> Result<Vec<PathBuf>, Problem> {
         let accepted = super::super::risks::accept(&[risk.to_owned()]).expect("a risk");
-        keep_out(&Run::default(), &accepted, (home, &Paths::default()), trees.iter().copied())
+        let paths = Paths::default();
+        let names = Names::of(&paths, trees.iter().copied());
+        keep_out(&Run::default(), &accepted, (home, &paths, &names), trees.iter().copied())
     }
 
     const NONE: &str = "credential-inside=NONE";

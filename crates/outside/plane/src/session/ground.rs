@@ -75,7 +75,10 @@ impl Laid {
     pub(super) fn out(policy: &Policy, home: &Path, cell: Option<u32>) -> Result<Laid, Problem> {
         // First: what is mounted from here on is seen.
         let mounts = Mounts::watch().map_err(super::early::unstarted)?;
-        let mut layout = Layout::new(Paths::default(), cell.is_some(), false);
+        let paths = Paths::default();
+        let mut layout = Layout::new(paths.clone(), cell.is_some(), false);
+        let hide = policy.files.hide.iter().map(|path| Path::new(path.as_str()));
+        layout.hidden = hide.flat_map(|path| paths.names(path)).collect();
         lay(&mut layout, Reads { policy, home, expressly: &[] }, std::iter::empty())?;
         let inside = identity::inside();
         let likely = cell.map(|cell| Likely { inside, host: (cell, cell), owner: (0, 0) });

@@ -38,6 +38,8 @@ pub(super) struct Layout {
     piece: Vec<u8>,
     /// Of a sub-agent: what its parent sees, and no more than that comes in.
     pub(super) within: Option<Within>,
+    /// What stays hidden, under every name.
+    pub(super) hidden: Vec<PathBuf>,
 }
 
 /// Which file or directory it is, and whose: device, inode, uid, gid.
@@ -93,11 +95,13 @@ impl Layout {
     }
 
     /// A tree that only root changes is bound; any other comes through an overlay, in which a host socket, made now
-    /// or later, does not answer.
+    /// or later, does not answer. So does one in which something is hidden: what lies over a name in a bound tree is gone as
+    /// soon as the host renames or replaces that.
     fn tree(&mut self, at: String, meta: &Metadata) {
         self.seen.push(seen(meta));
         let path = PathBuf::from(&at);
-        let (step, access) = if self.is_system(&path, meta) {
+        let hides = self.hidden.iter().any(|hidden| hidden.starts_with(&path));
+        let (step, access) = if self.is_system(&path, meta) && !hides {
             (bind(&at, false, Owner::Everybody), Access::System)
         } else {
             let owner = self.owner(&path);
@@ -232,17 +236,18 @@ impl Layout {
         self.made(Path::new(at), Access::Write);
     }
 
-    /// Hides what a granted tree would show.
-    pub(super) fn hide(&mut self, path: &Path) {
-        if let (true, Some(at)) = (self.shows(path) && fs::symlink_metadata(path).is_ok(), text(path)) {
-            self.steps.push(Step::Hide { at });
-        }
+    /// Hides what granted trees would show; gives what they would and the host does not have, which nothing can be laid over.
+    pub(super) fn hide(&mut self) -> Vec<PathBuf> {
+        let shown = self.hidden.iter().filter(|path| self.shows(path));
+        let (there, absent): (Vec<_>, Vec<_>) = shown.partition(|path| fs::symlink_metadata(path).is_ok());
+        self.steps.extend(there.into_iter().filter_map(|path| text(path)).map(|at| Step::Hide { at }));
+        absent.into_iter().cloned().collect()
     }
 
     /// What of the host is seen, but for trees that may be changed.
-    pub(super) fn shown(&self, trees: &[TreeRecord], hidden: Vec<PathBuf>) -> Within {
+    pub(super) fn shown(&self, trees: &[TreeRecord]) -> Within {
         let own = |path: &&PathBuf| !trees.iter().any(|tree| path.starts_with(&tree.path));
-        Within { shown: self.granted.iter().filter(own).cloned().collect(), hidden }
+        Within { shown: self.granted.iter().filter(own).cloned().collect(), hidden: self.hidden.clone() }
     }
 
     fn grant(&mut self, path: &Path, access: Access) {
@@ -308,5 +313,17 @@ mod tests {
         let mut layout = Layout::new(Paths::default(), false, false);
         layout.read(Path::new("/etc/shadow"), Named::Generally).expect("there on every host");
         assert!(matches!(layout.steps.pop(), Some(Step::Bind { .. })), "not everybody may read it");
+    }
+
+    #[test]
+    fn a_system_tree_in_which_something_is_hidden_is_not_bound() {
+        let step = |hidden: &str| {
+            let mut layout = Layout::new(Paths::default(), true, false);
+            layout.hidden = vec![hidden.into()];
+            layout.read(Path::new("/usr"), Named::Generally).expect("there on every host");
+            layout.steps.pop()
+        };
+        assert!(matches!(step("/usrx/share"), Some(Step::Bind { .. })));
+        assert!(matches!(step("/usr/share/later"), Some(Step::Overlay { changes: None, .. })));
     }
 }

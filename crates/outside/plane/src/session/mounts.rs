@@ -26,6 +26,51 @@ pub(super) fn first<'t>(trees: impl Iterator<Item = &'t Path> + Clone) -> Option
     beneath(&text, trees).into_iter().next()
 }
 
+/// A mount: its file system, the part of that which it shows, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    device: String,
+    root: PathBuf,
+    point: PathBuf,
+}
+
+/// All of this process's namespace, each after what it lies on.
+pub(super) fn all() -> Vec<Mount> {
+    parsed(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+fn parsed(mountinfo: &str) -> Vec<Mount> {
+    let mount = |line: &str| {
+        let mut parts = line.split(' ').skip(2);
+        let device = parts.next()?.to_owned();
+        Some(Mount { device, root: plain(parts.next()?), point: plain(parts.next()?) })
+    };
+    mountinfo.lines().filter_map(mount).collect()
+}
+
+/// Other names of a tree, or of parts of it, by other mounts of the same file system: each time where it is in the tree,
+/// and the other name. One that lies beneath a later mount is no name any more: the caller has to look.
+pub(super) fn elsewhere(mounts: &[Mount], tree: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let above = |mount: &&Mount| tree.starts_with(&mount.point);
+    let Some(own) = mounts.iter().filter(above).max_by_key(|mount| mount.point.components().count()) else {
+        return Vec::new();
+    };
+    let Ok(rest) = tree.strip_prefix(&own.point) else { return Vec::new() };
+    let lies = under(&own.root, rest);
+    let others = mounts.iter().filter(|mount| mount.device == own.device && mount.point != own.point);
+    let name = |mount: &Mount| match (lies.strip_prefix(&mount.root), mount.root.strip_prefix(&lies)) {
+        (Ok(rest), _) => Some((tree.to_owned(), under(&mount.point, rest))),
+        (_, Ok(rest)) => Some((under(tree, rest), mount.point.clone())),
+        _ => None,
+    };
+    others.filter_map(name).collect()
+}
+
+/// What lies beneath a directory; nothing beneath it is the directory, without a slash at its end.
+pub(super) fn under(directory: &Path, rest: &Path) -> PathBuf {
+    if rest.as_os_str().is_empty() { directory.to_owned() } else { directory.join(rest) }
+}
+
 /// Mount points below the trees, but not the trees themselves.
 fn beneath<'t>(mountinfo: &str, trees: impl Iterator<Item = &'t Path> + Clone) -> Vec<PathBuf> {
     let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(plain);
@@ -57,5 +102,26 @@ mod tests {
         let trees = [Path::new("/w"), Path::new("/x")];
         assert_eq!(beneath(info, trees.into_iter()), [Path::new("/w/a b"), Path::new("/w/c")]);
         assert!(beneath(info, [Path::new("/w/c")].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn a_tree_has_a_name_by_each_mount_that_shows_it() {
+        let mounts = parsed(
+            "21 1 8:1 / / rw - ext4 /dev/a rw\n\
+             30 21 8:1 /home/u /alias rw - ext4 /dev/a rw\n\
+             31 21 8:2 / /data rw - ext4 /dev/b rw\n\
+             32 21 8:2 /h\\040h /home/v rw - ext4 /dev/b rw\n",
+        );
+        for (tree, names) in [
+            ("/alias/w", &[("/alias/w", "/home/u/w")][..]),
+            ("/home/u/w", &[("/home/u/w", "/alias/w")]),
+            ("/home", &[("/home/u", "/alias")]),
+            ("/data", &[("/data/h h", "/home/v")]),
+            ("/data/h h/x", &[("/data/h h/x", "/home/v/x")]),
+            ("/srv", &[]),
+        ] {
+            let names: Vec<_> = names.iter().map(|(at, name)| (PathBuf::from(at), PathBuf::from(name))).collect();
+            assert_eq!(elsewhere(&mounts, Path::new(tree)), names, "{tree}");
+        }
     }
 }

@@ -62,9 +62,11 @@ pub(super) fn sum_up(
     })
 }
 
-/// A link or a file where a directory has to be.
+/// A link or a file where a directory has to be, or anything where a link has to be.
 fn in_the_way(errno: i32) -> bool {
-    [rustix::io::Errno::LOOP, rustix::io::Errno::NOTDIR].iter().any(|one| one.raw_os_error() == errno)
+    [rustix::io::Errno::LOOP, rustix::io::Errno::NOTDIR, rustix::io::Errno::EXIST]
+        .iter()
+        .any(|one| one.raw_os_error() == errno)
 }
 
 /// An ordinary user may not see what lies below a mount, and so may not lay an overlay over a tree that has one.

@@ -2,7 +2,7 @@
 //! them beneath the same few directories, and each is asked for more than once. What was decided by where a path leads
 //! and what then comes in are so of one look.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -10,16 +10,24 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
+use super::mounts::{self, Mount};
+
 /// Links that are followed on one way, as the kernel does.
 const MOST_LINKS: u32 = 40;
 
 /// What was found out so far. Cheap to copy: all copies know the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Paths(Rc<RefCell<HashMap<PathBuf, Option<PathBuf>>>>);
+pub(crate) struct Paths(Rc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    steps: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
+    mounts: OnceCell<Vec<Mount>>,
+}
 
 impl Paths {
     /// The real path that one leads to; none where it leads nowhere.
-    pub(super) fn real(&self, path: &Path) -> Option<PathBuf> {
+    pub(crate) fn real(&self, path: &Path) -> Option<PathBuf> {
         if !path.is_absolute() {
             return fs::canonicalize(path).ok();
         }
@@ -30,8 +38,39 @@ impl Paths {
     }
 
     /// The real path, or where it leads nowhere the path itself.
-    pub(super) fn real_or_same(&self, path: &Path) -> PathBuf {
+    pub(crate) fn real_or_same(&self, path: &Path) -> PathBuf {
         self.real(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// The real path as far as there is one, then the names that are left: also of what is not there yet.
+    pub(crate) fn leads(&self, path: &Path) -> PathBuf {
+        let mut left = PathBuf::new();
+        for above in path.ancestors() {
+            if let Some(real) = self.real(above) {
+                return if left.as_os_str().is_empty() { real } else { real.join(left) };
+            }
+            let Some(name) = above.file_name() else { break };
+            left = if left.as_os_str().is_empty() { name.into() } else { Path::new(name).join(left) };
+        }
+        path.to_owned()
+    }
+
+    /// The mounts of this process's namespace.
+    pub(super) fn mounts(&self) -> &[Mount] {
+        self.0.mounts.get_or_init(mounts::all)
+    }
+
+    /// The names without a link on the way: where a path itself lies, and where it leads, which is elsewhere where it is a
+    /// link.
+    pub(crate) fn names(&self, path: &Path) -> Vec<PathBuf> {
+        let leads = self.leads(path);
+        match (path.parent(), path.file_name()) {
+            (Some(above), Some(name)) => {
+                let lies = self.leads(above).join(name);
+                if lies == leads { vec![leads] } else { vec![lies, leads] }
+            }
+            _ => vec![leads],
+        }
     }
 
     /// Goes on from a directory whose path is real.
@@ -51,7 +90,7 @@ impl Paths {
 
     /// Where a name in a directory leads, whose own path is real.
     fn step(&self, at: &Path, links: &mut u32) -> Option<PathBuf> {
-        if let Some(known) = self.0.borrow().get(at) {
+        if let Some(known) = self.0.steps.borrow().get(at) {
             return known.clone();
         }
         let found = match fs::read_link(at) {
@@ -62,7 +101,7 @@ impl Paths {
                 self.walk(at.parent()?, &target, links)
             }
         };
-        self.0.borrow_mut().insert(at.to_owned(), found.clone());
+        self.0.steps.borrow_mut().insert(at.to_owned(), found.clone());
         found
     }
 }
@@ -127,6 +166,17 @@ mod tests {
                 let path = room.join(name);
                 assert_eq!(paths.real(&path), fs::canonicalize(&path).ok(), "{name}");
             }
+        }
+        for (name, names) in [
+            ("a/b", &["a/b"][..]),
+            ("to-c", &["to-c", "a/b/c"]),
+            ("to-b/c", &["a/b/c"]),
+            ("to-b/later/on", &["a/b/later/on"]),
+            ("dangling", &["dangling"]),
+            ("nothing/x", &["nothing/x"]),
+        ] {
+            let names: Vec<PathBuf> = names.iter().map(|name| room.join(name)).collect();
+            assert_eq!(paths.names(&room.join(name)), names, "{name}");
         }
         assert_eq!(paths.real(Path::new("/")), Some("/".into()));
         assert_eq!(paths.real_or_same(&room.join("nothing")), room.join("nothing"));

@@ -98,6 +98,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         Layout::new(asked.paths.clone(), who.identity.privileged, foundation.without.contains(Layer::PrivateRoot));
     layout.known = known;
     layout.within = asked.adopted.as_ref().map(|adopted| adopted.within.clone());
+    layout.hidden = hidden(asked, store);
     let mut notices = lay_out(&mut layout, asked, who, &session, &home, &located)?;
     notices.extend(in_use);
     // With neither of the two layers the whole host is visible.
@@ -111,10 +112,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
     let Roots { variables: named, trusted } =
         roots::bring_in(&mut layout, &session.path, asked.variable("SSL_CERT_FILE"), certificate)?;
     let tls = authority.map(|Authority { name, key, .. }| wire::Tls { name, key, roots: trusted });
-    layout.hide(store.root());
-    let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
-    let hidden = hidden.chain(asked.hidden.iter().cloned()).chain([store.root().to_owned()]).collect();
-    let within = layout.shown(&session.record.trees, hidden);
+    let within = layout.shown(&session.record.trees);
     let held = limits::hold_from(limits_ahead, &session.record.id, &asked.policy.limits);
     session.record.cgroups.clone_from(&held.groups);
     if let Some(wall) = limits::missing(&held.walls, &asked.policy.limits.required) {
@@ -319,17 +317,37 @@ fn lay_out(
     system::files(layout, who, &inside);
     layout.own(home, &asked.home)?;
     reads.under_home(layout)?;
-    let notices = bring_in(layout, located, &session.record.trees)?;
+    let mut notices = bring_in(layout, located, &session.record.trees)?;
     for tree in &session.record.trees {
         let changes = (asked.mode != WorkspaceMode::ReadOnly).then_some(tree.changes.as_path());
         let source = tree.view.as_ref().map_or(tree.path.as_path(), |view| view.at.as_path());
         layout.reviewed(source, &tree.path, changes)?;
     }
-    let hidden = asked.policy.files.hide.iter().map(|path| PathBuf::from(path.as_str()));
-    for path in hidden.chain(asked.hidden.iter().cloned()) {
-        layout.hide(&path);
-    }
+    notices.extend(unhidden(&layout.hide()));
     Ok(notices)
+}
+
+/// What stays hidden, under every name that something inside may have it by.
+fn hidden(asked: &Asked, store: &Store) -> Vec<PathBuf> {
+    let policys = asked.policy.files.hide.iter().map(|path| Path::new(path.as_str()));
+    let named = policys.flat_map(|path| asked.names.of_hidden(path));
+    // Where these lie is known already.
+    let known = asked.hidden.iter().map(PathBuf::as_path).chain([store.real()]);
+    let mut all: Vec<PathBuf> = named.chain(known.flat_map(|path| asked.names.with_others(path))).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Says what is to be hidden and is not there: nothing can be laid over it, and should the host make it while the session
+/// runs, it is seen.
+fn unhidden(absent: &[PathBuf]) -> Option<String> {
+    let first = absent.first()?;
+    let more = match absent.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("not there, and seen inside if it is made while this runs: {}{more}", first.display()))
 }
 
 /// Brings in what the command needs, and says so.

@@ -74,6 +74,8 @@ use crate::problem::{NOT_RUN, problem, state};
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// Where that truly lies.
+    real: PathBuf,
 }
 
 impl Store {
@@ -84,12 +86,18 @@ impl Store {
     pub fn open(home: Option<&str>, state_home: Option<&str>) -> Result<Store, Problem> {
         let root = wire::waiting::state_directory(home, state_home)
             .ok_or_else(|| problem("E-PLANE-002", "no HOME: there is no place for the state", "set HOME", NOT_RUN))?;
-        let store = Store { root };
+        let store = Store { real: root.clone(), root };
         if fs::symlink_metadata(store.sessions()).is_err() {
             store.make()?;
         }
         store.check()?;
-        Ok(store)
+        let real = fs::canonicalize(&store.root).map_err(|error| state("find", &store.root, &error))?;
+        Ok(Store { real, ..store })
+    }
+
+    /// The one that is there already.
+    fn at(root: &Path) -> Store {
+        Store { root: root.to_owned(), real: fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()) }
     }
 
     fn make(&self) -> Result<(), Problem> {
@@ -120,10 +128,16 @@ impl Store {
         Ok(())
     }
 
-    /// The directory itself.
+    /// The directory itself, as the operator's variables spell it: sockets in it are found by that name.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where it truly lies. By this it is kept out of cells: trees come in by their real paths.
+    #[must_use]
+    pub fn real(&self) -> &Path {
+        &self.real
     }
 
     /// Where sessions lie.
@@ -263,6 +277,17 @@ fn write_beside(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<Pat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A state behind a link was known by a name that nothing inside has.
+    #[test]
+    fn a_state_behind_a_link_is_known_by_where_it_lies() {
+        let room = tempfile::tempdir().expect("a directory");
+        let room = room.path().canonicalize().expect("real");
+        fs::create_dir(room.join("real")).expect("made");
+        std::os::unix::fs::symlink("real", room.join("link")).expect("linked");
+        let store = Store::open(None, room.join("link").to_str()).expect("made");
+        assert_eq!((store.root(), store.real()), (&*room.join("link/bastide"), &*room.join("real/bastide")));
+    }
 
     #[test]
     fn a_file_changes_places_with_the_one_before() {

@@ -271,7 +271,7 @@ impl SessionDirectory {
 
     /// The state directory that it lies in.
     pub(crate) fn store(&self) -> Store {
-        Store { root: self.path.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned() }
+        Store::at(self.path.parent().and_then(Path::parent).unwrap_or(Path::new("/")))
     }
 
     /// How far it came. A session that ended without an exit code was ended by a repair.

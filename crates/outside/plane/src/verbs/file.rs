@@ -8,6 +8,8 @@ use wire::command::{FileAnswer, Problem, Reply, Select};
 use super::Place;
 use crate::policy_file::look_at_policy;
 use crate::problem::{NO, problem, quoted, shell};
+use crate::session::names::Names;
+use crate::session::paths::Paths;
 use crate::store;
 
 /// Answers by the session's policy, or by the default one where no session worked on the directory.
@@ -51,7 +53,11 @@ pub(super) fn answer(
 ) -> Option<FileAnswer> {
     let (workspace, home) = (canonical(workspace).ok()?, canonical(home).ok()?);
     let place = policy::Place { workspace: &workspace, home: &home, mode };
-    let found = policies.iter().map(|policy| (policy, file(policy, &place, path)));
+    let paths = Paths::default();
+    let found = policies.iter().map(|policy| {
+        let found = file(policy, &place, path);
+        (policy, hidden_elsewhere(policy, &place, &paths, path).unwrap_or(found))
+    });
     let (policy, found) = found.min_by_key(|(_, found)| rank(found))?;
     Some(FileAnswer {
         path: found.path.to_string(),
@@ -59,6 +65,32 @@ pub(super) fn answer(
         rule: rule(&found),
         policy: policy.name.clone(),
         option: option(&found, &place),
+    })
+}
+
+/// The answer where a rule hides a path by another name than it was asked by: a link or a mount gives it several, and it is
+/// hidden under each.
+fn hidden_elsewhere(policy: &Policy, place: &policy::Place<'_>, paths: &Paths, path: &CanonicalPath) -> Option<Found> {
+    let files = &policy.files;
+    if files.hide.is_empty() {
+        return None;
+    }
+    let trees = [place.workspace].into_iter().chain(&files.write).chain(&files.read);
+    let names = Names::of(paths, trees.map(|tree| Path::new(tree.as_str())));
+    let asked = paths.names(Path::new(path.as_str()));
+    let covers = |rule: &&CanonicalPath| {
+        let hidden = names.of_hidden(Path::new(rule.as_str()));
+        rule.covers(path) || asked.iter().any(|name| hidden.iter().any(|hidden| name.starts_with(hidden)))
+    };
+    let rule = files.hide.iter().find(covers)?;
+    Some(Found {
+        path: path.clone(),
+        access: Access::Hidden,
+        rule: Some(format!("files.hide: {rule}")),
+        guarded: None,
+        stead: None,
+        read: None,
+        write: None,
     })
 }
 

@@ -71,7 +71,10 @@ impl Adopted {
             let cause = "a sub-agent was asked for without its parent's policies";
             return Err(problem("E-PLANE-135", cause, "", NOT_RUN));
         };
-        let hidden = own.files.hide.iter().map(|path| PathBuf::from(path.as_str())).collect();
+        // As it is written too: it is asked what is seen before anything is looked at.
+        let paths = Paths::default();
+        let hide = own.files.hide.iter().map(|path| Path::new(path.as_str()));
+        let hidden = hide.flat_map(|path| [path.to_owned()].into_iter().chain(paths.names(path))).collect();
         let parent = ParentRecord { session: parent, child, event: event.to_string(), server: None };
         let budget = Amounts::of(&own);
         let within = Within { shown: within, hidden };
