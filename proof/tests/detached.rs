@@ -185,6 +185,20 @@ fn a_program_that_prints_a_lot_is_watched_to_its_end() {
     }
 }
 
+/// Nine bytes that ask for 65,535 letters, again and again.
+#[test]
+fn a_screen_is_shown_soon_whatever_was_printed() {
+    for operator in Operator::each() {
+        let script = "printf 'A\\033[65535b%.0s' $(seq 40000); printf 'painted'; sleep 1000";
+        let detached = Detached::begin(&operator, &[], script);
+        assert!(until(|| detached.logs().ends_with("painted")));
+        let mut terminal = Terminal::start(&operator, &["attach", "--read-only", &detached.1]);
+        terminal.shows("painted");
+        drop(terminal.child.kill());
+        let _ = terminal.child.wait();
+    }
+}
+
 #[test]
 fn up_begins_one_and_no_second() {
     for operator in Operator::each() {
@@ -245,12 +259,45 @@ fn a_program_that_enters_is_behind_every_wall() {
         assert_eq!((piped.exit, piped.stdout.as_str(), piped.stderr.as_str()), (5, "through\n", "err\n"));
         let absent = operator.bastide(&["exec", &detached.1, "--", "no-such-program"]);
         assert!(absent.exit == 127 && absent.stderr.contains("E-PLANE-148"), "{absent:?}");
+        // It goes where the agent could, and no capability takes it further.
+        assert_eq!(detached.exec("mkdir shut open; chmod 000 shut").exit, 0);
+        let within =
+            |place: &str| operator.bastide(&["exec", &detached.1, "--workdir", place, "--", "sh", "-c", "echo ran"]);
+        let work = |place: &str| operator.work().join(place).to_string_lossy().into_owned();
+        let (open, shut) = (within(&work("open")), within(&work("shut")));
+        assert_eq!((open.exit, open.stdout.as_str()), (0, "ran\n"), "{open:?}");
+        assert!(shut.exit != 0 && shut.stdout.is_empty(), "{shut:?}");
         // With its session it ends.
         let mut lasting = operator.command(&["exec", &detached.1, "--", "sleep", "1000"]);
         let mut lasting = lasting.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
         assert!(until(|| detached.exec("pgrep -x sleep | wc -l").stdout.trim() == "2"), "it does not begin");
         assert_eq!(operator.bastide(&["stop", &detached.1, "--timeout", "1s"]).exit, 0);
         assert!(lasting.wait().expect("ended").code() != Some(0));
+    }
+}
+
+/// Whoever has the same uid may set a process's limits, and the operator's program in a cell has the agent's.
+#[test]
+fn a_program_that_enters_keeps_its_limits() {
+    const AGENT: &str = "import os, resource, time\n\
+        print('ready', flush=True)\n\
+        while True:\n\
+        \x20   for one in filter(str.isdigit, os.listdir('/proc')):\n\
+        \x20       if int(one) in (os.getpid(), os.getppid()): continue\n\
+        \x20       for limit in (resource.RLIMIT_CPU, resource.RLIMIT_NOFILE):\n\
+        \x20           try: resource.prlimit(int(one), limit, (0, 0)); print('limited', one, flush=True)\n\
+        \x20           except OSError: pass\n\
+        \x20   time.sleep(0.01)\n";
+    for operator in Operator::each() {
+        operator.write("work/agent.py", AGENT);
+        let detached = Detached::begin(&operator, &[], "exec python3 agent.py");
+        assert!(until(|| detached.logs().contains("ready")), "{}", detached.logs());
+        let worked = detached.exec(
+            "n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done; cat agent.py | head -c 6; ulimit -n 64; ulimit -n",
+        );
+        assert_eq!((worked.exit, worked.stdout.as_str()), (0, "import64\n"), "{worked:?}");
+        assert!(detached.logs().trim().ends_with("ready"), "{}", detached.logs());
+        assert_eq!(detached.show()["state"], "running");
     }
 }
 

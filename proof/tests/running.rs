@@ -207,6 +207,63 @@ fn home_is_private_persists_and_knows_the_operators_name() {
     }
 }
 
+/// What an agent does to its home is no reason to lock its operator out, or to keep it for ever.
+#[test]
+fn a_home_that_its_agent_closed_serves_again_and_goes() {
+    for operator in Operator::each() {
+        assert_eq!(operator.run(&[], "echo kept > ~/note; chmod 000 ~").exit, 0);
+        let next = operator.run(&[], "cat ~/note; mkdir ~/in; chmod 000 ~/in ~");
+        assert_eq!((next.exit, next.stdout.as_str()), (0, "kept\n"), "{next:?}");
+        // A fresh one goes with its session.
+        let fresh = operator.run(&["--fresh-home"], "mkdir ~/in; touch ~/in/file; chmod 000 ~/in ~");
+        assert_eq!(fresh.exit, 0, "{fresh:?}");
+        let list = operator.bastide(&["ls"]);
+        assert!(list.exit == 0 && !list.stderr.contains("not in order"), "{list:?}");
+        let homes = || fs::read_dir(operator.room.join("state/bastide/homes")).expect("there").count();
+        assert_eq!(homes(), 1);
+        let collected = || operator.bastide(&["gc", "--before", "0d", "--force"]);
+        assert!(until(|| collected().exit == 0 && homes() == 0), "{:?}", collected());
+    }
+}
+
+/// The cell sees its layer as the workspace itself, and can close it: what it changed is reviewed and merged all the same.
+#[test]
+fn a_workspace_that_its_agent_closed_is_reviewed() {
+    for operator in Operator::each() {
+        operator.write("work/there", "there\n");
+        let before = fs::metadata(operator.work()).expect("there").permissions().mode();
+        let ran = operator.run(&[], "echo made > made; echo more >> there; chmod 000 .");
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let diff = operator.bastide(&["diff"]);
+        assert!(diff.stdout.contains("+made") && diff.stdout.contains("+more"), "{diff:?}");
+        let applied = operator.bastide(&["apply"]);
+        assert_eq!(applied.exit, 0, "{applied:?}");
+        assert_eq!(fs::read_to_string(operator.work().join("made")).expect("merged"), "made\n");
+        assert_eq!(fs::metadata(operator.work()).expect("there").permissions().mode(), before);
+    }
+}
+
+/// Without the filter an agent can end pid 1 before that said that the program began: what ran is never called not run.
+#[test]
+fn what_may_have_run_is_not_called_not_run() {
+    for operator in Operator::each() {
+        for _ in 0..8 {
+            let ran = operator.bastide(&[
+                "run",
+                "--accept-risk",
+                "without-seccomp",
+                "--",
+                "prlimit",
+                "--pid",
+                "1",
+                "--nofile=0:0",
+            ]);
+            assert!(ran.exit == 137 || ran.exit == 0, "{ran:?}");
+            assert!(!ran.stderr.contains("E-CELL-002") && !ran.stderr.contains("from outside"), "{ran:?}");
+        }
+    }
+}
+
 /// Two cells that wrote to one directory could meet there, whatever their policies keep apart.
 #[test]
 fn a_home_is_one_sessions_at_a_time() {

@@ -395,6 +395,19 @@ def hosts_mounts(host):
     return read(host.secret)
 
 
+@case("seccomp", host="lent-file", args="--read {home}/lent")
+def lease_a_file(host):
+    """Takes a lease on a file that the operator named, so that who writes it outside waits for the cell."""
+    import fcntl
+    import signal
+    import time
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    with open(host.lent) as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        time.sleep(1)
+    return "leased"
+
+
 # Gaining by executing
 
 @case("user-namespace private-root socket-shadow landlock no-new-privileges", user=None, host="helper")

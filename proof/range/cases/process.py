@@ -84,7 +84,7 @@ def starve_its_disk(host):
     call("ioprio_set", 1, host.pid, 3 << 13)
 
 
-@case("pid-namespace host-uid", user="pid-namespace", host="neighbour")
+@case("pid-namespace host-uid seccomp", user="pid-namespace seccomp", host="neighbour")
 def limit_a_process(host):
     """Lowers how many files it may open, by prlimit."""
     call("prlimit64", host.pid, 7, struct.pack("QQ", 10, 10), 0)
@@ -173,6 +173,22 @@ def signal_pid_1(host):
     """May send a signal to the cell's first process."""
     os.kill(1, 0)
     return "may"
+
+
+@case("seccomp")
+def limit_pid_1(host):
+    """Sets a limit of the cell's first process, which has the same user: one of descriptors or time would end it."""
+    call("prlimit64", 1, 12, struct.pack("QQ", 0, 0), 0)
+    return "limited"
+
+
+@case("capabilities")
+def slow_pid_1(host):
+    """Has the cell's first process wait for all others, by each of the ways to say so."""
+    os.sched_setaffinity(1, {min(os.sched_getaffinity(1))})
+    os.setpriority(os.PRIO_PROCESS, 1, 1)
+    os.sched_setscheduler(1, os.SCHED_BATCH, os.sched_param(0))
+    return "slowed"
 
 
 @case("user-namespace capabilities landlock seccomp", user=None)

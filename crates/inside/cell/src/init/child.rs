@@ -106,7 +106,10 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
         dumpable().map_err(at(Step::Signals))?;
     }
     let status = take_stdio(stdio, status, !off(Layer::SealedDescriptors)).map_err(at(Step::Stdio))?;
-    rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory))?;
+    let enter_directory = || rustix::process::chdir(prepared.directory.as_c_str()).map_err(at(Step::Directory));
+    if !prepared.entered {
+        enter_directory()?;
+    }
     limit(prepared)?;
     rustix::process::umask(prepared.mask);
     let kept = if off(Layer::NoNewPrivileges) { SYS_ADMIN } else { 0 };
@@ -114,6 +117,10 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
         confine::keep_capabilities().map_err(at(Step::Capabilities))?;
     } else {
         confine::set_capabilities(kept).map_err(at(Step::Capabilities))?;
+    }
+    if prepared.entered {
+        // The agent was there before: what it closed to itself is closed.
+        enter_directory()?;
     }
     if !off(Layer::NoNewPrivileges) {
         confine::no_new_privileges().map_err(at(Step::Privileges))?;

@@ -1,7 +1,7 @@
 //! The filters in a forked child of the test: what the kernel really answers.
 
 use super::{AGENT, PID1, WATCHER, compile, install, install_watcher, wake_up_in_sync};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Runs `body` in a forked child and returns its exit code, or minus the signal that ended it.
 fn in_child(body: impl FnOnce() -> i32) -> i32 {
@@ -100,6 +100,65 @@ fn the_limit_of_core_dumps_stays_as_it_was_set() {
         [told, both, stays, files].iter().position(|held| !held).map_or(0, |index| 10 + index as i32)
     });
     assert_eq!(code, 0, "10 + the failed check");
+}
+
+/// Who has the same uid may set them, and pid 1 and what the operator starts in a cell have it.
+#[test]
+fn a_process_sets_no_limits_but_its_own() {
+    let program = compile(&AGENT).expect("compiles");
+    let code = in_child(|| {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let mut seen = libc::rlimit { rlim_cur: 7, rlim_max: 7 };
+        // SAFETY: asks for a number, and makes a child that only waits.
+        let (parent, other) = unsafe { (libc::getppid(), libc::fork()) };
+        if other == 0 {
+            // SAFETY: waits to be ended, and leaves by `_exit`.
+            unsafe {
+                libc::pause();
+                libc::_exit(0);
+            }
+        }
+        if install(&program).is_err() {
+            return 1;
+        }
+        let prlimit = |pid: libc::pid_t, resource: libc::c_long, new: *const libc::rlimit, old: *mut libc::rlimit| {
+            // SAFETY: null, or structures that live for the call.
+            unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, new, old) == 0 }
+        };
+        let nobody = std::ptr::null_mut();
+        let refused = [parent, other, 1].into_iter().all(|pid| {
+            !prlimit(pid, libc::RLIMIT_NOFILE.into(), &none, nobody)
+                && !prlimit(pid, libc::RLIMIT_CORE.into(), &none, nobody)
+        });
+        let asked = prlimit(other, libc::RLIMIT_NOFILE.into(), std::ptr::null(), &raw mut seen) && seen.rlim_cur != 7;
+        let own = prlimit(0, libc::RLIMIT_NOFILE.into(), &none, nobody);
+        // SAFETY: plain numbers; the child is this one's own.
+        let nice = unsafe {
+            let set = libc::setpriority(libc::PRIO_PROCESS, other.cast_unsigned(), 19);
+            libc::kill(other, libc::SIGKILL);
+            set == 0 && errno(libc::SYS_setpriority, 0, 0, 19) == 0
+        };
+        [refused, asked, own, nice].iter().position(|held| !held).map_or(0, |index| 10 + index as i32)
+    });
+    assert_eq!(code, 0, "10 + the failed check");
+}
+
+/// A lease on a file that is bound would hold up who opens it outside.
+#[test]
+fn no_lease_is_taken() {
+    let program = compile(&AGENT).expect("compiles");
+    let file = std::fs::File::open(std::env::current_exe().expect("a file")).expect("open");
+    let own = file.as_raw_fd();
+    let code = in_child(|| {
+        let lease = || errno(libc::SYS_fcntl, own.into(), libc::F_SETLEASE.into(), libc::F_UNLCK.into());
+        // Without the filter it is another answer: there is none to give up.
+        if lease() == libc::EPERM || install(&program).is_err() {
+            return 1;
+        }
+        let deleg = errno(libc::SYS_fcntl, own.into(), 1040, 0);
+        i32::from(lease() != libc::EPERM || deleg != libc::EPERM) * 2
+    });
+    assert_eq!(code, 0);
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -6,13 +6,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wire::command::Problem;
 
 use crate::problem::state;
 use crate::store::{Store, private_directory};
+use crate::workspace::let_owner_in;
 
 /// Longest git configuration that is read.
 const MAX_CONFIGURATION: u64 = 256 * 1024;
@@ -25,6 +26,8 @@ const MAX_CONFIGURATION: u64 = 256 * 1024;
 pub(super) fn kept(store: &Store, agent: &str, workspace: &Path) -> Result<Option<(PathBuf, File)>, Problem> {
     let path = place(store, agent, workspace);
     let held = private_directory(&path).and_then(|()| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let_owner_in(rustix::fs::open(&path, flags, Mode::empty())?)?;
         let directory = File::open(&path)?;
         match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some((path.clone(), directory))),

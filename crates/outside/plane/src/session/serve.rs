@@ -61,6 +61,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const MOST_INTENT: usize = 4096;
 /// How long after its line was closed a program may tell that it has ended.
 const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// What is known where pid 1 left without a word: somebody outside ended it, or something inside did.
+const ENDED: &str = "pid 1 ended without a word";
 const HANG_UP: u8 = 1;
 const TERMINATE: u8 = 15;
 
@@ -118,6 +120,8 @@ pub(super) struct End {
 /// What the loop remembers.
 struct Course {
     end: End,
+    /// It was told that its program may begin.
+    begun: bool,
     started: bool,
     ended: bool,
     /// Orders come in pieces.
@@ -151,12 +155,14 @@ impl Session<'_> {
         let mut course = Course {
             end: End {
                 exit: 137,
-                reason: "the cell was ended from outside".into(),
+                reason: ENDED.into(),
                 layers: Vec::new(),
                 failure: None,
                 merged: 0,
                 warnings: Vec::new(),
             },
+            // A parent's word may come later.
+            begun: self.outlet.is_none(),
             started: false,
             ended: false,
             orders: wire::Decoder::new(),
@@ -194,10 +200,7 @@ impl Session<'_> {
             events.into_iter().for_each(|event| self.record(&mut course, event));
             course.end.warnings.extend(warning);
         }
-        if !course.started && course.end.failure.is_none() {
-            let doing = "the cell ended before the program began".into();
-            course.end.failure = Some(Failure { layer: None, doing, errno: 0, exit: NOT_RUN });
-        }
+        unstarted(&mut course);
         self.dismiss();
         course.mounts.append(&mut self.sockets);
         let remains = Remains { pid_1: course.pid_1, mounts: course.mounts, gate: self.dismissed };
@@ -497,6 +500,20 @@ impl Session<'_> {
         } else if self.merging.due().is_some_and(|due| due <= now) {
             self.merge(course);
         }
+    }
+}
+
+/// Nothing says that the program began. Where pid 1 had been told that it may, and had measured its walls, it may have: then
+/// this is no run of nothing.
+fn unstarted(course: &mut Course) {
+    if course.started || course.end.failure.is_some() {
+        return;
+    }
+    if course.begun && !course.end.layers.is_empty() {
+        course.end.reason.push_str("; whether the program had begun is not known");
+    } else {
+        let doing = "the cell ended before the program began".into();
+        course.end.failure = Some(Failure { layer: None, doing, errno: 0, exit: NOT_RUN });
     }
 }
 

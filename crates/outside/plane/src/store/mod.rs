@@ -52,7 +52,7 @@ pub use clear::clear;
 pub use counts::{Counted, counts};
 pub use events::{Events, Line, Lines};
 pub use find::{Found, ids, running_named, select, session, sessions};
-pub use homes::{alone, half_made, homes_before};
+pub use homes::{Homes, alone, half_made, homes_before};
 pub use ledger::{Ledger, now};
 pub use output::{Output, Printed};
 pub use policies::{Draft, InForce};

@@ -1,6 +1,8 @@
 //! `rm` and `gc`: sessions that ended go, and homes that nothing used since. What they were stays provable, as after a prune;
 //! what was changed and never reviewed stays, unless it is given up by name.
 
+use std::path::Path;
+
 use wire::command::{Problem, Removal, Removed, Reply, Select};
 
 use crate::channel::Client;
@@ -71,8 +73,11 @@ fn homes(store: &Store, before: u64, removed: &mut Removed) -> Result<(), Proble
         removed.left.push(("homes".into(), "a session cannot be read, and may use any of them".into()));
         return Ok(());
     }
-    for home in store::homes_before(store, before).map_err(read)? {
-        let name = home.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let called = |home: &Path| home.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let homes = store::homes_before(store, before).map_err(read)?;
+    removed.left.extend(homes.unread.iter().map(|(home, error)| (called(home), quoted(&error.to_string()))));
+    for home in homes.unused {
+        let name = called(&home);
         if used.contains(&home) {
             continue;
         }
@@ -85,7 +90,7 @@ fn homes(store: &Store, before: u64, removed: &mut Removed) -> Result<(), Proble
 }
 
 /// A home goes, and what is noted of it after it: where that stays, a new home of the name begins with it.
-fn gone_with_labels(store: &Store, home: &std::path::Path) -> std::io::Result<()> {
+fn gone_with_labels(store: &Store, home: &Path) -> std::io::Result<()> {
     store::clear(home)?;
     labels::drop_home(store, home).map_err(|problem| std::io::Error::other(problem.to_string()))
 }

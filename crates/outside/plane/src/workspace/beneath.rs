@@ -26,6 +26,11 @@ impl Tree {
         Ok(Self { root })
     }
 
+    /// Lets us into the root itself, of a tree that is ours.
+    pub(super) fn let_us_in(&self) -> rustix::io::Result<()> {
+        let_owner_in(&self.root)
+    }
+
     /// Where the root lies now, for a link that names it in full.
     pub(super) fn place(&self) -> Option<PathBuf> {
         std::fs::read_link(format!("/proc/self/fd/{}", self.root.as_raw_fd())).ok()
@@ -119,6 +124,16 @@ impl Tree {
             Err(error) => Err(io("remove", path)(error)),
         }
     }
+}
+
+/// Gives the owner of a directory his way into it back, where the cell that wrote there took it. Through /proc, because that
+/// reaches the very inode that is held open.
+pub(crate) fn let_owner_in(dir: impl AsFd) -> rustix::io::Result<()> {
+    let mode = Mode::from_raw_mode(rustix::fs::fstat(&dir)?.st_mode);
+    if mode.contains(Mode::RWXU) {
+        return Ok(());
+    }
+    rustix::fs::chmod(format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()), mode | Mode::RWXU)
 }
 
 /// Makes a directory's entries durable.

@@ -3,12 +3,13 @@
 //! Works through descriptors, one level at a time, so that neither deep trees nor directories without permission
 //! bits stop it, and no link is ever followed.
 
+use super::beneath::let_owner_in;
 use super::overlay::Marks;
 use super::{Change, Error, Tree, io};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Levels before a directory is moved up to be emptied later: bounds stack and descriptors.
@@ -79,11 +80,7 @@ pub(super) fn remove(upper: &Tree, entries: &BTreeSet<PathBuf>) -> Result<(), Er
 
 /// Lets us into the top itself.
 pub(super) fn open_up(top: &Tree) -> Result<(), Error> {
-    let here = Path::new("");
-    match top.stat(here)? {
-        Some((handle, _)) => unlock(&handle, here),
-        None => Ok(()),
-    }
+    top.let_us_in().map_err(io("set mode of", Path::new("")))
 }
 
 /// Empties a directory without asking what is in it.
@@ -175,8 +172,6 @@ fn open(parent: &OwnedFd, name: &CString, flags: OFlags) -> rustix::io::Result<O
     rustix::fs::openat(parent, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Lets us into a directory. Through /proc, because that reaches the very inode that is held open.
 fn unlock(dir: impl AsFd, path: &Path) -> Result<(), Error> {
-    let link = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
-    rustix::fs::chmod(link, Mode::RWXU).map_err(io("set mode of", path))
+    let_owner_in(dir).map_err(io("set mode of", path))
 }

@@ -35,6 +35,7 @@ mod view;
 pub use apply::Steps;
 pub use baseline::{Baseline, Conflict};
 pub use beneath::Tree;
+pub(crate) use beneath::let_owner_in;
 pub use change::{Change, Kind, Refusal};
 pub use choose::{Filter, Outcome, Reason};
 pub use discard::Discarded;
@@ -97,6 +98,8 @@ impl Workspace {
     /// Opens what `begin` began.
     pub fn open(changes: &Path, original: &Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
         let mut workspace = Self::places(changes, original, owner)?;
+        // The cell sees it as the workspace itself, and can close it. That is no change that is merged; what lies in it is.
+        let _ = workspace.upper.let_us_in();
         workspace.baseline = Baseline::load(&workspace.journal)?;
         if workspace.baseline.is_unbegun() {
             return Err(Error::Unbegun);

@@ -70,7 +70,10 @@ impl Session<'_> {
             Order::Narrow { score } if self.children.house.is_child => self.narrow_from_above(score),
             Order::Widen if self.children.house.is_child => self.widen_from_above(course),
             _ if self.outlet.is_none() => {}
-            Order::Begin => self.cell.order(plan::Order::Begin),
+            Order::Begin => {
+                course.begun = true;
+                self.cell.order(plan::Order::Begin);
+            }
             Order::Pause => self.pause_from_above(course),
             Order::Resume => self.resume_from_above(course),
             _ => {}

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -18,13 +20,15 @@ use super::screen::Screen;
 use super::{Talk, orders, session, silent, wait};
 use crate::channel::{self, Client};
 use crate::problem::state;
-use crate::store::{Printed, SessionDirectory, Store};
+use crate::store::{Printed, Store};
 
 const PIECE: usize = 64 * 1024;
 /// Bytes that wait for a client; beyond it he is shown the screen anew.
 const BEHIND: usize = 256 * 1024;
 /// Of a program without a terminal: so much of what it printed last is shown.
 const TAIL: usize = 16 * 1024;
+/// A screen that takes longer to make than this is made only as long as its session runs.
+const LONG: Duration = Duration::from_secs(2);
 /// Bytes of a screen in one reply.
 const PART: usize = 64 * 1024;
 
@@ -62,7 +66,9 @@ pub(in crate::verbs) fn attach(store: &Store, client: &mut Client, asked: &Attac
     let mut talk = Talk::begin(&session, wants)?;
     let Told::Attached { from, sizes } = talk.first()? else { return Err(talk.lost()) };
     let stream = talk.take(1).pop().ok_or_else(|| talk.lost())?;
-    let shown = replay(&session, from, &sizes).map_err(|error| state("read", &session.path, &error))?;
+    let begun = Instant::now();
+    let goes_on = || !gone(&*client) && (begun.elapsed() < LONG || !gone(&talk));
+    let shown = replay(&session.path, from, &sizes, &goes_on).map_err(|error| state("read", &session.path, &error))?;
     let (ours, theirs) = channel::pair().map_err(|error| silent(&talk.session, &error))?;
     for part in shown.draw().chunks(PART) {
         client.reply(&Reply::Screen { bytes: part.to_vec() });
@@ -73,15 +79,22 @@ pub(in crate::verbs) fn attach(store: &Store, client: &mut Client, asked: &Attac
     carried.carry(client, &mut talk).map_err(|error| silent(&talk.session, &error))
 }
 
-/// What it shows after so many bytes.
-fn replay(session: &SessionDirectory, from: u64, sizes: &[(u64, Terminal)]) -> io::Result<Shown> {
+/// Whether nobody holds the other end any more.
+fn gone(end: impl AsFd) -> bool {
+    let mut end = [PollFd::new(&end, PollFlags::RDHUP)];
+    wait(&mut end, Some(Duration::ZERO)).unwrap_or(true)
+}
+
+/// What it shows after so many bytes, or after fewer where it need not go on.
+fn replay(session: &Path, from: u64, sizes: &[(u64, Terminal)], goes_on: &dyn Fn() -> bool) -> io::Result<Shown> {
     let mut sizes = sizes.iter().copied().peekable();
     let mut shown = match sizes.next() {
         Some((_, size)) => Shown::Screen(Box::new(Screen::new(size))),
         None => Shown::Tail(VecDeque::new()),
     };
-    let Some(mut printed) = Printed::of(&session.path) else { return Ok(shown) };
+    let Some(mut printed) = Printed::of(session) else { return Ok(shown) };
     while printed.at() < from
+        && goes_on()
         && let Some((_, bytes)) = printed.next_bytes()?
     {
         let mut at = printed.at() - bytes.len() as u64;
@@ -230,7 +243,7 @@ impl Carried {
     fn last(&mut self, mut printing: bool, exit: u8, reason: String) -> Reply {
         while printing {
             let mut wanted = [PollFd::new(&self.stream, PollFlags::IN)];
-            printing = wait(&mut wanted, Some(std::time::Duration::ZERO)).unwrap_or(false) && self.hear();
+            printing = wait(&mut wanted, Some(Duration::ZERO)).unwrap_or(false) && self.hear();
         }
         // Held open, the client reads it after its last word; one that is slow loses what its socket does not take.
         self.flush();
@@ -246,5 +259,29 @@ fn give(to: &OwnedFd, bytes: &mut VecDeque<u8>) {
             Err(Errno::INTR) => {}
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Output;
+
+    #[test]
+    fn a_screen_is_made_only_as_long_as_somebody_wants_it() {
+        let session = tempfile::tempdir().expect("a directory");
+        let mut output = Output::begin(session.path()).expect("begun");
+        output.push(&b"early\r\n".repeat(10_000));
+        output.push(b"late");
+        let sizes = [(0, Terminal { rows: 5, columns: 20 })];
+        let shown = |goes_on: &dyn Fn() -> bool| {
+            let shown = replay(session.path(), output.length(), &sizes, goes_on).expect("read").draw();
+            String::from_utf8_lossy(&shown).into_owned()
+        };
+        let (ours, theirs) = channel::pair().expect("a pair");
+        assert!(shown(&|| !gone(&ours)).contains("late"));
+        drop(theirs);
+        let left = shown(&|| !gone(&ours));
+        assert!(!left.contains("early") && !left.contains("late"), "{left:?}");
     }
 }

@@ -1,7 +1,13 @@
 //! The screen of a session's terminal, made of what its program printed. This is where hostile bytes are understood, in a
 //! process of its own that holds nothing: were it to fail, one `attach` would end.
 
+// Said in full for the fuzz target, which takes this file by its path.
+#[path = "screen/bounds.rs"]
+mod bounds;
+
 use std::num::NonZero;
+
+use bounds::Bounds;
 
 use vt100::Parser;
 use wire::command::Terminal;
@@ -14,18 +20,19 @@ const CANCEL: u8 = 0x18;
 /// What a terminal shows.
 pub(super) struct Screen {
     parser: Parser,
+    bounds: Bounds,
 }
 
 impl Screen {
     /// An empty one.
     pub(super) fn new(size: Terminal) -> Screen {
         let (rows, columns) = bounded(size);
-        Screen { parser: Parser::new(rows, columns, 0) }
+        Screen { parser: Parser::new(rows, columns, 0), bounds: Bounds::new(MOST) }
     }
 
     /// Takes what was printed.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.parser.process(bytes);
+        self.parser.process(&self.bounds.within(bytes));
     }
 
     /// Another size.
@@ -68,6 +75,17 @@ mod tests {
         assert_eq!(other.parser.screen().contents().trim(), "full");
         assert_eq!(other.parser.screen().cursor_position(), screen.parser.screen().cursor_position());
         assert!(other.parser.screen().alternate_screen() && other.parser.screen().bracketed_paste());
+    }
+
+    /// A letter that is repeated costs as much as one that is printed, and nine bytes ask for 65,535.
+    #[test]
+    fn it_takes_no_long_time_whatever_is_printed() {
+        let mut screen = Screen::new(Terminal { rows: 24, columns: 80 });
+        let begun = std::time::Instant::now();
+        screen.push(&b"A\x1b[65535b".repeat(20_000));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+        let row = "A".repeat(80);
+        assert!(screen.parser.screen().rows(0, 80).take(23).all(|shown| shown == row));
     }
 
     /// Sizes that no terminal has, and sequences that ask for much.
