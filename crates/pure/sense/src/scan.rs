@@ -178,8 +178,12 @@ impl<'c> Walk<'c> {
         }
         let mut runs = self.gathered();
         let length = texts.iter().map(|text| text.len()).sum();
-        let mut look = |text: &&[u8]| self.corpus.torn.runs(text, (length, FOUR), &mut self.work, &mut runs);
-        if texts.iter().try_for_each(&mut look).is_none() {
+        let mut look = |text: &[u8], least| self.corpus.torn.runs(text, (length, least), &mut self.work, &mut runs);
+        // UTF-16 among other bytes.
+        let wide = texts.iter().filter(|text| memchr::memchr(0, text).is_some());
+        let bare: Vec<Vec<u8>> = wide.map(|text| text.iter().copied().filter(|byte| *byte != 0).collect()).collect();
+        let all = texts.iter().try_for_each(|text| look(text, FOUR));
+        if all.and_then(|()| bare.iter().try_for_each(|text| look(text, CODED))).is_none() {
             self.beyond(Beyond::Work);
         }
         self.whole(how, &runs);
