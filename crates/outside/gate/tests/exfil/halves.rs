@@ -70,19 +70,22 @@ const TOKEN: &str = "Zx81kQw7Lm3TtV9bRp2NcY4d";
 const PASSWORD: &str = "kp7lm29tvrw4";
 
 /// A way to say one piece by itself.
-type Way = (&'static str, fn(&Scene, &str));
+type Way = (&'static str, fn(&Scene, &str) -> usize);
 
 const WAYS: &[Way] = &[
-    ("path", |scene, piece| drop(scene.gets(&format!("/in/{piece}"), ""))),
-    ("query", |scene, piece| drop(scene.gets(&format!("/in?q={piece}"), ""))),
-    ("header", |scene, piece| drop(scene.gets("/in", &format!("X-Part: {piece}\r\n")))),
-    ("body", |scene, piece| drop(scene.posts("/in", "", piece.as_bytes()))),
-    ("JSON", |scene, piece| drop(scene.posts("/in", "", format!(r#"{{"part":"{piece}"}}"#).as_bytes()))),
-    ("WebSocket", |scene, piece| drop(scene.socket(&frame(0x81, piece.as_bytes(), true)))),
-    ("names", |scene, piece| visit(&scene.cell, format!("{piece}.drop.example"), scene.sink.port)),
+    ("path", |scene, piece| scene.gets(&format!("/in/{piece}"), "")),
+    ("query", |scene, piece| scene.gets(&format!("/in?q={piece}"), "")),
+    ("header", |scene, piece| scene.gets("/in", &format!("X-Part: {piece}\r\n"))),
+    ("body", |scene, piece| scene.posts("/in", "", piece.as_bytes())),
+    ("JSON", |scene, piece| scene.posts("/in", "", format!(r#"{{"part":"{piece}"}}"#).as_bytes())),
+    ("WebSocket", |scene, piece| scene.socket(&frame(0x81, piece.as_bytes(), true))),
+    ("names", |scene, piece| {
+        visit(&scene.cell, format!("{piece}.drop.example"), scene.sink.port);
+        0
+    }),
     ("gzip", |scene, piece| {
         let packed = wrap::packed::gzip(format!("it is {piece}").as_bytes());
-        drop(scene.posts("/in", "Content-Encoding: gzip\r\n", &packed));
+        scene.posts("/in", "Content-Encoding: gzip\r\n", &packed)
     }),
 ];
 
