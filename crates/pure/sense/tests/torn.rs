@@ -149,7 +149,6 @@ const SECRETS: &[&str] = &[
     "testtesttest",
     "example.com:8080",
     "file-system-access",
-    "readwrite",
     "P@ssw0rd2024",
     "secretsecret",
     "policy-network",
