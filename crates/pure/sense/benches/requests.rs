@@ -14,6 +14,9 @@ fn main() {
     let mut corpus = Corpus::new();
     let line = |n: usize| format!("The quarterly margin of contract {n} is {} and stays inside.\n", n * 7919 % 1000);
     corpus.add(Label(0), (0..2500).map(line).collect::<String>().as_bytes()).expect("it fits");
+    for secret in 0..10 {
+        corpus.add_secret(Label(9), format!("k{secret}-Zt41pQx{secret}9Lm").as_bytes()).expect("it fits");
+    }
     let kinds: [(&str, &dyn Fn(usize) -> Parts); 7] = [
         ("get", &|_| get()),
         ("get other", &|count| get_other(count)),

@@ -16,7 +16,7 @@ use crate::needles::{MIN_SECRET, Needles};
 use crate::plain::Plain;
 use crate::scan::Walk;
 use crate::sparse::Sparse;
-use crate::torn::Torn;
+use crate::torn::{Runs, Torn};
 use crate::{Bounds, Coding};
 
 /// A label: an index into a list of the caller's own.
@@ -167,12 +167,13 @@ impl Corpus {
     /// them joined in order, so that a text cut into pieces is whole again; and secrets in pieces, wherever those stand.
     #[must_use]
     pub fn scan_parts(&self, parts: &[&[u8]], bounds: &Bounds) -> Scan {
-        self.scan_plain(parts, &Plain::of(parts), bounds)
+        self.scan_plain(parts, &Plain::of(parts), bounds).0
     }
 
-    /// The same with the text of the parts at hand.
-    pub(crate) fn scan_plain(&self, parts: &[&[u8]], plain: &Plain, bounds: &Bounds) -> Scan {
+    /// The same with the text of the parts at hand, and which pieces of secrets they say.
+    pub(crate) fn scan_plain(&self, parts: &[&[u8]], plain: &Plain, bounds: &Bounds) -> (Scan, Runs) {
         let mut walk = Walk::new(self, bounds, parts.iter().map(|part| part.len()).sum());
+        walk.gather();
         parts.iter().for_each(|part| walk.start(part));
         if parts.iter().filter(|part| !part.is_empty()).count() > 1 {
             let joined = plain.joined();
@@ -181,7 +182,8 @@ impl Corpus {
         // As they were written, too: what names a value says something itself.
         let all: Vec<&[u8]> = parts.iter().copied().chain([plain.text()]).collect();
         walk.torn(Coding::Parts, &all);
-        walk.finish()
+        let runs = walk.gathered();
+        (walk.finish(), runs)
     }
 
     /// Bytes of text that are held.

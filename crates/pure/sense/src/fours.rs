@@ -63,7 +63,7 @@ impl Fours {
     }
 
     fn mark(&mut self, key: u32) {
-        let words = self.places.len().next_power_of_two().max(256);
+        let words = (2 * self.places.len()).next_power_of_two().max(256);
         if words > self.maybe.len() {
             self.maybe = vec![0; words];
             let keys: Vec<u32> = self.places.keys().copied().collect();

@@ -9,10 +9,12 @@ use crate::corpus::{Corpus, Kind};
 use crate::drips::{DROP, Drop};
 use crate::evidence::{Beyond, Scan, Sighting, Sightings, Stands};
 use crate::fold::{fold, fold_around, fold_at};
+use crate::fours::FOUR;
 use crate::grams::{MARK, SHARED};
 use crate::matcher::Form;
 use crate::needles::MIN_SECRET;
 use crate::said::Piece;
+use crate::torn::{CODED, Runs};
 use crate::{Seal, matcher};
 
 /// How far a scan goes.
@@ -81,6 +83,8 @@ pub(crate) fn around(edits: Option<&[usize]>, reach: usize, length: usize) -> im
 pub(crate) struct Walk<'c> {
     corpus: &'c Corpus,
     bounds: Bounds,
+    /// Bytes that are looked at, with those that were made so far.
+    length: usize,
     /// Bytes that may still be made.
     room: usize,
     pieces: usize,
@@ -102,6 +106,8 @@ pub(crate) struct Walk<'c> {
     stopped: bool,
     /// Where short runs are looked for, those that were found, and the letters of sources that may still be looked through.
     drops: Option<(Vec<Drop>, usize)>,
+    /// Where secrets in pieces are looked for: the pieces of them in what was undone.
+    runs: Option<Runs>,
     /// Where all that is said of labelled texts is looked for, as it was written: what was found. Nothing of it is evidence.
     said: Option<Vec<Piece>>,
     /// All of each reading is compared.
@@ -120,6 +126,7 @@ impl<'c> Walk<'c> {
         let mut walk = Self {
             corpus,
             bounds: *bounds,
+            length,
             room,
             pieces: 0,
             work,
@@ -133,6 +140,7 @@ impl<'c> Walk<'c> {
             remains: None,
             stopped: false,
             drops: None,
+            runs: None,
             said: None,
             #[cfg(test)]
             whole: false,
@@ -153,18 +161,50 @@ impl<'c> Walk<'c> {
         self.within(Some(how), bytes, near);
     }
 
-    /// Looks for secrets that some texts say in pieces.
+    /// Keeps pieces of secrets in what is undone from now on.
+    pub(crate) fn gather(&mut self) {
+        self.runs = (!self.corpus.torn.is_empty()).then(Runs::default);
+    }
+
+    /// The pieces of secrets that were kept.
+    pub(crate) fn gathered(&mut self) -> Runs {
+        self.runs.take().unwrap_or_default()
+    }
+
+    /// Looks for secrets that some texts say in pieces, with those in what was undone.
     pub(crate) fn torn(&mut self, how: Coding, texts: &[&[u8]]) {
         if self.stopped {
             return;
         }
+        let mut runs = self.gathered();
+        let length = texts.iter().map(|text| text.len()).sum();
+        let mut look = |text: &[u8], least| self.corpus.torn.runs(text, (length, least), &mut self.work, &mut runs);
+        // UTF-16 among other bytes.
+        let wide = texts.iter().filter(|text| memchr::memchr(0, text).is_some());
+        let bare: Vec<Vec<u8>> = wide.map(|text| text.iter().copied().filter(|byte| *byte != 0).collect()).collect();
+        let all = texts.iter().try_for_each(|text| look(text, FOUR));
+        if all.and_then(|()| bare.iter().try_for_each(|text| look(text, CODED))).is_none() {
+            self.beyond(Beyond::Work);
+        }
+        self.whole(how, &runs);
+        self.runs = Some(runs);
+    }
+
+    /// Looks for secrets that are all there in the pieces.
+    pub(crate) fn whole(&mut self, how: Coding, runs: &Runs) {
         let corpus = self.corpus;
-        let mut work = self.work;
         self.how.push(how);
-        let all = corpus.torn.each(texts, &mut work, |source, length| self.sight_secret(source, None, length));
+        corpus.torn.whole(runs, |source, length| self.sight_secret(source, None, length));
         self.how.clear();
-        self.work = work;
-        if all.is_none() {
+    }
+
+    /// Keeps the pieces of secrets in something that was undone. What was joined was looked at in its parts.
+    fn tear(&mut self, bytes: &[u8]) {
+        let Some(runs) = self.runs.as_mut().filter(|_| self.how.first().is_some_and(|how| *how != Coding::Parts))
+        else {
+            return;
+        };
+        if self.corpus.torn.runs(bytes, (self.length, CODED), &mut self.work, runs).is_none() {
             self.beyond(Beyond::Work);
         }
     }
@@ -205,10 +245,10 @@ impl<'c> Walk<'c> {
 
     fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
         let seen = new.signs().is_none().then(|| Signs::of(bytes));
-        let calls = |signs: &&Signs| !signs.plain() || may_hold_lists(bytes);
+        // A header says how the body is encoded, one within the other, and nothing of what is in it.
+        let raw_deflate = self.bounds.raw_deflate && self.how.iter().all(|coding| coding.unpacks());
+        let calls = |signs: &&Signs| raw_deflate || !signs.plain() || may_hold_lists(bytes);
         let Some(signs) = new.signs().or(seen.as_ref()).filter(calls) else { return };
-        // A header says how the body is encoded, and nothing of what is in it.
-        let raw_deflate = self.bounds.raw_deflate && self.how.is_empty();
         undo(bytes, signs, (reading, new), raw_deflate, self);
     }
 
@@ -225,6 +265,7 @@ impl<'c> Walk<'c> {
             self.beyond(Beyond::Size);
         }
         self.room = room.unwrap_or_default();
+        self.length = self.length.saturating_add(bytes.len());
         !self.stopped
     }
 
@@ -239,7 +280,9 @@ impl<'c> Walk<'c> {
             _ => None,
         };
         for range in around(places, corpus.exact.longest(), bytes.len()) {
-            corpus.exact.each(&bytes[range], |source, coding, length| self.sight_secret(source, coding, length));
+            let within = &bytes[range];
+            corpus.exact.each(within, |source, coding, length| self.sight_secret(source, coding, length));
+            self.tear(within);
         }
         // Folding makes nothing longer.
         let least = if self.drops.is_some() { DROP } else { corpus.least_folded() };
@@ -368,12 +411,13 @@ impl Take for Walk<'_> {
         if self.stopped || corpus.exact.is_empty() {
             return;
         }
-        let mut work = self.work;
         self.how.extend_from_slice(how);
         // A run by itself is looked at whole.
         for piece in pieces.iter().filter(|piece| piece.text.len() <= 2 * LEAST_DIGITS) {
             corpus.exact.each(&piece.text, |source, coding, length| self.sight_secret(source, coding, length));
         }
+        pieces.iter().for_each(|piece| self.tear(&piece.text));
+        let mut work = self.work;
         let within = corpus.exact.each_in(pieces, &mut work, |source, coding, length| {
             self.sight_secret(source, coding, length);
         });

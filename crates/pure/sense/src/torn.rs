@@ -1,13 +1,17 @@
-//! Secrets that are said in pieces: half of one in each of two fields, a third in each line, in any order, with anything between.
+//! Secrets that are said in pieces: half of one in each of two fields, a third in each line, in any order, with anything between,
+//! each encoded, backwards or in ROT13 by itself, in one request or in several.
 //!
 //! A piece is so long that it stands nowhere by chance: longer in what is long, and of a secret that has few kinds of characters.
 //! All of the secret has to be there; of one of sixteen bytes and more an eighth may be missing before and behind, since what is left
-//! to guess is little.
+//! to guess is little. Words and numbers stand in any text, however long they are: of a secret that is made of them pieces say nothing.
+
+mod words;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::fours::{FOUR, Fours};
-use crate::needles::MIN_SECRET;
+use crate::needles::{MIN_SECRET, rot13};
 
 /// The longest that is looked for in pieces: half of a longer one is a text by itself.
 const LONGEST: usize = 1024;
@@ -18,22 +22,85 @@ const LONG: usize = 16;
 /// How much rarer than once in all that is looked at a piece is by chance.
 const RARE: u64 = 256;
 
+/// The shortest piece of what was undone, backwards, or in ROT13: with each way to say something more of it is said by chance.
+pub(crate) const CODED: usize = 6;
+
+/// The shortest piece of a secret of fewer than sixteen bytes, of which requests say two: two of four are no more than a chance
+/// among the requests of a day.
+const APART: usize = 5;
+
 /// Bytes that are looked up before what was hit is looked at.
 const STRETCH: usize = 1 << 14;
 
-/// Secrets by each four bytes of them.
+/// Secrets by each four bytes of them, of each form.
 #[derive(Default, Clone)]
 pub(crate) struct Torn {
     all: Vec<Secret>,
+    forms: Vec<Written>,
     fours: Fours,
 }
 
 #[derive(Clone)]
 struct Secret {
-    text: Vec<u8>,
     source: u32,
+    length: usize,
     /// Kinds of characters.
     kinds: u64,
+    /// Between which two bytes it goes on as no word does, by the second; none of what is digits.
+    odd: Option<Vec<bool>>,
+}
+
+/// One form of a secret.
+#[derive(Clone)]
+struct Written {
+    text: Vec<u8>,
+    secret: u32,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Reversed,
+    Rot13,
+}
+
+/// Which runs of which secrets were said, each by the number of the secret. Of a secret no run lies within another.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Runs(BTreeMap<u32, Vec<Range<usize>>>);
+
+impl Runs {
+    /// Adds a run of a secret.
+    pub(crate) fn add(&mut self, secret: u32, run: Range<usize>) {
+        let runs = self.0.entry(secret).or_default();
+        if !holds(runs, &run) {
+            runs.retain(|known| !(run.start <= known.start && known.end <= run.end));
+            runs.push(run);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether something of a secret was said.
+    pub(crate) fn has(&self, secret: u32) -> bool {
+        self.0.contains_key(&secret)
+    }
+
+    /// Each run with its secret.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (u32, &Range<usize>)> {
+        self.0.iter().flat_map(|(secret, runs)| runs.iter().map(|run| (*secret, run)))
+    }
+
+    fn of(&self, secret: u32) -> &[Range<usize>] {
+        self.0.get(&secret).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Whether one of the runs has all of another.
+fn holds(runs: &[Range<usize>], run: &Range<usize>) -> bool {
+    runs.iter().any(|known| known.start <= run.start && run.end <= known.end)
 }
 
 impl Torn {
@@ -42,59 +109,116 @@ impl Torn {
         if !(MIN_SECRET..=LONGEST).contains(&value.len()) {
             return;
         }
-        let number = self.all.len() as u32;
-        value.windows(FOUR).enumerate().for_each(|(at, four)| self.fours.insert(four, (number, at)));
-        self.all.push(Secret { text: value.to_vec(), source, kinds: kinds(value) });
+        let (number, kinds) = (self.all.len() as u32, kinds(value));
+        let odd = (kinds == ALL).then(|| words::odd(value));
+        self.all.push(Secret { source, length: value.len(), kinds, odd });
+        let reversed: Vec<u8> = value.iter().rev().copied().collect();
+        let rotated: Vec<u8> = value.iter().map(|&byte| rot13(byte)).collect();
+        for (text, form) in [(value.to_vec(), Form::Plain), (reversed, Form::Reversed), (rotated, Form::Rot13)] {
+            if form == Form::Plain || text != value {
+                let at = self.forms.len() as u32;
+                text.windows(FOUR).enumerate().for_each(|(place, four)| self.fours.insert(four, (at, place)));
+                self.forms.push(Written { text, secret: number, form });
+            }
+        }
     }
 
-    /// Calls `see` with the source and length of each secret that the texts say in pieces; from `work` it takes the comparisons.
-    /// None when those were more than there were.
-    pub(crate) fn each(&self, texts: &[&[u8]], work: &mut usize, mut see: impl FnMut(u32, usize)) -> Option<()> {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Adds the runs of secrets that a text says, `least` bytes long and more, where so many bytes are looked at in all; from `work`
+    /// it takes the comparisons. None when those were more than there were.
+    pub(crate) fn runs(
+        &self,
+        text: &[u8],
+        (length, least): (usize, usize),
+        work: &mut usize,
+        runs: &mut Runs,
+    ) -> Option<()> {
         if self.fours.is_empty() {
             return Some(());
         }
-        let length = texts.iter().map(|text| text.len()).sum();
         // Of any piece one of the fours that are looked up is whole.
-        let apart = shortest(ALL, length) - FOUR + 1;
-        // Which bytes of each were said.
-        let mut said: BTreeMap<u32, Vec<bool>> = BTreeMap::new();
-        for text in texts {
-            for from in (0..text.len()).step_by(STRETCH * apart) {
-                let stretch = &text[from..text.len().min(from + STRETCH * apart + FOUR - 1)];
-                for (at, key) in self.fours.hits(stretch, apart) {
-                    for &(number, place) in self.fours.by(key) {
-                        *work = work.checked_sub(1)?;
-                        let known = said.get(&number);
-                        if known.is_some_and(|said| said[place..place + FOUR].iter().all(|said| *said)) {
-                            continue;
-                        }
-                        let secret = &self.all[number as usize];
-                        let (begin, end) = common(&secret.text, place, text, from + at);
-                        *work = work.checked_sub(end - begin)?;
-                        if end - begin >= secret.piece(length) {
-                            let said = said.entry(number).or_insert_with(|| vec![false; secret.text.len()]);
-                            said[begin..end].fill(true);
-                        }
+        let apart = shortest(ALL, length).max(least) - FOUR + 1;
+        for from in (0..text.len()).step_by(STRETCH * apart) {
+            let stretch = &text[from..text.len().min(from + STRETCH * apart + FOUR - 1)];
+            for (at, key) in self.fours.hits(stretch, apart) {
+                for &(form, place) in self.fours.by(key) {
+                    let written = &self.forms[form as usize];
+                    let known = runs.of(written.secret);
+                    *work = work.checked_sub(1 + known.len())?;
+                    if holds(known, &written.of_secret(place..place + FOUR)) {
+                        continue;
+                    }
+                    let run = common(&written.text, place, text, from + at);
+                    *work = work.checked_sub(run.len())?;
+                    let least = if written.form == Form::Plain { least } else { least.max(CODED) };
+                    if run.len() >= self.all[written.secret as usize].piece(length).max(least) {
+                        runs.add(written.secret, written.of_secret(run));
                     }
                 }
             }
         }
-        for (number, said) in said {
-            let secret = &self.all[number as usize];
-            if is_all(&said) {
-                see(secret.source, secret.text.len());
+        Some(())
+    }
+
+    /// Whether a run of a secret counts with those of other requests, where so many bytes were said since.
+    pub(crate) fn counts(&self, secret: u32, run: &Range<usize>, since: usize) -> bool {
+        self.all.get(secret as usize).is_some_and(|secret| {
+            let least = if secret.length < LONG { APART } else { FOUR };
+            run.end <= secret.length && run.len() >= secret.piece(since).max(least)
+        })
+    }
+
+    /// Calls `see` with the source and length of each secret that is all there in the runs.
+    pub(crate) fn whole(&self, runs: &Runs, mut see: impl FnMut(u32, usize)) {
+        for (number, runs) in &runs.0 {
+            let secret = &self.all[*number as usize];
+            if secret.is_all(runs) {
+                see(secret.source, secret.length);
             }
         }
-        Some(())
+    }
+}
+
+impl Written {
+    /// What of the secret a run of the form is.
+    fn of_secret(&self, run: Range<usize>) -> Range<usize> {
+        match self.form {
+            Form::Reversed => self.text.len() - run.end..self.text.len() - run.start,
+            Form::Plain | Form::Rot13 => run,
+        }
     }
 }
 
 impl Secret {
     /// The shortest piece that counts in so many bytes.
     fn piece(&self, length: usize) -> usize {
-        let whole = self.text.len();
+        let whole = self.length;
         let share = if whole < LONG { (whole / 2).saturating_sub(1) } else { whole / 6 };
         share.max(shortest(self.kinds, length))
+    }
+
+    /// Whether all was said, but for what may be missing at the ends, and not in words and numbers alone.
+    fn is_all(&self, runs: &[Range<usize>]) -> bool {
+        let (mut said, mut joined) = (vec![false; self.length], vec![false; self.length]);
+        for run in runs {
+            said[run.clone()].fill(true);
+            joined[run.start + 1..run.end].fill(true);
+        }
+        let missing = |mut bytes: &mut dyn Iterator<Item = &bool>| (&mut bytes).take_while(|said| !**said).count();
+        let ends = missing(&mut said.iter()) + missing(&mut said.iter().rev());
+        let most = if self.length < LONG { 0 } else { self.length / 8 };
+        ends <= most && said.iter().filter(|said| !**said).count() == ends && self.is_odd(runs, &joined)
+    }
+
+    /// Whether what was said goes on often enough as no word does, or for so long that no word is.
+    fn is_odd(&self, runs: &[Range<usize>], joined: &[bool]) -> bool {
+        let Some(odd) = &self.odd else { return true };
+        let count = odd.iter().zip(joined).filter(|(odd, joined)| **odd && **joined).count();
+        count * words::ODD >= self.length || runs.iter().any(|run| run.len() >= words::LONG)
     }
 }
 
@@ -125,19 +249,11 @@ fn shortest(kinds: u64, length: usize) -> usize {
 }
 
 /// What of a secret stands around four of its bytes in a text.
-fn common(secret: &[u8], place: usize, text: &[u8], at: usize) -> (usize, usize) {
+fn common(secret: &[u8], place: usize, text: &[u8], at: usize) -> Range<usize> {
     let same = |(one, other): &(&u8, &u8)| one.eq_ignore_ascii_case(other);
     let before = secret[..place].iter().rev().zip(text[..at].iter().rev()).take_while(same).count();
     let behind = secret[place..].iter().zip(&text[at..]).take_while(same).count();
-    (place - before, place + behind)
-}
-
-/// Whether all was said, but for what may be missing at the ends.
-fn is_all(said: &[bool]) -> bool {
-    let missing = |mut bytes: &mut dyn Iterator<Item = &bool>| (&mut bytes).take_while(|said| !**said).count();
-    let ends = missing(&mut said.iter()) + missing(&mut said.iter().rev());
-    let most = if said.len() < LONG { 0 } else { said.len() / 8 };
-    ends <= most && said.iter().filter(|said| !**said).count() == ends
+    place - before..place + behind
 }
 
 #[cfg(test)]
@@ -147,10 +263,13 @@ mod tests {
     const SECRET: &str = "zq9Xk3LmW8vTr2Np7Yb4Hd6Q";
 
     fn found(secret: &str, texts: &[&str]) -> bool {
-        let (mut torn, mut seen) = (Torn::default(), Vec::new());
+        let (mut torn, mut seen, mut runs) = (Torn::default(), Vec::new(), Runs::default());
         torn.add(secret.as_bytes(), 7);
-        let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
-        torn.each(&texts, &mut 1_000_000, |source, length| seen.push((source, length))).expect("work is left");
+        let length = texts.iter().map(|text| text.len()).sum();
+        for text in texts {
+            torn.runs(text.as_bytes(), (length, FOUR), &mut 1_000_000, &mut runs).expect("work is left");
+        }
+        torn.whole(&runs, |source, length| seen.push((source, length)));
         assert!(seen.is_empty() || seen == [(7, secret.len())]);
         !seen.is_empty()
     }
@@ -189,6 +308,34 @@ mod tests {
     }
 
     #[test]
+    fn pieces_backwards_and_in_rot13_are_pieces() {
+        for texts in [
+            &["Tv8WmL3kX9qz", "r2Np7Yb4Hd6Q"][..],
+            &["Q6dH4bY7pN2r and Tv8WmL3kX9qz"],
+            &["md9Kx3YzJ8iGe2", "Ac7Lo4Uq6D"],
+            &["Tv8WmL3kX9qz", "e2Ac7Lo4Uq6D"],
+        ] {
+            assert!(found(SECRET, texts), "{texts:?}");
+        }
+        assert!(!found(SECRET, &["X9qz", "WmL3k", "rTv8", "pN2r", "4bY7", "Q6dH"]), "shorter ones may be by chance");
+    }
+
+    #[test]
+    fn words_and_numbers_are_no_pieces() {
+        for (secret, texts) in [
+            ("Summer2024", &["summer", "2024"][..]),
+            ("correct-horse-battery", &["correct-h", "horse-battery"]),
+            ("correcthorsebattery", &["a horse", "is correct", "battery"]),
+            ("password1234", &["password", "number 1234"]),
+            ("WelcomeAcmeProduction", &["welcome to", "acme", "production"]),
+        ] {
+            assert!(!found(secret, texts), "{secret}");
+        }
+        // What is longer than a word is none.
+        assert!(found("correct-horse-battery", &["correct-horse-ba", "battery"]));
+    }
+
+    #[test]
     fn digits_are_found_in_longer_pieces_alone() {
         let number = "4024007198964305";
         assert!(found(number, &["40240071", "98964305"]));
@@ -204,7 +351,8 @@ mod tests {
             torn.add(format!("sk-proj-{source:032}").as_bytes(), source);
         }
         let text = "sk-proj-".repeat(1000);
-        assert_eq!(torn.each(&[text.as_bytes()], &mut 10_000, |_, _| ()), None);
+        let mut runs = Runs::default();
+        assert_eq!(torn.runs(text.as_bytes(), (text.len(), FOUR), &mut 10_000, &mut runs), None);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! What requests repeat (names, models, fixed fields and lines) would stand between the drops and is left out, and so is a
 //! value of fewer than eight letters: a counter, a date. A drop that is as short, out of its order, or beside a short line
-//! that each request repeats, is not recognised.
+//! that each request repeats, is not recognised. Of secrets it is known which bytes of them were said, however short the values
+//! are, in any order and in whatever they were wrapped.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 
@@ -16,6 +17,7 @@ use crate::fold::fold;
 use crate::matcher::LEAST;
 use crate::plain::Plain;
 use crate::scan::Walk;
+use crate::torn::Runs;
 
 /// Pieces that came lately; as many that came before those are known, too.
 const PIECES: usize = 2048;
@@ -29,6 +31,12 @@ const DIGITS: usize = 512;
 /// Letters in the shortest piece that counts as repeated, or as a drop.
 const DROP: usize = 8;
 
+/// Bytes of new text behind which a piece of a secret is forgotten, however long it is.
+const LASTS: usize = 64 << 10;
+
+/// Pieces of secrets that are kept.
+const KEPT: usize = 1024;
+
 /// The last requests to one destination.
 #[derive(Debug, Clone)]
 pub struct Window {
@@ -39,6 +47,19 @@ pub struct Window {
     digits: Vec<u8>,
     /// Hashes of pieces, the latest first. A piece that comes again is among the latest again.
     seen: [HashSet<u64>; 2],
+    /// Pieces of secrets in the order in which they came.
+    said: VecDeque<Said>,
+    /// Bytes of new text so far.
+    length: usize,
+}
+
+/// A run of a secret.
+#[derive(Debug, Clone)]
+struct Said {
+    secret: u32,
+    run: Range<usize>,
+    /// Bytes of new text before it.
+    at: usize,
 }
 
 /// What a request says that the ones before it to the same destination did not.
@@ -50,6 +71,10 @@ pub struct Fresh {
     pieces: Vec<u64>,
     /// Those of them that did not come lately.
     known: HashSet<u64>,
+    /// The pieces of secrets.
+    runs: Runs,
+    /// Bytes of the new text, and of values that are too short to be told from those before.
+    length: usize,
     /// Space for the piece that is looked at.
     folded: Vec<u8>,
 }
@@ -59,7 +84,7 @@ impl Window {
     /// must fit in. Each scan costs in proportion.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, text: Vec::new(), digits: Vec::new(), seen: Default::default() }
+        Self { kept, text: Vec::new(), digits: Vec::new(), seen: Default::default(), said: VecDeque::new(), length: 0 }
     }
 
     /// Scans the parts of a request, and the new text of the requests before it with this one's joined. It counts as sent
@@ -76,8 +101,8 @@ impl Window {
     #[must_use]
     pub fn scan_alone(&self, corpus: &Corpus, parts: &[&[u8]], bounds: &Bounds) -> (Scan, Fresh) {
         let plain = Plain::of(parts);
-        let scan = corpus.scan_plain(parts, &plain, bounds);
-        let mut fresh = Fresh::default();
+        let (scan, runs) = corpus.scan_plain(parts, &plain, bounds);
+        let mut fresh = Fresh { runs, ..Fresh::default() };
         plain.pieces().for_each(|piece| self.gather(piece, &mut fresh));
         // The beginning goes on where the request before ended, and the end goes on in the next.
         if fresh.text.len() > 2 * self.kept {
@@ -94,13 +119,40 @@ impl Window {
             let near = joint.saturating_sub(NEAR)..joined.len().min(joint + NEAR);
             also(scan, corpus, bounds, &joined, near);
         }
+        if !self.said.is_empty() && !fresh.runs.is_empty() {
+            self.put_together(corpus, bounds, scan, fresh);
+        }
         if !self.digits.is_empty() && !fresh.digits.is_empty() {
             also(scan, corpus, bounds, &[&self.digits[..], &fresh.digits].concat(), 0..0);
         }
     }
 
+    /// Adds the secrets of which this request says a piece, and those before it the others.
+    fn put_together(&self, corpus: &Corpus, bounds: &Bounds, scan: &mut Scan, fresh: &Fresh) {
+        let length = self.length + fresh.length;
+        let before = self.said.iter().map(|said| (said.secret, &said.run, length - said.at));
+        let now = fresh.runs.each().map(|(secret, run)| (secret, run, fresh.length));
+        let mut runs = Runs::default();
+        for (secret, run, since) in before.filter(|(secret, ..)| fresh.runs.has(*secret)).chain(now) {
+            if corpus.torn.counts(secret, run, since) {
+                runs.add(secret, run.clone());
+            }
+        }
+        let mut walk = Walk::new(corpus, bounds, 0);
+        walk.whole(Coding::Requests, &runs);
+        add(scan, walk.finish());
+    }
+
     /// Takes the new text of a request that is let out.
     pub fn keep(&mut self, fresh: Fresh) {
+        for (secret, run) in fresh.runs.each() {
+            // What comes again came last.
+            self.said.retain(|said| said.secret != secret || said.run.start < run.start || run.end < said.run.end);
+            self.said.push_back(Said { secret, run: run.clone(), at: self.length });
+        }
+        self.length += fresh.length;
+        let past = self.said.iter().take_while(|said| self.length - said.at > LASTS).count();
+        self.said.drain(..past.max(self.said.len().saturating_sub(KEPT)));
         self.text.extend_from_slice(&fresh.text);
         self.text.drain(..self.text.len().saturating_sub(self.kept));
         self.digits.extend_from_slice(&fresh.digits);
@@ -128,7 +180,7 @@ impl Window {
 
     /// Takes of one value the lines that are new.
     fn gather(&self, value: &[u8], fresh: &mut Fresh) {
-        let Some(whole) = fresh.piece(value) else { return };
+        let Some(whole) = fresh.piece(value) else { return fresh.length += value.len() };
         if !self.is_new(whole, fresh) {
             return;
         }
@@ -138,6 +190,7 @@ impl Window {
             let piece = piece.filter(|&piece| piece != whole);
             if piece.is_none_or(|piece| self.is_new(piece, fresh)) {
                 fresh.text.extend_from_slice(line);
+                fresh.length += line.len();
                 if line.len() >= LEAST_DIGITS && line.iter().all(|&byte| is_digit(byte)) {
                     fresh.digits.extend_from_slice(line);
                     // What stands between bytes of no alphabet.
@@ -159,7 +212,11 @@ fn also(scan: &mut Scan, corpus: &Corpus, bounds: &Bounds, joined: &[u8], near: 
     let mut walk = Walk::new(corpus, bounds, joined.len());
     walk.joined(Coding::Requests, joined, near);
     walk.torn(Coding::Requests, &[joined]);
-    let joined = walk.finish();
+    add(scan, walk.finish());
+}
+
+/// Adds what was found where it was not known.
+fn add(scan: &mut Scan, joined: Scan) {
     let known = |label| scan.found.iter().any(|found| found.label == label);
     let new: Vec<_> = joined.found.into_iter().filter(|found| !known(found.label)).collect();
     scan.found.extend(new);

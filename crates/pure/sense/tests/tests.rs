@@ -12,6 +12,7 @@ mod places;
 mod properties;
 mod said;
 mod short;
+mod torn;
 mod trails;
 mod unfound;
 mod unrelated;

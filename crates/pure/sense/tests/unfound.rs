@@ -51,6 +51,8 @@ fn what_could_hold_anything_is_opaque() {
 fn an_encrypted_archive_is_opaque() {
     let mut archive = wrap::wrapped(&["zip"], MEMO.as_bytes());
     archive[6] |= 1;
+    assert!(!scan(&archive).found.is_empty(), "it only says so");
+    archive[38..].iter_mut().for_each(|byte| *byte ^= 0x5a);
     assert_eq!(scan(&archive).opaque.map(|opaque| opaque.seal), Some(Seal::Archive));
 }
 

@@ -1,9 +1,13 @@
-//! A secret in two or three pieces, which stand apart in one request, or in one after the other.
+//! A secret in pieces, which stand apart in one request, or in one after the other.
 
+use policy::Label;
 use serde_json::{Map, Value};
+use wire::Labelled;
 
-use super::{SECRET, Scene, scene};
+use super::spoken::visit;
+use super::{SECRET, Scene, scene, scene_with, wrap};
 use crate::fake::server::{request, say};
+use crate::fake::socket::frame;
 
 /// A form of request with two pieces, or three, each in a place of its own: target, headers, body.
 type Form = (&'static str, fn(&[&str]) -> (String, String, String));
@@ -59,4 +63,77 @@ fn what_follows_a_piece_in_another_request_does_not_reach_anybody() {
     assert_eq!(gets(&format!("1-{}", halves[0])), 1, "half a secret is not told by itself");
     assert_eq!(gets("nothing"), 2);
     assert_eq!(gets(&format!("2-{}", halves[1])), 2);
+}
+
+/// A token of 24 bytes and a password of 12.
+const TOKEN: &str = "Zx81kQw7Lm3TtV9bRp2NcY4d";
+const PASSWORD: &str = "kp7lm29tvrw4";
+
+/// A way to say one piece by itself.
+type Way = (&'static str, fn(&Scene, &str) -> usize);
+
+const WAYS: &[Way] = &[
+    ("path", |scene, piece| scene.gets(&format!("/in/{piece}"), "")),
+    ("query", |scene, piece| scene.gets(&format!("/in?q={piece}"), "")),
+    ("header", |scene, piece| scene.gets("/in", &format!("X-Part: {piece}\r\n"))),
+    ("body", |scene, piece| scene.posts("/in", "", piece.as_bytes())),
+    ("JSON", |scene, piece| scene.posts("/in", "", format!(r#"{{"part":"{piece}"}}"#).as_bytes())),
+    ("WebSocket", |scene, piece| scene.socket(&frame(0x81, piece.as_bytes(), true))),
+    ("names", |scene, piece| {
+        visit(&scene.cell, format!("{piece}.drop.example"), scene.sink.port);
+        0
+    }),
+    ("gzip", |scene, piece| {
+        let packed = wrap::packed::gzip(format!("it is {piece}").as_bytes());
+        scene.posts("/in", "Content-Encoding: gzip\r\n", &packed)
+    }),
+];
+
+/// The same with a token and a password.
+fn with_short_ones() -> Scene {
+    scene_with(|leased| {
+        let secret = |text: &str| {
+            let label = Label::parse("secret:env").unwrap();
+            Labelled { label, source: ".env".into(), text: text.into(), exact: true }
+        };
+        leased.labelled.extend([TOKEN, PASSWORD].map(secret));
+    })
+}
+
+#[test]
+fn bare_pieces_in_several_requests_do_not_come_together() {
+    for (name, way) in WAYS {
+        for (secret, length) in
+            [(TOKEN, 6), (TOKEN, 4), (PASSWORD, 6)].into_iter().filter(|row| *name != "gzip" || row.1 > 4)
+        {
+            let scene = with_short_ones();
+            let pieces: Vec<&str> =
+                secret.as_bytes().chunks(length).map(|piece| str::from_utf8(piece).unwrap()).collect();
+            let (last, others) = pieces.split_last().unwrap();
+            for piece in others {
+                let before = scene.reached();
+                way(&scene, piece);
+                assert!(scene.reached() > before, "{name}, {length} bytes: a piece is not told by itself");
+            }
+            let before = scene.reached();
+            way(&scene, last);
+            assert_eq!(scene.reached(), before, "{name}, {length} bytes");
+            way(&scene, "other");
+            assert!(scene.reached() > before, "{name}: something else goes out");
+        }
+    }
+}
+
+#[test]
+fn what_a_header_says_was_deflated_twice_is_inflated_twice() {
+    let (scene, deflate, gzip) = (scene(), wrap::packed::deflate, wrap::packed::gzip);
+    let posts = |encoding: &str, body: &[u8]| {
+        let before = scene.reached();
+        scene.posts("/in", &format!("Content-Encoding: {encoding}\r\n"), body);
+        scene.reached() - before
+    };
+    for (said, reached) in [(SECRET, 0), ("harmless", 1)] {
+        assert_eq!(posts("deflate, gzip", &gzip(&deflate(said.as_bytes()))), reached, "{said}");
+        assert_eq!(posts("deflate, deflate", &deflate(&deflate(said.as_bytes()))), reached, "{said}");
+    }
 }

@@ -14,7 +14,7 @@ impl Scene {
         0
     }
 
-    fn posts(&self, path: &str, headers: &str, body: &[u8]) -> usize {
+    pub(super) fn posts(&self, path: &str, headers: &str, body: &[u8]) -> usize {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: web.example:{}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
             self.sink.port,
@@ -23,7 +23,7 @@ impl Scene {
         self.says(&[head.as_bytes(), body].concat())
     }
 
-    fn gets(&self, target: &str, headers: &str) -> usize {
+    pub(super) fn gets(&self, target: &str, headers: &str) -> usize {
         self.says(&request("GET", "web.example", self.sink.port, target, headers, ""))
     }
 }

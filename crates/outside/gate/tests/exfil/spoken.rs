@@ -77,7 +77,7 @@ fn a_name_that_the_proxy_is_told() {
 }
 
 impl Scene {
-    fn socket(&self, frames: &[u8]) -> usize {
+    pub(super) fn socket(&self, frames: &[u8]) -> usize {
         let mut program = Program::open(&self.cell, Some(&self.cells), "web.example", self.sockets.port, "/ws/echo");
         program.say(frames);
         let _ = program.hear();

@@ -11,7 +11,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::signs::{find, holds_any};
 use super::{Coding, Take, pack};
-use crate::{Beyond, Seal, entropy};
+use crate::{Beyond, MIN_SECRET, Seal, entropy};
 
 /// Marks that are tried. Noise has one in 16 KiB.
 const TRIES: usize = 16 << 10;
@@ -136,21 +136,42 @@ impl Members<'_> {
         self.stream.clear();
     }
 
-    /// A file of an archive: encrypted, stored or deflated; anything else is opaque.
+    /// A file of an archive: encrypted, stored or deflated; anything else is opaque. What inflates to its own end is deflated, whatever
+    /// is said here: a reader believes the list at the end of the archive.
     fn file(&mut self, begin: usize, body: usize, take: &mut dyn Take) -> usize {
         let word = |at: usize| u16::from_le_bytes([self.bytes[begin + at], self.bytes[begin + at + 1]]);
         let size = u32::from(word(18)) as usize | (u32::from(word(20)) as usize) << 16;
-        match (word(6) & 1, word(8)) {
-            (0, 8) => self.give(begin, body, Coding::Zip, take),
-            // Stored bytes stand there as they are and are seen without undoing; what is in them is found from here on.
-            (0, 0) => body,
-            _ => {
-                // A size of none stands elsewhere, or is a lie.
-                let rest = self.bytes.len() - body;
-                take.sealed(Seal::Archive, if size == 0 { rest } else { size.min(rest) });
-                begin + 1
-            }
+        let (encrypted, method) = (word(6) & 1 == 1, word(8));
+        if !encrypted && method == 8 {
+            return self.give(begin, body, Coding::Zip, take);
         }
+        if let Some(end) = self.give_whole(begin, body, take) {
+            return end;
+        }
+        // Stored bytes stand there as they are and are seen without undoing; what is in them is found from here on.
+        if !encrypted && method == 0 {
+            return body;
+        }
+        // A size of none stands elsewhere, or is a lie.
+        let rest = self.bytes.len() - body;
+        take.sealed(Seal::Archive, if size == 0 { rest } else { size.min(rest) });
+        begin + 1
+    }
+
+    /// Gives what inflates from `body` on, if it comes to its own end; where to go on.
+    fn give_whole(&mut self, begin: usize, body: usize, take: &mut dyn Take) -> Option<usize> {
+        let inflated = inflate(&self.bytes[body..], false, take.room());
+        self.read += inflated.used;
+        if inflated.more {
+            take.beyond(Beyond::Size);
+        }
+        // Fewer bytes come to one by chance.
+        let whole = inflated.done && inflated.bytes.len() >= MIN_SECRET;
+        whole.then(|| {
+            self.undone.push((begin, body + inflated.used));
+            take.layer(&[Coding::Zip], &inflated.bytes);
+            body + inflated.used
+        })
     }
 
     fn pack(&mut self, begin: usize, take: &mut dyn Take) -> usize {
