@@ -1,7 +1,7 @@
 //! `bastide run` as an operator uses it: every option, what comes in by itself, and what is refused.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use crate::whole::{Operator, until};
 
@@ -490,5 +490,24 @@ fn a_credential_that_was_let_in_is_in_no_segment() {
                 assert!(!text.contains(SECRET), "{name}");
             }
         }
+    }
+}
+
+/// The kernel refuses it deep inside, and nothing said so before.
+#[test]
+fn what_is_anothers_is_told_before_a_program_meets_it() {
+    for operator in Operator::each().into_iter().filter(|_| rustix::process::geteuid().is_root()) {
+        operator.write("work/own", "");
+        assert!(!operator.run(&[], "echo x >> own").stderr.contains("cannot be changed inside"));
+        let file = operator.write("work/theirs", "");
+        // Root's cell meets what others own as anybody does; that of a user knows no other group either.
+        let ids = if operator.uid == 0 { (7, 7) } else { (operator.uid, 7) };
+        chown(&file, Some(ids.0), Some(ids.1)).expect("given away");
+        let ran = operator.run(&[], "echo x >> theirs");
+        let told = format!("`theirs` in `{}` cannot be changed inside: of ", operator.work().display());
+        assert!(ran.exit != 0 && ran.stderr.contains(&told), "{ran:?}");
+        let why = operator.bastide(&["why", "--file", "theirs"]).stdout;
+        assert!(why.contains("foreign"), "{why}");
+        assert!(!operator.run(&["--mode", "read-only"], "true").stderr.contains(&told));
     }
 }

@@ -334,11 +334,22 @@ fn vault(asked: Vault) -> Result<VaultRequest, Error> {
     })
 }
 
-/// No host holds a `/`, so what does is a path, and becomes absolute, unless a method stands before it. A URL stays: the
-/// plane says how a host is written.
+/// Methods that are known when they are typed in small letters, too.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+/// No host holds a `/`, so what does is a path, and becomes absolute, unless a method stands before it, in whatever case, or
+/// it begins with `HOST:PORT` and no file is called so. Such words and a URL stay: the plane says how they are written.
 fn destination(request: String, directory: &Path) -> String {
-    let method = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
-    let asked = request.split_once(' ').is_some_and(|(word, _)| method(word)) || request.contains("://");
+    let method = |word: &str| {
+        let known = METHODS.iter().any(|method| word.eq_ignore_ascii_case(method));
+        known || !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    let port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let place = request.split_once('/').and_then(|(place, _)| place.rsplit_once(':'));
+    let is_place = place.is_some_and(|(host, digits)| !host.is_empty() && port(digits));
+    let asked = request.split_once(' ').is_some_and(|(word, _)| method(word))
+        || request.contains("://")
+        || is_place && !directory.join(&request).exists();
     let path = request.contains('/') && !asked || matches!(request.as_str(), "." | "..");
     let absolute = if path { directory.join(&request).into_os_string().into_string().ok() } else { None };
     absolute.unwrap_or(request)
@@ -363,6 +374,11 @@ mod tests {
             ("[::1]:443", "[::1]:443"),
             ("https://api.example.com/v1", "https://api.example.com/v1"),
             ("GET api.example.com:443/v1", "GET api.example.com:443/v1"),
+            ("get api.example.com:443/v1", "get api.example.com:443/v1"),
+            ("api.example.com:443/v1", "api.example.com:443/v1"),
+            ("[::1]:443/v1", "[::1]:443/v1"),
+            ("a:b/c", "/w/a:b/c"),
+            (":8/c", "/w/:8/c"),
             ("./GET a/b", "/w/./GET a/b"),
             ("my notes/b", "/w/my notes/b"),
         ] {

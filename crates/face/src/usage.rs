@@ -29,7 +29,7 @@ pub fn misuse(error: &clap::Error, arguments: &[OsString]) -> Error {
         cause = refused_value(error).unwrap_or(cause);
     }
     let program = if run && error.kind() == ErrorKind::UnknownArgument { program(error, arguments) } else { None };
-    let hint = program.or(tip).unwrap_or_else(|| overview(arguments));
+    let hint = program.or_else(|| behind(error, arguments)).or(tip).unwrap_or_else(|| overview(arguments));
     Error::Usage { cause, hint, run }
 }
 
@@ -89,6 +89,16 @@ fn program(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     Some(format!("put `--` before the program: `bastide run{between} -- {}{after}`", words::line(word, 60)))
 }
 
+/// The word before is an option, whose value may be meant, and not a word behind `--`. The value is left out: it could be a secret.
+fn behind(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let at = arguments.iter().position(|one| one.to_str().is_some_and(|one| one.starts_with('-') && one == word))?;
+    let option =
+        arguments.get(at.checked_sub(1)?)?.to_str().filter(|option| option.starts_with("--") && option.len() > 2)?;
+    let usual = !option.contains('=') && error.kind() == ErrorKind::UnknownArgument;
+    usual.then(|| format!("a value that begins with `-` stands behind `=`: `{}=…`", words::line(option, 60)))
+}
+
 /// Where the options of the innermost verb are listed. No word but a verb's own name is repeated.
 fn overview(arguments: &[OsString]) -> String {
     use clap::CommandFactory;
@@ -127,6 +137,7 @@ mod tests {
             (&["run", "--timeout", "-1"], "`--timeout <T>` '-1': expected a positive", "`bastide run --help`"),
             (&["run", "--allow", "http://x"], "a host, not a URL: `x`", "`bastide run --help`"),
             (&["run", "--name", ""], "`--name <N>` '': ", "`bastide run --help`"),
+            (&["run", "--name", "-x", "--", "true"], "'-x'", "`--name=…`"),
             (&["run", "--mode", "x"], "invalid value 'x'", "`bastide run --help`"),
             (&["dif"], "unrecognized subcommand 'dif'", "'diff'"),
             (&[], "a verb is missing", "`bastide --help`"),

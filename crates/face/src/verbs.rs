@@ -2,7 +2,8 @@
 
 use crate::args::{Bastide, Help, Verb};
 use crate::errors::{self, Error};
-use crate::{ask, copy, detach, exit, listen, session, tour, usage, watch, words};
+use crate::terminal::mode;
+use crate::{ask, copy, detach, exit, listen, session, show, tour, usage, watch, words};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use std::ffi::OsString;
 use std::io::Write;
@@ -34,7 +35,7 @@ fn answer(asked: Bastide) -> u8 {
         Verb::Gate(gate) => listen::listen(&gate, json),
         Verb::Tour => tour::tour(json),
         Verb::Watch(asked) => watch::watch(asked.read_only, json),
-        Verb::Help(topic) => help(&topic),
+        Verb::Help(topic) => help(&topic, json),
         verb => ask::ask(verb, json),
     };
     result.unwrap_or_else(|error| told(&error, json, ours))
@@ -45,8 +46,7 @@ fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
     use std::io::IsTerminal;
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let text = error.render();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let coloured = !plain && std::io::stdout().is_terminal();
+        let coloured = std::io::stdout().is_terminal() && mode::is_coloured();
         let text = if coloured { text.ansi().to_string() } else { text.to_string() };
         return print(&text).map_or_else(|error| told(&error, false, false), |_| exit::DONE);
     }
@@ -71,11 +71,11 @@ fn told(error: &Error, json: bool, ours: bool) -> u8 {
     error.exit()
 }
 
-fn help(asked: &Help) -> Result<u8, Error> {
+fn help(asked: &Help, json: bool) -> Result<u8, Error> {
     if let [code] = asked.topic.as_slice()
         && code.starts_with("E-")
     {
-        return explain(code);
+        return explain(code, json);
     }
     let mut command = Bastide::command();
     command.build();
@@ -83,20 +83,24 @@ fn help(asked: &Help) -> Result<u8, Error> {
     for word in &asked.topic {
         found = found.find_subcommand_mut(word).ok_or_else(|| unknown(word))?;
     }
-    print(&found.render_long_help().to_string())?;
-    Ok(exit::DONE)
+    page(&found.render_long_help().to_string(), json)
 }
 
 /// The client knows its own codes; the plane knows the rest.
-fn explain(code: &str) -> Result<u8, Error> {
+fn explain(code: &str, json: bool) -> Result<u8, Error> {
     if let Some(text) = errors::explain(code) {
-        print(text)?;
-        return Ok(exit::DONE);
+        return page(text, json);
     }
     if code.starts_with("E-FACE-") {
         return Err(unknown(code));
     }
-    ask::tell(&Request::Explain { code: code.to_owned() }, false)
+    ask::tell(&Request::Explain { code: code.to_owned() }, json)
+}
+
+/// A text that answers, as JSON one string.
+fn page(text: &str, json: bool) -> Result<u8, Error> {
+    print(&if json { show::document(text) } else { text.to_owned() })?;
+    Ok(exit::DONE)
 }
 
 fn unknown(topic: &str) -> Error {

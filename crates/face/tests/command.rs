@@ -90,6 +90,27 @@ fn help_and_version_are_answers() {
     assert_eq!(exit(&["help", "E-FACE-999"]), 2);
 }
 
+/// Every help says that `--json` prints JSON.
+#[test]
+fn help_is_json_where_that_is_asked_for() {
+    for topic in [&["E-FACE-001"][..], &["policy", "diff"]] {
+        let output = bastide(&[&["help", "--json"], topic].concat());
+        let told: String = serde_json::from_slice(&output.stdout).expect("JSON");
+        let plain = bastide(&[&["help"], topic].concat()).stdout;
+        assert_eq!((output.status.code(), told.as_bytes()), (Some(0), plain.as_slice()));
+    }
+}
+
+/// The hint was once about checkpoints, whatever could not be read.
+#[test]
+fn the_hint_is_about_the_file_that_was_named() {
+    for (from, hint) in [("nofile", "name a file that you can read"), ("-", "standard input is not read")] {
+        let output = bastide(&["cp", from, "c:x"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.starts_with("error[E-FACE-014]: ") && told.contains(hint), "{told}");
+    }
+}
+
 /// `BASTIDE_SNAPSHOTS=write` regenerates the file.
 #[test]
 fn the_help_tree_is_as_pinned() {

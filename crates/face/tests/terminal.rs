@@ -258,3 +258,19 @@ fn a_secret_that_is_not_given_leaves_the_terminal_as_it_was() {
     assert!(!seen.contains("hun") && terminal.shows(), "{seen:?}");
     shell.wait().expect("ends");
 }
+
+/// Such a terminal prints what others obey.
+#[test]
+fn a_dumb_terminal_gets_no_sequence() {
+    let (beside, mut terminal) = (Beside::with("run"), Terminal::new());
+    for (term, coloured) in [("TERM=dumb", false), ("env -u TERM", false), ("TERM=xterm", true)] {
+        let mut shell = terminal.start(&beside, &format!("{term} $BASTIDE nonsense; echo exit $?"), false);
+        let told = terminal.until("exit 2");
+        assert_eq!(told.contains('\u{1b}'), coloured, "{term}: {told:?}");
+        shell.wait().expect("ends");
+    }
+    let mut shell = terminal.start(&beside, "TERM=dumb $BASTIDE run -- echo words; echo exit $?", false);
+    let told = terminal.until("exit 0");
+    assert!(told.contains("words") && !told.contains('\u{1b}'), "{told:?}");
+    shell.wait().expect("ends");
+}

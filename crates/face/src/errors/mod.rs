@@ -208,9 +208,14 @@ impl Error {
             Self::Busy => "wait until something was answered, and press the key again",
             Self::Secrets { .. } => "leave all but one out",
             Self::Workspace { .. } => "name the directory to work on: `bastide run --workspace DIR -- …`",
-            Self::File { done: "read", .. } => {
-                "name the file that holds what `bastide log checkpoint` or `key` printed"
+            Self::File { option: "cp", done: "read", path, .. } if path == "'-'" => {
+                "standard input is not read: name a file; one that is called `-` is `./-`"
             }
+            Self::File { option: "cp", done: "read", .. } => "name a file that you can read: `ls -l` shows it",
+            Self::File { option: "--key", done: "read", .. } => {
+                "name the file that holds what `bastide log key` printed"
+            }
+            Self::File { done: "read", .. } => "name the file that holds what `bastide log checkpoint` printed",
             Self::File { .. } => "name a file in a directory that you can write to",
             Self::Outcome { .. } => "name a file in a directory that you can write to",
             _ => return Some(format!("`bastide help {}` says what to look at", self.code())),
@@ -241,7 +246,7 @@ impl Error {
 #[must_use]
 pub fn colour() -> bool {
     use std::io::IsTerminal;
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal() && crate::terminal::mode::is_coloured()
 }
 
 /// Wraps one line; what follows the first is indented. Line ends that `text` brings are kept.

@@ -19,13 +19,13 @@ const MOST: usize = 2400;
 /// Programs of a chain that are shown.
 const CHAIN: usize = 4;
 
-/// What each key answers.
+/// What each key answers. Where a line is cut, the no stays.
 pub(crate) const KEYS: [(u8, Say); 5] = [
+    (b'd', Say::Deny),
     (b'o', Say::Once),
     (b's', Say::Session { seconds: None, wide: false }),
     (b'w', Say::Session { seconds: None, wide: true }),
     (b'a', Say::Always),
-    (b'd', Say::Deny),
 ];
 
 /// Every card.

@@ -13,7 +13,8 @@ pub(super) fn diff(answer: &DiffAnswer) -> String {
     }
     let (twice, plain): (Vec<_>, Vec<_>) = answer.changes.iter().partition(|change| is_special(change));
     let count = answer.count.unwrap_or(answer.changes.len() as u64);
-    let mut text = format!("session {}: {count} changes\n", words::line(&answer.session, 64));
+    let changes = if count == 1 { "change" } else { "changes" };
+    let mut text = format!("session {}: {count} {changes}\n", words::line(&answer.session, 64));
     for change in &twice {
         text.push_str(&warning(change));
     }

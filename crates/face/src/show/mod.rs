@@ -147,7 +147,7 @@ fn lines(text: &str) -> String {
 }
 
 /// Answers are plain values, which always have a JSON form.
-fn document<T: Serialize + ?Sized>(answer: &T) -> String {
+pub(crate) fn document<T: Serialize + ?Sized>(answer: &T) -> String {
     words::json(&serde_json::to_string_pretty(answer).unwrap_or_default()) + "\n"
 }
 

@@ -24,7 +24,7 @@ pub(super) fn verified(answer: &Verified) -> String {
                 let _ =
                     write!(text, "{name}: {} events, unbroken\n  head {}\n", one.events, words::line(&one.head, 64));
             }
-            Some(broken) => text.push_str(&wrap(&format!("{name}: broken at {}", words::line(broken, 300)))),
+            Some(broken) => text.push_str(&wrap(&format!("{name}: broken, {}", words::line(broken, 300)))),
         }
     }
     if let Some(Standing { entries, events, faults }) = &answer.ledger {
@@ -128,6 +128,7 @@ fn means(access: &str) -> Option<&'static str> {
         "made" => "the cell's own, and not the host's",
         "scratch" => "the cell's own, empty when it begins",
         "passage" => "a directory that leads to what may be read, and shows no more",
+        "foreign" => "as on the host, and cannot be changed: it is another's",
         "read-only" => "as on the host, and cannot be changed",
         "reviewed" => "may be changed, and is merged when you say so",
         "live" => "may be changed, and is merged as it goes on",

@@ -3,6 +3,7 @@
 use super::table::{minute, table, time};
 use crate::errors::wrap;
 use crate::words;
+use policy::Amounts;
 use record::Wall;
 use wire::command::{Built, ChildInfo, Counted, Removed, SessionInfo, SessionState, UpgradeAnswer};
 
@@ -76,7 +77,12 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("exit", exit.to_string());
     }
     if let Some(asks) = session.live.as_ref().map(|live| live.asks).filter(|asks| *asks > 0) {
-        row("asks", format!("{asks} wait for an answer; `bastide approve` shows them"));
+        let shows = if asks == 1 {
+            "waits for an answer; `bastide approve` shows it"
+        } else {
+            "wait for an answer; `bastide approve` shows them"
+        };
+        row("asks", format!("{asks} {shows}"));
     }
     if let Some(parent) = &session.parent {
         let what = match &parent.server {
@@ -86,7 +92,10 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("parent", format!("{what} of {}", words::line(&parent.session, 40)));
     }
     row("command", words::line(&session.command.join(" "), 64));
-    row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
+    // A server has none.
+    if !session.workspace.as_os_str().is_empty() {
+        row("workspace", words::quoted(session.workspace.as_os_str().as_encoded_bytes(), 64));
+    }
     row("mode", words::line(&session.mode, 64));
     let revision = session.revision.map(|revision| format!(", revision {revision}")).unwrap_or_default();
     row("policy", words::line(&session.policy, 64) + &revision);
@@ -116,11 +125,11 @@ pub(super) fn one(session: &SessionInfo) -> String {
         row("risk accepted", words::line(risk, 60));
     }
     let mut text = table(&rows);
-    text.push_str(&children(&session.children));
-    text.push_str(&walls("layers", &session.layers, "does not hold"));
-    text.push_str(&walls("limits", &session.limits, "in part"));
-    text.push_str(&counts("allowed", &session.allowed));
-    text.push_str(&counts("refused", &session.refused));
+    text.push_str(&children(session.children.as_deref().unwrap_or_default()));
+    text.push_str(&walls("layers", session.layers.as_deref().unwrap_or_default(), "does not hold"));
+    text.push_str(&walls("limits", session.limits.as_deref().unwrap_or_default(), "in part"));
+    text.push_str(&counts("allowed", session.allowed.as_deref().unwrap_or_default()));
+    text.push_str(&counts("refused", session.refused.as_deref().unwrap_or_default()));
     // Last, so that it cannot pass for what is said above.
     if let Some(words) = &session.reported {
         text.push_str(&format!("\nreported, in the agent's own words\n  \"{}\"\n", words::line(words, 300)));
@@ -135,6 +144,7 @@ fn children(children: &[ChildInfo]) -> String {
     }
     let rows = children.iter().map(|one| {
         let of = match (&one.used, &one.session) {
+            (Some(used), _) if *used == Amounts::default() => format!("ended; was given {}", one.budget),
             (Some(used), _) => format!("ended; used up {used} of {}", one.budget),
             (None, Some(_)) => format!("may use up {}", one.budget),
             (None, None) => format!("begins; may use up {}", one.budget),
@@ -207,7 +217,11 @@ pub(super) fn upgrade(answer: &UpgradeAnswer) -> String {
 }
 
 fn pending_line(pending: u64) -> String {
-    if pending == 0 { "nothing".to_owned() } else { format!("{pending} paths; `bastide diff`, then apply or discard") }
+    match pending {
+        0 => "nothing".to_owned(),
+        1 => "1 path; `bastide diff`, then apply or discard".to_owned(),
+        more => format!("{more} paths; `bastide diff`, then apply or discard"),
+    }
 }
 
 /// In one word.

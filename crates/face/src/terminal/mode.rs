@@ -105,10 +105,27 @@ impl Drop for Unseen {
     }
 }
 
-/// Resets `output`, if it is a terminal, so that lines of ours cannot be hidden or dressed up.
+/// Whether the terminal takes sequences: one that is `dumb`, or has no name, prints them.
+#[must_use]
+pub fn is_drawn_on() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Whether it also shows colours, as far as the operator wants them.
+#[must_use]
+pub fn is_coloured() -> bool {
+    is_drawn_on() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Whether it says of itself that it takes no sequence. One without a name may be any, and is reset like any.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Resets `output`, if it is a terminal that sequences mean anything to, so that lines of ours cannot be hidden or dressed up.
 pub fn reset(output: impl AsFd) -> std::io::Result<()> {
     let output = output.as_fd();
-    if !rustix::termios::isatty(output) {
+    if is_dumb() || !rustix::termios::isatty(output) {
         return Ok(());
     }
     let mut rest = RESET;

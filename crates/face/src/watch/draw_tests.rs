@@ -107,6 +107,15 @@ fn queue() {
     pinned("queue-empty", &mut screen, at(13_000));
 }
 
+/// A line that is cut took the no away.
+#[test]
+fn a_narrow_card_shows_how_to_deny() {
+    let mut screen = scene();
+    press(&mut screen, ":queue\nja", at(1000));
+    let shown = drawn(&mut screen, (40, 24), at(4000));
+    assert!(shown.contains("d deny, o once"), "{shown}");
+}
+
 #[test]
 fn timeline() {
     let mut screen = scene();

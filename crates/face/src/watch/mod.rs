@@ -30,6 +30,7 @@ use crate::errors::Error;
 use crate::exit;
 use crate::terminal::alternate::Alternate;
 use crate::terminal::cells::Cells;
+use crate::terminal::mode;
 use crate::terminal::signals::{Signals, ends, ignored};
 use asked::{Asked, Came, words_of};
 use draw::{Paint, draw};
@@ -57,10 +58,9 @@ pub(crate) fn watch(read_only: bool, json: bool) -> Result<u8, Error> {
             "`bastide log --follow --json` prints a session's events, `bastide ls --json` the sessions".to_owned();
         return Err(Error::Usage { cause: "`watch` is a screen, and prints no JSON".to_owned(), hint, run: false });
     }
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let host = |cause| Error::Host { what: "use the terminal", cause };
     let (input, output) = (rustix::stdio::stdin(), rustix::stdio::stdout());
-    if dumb || !rustix::termios::isatty(input) || !rustix::termios::isatty(output) {
+    if !mode::is_drawn_on() || !rustix::termios::isatty(input) || !rustix::termios::isatty(output) {
         return Err(Error::NoTerminal);
     }
     // Caught before the screen is taken: none ends us without giving it back.

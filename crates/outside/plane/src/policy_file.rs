@@ -108,7 +108,8 @@ fn read(path: Option<&Path>, home: &Path, judge: Judge<'_>) -> Result<Policy, Pr
     let mut resolve = |name: &str| {
         // A path is one of a file of rules, which is judged like a policy.
         let path = || if name.starts_with('/') { Some(name.into()) } else { beside(directory.as_deref()?, name) };
-        let found = blueprint(name).map(Ok).or_else(|| Some(self::source(&path()?, judge)));
+        let read = |path: &Path| self::source(path, judge).map_err(|problem| extended(path, problem));
+        let found = blueprint(name).map(Ok).or_else(|| Some(read(&path()?)));
         found?.map_err(|problem| failed = Some(problem)).ok()
     };
     policy::read::read(&source, home.to_str(), &mut resolve).map_err(|found| located(found, failed))
@@ -152,6 +153,16 @@ fn hinted(path: &Path, problem: Problem) -> Problem {
         return problem;
     };
     Problem { hint: Some(hint), ..problem }
+}
+
+/// The same of what a policy names, which is written without a path.
+fn extended(path: &Path, problem: Problem) -> Problem {
+    if path.exists() || path.extension().is_some_and(|extension| extension == "toml") {
+        return problem;
+    }
+    let hint = "what is extended is one of the blueprints `hardened` and `strict`, one of `bastide policy presets`, or a file \
+                beside this one, named as it is called";
+    Problem { hint: Some(hint.into()), ..problem }
 }
 
 /// Whoever may write the file makes the policy.

@@ -1,6 +1,8 @@
 //! Why the plane did not do what it was asked: each kind with its stable code, its hint and its exit code.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
+
 use wire::command::Problem;
 
 /// Nothing was run.
@@ -20,12 +22,13 @@ pub fn problem(code: &str, cause: impl Display, hint: &str, exit: u8) -> Problem
 /// The state directory or a file in it cannot be used.
 #[must_use]
 pub fn state(what: &str, path: &std::path::Path, error: &std::io::Error) -> Problem {
-    problem(
-        "E-PLANE-001",
-        format!("cannot {what} `{}`: {error}", path.display()),
-        &format!("look at the file system that holds it: `df -h {}`", shell(&holding(path).to_string_lossy())),
-        NOT_RUN,
-    )
+    let holding = shell(&holding(path).to_string_lossy());
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied => format!("look whose it is, and who may write there: `ls -ld {holding}`"),
+        ErrorKind::ReadOnlyFilesystem => format!("it is mounted read-only: `findmnt -T {holding}` says how"),
+        _ => format!("look at the file system that holds it: `df -h {holding}`"),
+    };
+    problem("E-PLANE-001", format!("cannot {what} `{}`: {error}", path.display()), &hint, NOT_RUN)
 }
 
 /// The directory of a path that is there.
@@ -70,6 +73,18 @@ fn spell(letter: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hint_is_about_what_failed() {
+        for (kind, hint) in [
+            (ErrorKind::PermissionDenied, "ls -ld /"),
+            (ErrorKind::ReadOnlyFilesystem, "findmnt -T /"),
+            (ErrorKind::StorageFull, "df -h /"),
+        ] {
+            let told = state("write", std::path::Path::new("/nowhere/x"), &kind.into());
+            assert!(told.hint.as_ref().is_some_and(|told| told.contains(&format!("`{hint}`"))), "{told:?}");
+        }
+    }
 
     #[test]
     fn words_come_back_from_a_shell_unchanged() {

@@ -44,6 +44,9 @@ pub enum HostError {
     /// Brackets that hold no IPv6 address.
     #[error("brackets must hold an IPv6 address")]
     Brackets,
+    /// A URL, where a host is asked for.
+    #[error("a host, not a URL: leave `https://` and the path out")]
+    Url,
     /// A port that is no number from 1 to 65535.
     #[error("a port is a number from 1 to 65535")]
     Port,
@@ -177,6 +180,9 @@ impl Host {
 
 /// Splits `HOST[:PORT]` without judging the host.
 pub(crate) fn split_port(text: &str) -> Result<(&str, Option<u16>), HostError> {
+    if text.contains("://") {
+        return Err(HostError::Url);
+    }
     if text.starts_with('[') {
         let end = text.find(']').ok_or(HostError::Brackets)?;
         return match &text[end + 1..] {

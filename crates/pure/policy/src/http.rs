@@ -188,6 +188,9 @@ impl Request {
     pub fn parse_at(text: &str) -> Result<(Host, Option<u16>, Request), AskedError> {
         let (method, rest) = text.split_once(' ').ok_or(RequestError::Method)?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if authority.ends_with(':') && path.starts_with("//") {
+            return Err(HostError::Url.into());
+        }
         let (host, port) = Host::parse_with_port(authority)?;
         Ok((host, port, Request::new(method, path)?))
     }

@@ -257,12 +257,22 @@ impl Petition {
     /// # Errors
     /// [`Unread`].
     pub fn read(verb: Verb, with: serde_json::Value) -> Result<Petition, Unread> {
-        use serde_json::from_value;
         // Serde would take a list for the same in order.
         if !with.is_object() {
             return Err(Unread::Form { verb, why: "it is one JSON object".into() });
         }
-        let read = match verb {
+        let why = match Self::take(verb, with.clone()) {
+            Ok(petition) => return Ok(petition),
+            Err(why) => why.to_string(),
+        };
+        let field = Self::amiss(verb, &with, &why).map(|field| format!("`{field}`: ")).unwrap_or_default();
+        // Serde repeats the value that it did not like: those are the agent's words, and may be long.
+        Err(Unread::Form { verb, why: text::bounded(&(field + &why)) })
+    }
+
+    fn take(verb: Verb, with: serde_json::Value) -> Result<Petition, serde_json::Error> {
+        use serde_json::from_value;
+        match verb {
             Verb::Whoami => from_value::<Nothing>(with).map(|Nothing {}| Petition::Whoami),
             Verb::Ask => from_value(with).map(Petition::Ask),
             Verb::Spawn => from_value(with).map(Petition::Spawn),
@@ -271,9 +281,19 @@ impl Petition {
             Verb::Result => from_value(with).map(Petition::Result),
             Verb::Cancel => from_value(with).map(Petition::Cancel),
             Verb::Report => from_value(with).map(Petition::Report),
+        }
+    }
+
+    /// Which field is amiss: with nothing in its place something else is. Serde does not say; of a field that is unknown or
+    /// missing it does.
+    fn amiss(verb: Verb, with: &serde_json::Value, why: &str) -> Option<String> {
+        let fields = with.as_object().filter(|fields| fields.len() <= MOST_FIELDS && !why.contains(" field `"))?;
+        let other = |field: &&String| {
+            let mut without = fields.clone();
+            without.remove(*field);
+            Self::take(verb, without.into()).err().is_none_or(|error| error.to_string() != why)
         };
-        // Serde repeats the value that it did not like: those are the agent's words, and may be long.
-        read.map_err(|why| Unread::Form { verb, why: text::bounded(&why.to_string()) })
+        fields.keys().find(other).cloned()
     }
 
     /// What is asked.
@@ -291,6 +311,9 @@ impl Petition {
         }
     }
 }
+
+/// More than any verb has.
+const MOST_FIELDS: usize = 16;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -188,7 +188,8 @@ impl Passage {
 
     fn answered(&self, petition: EventId, verdict: Verdict, reason: &str) {
         let cause = Cause { id: petition, known: Known::Observed };
-        let kind = Kind::PetitionAnswered { petition, verdict, reason: reason.to_owned() };
+        // The record's lines have marks of their own, and show any others by their number.
+        let kind = Kind::PetitionAnswered { petition, verdict, reason: reason.replace('`', "'") };
         // The answer was given: if this is lost, the ledger refuses whatever comes next.
         let _ = self.ledger.borrow_mut().write_after([cause], kind);
     }

@@ -165,11 +165,11 @@ impl Place {
         self.releases.drain(..first);
     }
 
-    /// What it is, for people.
+    /// What it is, for people. Without marks of its own: it stands in texts that have theirs.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.home {
-            Some((agent, workspace)) => format!("the home of `{agent}` for {workspace}"),
+            Some((agent, workspace)) => format!("the home of {agent} for {workspace}"),
             None => self.path.clone(),
         }
     }
@@ -246,6 +246,13 @@ mod tests {
         let env = Label::parse("secret:env").expect("a label");
         assert_eq!(place.release(&[], std::slice::from_ref(&env)), [env]);
         assert_eq!(labels(&place, "c"), [text("untrusted:agent")]);
+    }
+
+    /// Such marks were shown by their number, where the name stands in a line of the record.
+    #[test]
+    fn a_home_is_named_without_marks() {
+        let place = Place { home: Some(("sh".into(), "/w".into())), ..Place::default() };
+        assert_eq!(place.name(), "the home of sh for /w");
     }
 
     #[test]

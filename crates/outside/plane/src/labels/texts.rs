@@ -153,7 +153,7 @@ impl Texts {
             self.room = room.ok_or_else(|| format!("more than {ALL} bytes of text carry labels"))?;
             self.labelled.push(Labelled {
                 label: mark.label.clone(),
-                source: format!("`{name}` in {}, left by session {}", reading.place.name(), mark.last),
+                source: format!("{name} in {}, left by session {}", reading.place.name(), mark.last),
                 text: text.clone(),
                 // A short one is looked for whole; whose words it is, is another question.
                 exact: !mark.label.as_str().starts_with(UNTRUSTED) && text.trim().len() < 2 * sense::LEAST,

@@ -144,11 +144,17 @@ pub fn may_go(session: &mut SessionDirectory, unreviewed: Unreviewed) -> Result<
     if unreviewed == Unreviewed::GivenUp {
         return Ok(());
     }
-    let waiting = changes::pending(session).map_err(why)?;
-    if waiting > 0 {
-        return Err(format!("{waiting} changed paths wait: `bastide apply` or `bastide discard` them first"));
+    let id = &session.record.id;
+    match changes::pending(session) {
+        Ok(0) => Ok(()),
+        Ok(1) => Err("1 changed path waits: `bastide apply` or `bastide discard` it first".into()),
+        Ok(waiting) => Err(format!("{waiting} changed paths wait: `bastide apply` or `bastide discard` them first")),
+        Err(problem) => Err(format!(
+            "what it changed cannot be counted, {}: `bastide discard {id}` throws that away, `bastide rm --force {id}` \
+             the session with it",
+            problem.cause
+        )),
     }
-    Ok(())
 }
 
 /// What the ledger is to hold of a pruned session. One that is not what the ledger says is evidence, and stays.

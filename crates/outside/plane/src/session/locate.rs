@@ -88,7 +88,11 @@ pub(super) fn locate(
         return Err(problem(
             "E-PLANE-031",
             format!("`{}` cannot be executed", program.display()),
-            "`chmod +x` it, or run it by its interpreter",
+            if meta.is_dir() {
+                "it is a directory: name a program"
+            } else {
+                "`chmod +x` it, or run it by its interpreter"
+            },
             126,
         ));
     }

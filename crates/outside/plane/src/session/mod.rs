@@ -34,6 +34,7 @@ mod locate;
 mod mounts;
 pub(crate) mod names;
 mod outcome;
+pub(crate) mod owners;
 pub(crate) mod paths;
 mod prepare;
 mod risk;
@@ -244,6 +245,10 @@ fn carry_out(
     let gate = early.gate()?;
     if let Some(text) = mounts::unseen(session.record.trees.iter().map(|tree| tree.path.as_path())) {
         client.reply(&Reply::Notice { text });
+    }
+    // Whoever asked for a sub-agent or a server is no operator, who alone could change it.
+    if asked.adopted.is_none() && asked.serves.is_none() {
+        owners::unchangeable(&session.record).into_iter().for_each(|text| client.reply(&Reply::Notice { text }));
     }
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(&policies)?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use wire::command::Problem;
 
 use super::SessionDirectory;
-use super::session::{bounded, damaged};
+use super::session::{bounded, damaged, unread};
 use crate::checksum;
 use crate::problem::state;
 
@@ -79,7 +79,8 @@ impl SessionDirectory {
     /// # Errors
     /// When it cannot be read.
     pub fn in_force(&self) -> Result<InForce, Problem> {
-        self.read_policy(IN_FORCE)
+        let bytes = bounded(&self.path.join(IN_FORCE)).map_err(|error| unread(&self.path, IN_FORCE, &error))?;
+        self.said_by(IN_FORCE, &bytes)
     }
 
     /// What was in force under a number.
@@ -87,13 +88,14 @@ impl SessionDirectory {
     /// # Errors
     /// When it is kept no more, or cannot be read.
     pub fn policy_before(&self, revision: u32) -> Result<InForce, Problem> {
-        self.read_policy(&kept(revision))
+        let name = kept(revision);
+        let file = self.path.join(&name);
+        let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
+        self.said_by(&name, &bytes)
     }
 
-    fn read_policy(&self, name: &str) -> Result<InForce, Problem> {
-        let file = self.path.join(name);
-        let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
-        checksum::read(&bytes).map_err(|error| damaged(&self.path, &format!("`{name}`: {error}")))
+    fn said_by(&self, name: &str, bytes: &[u8]) -> Result<InForce, Problem> {
+        checksum::read(bytes).map_err(|error| damaged(&self.path, &format!("`{name}`: {error}")))
     }
 
     /// The policies that are in force, or were last.

@@ -31,7 +31,10 @@ pub fn repair(store: &Store) -> Vec<String> {
         match done.and_then(|told| if told { running::unmark(store.root(), &id) } else { Ok(()) }) {
             Ok(()) => {}
             Err(error) => {
-                words.push(format!("lost session `{id}` is not in order yet: {}", quoted(&error.to_string())))
+                let session = SessionDirectory::open(&store.sessions().join(&id));
+                let ended = session.is_ok_and(|session| session.record.ended.is_some());
+                let what = if ended { "session" } else { "lost session" };
+                words.push(format!("{what} `{id}` is not in order yet: {}", quoted(&error.to_string())));
             }
         }
     }
@@ -151,7 +154,8 @@ fn one(store: &Store, id: &str, lock: Option<File>, words: &mut Vec<String>, unt
     if let Some(home) = session.record.fresh_home.as_deref() {
         fresh_home(store, home)?;
     }
-    for line in changes::recover(&session).map_err(|problem| io::Error::other(problem.to_string()))? {
+    let unfinished = |problem| io::Error::other(format!("a merge is not finished: {problem}"));
+    for line in changes::recover(&session).map_err(unfinished)? {
         words.push(format!("session `{id}`: {line}"));
     }
     let killed = session.record.ended.is_none();

@@ -184,7 +184,7 @@ impl SessionDirectory {
     /// When its record cannot be read.
     pub fn open(path: &Path) -> Result<SessionDirectory, Problem> {
         let file = path.join("session.json");
-        let bytes = bounded(&file).map_err(|error| state("read", &file, &error))?;
+        let bytes = bounded(&file).map_err(|error| unread(path, "session.json", &error))?;
         let record: SessionRecord =
             checksum::read(&bytes).map_err(|error| damaged(path, &format!("`session.json`: {error}")))?;
         // A directory that says it is another session would let events pass for that one's.
@@ -352,7 +352,16 @@ pub(super) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE) {
         return Ok(bytes);
     }
-    Err(io::Error::other(format!("longer than {MAX_FILE} bytes")))
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {MAX_FILE} bytes")))
+}
+
+/// That a file of a session's directory cannot be read: one that is gone, or has grown beyond all bounds, is damaged.
+pub(super) fn unread(path: &Path, name: &str, error: &io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::NotFound => damaged(path, &format!("`{name}` is gone")),
+        io::ErrorKind::FileTooLarge => damaged(path, &format!("`{name}`: {error}")),
+        _ => state("read", &path.join(name), error),
+    }
 }
 
 pub(super) fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Problem {

@@ -9,8 +9,12 @@ use super::Place;
 use crate::policy_file::look_at_policy;
 use crate::problem::{NO, problem, quoted, shell};
 use crate::session::names::Names;
+use crate::session::owners::Own;
 use crate::session::paths::Paths;
 use crate::store;
+
+/// Of a file that the policy would let be changed, and that is another's than who is inside.
+const FOREIGN: &str = "foreign";
 
 /// Answers by the session's policy, or by the default one where no session worked on the directory.
 pub(super) fn why_file(place: &Place, select: &Select, path: &Path) -> Result<Reply, Problem> {
@@ -19,20 +23,32 @@ pub(super) fn why_file(place: &Place, select: &Select, path: &Path) -> Result<Re
         Err(problem) if select.session.is_none() && problem.code == "E-PLANE-013" => None,
         other => Some(other?),
     };
+    // Who meets it.
+    let own;
     let (policies, workspace, mode) = match session {
         Some(session) => {
-            let workspace = session.record.trees.first().map(|tree| tree.path.clone()).unwrap_or_default();
+            let tree = session.record.trees.first();
+            let workspace = tree.map(|tree| tree.path.clone()).unwrap_or_default();
+            own = tree.filter(|tree| tree.view.is_none()).map(|tree| Own::of(tree.owner));
             (session.policy()?.policies().cloned().collect(), workspace, session.record.mode)
         }
         None => {
             let policy = look_at_policy(None, place.home())?;
             let mode = policy.files.workspace;
+            own = Own::at(&select.directory);
             (vec![policy], select.directory.clone(), mode)
         }
     };
-    answer(&policies, &workspace, place.home(), mode, &path)
-        .map(Reply::File)
-        .ok_or_else(|| problem("E-PLANE-018", "no policy is in force in that session", "", NO))
+    let mut answer = answer(&policies, &workspace, place.home(), mode, &path)
+        .ok_or_else(|| problem("E-PLANE-018", "no policy is in force in that session", "", NO))?;
+    let changed = ["reviewed", "live", "guarded"].contains(&answer.access.as_str());
+    // What is made in a directory changes that; the workspace itself is the cell's own.
+    let mut above = Path::new(path.as_str()).ancestors().take_while(|above| *above != workspace);
+    let there = above.find(|above| above.symlink_metadata().is_ok()).filter(|there| there.starts_with(&workspace));
+    if let Some(whose) = own.filter(|_| changed).and_then(|own| own.lacks(there?)) {
+        (answer.access, answer.rule, answer.option) = (FOREIGN.into(), Some(whose), None);
+    }
+    Ok(Reply::File(answer))
 }
 
 /// A path in the one spelling that policies know.

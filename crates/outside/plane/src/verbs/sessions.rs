@@ -32,6 +32,9 @@ pub(super) fn ls(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
             info.live = running::live(session, info.state);
         }
     }
+    for (session, info) in found.sessions.iter().zip(&sessions) {
+        unreadable(session, info, client);
+    }
     if sessions.len() < all {
         let text = format!("{} older sessions are not listed", all - sessions.len());
         client.reply(&Reply::Notice { text });
@@ -54,6 +57,7 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
         client.reply(&Reply::Notice { text });
     }
     let mut shown = info(&session);
+    unreadable(&session, &shown, client);
     shown.live = running::live(&session, shown.state);
     shown.pending = match changes::pending(&session) {
         Ok(count) => Some(count),
@@ -63,19 +67,32 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
         }
     };
     shown.bodies = session.policy().ok().map(|policy| policy.bodies());
-    shown.layers = tally.layers;
-    shown.limits = tally.limits;
+    shown.layers = Some(tally.layers);
+    shown.limits = Some(tally.limits);
     shown.models = tally.models;
     shown.reported = tally.reported;
-    shown.allowed = tally.allowed;
-    shown.refused = tally.refused;
-    shown.children = family::children(&session).map_err(|error| state("read", &session.path, &error))?;
+    shown.allowed = Some(tally.allowed);
+    shown.refused = Some(tally.refused);
+    shown.children = Some(family::children(&session).map_err(|error| state("read", &session.path, &error))?);
     Ok(Reply::Session(Box::new(shown)))
 }
 
+/// Says that its policy cannot be read, and why, where it cannot.
+fn unreadable(session: &SessionDirectory, info: &SessionInfo, client: &mut Client) {
+    if info.revision.is_none()
+        && let Err(problem) = session.in_force()
+    {
+        client.reply(&Reply::Notice { text: format!("session `{}`: {}", info.id, quoted(&problem.cause)) });
+    }
+}
+
+/// For its name, where a policy cannot be read.
+const UNREADABLE: &str = "damaged";
+
 /// What `ls` tells of a session.
 pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
-    let record = &session.record;
+    let (record, revision) = (&session.record, session.revision());
+    let names = session.policy_names().join(" and ");
     SessionInfo {
         id: record.id.clone(),
         name: record.name.clone(),
@@ -85,25 +102,25 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         command: record.command.clone(),
         workspace: record.trees.first().map(|tree| tree.path.clone()).unwrap_or_default(),
         mode: record.mode.name().into(),
-        policy: session.policy_names().join(" and "),
-        revision: session.revision(),
+        policy: if revision.is_some() { names } else { UNREADABLE.into() },
+        revision,
         bodies: None,
         accepted_risks: record.accepted_risks.clone(),
         exit: record.exit,
         pending: None,
-        layers: Vec::new(),
-        limits: Vec::new(),
+        layers: None,
+        limits: None,
         models: None,
         reported: None,
-        allowed: Vec::new(),
-        refused: Vec::new(),
+        allowed: None,
+        refused: None,
         live: None,
         parent: record.parent.as_ref().map(|ParentRecord { session, child, server, .. }| ParentInfo {
             session: session.clone(),
             child: *child,
             server: server.clone(),
         }),
-        children: Vec::new(),
+        children: None,
         built: record.built.clone(),
     }
 }

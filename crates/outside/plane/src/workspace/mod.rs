@@ -193,6 +193,11 @@ impl Workspace {
         Ok(journal::Journal::load(&self.journal)?.is_some())
     }
 
+    /// The same of what lies in `changes`, without the original.
+    pub fn is_cut_short(changes: &Path) -> Result<bool, Error> {
+        Ok(journal::Journal::load(&Tree::open(&changes.join("journal"))?)?.is_some())
+    }
+
     /// Finishes or undoes a merge that was cut short.
     pub fn recover(&mut self) -> Result<Outcome, Error> {
         self.recover_in(&mut Steps::default())

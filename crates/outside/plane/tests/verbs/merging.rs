@@ -285,7 +285,7 @@ fn all_is_thrown_away_also_where_nothing_can_be_listed() {
     fs::create_dir(room.path("work")).unwrap();
     assert_eq!(room.no(Request::Apply { select: of(&id, &[]), over: Vec::new() }).code, "E-PLANE-073");
     let gone = merged(room.yes(Request::Discard(of(&id, &[]))));
-    assert_eq!(gone.done[0], room.path("work").display().to_string());
+    assert_eq!(gone.done[0], path.join("changes/0/upper").display().to_string());
     assert_eq!(fs::read_dir(path.join("changes/0/upper")).unwrap().count(), 0);
     assert!(!closed.exists() && fs::read_dir(room.path("work")).unwrap().count() == 0);
     fs::remove_dir_all(path).unwrap();
@@ -412,4 +412,29 @@ fn a_cut_merge_of_a_session_that_ended_is_put_in_order_by_whoever_looks_next() {
         }
     }
     assert!(before > 1 && after > 1, "{before} before, {after} after");
+}
+
+/// Once told as lost, by every command, until it was thrown away.
+#[test]
+fn a_merge_that_could_not_begin_leaves_nothing_to_put_in_order() {
+    let room = Room::new();
+    let id = changed(&room).record.id.clone();
+    let _ = repair(room.store());
+    fs::rename(room.path("work"), room.path("elsewhere")).unwrap();
+    let told = room.no(Request::Apply { select: of(&id, &[]), over: Vec::new() });
+    assert_eq!(told.code, "E-PLANE-073");
+    assert_eq!(repair(room.store()), Vec::<String>::new());
+    assert_eq!(fs::read_dir(room.store().running()).unwrap().count(), 0);
+    // One that did begin is told as what it is.
+    let room = Room::new();
+    let id = changed(&room).record.id.clone();
+    let _ = repair(room.store());
+    let session = SessionDirectory::open(&room.store().sessions().join(&id)).unwrap();
+    assert!(cut_short(&session, 3));
+    session.enter().unwrap();
+    drop(session);
+    fs::rename(room.path("work"), room.path("elsewhere")).unwrap();
+    let words = repair(room.store());
+    let expected = format!("session `{id}` is not in order yet: a merge is not finished: ");
+    assert!(words.len() == 1 && words[0].starts_with(&expected), "{words:?}");
 }

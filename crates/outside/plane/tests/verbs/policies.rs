@@ -356,6 +356,42 @@ fn what_becomes_of_a_path_is_computed() {
 }
 
 #[test]
+fn what_can_be_extended_is_said_where_a_name_is_none() {
+    let room = Room::new();
+    for (name, code) in [("hardend", "E-PLANE-074"), ("bsae.yaml", "E-PLANE-074"), ("./base.yaml", "E-POLICY-004")] {
+        let top = file(&room, "p/top.yaml", &format!("bastide: 1\nname: top\nextends: [\"{name}\"]\n"));
+        let problem = refused(&room, &top);
+        let hint = problem.hint.unwrap_or_default();
+        assert_eq!(problem.code, code, "{name}");
+        assert!(hint.contains("`hardened` and `strict`") && hint.contains("beside this one"), "{name}: {hint}");
+    }
+}
+
+/// The policy lets it be changed, and the kernel does not.
+#[test]
+fn a_file_of_another_user_is_told_as_what_cannot_be_changed() {
+    use std::os::unix::fs::MetadataExt;
+    let room = Room::new();
+    let mut session = room.ended("work", &[]);
+    fs::create_dir(room.path("work/src")).unwrap();
+    let meta = fs::metadata(room.path("work")).unwrap();
+    session.record.trees[0].owner = Some((meta.uid() + 1, meta.gid() + 1));
+    session.save().unwrap();
+    let told = |path: &str| match room.yes(Request::WhyFile { select: here(&room.path("work")), path: room.path(path) })
+    {
+        Reply::File(answer) => (answer.access, answer.rule.unwrap_or_default()),
+        other => panic!("{other:?}"),
+    };
+    let whose = format!("of user {}, and a program inside is user {}", meta.uid(), meta.uid() + 1);
+    for path in ["work/src", "work/src/new"] {
+        assert_eq!(told(path), ("foreign".into(), whose.clone()), "{path}");
+    }
+    for path in ["work", "work/new"] {
+        assert_eq!(told(path).0, "reviewed", "{path}");
+    }
+}
+
+#[test]
 fn every_code_is_explained() {
     let room = Room::new();
     for code in ["E-PLANE-011", "e-plane-066", "E-POLICY-003"] {

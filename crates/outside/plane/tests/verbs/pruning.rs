@@ -7,7 +7,7 @@ use plane::store::{SessionDirectory, repair};
 use wire::command::{LedgerRequest, PruneAnswer, Reply, Request};
 
 use crate::ledgers::{against, checkpoint, faults, merged};
-use crate::room::{BEGAN, Room, connect, spawn, started, write};
+use crate::room::{BEGAN, Room, connect, select, spawn, started, write};
 
 fn prune(room: &Room, before: Option<u64>, keep: Option<u64>) -> PruneAnswer {
     match room.yes(Request::Ledger(LedgerRequest::Prune { before, keep })) {
@@ -160,4 +160,36 @@ fn kill_9_at_random_moments_leaves_a_ledger_that_the_next_start_makes_whole() {
         }
     }
     assert!(pruned > 5, "only {pruned} were pruned: it was killed too early");
+}
+
+/// `gc` and `rm` once kept every session of which the workspace was gone, and named no way to be rid of it.
+#[test]
+fn a_session_whose_workspace_is_gone_goes_or_says_how() {
+    let room = Room::new();
+    let begun = |work: &str| {
+        let session = merged(&room, work, &[]);
+        plane::workspace::Workspace::begin(&session.record.trees[0].changes, &room.path(work), None).unwrap();
+        session
+    };
+    let (untouched, anew, changed) = (begun("one"), begun("two"), begun("three"));
+    fs::write(changed.record.trees[0].changes.join("upper/new.txt"), "words").unwrap();
+    // Nothing was ever begun there: its server, or a session of `bastide gate`.
+    let mut read_only = merged(&room, "four", &[]);
+    read_only.record.mode = policy::WorkspaceMode::ReadOnly;
+    read_only.save().unwrap();
+    for work in ["one", "two", "three", "four"] {
+        fs::remove_dir_all(room.path(work)).unwrap();
+    }
+    fs::create_dir(room.path("two")).unwrap();
+    let id = &changed.record.id;
+    let answer = prune(&room, None, Some(0));
+    assert_eq!(answer.done, [&untouched, &anew, &read_only].map(|session| session.record.id.clone()));
+    let why = &answer.left[0].1;
+    assert!(why.contains(&format!("`bastide discard {id}`")) && why.contains(&format!("`bastide rm --force {id}`")));
+    let (before, last) = room.ask(Request::Discard(select(id)));
+    assert!(matches!(last, Ok(Reply::Merged(_))), "{last:?}");
+    assert!(matches!(&before[0], Reply::Notice { text } if text.starts_with("thrown away unread: ")), "{before:?}");
+    let Reply::Session(shown) = room.yes(Request::Show(select(id))) else { panic!() };
+    assert_eq!(shown.pending, Some(0));
+    assert_eq!(prune(&room, None, Some(0)).done, [id.clone()]);
 }

@@ -117,9 +117,9 @@ impl Room {
         let mut session = SessionDirectory::create(self.store(), record).unwrap();
         let changes = session.path.join("changes/0");
         session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None, view: None }];
-        session.save().unwrap();
         let policy = policy.unwrap_or_else(|| plane::policy_file::look_at_policy(None, &self.place.home).unwrap());
         session.save_policy(&[policy]).unwrap();
+        session.save().unwrap();
         session
     }
 

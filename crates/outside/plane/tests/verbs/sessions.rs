@@ -142,9 +142,9 @@ fn show_counts_what_the_segments_say() {
     let counted = |list: &[wire::command::Counted]| {
         list.iter().map(|count| format!("{} {}", count.what, count.times)).collect::<Vec<_>>()
     };
-    assert_eq!(counted(&shown.allowed), ["a.example:443 1"]);
-    assert_eq!(counted(&shown.refused), ["b.example:443 2", "c.example 1", "access to files 4"]);
-    assert_eq!((shown.layers[0].name.as_str(), shown.limits[0].name.as_str()), ("seccomp", "memory"));
+    assert_eq!(counted(shown.allowed.as_deref().unwrap()), ["a.example:443 1"]);
+    assert_eq!(counted(shown.refused.as_deref().unwrap()), ["b.example:443 2", "c.example 1", "access to files 4"]);
+    assert_eq!((shown.layers.unwrap()[0].name.as_str(), shown.limits.unwrap()[0].name.as_str()), ("seccomp", "memory"));
     assert_eq!(shown.pending, Some(0));
 }
 
@@ -204,4 +204,44 @@ fn the_state_is_for_its_owner_alone() {
         }
     }
     assert!(seen > 12, "{seen}");
+}
+
+/// A policy that could not be read was once shown as one without a name.
+#[test]
+fn a_damaged_policy_is_told_where_its_session_is() {
+    let room = Room::new();
+    let (damaged, gone, good) = (room.ended("one", &[]), room.ended("two", &[]), room.ended("three", &[]));
+    fs::write(damaged.path.join("policy.json"), "").unwrap();
+    fs::remove_file(gone.path.join("policy.json")).unwrap();
+    let (before, sessions) = listed(&room);
+    let policies: Vec<_> = sessions.iter().map(|session| session.policy.as_str()).collect();
+    let told = before.iter().filter(|reply| matches!(reply, Reply::Notice { .. })).count();
+    assert_eq!((policies.as_slice(), told), (&["hardened", "damaged", "damaged"][..], 2), "{before:?}");
+    for session in [&damaged, &gone] {
+        let (before, last) = room.ask(Request::Show(select(&session.record.id)));
+        let told =
+            |reply: &Reply| matches!(reply, Reply::Notice { text } if text.contains("is damaged: `policy.json`"));
+        assert!(matches!(last, Ok(Reply::Session(shown)) if shown.policy == "damaged"));
+        assert!(told(&before[0]), "{before:?}");
+        assert_eq!(room.no(Request::Diff(select(&session.record.id))).code, "E-PLANE-014");
+    }
+    fs::remove_file(good.path.join("session.json")).unwrap();
+    assert_eq!(room.no(Request::Show(select(&good.record.id))).code, "E-PLANE-014");
+}
+
+/// What only `show` tells stood in a list as if there were none of it.
+#[test]
+fn a_list_says_nothing_of_what_it_does_not_tell() {
+    let room = Room::new();
+    let session = room.ended("work", &[connect("a.example", 443, Verdict::Allowed)]);
+    let (_, sessions) = listed(&room);
+    let (listed, Reply::Session(shown)) =
+        (serde_json::to_value(&sessions[0]).unwrap(), room.yes(Request::Show(select(&session.record.id))))
+    else {
+        panic!()
+    };
+    let shown = serde_json::to_value(shown).unwrap();
+    for key in ["bodies", "pending", "layers", "limits", "allowed", "refused", "children"] {
+        assert!(listed.get(key).is_none() && shown.get(key).is_some(), "{key}: {listed} {shown}");
+    }
 }

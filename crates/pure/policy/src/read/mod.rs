@@ -198,7 +198,8 @@ impl Reader<'_> {
         let found = if name.value.starts_with('/') { None } else { (self.resolve)(&name.value) };
         let mut next = found.ok_or_else(|| {
             let message = format!("no policy `{}`", visible(&name.value));
-            let hint = "blueprints are `hardened` and `strict`; `bastide policy presets` lists those with arguments";
+            let hint = "blueprints are `hardened` and `strict`, `bastide policy presets` lists those with arguments; a policy \
+                        file is named as it is called, without a path, and lies beside this one";
             fail(file, mark, code::UNKNOWN_POLICY, message, hint)
         })?;
         // Which tenant it is for is said by whoever names it, and widens no further than they may.

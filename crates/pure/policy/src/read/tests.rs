@@ -303,6 +303,19 @@ fn others() -> Vec<(&'static str, Diagnostic)> {
     ]
 }
 
+/// Told once by their names in the parser, or with a hint about something else.
+#[test]
+fn common_mistakes_are_told_in_words_of_the_file() {
+    let two = check("bastide: 1\nname: a\n---\nbastide: 1\nname: b\n", true).expect_err("two");
+    assert_eq!((two.code.as_str(), two.message.as_str()), ("E-POLICY-009", "a second document begins in the file"));
+    let url = refused("network:\n  allow: [{to: \"https://example.com\"}]");
+    assert!(url.message.contains("a host, not a URL"), "{url}");
+    for named in ["./base.yaml", "sub/base.yaml", "~/base.yaml", "/abs/base.yaml", "hardend"] {
+        let hint = refused(&format!("extends: [\"{named}\"]")).hint.unwrap_or_default();
+        assert!(hint.contains("without a path, and lies beside this one") && hint.contains("`hardened`"), "{hint}");
+    }
+}
+
 #[test]
 fn faults_of_the_whole_are_refused_with_hints() {
     for (code, error) in others() {

@@ -116,6 +116,12 @@ fn said(error: &Error) -> (String, &'static str) {
         ("null into string", "a text is missing here", "write one, in quotes where it is empty, or leave the key out"),
         ("Anchors", "anchors and aliases are not read", "write what is meant out, wherever it is meant"),
     ];
+    if matches!(error, Error::MultipleDocuments { .. }) || line.contains("Documents") {
+        return (
+            "a second document begins in the file".to_owned(),
+            "one file is one document: take `---` out, or make two files",
+        );
+    }
     match known.into_iter().find(|(part, ..)| line.contains(part)) {
         Some((_, message, hint)) => (message.to_owned(), hint),
         None => (visible(line), PLAIN),

@@ -8,8 +8,14 @@ pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let head = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03notes.txt\0";
-    let size = (bytes.len() as u32).to_le_bytes();
-    [head, &deflate(bytes)[..], &[0; 4], &size].concat()
+    let (sum, size) = (checksum(bytes).to_le_bytes(), (bytes.len() as u32).to_le_bytes());
+    [head, &deflate(bytes)[..], &sum, &size].concat()
+}
+
+/// CRC-32, as gzip has it.
+fn checksum(bytes: &[u8]) -> u32 {
+    let step = |sum: u32| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 };
+    !bytes.iter().fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
 }
 
 /// A stream of members that are each too short to say anything.

@@ -31,27 +31,32 @@ pub struct SessionInfo {
     /// Which of the session's policies that is, counted from 1; absent where it cannot be read.
     pub revision: Option<u32>,
     /// What of what was said stands in the record, as the policy in force says; only `show` tells it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bodies: Option<policy::Bodies>,
     /// Risks that were accepted by name.
     pub accepted_risks: Vec<String>,
     /// The exit code, once it ended.
     pub exit: Option<i32>,
     /// How many paths wait for `apply` or `discard`; only `show` counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<u64>,
     /// Layers as measured; only `show` tells them.
-    pub layers: Vec<Wall>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Wall>>,
     /// Limits as the host gives them; only `show` tells them.
-    pub limits: Vec<Wall>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Vec<Wall>>,
     /// What models answered; only `show` tells it, where there was something.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<ModelsInfo>,
     /// Destinations and how often each was allowed; only `show` tells them.
-    pub allowed: Vec<super::Counted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<super::Counted>>,
     /// Destinations and how often each was refused; only `show` tells them.
-    pub refused: Vec<super::Counted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Vec<super::Counted>>,
     /// The last that whoever is inside reported, in his own words; only `show` tells it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
     /// What the process that holds it says, where it runs and answers.
     #[serde(default)]
@@ -60,8 +65,8 @@ pub struct SessionInfo {
     #[serde(default)]
     pub parent: Option<ParentInfo>,
     /// Its own sub-agents; only `show` tells them.
-    #[serde(default)]
-    pub children: Vec<ChildInfo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Vec<ChildInfo>>,
     /// What it was begun with, where it wrote that down.
     #[serde(default)]
     pub built: Option<super::Built>,

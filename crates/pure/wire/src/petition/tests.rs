@@ -134,6 +134,16 @@ fn bounds_hold() {
 
 #[test]
 fn what_is_wrong_is_told_in_bounded_plain_words() {
+    for (field, with) in [
+        ("network", json!({"task": "t", "agent": "a", "network": [{"to": "a.example"}]})),
+        ("budget", json!({"task": "t", "agent": "a", "budget": {"tokens": "many"}})),
+        ("command", json!({"task": "t", "command": "make all"})),
+    ] {
+        let why = refused(Verb::Spawn, with);
+        assert!(why.contains(&format!("`{field}`: invalid type: ")), "{why}");
+    }
+    // Neither the fields nor what a program calls them take its words for ours.
+    assert!(!refused(Verb::Spawn, json!({"task": "t", "agent": "a"," network": []})).contains("` network`: "));
     let why = refused(Verb::Ask, json!({"to": "a.example", "why": "w", "method": "\u{1b}[2J".repeat(4096)}));
     assert!(why.chars().count() < 400 && !why.contains('\u{1b}'), "{why}");
     let why = refused(Verb::Report, json!({"\u{1b}[31m".repeat(2000): 1}));

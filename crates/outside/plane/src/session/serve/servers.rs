@@ -78,7 +78,8 @@ impl Session<'_> {
         };
         self.servers.begin(run, (line, end)).map_err(|error| {
             let reason = format!("it could not be started: {error}");
-            let kind = Kind::ServerEnded { server: server.name, session: None, exit: None, reason: reason.clone() };
+            let kind =
+                Kind::ServerEnded { server: server.name, session: None, exit: None, reason: reason.replace('`', "'") };
             self.record(course, kind);
             reason
         })

@@ -8,7 +8,7 @@ use super::answers::bounded;
 use super::paths::{Wanted, choose};
 use super::review::Review;
 use super::tree::{ChangedTree, Done, failed};
-use super::{Record, guards, recover};
+use super::{Record, guards, is_untouched, recover};
 use crate::channel::Client;
 use crate::labels;
 use crate::ledger::{self, LedgerError};
@@ -134,17 +134,19 @@ fn discard_all(store: &Store, client: &mut Client, select: &Select) -> Result<Re
     // A merge that was cut short is finished first where it can be.
     match recover(&session) {
         Ok(words) => words.into_iter().for_each(|text| client.reply(&Reply::Notice { text })),
-        Err(problem) => client.reply(&Reply::Notice { text: format!("thrown away unread: {}", problem.cause) }),
+        Err(problem) => client.reply(&Reply::Notice { text: format!("a merge is given up: {}", problem.cause) }),
     }
     for (index, tree) in session.record.trees.iter().enumerate() {
-        let upper = tree.changes.join("upper");
-        if std::fs::read_dir(&upper).is_ok_and(|mut entries| entries.next().is_none()) || !upper.exists() {
+        if is_untouched(tree) {
             continue;
         }
         let listed = ChangedTree::open(index, tree).and_then(|tree| Ok((tree.changes(&[])?, tree)));
         let names = match listed {
             Ok((changes, tree)) => changes.iter().map(|change| tree.name(&change.path)).collect(),
-            Err(_) => vec![tree.path.to_string_lossy().into_owned()],
+            Err(problem) => {
+                client.reply(&Reply::Notice { text: format!("thrown away unread: {}", problem.cause) });
+                vec![tree.changes.join("upper").to_string_lossy().into_owned()]
+            }
         };
         let mut record = super::ledger(&session)?;
         record.note(names.clone(), "discarding")?;

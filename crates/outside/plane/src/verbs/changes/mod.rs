@@ -9,15 +9,18 @@ mod tree;
 pub(crate) use answers::bounded;
 pub(super) use merge::{apply, discard};
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use policy::WorkspaceMode;
 use record::{Kind, Redactor, Segment};
 use wire::command::{ChangeInfo, DiffAnswer, Problem, Reply, Select};
 use wire::petition::Changed;
 
 use crate::channel::Client;
 use crate::problem::{NO, problem};
-use crate::store::{self, Ledger, SessionDirectory, Store};
+use crate::store::{self, Ledger, SessionDirectory, Store, TreeRecord};
+use crate::workspace::Workspace;
 use answers::Budget;
 use review::Review;
 use tree::ChangedTree;
@@ -63,13 +66,23 @@ pub(crate) fn patch(
     Ok((changed, unlisted, patch.filter(|patch| !patch.is_empty())))
 }
 
-/// How many paths wait for `apply` or `discard`.
+/// How many paths wait for `apply` or `discard`. Where nothing was written nothing waits, whatever became of the original.
 pub(crate) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
     let mut count = 0;
-    for tree in ChangedTree::all(session)? {
-        count += u64::try_from(tree.count()?).unwrap_or(u64::MAX);
+    for (index, tree) in session.record.trees.iter().enumerate() {
+        if session.record.mode != WorkspaceMode::ReadOnly && !is_untouched(tree) {
+            count += u64::try_from(ChangedTree::open(index, tree)?.count()?).unwrap_or(u64::MAX);
+        }
     }
     Ok(count)
+}
+
+/// Nothing lies where its changes would.
+fn is_untouched(tree: &TreeRecord) -> bool {
+    match std::fs::read_dir(tree.changes.join("upper")) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 /// What a session changed, each with its diff. A session that runs may be looked at, too.
@@ -113,8 +126,12 @@ pub(super) fn diff(store: &Store, client: &mut Client, select: &Select) -> Resul
 /// Finishes or undoes merges that were cut short, and says what it did, a line each. The session is held.
 pub(crate) fn recover(session: &SessionDirectory) -> Result<Vec<String>, Problem> {
     let mut words = Vec::new();
-    for mut tree in ChangedTree::all(session)? {
-        let merged = tree.recover()?;
+    for (index, tree) in session.record.trees.iter().enumerate() {
+        // Where no merge was cut short the original is not needed: it may be gone.
+        if matches!(Workspace::is_cut_short(&tree.changes), Ok(false)) {
+            continue;
+        }
+        let merged = ChangedTree::open(index, tree)?.recover()?;
         if !merged.is_empty() {
             words.push(format!("a merge that was cut short is finished: {} paths", merged.len()));
             ledger(session)?.note(merged, "finished after it was cut short")?;
