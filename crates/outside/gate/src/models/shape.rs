@@ -106,8 +106,10 @@ mod tests {
         asks_a_model(body, codings.iter().map(|coding| coding.as_bytes()))
     }
 
-    fn packed(from: impl Read) -> Vec<u8> {
-        from.bytes().collect::<Result<_, _>>().expect("packed")
+    fn packed(mut from: impl Read) -> Vec<u8> {
+        let mut all = Vec::new();
+        from.read_to_end(&mut all).expect("packed");
+        all
     }
 
     #[test]

@@ -191,5 +191,5 @@ fn a_session_whose_workspace_is_gone_goes_or_says_how() {
     assert!(matches!(&before[0], Reply::Notice { text } if text.starts_with("thrown away unread: ")), "{before:?}");
     let Reply::Session(shown) = room.yes(Request::Show(select(id))) else { panic!() };
     assert_eq!(shown.pending, Some(0));
-    assert_eq!(prune(&room, None, Some(0)).done, std::slice::from_ref(&id));
+    assert_eq!(prune(&room, None, Some(0)).done, std::slice::from_ref(id));
 }
