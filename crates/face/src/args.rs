@@ -52,13 +52,13 @@ pub enum Verb {
     Exec(Exec),
     /// Copy a file out of a running session, or into it
     Cp(Cp),
-    /// Show a port of a running session on this host's loopback, until ^C
+    /// Show a port of a running session on the host's loopback, until ^C
     Open(Open),
     /// Measure the boundary, and try to break a throwaway cell
     Doctor(Doctor),
     /// Serve the door alone to an agent outside of a cell, until ^C
     Gate(Gate),
-    /// See what an allowlist cannot hold, and how it is held: two minutes
+    /// See what an allowlist cannot hold, and how it is held: 2 minutes
     Tour,
     /// Keep a cell ready for the next run, until ^C: it starts sooner
     Standby,
@@ -116,6 +116,16 @@ pub enum Verb {
     Vault(Vault),
     /// Explain an error code, or a verb
     Help(Help),
+    /// Print what completes this command line in a shell
+    Completions(Completions),
+}
+
+/// `bastide completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell reads it
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// `bastide run`.

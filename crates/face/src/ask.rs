@@ -190,9 +190,14 @@ fn request(verb: Verb, directory: PathBuf) -> Result<Request, Error> {
         Verb::Trust(asked) => Request::Trust { file: absolute(&asked.file, &directory)? },
         Verb::Vault(asked) => Request::Vault(vault(asked)?),
         // `run`, `help` and what carries a program's stdio never come here.
-        Verb::Ls | Verb::Watch(_) | Verb::Run(_) | Verb::Up(_) | Verb::Gate(_) | Verb::Tour | Verb::Help(_) => {
-            Request::Ls
-        }
+        Verb::Ls
+        | Verb::Watch(_)
+        | Verb::Run(_)
+        | Verb::Up(_)
+        | Verb::Gate(_)
+        | Verb::Tour
+        | Verb::Help(_)
+        | Verb::Completions(_) => Request::Ls,
         Verb::Attach(_) | Verb::Exec(_) | Verb::Cp(_) => Request::Ls,
     })
 }

@@ -36,6 +36,7 @@ fn answer(asked: Bastide) -> u8 {
         Verb::Tour => tour::tour(json),
         Verb::Watch(asked) => watch::watch(asked.read_only, json),
         Verb::Help(topic) => help(&topic, json),
+        Verb::Completions(asked) => completions(asked.shell, json),
         verb => ask::ask(verb, json),
     };
     result.unwrap_or_else(|error| told(&error, json, ours))
@@ -84,6 +85,12 @@ fn help(asked: &Help, json: bool) -> Result<u8, Error> {
         found = found.find_subcommand_mut(word).ok_or_else(|| unknown(word))?;
     }
     page(&found.render_long_help().to_string(), json)
+}
+
+fn completions(shell: clap_complete::Shell, json: bool) -> Result<u8, Error> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Bastide::command(), "bastide", &mut text);
+    page(&String::from_utf8_lossy(&text), json)
 }
 
 /// The client knows its own codes; the plane knows the rest.

@@ -90,6 +90,26 @@ fn help_and_version_are_answers() {
     assert_eq!(exit(&["help", "E-FACE-999"]), 2);
 }
 
+/// The shells read them themselves.
+#[test]
+fn completions_are_what_the_shells_read() {
+    for (shell, reads) in
+        [("bash", &["bash", "-n"][..]), ("zsh", &[]), ("fish", &[]), ("elvish", &[]), ("powershell", &[])]
+    {
+        let output = bastide(&["completions", shell]);
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && text.contains("accept-risk") && text.contains("declassify"), "{shell}");
+        if let [program, check @ ..] = reads {
+            let mut read = Command::new(program);
+            let mut read = read.args(check).stdin(std::process::Stdio::piped()).spawn().expect("starts");
+            std::io::Write::write_all(read.stdin.as_mut().expect("piped"), text.as_bytes()).expect("read");
+            drop(read.stdin.take());
+            assert!(read.wait().expect("ended").success(), "{shell}");
+        }
+    }
+    assert_eq!(exit(&["completions", "tcsh"]), 2);
+}
+
 /// Every help says that `--json` prints JSON.
 #[test]
 fn help_is_json_where_that_is_asked_for() {

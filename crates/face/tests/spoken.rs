@@ -75,8 +75,11 @@ const SAID: [(&str, &[&str], &str); 58] = [
 ];
 
 /// Verbs that say nothing to a plane by themselves, and why.
-const UNSAID: [(&str, &str); 2] =
-    [("gate", "it starts a gate of the operator's own, and no session"), ("tour", "it shows other verbs")];
+const UNSAID: [(&str, &str); 3] = [
+    ("gate", "it starts a gate of the operator's own, and no session"),
+    ("tour", "it shows other verbs"),
+    ("completions", "it is of the command line alone"),
+];
 
 /// Verbs without verbs below them, by their words.
 fn verbs(command: &clap::Command, above: &str) -> BTreeSet<String> {
