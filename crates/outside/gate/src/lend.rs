@@ -1,6 +1,8 @@
 //! Secrets of the vault that go with requests. The program never has one: it is put into the head or the body here, at the
 //! one position that the rule names, and taken out of what comes back.
 
+mod fields;
+
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -10,7 +12,6 @@ use wire::Lent;
 use crate::asked::{Asked, Asks};
 use crate::encode::{base64, from_base64url, percent};
 use crate::head::{Edit, edit};
-use crate::look::value;
 
 /// Headers that carry a credential of some server. Beside a lent one they are somebody else's.
 pub(crate) const FOREIGN: [&str; 17] = [
@@ -200,7 +201,7 @@ impl Loan {
                 ("authorization", format!("Basic {}", base64(format!("{user}:{value}").as_bytes())))
             }
             Position::Field { name } => {
-                *body = fields(head).and_then(|set| set(body, name, value)).ok_or(LendError::Body)?;
+                *body = fields::set(head, body, name, value).ok_or(LendError::Body)?;
                 return Ok(edit(head, &Edit { without: &FOREIGN, length: Some(body.len()), ..self.plain() }));
             }
             Position::Segment { prefix } => {
@@ -314,61 +315,6 @@ fn within_base64(value: &str) -> Vec<String> {
     let url_safe = |text: &String| text.replace('+', "-").replace('/', "_");
     let usual: Vec<String> = (0..3).map(digits).collect();
     usual.iter().map(url_safe).chain(usual.iter().cloned()).collect()
-}
-
-/// The body with a field set, where it has fields.
-type Sets = fn(&[u8], &str, &str) -> Option<Vec<u8>>;
-
-/// How a field is set in a body that is said to be of this kind. A server would keep another as it is, and show it to whoever
-/// asks.
-fn fields(head: &[u8]) -> Option<Sets> {
-    // Several are told as one, which is of no kind.
-    let kind = value(head, "content-type")?;
-    let (essence, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
-    let utf8 = matches!(parameters.trim(), "" | "charset=utf-8" | "charset=\"utf-8\"");
-    let plain = value(head, "content-encoding").is_none_or(|coding| coding == "identity");
-    match essence.trim() {
-        _ if !utf8 || !plain => None,
-        "application/x-www-form-urlencoded" => Some(in_form),
-        "application/json" => Some(in_object),
-        _ => None,
-    }
-}
-
-fn in_object(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
-    if !record::conversation::is_bounded(body) {
-        return None;
-    }
-    let mut read: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let fields = read.as_object_mut()?;
-    fields.retain(|other, _| !is_key(other, name));
-    fields.insert(name.to_owned(), value.into());
-    serde_json::to_vec(&read).ok()
-}
-
-fn in_form(body: &[u8], name: &str, value: &str) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(body).ok().filter(|text| text.bytes().all(|byte| matches!(byte, b'!'..=b'~')))?;
-    // Some servers take `;` for `&`.
-    let others = |pair: &str| {
-        let other = |part: &&str| !policy::names_field(part.split('=').next().unwrap_or_default(), name);
-        pair.split(';').filter(other).collect::<Vec<_>>().join(";")
-    };
-    let mut pairs: Vec<String> = text
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| if pair.contains('=') { Some(others(pair)) } else { None })
-        .collect::<Option<_>>()?;
-    pairs.retain(|pair| !pair.is_empty());
-    pairs.push(format!("{}={}", percent(name.as_bytes()), percent(value.as_bytes())));
-    Some(pairs.join("&").into_bytes())
-}
-
-/// Whether some server takes one name in JSON for another: some compare them in any case of letters, as Unicode has that.
-fn is_key(one: &str, two: &str) -> bool {
-    fn folded(name: &str) -> impl Iterator<Item = char> + '_ {
-        name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
-    }
-    folded(one).eq(folded(two))
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> bool {
