@@ -7,10 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use wire::waiting::{PROGRAMS, Stamp, WELCOME, socket, state_directory};
-
-/// How long a plane may take to say that it takes us: less than starting one.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+use wire::waiting::{PATIENCE, PROGRAMS, Stamp, WELCOME, socket, state_directory};
 
 /// A waiting plane that was asked to take us, and did not answer yet.
 #[derive(Debug)]
@@ -35,8 +32,8 @@ impl Knocked {
     /// answered in time is run by nobody else.
     #[must_use]
     pub fn answered(self) -> Option<OwnedFd> {
-        let mut word = [0];
-        if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&PATIENCE)) != Ok(1)
+        let (mut word, patience) = ([0], Timespec::try_from(PATIENCE).ok()?);
+        if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience)) != Ok(1)
             || rustix::net::recv(&self.0, &mut word[..], RecvFlags::empty()).ok()? != (1, 1)
             || word != [WELCOME]
         {

@@ -2,9 +2,13 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a waiting plane says first, when it takes a client.
 pub const WELCOME: u8 = 1;
+
+/// How long it may take to say so: less than starting another.
+pub const PATIENCE: Duration = Duration::from_millis(5);
 
 /// The plane's programs, which lie in one directory. A plane that waits serves only a client beside the same.
 pub const PROGRAMS: [&str; 3] = ["bastided", "bastide-cell", "bastide-gate"];

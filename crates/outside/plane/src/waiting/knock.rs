@@ -12,13 +12,10 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use rustix::process::{PidfdFlags, pidfd_open};
-use wire::waiting::WELCOME;
+use wire::waiting::{PATIENCE, WELCOME};
 
 use super::stamps;
 use crate::store::Store;
-
-/// How long it may take to say that it takes us: less than starting one.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// A waiting plane that was asked to take us, and did not answer yet.
 #[derive(Debug)]
@@ -53,7 +50,8 @@ impl Knocked {
     /// The connection, once it says that it takes us: it was told nothing before.
     pub(crate) fn answered(self) -> Option<Taken> {
         let Knocked(socket) = self;
-        if poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&PATIENCE)) != Ok(1) {
+        let patience = Timespec::try_from(PATIENCE).ok()?;
+        if poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&patience)) != Ok(1) {
             return None;
         }
         let process = welcomed_by(&socket).ok()??;
