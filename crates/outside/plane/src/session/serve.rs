@@ -3,6 +3,7 @@
 mod below;
 mod callers;
 mod children;
+mod client;
 mod durable;
 mod generations;
 mod orders;
@@ -14,18 +15,18 @@ mod renewal;
 mod risk;
 mod servers;
 mod standing;
+mod stopping;
 mod succession;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use plan::{Ending, Failure, Order, Report};
+use plan::{Failure, Report};
 use record::{Kind, Wall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
-use wire::GateOrder;
+use rustix::process::Pid;
 use wire::command::{Order as Asked, Reply, Stream, Terminal};
 use wire::control::Happened;
 
@@ -39,9 +40,8 @@ use super::servers::Servers;
 use super::streams::Streams;
 use super::tend::{Chores, Round};
 use crate::audit::Watch;
-use crate::channel::{self, Client};
+use crate::channel::Client;
 use crate::ledger::Merging;
-use crate::problem::NOT_RUN;
 use crate::store::{Ledger, Store};
 
 pub(super) use callers::Ground;
@@ -52,19 +52,12 @@ pub(super) use questions::Questions;
 pub(super) use remains::Remains;
 pub(super) use renewal::Renewal;
 pub(super) use standing::Standing;
+use stopping::{GRACE, TERMINATE, said, unstarted};
 
 /// How often the record is made durable.
 const CHECKPOINT: Duration = Duration::from_secs(1);
-/// How long a program has between being asked to end and being ended.
-const GRACE: Duration = Duration::from_secs(3);
-/// Most texts of the operator's that a gate is told.
-const MOST_INTENT: usize = 4096;
-/// How long after its line was closed a program may tell that it has ended.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// What is known where pid 1 left without a word: somebody outside ended it, or something inside did.
 const ENDED: &str = "pid 1 ended without a word";
-const HANG_UP: u8 = 1;
-const TERMINATE: u8 = 15;
 
 /// What a session holds while it runs.
 pub(super) struct Session<'c> {
@@ -396,77 +389,6 @@ impl Session<'_> {
         }
     }
 
-    fn hear_client(&mut self, course: &mut Course) {
-        let (mut bytes, mut none) = (Vec::new(), Vec::new());
-        let open = matches!(channel::receive(&*self.client, &mut bytes, &mut none), Ok(true));
-        match course.orders.push(&bytes) {
-            Ok(orders) if open => {
-                for order in orders {
-                    match order {
-                        Asked::Signal { number } => self.cell.order(Order::Signal(number)),
-                        Asked::Typed { line } => self.typed(line.expose()),
-                        // Who has the program's pty gives it a size himself.
-                        Asked::Size(_) => {}
-                        other => self.hear_above(course, other),
-                    }
-                }
-            }
-            _ => {
-                course.client_open = false;
-                if self.outlet.is_some() {
-                    // What it ran may have ended by itself, which closes the line to its parent as well.
-                    let mut ended = [PollFd::new(&self.cell, PollFlags::IN)];
-                    if poll(&mut ended, Some(&MOMENT)).is_ok_and(|ready| ready > 0) {
-                        self.hear_cell(course);
-                    }
-                    if course.ended {
-                        return;
-                    }
-                    // Whatever became of its parent, nobody hears what it would still do.
-                    self.end_soon(course, HANG_UP, GRACE, "its parent ended, or ended it");
-                    return self.kill(course);
-                }
-                if self.detached.is_some() && course.started {
-                    return;
-                }
-                self.end_soon(course, HANG_UP, GRACE, "the operator's client is gone");
-            }
-        }
-    }
-
-    /// The operator said something: his gate knows it, and every later one.
-    fn typed(&mut self, line: &str) {
-        if self.door.intent.len() < MOST_INTENT {
-            self.door.intent.push(line.to_owned());
-            if let Some(gate) = &mut self.gate {
-                gate.tell(&GateOrder::Attested { words: line.to_owned() });
-            }
-        }
-    }
-
-    /// Asks the program to end, and ends all after a while. What is paused goes on: it could not end.
-    fn end_soon(&mut self, course: &mut Course, signal: u8, grace: Duration, reason: &str) {
-        course.end.reason = reason.into();
-        course.deadline = None;
-        course.kill_at = Some(Instant::now() + grace);
-        self.children.dismiss();
-        self.servers.dismiss();
-        self.let_go_on(course);
-        self.cell.order(Order::Signal(signal));
-    }
-
-    /// Ends everything in the cell at once.
-    fn kill(&self, course: &mut Course) {
-        self.let_the_cell_go_on(course);
-        self.cell.order(Order::Kill);
-        // Pid 1 may itself be held up, in closing a socket that lingers for one: then it is killed too.
-        if let (true, Some(pid_1)) = (course.killed, course.pid_1) {
-            let _ = kill_process(pid_1, Signal::KILL);
-        }
-        course.killed = true;
-        course.kill_at = Some(Instant::now() + GRACE);
-    }
-
     fn watch_the_clock(&mut self, course: &mut Course) {
         let now = Instant::now();
         if course.deadline.is_some_and(|deadline| deadline <= now) {
@@ -501,29 +423,4 @@ impl Session<'_> {
             self.merge(course);
         }
     }
-}
-
-/// Nothing says that the program began. Where pid 1 had been told that it may, and had measured its walls, it may have: then
-/// this is no run of nothing.
-fn unstarted(course: &mut Course) {
-    if course.started || course.end.failure.is_some() {
-        return;
-    }
-    if course.begun && !course.end.layers.is_empty() {
-        course.end.reason.push_str("; whether the program had begun is not known");
-    } else {
-        let doing = "the cell ended before the program began".into();
-        course.end.failure = Some(Failure { layer: None, doing, errno: 0, exit: NOT_RUN });
-    }
-}
-
-/// The exit code and the reason of an ending.
-fn said(ending: Ending, asked_to_end: bool, reason: &str) -> (u8, String) {
-    let (exit, how) = match ending {
-        Ending::Exited(code) => (code, format!("the program exited with {code}")),
-        Ending::Signalled(signal) => {
-            (128_u8.saturating_add(signal), format!("the program was ended by signal {signal}"))
-        }
-    };
-    if asked_to_end { (exit, format!("{reason}; {how}")) } else { (exit, how) }
 }
