@@ -6,7 +6,7 @@ RELEASE := target/$(HOST)/release
 DEBUG := target/$(HOST)/debug
 SECONDS_EACH ?= 60
 
-.PHONY: help run build debug test test-rust test-whole test-agents check fmt bench range exfil fuzz
+.PHONY: help run build debug test test-rust test-whole test-agents check fmt order bench range exfil fuzz
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ check: ## formatting and lints, warnings are errors
 
 fmt: ## format the code
 	$(CARGO) fmt
+
+order: build ## write anew which functions a start runs, as root (packaging/order)
+	packaging/order/run $(RELEASE)
 
 bench: build ## measure the promises of SPECIFICATION.md
 	proof/install
