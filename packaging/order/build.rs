@@ -16,7 +16,8 @@ fn main() {
     let manifest = PathBuf::from(set("CARGO_MANIFEST_DIR"));
     let package = set("CARGO_PKG_NAME");
     let found = PROGRAMS.iter().find(|(of, _)| *of == package);
-    let (Some((_, program)), Some(house)) = (found, manifest.ancestors().find(|above| above.join("Cargo.lock").exists()))
+    let (Some((_, program)), Some(house)) =
+        (found, manifest.ancestors().find(|above| above.join("Cargo.lock").exists()))
     else {
         return;
     };
