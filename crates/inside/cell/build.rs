@@ -6,9 +6,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "../../../packaging/order/link.rs"]
+mod order;
+
 const PROFILES: [&str; 3] = ["agent", "pid1", "watcher"];
 
 fn main() -> Result<(), String> {
+    order::link("bastide-cell");
     let room = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../../../blueprints/seccomp");
     let machine = variable("CARGO_CFG_TARGET_ARCH")?;
     let mut source = String::new();

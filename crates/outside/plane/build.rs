@@ -7,7 +7,11 @@ use std::path::Path;
 
 use policy::read::{blueprint, read};
 
+#[path = "../../../packaging/order/link.rs"]
+mod order;
+
 fn main() -> Result<(), Box<dyn Error>> {
+    order::link("bastided");
     println!("cargo::rerun-if-changed=build.rs");
     for argument in ["-no-pie", "-static"] {
         println!("cargo::rustc-link-arg-bins={argument}");
