@@ -54,6 +54,41 @@ fn connects_and_executions_are_told_with_their_programs() {
     }
 }
 
+/// Of a process that connects more than once something is kept: never what it executed then.
+#[test]
+fn a_process_that_executes_another_program_is_told_as_that() {
+    let reach =
+        "use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(80, inet_aton(\"203.0.113.9\")));";
+    let bash = "exec 3<>/dev/tcp/203.0.113.9/80 4<>/dev/tcp/203.0.113.9/80; exec perl -e \"$REACH\"";
+    // The agent itself, another one's child, and one whose parent becomes another.
+    let script = format!(
+        "export REACH='{reach}'; bash -c '{bash}'; perl -e \"$REACH $REACH\"; \
+         exec bash -c 'perl -e \"$REACH\"; exec 3<>/dev/tcp/203.0.113.9/80; {bash}'"
+    );
+    for privileged in ways() {
+        let (all, text, ended) = told(start(&plan_for(privileged, &script), &[]).expect("starts"));
+        assert_eq!(ended, Report::Ended(Ending::Exited(0)), "{text}");
+        let name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let connects = all.iter().filter_map(|one| match one {
+            Sighting::Connect { pid, chain, .. } => {
+                Some((*pid, chain.iter().map(name).collect::<Vec<_>>().join(" < ")))
+            }
+            Sighting::Execute { .. } => None,
+        });
+        let (pids, chains): (Vec<u32>, Vec<String>) = connects.unzip();
+        let shell = chains[0].strip_prefix("bash < ").expect("a shell's child").to_owned();
+        let within = |program: &str| format!("{program} < {shell}");
+        let (bash, perl) = (within("bash"), within("perl"));
+        let last = ["perl < bash", "bash", "bash", "bash", "perl"].map(str::to_owned);
+        assert_eq!(
+            chains,
+            [vec![bash.clone(), bash, perl.clone(), perl.clone(), perl], last.to_vec()].concat(),
+            "{text}"
+        );
+        assert!(pids[0] == pids[2] && pids[2] != pids[3] && pids[6..].iter().all(|pid| *pid == 2), "{pids:?}");
+    }
+}
+
 #[test]
 fn a_gate_that_does_not_read_holds_the_agent_but_not_pid_1() {
     let cell = start(&plan_for(true, "while :; do /usr/bin/true; done"), &[]).expect("starts");

@@ -420,10 +420,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Answered<'_, S> {
 impl<S: Inside> AsyncWrite for Answered<'_, S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.ending.take() {
-            this.stream.ends();
-        }
-        Pin::new(&mut *this.stream).poll_write(context, bytes)
+        let stream = Pin::new(&mut *this.stream);
+        if this.ending.get() { stream.poll_last(context, bytes) } else { stream.poll_write(context, bytes) }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

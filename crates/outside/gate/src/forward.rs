@@ -245,9 +245,11 @@ async fn say(inside: &mut impl Inside, status: &str, mut text: String, event: Op
     finish(inside).await
 }
 
-/// Ends the program's side after an answer. A program that said no more than its request has nothing unread.
+/// Ends the program's side after an answer; it is dropped next. A program that said no more than its request has nothing
+/// unread.
 pub(crate) async fn part(inside: &mut impl Inside, left: &Left) -> io::Result<()> {
     match left {
+        Left::Both(rest) if rest.is_empty() && inside.ends_by_itself() => Ok(()),
         Left::Both(rest) if rest.is_empty() => timeout(FAREWELL, inside.shutdown()).await?,
         _ => finish(inside).await,
     }

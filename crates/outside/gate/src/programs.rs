@@ -1,7 +1,7 @@
 //! Which program is behind a connection: the watcher's sightings, joined by socket cookie. Every program that was
 //! started is recorded on the way.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -12,9 +12,9 @@ use plan::{Frame, MAX_SIGHTING, Sighting};
 use record::Kind;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use crate::diag::Diag;
 use crate::flood::{Flood, PROGRAMS};
@@ -26,15 +26,21 @@ use crate::starts::Starts;
 const AT_ONCE: usize = 4096;
 /// How long a count of missed programs may wait for its event.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How long a watcher that said something is not waited for: what it says meanwhile is read then, or for a connection.
+const REST: Duration = Duration::from_millis(5);
 
 /// The watcher's socket, what it said, and the way to join it.
 #[derive(Debug)]
 pub struct Programs {
     /// A seqpacket socket: to who reads it, that is a datagram socket with an end.
-    watcher: UnixDatagram,
+    watcher: Socket,
+    /// The same to wait on; none while somebody listens.
+    waits: RefCell<Option<Socket>>,
     diag: Diag,
     /// Room for one message.
     space: RefCell<Box<[u8]>>,
+    /// Something was read since this was last looked at.
+    stirred: Cell<bool>,
     sightings: RefCell<Sightings>,
     flood: RefCell<Flood>,
     starts: RefCell<Starts>,
@@ -54,10 +60,10 @@ pub enum Heard {
 }
 
 impl Programs {
-    /// Listens to the watcher, a seqpacket socket of sightings. Needs a runtime around it.
+    /// Listens to the watcher, a seqpacket socket of sightings.
     ///
     /// # Errors
-    /// When the socket cannot be waited for.
+    /// When there is no second descriptor to wait on.
     pub fn new(watcher: OwnedFd, diag: Diag) -> io::Result<Programs> {
         let watcher = Socket::from(watcher);
         watcher.set_nonblocking(true)?;
@@ -65,9 +71,12 @@ impl Programs {
             (RefCell::new(Flood::new(Instant::now(), PROGRAMS)), RefCell::new(vec![0; MAX_SIGHTING].into()));
         let (starts, lost) = (RefCell::default(), Notify::new());
         Ok(Programs {
-            watcher: UnixDatagram::from_std(watcher)?,
+            // Made while that is still allowed.
+            waits: RefCell::new(Some(watcher.try_clone()?)),
+            watcher,
             diag,
             space,
+            stirred: Cell::new(false),
             sightings: RefCell::default(),
             flood,
             starts,
@@ -93,7 +102,10 @@ impl Programs {
             match recv(&self.watcher, &mut space[..], RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
                 Ok((0, _)) => return Heard::Left,
                 // One that was cut by the buffer is garbled like any other that cannot be read.
-                Ok((length, whole)) => self.take(&space[..if whole == length { length } else { 0 }], ledger),
+                Ok((length, whole)) => {
+                    self.stirred.set(true);
+                    self.take(&space[..if whole == length { length } else { 0 }], ledger);
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Heard::All,
                 Err(_) => return Heard::Left,
@@ -102,38 +114,51 @@ impl Programs {
         Heard::Some
     }
 
-    /// Listens until the watcher leaves.
+    /// Listens until the watcher leaves. Needs a runtime around it.
     ///
     /// # Errors
     /// When the socket cannot be waited for.
     pub async fn listen(&self, ledger: &RefCell<Ledger>) -> io::Result<()> {
+        let Some(mut waits) = self.waits.take() else { return Ok(()) };
         loop {
-            // Only the count of an ended flood waits: nothing else would wake this up.
-            let waiting = self.flood.borrow().is_behind();
-            let ready = if waiting {
-                tokio::time::timeout(SETTLE, self.watcher.readable()).await.ok()
-            } else {
-                Some(self.watcher.readable().await)
-            };
-            match ready {
-                None => self.settle(ledger),
-                Some(ready) => {
-                    ready?;
-                    match self.hear(ledger) {
-                        Heard::All => self.rest(),
-                        Heard::Some => tokio::task::yield_now().await,
-                        Heard::Left => break,
-                    }
-                }
+            waits = self.said(waits, ledger).await?;
+            if self.follow(ledger).await == Heard::Left {
+                break;
             }
         }
         self.settle(ledger);
         Ok(())
     }
 
-    /// Tells tokio that nothing is left to read until the kernel says so.
-    fn rest(&self) {
-        let _ = self.watcher.try_io(Interest::READABLE, || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
+    /// Waits until the watcher says something.
+    async fn said(&self, waits: Socket, ledger: &RefCell<Ledger>) -> io::Result<Socket> {
+        // Edge-triggered, and made anew: what came before is told as well.
+        let waits = UnixDatagram::from_std(waits)?;
+        // Only the count of an ended flood waits: nothing else would wake this up.
+        while self.flood.borrow().is_behind() {
+            match timeout(SETTLE, waits.readable()).await {
+                Ok(ready) => {
+                    ready?;
+                    return waits.into_std();
+                }
+                Err(_) => self.settle(ledger),
+            }
+        }
+        waits.readable().await?;
+        waits.into_std()
+    }
+
+    /// Reads until nothing was said for a while. Nobody is woken up for each message meanwhile: the watcher of a busy cell speaks
+    /// before every connection, which is then made and asked about at once.
+    async fn follow(&self, ledger: &RefCell<Ledger>) -> Heard {
+        loop {
+            match self.hear(ledger) {
+                Heard::All if !self.stirred.take() => return Heard::All,
+                Heard::All => sleep(REST).await,
+                Heard::Some => tokio::task::yield_now().await,
+                Heard::Left => return Heard::Left,
+            }
+        }
     }
 
     /// Records how many started programs were only counted.

@@ -4,7 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use rustix::net::sockopt;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -17,6 +18,17 @@ pub(crate) trait Inside: AsyncRead + AsyncWrite + Unpin {
     /// program, which knows that nothing follows, then cannot be first to end the connection: its port would stay taken for
     /// a minute, and a busy one would run out of ports.
     fn ends(&self) {}
+
+    /// Writes the last, for which that is so.
+    fn poll_last(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.as_mut().ends();
+        self.poll_write(context, bytes)
+    }
+
+    /// Whether it says its end when it is dropped, after what was written: nothing has to be said before.
+    fn ends_by_itself(&self) -> bool {
+        false
+    }
 }
 
 impl Inside for TcpStream {
@@ -24,11 +36,32 @@ impl Inside for TcpStream {
         // Where that cannot be, the end comes in a packet of its own.
         let _ = sockopt::set_tcp_cork(self, true);
     }
+
+    fn poll_last(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Held back for what follows, by one call.
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | SendFlags::MORE;
+        match rustix::net::send(&*self, bytes, flags) {
+            Err(Errno::AGAIN | Errno::INTR) => self.poll_write(context, bytes),
+            sent => Poll::Ready(Ok(sent?)),
+        }
+    }
+
+    fn ends_by_itself(&self) -> bool {
+        true
+    }
 }
 
 impl<S: Inside> Inside for Again<'_, S> {
     fn ends(&self) {
         self.stream.ends();
+    }
+
+    fn poll_last(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.get_mut().stream).poll_last(context, bytes)
+    }
+
+    fn ends_by_itself(&self) -> bool {
+        self.stream.ends_by_itself()
     }
 }
 

@@ -59,6 +59,28 @@ fn what_the_watcher_still_said_is_recorded_before_the_end() {
     assert_eq!(cell.record().matches("\"exec\"").count(), 100);
 }
 
+/// A watcher that speaks often is not waited for at each word, and none of them waits for a connection, or for the end.
+#[test]
+fn what_the_watcher_says_is_recorded_whenever_it_says_it() {
+    let cell = Cell::new();
+    let mut gate = cell.start(&lease(&[]), ORDINARY).ready();
+    let say = |pid: u32| {
+        let (by, claimed) = ("/bin/sh".to_owned(), format!("/bin/ls{pid}-"));
+        tell(&cell.watcher, &Sighting::Execute { pid, parent: 1, by, claimed, arguments: Vec::new() });
+    };
+    for pid in 1..=60 {
+        say(pid);
+        // Some come while the one before is being read, some shortly after, and some when nobody reads any more.
+        match pid % 3 {
+            0 => drop(cell.wait_for(&format!("/bin/ls{pid}-"))),
+            1 => std::thread::sleep(std::time::Duration::from_millis(pid.into())),
+            _ => {}
+        }
+    }
+    assert_eq!(cell.record().matches("\"exec\"").count(), 60);
+    assert_eq!(gate.end(), Some(0));
+}
+
 #[test]
 fn a_flood_of_programs_is_counted_and_what_follows_is_not_lost() {
     let (cell, port) = (Cell::new(), echo());

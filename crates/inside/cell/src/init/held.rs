@@ -1,7 +1,8 @@
 //! A system call that the kernel holds until pid 1 answers, and the process that made it.
 
 use crate::confine::last_error;
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 /// `_IOWR('!', 0, struct seccomp_notif)`.
@@ -143,19 +144,44 @@ impl Process {
 /// Processes that connected of late, by their threads: a descriptor is dear to make.
 #[derive(Default)]
 pub(super) struct Processes {
-    kept: [Option<(u32, Process)>; Processes::KEPT],
+    kept: [Option<Caller>; Processes::KEPT],
     next: usize,
+    /// The agent's program.
+    pub(super) agent: Program,
+}
+
+/// A thread that connected, and what is known of its process.
+pub(super) struct Caller {
+    thread: u32,
+    pub(super) process: Process,
+    pub(super) program: Program,
+}
+
+/// The link to a process's program, found once. It leads to that very process or nowhere, whoever gets its number, and says
+/// each time what it executes now.
+#[derive(Default)]
+pub(super) struct Program(Option<OwnedFd>);
+
+impl Program {
+    /// The link of this process, which lives since this was made: as a descriptor that opens nothing.
+    pub(super) fn link(&mut self, process: u32, processes: BorrowedFd<'_>) -> Option<BorrowedFd<'_>> {
+        if self.0.is_none() {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            self.0 = rustix::fs::openat(processes, format!("{process}/exe"), flags, Mode::empty()).ok();
+        }
+        self.0.as_ref().map(AsFd::as_fd)
+    }
 }
 
 impl Processes {
     /// One program that connects often has a few threads.
     const KEPT: usize = 8;
 
-    /// The process of a thread, and its ids. A number that was given to another thread meanwhile is noticed: the
-    /// descriptor answers for the first thread alone.
-    pub(super) fn of(&mut self, thread: u32) -> rustix::io::Result<(&Process, Option<Ids>)> {
-        let known = self.kept.iter().position(|kept| kept.as_ref().is_some_and(|(number, _)| *number == thread));
-        let told = known.and_then(|at| self.kept[at].as_ref()?.1.ids());
+    /// A thread that connects, and its ids. A number that was given to another thread meanwhile is noticed: the
+    /// descriptor answers for the first thread alone, and all that was known goes with it.
+    pub(super) fn of(&mut self, thread: u32) -> rustix::io::Result<(&mut Caller, Option<Ids>)> {
+        let known = self.kept.iter().position(|kept| kept.as_ref().is_some_and(|kept| kept.thread == thread));
+        let told = known.and_then(|at| self.kept[at].as_ref()?.process.ids());
         let at = match known {
             Some(at) if told.is_some() => at,
             _ => {
@@ -165,12 +191,12 @@ impl Processes {
                 at
             }
         };
-        let (_, process) = match &mut self.kept[at] {
+        let caller = match &mut self.kept[at] {
             Some(kept) => kept,
-            empty => empty.insert((thread, Process::of(thread)?)),
+            empty => empty.insert(Caller { thread, process: Process::of(thread)?, program: Program::default() }),
         };
-        let ids = told.or_else(|| process.ids());
-        Ok((process, ids))
+        let ids = told.or_else(|| caller.process.ids());
+        Ok((caller, ids))
     }
 }
 

@@ -64,6 +64,18 @@ struct Stirred {
     room: bool,
 }
 
+impl Stirred {
+    /// By what was told of the descriptor that it awaits; `waits`: that is for a sighting which did not fit.
+    fn by(told: PollFlags, waits: bool) -> Stirred {
+        let (any, seen) = (!told.is_empty(), told.contains(PollFlags::IN));
+        if waits {
+            Stirred { room: any, ..Stirred::default() }
+        } else {
+            Stirred { seen, deserted: any && !seen, room: false }
+        }
+    }
+}
+
 impl Serving {
     /// Serves until the agent ended or the plane is gone. The exit code of pid 1.
     pub(super) fn serve(mut self) -> u8 {
@@ -110,42 +122,34 @@ impl Serving {
     fn wait(&self) -> rustix::io::Result<Awake> {
         let input = stdin();
         let control = input.as_fd();
-        // What is absent is polled for nothing.
-        let optional = |fd: Option<BorrowedFd<'_>>, flags| match fd {
-            Some(_) => flags,
-            None => PollFlags::empty(),
-        };
         let status = self.status.as_ref().map(AsFd::as_fd);
-        let mut room: [PollFd<'_>; 3 + 2 * MOST_WATCHERS] =
+        let count = self.watchers.len();
+        let mut room: [PollFd<'_>; 3 + MOST_WATCHERS] =
             std::array::from_fn(|_| PollFd::from_borrowed_fd(control, PollFlags::empty()));
-        let ready = &mut room[..3 + 2 * self.watchers.len()];
-        ready[0] = PollFd::from_borrowed_fd(control, PollFlags::IN);
-        ready[1] = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
-        ready[2] = PollFd::from_borrowed_fd(status.unwrap_or(control), optional(status, PollFlags::IN));
-        for (at, watcher) in self.watchers.iter().enumerate() {
-            let (listener, gate) = (watcher.readable(), watcher.writable());
-            let listens = PollFd::from_borrowed_fd(listener.unwrap_or(control), optional(listener, PollFlags::IN));
-            ready[3 + 2 * at] = listens;
-            ready[4 + 2 * at] = PollFd::from_borrowed_fd(gate.unwrap_or(control), optional(gate, PollFlags::OUT));
+        room[0] = PollFd::from_borrowed_fd(control, PollFlags::IN);
+        room[1] = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
+        for (watcher, place) in self.watchers.iter().zip(&mut room[2..]) {
+            let (fd, flags) = watcher.awaited();
+            *place = PollFd::from_borrowed_fd(fd, flags);
         }
+        // Last, since it is there for a moment only: what is absent is not polled.
+        if let Some(status) = status {
+            room[2 + count] = PollFd::from_borrowed_fd(status, PollFlags::IN);
+        }
+        let ready = &mut room[..2 + count + usize::from(status.is_some())];
         let patience = self.watchers.iter().filter_map(Watcher::patience).min();
         let patience = patience.and_then(|left| Timespec::try_from(left).ok());
         match poll(ready, patience.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
-        let on = |index: usize, there: bool| there && !ready[index].revents().is_empty();
-        let stirred = |(at, watcher): (usize, &Watcher)| {
-            let (listens, waits) = (watcher.readable().is_some(), watcher.writable().is_some());
-            let seen = listens && ready[3 + 2 * at].revents().contains(PollFlags::IN);
-            Stirred { seen, deserted: on(3 + 2 * at, listens) && !seen, room: on(4 + 2 * at, waits) }
-        };
+        let told = |index: usize| ready.get(index).map_or(PollFlags::empty(), PollFd::revents);
         let mut watchers = [Stirred::default(); MOST_WATCHERS];
         for (at, watcher) in self.watchers.iter().enumerate() {
-            watchers[at] = stirred((at, watcher));
+            watchers[at] = Stirred::by(told(2 + at), watcher.is_waiting());
         }
-        let count = self.watchers.len();
-        Ok(Awake { ordered: on(0, true), signalled: on(1, true), started: on(2, status.is_some()), watchers, count })
+        let (ordered, signalled) = (!told(0).is_empty(), !told(1).is_empty());
+        Ok(Awake { ordered, signalled, started: !told(2 + count).is_empty(), watchers, count })
     }
 
     /// The agent's process executed its command, or says why not.

@@ -1,7 +1,7 @@
 //! What a held call means: which program reaches out, and what a process is about to execute. All of it is the
 //! agent's words or the kernel's facts about them, read under bounds; nothing here decides.
 
-use super::held::{Call, Ids, Process, Processes, read_memory};
+use super::held::{Call, Ids, Process, Processes, Program, read_memory};
 use plan::Sighting;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
@@ -23,27 +23,39 @@ const PATH_BYTES: usize = 1024;
 /// The sighting of a connect; none where no TCP socket is meant. Without the socket's cookie nothing can be
 /// joined, so what cannot be read is none as well: the program is then unknown.
 pub(super) fn connect(call: &Call, known: &mut Processes, processes: BorrowedFd<'_>, agent: u32) -> Option<Sighting> {
-    let (process, ids) = known.of(call.thread).ok()?;
+    let (caller, ids) = known.of(call.thread).ok()?;
     // The descriptor is an int to the kernel too.
-    let socket = process.descriptor(call.arguments[0] as i32).ok()?;
+    let socket = caller.process.descriptor(call.arguments[0] as i32).ok()?;
     // By one question: only streams of the internet's two families speak it.
     if sockopt::socket_protocol(&socket).ok()? != Some(ipproto::TCP) {
         return None;
     }
     let cookie = sockopt::socket_cookie(&socket).ok()?;
     drop(socket);
+    let told = ids.is_some();
     let ids = or_by_status(ids, call.thread, processes);
-    Some(Sighting::Connect { cookie, pid: ids.process, chain: chain(ids, processes, agent) })
+    // A kernel that does not tell ids by descriptor cannot say either that the process is still the same.
+    let program = match told {
+        true => program(&mut caller.program, ids.process, processes),
+        false => executable(ids.process, processes),
+    };
+    let chain = chain(program, ids, processes, (agent, &mut known.agent));
+    Some(Sighting::Connect { cookie, pid: ids.process, chain })
 }
 
-/// The executables from a process up to pid 1, which is left out and whose child the agent is. One that cannot be told within the bounds is
-/// an empty name, which no rule names: a name that was cut could be another's.
-fn chain(ids: Ids, processes: BorrowedFd<'_>, agent: u32) -> Vec<String> {
+/// The executables from a process's own up to pid 1's, which is left out and whose child the agent is. One that cannot be told
+/// within the bounds is an empty name, which no rule names: a name that was cut could be another's.
+fn chain(own: String, ids: Ids, processes: BorrowedFd<'_>, (agent, agents): (u32, &mut Program)) -> Vec<String> {
     let mut chain = Vec::with_capacity(4);
     let mut room = CHAIN_BYTES;
     let mut at = ids;
+    let mut own = Some(own);
     while at.process > 1 && chain.len() < LONGEST_CHAIN {
-        let name = executable(at.process, processes);
+        let name = match own.take() {
+            Some(own) => own,
+            None if at.process == agent => program(agents, agent, processes),
+            None => executable(at.process, processes),
+        };
         let name = if name.len() <= room { name } else { String::new() };
         room -= name.len();
         chain.push(name);
@@ -60,6 +72,11 @@ fn chain(ids: Ids, processes: BorrowedFd<'_>, agent: u32) -> Vec<String> {
         };
     }
     chain
+}
+
+/// What a process executes, by its link.
+fn program(of: &mut Program, process: u32, processes: BorrowedFd<'_>) -> String {
+    of.link(process, processes).map_or_else(String::new, |found| link("", found))
 }
 
 /// The sighting of an execution.
@@ -120,9 +137,9 @@ fn path_of<'a>(process: u32, suffix: &str, space: &'a mut [u8; 20]) -> &'a str {
 }
 
 /// What a link says, empty where that is nothing, or longer than is told.
-fn link(path: &str, processes: BorrowedFd<'_>) -> String {
+fn link(path: &str, beneath: BorrowedFd<'_>) -> String {
     let mut space = [std::mem::MaybeUninit::uninit(); PATH_BYTES];
-    match rustix::fs::readlinkat_raw(processes, path, &mut space) {
+    match rustix::fs::readlinkat_raw(beneath, path, &mut space) {
         Ok((said, _)) if said.len() < PATH_BYTES => String::from_utf8_lossy(said).into_owned(),
         _ => String::new(),
     }

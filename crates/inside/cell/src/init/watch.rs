@@ -8,6 +8,7 @@ use super::held::{Call, Processes};
 use super::sight;
 use crate::seccomp;
 use plan::{Frame, MAX_SIGHTING};
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
@@ -46,14 +47,14 @@ impl Watcher {
         Watcher { listener, gate, agent, first: true, known: Processes::default(), waiting: None }
     }
 
-    /// What to poll for reading: the listener, unless a sighting waits.
-    pub(super) fn readable(&self) -> Option<BorrowedFd<'_>> {
-        self.waiting.is_none().then(|| self.listener.as_fd())
+    /// What to poll, and for what: the listener, or the socket when a sighting waits for room in it.
+    pub(super) fn awaited(&self) -> (BorrowedFd<'_>, PollFlags) {
+        if self.is_waiting() { (self.gate.as_fd(), PollFlags::OUT) } else { (self.listener.as_fd(), PollFlags::IN) }
     }
 
-    /// What to poll for writing: the socket, when a sighting waits.
-    pub(super) fn writable(&self) -> Option<BorrowedFd<'_>> {
-        self.waiting.is_some().then(|| self.gate.as_fd())
+    /// Whether a sighting waits.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// When a waiting sighting is given up, from now.
