@@ -48,9 +48,20 @@ impl Edits {
         }
     }
 
+    /// Puts something else where something stood, so that all of it is new.
+    pub(super) fn replace(&mut self, taken: Range<usize>, made: Range<usize>) {
+        self.at.extend(made.start..=made.end);
+        self.change(taken, made);
+    }
+
+    #[cfg(test)]
+    pub(super) fn changes(&self) -> &[(Range<usize>, Range<usize>)] {
+        &self.taken
+    }
+
     /// The signs of the text by those of the other, as far as those are not of quotes between which it stood. None where a run
     /// of digits is new, or one is missing between others.
-    pub(super) fn carry(&self, signs: &Signs, quotes: bool, text: &[u8]) -> Option<Signs> {
+    pub(crate) fn carry(&self, signs: &Signs, quotes: bool, text: &[u8]) -> Option<Signs> {
         if self.more {
             return None;
         }
