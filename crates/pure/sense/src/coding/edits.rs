@@ -48,10 +48,15 @@ impl Edits {
         }
     }
 
-    /// Puts something else where something stood, so that all of it is new.
+    /// Puts something else where something stood, so that every byte of it is new.
     pub(super) fn replace(&mut self, taken: Range<usize>, made: Range<usize>) {
         self.at.extend(made.start..=made.end);
-        self.change(taken, made);
+        let mut gone = taken.clone();
+        for at in made.clone() {
+            self.change(gone, at..at + 1);
+            gone = taken.end..taken.end;
+        }
+        self.change(gone, made.end..made.end);
     }
 
     #[cfg(test)]
@@ -89,7 +94,7 @@ impl Edits {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::alphabet::PADDED;
@@ -100,7 +105,7 @@ mod tests {
     use super::*;
 
     /// What is carried is what looking would tell, but for marks and quotes that are gone.
-    fn agrees(carried: Option<Signs>, text: &[u8]) -> Result<(), TestCaseError> {
+    pub(in crate::coding) fn agrees(carried: Option<Signs>, text: &[u8]) -> Result<(), TestCaseError> {
         let seen = Signs::of(text);
         let Some(carried) = carried else { return Ok(()) };
         prop_assert_eq!(&carried.runs.base64, &seen.runs.base64);
