@@ -247,19 +247,21 @@ impl<'c> Walk<'c> {
     }
 
     fn look(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
-        // Where no digits are decoded little is done that could be left out.
-        let Some(view) = self.view(reading).filter(|_| new.signs().is_none()) else {
+        let Some(view) = self.view(reading) else {
             self.compare(bytes, new);
             return self.unwrap(bytes, new, reading, None);
         };
-        let known = self.seen.known(&view, bytes, new);
+        // Where no digits are decoded little is done that could be left out.
+        let known = if new.signs().is_none() { self.seen.known(&view, bytes, new) } else { Known::Nothing };
         let (new, reading) = match &known {
             Known::All => return,
             Known::But(edits, signs) => (New::Near(&edits.at, signs.as_ref()), reading.beside()),
             Known::Nothing => (new, reading),
         };
         self.compare(bytes, new);
-        self.unwrap(bytes, new, reading, Some(view));
+        let keeps = new.signs().is_none() || view.last == Some(Coding::Json);
+        let keeps = keeps && (reading.comes_again() || bytes.len() <= KEPT_ANYWAY);
+        self.unwrap(bytes, new, reading, Some(view).filter(|_| keeps));
     }
 
     /// What decides on what comes of a text besides its bytes; none where texts that were looked at say nothing of others.
@@ -301,7 +303,7 @@ impl<'c> Walk<'c> {
     fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading, view: Option<View>) {
         let seen = new.signs().is_none().then(|| Signs::of(bytes));
         let raw_deflate = self.raw_deflate();
-        if let Some(view) = view.filter(|_| reading.comes_again() || bytes.len() <= KEPT_ANYWAY) {
+        if let Some(view) = view {
             self.seen.keep(view, bytes, new.signs().or(seen.as_ref()));
         }
         let calls = |signs: &&Signs| raw_deflate || !signs.plain() || may_hold_lists(bytes);

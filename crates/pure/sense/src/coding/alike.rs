@@ -86,6 +86,17 @@ mod tests {
         assert!(edits(other.as_bytes(), &[b'x'; 1400]).is_none());
     }
 
+    #[test]
+    fn a_run_of_digits_in_what_was_made_is_new() {
+        let other = "nothing of any length stands in it. ".repeat(20);
+        for digits in ["VGhpcyBpcyBiYXNl", "VGhpcyBpcyBiYXNlNjQgZm9yIHlvdQ"] {
+            let made = format!(" {digits:.<31}");
+            let text = format!("{}{made}{}", &other[..102], &other[102..]);
+            let found = edits(other.as_bytes(), text.as_bytes()).expect("alike");
+            assert_eq!(found.carry(&Signs::of(other.as_bytes()), true, text.as_bytes()), None, "{text}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

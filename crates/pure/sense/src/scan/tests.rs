@@ -72,6 +72,25 @@ proptest! {
         prop_assert_eq!(found(&corpus, body.as_bytes(), false), found(&corpus, body.as_bytes(), true), "{}", body);
     }
 
+    /// A text that stands together only in the strings of what is read again, all else of which was looked at.
+    #[test]
+    fn what_is_new_in_what_comes_again_is_found(
+        (from, length, seed) in (0usize..1000, 70usize..90, 0usize..100),
+        (first, far, tags) in (28usize..40, 0usize..3000, 0usize..4),
+    ) {
+        let text: String = MEMO.chars().filter(char::is_ascii_alphanumeric).skip(from).take(length).collect();
+        let apart = "&quot; + encoded(key, of, many) + &quot;";
+        let cut = format!("{}{apart}{}", &text[..first], &text[first..]);
+        // What of it stands by itself is too short, or the test says nothing.
+        let known = [corpus().scan(&text.as_bytes()[..first], &Bounds::USUAL), corpus().scan(&text.as_bytes()[first..], &Bounds::USUAL)];
+        prop_assume!(known.iter().all(|scan| scan.found.is_empty()));
+        let plain = |seed, length| words(seed, length).replace(['<', '>', '\n'], ".");
+        let tags = "a <b> c ".repeat(tags);
+        let body = format!("x = {tags}&amp; {{\"a\":\"{}{cut}{}\"}}", plain(seed, far), plain(seed + 1, 4000 - far));
+        let corpus = corpus();
+        prop_assert_eq!(found(&corpus, body.as_bytes(), false), [0], "{}", body);
+    }
+
     /// Documents in documents with something undone around them, which are read again each time.
     #[test]
     fn nothing_is_missed_in_what_comes_again(
