@@ -113,7 +113,7 @@ fn file(
 fn grown(copy: &mut File, old: &[u8], path: &Path) -> Result<bool, Error> {
     let mut bytes = Vec::new();
     copy.rewind().and_then(|()| copy.read_to_end(&mut bytes)).map_err(io("read", path))?;
-    Ok(bytes.strip_prefix(old).is_some_and(git::log_lines))
+    Ok(bytes.strip_prefix(old).is_some_and(git::lines_of_a_log))
 }
 
 fn link(upper: &Tree, lower: &Tree, path: &Path, temp: &Path) -> Result<Option<Reason>, Error> {

@@ -4,6 +4,7 @@
 //! Never runs git, never overwrites or deletes an object, never merges hooks, config, or what sends git elsewhere.
 
 mod index;
+mod log;
 mod object;
 mod pack;
 mod part;
@@ -13,8 +14,9 @@ mod store;
 mod unit;
 mod walk;
 
+pub(super) use log::lines_of_a_log;
 pub(super) use object::Object;
-pub(super) use plan::{log_lines, plan};
+pub(super) use plan::plan;
 
 use super::{Change, Error, Flag, Kind, Node, Refusal, Stamp, Tree, seal};
 use serde::{Deserialize, Serialize};
@@ -106,6 +108,8 @@ pub enum Fault {
     RefDirectory,
     /// A link, device or unreadable entry where data belongs.
     NotData,
+    /// Refs in one file for all (`reftable`), which is not read here: without them the commits would lead nowhere.
+    RefFormat,
 }
 
 impl Unit {
