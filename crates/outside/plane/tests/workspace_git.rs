@@ -78,7 +78,9 @@ fn reflogs_that_were_written_anew_keep_no_commit_back() {
         ("echo s >> a; git stash -q; echo t >> a; git stash -q", "git stash drop -q stash@{1}; git commit -qam three"),
     ] {
         let mut room = Room::new();
-        room.outside("git init -q -b main .; echo 1 > a; git add a; git commit -qm one; echo 2 >> a; git commit -qam two");
+        room.outside(
+            "git init -q -b main .; echo 1 > a; git add a; git commit -qm one; echo 2 >> a; git commit -qam two",
+        );
         room.outside(before);
         let old = room.outside("git reflog --format=%H\\ %gs");
         std::thread::sleep(std::time::Duration::from_millis(20));

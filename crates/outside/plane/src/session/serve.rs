@@ -392,6 +392,7 @@ impl Session<'_> {
         if let Some(bytes) = round.too_much
             && course.kill_at.is_none()
         {
+            course.warn("the disk limit was reached, and its program was told to end".into());
             self.end_soon(course, TERMINATE, GRACE, &format!("the disk limit was passed: {bytes} bytes were written"));
         }
     }

@@ -30,6 +30,7 @@ mod scan;
 mod seal;
 mod stage;
 mod stamp;
+mod times;
 mod view;
 
 pub use apply::Steps;

@@ -40,13 +40,15 @@ pub(super) fn scan(
     guards: &[PathBuf],
     reads: Reads,
 ) -> Result<Vec<Change>, Error> {
-    let (changes, reached) = (Vec::new(), BTreeSet::new());
-    let mut scan =
-        Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, reads, read: 0 };
+    let (changes, reached, settled) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let whole = git::repository(lower)?;
+    let mut scan = Scan { upper, lower, baseline, guards, whole, changes, reached, settled, reads, read: 0 };
     let root = Place { moved: false, sees: Sees::Original, bare: false, config: false, depth: 0 };
     let top = Path::new("");
-    let moved = Stamp::take(lower, top, false)?.is_none_or(|now| baseline.directory_moved(top, &now, None));
+    // What it is called and who may enter it says nothing of what lies in it: it is the same directory.
+    let moved = !baseline.holds(lower)?;
     scan.directory(top, Place { moved, ..root })?;
+    scan.leave_out_what_is_settled();
     scan.guard_what_is_reached();
     scan.changes.sort_by(|a, b| a.path.cmp(&b.path));
     let (changes, reached) = (std::mem::take(&mut scan.changes), &scan.reached);
@@ -93,6 +95,8 @@ struct Scan<'a> {
     changes: Vec<Change>,
     /// What guards lead to through the original's links.
     reached: BTreeSet<PathBuf>,
+    /// Directories that were merged as they are.
+    settled: BTreeSet<PathBuf>,
     reads: Reads,
     read: u64,
 }
@@ -155,6 +159,15 @@ impl Scan<'_> {
         (common || (head && here("commondir")), head || objects || refs)
     }
 
+    /// Leaves out directories that were merged, but for those that something new lies in.
+    fn leave_out_what_is_settled(&mut self) {
+        let (settled, changes) = (std::mem::take(&mut self.settled), std::mem::take(&mut self.changes));
+        let fresh = changes.iter().map(|change| &change.path).filter(|path| !settled.contains(*path));
+        let holding: BTreeSet<PathBuf> = fresh.flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect();
+        let stays = |change: &Change| !settled.contains(&change.path) || holding.contains(&change.path);
+        self.changes = changes.into_iter().filter(stays).collect();
+    }
+
     /// Flags what is no guarded name itself, but what one leads to.
     fn guard_what_is_reached(&mut self) {
         for change in &mut self.changes {
@@ -174,6 +187,12 @@ impl Scan<'_> {
         };
         if marks.whiteout(&stat) {
             return self.removed(path, place);
+        }
+        if self.baseline.is_settled(path, Some(&Stamp::of(&stat))) {
+            if Stamp::of(&stat).node != Node::Directory {
+                return Ok(());
+            }
+            self.settled.insert(path.to_owned());
         }
         let Ok((before, mut after, fault)) = self.stamps(path, Stamp::of(&stat)) else {
             return self.push(path, Kind::Modified, (None, Some(Stamp::of(&stat))), Some(Refusal::Unreadable), place);
@@ -248,6 +267,9 @@ impl Scan<'_> {
     }
 
     fn removed(&mut self, path: &Path, place: Place) -> Result<(), Error> {
+        if self.baseline.is_settled(path, None) {
+            return Ok(());
+        }
         let before = match Stamp::take(self.lower, path, false) {
             Ok(Some(before)) => before,
             Ok(None) => return Ok(()),
