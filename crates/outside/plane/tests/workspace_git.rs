@@ -66,6 +66,28 @@ fn a_repack_arrives_as_a_pack_and_deletes_nothing() {
     assert_eq!(loose(&before), loose(&after));
 }
 
+/// Else every session that made a commit waits for a review for ever, as soon as anybody makes another one outside.
+#[test]
+fn what_was_merged_of_a_repository_is_no_change_whatever_becomes_of_it_outside() {
+    again_as_user("what_was_merged_of_a_repository_is_no_change_whatever_becomes_of_it_outside");
+    let mut room = Room::new();
+    room.outside("git init -q -b main .; echo 1 > a; git add a; git commit -qm one; echo 2 >> a; git commit -qam two");
+    room.outside("git branch gone; git pack-refs --all; sleep 0.02");
+    room.begin();
+    room.inside("echo 3 > c; git add c; git commit -qm three; git checkout -qb x; git branch -qD gone; git gc -q");
+    let unit = room.change(".git").git.unwrap();
+    assert!(unit.held.is_empty(), "{unit:?}");
+    assert!(room.apply().left.is_empty());
+    room.outside("echo 4 > c; git commit -qam four; git checkout -q main; git merge -q x; git branch gone");
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+    // What the cell does once more is one again.
+    room.inside("echo 5 > d; git add d; git commit -qm five");
+    let unit = room.change(".git").git.unwrap();
+    assert!(unit.moves.iter().any(|moved| moved.name == "refs/heads/x"), "{unit:?}");
+    sound(&room);
+    assert_eq!(room.outside("git log --format=%s"), "four\nthree\ntwo\none\n");
+}
+
 /// What git writes anew by itself, or the cell takes out of a reflog, once kept all its commits from arriving.
 #[test]
 fn reflogs_that_were_written_anew_keep_no_commit_back() {

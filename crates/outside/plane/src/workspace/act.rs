@@ -41,7 +41,7 @@ impl Actor<'_> {
         let ready = untouched || (replaces && now.is_none());
         let directory = now.as_ref().is_some_and(|stamp| stamp.node == Node::Directory);
         match (&op.act, &op.after) {
-            (Act::Expect, _) => Ok(true),
+            (Act::Expect | Act::Settle, _) => Ok(true),
             (Act::Remove, _) => self.clear(now.as_ref(), untouched, path),
             (Act::Directory, _) if directory => Ok(true),
             (Act::Directory, _) if ready => self.directory(now.as_ref(), path),

@@ -198,7 +198,8 @@ impl Merge<'_> {
     fn as_reviewed(&self, op: &Op) -> Result<bool, Error> {
         let now = Stamp::take(self.lower, &op.path(), false)?;
         let directory = now.as_ref().is_some_and(|stamp| stamp.node == Node::Directory);
-        let any = matches!(op.act, Act::Import { .. } | Act::Mode) || (matches!(op.act, Act::Directory) && directory);
+        let any = matches!(op.act, Act::Import { .. } | Act::Mode | Act::Settle)
+            || (matches!(op.act, Act::Directory) && directory);
         Ok(any || unchanged(op.before.as_ref(), now.as_ref()))
     }
 
@@ -242,11 +243,13 @@ impl Merge<'_> {
             let linked = self.lower.stat(&path)?.filter(|(_, stat)| stat.st_nlink > 1);
             match actor.act(op)? {
                 None => {
-                    baseline.record(self.lower, &path, quiet)?;
+                    if !matches!(op.act, Act::Settle) {
+                        baseline.record(self.lower, &path, quiet)?;
+                    }
                     if let Some((file, _)) = linked {
                         baseline.touch(file).map_err(io("stat", &path))?;
                     }
-                    if op.group.is_none() {
+                    if op.group.is_none() || matches!(op.act, Act::Settle) {
                         baseline.settle(&path, op.after.as_ref());
                     }
                     outcome.merged.push(op.reported());

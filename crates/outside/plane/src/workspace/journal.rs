@@ -39,6 +39,8 @@ pub(super) enum Act {
     Expect,
     /// Set permission bits.
     Mode,
+    /// Nothing; but what the upper layer holds there was merged with its group.
+    Settle,
 }
 
 impl Act {

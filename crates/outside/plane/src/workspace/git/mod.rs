@@ -53,6 +53,9 @@ pub struct Unit {
     /// What its reflogs and state say, each by a hash; of an index what it stages, and not what git remembers of files.
     #[serde(default)]
     pub says: Vec<(String, String)>,
+    /// The files of the upper layer that all this was read from, as they were then; none where it held that one is gone.
+    #[serde(default)]
+    pub(super) read: Vec<(String, Option<Stamp>)>,
 }
 
 /// One ref that moves.

@@ -47,6 +47,9 @@ pub(in super::super) fn plan(
         planner.content(&root.join("config"), CONFIG.into(), None)?;
     }
     planner.logs(&unit.logs)?;
+    for (path, read) in &unit.read {
+        planner.push(Op::new(&unseal(path), Act::Settle, None, read.clone()), Source::None);
+    }
     Ok(planner.finish(unit.fresh))
 }
 
