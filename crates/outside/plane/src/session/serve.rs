@@ -13,6 +13,7 @@ mod remains;
 mod renewal;
 mod risk;
 mod servers;
+mod sleep;
 mod standing;
 mod succession;
 
@@ -51,6 +52,7 @@ use pausing::Pause;
 pub(super) use questions::Questions;
 pub(super) use remains::Remains;
 pub(super) use renewal::Renewal;
+use sleep::Sleep;
 pub(super) use standing::Standing;
 
 /// How often the record is made durable.
@@ -143,6 +145,7 @@ struct Course {
     pauses: u32,
     reckoning: Reckoning,
     questions: Questions,
+    sleep: Sleep,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -177,6 +180,7 @@ impl Session<'_> {
             pauses: 0,
             reckoning: Reckoning::of(self.generations.directory()),
             questions: std::mem::take(&mut self.questions),
+            sleep: Sleep::begin(),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -482,6 +486,7 @@ impl Session<'_> {
             self.hear_children(course);
         }
         self.watch_the_pause(course, now);
+        self.watch_for_sleep(course);
         self.renew(course, now);
         self.watch_questions(course, now);
         if self.generations.due().is_some_and(|due| due <= now) {
