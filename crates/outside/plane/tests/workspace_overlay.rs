@@ -276,6 +276,32 @@ fn what_was_merged_is_no_change_any_more_whatever_becomes_of_it_outside() {
     assert_eq!(room.outside("cat f d/x r/z; ls"), "3\no\no\nd\nf\nr\n");
 }
 
+/// What the cell wrote as it was, and what others put where it made a directory anew, was told as a conflict after the merge.
+#[test]
+fn what_the_cell_left_as_it_was_and_never_saw_is_no_change_after_a_merge() {
+    again_as_user("what_the_cell_left_as_it_was_and_never_saw_is_no_change_after_a_merge");
+    let mut room = prepared();
+    room.inside(
+        "cp f t; mv t f; chmod 600 hard; chmod 644 hard; rm -r d r; mkdir d r r/deep; echo n > d/n; echo m > r/deep/m",
+    );
+    // On kernels that tell no times apart within a tick, what was written just now may still be written to.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    // What is not merged yet stays to be.
+    let changes = room.changes();
+    room.workspace()
+        .apply(&changes, &Filter { paths: vec!["d".into(), "r/deep".into()], ..Filter::default() })
+        .unwrap();
+    room.outside("echo 2 > f; echo 2 > hard; echo o > d/o; echo o > r/deep/o; echo o > r/o");
+    assert_eq!(names(&room.changes()), ["r/z"], "{:?}", room.changes());
+    assert!(room.apply().left.is_empty() && room.changes().is_empty());
+    // What it made of them and was merged, it can remove, and what it writes once more is a change.
+    room.inside("rm d/n r/deep/m; echo n > r/deep/n");
+    assert_eq!(names(&room.changes()), ["d/n", "r/deep/m", "r/deep/n"]);
+    room.inside("rm -r d; mkdir d; chmod 600 f");
+    assert_eq!(names(&room.changes()), ["d/n", "f", "r/deep/m", "r/deep/n"]);
+    assert_eq!(room.change("f").conflict, Some(Conflict::ChangedOutside));
+}
+
 /// A program that was built before its source was changed once arrived as the newer one, and `make` had nothing to do.
 #[test]
 fn files_arrive_in_the_order_in_which_the_cell_wrote_them_and_are_new() {

@@ -10,6 +10,7 @@ use rustix::fs::{FileType, Mode};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,10 @@ pub struct Baseline {
     /// Inodes of the original that lost a name by a merge of ours, and the change time that this gave them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     touched: BTreeMap<u64, Time>,
+    /// Directories of the upper layer that nothing of the original shows through and that were merged, and what they lacked
+    /// of it then that was not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    anew: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An entry of the upper layer, as far as it takes to see that the cell did not touch it again.
@@ -112,6 +117,17 @@ impl Baseline {
         self.settled.get(&seal(path)).is_some_and(|then| *then == upper.map(Entry::of))
     }
 
+    /// Remembers of a directory that the cell made anew what it lacks and was not merged: what appears in it later is no
+    /// removal of the cell's, who never saw it.
+    pub(super) fn settle_anew(&mut self, path: &Path, left: Vec<OsString>) {
+        self.anew.insert(seal(path), left.iter().map(|name| seal(Path::new(name))).collect());
+    }
+
+    /// What a directory that the cell made anew, and that was merged, lacked and was not merged.
+    pub(super) fn left_anew(&self, path: &Path) -> Option<&BTreeSet<String>> {
+        self.anew.get(&seal(path))
+    }
+
     /// Remembers that a file which stood under a name of this merge is a changed one under its others, by nobody else.
     pub(super) fn touch(&mut self, file: impl AsFd) -> rustix::io::Result<()> {
         let stat = rustix::fs::fstat(file)?;
@@ -132,6 +148,7 @@ impl Baseline {
         let stays = |path: &str| !unseal(path).ancestors().any(|above| paths.contains(above));
         self.merged.retain(|path, _| stays(path));
         self.settled.retain(|path, _| stays(path));
+        self.anew.retain(|path, _| stays(path));
     }
 
     /// Whether nobody else added to or removed from the directory of a path.
