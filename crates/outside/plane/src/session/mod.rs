@@ -344,6 +344,9 @@ fn carry_out(
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
     }
+    if limits::out_of_processes(&held.groups) > 0 {
+        end.warnings.push("the limit of processes was reached: the kernel refused a program another one".into());
+    }
     let (changed, join, afterwards) = ending::finish(session, records, remains, &mut end);
     if let Some(adopted) = &asked.adopted {
         children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &join);
