@@ -33,6 +33,12 @@ const READ: &[(&str, usize, &str)] = &[
     ("outside/plane/src/verbs/labels.rs", 1, "when labels were taken away: shown"),
     ("outside/plane/src/workspace/apply.rs", 1, "a name that is used once"),
     ("outside/plane/src/workspace/baseline.rs", 1, "how far the clock was set back since the session began"),
+    (
+        "outside/plane/src/workspace/scan.rs",
+        1,
+        "whether a copy that was left as it was is old enough to be remembered: else a later merge does",
+    ),
+    ("outside/plane/src/workspace/times.rs", 1, "when merged files say that they were written, as all that is written"),
     ("outside/vault/src/store.rs", 2, "since when a secret is kept: shown"),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::process::Command;
 
 use crate::whole::{Operator, until};
 
@@ -335,6 +336,54 @@ fn a_time_limit_ends_what_ignores_it() {
         assert!(ran.stderr.contains("warning: the time limit was reached"), "{ran:?}");
         let log = operator.bastide(&["log"]).stdout;
         assert!(log.contains("time limit"), "{log}");
+    }
+}
+
+#[test]
+fn a_disk_limit_is_told_to_whoever_ran_it() {
+    for operator in Operator::each() {
+        operator.write("home/p.yaml", "bastide: 1\nname: small\nextends: [hardened]\nlimits: {disk: 1MiB}\n");
+        let policy = operator.home().join("p.yaml").to_string_lossy().into_owned();
+        let ran = operator.run(&["--policy", &policy], "head -c 4000000 /dev/zero > big; sleep 60");
+        assert_eq!(ran.exit, 143, "{ran:?}");
+        assert!(ran.stderr.contains("warning: the disk limit was reached"), "{ran:?}");
+    }
+}
+
+/// In a worktree of Git's no `git` works inside, unless its common directory is named: that is said, and then it does.
+#[test]
+fn a_worktree_says_what_it_lacks_and_works_with_it() {
+    for operator in Operator::each() {
+        let outside = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-euc", script]);
+            let ran = operator.ran(command);
+            assert_eq!(ran.exit, 0, "{ran:?}");
+            ran.stdout
+        };
+        let (repository, tree) = (operator.home().join("a repo"), operator.work().join("tree"));
+        let (repository, tree) = (repository.to_string_lossy(), tree.to_string_lossy());
+        outside(&format!(
+            "git config --global user.name n; git config --global user.email n@example.org; git init -q -b main '{repository}'; \
+             cd '{repository}'; echo 1 > f; git add f; git commit -qm one; git worktree add -q -b topic '{tree}'"
+        ));
+        let common = format!("{repository}/.git");
+        let ran = operator.run(&["--workspace", &tree], "git status");
+        assert!(ran.exit != 0 && ran.stderr.contains("git does not work inside"), "{ran:?}");
+        assert!(ran.stderr.replace("\n  ", " ").contains(&format!("--write {common}")), "{ran:?}");
+        let script = "echo 2 > f; git -c user.name=n -c user.email=n@example.org commit -qam two";
+        let ran = operator.run(&["--workspace", &tree, "--write", &common], script);
+        assert!(ran.exit == 0 && !ran.stderr.contains("git does not work"), "{ran:?}");
+        let ls = operator.bastide(&["ls", "--json"]).stdout;
+        let sessions: serde_json::Value = serde_json::from_str(&ls).expect("JSON");
+        let session = sessions[0]["id"].as_str().expect("an id").to_owned();
+        let applied = operator.bastide(&["apply", &session]);
+        assert_eq!(applied.exit, 0, "{applied:?}");
+        assert_eq!(outside(&format!("cd '{tree}'; git log --format=%s; git status --porcelain")), "two\none\n");
+        // What was merged and went on outside is nobody's to review, and goes.
+        outside(&format!("cd '{tree}'; echo 3 > f; git commit -qam three"));
+        let gone = operator.bastide(&["rm", &session]);
+        assert_eq!(gone.exit, 0, "{gone:?}");
     }
 }
 

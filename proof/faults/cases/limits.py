@@ -38,6 +38,8 @@ def forks(stage):
     done = stage.cell(script, *policy(stage, pids=64), seconds=25)
     # The program itself may be refused the process that sleeps; bash then gives up or goes on.
     require(done.code in (6, 1, 254), "the session did not end with its program:", done)
+    told = "the limit of processes was reached" in done.err
+    require(told or stage.uid or "pids" not in stage.groups, "no line says that the limit was reached:", done)
     stage.clean()
     stage.starts()
     return f"exit {done.code} after {time.monotonic() - started:.1f} s"

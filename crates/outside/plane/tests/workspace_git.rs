@@ -66,6 +66,82 @@ fn a_repack_arrives_as_a_pack_and_deletes_nothing() {
     assert_eq!(loose(&before), loose(&after));
 }
 
+/// Else every session that made a commit waits for a review for ever, as soon as anybody makes another one outside.
+#[test]
+fn what_was_merged_of_a_repository_is_no_change_whatever_becomes_of_it_outside() {
+    again_as_user("what_was_merged_of_a_repository_is_no_change_whatever_becomes_of_it_outside");
+    let mut room = Room::new();
+    room.outside("git init -q -b main .; echo 1 > a; git add a; git commit -qm one; echo 2 >> a; git commit -qam two");
+    room.outside("git branch gone; git pack-refs --all; sleep 0.02");
+    room.begin();
+    room.inside("echo 3 > c; git add c; git commit -qm three; git checkout -qb x; git branch -qD gone; git gc -q");
+    let unit = room.change(".git").git.unwrap();
+    assert!(unit.held.is_empty(), "{unit:?}");
+    assert!(room.apply().left.is_empty());
+    room.outside("echo 4 > c; git commit -qam four; git checkout -q main; git merge -q x; git branch gone");
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+    // What the cell does once more is one again.
+    room.inside("echo 5 > d; git add d; git commit -qm five");
+    let unit = room.change(".git").git.unwrap();
+    assert!(unit.moves.iter().any(|moved| moved.name == "refs/heads/x"), "{unit:?}");
+    sound(&room);
+    assert_eq!(room.outside("git log --format=%s"), "four\nthree\ntwo\none\n");
+}
+
+/// What git writes anew by itself, or the cell takes out of a reflog, once kept all its commits from arriving.
+#[test]
+fn reflogs_that_were_written_anew_keep_no_commit_back() {
+    again_as_user("reflogs_that_were_written_anew_keep_no_commit_back");
+    for (before, script) in [
+        ("git worktree add -q ../tree", "git commit -qam three; git gc -q"),
+        ("", "git reflog expire --expire=now --all; git commit -qam three"),
+        ("", "git commit -qam three; git reflog delete HEAD@{1}"),
+        ("echo s >> a; git stash -q; echo t >> a; git stash -q", "git stash drop -q; git commit -qam three"),
+        ("echo s >> a; git stash -q; echo t >> a; git stash -q", "git stash drop -q stash@{1}; git commit -qam three"),
+    ] {
+        let mut room = Room::new();
+        room.outside(
+            "git init -q -b main .; echo 1 > a; git add a; git commit -qm one; echo 2 >> a; git commit -qam two",
+        );
+        room.outside(before);
+        let old = room.outside("git reflog --format=%H\\ %gs");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        room.begin();
+        room.inside(&format!("echo 3 >> a; {script}"));
+        let stashes = room.inside("git stash list --format=%H");
+        let outcome = room.apply();
+        assert!(outcome.left.is_empty(), "{script}: {:?}", outcome.left);
+        sound(&room);
+        assert_eq!(room.outside("git log --format=%s"), "three\ntwo\none\n", "{script}");
+        assert_eq!(room.outside("git stash list --format=%H"), stashes, "{script}");
+        // What was added stands on what stood there.
+        let new = room.outside("git reflog --format=%H\\ %gs");
+        assert!(new.ends_with(&old) && new.len() > old.len(), "{script}: {new}");
+    }
+}
+
+#[test]
+fn a_reflog_with_more_than_lines_stops_the_whole_unit() {
+    let mut room = repository();
+    room.inside("echo 3 >> a; git commit -qam three; printf '\\033[2J' >> .git/logs/HEAD");
+    let before = room.picture(&room.lower().join(".git"));
+    let outcome = room.apply();
+    assert!(outcome.left.contains(&(".git".into(), Reason::GitUnsafe)), "{outcome:?}");
+    assert_eq!(room.picture(&room.lower().join(".git")), before);
+}
+
+/// Else the index would arrive without the commit that it is of.
+#[test]
+fn a_repository_whose_refs_are_not_read_is_left_whole() {
+    let mut room = repository();
+    room.inside("echo 3 >> a; git commit -qam three; mkdir .git/reftable; echo 1 > .git/reftable/tables.list");
+    assert_eq!(room.change(".git").git.unwrap().fault, Some(Fault::RefFormat));
+    let before = room.picture(&room.lower().join(".git"));
+    let outcome = room.apply();
+    assert!(outcome.left.contains(&(".git".into(), Reason::Refused)), "{outcome:?}");
+    assert_eq!(room.picture(&room.lower().join(".git")), before);
+}
+
 #[test]
 fn a_new_repository_arrives_without_its_config_and_hooks() {
     again_as_user("a_new_repository_arrives_without_its_config_and_hooks");

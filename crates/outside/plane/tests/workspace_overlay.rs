@@ -248,3 +248,118 @@ fn a_root_that_was_replaced_is_not_merged_into() {
     std::fs::create_dir(&lower).unwrap();
     assert!(matches!(Workspace::open(&changes, &lower, None), Err(Error::Moved(path)) if path == Path::new(&lower)));
 }
+
+/// Else a session whose changes were merged waits for a review for ever, as soon as anybody goes on working, and never goes.
+#[test]
+fn what_was_merged_is_no_change_any_more_whatever_becomes_of_it_outside() {
+    again_as_user("what_was_merged_is_no_change_any_more_whatever_becomes_of_it_outside");
+    let mut room = prepared();
+    let mut cell = room.cell_that_stays();
+    cell.inside("echo 2 > f; rm d/x; rm -r r; mkdir -p n/deep; echo n > n/f; ln -s f l; chmod 700 d/e; mv hard moved");
+    let outcome = room.apply();
+    assert!(outcome.left.is_empty(), "{:?}", outcome.left);
+    room.outside("echo 3 > f; echo o > d/x; mkdir r; echo o > r/z; rm -r n; rm l; chmod 755 d/e; rm moved");
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+    // Nor where it was opened anew.
+    let (changes, lower) = (room.dir.path().join("changes"), room.lower());
+    room.workspace = Some(Workspace::open(&changes, &lower, None).unwrap());
+    assert_eq!(room.workspace().count().unwrap(), 0);
+    // What the cell changes once more is one, and a conflict.
+    cell.inside("echo 4 > f; echo 4 > n/g; touch l2; chmod 711 d/e");
+    assert_eq!(names(&room.changes()), ["d/e", "f", "l2", "n", "n/g"]);
+    assert_eq!(room.change("f").conflict, Some(Conflict::ChangedOutside));
+    assert_eq!(room.change("n").conflict, Some(Conflict::RemovedOutside));
+    drop(cell);
+    let changes = room.changes();
+    room.workspace().discard(&changes, &[]).unwrap();
+    assert!(room.changes().is_empty(), "{:?}", room.changes());
+    assert_eq!(room.outside("cat f d/x r/z; ls"), "3\no\no\nd\nf\nr\n");
+}
+
+/// What the cell wrote as it was, and what others put where it made a directory anew, was told as a conflict after the merge.
+#[test]
+fn what_the_cell_left_as_it_was_and_never_saw_is_no_change_after_a_merge() {
+    again_as_user("what_the_cell_left_as_it_was_and_never_saw_is_no_change_after_a_merge");
+    let mut room = prepared();
+    room.inside(
+        "cp f t; mv t f; chmod 600 hard; chmod 644 hard; rm -r d r; mkdir d r r/deep; echo n > d/n; echo m > r/deep/m",
+    );
+    // On kernels that tell no times apart within a tick, what was written just now may still be written to.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    // What is not merged yet stays to be.
+    let changes = room.changes();
+    room.workspace()
+        .apply(&changes, &Filter { paths: vec!["d".into(), "r/deep".into()], ..Filter::default() })
+        .unwrap();
+    room.outside("echo 2 > f; echo 2 > hard; echo o > d/o; echo o > r/deep/o; echo o > r/o");
+    assert_eq!(names(&room.changes()), ["r/z"], "{:?}", room.changes());
+    assert!(room.apply().left.is_empty() && room.changes().is_empty());
+    // What it made of them and was merged, it can remove, and what it writes once more is a change.
+    room.inside("rm d/n r/deep/m; echo n > r/deep/n");
+    assert_eq!(names(&room.changes()), ["d/n", "r/deep/m", "r/deep/n"]);
+    room.inside("rm -r d; mkdir d; chmod 600 f");
+    assert_eq!(names(&room.changes()), ["d/n", "f", "r/deep/m", "r/deep/n"]);
+    assert_eq!(room.change("f").conflict, Some(Conflict::ChangedOutside));
+}
+
+/// A program that was built before its source was changed once arrived as the newer one, and `make` had nothing to do.
+#[test]
+fn files_arrive_in_the_order_in_which_the_cell_wrote_them_and_are_new() {
+    again_as_user("files_arrive_in_the_order_in_which_the_cell_wrote_them_and_are_new");
+    let mut room = prepared();
+    room.outside("touch before");
+    room.inside(
+        "echo 1 > z; touch -d 2000-01-01 z; echo 1 > b; touch -d 2000-01-02 b; echo 1 > f; touch -d 2100-01-01 f",
+    );
+    assert!(room.apply().left.is_empty());
+    let said = room.outside("touch after; stat -c '%.Y %n' before z b f after | sort -n | cut -d' ' -f2");
+    assert_eq!(said, "before\nz\nb\nf\nafter\n");
+}
+
+#[test]
+fn what_becomes_of_the_original_itself_is_no_conflict_while_it_is_the_same() {
+    again_as_user("what_becomes_of_the_original_itself_is_no_conflict_while_it_is_the_same");
+    let mut room = prepared();
+    room.inside("echo 2 > f; echo n > n; echo 2 > d/x");
+    room.outside("chmod 711 .; cd ..; mv lower elsewhere; mv elsewhere lower");
+    assert!(room.changes().iter().all(|change| change.conflict.is_none()), "{:?}", room.changes());
+    assert!(room.apply().left.is_empty());
+    assert_eq!(room.outside("cat f n d/x"), "2\nn\n2\n");
+}
+
+/// Of a file with several names only one was merged once: that its change time was ours was taken for somebody else's.
+#[test]
+fn names_of_one_file_are_merged_each() {
+    again_as_user("names_of_one_file_are_merged_each");
+    let script = "rm a d/b; echo 2 > c; mv e f; chmod 700 g";
+    let prepare = || {
+        let mut room = Room::new();
+        room.outside("mkdir d; echo 1 > a; for n in d/b c e g h; do ln a $n; done");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        room.begin();
+        room.inside(script);
+        room
+    };
+    let merged = "2\n1\n1\n1\nc\nd\nf\ng\nh\n";
+    for limit in 0.. {
+        let mut room = prepare();
+        let changes = room.changes();
+        let done = room.workspace().apply_in(&changes, &Filter::default(), &mut Steps::limited(limit)).is_ok();
+        assert_eq!(room.workspace().recover().unwrap().left, [], "step {limit}");
+        assert!(room.apply().left.is_empty(), "step {limit}");
+        assert_eq!(room.outside("cat c f g h; ls"), merged, "step {limit}");
+        if done {
+            assert!(limit > 10);
+            break;
+        }
+    }
+    // One by one, too; and what somebody else does to one of them is his.
+    let mut room = prepare();
+    for path in ["a", "c", "d", "e", "f"] {
+        let changes = room.changes();
+        let filter = Filter { paths: vec![path.into()], ..Filter::default() };
+        assert_eq!(room.workspace().apply(&changes, &filter).unwrap().left, [], "{path}");
+    }
+    room.outside("chmod 711 h");
+    assert_eq!(room.change("g").conflict, Some(Conflict::ChangedOutside));
+}

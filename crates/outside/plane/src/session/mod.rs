@@ -18,6 +18,7 @@ mod freezer;
 mod gate;
 mod gates;
 pub(crate) mod generation;
+mod gitfile;
 mod ground;
 mod holder;
 mod homes;
@@ -248,7 +249,8 @@ fn carry_out(
     }
     // Whoever asked for a sub-agent or a server is no operator, who alone could change it.
     if asked.adopted.is_none() && asked.serves.is_none() {
-        owners::unchangeable(&session.record).into_iter().for_each(|text| client.reply(&Reply::Notice { text }));
+        let told = owners::unchangeable(&session.record).into_iter().chain(gitfile::lacking(&session.record));
+        told.for_each(|text| client.reply(&Reply::Notice { text }));
     }
     // A session without a record never began: the next start clears it, so the record comes last.
     session.save_policy(&policies)?;
@@ -341,6 +343,9 @@ fn carry_out(
     if limits::out_of_memory(&held.groups) > 0 {
         end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
         end.warnings.push("the memory limit was reached: the kernel ended a program".into());
+    }
+    if limits::out_of_processes(&held.groups) > 0 {
+        end.warnings.push("the limit of processes was reached: the kernel refused a program another one".into());
     }
     let (changed, join, afterwards) = ending::finish(session, records, remains, &mut end);
     if let Some(adopted) = &asked.adopted {

@@ -14,6 +14,7 @@ mod remains;
 mod renewal;
 mod risk;
 mod servers;
+mod sleep;
 mod standing;
 mod stopping;
 mod succession;
@@ -51,6 +52,7 @@ use pausing::Pause;
 pub(super) use questions::Questions;
 pub(super) use remains::Remains;
 pub(super) use renewal::Renewal;
+use sleep::Sleep;
 pub(super) use standing::Standing;
 use stopping::{GRACE, TERMINATE, said, unstarted};
 
@@ -136,6 +138,7 @@ struct Course {
     pauses: u32,
     reckoning: Reckoning,
     questions: Questions,
+    sleep: Sleep,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -170,6 +173,7 @@ impl Session<'_> {
             pauses: 0,
             reckoning: Reckoning::of(self.generations.directory()),
             questions: std::mem::take(&mut self.questions),
+            sleep: Sleep::begin(),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -385,6 +389,7 @@ impl Session<'_> {
         if let Some(bytes) = round.too_much
             && course.kill_at.is_none()
         {
+            course.warn("the disk limit was reached, and its program was told to end".into());
             self.end_soon(course, TERMINATE, GRACE, &format!("the disk limit was passed: {bytes} bytes were written"));
         }
     }
@@ -403,6 +408,7 @@ impl Session<'_> {
             self.hear_children(course);
         }
         self.watch_the_pause(course, now);
+        self.watch_for_sleep(course);
         self.renew(course, now);
         self.watch_questions(course, now);
         if self.generations.due().is_some_and(|due| due <= now) {

@@ -8,6 +8,7 @@ use super::stamp::unchanged;
 use super::{Error, Node, Reason, Stamp, Tree, io};
 use rustix::fs::{Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Does operations on one original.
@@ -16,6 +17,8 @@ pub(super) struct Actor<'a> {
     pub(super) owner: Option<(u32, u32)>,
     /// The copies were made by this very process, in a directory that nobody else enters.
     pub(super) fresh: bool,
+    /// Inodes that stand under several names of this merge: when one goes, the change time of all is another.
+    pub(super) shared: BTreeSet<u64>,
 }
 
 impl Actor<'_> {
@@ -32,13 +35,13 @@ impl Actor<'_> {
 
     fn attempt(&self, op: &Op, path: &Path) -> Result<bool, Error> {
         let now = Stamp::take(self.lower, path, false)?;
-        let untouched = unchanged(op.before.as_ref(), now.as_ref());
+        let untouched = self.untouched(op.before.as_ref(), now.as_ref());
         // A thing of another kind is removed before its successor is put: a crash between leaves nothing there.
         let replaces = matches!((&op.before, &op.after), (Some(a), Some(b)) if a.node != b.node);
         let ready = untouched || (replaces && now.is_none());
         let directory = now.as_ref().is_some_and(|stamp| stamp.node == Node::Directory);
         match (&op.act, &op.after) {
-            (Act::Expect, _) => Ok(true),
+            (Act::Expect | Act::Settle, _) => Ok(true),
             (Act::Remove, _) => self.clear(now.as_ref(), untouched, path),
             (Act::Directory, _) if directory => Ok(true),
             (Act::Directory, _) if ready => self.directory(now.as_ref(), path),
@@ -63,6 +66,12 @@ impl Actor<'_> {
             (Act::Mode, Some(after)) => self.mode(now.as_ref(), op.before.as_ref(), after, path),
             _ => Ok(false),
         }
+    }
+
+    /// Whether nobody but this merge changed what stands there.
+    fn untouched(&self, before: Option<&Stamp>, now: Option<&Stamp>) -> bool {
+        let ours = |then: &Stamp, now: &Stamp| self.shared.contains(&then.ino) && then.renamed(now);
+        unchanged(before, now) || before.zip(now).is_some_and(|(then, now)| ours(then, now))
     }
 
     fn clear(&self, now: Option<&Stamp>, untouched: bool, path: &Path) -> Result<bool, Error> {
@@ -116,7 +125,7 @@ impl Actor<'_> {
         // What a directory inherited (setgid) stays; nothing else but plain bits ever arrives.
         let inherited = if now.node == Node::Directory { now.mode & 0o2000 } else { 0 };
         let wanted = (after.mode & 0o1777) | inherited;
-        let expected = before.is_none_or(|then| then.node != now.node || then.same(now));
+        let expected = before.is_none_or(|then| then.node != now.node || self.untouched(Some(then), Some(now)));
         if now.mode == wanted || !expected {
             return Ok(now.mode == wanted);
         }
@@ -156,7 +165,7 @@ mod tests {
         let room = tempfile::tempdir().expect("a directory");
         let at = |name: &str| room.path().join(name);
         let lower = Tree::open(room.path()).expect("opens");
-        let actor = Actor { lower: &lower, owner: None, fresh: true };
+        let actor = Actor { lower: &lower, owner: None, fresh: true, shared: BTreeSet::new() };
         let saves: [(&str, Save); 4] = [
             ("nobody", |_| {}),
             ("in place", |file| fs::write(file, "his words").expect("saved")),
@@ -188,7 +197,7 @@ mod tests {
     fn an_exchange_that_a_crash_cut_short_is_seen_to_be_done() {
         let room = tempfile::tempdir().expect("a directory");
         let lower = Tree::open(room.path()).expect("opens");
-        let actor = Actor { lower: &lower, owner: None, fresh: false };
+        let actor = Actor { lower: &lower, owner: None, fresh: false, shared: BTreeSet::new() };
         let write = |name: &str, words: &str| fs::write(room.path().join(name), words).expect("written");
         let stamp = |name: &str| Stamp::take(&lower, Path::new(name), true).expect("read");
         write("copy", "old");

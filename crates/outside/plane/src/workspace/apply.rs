@@ -10,6 +10,7 @@ use super::keep::keep;
 use super::seal::{seal, unseal};
 use super::stage::{Source, Task, scratch, stage, unstage};
 use super::stamp::unchanged;
+use super::times::Times;
 use super::{Baseline, Change, Error, Filter, Kind, Node, Outcome, Reason, Stamp, git, io};
 use rustix::fs::Mode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,12 +161,14 @@ impl Merge<'_> {
                 failed.insert(change.path.clone(), reason);
             }
         }
+        let files = tasks.iter().filter(|task| matches!(task.source, Source::Upper));
+        let times = Times::of(files.filter_map(|task| task.op.after.as_ref()));
         for task in tasks {
             if failed.contains_key(&task.op.reported()) {
                 continue;
             }
             steps.step("copy")?;
-            let reason = match stage(self.upper, self.lower, self.owner, &journal.staging, task) {
+            let reason = match stage(self.upper, self.lower, self.owner, &journal.staging, (task, &times)) {
                 Err(error) if fatal(&error) => return Err(error),
                 // Somebody holds git's own lock on what this would change.
                 Err(_) if task.op.group.is_some() => Some(Reason::Conflict),
@@ -195,7 +198,8 @@ impl Merge<'_> {
     fn as_reviewed(&self, op: &Op) -> Result<bool, Error> {
         let now = Stamp::take(self.lower, &op.path(), false)?;
         let directory = now.as_ref().is_some_and(|stamp| stamp.node == Node::Directory);
-        let any = matches!(op.act, Act::Import { .. } | Act::Mode) || (matches!(op.act, Act::Directory) && directory);
+        let any = matches!(op.act, Act::Import { .. } | Act::Mode | Act::Settle)
+            || (matches!(op.act, Act::Directory) && directory);
         Ok(any || unchanged(op.before.as_ref(), now.as_ref()))
     }
 
@@ -230,15 +234,24 @@ impl Merge<'_> {
         outcome: &mut Outcome,
         steps: &mut Steps,
     ) -> Result<(), Error> {
-        let actor = Actor { lower: self.lower, owner: journal.owner, fresh };
+        let actor = Actor { lower: self.lower, owner: journal.owner, fresh, shared: journal.shared() };
         let mut left = BTreeMap::new();
         for op in &journal.ops {
             steps.step("act")?;
             let path = op.path();
             let quiet = baseline.quiet(self.lower, &path)?;
+            let linked = self.lower.stat(&path)?.filter(|(_, stat)| stat.st_nlink > 1);
             match actor.act(op)? {
                 None => {
-                    baseline.record(self.lower, &path, quiet)?;
+                    if !matches!(op.act, Act::Settle) {
+                        baseline.record(self.lower, &path, quiet)?;
+                    }
+                    if let Some((file, _)) = linked {
+                        baseline.touch(file).map_err(io("stat", &path))?;
+                    }
+                    if op.group.is_none() || matches!(op.act, Act::Settle) {
+                        baseline.settle(&path, op.after.as_ref());
+                    }
                     outcome.merged.push(op.reported());
                 }
                 Some(reason) => {

@@ -6,10 +6,12 @@
 use super::seal::{seal, unseal};
 use super::stamp::Time;
 use super::{Error, Node, Stamp, Tree, io};
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// Why a change is not merged by itself.
@@ -33,6 +35,38 @@ pub struct Baseline {
     /// Device and inode of the original's root.
     root: (u64, u64),
     merged: BTreeMap<String, Option<Stamp>>,
+    /// What the upper layer held of what was merged, and where it held that something is gone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    settled: BTreeMap<String, Option<Entry>>,
+    /// Inodes of the original that lost a name by a merge of ours, and the change time that this gave them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    touched: BTreeMap<u64, Time>,
+    /// Directories of the upper layer that nothing of the original shows through and that were merged, and what they lacked
+    /// of it then that was not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    anew: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// An entry of the upper layer, as far as it takes to see that the cell did not touch it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    node: Node,
+    ino: u64,
+    /// Of a directory neither: both change with what lies in it.
+    ctime: Time,
+    size: u64,
+    /// Of a directory, without the bits that arrive only where the original has them.
+    mode: u32,
+}
+
+impl Entry {
+    fn of(stamp: &Stamp) -> Self {
+        let (node, ino) = (stamp.node, stamp.ino);
+        match node {
+            Node::Directory => Self { node, ino, ctime: (0, 0), size: 0, mode: stamp.mode & 0o755 },
+            _ => Self { node, ino, ctime: stamp.ctime, size: stamp.size, mode: 0 },
+        }
+    }
 }
 
 impl Baseline {
@@ -50,7 +84,7 @@ impl Baseline {
         mode()
             .and_then(|_| mode())
             .map_err(io("take the time of", here))
-            .and_then(|began| Ok(Self { began, offset: offset(), root: root(lower)?, merged: BTreeMap::new() }))
+            .and_then(|began| Ok(Self { began, offset: offset(), root: root(lower)?, ..Self::default() }))
     }
 
     /// Whether no session's beginning was recorded.
@@ -72,6 +106,37 @@ impl Baseline {
         Ok(())
     }
 
+    /// Remembers what the upper layer held at a path when it was merged; none where it held that something is gone.
+    pub(super) fn settle(&mut self, path: &Path, upper: Option<&Stamp>) {
+        self.settled.insert(seal(path), upper.map(Entry::of));
+    }
+
+    /// Whether what the upper layer holds there was merged, and not touched by the cell since. What becomes of the original
+    /// after that is no business of the session's: that it differs is no change of the cell's.
+    pub(super) fn is_settled(&self, path: &Path, upper: Option<&Stamp>) -> bool {
+        self.settled.get(&seal(path)).is_some_and(|then| *then == upper.map(Entry::of))
+    }
+
+    /// Remembers of a directory that the cell made anew what it lacks and was not merged: what appears in it later is no
+    /// removal of the cell's, who never saw it.
+    pub(super) fn settle_anew(&mut self, path: &Path, left: Vec<OsString>) {
+        self.anew.insert(seal(path), left.iter().map(|name| seal(Path::new(name))).collect());
+    }
+
+    /// What a directory that the cell made anew, and that was merged, lacked and was not merged.
+    pub(super) fn left_anew(&self, path: &Path) -> Option<&BTreeSet<String>> {
+        self.anew.get(&seal(path))
+    }
+
+    /// Remembers that a file which stood under a name of this merge is a changed one under its others, by nobody else.
+    pub(super) fn touch(&mut self, file: impl AsFd) -> rustix::io::Result<()> {
+        let stat = rustix::fs::fstat(file)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 0 {
+            self.touched.insert(stat.st_ino, (stat.st_ctime, stat.st_ctime_nsec));
+        }
+        Ok(())
+    }
+
     /// Whether a merge of ours left something at a path.
     pub(super) fn has_merged(&self, path: &Path) -> bool {
         matches!(self.merged.get(&seal(path)), Some(Some(_)))
@@ -80,7 +145,10 @@ impl Baseline {
     /// Forgets what was merged at these paths and beneath them: what the upper layer no longer holds was thrown away
     /// by the operator, not removed by the cell.
     pub(super) fn forget(&mut self, paths: &BTreeSet<PathBuf>) {
-        self.merged.retain(|path, _| !unseal(path).ancestors().any(|above| paths.contains(above)));
+        let stays = |path: &str| !unseal(path).ancestors().any(|above| paths.contains(above));
+        self.merged.retain(|path, _| stays(path));
+        self.settled.retain(|path, _| stays(path));
+        self.anew.retain(|path, _| stays(path));
     }
 
     /// Whether nobody else added to or removed from the directory of a path.
@@ -123,7 +191,8 @@ impl Baseline {
 
     fn late(&self, now: &Stamp) -> bool {
         let set_back = (self.offset - offset()).max(0);
-        now.ctime >= (self.began.0 - set_back, self.began.1)
+        let ours = self.touched.get(&now.ino) == Some(&now.ctime);
+        now.ctime >= (self.began.0 - set_back, self.began.1) && !ours
     }
 }
 

@@ -1,10 +1,11 @@
 //! The journal of one merge: on disk before the original is touched, gone when the merge is whole.
 
 use super::seal::{seal, unseal};
-use super::{Baseline, Error, Stamp, Tree, beneath::absent, io};
+use super::{Baseline, Error, Node, Stamp, Tree, beneath::absent, io};
 use crate::checksum;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub(super) enum Act {
     Expect,
     /// Set permission bits.
     Mode,
+    /// Nothing; but what the upper layer holds there was merged with its group.
+    Settle,
 }
 
 impl Act {
@@ -88,6 +91,17 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// Inodes that more than one operation found, each under a name of its own.
+    pub(super) fn shared(&self) -> BTreeSet<u64> {
+        let mut once = BTreeMap::new();
+        for op in &self.ops {
+            if let Some(before) = op.before.as_ref().filter(|before| before.node == Node::File) {
+                once.entry(before.ino).or_insert_with(BTreeSet::new).insert(&op.path);
+            }
+        }
+        once.into_iter().filter(|(_, names)| names.len() > 1).map(|(ino, _)| ino).collect()
+    }
+
     pub(super) fn load(dir: &Tree) -> Result<Option<Self>, Error> {
         read(dir, MERGE)?.map(|bytes| checksum::read(&bytes).map_err(Error::from)).transpose()
     }

@@ -30,6 +30,7 @@ mod scan;
 mod seal;
 mod stage;
 mod stamp;
+mod times;
 mod view;
 
 pub use apply::Steps;
@@ -185,7 +186,20 @@ impl Workspace {
         let mut baseline = self.baseline.clone();
         let outcome = self.merge().apply(changes, filter, &mut baseline, steps);
         self.baseline = baseline;
+        if outcome.as_ref().is_ok_and(|outcome| !outcome.merged.is_empty()) {
+            self.settle();
+        }
         outcome
+    }
+
+    /// What cannot be told apart here is told as a change once more, which loses nothing.
+    fn settle(&mut self) {
+        let mut baseline = self.baseline.clone();
+        if scan::settle(&self.upper, &self.lower, &mut baseline, scan::Reads::LIVE).is_ok()
+            && baseline.save(&self.journal, false).is_ok()
+        {
+            self.baseline = baseline;
+        }
     }
 
     /// Whether a merge was cut short.

@@ -4,8 +4,10 @@
 use super::beneath::absent;
 use super::overlay::Marks;
 use super::refuse::refusal;
+use super::seal::seal;
 use super::stamp::sum;
 use super::{Baseline, Change, Conflict, Error, Flag, Kind, Node, Refusal, Stamp, Tree, flags, git, guard};
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,9 @@ const ENTRIES: usize = 1_000_000;
 /// Bytes of the largest file that is merged, and of all that one scan reads: sparse files cost nothing to make.
 pub(super) const LARGEST: u64 = 2 << 30;
 const READ: u64 = 32 << 30;
+/// The longest tick by which a file system tells times apart, twice, in nanoseconds.
+const TICK: i64 = 20_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// How much of files one scan reads.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +45,9 @@ pub(super) fn scan(
     guards: &[PathBuf],
     reads: Reads,
 ) -> Result<Vec<Change>, Error> {
-    let (changes, reached) = (Vec::new(), BTreeSet::new());
-    let mut scan =
-        Scan { upper, lower, baseline, guards, whole: git::repository(lower)?, changes, reached, reads, read: 0 };
-    let root = Place { moved: false, sees: Sees::Original, bare: false, config: false, depth: 0 };
-    let top = Path::new("");
-    let moved = Stamp::take(lower, top, false)?.is_none_or(|now| baseline.directory_moved(top, &now, None));
-    scan.directory(top, Place { moved, ..root })?;
+    let mut scan = Scan::begin(upper, lower, baseline, guards, reads)?;
+    scan.all()?;
+    scan.leave_out_what_is_settled();
     scan.guard_what_is_reached();
     scan.changes.sort_by(|a, b| a.path.cmp(&b.path));
     let (changes, reached) = (std::mem::take(&mut scan.changes), &scan.reached);
@@ -56,6 +57,21 @@ pub(super) fn scan(
         found
     };
     git::fold(upper, lower, changes, scan.whole, &judge)
+}
+
+/// Remembers, after a merge, what is none of the cell's changes from now on, whatever becomes of the original: files that it
+/// copied and that are as they were, and what appears in directories that it made anew.
+pub(super) fn settle(upper: &Tree, lower: &Tree, baseline: &mut Baseline, reads: Reads) -> Result<(), Error> {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    let before = (now.tv_sec - i64::from(now.tv_nsec < TICK), ((now.tv_nsec + SECOND - TICK) % SECOND).unsigned_abs());
+    let mut scan = Scan::begin(upper, lower, baseline, &[], reads)?;
+    scan.all()?;
+    let (mut alike, anew) = (scan.alike, scan.anew);
+    // What is written within the same tick may show no other time: the cell may still run.
+    alike.retain(|(_, stamp)| stamp.ctime < before);
+    alike.iter().for_each(|(path, stamp)| baseline.settle(path, Some(stamp)));
+    anew.into_iter().for_each(|(path, left)| baseline.settle_anew(&path, left));
+    Ok(())
 }
 
 /// What the cell sees of the original in a directory, and so what is written down of what it removes there.
@@ -93,14 +109,43 @@ struct Scan<'a> {
     changes: Vec<Change>,
     /// What guards lead to through the original's links.
     reached: BTreeSet<PathBuf>,
+    /// Directories that were merged as they are.
+    settled: BTreeSet<PathBuf>,
+    /// Files of the upper layer that are as the original's, but for git's own, which are missed where they are gone.
+    alike: Vec<(PathBuf, Stamp)>,
+    /// Directories that nothing of the original shows through, and what is missing in each.
+    anew: Vec<(PathBuf, Vec<OsString>)>,
     reads: Reads,
     read: u64,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn begin(
+        upper: &'a Tree,
+        lower: &'a Tree,
+        baseline: &'a Baseline,
+        guards: &'a [PathBuf],
+        reads: Reads,
+    ) -> Result<Self, Error> {
+        let whole = git::repository(lower)?;
+        let (changes, alike, anew) = (Vec::new(), Vec::new(), Vec::new());
+        let (reached, settled) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { upper, lower, baseline, guards, whole, changes, reached, settled, alike, anew, reads, read: 0 })
+    }
+
+    fn all(&mut self) -> Result<(), Error> {
+        // What it is called and who may enter it says nothing of what lies in it: it is the same directory.
+        let moved = !self.baseline.holds(self.lower)?;
+        let root = Place { moved, sees: Sees::Original, bare: false, config: false, depth: 0 };
+        self.directory(Path::new(""), root)
+    }
+
     fn directory(&mut self, dir: &Path, place: Place) -> Result<(), Error> {
         let listed = self.upper.names(dir).and_then(|names| {
             let missing = self.missing(dir, &names, place.sees)?;
+            if place.sees == Sees::Nothing {
+                self.anew.push((dir.to_owned(), missing.clone()));
+            }
             Ok((names, missing))
         });
         let Ok((names, missing)) = listed else {
@@ -134,7 +179,10 @@ impl Scan<'_> {
         };
         let here: BTreeSet<_> = names.iter().collect();
         missing.retain(|name| !here.contains(name));
-        missing.retain(|name| sees == Sees::Nothing || self.baseline.has_merged(&dir.join(name)));
+        let left = self.baseline.left_anew(dir);
+        let gone =
+            |name: &OsString| sees == Sees::Nothing && left.is_none_or(|left| left.contains(&seal(Path::new(name))));
+        missing.retain(|name| gone(name) || self.baseline.has_merged(&dir.join(name)));
         Ok(missing)
     }
 
@@ -153,6 +201,15 @@ impl Scan<'_> {
         let [head, objects, refs] = ["HEAD", "objects", "refs"].map(here);
         let common = objects && refs;
         (common || (head && here("commondir")), head || objects || refs)
+    }
+
+    /// Leaves out directories that were merged, but for those that something new lies in.
+    fn leave_out_what_is_settled(&mut self) {
+        let (settled, changes) = (std::mem::take(&mut self.settled), std::mem::take(&mut self.changes));
+        let fresh = changes.iter().map(|change| &change.path).filter(|path| !settled.contains(*path));
+        let holding: BTreeSet<PathBuf> = fresh.flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect();
+        let stays = |change: &Change| !settled.contains(&change.path) || holding.contains(&change.path);
+        self.changes = changes.into_iter().filter(stays).collect();
     }
 
     /// Flags what is no guarded name itself, but what one leads to.
@@ -175,6 +232,12 @@ impl Scan<'_> {
         if marks.whiteout(&stat) {
             return self.removed(path, place);
         }
+        if self.baseline.is_settled(path, Some(&Stamp::of(&stat))) {
+            if Stamp::of(&stat).node != Node::Directory {
+                return Ok(());
+            }
+            self.settled.insert(path.to_owned());
+        }
         let Ok((before, mut after, fault)) = self.stamps(path, Stamp::of(&stat)) else {
             return self.push(path, Kind::Modified, (None, Some(Stamp::of(&stat))), Some(Refusal::Unreadable), place);
         };
@@ -190,6 +253,8 @@ impl Scan<'_> {
         let moved = place.moved || self.moved(path, before.as_ref(), &marks, is_directory, place.sees)?;
         if let Some(kind) = kind(before.as_ref(), &after, fault.is_some() || refusal == Some(Refusal::Redirect)) {
             self.push(path, kind, (before, Some(after)), refusal, Place { moved, ..place })?;
+        } else if !is_directory && !self.whole && path.iter().all(|part| part != ".git") {
+            self.alike.push((path.to_owned(), after));
         }
         if is_directory {
             // Only the topmost is marked: what the cell makes below an opaque directory bears no mark of its own.
@@ -248,6 +313,9 @@ impl Scan<'_> {
     }
 
     fn removed(&mut self, path: &Path, place: Place) -> Result<(), Error> {
+        if self.baseline.is_settled(path, None) {
+            return Ok(());
+        }
         let before = match Stamp::take(self.lower, path, false) {
             Ok(Some(before)) => before,
             Ok(None) => return Ok(()),

@@ -4,6 +4,7 @@ use super::journal::{Act, Op};
 use super::refuse::escapes;
 use super::seal::unseal;
 use super::stamp::{BLOCK, digest, hole};
+use super::times::Times;
 use super::{Error, Node, Reason, Tree, git, io};
 use rustix::fs::{Gid, Mode, OFlags, RenameFlags, Uid};
 use std::fs::File;
@@ -38,18 +39,18 @@ pub(super) fn stage(
     lower: &Tree,
     owner: Option<(u32, u32)>,
     staging: &str,
-    task: &Task,
+    (task, times): (&Task, &Times),
 ) -> Result<Option<Reason>, Error> {
     let (Some(temp), Some(after)) = (task.op.act.temp(), &task.op.after) else { return Ok(None) };
     if after.node == Node::Symlink {
         return link(upper, lower, &task.op.path(), &temp);
     }
     if temp.starts_with(staging) {
-        return file(upper, lower, owner, &temp, task);
+        return file(upper, lower, owner, &temp, (task, times));
     }
     // A lock of git's appears whole, or a crash could leave one that nobody knows to be ours.
     let scratch = scratch(staging);
-    let reason = file(upper, lower, owner, &scratch, task)?;
+    let reason = file(upper, lower, owner, &scratch, (task, times))?;
     if reason.is_some() {
         lower.remove(&scratch, false)?;
         return Ok(reason);
@@ -75,7 +76,7 @@ fn file(
     lower: &Tree,
     owner: Option<(u32, u32)>,
     temp: &Path,
-    task: &Task,
+    (task, times): (&Task, &Times),
 ) -> Result<Option<Reason>, Error> {
     let path = task.op.path();
     let Some(after) = &task.op.after else { return Ok(None) };
@@ -101,6 +102,9 @@ fn file(
     if Some(digest(&mut into, &path)?) != after.sha256 {
         return Ok(Some(Reason::ChangedSinceReview));
     }
+    if let Source::Upper = task.source {
+        rustix::fs::futimens(&into, &times.at(after)).map_err(io("set times of", &path))?;
+    }
     let sound = match &task.source {
         Source::Object(object) => object.check(&mut into, lower),
         Source::Log(old) => grown(&mut into, old, &path)?,
@@ -113,7 +117,7 @@ fn file(
 fn grown(copy: &mut File, old: &[u8], path: &Path) -> Result<bool, Error> {
     let mut bytes = Vec::new();
     copy.rewind().and_then(|()| copy.read_to_end(&mut bytes)).map_err(io("read", path))?;
-    Ok(bytes.strip_prefix(old).is_some_and(git::log_lines))
+    Ok(bytes.strip_prefix(old).is_some_and(git::lines_of_a_log))
 }
 
 fn link(upper: &Tree, lower: &Tree, path: &Path, temp: &Path) -> Result<Option<Reason>, Error> {

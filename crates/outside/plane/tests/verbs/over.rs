@@ -123,7 +123,7 @@ fn child(room: &Room, files: &[(&str, Option<&str>, &str)]) -> SessionDirectory 
 fn what_was_merged_of_a_sub_agents_is_no_change_any_more() {
     let room = Room::new();
     let session = child(&room, &[("a.txt", Some("old\n"), "new\n"), ("src/b.txt", None, "made\n")]);
-    let id = session.record.id.clone();
+    let (id, upper) = (session.record.id.clone(), session.path.join("changes/0/upper"));
     drop(session);
     // Its parent's, merged just now: what the copy was made of.
     fs::write(room.path("work/a.txt"), "old\n").unwrap();
@@ -134,13 +134,16 @@ fn what_was_merged_of_a_sub_agents_is_no_change_any_more() {
     assert_eq!(told.pending, Some(0));
     // What is changed after that is his, and the sub-agent's is not merged over it by itself.
     fs::write(room.path("work/a.txt"), "his\n").unwrap();
+    assert_eq!((diff(&room, &id, &[]), apply(&room, &id, &[], &[]).done), (Vec::new(), Vec::new()));
+    assert_eq!(there(&room, "a.txt"), "his\n");
+    fs::write(upper.join("a.txt"), "newer\n").unwrap();
     let shown = diff(&room, &id, &[]);
     assert_eq!(shown.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["a.txt"]);
     let text = &shown[0].diff;
-    assert!(text.contains("-old\n+his\n") && text.contains("-his\n+new\n"), "{text}");
+    assert!(text.contains("-old\n+his\n") && text.contains("-his\n+newer\n"), "{text}");
     assert!(left(&apply(&room, &id, &[], &[]), "a.txt").starts_with("conflict"));
     assert_eq!(apply(&room, &id, &[], &["a.txt"]).done, ["a.txt"]);
-    assert_eq!((there(&room, "a.txt").as_str(), diff(&room, &id, &[]).len()), ("new\n", 0));
+    assert_eq!((there(&room, "a.txt").as_str(), diff(&room, &id, &[]).len()), ("newer\n", 0));
 }
 
 /// `name it to merge it` was said of what is merged under no name.

@@ -182,11 +182,19 @@ pub(super) fn missing<'w>(walls: &'w [Wall], required: &BTreeSet<Limit>) -> Opti
 
 /// How often the kernel ended a program of these groups for memory.
 pub(super) fn out_of_memory(groups: &[PathBuf]) -> u64 {
+    counted(groups, &["memory.events", "memory.oom_control"], "oom_kill ")
+}
+
+/// How often the kernel refused a program of these groups another process.
+pub(super) fn out_of_processes(groups: &[PathBuf]) -> u64 {
+    counted(groups, &["pids.events"], "max ")
+}
+
+/// What the first of these files that a group has counts under a name, of all groups.
+fn counted(groups: &[PathBuf], files: &[&str], name: &str) -> u64 {
     let count = |group: &PathBuf| {
-        let text = ["memory.events", "memory.oom_control"]
-            .iter()
-            .find_map(|file| std::fs::read_to_string(group.join(file)).ok())?;
-        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+        let text = files.iter().find_map(|file| std::fs::read_to_string(group.join(file)).ok())?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
     };
     groups.iter().filter_map(count).sum()
 }

@@ -13,6 +13,7 @@ use wire::control::Happened;
 use wire::question::{Calling, Card, Joined, Offer, Queue, Ruling, Say, Stand, Wanted, offer};
 
 use self::family::Family;
+use super::sleep::earlier;
 use super::{Course, Session};
 use crate::session::children::clock;
 
@@ -92,6 +93,11 @@ impl Questions {
     pub(super) fn due(&self) -> Option<Instant> {
         let question = self.queue.due().map(|due| self.began + Duration::from_millis(due));
         self.timed.iter().map(|(until, _)| *until).chain(question).min()
+    }
+
+    /// What was granted for a while went on for so long while no clock here did.
+    pub(super) fn slept(&mut self, by: Duration) {
+        self.timed.iter_mut().for_each(|(until, _)| *until = earlier(*until, by));
     }
 
     fn now(&self) -> u64 {
@@ -320,4 +326,21 @@ fn against(call: &Calling) -> Vec<String> {
         None => format!("{}{}", doubt.why, place(doubt)),
     };
     call.doubted.doubts.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was granted for ten minutes in the evening still held in the morning, where the host slept between.
+    #[test]
+    fn what_was_granted_for_a_while_is_over_after_a_night() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let mut questions = Questions::begin(None);
+        questions.timed.push((Instant::now() + minutes(10), Given::Endorsed(Vec::new())));
+        questions.slept(minutes(5));
+        assert!(questions.due().is_some_and(|due| due > Instant::now()));
+        questions.slept(minutes(480));
+        assert!(questions.due().is_some_and(|due| due <= Instant::now()));
+    }
 }

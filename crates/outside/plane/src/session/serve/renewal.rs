@@ -7,6 +7,7 @@ use policy::Policy;
 use wire::command::Problem;
 use wire::{GateOrder, Lent};
 
+use super::sleep::earlier;
 use super::{Course, Session};
 use crate::session::generation;
 
@@ -29,6 +30,11 @@ impl Renewal {
     /// Of a session that begins with these.
     pub(in crate::session) fn begin(lent: &[Lent], again: Again) -> Renewal {
         Renewal { again: std::sync::Arc::new(again), due: due(lent), running: None }
+    }
+
+    /// Tokens ran out for so long while no clock here went on.
+    pub(super) fn slept(&mut self, by: Duration) {
+        self.due = self.due.map(|due| earlier(due, by));
     }
 
     /// Of a policy that took the place of another, with what it lends.
@@ -107,5 +113,22 @@ mod tests {
         assert!(due(&[lent(None)]).is_none() && due(&[lent(Some(u64::MAX))]).is_none());
         let soon = due(&[lent(Some(u64::MAX)), lent(Some(0))]).expect("the first that runs out");
         assert!(soon <= Instant::now() + REST);
+    }
+
+    /// By the clock that stands still while the host sleeps, requests went out with a token that had run out, for as long
+    /// as was left of it before.
+    #[test]
+    fn what_ran_out_while_the_host_slept_is_due() {
+        let hour = Duration::from_secs(3600);
+        let again: Again = Box::new(|_| Ok(Vec::new()));
+        let mut renewal =
+            Renewal { again: std::sync::Arc::new(again), due: Some(Instant::now() + hour), running: None };
+        renewal.slept(hour / 2);
+        assert!(renewal.due.is_some_and(|due| due > Instant::now()));
+        renewal.slept(hour);
+        assert!(renewal.due.is_some_and(|due| due <= Instant::now()));
+        renewal.due = None;
+        renewal.slept(hour);
+        assert!(renewal.due.is_none());
     }
 }

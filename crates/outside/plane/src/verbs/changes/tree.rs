@@ -309,7 +309,9 @@ fn why(reason: Reason) -> &'static str {
         Reason::Bound => "held back: bound to something that is left, in it or above it: that has to go first",
         Reason::GitHeld => GITS_OWN,
         Reason::Unwritable => "the original cannot be written",
-        Reason::GitUnsafe => "the git directory holds objects that are not what their names say",
+        Reason::GitUnsafe => {
+            "the git directory holds an object that is not what its name says, or a reflog with more than its lines"
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Never runs git, never overwrites or deletes an object, never merges hooks, config, or what sends git elsewhere.
 
 mod index;
+mod log;
 mod object;
 mod pack;
 mod part;
@@ -13,8 +14,9 @@ mod store;
 mod unit;
 mod walk;
 
+pub(super) use log::lines_of_a_log;
 pub(super) use object::Object;
-pub(super) use plan::{log_lines, plan};
+pub(super) use plan::plan;
 
 use super::{Change, Error, Flag, Kind, Node, Refusal, Stamp, Tree, seal};
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,9 @@ pub struct Unit {
     /// What its reflogs and state say, each by a hash; of an index what it stages, and not what git remembers of files.
     #[serde(default)]
     pub says: Vec<(String, String)>,
+    /// The files of the upper layer that all this was read from, as they were then; none where it held that one is gone.
+    #[serde(default)]
+    pub(super) read: Vec<(String, Option<Stamp>)>,
 }
 
 /// One ref that moves.
@@ -106,6 +111,8 @@ pub enum Fault {
     RefDirectory,
     /// A link, device or unreadable entry where data belongs.
     NotData,
+    /// Refs in one file for all (`reftable`), which is not read here: without them the commits would lead nowhere.
+    RefFormat,
 }
 
 impl Unit {

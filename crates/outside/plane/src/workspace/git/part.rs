@@ -52,10 +52,13 @@ pub(super) fn part(path: &Path) -> Part {
     match parts.as_slice() {
         ["objects", rest @ ..] => object(rest),
         ["refs", "replace", ..] | ["shallow"] | ["info", "grafts"] => Part::Unsafe(Fault::FalseHistory),
+        ["reftable", ..] => Part::Unsafe(Fault::RefFormat),
         ["refs", "bisect" | "rewritten" | "worktree", ..] => Part::Held(Held::Todo),
         ["refs", ..] | ["HEAD"] | ["worktrees", _, "HEAD"] => Part::Ref(text.to_owned()),
         ["packed-refs"] => Part::PackedRefs,
         ["logs", ..] | ["worktrees", _, "logs", "HEAD"] => Part::Log,
+        // What `git gc` writes for a plain web server to show.
+        ["info", "refs"] => Part::Derived,
         ["index"] | ["worktrees", _, "index"] => Part::Index,
         ["ORIG_HEAD" | "COMMIT_EDITMSG"] | ["worktrees", _, "ORIG_HEAD" | "COMMIT_EDITMSG"] => Part::Derived,
         [name] | ["worktrees", _, name] if STATE.contains(name) => Part::State,
@@ -112,6 +115,8 @@ mod tests {
             ("modules/m/hooks/x".into(), Part::Held(Held::Submodule)),
             ("rebase-merge/git-rebase-todo".into(), Part::Held(Held::Todo)),
             ("refs/heads/main.lock".into(), Part::Derived),
+            ("reftable/tables.list".into(), Part::Unsafe(Fault::RefFormat)),
+            ("info/refs".into(), Part::Derived),
             ("surprise".into(), Part::Held(Held::Unknown)),
         ] {
             assert_eq!(part(Path::new(&path)), want, "{path}");

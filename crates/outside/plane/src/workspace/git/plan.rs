@@ -4,10 +4,11 @@
 use super::super::journal::{Act, Op};
 use super::super::seal::{seal, unseal};
 use super::super::stage::{Source, Task};
+use super::super::stamp::digest_of;
 use super::super::{Change, Error, Kind, Node, Stamp, Tree};
-use super::part::{Part, is_name, part};
+use super::part::{Part, part};
 use super::refs::bytes;
-use super::{Move, Object, Unit, index};
+use super::{Move, Object, Unit, index, log};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,9 @@ pub(in super::super) fn plan(
         planner.content(&root.join("config"), CONFIG.into(), None)?;
     }
     planner.logs(&unit.logs)?;
+    for (path, read) in &unit.read {
+        planner.push(Op::new(&unseal(path), Act::Settle, None, read.clone()), Source::None);
+    }
     Ok(planner.finish(unit.fresh))
 }
 
@@ -162,16 +166,24 @@ impl Planner<'_> {
         Ok(seal(Path::new(&lock)))
     }
 
-    /// Reflogs arrive whole if they only grew and every new line is one; the copy is checked when it is staged.
+    /// What the cell added to reflogs. One that holds anything but lines is copied whole, and that it holds more is seen
+    /// when the copy is looked at: it stops the unit.
     fn logs(&mut self, logs: &[Change]) -> Result<(), Error> {
         for change in logs {
             let Some(after) = change.after.as_ref().filter(|after| after.size <= LOG) else { continue };
             let old = bytes(self.lower, &change.path, LOG)?.unwrap_or_default();
-            let temp = self.staged();
+            let new = bytes(self.upper, &change.path, LOG)?.filter(|new| Some(digest_of(new)) == after.sha256);
+            let whole = new.and_then(|new| log::grown(&change.path, &old, &new));
+            if whole.as_ref() == Some(&old) {
+                continue;
+            }
             let mode = change.before.as_ref().map_or(0o644, |before| before.mode & 0o777);
-            let after = Stamp { mode, ..after.clone() };
-            let op = Op::new(&change.path, Act::Put { temp }, change.before.clone(), Some(after));
-            self.push(op, Source::Log(old));
+            let (after, source) = match whole {
+                Some(whole) => (Stamp::of_content(&whole, mode), Source::Content(whole)),
+                None => (Stamp { mode, ..after.clone() }, Source::Log(old)),
+            };
+            let temp = self.staged();
+            self.push(Op::new(&change.path, Act::Put { temp }, change.before.clone(), Some(after)), source);
         }
         Ok(())
     }
@@ -203,19 +215,4 @@ impl Planner<'_> {
         }
         self.tasks
     }
-}
-
-/// Whether bytes are whole lines of a reflog.
-pub(in super::super) fn log_lines(bytes: &[u8]) -> bool {
-    let line = |line: &[u8]| {
-        let text = String::from_utf8_lossy(line);
-        let mut words = text.splitn(3, ' ');
-        let (old, new, rest) = (words.next(), words.next(), words.next());
-        old.is_some_and(is_name) && new.is_some_and(is_name) && rest.is_some_and(|rest| !rest.contains(steers))
-    };
-    bytes.ends_with(b"\n") && bytes[..bytes.len() - 1].split(|b| *b == b'\n').all(line)
-}
-
-fn steers(c: char) -> bool {
-    c.is_control() && c != '\t'
 }

@@ -51,6 +51,9 @@ pub(super) fn build(
     if unit.moves.is_empty() && unit.data.is_empty() {
         unit.imports.clear();
         unit.logs.clear();
+        // Nor does a reflog say anything that was written anew, and goes on outside.
+        let log = |(path, held): &(String, Held)| *held == Held::ChangedOutside && part(Path::new(path)) == Part::Log;
+        unit.held.retain(|held| !log(held));
     }
     Ok((unit, conflict))
 }
@@ -80,6 +83,9 @@ impl Sorted {
             return Ok(());
         }
         let shown = inside(root, &change.path);
+        let reads = matches!(part, Part::Ref(_) | Part::PackedRefs | Part::Log | Part::Index | Part::State);
+        let held = self.unit.held.len();
+        let read = (seal::seal(&change.path), change.after.clone());
         match part {
             Part::Unsafe(fault) => self.fault(fault),
             Part::Held(held) => self.unit.held.push((shown, held)),
@@ -103,6 +109,9 @@ impl Sorted {
             Part::Log if change.kind == Kind::Removed => {}
             Part::Log => self.unit.logs.push(change),
             Part::Index | Part::State => self.unit.data.push(change),
+        }
+        if reads && data && self.unit.held.len() == held {
+            self.unit.read.push(read);
         }
         Ok(())
     }
