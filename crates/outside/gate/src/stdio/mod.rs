@@ -160,8 +160,11 @@ impl Stdio {
         Ok(link)
     }
 
-    /// Why a server gave no answer: by its plane, where that says so.
+    /// Why a server gave no answer: for what it said, else by its plane, where that says so.
     async fn unable(&self, link: &Link, why: String) -> String {
+        if link.is_cut() {
+            return why;
+        }
         let told = async {
             loop {
                 let rung = self.rung.notified();
