@@ -114,7 +114,7 @@ impl Wanted {
         let shown = programs.iter().all(|path| self.program.first().is_some_and(|own| path.takes(own)));
         let plain =
             addresses.is_empty() && !bounds.is_some() && *tls == Tls::Read && credential.is_none() && !inference;
-        let about = self.request.is_some() || !self.rule.is_about_requests();
+        let about = self.request.is_some() == self.rule.is_about_requests();
         *to == Target { host, port: Some(self.port) } && shown && plain && about
     }
 

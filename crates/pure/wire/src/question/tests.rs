@@ -543,6 +543,9 @@ fn what_wants_care_is_not_made_a_rule_for_ever() {
     let holds = Stand { seen: false, labels: &labels, ..stand(&policy, &[]) };
     for (wanted, stand, words) in [
         (wanted("93.184.216.34:443"), stand(&policy, &[]), "bare address"),
+        (wanted("10.0.0.1:443"), stand(&policy, &[]), "no public network: private"),
+        (wanted("169.254.169.254:80"), stand(&policy, &[]), "metadata service"),
+        (wanted("host.bastide:5432"), stand(&policy, &[]), "your own machine"),
         (unknown, stand(&policy, &[]), "every program"),
         (wanted("a.example:443"), holds, "secret:env"),
         (wanted("github.com:443"), stand(&policy, &[]), "many tenants"),
@@ -581,6 +584,8 @@ fn a_rule_that_is_about_something_else_than_is_shown_is_no_question() {
     let curl = |path: &str| vec![policy::ProgramPattern::parse(path).expect("a program")];
     let own = |rule: Rule| Wanted { rule, ..wanted("a.example:443") };
     assert!(own(Rule { programs: curl("/usr/bin/curl"), ..rule("a.example:443") }).is_sound());
+    // A request that is shown is a request that is granted: not all that may be said there.
+    assert!(!Wanted { rule: rule("a.example:80"), ..post.clone() }.is_sound());
     for odd in [
         rule("b.example:443"),
         rule("*.example:443"),
