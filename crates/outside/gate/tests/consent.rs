@@ -264,6 +264,10 @@ fn what_an_agent_asks_for_is_the_question_that_doing_it_would_be() {
     let answer = asks(&cell, json!({"to": "never.example", "why": "w", "seconds": 20})).join().unwrap();
     assert_eq!((&answer["answer"], &answer["reason"]), (&json!("denied"), &json!("not-granted")), "{answer}");
 
+    // Nor about what is the cell's own.
+    let answer = asks(&cell, json!({"to": "bastide.internal:80", "why": "w", "seconds": 20})).join().unwrap();
+    assert_eq!(answer["state"], "granted", "{answer}");
+
     let waits = asks(&cell, json!({"to": "new.example", "why": "the notes name it", "seconds": 20}));
     let (number, wanted) = heard.held();
     assert_eq!((wanted.host.to_string(), wanted.port, wanted.does()), ("new.example".into(), 443, None));
