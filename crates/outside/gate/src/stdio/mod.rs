@@ -162,9 +162,6 @@ impl Stdio {
 
     /// Why a server gave no answer: for what it said, else by its plane, where that says so.
     async fn unable(&self, link: &Link, why: String) -> String {
-        if link.is_cut() {
-            return why;
-        }
         let told = async {
             loop {
                 let rung = self.rung.notified();
@@ -174,7 +171,11 @@ impl Stdio {
                 rung.await;
             }
         };
-        timeout(MOMENT, told).await.unwrap_or(why)
+        // Also where it is known already: who asks again at once is to find that it ended, and how often.
+        match timeout(MOMENT, told).await {
+            Ok(told) if !link.is_cut() => told,
+            _ => why,
+        }
     }
 
     /// What a further program is known by to a server.
