@@ -115,8 +115,8 @@ impl Texts {
         Ok(texts)
     }
 
-    /// The same of what a session that goes on made, for one that it begins: that carries what the first may have read. What is
-    /// shorter than words are told apart by is let be.
+    /// The same of what a session that goes on made, for one that it begins: that carries what the first may have read. Names and
+    /// short files are one text: each by itself is shorter than words are told apart by.
     pub fn made(made: Made<'_>, labels: &[Label], need: &Need, beside: &[Labelled]) -> Texts {
         let room = FRAME.saturating_sub(beside.iter().map(|one| said(&one.text)).sum()).min(ALL);
         let mut texts = Texts { room, ..Texts::default() };
@@ -124,21 +124,21 @@ impl Texts {
         if labels.is_empty() {
             return texts;
         }
-        let taken = made.files.iter().try_for_each(|path| {
+        let mut short = made.named.join("\n");
+        let mut taken = made.files.iter().try_for_each(|path| {
             files(made.at, path, &mut |path, file| {
                 let name = quoted(&path.to_string_lossy());
-                match read(file, &name)?.filter(|(_, text)| text.trim().len() >= sense::LEAST) {
-                    Some((_, text)) => texts.take(&text, &format!("{name}, as its parent left it"), &labels),
-                    None => Ok(()),
+                let Some((_, text)) = read(file, &name)? else { return Ok(()) };
+                if text.trim().len() >= sense::LEAST {
+                    return texts.take(&text, &format!("{name}, as its parent left it"), &labels);
                 }
+                short.extend(["\n", text.trim()]);
+                Ok(())
             })
         });
-        let named: Vec<&str> =
-            made.named.iter().map(String::as_str).filter(|name| name.len() >= sense::LEAST).collect();
-        let taken = taken.and_then(|()| match named.is_empty() {
-            true => Ok(()),
-            false => texts.take(&named.join("\n"), "names that its parent gave", &labels),
-        });
+        if taken.is_ok() && short.trim().len() >= sense::LEAST {
+            taken = texts.take(&short, "names and short files of its parent", &labels);
+        }
         texts.lacking = taken.err();
         texts
     }
@@ -254,7 +254,7 @@ mod tests {
         std::fs::write(room.path().join("note"), words).expect("written");
         std::fs::write(room.path().join("short"), "ok").expect("written");
         let files = ["note", "short", "gone"].map(PathBuf::from);
-        let named = [words.to_owned(), "short".to_owned()];
+        let named = ["what they", "did not want", "to be known", "by anybody at all"].map(str::to_owned);
         let labels = ["secret:clients", "untrusted:network"].map(|name| Label::parse(name).expect("a label"));
         let of = |rule: &str, files: &[PathBuf]| {
             let flows = vec![LabelPattern::parse(rule).expect("a pattern")];
@@ -263,7 +263,8 @@ mod tests {
         };
         let texts = of("secret:*", &files);
         let told: Vec<_> = texts.labelled.iter().map(|one| (one.label.as_str(), one.text.as_str())).collect();
-        assert_eq!(told, [("secret:clients", words); 2]);
+        let short = "what they\ndid not want\nto be known\nby anybody at all\nok";
+        assert_eq!(told, [("secret:clients", words), ("secret:clients", short)]);
         assert_eq!(texts.lacking, None);
         assert!(of("system-prompt", &files).labelled.is_empty());
         std::fs::write(room.path().join("long"), "x".repeat(2 << 20)).expect("written");

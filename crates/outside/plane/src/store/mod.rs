@@ -103,8 +103,7 @@ impl Store {
     fn make(&self) -> Result<(), Problem> {
         let base = self.root.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(base).map_err(|error| state("make", base, &error))?;
-        let made =
-            |directory: &Path| private_directory(directory).map_err(|error| state("make", directory, &error));
+        let made = |directory: &Path| private_directory(directory).map_err(|error| state("make", directory, &error));
         made(&self.root)?;
         // Nothing is made where somebody else's link leads.
         self.check()?;
