@@ -577,6 +577,26 @@ fn a_card_offers_what_may_be_answered_and_its_words_come_last() {
     assert_eq!(serde_json::from_str::<Card>(&text).expect("read"), card);
 }
 
+/// One that was meant for a while is not taken for one that has no end.
+#[test]
+fn an_answer_is_taken_with_what_belongs_to_it_and_nothing_else() {
+    for say in [Say::Once, Say::Always, Say::Deny, Say::Session { seconds: Some(600), wide: true }] {
+        let text = serde_json::to_string(&say).expect("JSON");
+        assert_eq!(serde_json::from_str::<Say>(&text).expect("read"), say, "{text}");
+    }
+    let session: Say = serde_json::from_str(r#"{"say":"session"}"#).expect("read");
+    assert_eq!(session, Say::Session { seconds: None, wide: false });
+    for odd in [
+        r#"{"say":"always","for":600}"#,
+        r#"{"say":"once","wide":true}"#,
+        r#"{"say":"once","once":true}"#,
+        r#"{"say":"session","For":600}"#,
+        r#"{"for":600}"#,
+    ] {
+        assert!(serde_json::from_str::<Say>(odd).is_err(), "{odd}");
+    }
+}
+
 #[test]
 fn a_rule_that_is_about_something_else_than_is_shown_is_no_question() {
     let post = request("POST", "/a");
