@@ -94,10 +94,13 @@ impl TextPattern {
     }
 
     /// Whether it means the path or address that a text may be read as: steps that are written twice are one, what is encoded
-    /// means its byte, and a backslash divides.
+    /// means its byte, a backslash divides, and a directory is one with a slash at its end or without.
     fn means_path(&self, text: &str) -> bool {
-        let read = decoded(text.as_bytes());
-        [squeezed(text.as_bytes()), squeezed(&read), read].iter().any(|path| self.means(path, true))
+        let (text, read) = (text.as_bytes(), decoded(text.as_bytes()));
+        [squeezed(text), squeezed(&read), read].iter().any(|path| {
+            let bare = path.strip_suffix(b"/").unwrap_or(path);
+            self.means(path, true) || self.means(bare, true) || self.means(&[bare, b"/"].concat(), true)
+        })
     }
 
     /// Whether it means the number that a text may be read as, however either is written: `1000` is `1e3` and `1000.0`.
@@ -237,7 +240,7 @@ mod tests {
             ("*", "a/../b\u{0}", true, true),
             ("**", "", true, true),
             ("/repo/**", "/repo/a/b", true, true),
-            ("/repo/**", "/repo", false, false),
+            ("/repo/**", "/repo", false, true),
             ("/repo/*", "/repo/a\\b", false, false),
             ("/repo/**", "/repo/../etc/passwd", false, true),
             ("/repo/**", "/repo/..\\x", false, true),
@@ -250,6 +253,9 @@ mod tests {
             ("/repo/private/**", "/repo//%50rivate/x", false, true),
             ("/repo/private/**", "/repo\\private\\x", false, true),
             ("/repo/private/**", "/repo/private%/x", false, false),
+            ("/repo/private/**", "/repo/private", false, true),
+            ("/repo/private", "/repo/private/", false, true),
+            ("/repo/private", "/repo/private/x", false, false),
             ("/repo/private/**", "/repo/public//private/x", false, false),
             ("https://a/private/**", "https://a//private/x", false, true),
             ("https://a/private/**", "https://a/private/x", true, true),
