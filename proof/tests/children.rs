@@ -497,6 +497,47 @@ fn server() -> (u16, std::sync::Arc<std::sync::Mutex<String>>) {
     (port, heard)
 }
 
+/// What a parent says to its child in a command, a file that it made or a name that it gave is as labelled as a task.
+#[test]
+fn what_a_parent_says_otherwise_than_in_a_task_may_not_leave_either() {
+    let (port, heard) = server();
+    let policy = format!(
+        "agents: {{rate: 60/m}}\nnetwork: {{allow: [{{to: \"host.bastide:{port}\", methods: [POST]}}]}}\ndata: [{{label: \"secret:clients\", files: [private/**]}}]\nflows: [{{deny: \"secret:*\", to: network}}]"
+    );
+    let tell = format!(
+        "import sys, urllib.request\nwords = sys.stdin.read().strip()\ntry:\n    print(urllib.request.urlopen(\"http://host.bastide:{port}/\", data=(words + \"-end\").encode(), timeout=10).status)\nexcept Exception as no:\n    print(\"no\", no)\n"
+    );
+    let words =
+        |number: u32| format!("the harbour{number} beside the river will be sold long before anybody hears of it");
+    for family in Family::each(&policy) {
+        family.operator.write("work/tell.py", &tell);
+        let number = port.to_string();
+        let child = |says: &str| {
+            let files = r#"[{"path": "tell.py", "access": "read"}, {"path": "out", "access": "read"}]"#;
+            format!(
+                r#"{{"task": "t", "command": ["sh", "-c", "{says} | python3 tell.py"], "files": {files}, "network": ["host.bastide:{number}"]}}"#
+            )
+        };
+        let all =
+            ["echo nothing special".to_owned(), format!("echo {}", words(1)), "cat out/note".into(), "ls out".into()];
+        let mut script = format!("mkdir -p 'out/{}'; echo '{}' > out/note; ", words(3), words(2));
+        for (at, says) in (1..).zip(&all) {
+            script += &format!(
+                "ask s{at} spawn '{}'; ask w{at} wait '{{\"child\": {at}}}'; ask r{at} result '{{\"child\": {at}}}'; ",
+                child(says)
+            );
+        }
+        let ran = family.run(&script);
+        assert_eq!(answer(&ran, "r1")["words"], "200", "{ran:?}");
+        for word in ["r2", "r3", "r4"] {
+            let said = answer(&ran, word)["words"].to_string();
+            assert!(said.contains("no HTTP Error 403"), "{word}: {said} {ran:?}");
+        }
+        let told = heard.lock().expect("whole").clone();
+        assert!(told.contains("nothing special") && !told.contains("harbour"), "{told}");
+    }
+}
+
 /// A child reads what is secret and tells it turned round; its parent can say that nowhere, nor have another child say it.
 #[test]
 fn what_a_child_said_in_other_letters_may_not_leave() {

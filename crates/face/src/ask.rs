@@ -10,6 +10,7 @@ use crate::sayable::absolute;
 use crate::session::asked::{named, surrounded, working_directory};
 use crate::show::{self, Shown};
 use crate::terminal::filter::Filter;
+use crate::terminal::mode;
 use crate::verbs::{Read, print, print_bytes};
 use crate::{exit, kept, secret, words};
 use std::io::{IsTerminal, Write};
@@ -113,11 +114,20 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
 }
 
 /// What an agent printed, on its way to our stdout: as under `run`, a terminal gets nothing that makes it act or answer.
-struct Printed(Option<Filter>);
+struct Printed(Option<Filter>, bool);
 
 impl Default for Printed {
     fn default() -> Self {
-        Printed(std::io::stdout().is_terminal().then(Filter::new))
+        Printed(std::io::stdout().is_terminal().then(Filter::new), false)
+    }
+}
+
+/// Whatever the agent had the terminal do, lines of ours and of whoever comes next are seen as they are.
+impl Drop for Printed {
+    fn drop(&mut self) {
+        if self.0.is_some() && self.1 {
+            let _ = mode::reset(std::io::stdout());
+        }
     }
 }
 
@@ -127,6 +137,7 @@ impl Printed {
             let line = serde_json::json!({"output": String::from_utf8_lossy(bytes)});
             return print(&(words::json(&line.to_string()) + "\n"));
         }
+        self.1 = true;
         let mut filtered = Vec::new();
         match &mut self.0 {
             Some(filter) => filter.push(bytes, &mut filtered),

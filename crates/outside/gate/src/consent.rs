@@ -252,6 +252,11 @@ impl Passage {
         let (now, named) = (self.now(), self.named(asked.clone()));
         let asks = matches!(decide(now.by(&named), &named.egress()), Decision::Ask(_));
         let wanted = if asks { wanted(&now, &named, None)? } else { return None };
+        let words = match (&wanted.request, named.asks.as_deref()) {
+            // Whatever it then says there: that it would be this, is its word.
+            (None, Some(asks)) => format!("for {} {}: {words}", asks.request.method().as_str(), asks.target),
+            _ => words.to_owned(),
+        };
         Some(Wanted { words: words.chars().take(MOST_WORDS / 4).collect(), ..wanted })
     }
 
@@ -320,13 +325,16 @@ impl Passage {
 /// What the operator is asked; nothing where no rule could allow it, or where it is too long for him to be shown.
 fn wanted(now: &Generation, asked: &Asked, body: Option<&[u8]>) -> Option<Wanted> {
     let egress = asked.egress();
+    let rule = suggest(&now.policy, &egress)?.rule;
+    // Where no request is read an answer lets through whatever is said there, and is to be asked for as that.
+    let asks = asked.asks.as_deref().filter(|_| rule.is_about_requests());
     let wanted = Wanted {
         pid: asked.who.as_ref().map(|seen| seen.pid),
         program: egress.program.unwrap_or_default().iter().take(MOST_CHAIN).cloned().collect(),
         host: asked.host.clone(),
         port: asked.port,
-        request: asked.asks.as_deref().map(|asks| line(asks, body)),
-        rule: suggest(&now.policy, &egress)?.rule,
+        request: asks.map(|asks| line(asks, body)),
+        rule,
         causes: asked.causes().take(MOST_CHAIN).map(|cause| cause.id.to_string()).collect(),
         call: None,
         words: words(&egress),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::fake::dns::address;
 use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, lease};
-use policy::{Conjunction, Default, Policy, Rule, Target};
+use policy::{Conjunction, Default, Method, Policy, Protocol, Rule, Target};
 use serde_json::{Value, json};
 use wire::question::{Ruling, Wanted};
 use wire::{Decoder, GateOrder, GateReport, Lease, Proxy};
@@ -264,6 +264,10 @@ fn what_an_agent_asks_for_is_the_question_that_doing_it_would_be() {
     let answer = asks(&cell, json!({"to": "never.example", "why": "w", "seconds": 20})).join().unwrap();
     assert_eq!((&answer["answer"], &answer["reason"]), (&json!("denied"), &json!("not-granted")), "{answer}");
 
+    // Nor about what is the cell's own.
+    let answer = asks(&cell, json!({"to": "bastide.internal:80", "why": "w", "seconds": 20})).join().unwrap();
+    assert_eq!(answer["state"], "granted", "{answer}");
+
     let waits = asks(&cell, json!({"to": "new.example", "why": "the notes name it", "seconds": 20}));
     let (number, wanted) = heard.held();
     assert_eq!((wanted.host.to_string(), wanted.port, wanted.does()), ("new.example".into(), 443, None));
@@ -277,7 +281,9 @@ fn what_an_agent_asks_for_is_the_question_that_doing_it_would_be() {
     // Who does not wait hears what the question is called, and finds it again by asking again.
     let waits = asks(&cell, json!({"to": "slow.example", "method": "GET", "path": "/a", "why": "w"}));
     let (number, wanted) = heard.held();
-    assert_eq!(wanted.does().as_deref(), Some("GET /a"));
+    // No request is read there, so that the answer lets through whatever is said: that it would be this, is the agent's word.
+    assert_eq!((wanted.does(), &*wanted.words), (None, "for GET /a: w"));
+    assert!(wanted.is_sound() && !wanted.rule.is_about_requests());
     rule(&mut gate, number, Ruling::Waits { question: "0123456789abcdef".into() });
     let answer = waits.join().unwrap();
     assert_eq!((&answer["state"], &answer["question"]), (&json!("waiting"), &json!("0123456789abcdef")), "{answer}");
@@ -288,6 +294,25 @@ fn what_an_agent_asks_for_is_the_question_that_doing_it_would_be() {
     rule(&mut gate, number, Ruling::Refused { why: "the operator denied it".into(), denied: true });
     let answer = waits.join().unwrap();
     assert_eq!((&answer["state"], &answer["words"]), (&json!("denied"), &json!("the operator denied it")), "{answer}");
+}
+
+#[test]
+fn where_requests_are_read_an_agent_asks_for_one() {
+    let cell = Cell::new();
+    let mut leased = asking(60);
+    let mut policies: Vec<Policy> = leased.policy.policies().cloned().collect();
+    let reads =
+        Rule { methods: vec![Method::parse("GET").unwrap()], ..Rule::to(Target::parse("read.example").unwrap()) };
+    policies[0].network.allow = vec![Rule { protocol: Protocol::Http, ..reads }];
+    leased.policy = Conjunction::new(policies);
+    let mut gate = cell.start(&leased, ORDINARY).ready();
+    let mut heard = Heard::of(&gate);
+    let waits = asks(&cell, json!({"to": "read.example", "method": "POST", "path": "/a", "why": "w", "seconds": 20}));
+    let (number, wanted) = heard.held();
+    assert_eq!((wanted.does().as_deref(), &*wanted.words), (Some("POST /a"), "w"));
+    assert!(wanted.is_sound() && wanted.rule.to_string().contains("methods: [POST]"), "{}", wanted.rule);
+    rule(&mut gate, number, once(&wanted));
+    assert_eq!(waits.join().unwrap()["state"], "granted");
 }
 
 #[test]

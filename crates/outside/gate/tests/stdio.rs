@@ -286,12 +286,23 @@ fn one_that_ends_or_says_too_much_is_asked_for_anew_as_long_as_there_are_lines()
                 format!("{{\"jsonrpc\": \"2.0\", \"id\": {}, \"result\": {{\"a\": 1, \"a\": 2}}}}\n", message["id"])
                     .into_bytes(),
             ),
+            Some("get_latin") => Some(
+                [
+                    format!("{{\"jsonrpc\": \"2.0\", \"id\": {}, \"result\": \"", message["id"]).as_bytes(),
+                    b"caf\xe9\"}\n",
+                ]
+                .concat(),
+            ),
             Some("get_junk") => Some("junk\n".repeat(100).into_bytes()),
             _ => good(message),
         }
     }
-    let scene = scene(3, vec![policy("/bin/web")], ends);
-    for odd in ["get_odd", "get_twice"] {
+    let mut scene = scene(3, vec![policy("/bin/web")], ends);
+    // How its program went when its line was cut says nothing of why that was.
+    for line in [1, 2] {
+        scene.gate.order(&GateOrder::Severed { line, why: "the program exited with 1".into() });
+    }
+    for odd in ["get_odd", "get_twice", "get_latin"] {
         assert!(refusal(&scene.ask(odd)).contains("what the server answered is no message"), "{odd}");
     }
     assert!(refusal(&scene.ask("get_end")).contains("ended before it answered: it ended"));

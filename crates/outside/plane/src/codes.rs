@@ -458,7 +458,7 @@ pub const CODES: &[(&str, &str)] = &[
         "E-PLANE-146",
         "What a session prints goes to the terminal or the pipes that `bastide run` was begun with, and nowhere else. A session \
          begun with `bastide run -d` or `bastide up` keeps it: the newest 8 MiB, which `bastide logs` prints and `bastide \
-         attach` shows as a screen. Of a sub-agent, `stdout` and `stderr` of its session's directory hold 4 MiB each.",
+         attach` shows as a screen. Of a sub-agent and of a server it prints what is kept beside the record: 4 MiB of each stream.",
     ),
     (
         "E-PLANE-147",

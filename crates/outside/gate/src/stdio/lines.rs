@@ -12,7 +12,10 @@ pub struct TooLong;
 #[derive(Debug, Default)]
 pub struct Lines {
     pending: Vec<u8>,
-    /// So many of them hold no end of a line.
+    /// So many of them were given as lines: they go at once, since to move the rest up for each line would take as long as the
+    /// rest is long, however short the lines are.
+    taken: usize,
+    /// Of these and some behind them it is known that no further line ends there.
     looked: usize,
 }
 
@@ -22,9 +25,12 @@ impl Lines {
     /// # Errors
     /// [`TooLong`], from which on nothing can be told apart.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+        let taken = std::mem::take(&mut self.taken);
+        self.pending.drain(..taken);
+        self.looked -= taken;
         self.pending.extend_from_slice(bytes);
         match self.end() {
-            None if self.pending.len() > MAX_MESSAGE => Err(TooLong),
+            None if self.rest() > MAX_MESSAGE => Err(TooLong),
             _ => Ok(()),
         }
     }
@@ -35,19 +41,23 @@ impl Lines {
     /// [`TooLong`].
     pub fn next_line(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
         while let Some(end) = self.end() {
-            if end > MAX_MESSAGE {
+            let line = &self.pending[self.taken..end];
+            if line.len() > MAX_MESSAGE {
                 return Err(TooLong);
             }
-            let rest = self.pending.split_off(end + 1);
-            let mut line = std::mem::replace(&mut self.pending, rest);
-            self.looked = 0;
-            line.truncate(end);
-            let blank = line.iter().all(u8::is_ascii_whitespace);
-            if !blank {
-                return Ok(Some(line));
+            let line = (!line.iter().all(u8::is_ascii_whitespace)).then(|| line.to_vec());
+            self.taken = end + 1;
+            self.looked = self.taken;
+            if line.is_some() {
+                return Ok(line);
             }
         }
-        if self.pending.len() > MAX_MESSAGE { Err(TooLong) } else { Ok(None) }
+        if self.rest() > MAX_MESSAGE { Err(TooLong) } else { Ok(None) }
+    }
+
+    /// Bytes that were not given yet.
+    const fn rest(&self) -> usize {
+        self.pending.len() - self.taken
     }
 
     fn end(&mut self) -> Option<usize> {
@@ -80,6 +90,21 @@ mod tests {
             }
             assert_eq!(found, [b"{\"a\":1}\r".to_vec(), b"{\"b\":2}".to_vec()], "{size}");
         }
+    }
+
+    /// What is given is not moved for each line: by count, since a clock would tell of the machine.
+    #[test]
+    fn however_many_lines_come_at_once_they_lie_where_they_came() {
+        let mut lines = Lines::default();
+        lines.push(&b"\n".repeat(32 << 10)).unwrap();
+        lines.push(b"{}\n{").unwrap();
+        let at = lines.pending.as_ptr();
+        assert_eq!(lines.next_line(), Ok(Some(b"{}".to_vec())));
+        assert_eq!((lines.pending.as_ptr(), lines.rest()), (at, 1));
+        // And they go with the next ones: what a server says does not pile up.
+        lines.push(b"}\n").unwrap();
+        assert_eq!(lines.pending.len(), 3);
+        assert_eq!((lines.next_line(), lines.next_line()), (Ok(Some(b"{}".to_vec())), Ok(None)));
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) struct Link {
     inward: Arc<Semaphore>,
     junk: Cell<u32>,
     ending: Notify,
-    over: RefCell<Option<String>>,
+    over: RefCell<Option<Over>>,
     /// What it answered when it was begun.
     begun: OnceCell<Map<String, Value>>,
 }
@@ -66,6 +66,17 @@ struct Open {
     token: Option<Value>,
     steps: mpsc::Sender<Value>,
     answer: oneshot::Sender<Answer>,
+}
+
+/// Why nothing is spoken with it any more.
+#[derive(Debug, Clone)]
+enum Over {
+    /// It ended; how, its plane knows.
+    Itself,
+    /// By us: what it did.
+    Cut(String),
+    /// Nobody wants it.
+    Unwanted,
 }
 
 /// What a server answered: a message whose id is not that of who asked, and the room that it takes.
@@ -123,7 +134,16 @@ impl Link {
 
     /// Why it is over.
     pub(super) fn why(&self) -> String {
-        self.over.borrow().clone().unwrap_or_else(|| "it ended".into())
+        match &*self.over.borrow() {
+            Some(Over::Cut(why)) => why.clone(),
+            Some(Over::Unwanted) => "nobody speaks with it any more".into(),
+            Some(Over::Itself) | None => "it ended".into(),
+        }
+    }
+
+    /// Whether it was ended here, for what it said: how its program then went says nothing of why.
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(*self.over.borrow(), Some(Over::Cut(_)))
     }
 
     /// Has no more use for it.
@@ -223,47 +243,49 @@ impl Link {
     pub(super) async fn carry(&self, stream: UnixStream) {
         let said = self.said.borrow_mut().take();
         let (from, to) = stream.into_split();
-        let why = match said {
-            None => String::new(),
+        let over = match said {
+            None => Over::Unwanted,
             Some(said) => tokio::select! {
-                why = self.hear(from) => why,
-                why = say(to, said) => why,
-                () = self.ending.notified() => "nobody speaks with it any more".into(),
+                over = self.hear(from) => over,
+                over = say(to, said) => over,
+                () = self.ending.notified() => Over::Unwanted,
             },
         };
-        *self.over.borrow_mut() = Some(why);
+        *self.over.borrow_mut() = Some(over);
         // Whoever waits for an answer hears that there is none.
         self.open.borrow_mut().clear();
     }
 
     /// Hears it until it ends; gives why.
-    async fn hear(&self, mut from: OwnedReadHalf) -> String {
+    async fn hear(&self, mut from: OwnedReadHalf) -> Over {
         let (mut lines, mut bytes) = (Lines::default(), vec![0; BUFFER]);
         loop {
             let read = match from.read(&mut bytes).await {
-                Ok(0) | Err(_) => return "it ended".into(),
+                Ok(0) | Err(_) => return Over::Itself,
                 Ok(read) => read,
             };
             if let Err(why) = lines.push(&bytes[..read]) {
-                return why.to_string();
+                return Over::Cut(why.to_string());
             }
             loop {
                 let line = match lines.next_line() {
                     Ok(Some(line)) => line,
                     Ok(None) => break,
-                    Err(why) => return why.to_string(),
+                    Err(why) => return Over::Cut(why.to_string()),
                 };
                 // Nothing more is read of it while nobody takes what it said.
                 let room = Arc::clone(&self.inward).acquire_many_owned(units(line.len())).await.ok();
                 if !self.heard(&line, room) {
                     self.junk.set(self.junk.get() + 1);
                 }
-                // Whatever it says without end, connections of programs have their turn.
                 tokio::task::yield_now().await;
                 if self.junk.get() > JUNK {
-                    return format!("it said more than {JUNK} times what is no message, or nobody asked for");
+                    let why = format!("it said more than {JUNK} times what is no message, or nobody asked for");
+                    return Over::Cut(why);
                 }
             }
+            // Whatever it says without end, and be it nothing, connections of programs have their turn.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -326,12 +348,13 @@ impl Link {
     }
 }
 
-/// What a line answers of which more cannot be told, as where a name stands in it twice: who waits for it hears that.
+/// What a line answers of which more cannot be told, as where a name stands in it twice, or what is no UTF-8: who waits for it
+/// hears that.
 fn answered(line: &[u8]) -> Option<i64> {
     if !record::conversation::is_bounded(line) {
         return None;
     }
-    answers(&serde_json::from_slice(line).ok()?)
+    answers(&serde_json::from_str(&String::from_utf8_lossy(line)).ok()?)
 }
 
 fn answers(value: &Value) -> Option<i64> {
@@ -359,15 +382,15 @@ impl Drop for Asking {
     }
 }
 
-/// Says what is to be said, line by line; gives why it ended.
-async fn say(mut to: OwnedWriteHalf, mut said: mpsc::UnboundedReceiver<Said>) -> String {
+/// Says what is to be said, line by line, until it ended.
+async fn say(mut to: OwnedWriteHalf, mut said: mpsc::UnboundedReceiver<Said>) -> Over {
     while let Some((mut line, _room)) = said.recv().await {
         line.push(b'\n');
         if to.write_all(&line).await.is_err() {
-            return "it ended".into();
+            return Over::Itself;
         }
     }
-    "nobody speaks with it any more".into()
+    Over::Unwanted
 }
 
 /// The same under a number of the gate's own, which words on how far it came are known by, too. Gives the name that the program

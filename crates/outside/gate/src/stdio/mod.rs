@@ -160,7 +160,7 @@ impl Stdio {
         Ok(link)
     }
 
-    /// Why a server gave no answer: by its plane, where that says so.
+    /// Why a server gave no answer: for what it said, else by its plane, where that says so.
     async fn unable(&self, link: &Link, why: String) -> String {
         let told = async {
             loop {
@@ -171,7 +171,11 @@ impl Stdio {
                 rung.await;
             }
         };
-        timeout(MOMENT, told).await.unwrap_or(why)
+        // Also where it is known already: who asks again at once is to find that it ended, and how often.
+        match timeout(MOMENT, told).await {
+            Ok(told) if !link.is_cut() => told,
+            _ => why,
+        }
     }
 
     /// What a further program is known by to a server.

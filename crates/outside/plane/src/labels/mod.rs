@@ -30,7 +30,7 @@ pub use release::{Declassifying, Taking};
 pub use seen::{Carried, seen};
 pub use shelf::Shelf;
 pub use stood::Before;
-pub use texts::{Need, Texts};
+pub use texts::{Made, Need, Texts};
 
 /// What a session may have read, by its record; the paths that were merged while it ran.
 ///

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use policy::{Grounding, Label, LabelPattern, Policy};
 use record::join::UNTRUSTED;
@@ -46,12 +46,16 @@ impl Need {
         need
     }
 
+    /// Whether a rule is about a label.
+    fn is_about(&self, label: &Label) -> bool {
+        self.flows.iter().any(|deny| deny.takes(label.as_str()))
+    }
+
     /// Which labels of a text are looked for: all that a rule is about, and one of those that say whose words it is.
     fn labels<'m>(&self, marks: &[&'m Mark]) -> Vec<&'m Mark> {
         let mut all: Vec<&Mark> = Vec::new();
         for mark in marks.iter().filter(|mark| !mark.value) {
-            let ruled = self.flows.iter().any(|deny| deny.takes(mark.label.as_str()));
-            if ruled && all.iter().all(|one| one.label != mark.label) {
+            if self.is_about(&mark.label) && all.iter().all(|one| one.label != mark.label) {
                 all.push(mark);
             }
         }
@@ -62,6 +66,17 @@ impl Need {
         }
         all
     }
+}
+
+/// What a session made in a tree: files below a root, and words that stand beside them.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'m> {
+    /// The root.
+    pub at: &'m Path,
+    /// Files, by their paths below it.
+    pub files: &'m [PathBuf],
+    /// Names that it gave, and where its links lead.
+    pub named: &'m [String],
 }
 
 /// What was read.
@@ -100,6 +115,51 @@ impl Texts {
         Ok(texts)
     }
 
+    /// The same of what a session that goes on made, for one that it begins: that carries what the first may have read. Names and
+    /// short files are one text: each by itself is shorter than words are told apart by.
+    pub fn made(made: Made<'_>, labels: &[Label], need: &Need, beside: &[Labelled]) -> Texts {
+        let room = FRAME.saturating_sub(beside.iter().map(|one| said(&one.text)).sum()).min(ALL);
+        let mut texts = Texts { room, ..Texts::default() };
+        let labels: Vec<&Label> = labels.iter().filter(|label| need.is_about(label)).collect();
+        if labels.is_empty() {
+            return texts;
+        }
+        let mut short = made.named.join("\n");
+        let mut taken = made.files.iter().try_for_each(|path| {
+            files(made.at, path, &mut |path, file| {
+                let name = quoted(&path.to_string_lossy());
+                let Some((_, text)) = read(file, &name)? else { return Ok(()) };
+                if text.trim().len() >= sense::LEAST {
+                    return texts.take(&text, &format!("{name}, as its parent left it"), &labels);
+                }
+                short.extend(["\n", text.trim()]);
+                Ok(())
+            })
+        });
+        if taken.is_ok() && short.trim().len() >= sense::LEAST {
+            taken = texts.take(&short, "names and short files of its parent", &labels);
+        }
+        texts.lacking = taken.err();
+        texts
+    }
+
+    /// A text under each of some labels, where there is room for that.
+    fn take(&mut self, text: &str, source: &str, labels: &[&Label]) -> Result<(), String> {
+        let size = said(text);
+        for label in labels {
+            let room = self.room.checked_sub(size);
+            self.room = room.ok_or_else(|| format!("more than {ALL} bytes of text carry labels"))?;
+            self.labelled.push(Labelled {
+                label: (*label).clone(),
+                source: source.to_owned(),
+                text: text.to_owned(),
+                // A short one is looked for whole; whose words it is, is another question.
+                exact: !label.as_str().starts_with(UNTRUSTED) && text.trim().len() < 2 * sense::LEAST,
+            });
+        }
+        Ok(())
+    }
+
     fn place(&mut self, at: &Path, reading: &Reading<'_>) {
         let mut paths: Vec<&Path> =
             reading.place.marks.iter().map(|mark| mark.path.as_deref().unwrap_or(Path::new(""))).collect();
@@ -121,46 +181,33 @@ impl Texts {
     fn file(&mut self, file: File, path: &Path, reading: &Reading<'_>) -> Result<(), String> {
         let marks: Vec<&Mark> = reading.place.at(path).collect();
         let mut labels = reading.need.labels(&marks);
-        let mut bytes = Vec::new();
         if labels.is_empty() {
             return Ok(());
         }
         let name = quoted(&path.to_string_lossy());
-        let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
-        read.map_err(|error| format!("`{name}` cannot be read: {error}"))?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let released = &reading.released;
-        if !released.is_empty()
-            && let Some(gone) = released.get(&hex(&Sha256::digest(&bytes).into()))
-        {
+        let Some((sha256, text)) = read(file, &name)? else { return Ok(()) };
+        if let Some(gone) = reading.released.get(&sha256) {
             labels.retain(|mark| !gone.contains(&mark.label));
         }
-        if labels.is_empty() {
-            return Ok(());
-        }
-        if bytes.len() as u64 > LONGEST {
-            return Err(format!("`{name}` is longer than {LONGEST} bytes"));
-        }
-        let text = text_of(&bytes);
-        if text.trim().is_empty() {
-            return Ok(());
-        }
-        let size = said(&text);
         for mark in labels {
-            let room = self.room.checked_sub(size);
-            self.room = room.ok_or_else(|| format!("more than {ALL} bytes of text carry labels"))?;
-            self.labelled.push(Labelled {
-                label: mark.label.clone(),
-                source: format!("{name} in {}, left by session {}", reading.place.name(), mark.last),
-                text: text.clone(),
-                // A short one is looked for whole; whose words it is, is another question.
-                exact: !mark.label.as_str().starts_with(UNTRUSTED) && text.trim().len() < 2 * sense::LEAST,
-            });
+            let source = format!("{name} in {}, left by session {}", reading.place.name(), mark.last);
+            self.take(&text, &source, &[&mark.label])?;
         }
         Ok(())
     }
+}
+
+/// The text of a file, with the SHA-256 of all of it; none where it has none.
+fn read(file: File, name: &str) -> Result<Option<(String, String)>, String> {
+    let mut bytes = Vec::new();
+    let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("`{name}` cannot be read: {error}"))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("`{name}` is longer than {LONGEST} bytes"));
+    }
+    let text = text_of(&bytes);
+    let none = text.trim().is_empty();
+    Ok((!none).then(|| (hex(&Sha256::digest(&bytes).into()), text)))
 }
 
 /// Bytes of a text in a message of JSON.
@@ -198,6 +245,32 @@ fn text_of(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Under the labels that a rule is about, and none where there is none; what there is no room for is told as lacking.
+    #[test]
+    fn what_a_session_made_carries_what_it_may_have_read() {
+        let room = tempfile::tempdir().expect("a directory");
+        let words = "what the customers said in confidence, told in other words";
+        std::fs::write(room.path().join("note"), words).expect("written");
+        std::fs::write(room.path().join("short"), "ok").expect("written");
+        let files = ["note", "short", "gone"].map(PathBuf::from);
+        let named = ["what they", "did not want", "to be known", "by anybody at all"].map(str::to_owned);
+        let labels = ["secret:clients", "untrusted:network"].map(|name| Label::parse(name).expect("a label"));
+        let of = |rule: &str, files: &[PathBuf]| {
+            let flows = vec![LabelPattern::parse(rule).expect("a pattern")];
+            let need = Need { flows, ..Need::default() };
+            Texts::made(Made { at: room.path(), files, named: &named }, &labels, &need, &[])
+        };
+        let texts = of("secret:*", &files);
+        let told: Vec<_> = texts.labelled.iter().map(|one| (one.label.as_str(), one.text.as_str())).collect();
+        let short = "what they\ndid not want\nto be known\nby anybody at all\nok";
+        assert_eq!(told, [("secret:clients", words), ("secret:clients", short)]);
+        assert_eq!(texts.lacking, None);
+        assert!(of("system-prompt", &files).labelled.is_empty());
+        std::fs::write(room.path().join("long"), "x".repeat(2 << 20)).expect("written");
+        let lacking = of("secret:*", &[PathBuf::from("long")]).lacking;
+        assert!(lacking.as_ref().is_some_and(|why| why.contains("`long` is longer")), "{lacking:?}");
+    }
 
     #[test]
     fn what_is_text_in_a_database_is_read() {

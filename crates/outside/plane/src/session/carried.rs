@@ -8,7 +8,7 @@ use wire::{Labelled, Words};
 
 use super::asked::Asked;
 use super::labels::Found;
-use crate::labels::{Carried, Need, Shelf, Texts, note_home, note_trees, seen};
+use crate::labels::{Carried, Made, Need, Shelf, Texts, note_home, note_trees, seen};
 use crate::store::{SessionDirectory, Store};
 
 /// What a session begins with.
@@ -60,8 +60,8 @@ pub(super) fn begin(
     Ok(Begins { carried, labelled, heard, lacking: texts.lacking })
 }
 
-/// Of a sub-agent: what its parent may have read, and what its own policy labels in what it sees.
-pub(super) fn adopted(asked: &Asked, found: Found, labelled: Vec<Labelled>) -> Begins {
+/// Of a sub-agent: what its parent may have read, also where it made files of that, and what its own policy labels in what it sees.
+pub(super) fn adopted(asked: &Asked, found: Found, labelled: Vec<Labelled>, made: Made<'_>) -> Begins {
     let mut begins = Begins { labelled, ..Begins::default() };
     let Some(adopted) = &asked.adopted else { return begins };
     let known = adopted.labels.iter().chain(begins.labelled.iter().map(|one| &one.label));
@@ -69,7 +69,11 @@ pub(super) fn adopted(asked: &Asked, found: Found, labelled: Vec<Labelled>) -> B
     known.iter().for_each(|label| begins.carried.add(label, adopted.values.contains(label)));
     found.labels.iter().for_each(|(label, value)| begins.carried.add(label, *value));
     begins.carried.from = vec![format!("session {}", adopted.parent.session)];
-    begins.lacking.clone_from(&adopted.lacking);
+    // What is a secret by its value alone is looked for as that.
+    let words: Vec<Label> = adopted.labels.iter().filter(|label| !adopted.values.contains(label)).cloned().collect();
+    let texts = Texts::made(made, &words, &Need::of(&asked.policies()), &begins.labelled);
+    begins.labelled.extend(texts.labelled);
+    begins.lacking = adopted.lacking.clone().or(texts.lacking);
     begins.heard = adopted.heard();
     begins
 }

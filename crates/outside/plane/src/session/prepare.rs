@@ -24,6 +24,7 @@ use super::limits::{self, Held};
 use super::locate::{self, Located, Trust};
 use super::roots::{self, Roots};
 use super::{environment, generation, homes, labels, lend, system};
+use crate::labels::Made;
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
 use crate::store::{DirectoryAhead, SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
 use crate::workspace::{Copied, Workspace};
@@ -90,7 +91,7 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
         (Some(adopted), Some(seen)) => {
             found = labels::find(&asked.policy, &seen.at)?;
             let labelled = labels::joined(&adopted.labelled, std::mem::take(&mut found.labelled))?;
-            carried::adopted(asked, found, labelled)
+            carried::adopted(asked, found, labelled, Made { at: &seen.at, files: &copied.made, named: &copied.named })
         }
         _ => carried::begin(asked, store, &session, (&home, &agent_name(&session.record.command[0])), found)?,
     };

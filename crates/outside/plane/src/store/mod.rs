@@ -103,10 +103,12 @@ impl Store {
     fn make(&self) -> Result<(), Problem> {
         let base = self.root.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(base).map_err(|error| state("make", base, &error))?;
-        for directory in [self.root.clone(), self.sessions(), self.homes()] {
-            private_directory(&directory).map_err(|error| state("make", &directory, &error))?;
-        }
-        Ok(())
+        let made = |directory: &Path| private_directory(directory).map_err(|error| state("make", directory, &error));
+        made(&self.root)?;
+        // Nothing is made where somebody else's link leads.
+        self.check()?;
+        made(&self.sessions())?;
+        made(&self.homes())
     }
 
     /// Somebody else's state, or one that others may read, is not used.
@@ -287,6 +289,17 @@ mod tests {
         std::os::unix::fs::symlink("real", room.join("link")).expect("linked");
         let store = Store::open(None, room.join("link").to_str()).expect("made");
         assert_eq!((store.root(), store.real()), (&*room.join("link/bastide"), &*room.join("real/bastide")));
+    }
+
+    /// Whoever may write in a home could have its next user make directories anywhere.
+    #[test]
+    fn nothing_is_made_where_a_link_leads_in_the_states_place() {
+        let room = tempfile::tempdir().expect("a directory");
+        fs::create_dir(room.path().join("elsewhere")).expect("made");
+        std::os::unix::fs::symlink("elsewhere", room.path().join("bastide")).expect("linked");
+        let refused = Store::open(None, room.path().to_str()).expect_err("a link");
+        assert_eq!(refused.code, "E-PLANE-003");
+        assert_eq!(fs::read_dir(room.path().join("elsewhere")).expect("there").count(), 0);
     }
 
     #[test]

@@ -67,7 +67,8 @@ pub(super) fn verify(store: &Store, client: &mut Client, select: &Select) -> Res
     let known = snapshot.as_ref().ok().and_then(|snapshot| snapshot.book.sessions().get(&session.record.id));
     let mut segments = Vec::new();
     for segment in [Segment::Plane, Segment::Gate] {
-        if std::fs::symlink_metadata(session.segment(segment)).is_err() && segment == Segment::Gate {
+        let untold = known.is_none_or(|known| known.following(segment).under(u64::MAX) == 0);
+        if segment == Segment::Gate && untold && std::fs::symlink_metadata(session.segment(segment)).is_err() {
             // A cell without a network has no gate.
             continue;
         }

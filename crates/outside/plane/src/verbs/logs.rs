@@ -1,21 +1,25 @@
 //! `logs`: what a session printed whose own process keeps that.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use wire::command::{Problem, Reply, Select, SessionState};
 
 use crate::channel::Client;
-use crate::problem::{NO, problem, shell, state};
+use crate::problem::{NO, problem, state};
 use crate::store::{self, Printed, SessionDirectory, Store};
 
 /// How long a follower waits before it looks again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that are told at once.
+const PIECE: usize = 64 * 1024;
 
 /// Tells all that is kept, and goes on while the session runs if asked.
 pub(super) fn logs(store: &Store, client: &mut Client, select: &Select, follow: bool) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
-    let Some(mut printed) = Printed::of(&session.path) else { return Err(elsewhere(&session)) };
+    let Some(mut printed) = Printed::of(&session.path) else { return beside(&session, client, follow) };
     loop {
         // Asked before reading: what was printed until the end is then read before this ends.
         let over = !follow || !runs(&session);
@@ -34,27 +38,53 @@ pub(super) fn logs(store: &Store, client: &mut Client, select: &Select, follow: 
     }
 }
 
-/// Where it is, of a session whose own process does not keep it. A sub-agent's is kept as files, and has been told to
-/// its parent.
-fn elsewhere(session: &SessionDirectory) -> Problem {
-    let id = &session.record.id;
-    let Some(parent) = &session.record.parent else {
-        let cause = format!("what session `{id}` printed went to where it was begun, and was not kept");
-        return problem("E-PLANE-146", cause, "begin it with `bastide run -d` to read it later", NO);
-    };
-    let files = ["stdout", "stderr"].map(|name| session.path.join(name));
-    let kept: Vec<String> =
-        files.iter().filter(|file| file.is_file()).map(|file| shell(&file.to_string_lossy())).collect();
-    let cause = format!("session `{id}` is of session `{}`, and `logs` does not print what it printed", parent.session);
+/// The same of a sub-agent or a server, whose streams are kept as files beside its record. Told here, so that a terminal gets it as
+/// it gets all that agents print, and nobody has to print the files himself.
+fn beside(session: &SessionDirectory, client: &mut Client, follow: bool) -> Result<Reply, Problem> {
+    let open = |name| File::open(session.path.join(name)).ok().map(|file| (name, file));
+    let mut kept: Vec<(&str, File)> = ["stdout", "stderr"].into_iter().filter_map(open).collect();
     if kept.is_empty() {
-        return problem(
-            "E-PLANE-146",
-            format!("{cause}; nothing of it is kept"),
-            "`bastide log` tells what it did",
-            NO,
-        );
+        return Err(nowhere(session));
     }
-    problem("E-PLANE-146", cause, &format!("what it printed is kept beside its record: `cat {}`", kept.join(" ")), NO)
+    let mut last = "stdout";
+    loop {
+        let over = !follow || !runs(session);
+        for (name, file) in &mut kept {
+            let mut bytes = vec![0; PIECE];
+            loop {
+                let read = file.read(&mut bytes).map_err(|error| state("read", &session.path.join(*name), &error))?;
+                if read == 0 {
+                    break;
+                }
+                if std::mem::replace(&mut last, *name) != *name {
+                    client.reply(&Reply::Notice { text: format!("what follows is its {name}") });
+                }
+                client.reply(&Reply::Output { bytes: bytes[..read].to_vec() });
+                if client.is_gone() {
+                    return Ok(Reply::LogEnd);
+                }
+            }
+        }
+        if over || left(client) {
+            return Ok(Reply::LogEnd);
+        }
+    }
+}
+
+/// Where it is, of a session of which nothing is kept.
+fn nowhere(session: &SessionDirectory) -> Problem {
+    let id = &session.record.id;
+    let (cause, hint) = match &session.record.parent {
+        None => (
+            format!("what session `{id}` printed went to where it was begun, and was not kept"),
+            "begin it with `bastide run -d` to read it later",
+        ),
+        Some(parent) => (
+            format!("of what session `{id}`, which is of session `{}`, printed nothing is kept", parent.session),
+            "`bastide log` tells what it did",
+        ),
+    };
+    problem("E-PLANE-146", cause, hint, NO)
 }
 
 fn runs(session: &SessionDirectory) -> bool {

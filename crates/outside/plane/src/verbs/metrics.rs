@@ -1,11 +1,12 @@
 //! `metrics`: what all sessions of the operator came to, for Prometheus. One that a daemon serves is the same text.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 
 use record::metrics::{Counts, Page, Sessions};
 use wire::command::{Problem, Reply, SessionState};
 
+use super::running;
 use crate::ledger::{Snapshot, refused};
 use crate::store::{self, Store};
 
@@ -24,9 +25,13 @@ pub fn page(store: &Store) -> Result<Page, Problem> {
     let found = store::sessions(store)?;
     let (mut sessions, mut counts) = (Sessions::default(), Counts::default());
     let mut unread = found.damaged.len() as u64;
+    let mut planes = BTreeSet::new();
     for session in &found.sessions {
         match session.state() {
-            SessionState::Running => sessions.running += 1,
+            SessionState::Running => {
+                sessions.running += 1;
+                planes.extend(running::live(session, SessionState::Running).map(|live| live.pid));
+            }
             SessionState::Ended => sessions.ended += 1,
             SessionState::Lost => sessions.lost += 1,
         }
@@ -48,34 +53,26 @@ pub fn page(store: &Store) -> Result<Page, Problem> {
     }
     let entries = book.tree().size();
     let ledger = (entries > 0).then_some((entries, book.newest()));
-    Ok(Page { version: env!("CARGO_PKG_VERSION").into(), sessions, counts, gates: gates(), ledger, unread })
+    Ok(Page { version: env!("CARGO_PKG_VERSION").into(), sessions, counts, gates: gates(&planes), ledger, unread })
 }
 
-/// Gates that planes of ours started, and the bytes that they hold: by `/proc`, where it tells.
-fn gates() -> Option<(u64, u64)> {
-    let mine = rustix::process::getuid().as_raw();
+/// Gates that these planes started, and the bytes that they hold: by `/proc`, where it tells. Gates of another state, and those
+/// that are kept ready, are nobody's session's.
+fn gates(planes: &BTreeSet<u32>) -> Option<(u64, u64)> {
     let (mut count, mut bytes) = (0, 0_u64);
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         if !entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
             continue;
         }
         let Some(status) = status(&entry.path()) else { continue };
-        let parent = |field: &str| field_of(&status, field).and_then(|value| value.parse::<u32>().ok());
-        if field_of(&status, "Name:") != Some("bastide-gate") {
+        // What runs in a cell may call itself a gate, and is no child of a plane's.
+        let parent = field_of(&status, "PPid:").and_then(|value| value.parse::<u32>().ok());
+        if field_of(&status, "Name:") != Some("bastide-gate") || !parent.is_some_and(|pid| planes.contains(&pid)) {
             continue;
         }
-        // What runs in a cell may call itself a gate, and is no child of a plane's.
-        let plane = parent("PPid:").map(|pid| std::path::PathBuf::from(format!("/proc/{pid}")));
-        let ours = plane.is_some_and(|plane| {
-            let named = self::status(&plane).is_some_and(|status| field_of(&status, "Name:") == Some("bastided"));
-            named && fs::metadata(&plane).is_ok_and(|meta| meta.uid() == mine)
-        });
-        if ours {
-            count += 1;
-            let kib =
-                field_of(&status, "VmRSS:").and_then(|value| value.strip_suffix(" kB")?.trim().parse::<u64>().ok());
-            bytes = bytes.saturating_add(kib.unwrap_or(0).saturating_mul(1024));
-        }
+        count += 1;
+        let kib = field_of(&status, "VmRSS:").and_then(|value| value.strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        bytes = bytes.saturating_add(kib.unwrap_or(0).saturating_mul(1024));
     }
     Some((count, bytes))
 }

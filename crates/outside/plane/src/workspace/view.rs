@@ -21,6 +21,8 @@ const MOST_ENTRIES: u64 = 200_000;
 const MOST_BYTES: u64 = 4 << 30;
 /// Directories one within another.
 const DEEPEST: usize = 128;
+/// Longest file that is compared with the original; a longer one counts as another.
+const COMPARED: u64 = 1 << 20;
 
 /// A copy that a sub-agent sees in the place of its parent's workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,10 @@ pub struct Copied {
     pub missing: Vec<PathBuf>,
     /// What is no file, directory or link, or cannot be read.
     pub left: u64,
+    /// Files whose content the cell made: the original has another one there, or none.
+    pub made: Vec<PathBuf>,
+    /// Names that the cell gave, and where its links lead.
+    pub named: Vec<String>,
 }
 
 /// Copies what is granted below the root; `write` says of each path whether it may be changed. An empty path is the root.
@@ -181,6 +187,9 @@ impl<'v> View<'v> {
         if self.left_out.iter().any(|out| path.starts_with(out)) {
             return Ok(());
         }
+        if side == Side::Upper && self.lower.stat(path).is_ok_and(|stat| stat.is_none()) {
+            self.copied.named.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => self.directory(path, side, stat, depth),
             FileType::RegularFile => self.file(path, side, stat),
@@ -259,6 +268,9 @@ impl<'v> View<'v> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mut into = File::from(self.into.create(path, flags, Mode::RUSR | Mode::WUSR)?);
         copy(&from, &mut into, size, path)?;
+        if side == Side::Upper && !self.is_original(path, &from) {
+            self.copied.made.push(path.to_owned());
+        }
         own(&into, Some((stat.st_uid, stat.st_gid)), path)?;
         // No setuid bit, and no attribute, comes along.
         rustix::fs::fchmod(&into, Mode::from_raw_mode(stat.st_mode & 0o777)).map_err(io("set mode of", path))?;
@@ -272,12 +284,32 @@ impl<'v> View<'v> {
         rustix::fs::futimens(&into, &modified).map_err(io("set time of", path))
     }
 
+    /// Whether the original has this very content at a path: what was only opened to be written, or set another mode of.
+    fn is_original(&self, path: &Path, made: &File) -> bool {
+        let same = || -> std::io::Result<bool> {
+            let Ok(original) = self.lower.file(path) else { return Ok(false) };
+            let (size, one) = (made.metadata()?, original.metadata()?);
+            if size.len() != one.len() || size.len() > COMPARED {
+                return Ok(false);
+            }
+            let read = |file: &File| -> std::io::Result<Vec<u8>> {
+                let mut bytes = vec![0; usize::try_from(COMPARED.min(size.len())).unwrap_or(0)];
+                std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, 0).map(|()| bytes)
+            };
+            Ok(read(made)? == read(&original)?)
+        };
+        same().unwrap_or(false)
+    }
+
     fn link(&mut self, path: &Path, side: Side) -> Result<(), Error> {
         let Ok(target) = self.tree(side).link(path) else {
             self.copied.left += 1;
             return Ok(());
         };
         self.count(0)?;
+        if side == Side::Upper {
+            self.copied.named.push(target.to_string_lossy().into_owned());
+        }
         let (parent, name) = self.into.parent(path)?;
         rustix::fs::symlinkat(&target, &parent, name).map_err(io("link", path))
     }

@@ -245,7 +245,10 @@ fn a_damaged_file_is_noticed_named_hides_nothing_and_comes_back_from_a_copy() {
         let said = copy.len().saturating_sub(66);
         let hash_alone =
             how == 8 && [said, said + 1].contains(&place.index(copy.len())) && copy.get(said) == Some(&b'\n');
-        let lost = lost_with(&state, file).filter(|_| changed && !hash_alone);
+        // The key is one line, with its end or without.
+        let end_alone = file.ends_with("ledger/key")
+            && fs::read(file).is_ok_and(|bytes| bytes.trim_ascii_end() == copy.trim_ascii_end());
+        let lost = lost_with(&state, file).filter(|_| changed && !hash_alone && !end_alone);
         let after = state.answers();
         fs::write(file, &copy).unwrap();
         fs::set_permissions(file, mode).unwrap();

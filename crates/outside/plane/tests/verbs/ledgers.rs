@@ -183,6 +183,11 @@ fn what_is_cut_off_rewritten_moved_or_gone_is_told_by_name() {
     let Reply::Verified { segments, ledger } = room.yes(Request::Verify(select(id))) else { panic!() };
     assert!(segments[1].broken.as_ref().is_some_and(|words| words.starts_with("rewritten")), "{segments:?}");
     assert_eq!(ledger.map(|standing| (standing.entries, standing.events)), Some((1, 4)));
+    // A cell without a network has no gate; one that had one has its record.
+    fs::remove_file(&gate).unwrap();
+    let Reply::Verified { segments, .. } = room.yes(Request::Verify(select(id))) else { panic!() };
+    let gone = segments.iter().find(|segment| segment.segment == "gate").and_then(|segment| segment.broken.as_ref());
+    assert!(gone.is_some_and(|words| words.starts_with("it cannot be read")), "{segments:?}");
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {

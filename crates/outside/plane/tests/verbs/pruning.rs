@@ -28,6 +28,37 @@ fn figure(page: &str, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("{name} in {page}")).parse().unwrap()
 }
 
+/// Other states of the same user have theirs, and so has a cell that is kept ready.
+#[test]
+fn a_gate_that_no_session_of_this_state_began_is_not_counted() {
+    let room = Room::with_children();
+    drop(room.ended("work", &[]));
+    for (program, name) in [("/bin/sh", "bastided"), ("/bin/sleep", "bastide-gate")] {
+        fs::copy(program, room.path(name)).unwrap();
+    }
+    let gate = format!("{} 60 & wait", room.path("bastide-gate").display());
+    let mut plane = spawn(std::process::Command::new(room.path("bastided")).args(["-c", &gate]));
+    let below = format!("/proc/{0}/task/{0}/children", plane.id());
+    let begun = || {
+        let child = fs::read_to_string(&below).unwrap_or_default();
+        let name = fs::read_to_string(format!("/proc/{}/comm", child.trim())).unwrap_or_default();
+        (name.trim() == "bastide-gate").then(|| child.trim().parse::<i32>().ok()).flatten()
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let gate = loop {
+        assert!(std::time::Instant::now() < until, "it does not begin");
+        match begun() {
+            Some(gate) => break gate,
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    let page = metrics(&room);
+    let _ = rustix::process::Pid::from_raw(gate)
+        .map(|gate| rustix::process::kill_process(gate, rustix::process::Signal::KILL));
+    plane.wait().unwrap();
+    assert_eq!(figure(&page, "bastide_gates"), 0, "{page}");
+}
+
 #[test]
 fn what_is_pruned_stays_provable_and_counted() {
     let room = Room::new();

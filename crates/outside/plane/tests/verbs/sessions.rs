@@ -161,24 +161,31 @@ fn a_list_fits_a_frame_whatever_was_run() {
     assert!(matches!(&before[0], Reply::Notice { text } if text.ends_with("older sessions are not listed")));
 }
 
-/// It was told as not kept.
+/// Nobody is told to print himself what an agent printed: a terminal would obey it.
 #[test]
-fn where_it_lies_what_a_sub_agent_printed_is_told() {
+fn what_a_sub_agent_printed_is_told_as_what_any_agent_did() {
     let room = Room::new();
     let parent = room.ended("work", &[]);
     let mut child = room.ended("work", &[]);
-    let logs = |id: &str| room.no(Request::Logs { select: select(id), follow: false });
-    let own = logs(&child.record.id);
+    let asks = |id: &str| Request::Logs { select: select(id), follow: false };
+    let own = room.no(asks(&child.record.id));
     assert!(own.code == "E-PLANE-146" && own.cause.contains("was not kept"), "{own:?}");
     child.record.parent =
         Some(ParentRecord { session: parent.record.id.clone(), child: 1, event: "p2".into(), server: None });
     child.save().unwrap();
-    assert!(logs(&child.record.id).cause.ends_with("nothing of it is kept"));
-    let file = child.path.join("stdout");
-    fs::write(&file, "words\n").unwrap();
-    let told = logs(&child.record.id);
-    assert!(told.code == "E-PLANE-146" && !told.cause.contains("not kept"), "{told:?}");
-    assert!(told.hint.is_some_and(|hint| hint.contains(&format!("`cat {}`", file.display()))));
+    let none = room.no(asks(&child.record.id));
+    assert!(none.code == "E-PLANE-146" && none.cause.ends_with("nothing is kept"), "{none:?}");
+    fs::write(child.path.join("stdout"), "words\n".repeat(30_000)).unwrap();
+    fs::write(child.path.join("stderr"), "\u{1b}[2Joh\n").unwrap();
+    let (told, last) = room.ask(asks(&child.record.id));
+    assert!(matches!(last, Ok(Reply::LogEnd)));
+    let at = told.iter().position(|reply| matches!(reply, Reply::Notice { text } if text.ends_with("its stderr")));
+    let (out, err) = told.split_at(at.expect("both are told apart"));
+    let all = |replies: &[Reply]| -> Vec<u8> {
+        let bytes = |reply: &Reply| if let Reply::Output { bytes } = reply { bytes.clone() } else { Vec::new() };
+        replies.iter().flat_map(bytes).collect()
+    };
+    assert!(all(out) == "words\n".repeat(30_000).into_bytes() && all(err) == b"\x1b[2Joh\n");
 }
 
 #[test]

@@ -90,7 +90,17 @@ impl TextPattern {
         if text.len() > MAX_TEXT || is_odd(text) {
             return loosely;
         }
-        self.means(text.as_bytes(), loosely) || loosely && self.means_number(text)
+        self.means(text.as_bytes(), loosely) || loosely && (self.means_number(text) || self.means_path(text))
+    }
+
+    /// Whether it means the path or address that a text may be read as: steps that are written twice are one, what is encoded
+    /// means its byte, a backslash divides, and a directory is one with a slash at its end or without.
+    fn means_path(&self, text: &str) -> bool {
+        let (text, read) = (text.as_bytes(), decoded(text.as_bytes()));
+        [squeezed(text), squeezed(&read), read].iter().any(|path| {
+            let bare = path.strip_suffix(b"/").unwrap_or(path);
+            self.means(path, true) || self.means(bare, true) || self.means(&[bare, b"/"].concat(), true)
+        })
     }
 
     /// Whether it means the number that a text may be read as, however either is written: `1000` is `1e3` and `1000.0`.
@@ -158,6 +168,30 @@ impl TextPattern {
     }
 }
 
+/// With a byte in the place of what stands for it; a `%` that encodes nothing stays.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let (mut at, mut read) = (0, Vec::with_capacity(text.len()));
+    while let Some(&byte) = text.get(at) {
+        let encoded = (byte == b'%').then(|| Some(digit(at + 1)? * 16 + digit(at + 2)?)).flatten();
+        read.push(encoded.and_then(|byte| u8::try_from(byte).ok()).unwrap_or(byte));
+        at += if encoded.is_some() { 3 } else { 1 };
+    }
+    read
+}
+
+/// With one slash in the place of several, and of backslashes. Those that follow a scheme stay.
+fn squeezed(text: &[u8]) -> Vec<u8> {
+    let mut path: Vec<u8> = Vec::with_capacity(text.len());
+    for byte in text.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }) {
+        let follows = [&b":/"[..], b"://"].iter().any(|scheme| path.ends_with(scheme));
+        if byte != b'/' || !path.ends_with(b"/") || follows {
+            path.push(byte);
+        }
+    }
+    path
+}
+
 /// Whether servers may take a text for another one: it steps up in a path, in any spelling, or holds what is not seen.
 fn is_odd(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
@@ -206,13 +240,27 @@ mod tests {
             ("*", "a/../b\u{0}", true, true),
             ("**", "", true, true),
             ("/repo/**", "/repo/a/b", true, true),
-            ("/repo/**", "/repo", false, false),
+            ("/repo/**", "/repo", false, true),
             ("/repo/*", "/repo/a\\b", false, false),
             ("/repo/**", "/repo/../etc/passwd", false, true),
             ("/repo/**", "/repo/..\\x", false, true),
             ("/repo/**", "/repo/%2e%2E/x", false, true),
             ("/repo/**", "/repo/a\nb", false, true),
             (".*", "..", false, true),
+            ("/repo/private/**", "/repo//private/x", false, true),
+            ("/repo/private/**", "//repo/private///x", false, true),
+            ("/repo/private/**", "/repo/%70rivate/x", false, true),
+            ("/repo/private/**", "/repo//%50rivate/x", false, true),
+            ("/repo/private/**", "/repo\\private\\x", false, true),
+            ("/repo/private/**", "/repo/private%/x", false, false),
+            ("/repo/private/**", "/repo/private", false, true),
+            ("/repo/private", "/repo/private/", false, true),
+            ("/repo/private", "/repo/private/x", false, false),
+            ("/repo/private/**", "/repo/public//private/x", false, false),
+            ("https://a/private/**", "https://a//private/x", false, true),
+            ("https://a/private/**", "https://a/private/x", true, true),
+            ("file:///repo/private/**", "file:///repo//private/x", false, true),
+            ("https://a/x/**", "https:/a/x/b", false, false),
             ("a*b*c", "aXbYbZc", true, true),
             ("a**b*c", "a/b/bc", true, true),
             ("a*b**c", "a/bc", false, false),

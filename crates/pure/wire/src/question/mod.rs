@@ -114,7 +114,7 @@ impl Wanted {
         let shown = programs.iter().all(|path| self.program.first().is_some_and(|own| path.takes(own)));
         let plain =
             addresses.is_empty() && !bounds.is_some() && *tls == Tls::Read && credential.is_none() && !inference;
-        let about = self.request.is_some() || !self.rule.is_about_requests();
+        let about = self.request.is_some() == self.rule.is_about_requests();
         *to == Target { host, port: Some(self.port) } && shown && plain && about
     }
 
@@ -212,23 +212,57 @@ pub enum Ruling {
 
 /// What the operator answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "say", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", tag = "say", try_from = "Said")]
 pub enum Say {
     /// Those that waited when it was shown, or the next one where none does.
     Once,
     /// All like it, until the session ends, or for a while.
     Session {
         /// Seconds.
-        #[serde(default, rename = "for")]
+        #[serde(rename = "for")]
         seconds: Option<u64>,
         /// Also what lies beside it: the wider of the two rules, where the card offers one.
-        #[serde(default)]
         wide: bool,
     },
     /// All like it: a rule of the policy from here on, that `policy undo` takes back.
     Always,
     /// None like it, for five minutes.
     Deny,
+}
+
+/// An answer as it is said. By itself an answer that has no fields would be taken with any: one that was meant for ten minutes
+/// with no end.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    say: Named,
+    #[serde(default, rename = "for")]
+    seconds: Option<u64>,
+    #[serde(default)]
+    wide: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Named {
+    Once,
+    Session,
+    Always,
+    Deny,
+}
+
+impl TryFrom<Said> for Say {
+    type Error = &'static str;
+
+    fn try_from(said: Said) -> Result<Say, &'static str> {
+        match said {
+            Said { say: Named::Session, seconds, wide } => Ok(Say::Session { seconds, wide }),
+            Said { seconds: Some(_), .. } | Said { wide: true, .. } => Err("`for` and `wide` are of `session` alone"),
+            Said { say: Named::Once, .. } => Ok(Say::Once),
+            Said { say: Named::Always, .. } => Ok(Say::Always),
+            Said { say: Named::Deny, .. } => Ok(Say::Deny),
+        }
+    }
 }
 
 impl Say {

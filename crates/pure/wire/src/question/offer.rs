@@ -1,7 +1,7 @@
 //! What may be answered to a question, and what speaks for care. Each rule that is offered was tried: it lets through what
 //! waits, and nothing that the operator denied in this session.
 
-use policy::{Conjunction, Day, Decision, Endorsement, Host, PathPattern, Rule, decide};
+use policy::{Conjunction, Day, Decision, Endorsement, Host, PathPattern, Rule, SpecialRange, decide, special};
 use serde::{Deserialize, Serialize};
 
 use super::Wanted;
@@ -169,9 +169,19 @@ fn wider(wanted: &Wanted) -> Option<Rule> {
 fn care(wanted: &Wanted, stand: &Stand<'_>) -> (Risk, Vec<String>) {
     let mut reasons = Vec::new();
     let mut high = false;
-    if matches!(wanted.host, Host::Address(_)) {
+    if let Host::Address(address) = &wanted.host {
         high = true;
         reasons.push("a bare address: no name tells whose it is".to_owned());
+        reasons.extend(special(*address).map(|found| match found.range {
+            SpecialRange::Metadata => {
+                "a cloud's metadata service, which gives out credentials of the machine".to_owned()
+            }
+            range => format!("in no public network: {}", range.name()),
+        }));
+    }
+    if matches!(&wanted.host, Host::Name(name) if name.is_host_bastide()) {
+        high = true;
+        reasons.push("a port of your own machine, as programs on it reach it".to_owned());
     }
     if wanted.program.is_empty() {
         high = true;

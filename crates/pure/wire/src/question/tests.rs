@@ -543,6 +543,9 @@ fn what_wants_care_is_not_made_a_rule_for_ever() {
     let holds = Stand { seen: false, labels: &labels, ..stand(&policy, &[]) };
     for (wanted, stand, words) in [
         (wanted("93.184.216.34:443"), stand(&policy, &[]), "bare address"),
+        (wanted("10.0.0.1:443"), stand(&policy, &[]), "no public network: private"),
+        (wanted("169.254.169.254:80"), stand(&policy, &[]), "metadata service"),
+        (wanted("host.bastide:5432"), stand(&policy, &[]), "your own machine"),
         (unknown, stand(&policy, &[]), "every program"),
         (wanted("a.example:443"), holds, "secret:env"),
         (wanted("github.com:443"), stand(&policy, &[]), "many tenants"),
@@ -574,6 +577,26 @@ fn a_card_offers_what_may_be_answered_and_its_words_come_last() {
     assert_eq!(serde_json::from_str::<Card>(&text).expect("read"), card);
 }
 
+/// One that was meant for a while is not taken for one that has no end.
+#[test]
+fn an_answer_is_taken_with_what_belongs_to_it_and_nothing_else() {
+    for say in [Say::Once, Say::Always, Say::Deny, Say::Session { seconds: Some(600), wide: true }] {
+        let text = serde_json::to_string(&say).expect("JSON");
+        assert_eq!(serde_json::from_str::<Say>(&text).expect("read"), say, "{text}");
+    }
+    let session: Say = serde_json::from_str(r#"{"say":"session"}"#).expect("read");
+    assert_eq!(session, Say::Session { seconds: None, wide: false });
+    for odd in [
+        r#"{"say":"always","for":600}"#,
+        r#"{"say":"once","wide":true}"#,
+        r#"{"say":"once","once":true}"#,
+        r#"{"say":"session","For":600}"#,
+        r#"{"for":600}"#,
+    ] {
+        assert!(serde_json::from_str::<Say>(odd).is_err(), "{odd}");
+    }
+}
+
 #[test]
 fn a_rule_that_is_about_something_else_than_is_shown_is_no_question() {
     let post = request("POST", "/a");
@@ -581,6 +604,8 @@ fn a_rule_that_is_about_something_else_than_is_shown_is_no_question() {
     let curl = |path: &str| vec![policy::ProgramPattern::parse(path).expect("a program")];
     let own = |rule: Rule| Wanted { rule, ..wanted("a.example:443") };
     assert!(own(Rule { programs: curl("/usr/bin/curl"), ..rule("a.example:443") }).is_sound());
+    // A request that is shown is a request that is granted: not all that may be said there.
+    assert!(!Wanted { rule: rule("a.example:80"), ..post.clone() }.is_sound());
     for odd in [
         rule("b.example:443"),
         rule("*.example:443"),

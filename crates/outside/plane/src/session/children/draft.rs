@@ -38,6 +38,8 @@ pub(in crate::session) struct Drafted {
     /// Hidden from the parent, or guarded.
     pub(in crate::session) left_out: Vec<PathBuf>,
     pub(in crate::session) command: Vec<Vec<u8>>,
+    /// What of it are the parent's own words: of an agent by its name, nothing.
+    pub(in crate::session) said: Option<String>,
     /// Variables that its program needs, beside the operator's and the policy's.
     pub(in crate::session) variables: Vec<(String, String)>,
 }
@@ -53,6 +55,7 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
     };
     asks.accounts.room(&agents, asks.at).map_err(|full| too_much(&full))?;
     let (command, agent) = command(&wish.run)?;
+    let said = said(&wish.run);
     let above = ceiling(own);
     let mut cut = Vec::new();
     let budget = budget(asks, &agents, &wish.budget, &above.name, &mut cut)?;
@@ -103,7 +106,7 @@ pub(in crate::session) fn draft(asks: Asks<'_>, wish: &Spawn) -> Result<Drafted,
     let first = (!asks.house.is_child).then_some(above);
     let policies = first.into_iter().chain(asks.parent.policies().cloned()).chain([policy]).collect();
     let below = below.map_or(0, |below| below.total);
-    Ok(Drafted { policies, budget, below, cut, granted, left_out, command, variables })
+    Ok(Drafted { policies, budget, below, cut, granted, left_out, command, said, variables })
 }
 
 /// What it may use up. What is not asked for is a share; what is more than is left, is cut.
@@ -210,6 +213,13 @@ fn command(run: &Run) -> Result<(Vec<Vec<u8>>, Option<&'static Agent>), Denial> 
             (agent.command.iter().map(|word| (*word).into()).collect(), Some(agent))
         }
     })
+}
+
+/// The words of a command, where they are as long as words are told apart by.
+fn said(run: &Run) -> Option<String> {
+    let Run::Command(command) = run else { return None };
+    let words: Vec<&str> = command.iter().map(wire::petition::Text::as_str).collect();
+    Some(words.join(" ")).filter(|said| said.len() >= sense::LEAST)
 }
 
 fn childless(policy: &str) -> Denial {

@@ -92,6 +92,26 @@ fn the_copy_is_what_the_cell_sees_of_what_was_granted() {
     assert_eq!((copied.missing, copied.left), (Vec::new(), 0));
 }
 
+/// What a session made and what it called things are its words; what it only touched, or has from the original, are not.
+#[test]
+fn what_the_cell_made_is_told_from_what_it_found() {
+    let room = Room::new(&[
+        ("lower/src/a", "old"),
+        ("lower/src/touched", "same"),
+        ("lower/src/b", "kept"),
+        ("upper/src/a", "new"),
+        ("upper/src/touched", "same"),
+        ("upper/src/made/c", "made"),
+        ("upper/out/d", "not granted"),
+    ]);
+    symlink("words that lead nowhere", room.at("upper/src/way")).expect("a link");
+    let mut copied = room.copy(&[("src", true)], &[]).expect("copied");
+    copied.made.sort();
+    copied.named.sort();
+    assert_eq!(copied.made, [Path::new("src/a"), Path::new("src/made/c")]);
+    assert_eq!(copied.named, ["c", "made", "way", "words that lead nowhere"]);
+}
+
 #[test]
 fn a_grant_that_is_a_link_or_behind_one_or_hidden_is_none() {
     let room =

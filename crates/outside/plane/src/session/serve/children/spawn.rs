@@ -12,7 +12,7 @@ use wire::petition::{Answer, Cut, Denial, Reason, Spawn};
 use super::super::{Course, Session};
 use super::cancelled;
 use crate::session::children::split::{self, Split};
-use crate::session::children::{Asks, Drafted, Kid, Stage, clock, draft};
+use crate::session::children::{Asks, Drafted, Heard, Kid, Stage, clock, draft};
 use crate::waiting::Knocked;
 
 impl Session<'_> {
@@ -84,6 +84,11 @@ impl Session<'_> {
             surroundings: house.surroundings.clone(),
             ..Run::default()
         };
+        // Its arguments are what its parent says to it, as its task is.
+        let mut heard = Heard::of(self.door.heard.all().cloned().collect());
+        if let Some(said) = drafted.said {
+            heard.begin_with(&said, &labels, "the command of its parent");
+        }
         let run = ChildRun {
             run,
             parent: self.id.clone(),
@@ -96,7 +101,7 @@ impl Session<'_> {
             lacking: self.door.lacking.clone(),
             labels,
             labelled: self.door.labelled.clone(),
-            heard: self.door.heard.all().cloned().collect(),
+            heard: heard.all().cloned().collect(),
             drops: self.door.drops.clone(),
             secrets: self.door.secrets.clone(),
             intent: self.door.intent.clone(),
