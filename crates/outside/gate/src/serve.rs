@@ -263,8 +263,11 @@ impl Gate {
         }
         let watched = Rc::clone(&door);
         tasks.spawn_local(async move {
-            if let Some(programs) = &watched.programs {
-                let _ = programs.listen(&watched.passage.ledger).await;
+            if let Some(programs) = &watched.programs
+                && programs.listen(&watched.passage.ledger).await.is_err()
+            {
+                // Nobody would hear what is started: another gate does.
+                programs.lost.notify_one();
             }
         });
         let refused = Rc::clone(&door);
