@@ -371,6 +371,8 @@ fn a_worktree_says_what_it_lacks_and_works_with_it() {
         let ran = operator.run(&["--workspace", &tree], "git status");
         assert!(ran.exit != 0 && ran.stderr.contains("git does not work inside"), "{ran:?}");
         assert!(ran.stderr.replace("\n  ", " ").contains(&format!("--write {common}")), "{ran:?}");
+        let ran = operator.run(&["--workspace", &tree, "--read", &common], "git log --format=%s");
+        assert!(ran.stdout == "one\n" && !ran.stderr.contains("git does not work"), "{ran:?}");
         let script = "echo 2 > f; git -c user.name=n -c user.email=n@example.org commit -qam two";
         let ran = operator.run(&["--workspace", &tree, "--write", &common], script);
         assert!(ran.exit == 0 && !ran.stderr.contains("git does not work"), "{ran:?}");
@@ -380,6 +382,13 @@ fn a_worktree_says_what_it_lacks_and_works_with_it() {
         let applied = operator.bastide(&["apply", &session]);
         assert_eq!(applied.exit, 0, "{applied:?}");
         assert_eq!(outside(&format!("cd '{tree}'; git log --format=%s; git status --porcelain")), "two\none\n");
+        // One that takes another's objects lacks these.
+        outside(&format!("git clone -q --shared '{repository}' shared"));
+        let shared = operator.work().join("shared").to_string_lossy().into_owned();
+        let ran = operator.run(&["--workspace", &shared], "git status");
+        assert!(ran.stderr.replace("\n  ", " ").contains(&format!("--read {common}/objects")), "{ran:?}");
+        let ran = operator.run(&["--workspace", &shared, "--read", &common], "git log --format=%s");
+        assert!(ran.stdout == "one\n" && !ran.stderr.contains("git lacks"), "{ran:?}");
         // What was merged and went on outside is nobody's to review, and goes.
         outside(&format!("cd '{tree}'; echo 3 > f; git commit -qam three"));
         let gone = operator.bastide(&["rm", &session]);

@@ -1,28 +1,46 @@
 //! A workspace whose `.git` is a file: a worktree of Git's, or a submodule. It leads to a directory outside of the workspace,
-//! which is not inside unless it is named, and then no `git` works there. Nothing of that is seen before one fails, so a start
-//! says it, and what to do.
+//! which is not inside unless it is named, and then no `git` works there. So it is with one that takes objects from another
+//! repository. Nothing of that is seen before a `git` fails, so a start says it, and what to do.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use policy::Policy;
 use rustix::fs::{Mode, OFlags};
 
 use crate::problem::quoted;
-use crate::store::{SessionRecord, TreeRecord};
+use crate::store::SessionRecord;
 
 /// Longest file that leads somewhere: a path.
 const LONGEST: u64 = 8 << 10;
 
+/// Other repositories whose objects are looked for.
+const LOOKED_AT: usize = 16;
+
 /// Says which directory `git` lacks inside; nothing where it lacks none.
-pub(super) fn lacking(record: &SessionRecord) -> Option<String> {
-    let at = |tree: &TreeRecord| tree.path.clone();
-    let common = leads_to(&record.trees.first()?.path)?;
-    let inside = record.trees.iter().map(at).any(|tree| common.starts_with(tree.canonicalize().unwrap_or(tree)));
-    let path = quoted(&common.to_string_lossy());
-    (!inside).then(|| {
-        format!("git does not work inside: `.git` leads to `{path}`, which `--write {path}` brings in, under the same review")
-    })
+pub(super) fn lacking(record: &SessionRecord, policy: &Policy) -> Option<String> {
+    let workspace = &record.trees.first()?.path;
+    let trees = record.trees.iter().map(|tree| tree.path.clone());
+    let named = policy.files.read.iter().map(|path| PathBuf::from(path.as_str()));
+    let inside: Vec<PathBuf> = trees.chain(named).map(|path| path.canonicalize().unwrap_or(path)).collect();
+    let lacks = |path: &PathBuf| !inside.iter().any(|tree| path.starts_with(tree));
+    if let Some(common) = leads_to(workspace).filter(lacks) {
+        let path = quoted(&common.to_string_lossy());
+        return Some(format!(
+            "git does not work inside: `.git` leads to `{path}`, which `--write {path}` brings in, under the same review"
+        ));
+    }
+    let other = others(&workspace.join(".git/objects")).into_iter().find(lacks)?;
+    let path = quoted(&other.to_string_lossy());
+    Some(format!("git lacks objects inside: `.git` takes those in `{path}`, which `--read {path}` brings in"))
+}
+
+/// Where a repository that was cloned with `--shared` or `--reference` takes objects from.
+fn others(objects: &Path) -> Vec<PathBuf> {
+    let text = line(&objects.join("info/alternates")).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).take(LOOKED_AT);
+    lines.filter_map(|line| objects.join(line).canonicalize().ok()).filter(|path| path.is_dir()).collect()
 }
 
 /// The directory that the repository's objects and refs lie in, where `.git` is a file that leads there.
@@ -33,7 +51,7 @@ fn leads_to(workspace: &Path) -> Option<PathBuf> {
     common.canonicalize().ok().filter(|common| common.join("HEAD").is_file())
 }
 
-/// What a small file says, if it is one: whatever else stands there is not waited for.
+/// What a small file says, if it is one and is no link: whatever else stands there is not waited for.
 fn line(path: &Path) -> Option<String> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
@@ -67,6 +85,14 @@ mod tests {
             write("odd/.git", &text);
             assert_eq!(leads_to(&at("odd")), None, "{text}");
         }
+        write("none/HEAD", "");
+        fs::create_dir_all(at("plain/.git/objects/info")).expect("made");
+        write(
+            "plain/.git/objects/info/alternates",
+            &format!("# one\n\n{}\n../../../repo/m\n/gone\n../../HEAD\n", at("w").display()),
+        );
+        assert_eq!(others(&at("plain/.git/objects")), [at("w"), at("repo/m")]);
+        assert_eq!(others(&at("w")), [] as [PathBuf; 0]);
         // What would be waited for for ever is not.
         fs::remove_file(at("odd/.git")).expect("removed");
         let mode = rustix::fs::FileType::Fifo;

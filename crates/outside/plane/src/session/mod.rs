@@ -249,7 +249,8 @@ fn carry_out(
     }
     // Whoever asked for a sub-agent or a server is no operator, who alone could change it.
     if asked.adopted.is_none() && asked.serves.is_none() {
-        let told = owners::unchangeable(&session.record).into_iter().chain(gitfile::lacking(&session.record));
+        let told =
+            owners::unchangeable(&session.record).into_iter().chain(gitfile::lacking(&session.record, &asked.policy));
         told.for_each(|text| client.reply(&Reply::Notice { text }));
     }
     // A session without a record never began: the next start clears it, so the record comes last.

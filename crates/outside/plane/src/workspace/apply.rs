@@ -240,7 +240,8 @@ impl Merge<'_> {
             steps.step("act")?;
             let path = op.path();
             let quiet = baseline.quiet(self.lower, &path)?;
-            let linked = self.lower.stat(&path)?.filter(|(_, stat)| stat.st_nlink > 1);
+            // What cannot be looked at is left by the act itself, which says why.
+            let linked = self.lower.stat(&path).ok().flatten().filter(|(_, stat)| stat.st_nlink > 1);
             match actor.act(op)? {
                 None => {
                     if !matches!(op.act, Act::Settle) {
