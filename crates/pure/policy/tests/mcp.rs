@@ -280,6 +280,20 @@ fn climbs(text: &str) -> bool {
     text.split('/').any(|part| part == ".." || part == ".")
 }
 
+/// All that a text is as a path.
+fn paths(text: &str) -> Vec<String> {
+    let mut once = text.to_owned();
+    while once.contains("//") {
+        once = once.replace("//", "/");
+    }
+    let ended = |path: &String| {
+        let bare = path.strip_suffix('/').unwrap_or(path).to_owned();
+        if bare.is_empty() { Vec::new() } else { vec![format!("{bare}/"), bare] }
+    };
+    let all = vec![text.to_owned(), once];
+    all.iter().flat_map(ended).chain(all.clone()).collect()
+}
+
 fn naive_takes(
     (tools, arguments, resources): &Written,
     tool: bool,
@@ -309,8 +323,10 @@ fn naive_means(
     name: &str,
     given: &BTreeMap<String, String>,
 ) -> bool {
-    let loosely =
-        |pattern: &String, text: &String| climbs(text) || means(&pattern.to_lowercase(), &text.to_lowercase());
+    let loosely = |pattern: &String, text: &String| {
+        let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+        climbs(&text) || paths(&text).iter().any(|path| means(&pattern, path))
+    };
     if tools.is_none() && arguments.is_empty() && resources.is_none() {
         return true;
     }
@@ -354,7 +370,7 @@ fn written() -> impl Strategy<Value = Written> {
 #[test]
 fn decide_agrees_with_the_naive_reading_of_messages() {
     let seen = RefCell::new([0usize; 2]);
-    let given = prop::collection::btree_map("[pqPr]", "([abA]|\\.\\.){0,2}(/[abA.]{1,2}){0,2}", 0..3);
+    let given = prop::collection::btree_map("[pqPr]", "([abA]|\\.\\.){0,2}(/{1,2}[abA.]{1,2}){0,2}/?", 0..3);
     let strategy = (
         prop::collection::vec(written(), 1..4),
         prop::option::weighted(0.4, written()),

@@ -99,7 +99,8 @@ impl TextPattern {
         let (text, read) = (text.as_bytes(), decoded(text.as_bytes()));
         [squeezed(text), squeezed(&read), read].iter().any(|path| {
             let bare = path.strip_suffix(b"/").unwrap_or(path);
-            self.means(path, true) || self.means(bare, true) || self.means(&[bare, b"/"].concat(), true)
+            let ended = || !bare.is_empty() && (self.means(bare, true) || self.means(&[bare, b"/"].concat(), true));
+            self.means(path, true) || ended()
         })
     }
 
