@@ -3,7 +3,6 @@
 //! Every reader here is lenient and gives what it could read: a reader that wants a valid document is blind to what a
 //! lenient one at the other end takes. None recurses; [`crate::scan`] does, within bounds.
 
-mod alike;
 mod alphabet;
 mod digits;
 mod dump;
@@ -25,8 +24,6 @@ mod wide;
 
 use std::fmt;
 
-pub(crate) use alike::edits as edits_of;
-pub(crate) use edits::Edits;
 pub(crate) use escapes::percent;
 use legible::readable;
 pub(crate) use legible::{character, plain};
@@ -161,7 +158,7 @@ pub(crate) trait Take {
 
 /// How a text came to be read as it is, and so which ways to read it are still new: what was read as a document before its
 /// escapes were undone is not read so once more after it, or every text would be read in every order of the ways.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     /// Ways that lie behind it.
     ways: usize,
@@ -173,8 +170,6 @@ pub(crate) struct Reading {
     heads: bool,
     /// Digits that say something were padded there.
     padded: bool,
-    /// Where it was read from is read in another way, too, and so is this again.
-    again: bool,
 }
 
 /// Ways to read one text, one after the other: a document in a document in a form, with escapes.
@@ -183,25 +178,10 @@ const WAYS: usize = 5;
 impl Reading {
     /// Of bytes that came as they are, or were encoded.
     pub(crate) const NEW: Self =
-        Self { ways: 0, document: true, form: true, tried: Marks::NONE, heads: true, padded: true, again: false };
+        Self { ways: 0, document: true, form: true, tried: Marks::NONE, heads: true, padded: true };
 
     fn next(self) -> Self {
-        Self { ways: self.ways + 1, again: true, ..Self::NEW }
-    }
-
-    /// Whether a text that is read like this is read in each way in which it would be like the other.
-    pub(crate) fn covers(self, other: Self) -> bool {
-        self.ways <= other.ways && self.document >= other.document && self.form >= other.form
-    }
-
-    /// The same of a text whose edits are to another one, of which nothing is known.
-    pub(crate) fn beside(self) -> Self {
-        Self { tried: Marks::NONE, heads: true, padded: true, ..self }
-    }
-
-    /// Whether a text that is nearly the same may come.
-    pub(crate) fn comes_again(self) -> bool {
-        self.again
+        Self { ways: self.ways + 1, ..Self::NEW }
     }
 }
 
@@ -216,7 +196,7 @@ pub(crate) enum New<'n> {
 
 impl<'n> New<'n> {
     /// The places over which something is new, unless all is.
-    pub(crate) fn edits(self) -> Option<&'n [usize]> {
+    fn edits(self) -> Option<&'n [usize]> {
         match self {
             New::All => None,
             New::Near(edits, _) => Some(edits),
@@ -294,14 +274,13 @@ fn read(bytes: &[u8], signs: &Signs, (reading, new): (Reading, New<'_>), take: &
     if document {
         let found = strings(bytes, signs.marks);
         let signs = found.edits.carry(signs, false, &found.values);
-        let again = reading.again || found.outside != Marks::NONE;
         take.reading(
             &[Coding::Json],
             &found.values,
             New::Near(&found.edits.at, signs.as_ref()),
-            Reading { tried: Marks::BACKSLASH, heads: reading.heads, padded: reading.padded, again, ..next },
+            Reading { tried: Marks::BACKSLASH, heads: reading.heads, padded: reading.padded, ..next },
         );
-        take.reading(&[Coding::JsonNames], &found.names, New::All, Reading { again, ..next });
+        take.reading(&[Coding::JsonNames], &found.names, New::All, next);
         // What is written out in the strings was undone with them, or is seen when they are.
         marks = found.outside;
     }

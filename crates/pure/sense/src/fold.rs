@@ -108,15 +108,7 @@ fn fold_with(bytes: &[u8], places: &[usize], out: &mut Vec<u8>, mut see: impl Fn
             while places.next_if(|place| *place <= at).is_some() {
                 see(begin + kept);
             }
-            let folded = FOLDED[usize::from(bytes[at])];
-            if folded != WIDE {
-                // Without a branch that depends on whether it is dropped: in noise most is.
-                room[kept] = folded;
-                kept += usize::from(folded != 0);
-                at += 1;
-                continue;
-            }
-            let (length, letters) = beyond(&bytes[at..]);
+            let (length, letters) = step(&bytes[at..]);
             for &one in letters.bytes() {
                 room[kept] = one;
                 kept += 1;
@@ -307,16 +299,6 @@ fn step(bytes: &[u8]) -> (usize, Folded) {
     let folded = FOLDED[usize::from(bytes[0])];
     if folded != WIDE {
         return (1, Folded([folded, 0], usize::from(folded != 0)));
-    }
-    beyond(bytes)
-}
-
-/// The same where the byte at the start may begin a character beyond ASCII.
-#[inline(always)]
-fn beyond(bytes: &[u8]) -> (usize, Folded) {
-    if let [first @ 0xc2..=0xdf, second @ 0x80..=0xbf, ..] = *bytes {
-        let byte = NARROW[usize::from(first & 0x1f) << 6 | usize::from(second & 0x3f)];
-        return (2, Folded([byte, 0], usize::from(byte != 0)));
     }
     match character(bytes) {
         Some(letter) => (letter.len_utf8(), wide(letter)),

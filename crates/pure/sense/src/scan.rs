@@ -16,7 +16,6 @@ use crate::needles::MIN_SECRET;
 use crate::said::Piece;
 use crate::torn::{CODED, Runs};
 use crate::{Seal, matcher};
-use seen::{Known, Seen, View};
 
 /// How far a scan goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +54,7 @@ const FEW: usize = 1 << 20;
 const WORK: usize = 64;
 
 /// Places in a text that are nearer to each other on average are not looked at one by one.
-const FAR: usize = 192;
-
-/// Bytes of a text that is kept for when it comes again, though nothing speaks for it.
-const KEPT_ANYWAY: usize = 4 << 10;
+const FAR: usize = 40;
 
 /// Letters of sources that short runs of one request are looked up among.
 const LETTERS: usize = 64 << 20;
@@ -114,14 +110,11 @@ pub(crate) struct Walk<'c> {
     runs: Option<Runs>,
     /// Where all that is said of labelled texts is looked for, as it was written: what was found. Nothing of it is evidence.
     said: Option<Vec<Piece>>,
-    /// What was read of the request so far.
-    seen: Seen,
-    /// All of each reading is compared, whatever was before.
+    /// All of each reading is compared.
     #[cfg(test)]
     whole: bool,
 }
 
-mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -149,7 +142,6 @@ impl<'c> Walk<'c> {
             drops: None,
             runs: None,
             said: None,
-            seen: Seen::default(),
             #[cfg(test)]
             whole: false,
         };
@@ -237,7 +229,7 @@ impl<'c> Walk<'c> {
         if !self.stopped {
             self.how.extend(how);
             self.compare(&bytes[new], New::All);
-            self.unwrap(bytes, New::All, Reading::NEW, None);
+            self.unwrap(bytes, New::All, Reading::NEW);
             self.how.clear();
         }
     }
@@ -247,65 +239,14 @@ impl<'c> Walk<'c> {
     }
 
     fn look(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
-        let Some(view) = self.view(reading) else {
-            self.compare(bytes, new);
-            return self.unwrap(bytes, new, reading, None);
-        };
-        // Where no digits are decoded little is done that could be left out.
-        let known = if new.signs().is_none() { self.seen.known(&view, bytes, new) } else { Known::Nothing };
-        let (new, reading) = match &known {
-            Known::All => return,
-            Known::But(edits, signs) => (New::Near(&edits.at, signs.as_ref()), reading.beside()),
-            Known::Nothing => (new, reading),
-        };
         self.compare(bytes, new);
-        let keeps = new.signs().is_none() || view.last == Some(Coding::Json);
-        let keeps = keeps && (reading.comes_again() || bytes.len() <= KEPT_ANYWAY);
-        self.unwrap(bytes, new, reading, Some(view).filter(|_| keeps));
+        self.unwrap(bytes, new, reading);
     }
 
-    /// What decides on what comes of a text besides its bytes; none where texts that were looked at say nothing of others.
-    fn view(&self, reading: Reading) -> Option<View> {
-        #[cfg(test)]
-        if self.whole {
-            return None;
-        }
-        // What is looked for is where something stands, or all of what reads like text in noise.
-        if self.drops.is_some() || self.said.is_some() || self.remains == Some(self.depth) {
-            return None;
-        }
-        Some(View {
-            depth: self.depth,
-            reading,
-            last: self.how.last().copied(),
-            raw_deflate: self.raw_deflate(),
-            by_chance: self.parts == Some(self.depth),
-            joined: self.is_joined(),
-            whole: self.how.first() == Some(&Coding::Parts),
-        })
-    }
-
-    /// A header says how the body is encoded, one within the other, and nothing of what is in it.
-    fn raw_deflate(&self) -> bool {
-        self.bounds.raw_deflate && self.how.iter().all(|coding| coding.unpacks())
-    }
-
-    /// Strings that were joined are noise when they are many names, and parts when one of them is compressed and was cut; what is
-    /// opaque in one was seen where it stood.
-    fn is_joined(&self) -> bool {
-        self.how.iter().any(|coding| match coding {
-            Coding::Json | Coding::JsonNames | Coding::Form => true,
-            Coding::Parts => self.unpacked,
-            _ => false,
-        })
-    }
-
-    fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading, view: Option<View>) {
+    fn unwrap(&mut self, bytes: &[u8], new: New<'_>, reading: Reading) {
         let seen = new.signs().is_none().then(|| Signs::of(bytes));
-        let raw_deflate = self.raw_deflate();
-        if let Some(view) = view {
-            self.seen.keep(view, bytes, new.signs().or(seen.as_ref()));
-        }
+        // A header says how the body is encoded, one within the other, and nothing of what is in it.
+        let raw_deflate = self.bounds.raw_deflate && self.how.iter().all(|coding| coding.unpacks());
         let calls = |signs: &&Signs| raw_deflate || !signs.plain() || may_hold_lists(bytes);
         let Some(signs) = new.signs().or(seen.as_ref()).filter(calls) else { return };
         undo(bytes, signs, (reading, new), raw_deflate, self);
@@ -501,11 +442,18 @@ impl Take for Walk<'_> {
     }
 
     fn sealed(&mut self, seal: Seal, size: usize) {
+        // Strings that were joined are noise when they are many names, and parts when one of them is compressed and was
+        // cut; what is opaque in one was seen where it stood.
+        let joined = |coding: &Coding| match coding {
+            Coding::Json | Coding::JsonNames | Coding::Form => true,
+            Coding::Parts => self.unpacked,
+            _ => false,
+        };
         // Of many checksums some bytes are letters by chance, and one begins like something compressed; read in another way,
         // they are the same ones.
         let depth = Some(self.depth);
         let by_chance = seal == Seal::Noise && (self.parts == depth || self.remains == depth);
-        if !by_chance && !self.is_joined() {
+        if !by_chance && !self.how.iter().any(joined) {
             self.scan.seal(seal, size, &self.how);
         }
     }

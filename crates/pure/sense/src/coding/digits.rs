@@ -28,9 +28,6 @@ pub(super) const LETTERS: usize = 16;
 /// Undoes what the bytes hold of each; `pads` says whether anything short is padded.
 pub(super) fn undo(bytes: &[u8], signs: &Signs, joints: &[usize], pads: bool, take: &mut dyn Take) {
     let runs = &signs.runs;
-    if runs.hexish.is_empty() && runs.base64.is_empty() && !pads && bytes.len() < BASE64.least {
-        return;
-    }
     let wide: Vec<Range<usize>> = runs.base64.iter().flat_map(|run| without_hex(bytes, run, joints)).collect();
     decode(bytes, &wide, &BASE64, pads, take);
     if runs.base64.is_empty() && bytes.len() >= BASE64.least && bytes.iter().all(|&byte| spaced(byte)) {

@@ -48,25 +48,9 @@ impl Edits {
         }
     }
 
-    /// Puts something else where something stood, so that every byte of it is new.
-    pub(super) fn replace(&mut self, taken: Range<usize>, made: Range<usize>) {
-        self.at.extend(made.start..=made.end);
-        let mut gone = taken.clone();
-        for at in made.clone() {
-            self.change(gone, at..at + 1);
-            gone = taken.end..taken.end;
-        }
-        self.change(gone, made.end..made.end);
-    }
-
-    #[cfg(test)]
-    pub(super) fn changes(&self) -> &[(Range<usize>, Range<usize>)] {
-        &self.taken
-    }
-
     /// The signs of the text by those of the other, as far as those are not of quotes between which it stood. None where a run
     /// of digits is new, or one is missing between others.
-    pub(crate) fn carry(&self, signs: &Signs, quotes: bool, text: &[u8]) -> Option<Signs> {
+    pub(super) fn carry(&self, signs: &Signs, quotes: bool, text: &[u8]) -> Option<Signs> {
         if self.more {
             return None;
         }
@@ -94,7 +78,7 @@ impl Edits {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::super::alphabet::PADDED;
@@ -105,7 +89,7 @@ pub(super) mod tests {
     use super::*;
 
     /// What is carried is what looking would tell, but for marks and quotes that are gone.
-    pub(in crate::coding) fn agrees(carried: Option<Signs>, text: &[u8]) -> Result<(), TestCaseError> {
+    fn agrees(carried: Option<Signs>, text: &[u8]) -> Result<(), TestCaseError> {
         let seen = Signs::of(text);
         let Some(carried) = carried else { return Ok(()) };
         prop_assert_eq!(&carried.runs.base64, &seen.runs.base64);

@@ -203,21 +203,10 @@ impl Alphabet {
         if bits < 8 || !is_text((first >> (bits - 8)) as u8) {
             return None;
         }
-        // And most that do go on with none.
-        let (mut word, mut bits) = (0u32, 0);
-        let mut goes_on = |digit: &u8| {
-            (word, bits) = (word << self.bits | u32::from(value(digit)), bits + self.bits);
-            bits < 8 || {
-                bits -= 8;
-                is_text((word >> bits) as u8)
-            }
-        };
-        digits.iter().all(&mut goes_on).then(|| {
-            let values: Vec<u8> = digits.iter().map(value).collect();
-            let mut text = Vec::new();
-            (self.pack)(&values, &mut text);
-            text
-        })
+        let values: Vec<u8> = digits.iter().map(value).collect();
+        let mut text = Vec::new();
+        (self.pack)(&values, &mut text);
+        text.iter().all(|byte| is_text(*byte)).then_some(text)
     }
 }
 

@@ -14,7 +14,7 @@ const QUOTE: u16 = 1 << 11;
 pub(crate) const LEAST_DIGITS: usize = 16;
 
 /// What a piece calls for.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signs {
     pub(crate) runs: Runs,
     pub(crate) marks: Marks,
@@ -201,10 +201,6 @@ impl Marks {
 
     /// Those of them that stand in the bytes.
     pub(super) fn within(self, bytes: &[u8]) -> Marks {
-        if bytes.len() < FEW {
-            let classes = bytes.iter().fold(0, |classes, byte| classes | CLASS[usize::from(*byte)]);
-            return Marks(Marks::among(classes).0 & self.0);
-        }
         let stands = |byte: &&u8| self.begin_with(**byte) && find(bytes, **byte).is_some();
         let one = |byte: &u8| Marks::among(CLASS[usize::from(*byte)]);
         Self::BYTES.iter().filter(stands).map(one).fold(Marks::NONE, Marks::with)

@@ -3,7 +3,6 @@
 //! It reads quoted strings and nothing else, so half a document, many in a row and a stream of events read alike.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use super::edits::Edits;
 use super::escapes::backslash;
@@ -60,16 +59,15 @@ pub(crate) fn strings(bytes: &[u8], marks: Marks) -> Strings {
 /// Names that are compared with the next.
 const LATELY: usize = 16;
 
-/// Adds a name, unless it is one of those `lately` added, which stand there in the names.
-fn name_came(name: &[u8], names: &mut Vec<u8>, lately: &mut VecDeque<Range<usize>>) {
-    if lately.iter().any(|known| names[known.clone()] == *name) {
+fn name_came(name: &[u8], names: &mut Vec<u8>, lately: &mut VecDeque<Vec<u8>>) {
+    if lately.iter().any(|known| known == name) {
         return;
     }
+    names.extend_from_slice(name);
     if lately.len() >= LATELY {
         lately.pop_front();
     }
-    lately.push_back(names.len()..names.len() + name.len());
-    names.extend_from_slice(name);
+    lately.push_back(name.to_vec());
 }
 
 /// Reads a string from after its quote; where it ended.

@@ -71,45 +71,4 @@ proptest! {
         let corpus = corpus();
         prop_assert_eq!(found(&corpus, body.as_bytes(), false), found(&corpus, body.as_bytes(), true), "{}", body);
     }
-
-    /// A text that stands together only in the strings of what is read again, all else of which was looked at.
-    #[test]
-    fn what_is_new_in_what_comes_again_is_found(
-        (from, length, seed) in (0usize..1000, 70usize..90, 0usize..100),
-        (first, far, tags) in (28usize..40, 0usize..3000, 0usize..4),
-    ) {
-        let text: String = MEMO.chars().filter(char::is_ascii_alphanumeric).skip(from).take(length).collect();
-        let apart = "&quot; + encoded(key, of, many) + &quot;";
-        let cut = format!("{}{apart}{}", &text[..first], &text[first..]);
-        // What of it stands by itself is too short, or the test says nothing.
-        let known = [corpus().scan(&text.as_bytes()[..first], &Bounds::USUAL), corpus().scan(&text.as_bytes()[first..], &Bounds::USUAL)];
-        prop_assume!(known.iter().all(|scan| scan.found.is_empty()));
-        let plain = |seed, length| words(seed, length).replace(['<', '>', '\n'], ".");
-        let tags = "a <b> c ".repeat(tags);
-        let body = format!("x = {tags}&amp; {{\"a\":\"{}{cut}{}\"}}", plain(seed, far), plain(seed + 1, 4000 - far));
-        let corpus = corpus();
-        prop_assert_eq!(found(&corpus, body.as_bytes(), false), [0], "{}", body);
-    }
-
-    /// Documents in documents with something undone around them, which are read again each time.
-    #[test]
-    fn nothing_is_missed_in_what_comes_again(
-        (program, from, length) in (any::<bool>(), 0usize..2000, 20usize..160),
-        (every, kind, around) in (1usize..90, 0usize..5, 0usize..5),
-        (seed, far, levels) in (0usize..100, 0usize..2000, 1usize..4),
-    ) {
-        let text = if program { PROGRAM } else { MEMO };
-        let piece: String = text.chars().skip(from % text.len().saturating_sub(length).max(1)).take(length).collect();
-        let piece = if seed % 7 == 0 { SECRET.to_owned() } else { broken(&piece, every, kind) };
-        let digits = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let piece = if seed % 3 == 0 { digits(&piece) } else { piece };
-        let mut body = format!("{}{piece}{}", words(seed, far), words(seed + 1, 4000 - far));
-        for level in 0..levels {
-            let quoted = serde_json::to_string(&body).expect("a text");
-            let more = broken(&words(seed + level, 300), 40, (around + level) % 5);
-            body = format!("let x = {{\"a\":{quoted}}}; // {more}\nlet y = {quoted}");
-        }
-        let corpus = corpus();
-        prop_assert_eq!(found(&corpus, body.as_bytes(), false), found(&corpus, body.as_bytes(), true), "{}", body);
-    }
 }
