@@ -40,13 +40,22 @@ pub(super) fn lacking(record: &SessionRecord, policy: &Policy) -> Option<String>
 fn others(objects: &Path) -> Vec<PathBuf> {
     let text = line(&objects.join("info/alternates")).unwrap_or_default();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).take(LOOKED_AT);
-    lines.filter_map(|line| objects.join(line).canonicalize().ok()).filter(|path| path.is_dir()).collect()
+    let found = lines.filter_map(|line| objects.join(line).canonicalize().ok());
+    found.filter(|path| path.ends_with("objects") && path.is_dir()).collect()
 }
 
-/// The directory that the repository's objects and refs lie in, where `.git` is a file that leads there.
+/// The directory that the repository's objects and refs lie in, where `.git` is a file that leads there and that knows of
+/// this workspace: the file may be an agent's, and what is named here somebody may let it write to.
 fn leads_to(workspace: &Path) -> Option<PathBuf> {
     let line = line(&workspace.join(".git"))?;
     let own = workspace.join(line.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = self::line(&own.join("gitdir")).and_then(|back| own.join(back).canonicalize().ok());
+    let worktree = back.is_some() && back == workspace.join(".git").canonicalize().ok();
+    let place = workspace.canonicalize().ok()?;
+    let submodule = place.ancestors().skip(1).any(|above| own.starts_with(above.join(".git/modules")));
+    if !worktree && !submodule {
+        return None;
+    }
     let common = self::line(&own.join("commondir")).map_or_else(|| own.clone(), |common| own.join(common));
     common.canonicalize().ok().filter(|common| common.join("HEAD").is_file())
 }
@@ -70,18 +79,24 @@ mod tests {
     fn worktrees_and_submodules_lead_to_a_directory_and_nothing_else_does() {
         let room = tempfile::tempdir().expect("a directory");
         let at = |path: &str| room.path().canonicalize().expect("there").join(path);
-        for directory in ["repo/.git/worktrees/w", "repo/.git/modules/m", "w", "repo/m", "plain/.git", "odd", "none"] {
+        for directory in
+            ["repo/.git/worktrees/w", "repo/.git/modules/m", "w/objects", "repo/m", "plain/.git", "odd", "none"]
+        {
             fs::create_dir_all(at(directory)).expect("made");
         }
         let write = |path: &str, text: &str| fs::write(at(path), text).expect("written");
         write("repo/.git/HEAD", "ref: refs/heads/main\n");
         write("repo/.git/modules/m/HEAD", "ref: refs/heads/main\n");
         write("repo/.git/worktrees/w/commondir", "../..\n");
+        write("repo/.git/worktrees/w/gitdir", &format!("{}\n", at("w/.git").display()));
         write("w/.git", &format!("gitdir: {}\n", at("repo/.git/worktrees/w").display()));
         write("repo/m/.git", "gitdir: ../.git/modules/m\n");
         assert_eq!(leads_to(&at("w")), Some(at("repo/.git")));
         assert_eq!(leads_to(&at("repo/m")), Some(at("repo/.git/modules/m")));
-        for text in ["gitdir: /none/at/all\n".to_owned(), "gitdir: ..\n".to_owned(), "x".repeat(9000), String::new()] {
+        // A repository that knows nothing of it, or knows of another one.
+        let foreign = ["repo/.git", "repo/.git/worktrees/w"].map(|path| format!("gitdir: {}\n", at(path).display()));
+        let odd = ["gitdir: /none/at/all\n".to_owned(), "gitdir: ..\n".to_owned(), "x".repeat(9000), String::new()];
+        for text in foreign.into_iter().chain(odd) {
             write("odd/.git", &text);
             assert_eq!(leads_to(&at("odd")), None, "{text}");
         }
@@ -89,9 +104,9 @@ mod tests {
         fs::create_dir_all(at("plain/.git/objects/info")).expect("made");
         write(
             "plain/.git/objects/info/alternates",
-            &format!("# one\n\n{}\n../../../repo/m\n/gone\n../../HEAD\n", at("w").display()),
+            &format!("# one\n\n{}\n../../../repo/m\n/gone\n../../../w/objects\n", at("w").display()),
         );
-        assert_eq!(others(&at("plain/.git/objects")), [at("w"), at("repo/m")]);
+        assert_eq!(others(&at("plain/.git/objects")), [at("w/objects")]);
         assert_eq!(others(&at("w")), [] as [PathBuf; 0]);
         // What would be waited for for ever is not.
         fs::remove_file(at("odd/.git")).expect("removed");
