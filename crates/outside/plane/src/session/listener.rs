@@ -1,6 +1,7 @@
 //! A socket in a session's directory: who comes is judged before a byte of him is read, and nothing here waits. Dropped, it is
 //! gone from the directory.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -18,7 +19,7 @@ const BACKLOG: i32 = 16;
 #[derive(Debug)]
 pub(super) struct Listener {
     directory: OwnedFd,
-    name: &'static str,
+    name: Cow<'static, str>,
     socket: OwnedFd,
 }
 
@@ -33,9 +34,13 @@ impl Listener {
         let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         // The file gets the mode of the socket.
         rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-        rustix::net::bind(&socket, &address(&directory, name)?)?;
-        let listener = Listener { directory, name, socket };
+        // Under its name only once it listens: who comes before that would be told that nobody is there.
+        let early = format!("{name}.early");
+        rustix::net::bind(&socket, &address(&directory, &early)?)?;
+        let mut listener = Listener { directory, name: Cow::Owned(early), socket };
         rustix::net::listen(&listener.socket, BACKLOG)?;
+        rustix::fs::renameat(&listener.directory, &*listener.name, &listener.directory, name)?;
+        listener.name = Cow::Borrowed(name);
         Ok(listener)
     }
 
@@ -55,7 +60,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = rustix::fs::unlinkat(&self.directory, self.name, AtFlags::empty());
+        let _ = rustix::fs::unlinkat(&self.directory, &*self.name, AtFlags::empty());
     }
 }
 
