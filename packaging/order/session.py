@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 
@@ -84,7 +83,8 @@ def main():
         for path in [home, work, run]:
             os.mkdir(path, 0o700)
             os.chown(path, user, user)
-        environment = {"HOME": home, "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": run, "TERM": "xterm", "SSL_CERT_FILE": origin.certificate}
+        environment = {"HOME": home, "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": run, "TERM": "xterm"}
+        environment["SSL_CERT_FILE"] = origin.certificate
 
         def runs(*argv):
             done = subprocess.run(
@@ -98,7 +98,7 @@ def main():
             # The second and third begin in what was made ahead.
             runs(bastide, "run", "--", "/bin/true")
             time.sleep(1)
-        inside = textwrap.dedent(WORK.format(plain=origin.plain, tls=origin.tls))
+        inside = WORK.format(plain=origin.plain, tls=origin.tls)
         runs(bastide, "run", "--policy", origin.policy, "--", "/usr/bin/python3", "-c", inside)
         runs("script", "-qec", f"{bastide} run -- /bin/true", "/dev/null")
         runs(bastide, "ls")

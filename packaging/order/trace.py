@@ -134,7 +134,7 @@ class Trace:
         os.waitpid(child, 0)
         libc.ptrace(SET_OPTIONS, child, None, 1 << FORK | 1 << VFORK | 1 << CLONE | 1 << EXEC)
         libc.ptrace(CONTINUE, child, None, None)
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))
+        signal.signal(signal.SIGALRM, time_is_up)
         try:
             while True:
                 task, status = os.waitpid(-1, ALL_TASKS)
@@ -147,6 +147,10 @@ class Trace:
                     signal.alarm(AFTER)
         except (TimeoutError, ChildProcessError):
             return
+
+
+def time_is_up(*_):
+    raise TimeoutError
 
 
 def group(task):

@@ -497,6 +497,13 @@ fn server() -> (u16, std::sync::Arc<std::sync::Mutex<String>>) {
     (port, heard)
 }
 
+/// A program that says what it reads to that server, and prints what came of it.
+fn tell(port: u16) -> String {
+    format!(
+        "import sys, urllib.request\nwords = sys.stdin.read().strip()\ntry:\n    print(urllib.request.urlopen(\"http://host.bastide:{port}/\", data=(words + \"-end\").encode(), timeout=10).status)\nexcept Exception as no:\n    print(\"no\", no)\n"
+    )
+}
+
 /// What a parent says to its child in a command, a file that it made or a name that it gave is as labelled as a task.
 #[test]
 fn what_a_parent_says_otherwise_than_in_a_task_may_not_leave_either() {
@@ -504,9 +511,7 @@ fn what_a_parent_says_otherwise_than_in_a_task_may_not_leave_either() {
     let policy = format!(
         "agents: {{rate: 60/m}}\nnetwork: {{allow: [{{to: \"host.bastide:{port}\", methods: [POST]}}]}}\ndata: [{{label: \"secret:clients\", files: [private/**]}}]\nflows: [{{deny: \"secret:*\", to: network}}]"
     );
-    let tell = format!(
-        "import sys, urllib.request\nwords = sys.stdin.read().strip()\ntry:\n    print(urllib.request.urlopen(\"http://host.bastide:{port}/\", data=(words + \"-end\").encode(), timeout=10).status)\nexcept Exception as no:\n    print(\"no\", no)\n"
-    );
+    let tell = tell(port);
     let words =
         |number: u32| format!("the harbour{number} beside the river will be sold long before anybody hears of it");
     for family in Family::each(&policy) {
@@ -545,9 +550,7 @@ fn what_a_child_said_in_other_letters_may_not_leave() {
     let policy = format!(
         "agents: {{}}\nnetwork: {{allow: [{{to: \"host.bastide:{port}\"}}]}}\ndata: [{{label: \"secret:clients\", files: [private/**]}}]\nflows: [{{deny: \"secret:*\", to: network}}]"
     );
-    let tell = format!(
-        "import sys, urllib.request\nwords = sys.stdin.read().strip()\ntry:\n    print(urllib.request.urlopen(\"http://host.bastide:{port}/\", data=(words + \"-end\").encode(), timeout=10).status)\nexcept Exception as no:\n    print(\"no\", no)\n"
-    );
+    let tell = tell(port);
     for family in Family::each(&policy) {
         family.operator.write("work/tell.py", &tell);
         family.operator.write(
