@@ -118,7 +118,9 @@ def at_once(host, person):
     whole = sum(in_front.values())
     yield Figure("3.14", f"what stands before {AT_ONCE} sessions", "MiB", [whole], most=25, note=note)
     yield Figure("3.14", "the process that holds one of them", "MiB", each)
-    yield Figure("3.14", "all of these", "MiB", [whole + sum(each)], note="each session has a process of its own")
+    yield Figure(
+        "3.14", "all of these", "MiB", [whole + sum(each)], most=25, note="each session has a process of its own"
+    )
 
 
 def holds_a_session(person, pid):

@@ -1,10 +1,11 @@
 //! `bastide run` as an operator uses it: every option, what comes in by itself, and what is refused.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::whole::{Operator, until};
+use crate::whole::{Operator, children, until};
 
 #[test]
 fn exit_codes_pass_through_and_ours_are_fixed() {
@@ -67,6 +68,34 @@ fn variables_come_by_name_and_secrets_do_not() {
             operator.run(&["--env", secret, "--accept-risk", "credential-inside"], "echo ${#OPENAI_API_KEY}");
         assert_eq!((accepted.exit, accepted.stdout.as_str()), (0, "28\n"), "{accepted:?}");
         assert!(accepted.stderr.contains("credential-inside"), "{}", accepted.stderr);
+    }
+}
+
+/// A plane gives back what a start needed, and what it starts is none the wiser.
+#[test]
+fn what_tells_a_plane_how_to_allocate_reaches_nothing_else() {
+    let (name, value) = wire::ALLOCATOR;
+    for operator in Operator::each() {
+        let mut command =
+            operator.command(&["run", "--", "sh", "-c", "cat /proc/self/environ /proc/1/environ; echo; cat"]);
+        command
+            .env(name, "glibc.malloc.arena_max=3")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut client = command.spawn().expect("starts");
+        let mut inside = String::new();
+        BufReader::new(client.stdout.take().expect("a pipe")).read_line(&mut inside).expect("it runs");
+        let environ = |pid: u32| fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let planes = children(client.id());
+        let [plane] = planes[..] else { panic!("{planes:?}") };
+        let (own, beneath) = (environ(plane), children(plane).into_iter().map(environ).collect::<Vec<_>>());
+        drop(client.stdin.take());
+        assert!(client.wait().expect("waited for").success());
+        // Some C libraries read it in place, and end each part with a NUL.
+        assert!(own.replace('\0', ":").contains(&format!("{name}={value}:")), "{own}");
+        assert!(beneath.len() >= 2 && beneath.iter().all(|one| !one.contains(name)), "{beneath:?}");
+        assert!(inside.contains("HOME=") && !inside.contains(name), "{inside}");
     }
 }
 

@@ -273,7 +273,7 @@ fn start(socket: OwnedFd, how: How) -> Result<Child, Error> {
     let program = beside().map_err(missing)?;
     // Its stdout is not ours: a plane that outlives us must not hold a pipe open that somebody reads.
     let mut command = Command::new(&program);
-    command.stdin(Stdio::from(socket)).stdout(Stdio::null());
+    command.envs([wire::ALLOCATOR]).stdin(Stdio::from(socket)).stdout(Stdio::null());
     if how.unheard {
         command.stderr(Stdio::null());
     }

@@ -89,7 +89,7 @@ fn a_program_is_told_what_it_may_do_and_what_to_say() {
 fn a_sub_agent_is_asked_for_with_what_the_operator_named() {
     for (incarnation, expected) in [(1, 4), (2, 1)] {
         let mut leased = lease(&["docs.example:443", "evil.example:443"]);
-        let mut policies: Vec<policy::Policy> = leased.policy.clone().into();
+        let mut policies: Vec<policy::Policy> = leased.policy.policies().cloned().collect();
         policies[0].grounding = policy::Grounding::Deny;
         leased.policy = policy::Conjunction::new(policies);
         leased.intent = vec!["Fix src/parse.rs with the docs of https://docs.example".into()];

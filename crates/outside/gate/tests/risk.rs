@@ -286,7 +286,7 @@ fn a_plane_that_does_not_listen_is_told_of_much_evidence_at_once() {
 #[test]
 fn budgets_are_cut_with_it_and_come_back() {
     let mut scene = Scene::new(AT, |lease| {
-        let mut policies: Vec<Policy> = lease.policy.clone().into();
+        let mut policies: Vec<Policy> = lease.policy.policies().cloned().collect();
         policies[0].inference.requests = Some(13);
         let to = Target::parse(&format!("web.example:{}", policies[0].network.allow[2].to.port.unwrap())).unwrap();
         for rule in policies[0].network.allow.iter_mut().filter(|rule| rule.to.host == to.host) {

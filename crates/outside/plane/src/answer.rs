@@ -12,15 +12,24 @@ use crate::{daemon, verbs, waiting};
 /// What is answered, and what remains to be done after it.
 type Answered = (Result<Reply, Problem>, Option<Box<Afterwards>>);
 
+/// The verb of a plane that another one starts to hold a sub-agent or a server.
+pub const BENEATH: &str = "beneath";
+
+/// Answers one who asks for a session: what that begins with is started before he has asked.
+pub fn answer_for_a_session(client: &mut Client) -> u8 {
+    // What goes wrong now is told when it is asked for.
+    answer(client, Ahead::start().ok())
+}
+
 /// Answers one client, and says how `bastided` exits. A run begins with what was made ahead, where there is such.
-pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
+pub fn answer(client: &mut Client, ahead: Option<Box<Ahead>>) -> u8 {
     let Some((request, descriptors)) = client.request() else { return NOT_RUN };
-    if client.is_of_the_daemon() && !matches!(&request, Request::Run(run) if run.detached) {
+    if client.is_of_the_daemon() && !matches!(&*request, Request::Run(run) if run.detached) {
         // What becomes of the daemon's group is none of its business. A session that goes on by itself leads one of its own,
         // which one that leads a group could not.
         let _ = rustix::process::setpgid(None, None);
     }
-    let (answered, afterwards) = match request {
+    let (answered, afterwards) = match *request {
         Request::Run(run) => begin(client, run, descriptors, ahead),
         Request::Child(child) => ended(session::run_child(client, *child, ahead)),
         Request::Server(server) => ended(session::run_server(client, *server, descriptors, ahead)),
@@ -36,14 +45,14 @@ pub fn answer(client: &mut Client, ahead: Option<Ahead>) -> u8 {
 
 // Each apart: a session stays in what called it for as long as it runs, and the room of what it does not do would stay, too.
 #[inline(never)]
-fn begin(client: &mut Client, mut run: Box<Run>, descriptors: Vec<OwnedFd>, ahead: Option<Ahead>) -> Answered {
+fn begin(client: &mut Client, mut run: Box<Run>, descriptors: Vec<OwnedFd>, ahead: Option<Box<Ahead>>) -> Answered {
     surround(&mut run);
     if let Some(file) = &run.policy {
         verbs::import::tell(client, file);
     }
     match Up::of(&run) {
         Ok(Err(already)) => (Ok(already), None),
-        Ok(Ok(up)) => ended(session::run(client, *run, descriptors, (ahead, up))),
+        Ok(Ok(up)) => ended(session::run(client, run, descriptors, (ahead, up))),
         Err(problem) => (Err(problem), None),
     }
 }

@@ -1,9 +1,9 @@
 //! `bastided`: answers one client on descriptor 0, or as `bastided wait` the next one that comes ([`plane::waiting`]). As
 //! `bastided daemon` it stands in front of sessions until nobody needs that ([`plane::daemon`]), and as `bastided answer` it
-//! answers one who came there.
+//! answers one who came there; as `bastided beneath` it answers the plane of a session, for which it holds another one.
 
 use plane::channel::{Client, Origin};
-use plane::{daemon, waiting};
+use plane::{answer, daemon, waiting};
 
 /// Nothing was run.
 const FAILED: u8 = 125;
@@ -17,8 +17,9 @@ fn main() -> std::process::ExitCode {
         return FAILED.into();
     }
     match std::env::args_os().nth(1) {
-        None => answer_one(false),
-        Some(verb) if verb == daemon::ANSWER => answer_one(true),
+        None => answer_one(false, false),
+        Some(verb) if verb == daemon::ANSWER => answer_one(true, false),
+        Some(verb) if verb == answer::BENEATH => answer_one(false, true),
         Some(verb) if verb == "wait" => waiting::wait(),
         Some(verb) if verb == "daemon" => daemon::serve_alone(),
         Some(_) => FAILED,
@@ -26,8 +27,8 @@ fn main() -> std::process::ExitCode {
     .into()
 }
 
-/// Who came by the daemon has his place there at descriptor 1.
-fn answer_one(by_daemon: bool) -> u8 {
+/// Who came by the daemon has his place there at descriptor 1. Whom a session's plane asks is asked for a session.
+fn answer_one(by_daemon: bool, beneath: bool) -> u8 {
     let taken = |fd| rustix::io::fcntl_dupfd_cloexec(fd, 3);
     let Ok(stdin) = taken(rustix::stdio::stdin()) else { return FAILED };
     // Nothing that is started later may hold the client's socket as its stdin, or the place as its stdout.
@@ -44,5 +45,6 @@ fn answer_one(by_daemon: bool) -> u8 {
     } else {
         Origin::Ours
     };
-    plane::answer::answer(&mut Client::of(stdin, origin), None)
+    let mut client = Client::of(stdin, origin);
+    if beneath { answer::answer_for_a_session(&mut client) } else { answer::answer(&mut client, None) }
 }

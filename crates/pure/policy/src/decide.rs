@@ -5,8 +5,9 @@ mod pin;
 mod refusal;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use grants::Granted;
 pub use refusal::{Reason, Refusal};
@@ -18,14 +19,14 @@ use crate::{
     Tls, special,
 };
 
-/// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Vec<Policy>", into = "Vec<Policy>")]
+/// Policies that must all allow: ceiling, parents, own. It travels as the list of its policies, and its copies share them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Vec<Policy>")]
 pub struct Conjunction(Vec<Member>);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     allow: Index,
     deny: Index,
     /// Whether any rule is about HTTP at all.
@@ -122,12 +123,17 @@ impl Conjunction {
     /// Compiles the policies' rules for matching.
     #[must_use]
     pub fn new(policies: Vec<Policy>) -> Conjunction {
+        Conjunction::sharing(policies.into_iter().map(Arc::new))
+    }
+
+    /// The same of policies that somebody else keeps, too.
+    pub fn sharing(policies: impl IntoIterator<Item = Arc<Policy>>) -> Conjunction {
         Conjunction(policies.into_iter().map(Member::new).collect())
     }
 
     /// The policies, ceiling first.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.0.iter().map(|member| &member.policy)
+        self.0.iter().map(|member| &*member.policy)
     }
 
     /// Every allow rule that has bounds.
@@ -172,14 +178,20 @@ impl From<Vec<Policy>> for Conjunction {
     }
 }
 
-impl From<Conjunction> for Vec<Policy> {
-    fn from(conjunction: Conjunction) -> Vec<Policy> {
-        conjunction.0.into_iter().map(|member| member.policy).collect()
+impl From<&Conjunction> for Vec<Arc<Policy>> {
+    fn from(conjunction: &Conjunction) -> Vec<Arc<Policy>> {
+        conjunction.0.iter().map(|member| member.policy.clone()).collect()
+    }
+}
+
+impl Serialize for Conjunction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.policies())
     }
 }
 
 impl Member {
-    fn new(policy: Policy) -> Member {
+    fn new(policy: Arc<Policy>) -> Member {
         let (allow, deny) = (Index::allowing(&policy.network.allow), Index::denying(&policy.network.deny));
         let under_risk = policy.narrowed.as_ref().is_some_and(|narrowed| narrowed.reads);
         let (reads, routes) = (policy.network.reads() || under_risk, !policy.inference.routes.is_empty());

@@ -1,6 +1,7 @@
 //! What a policy does at a risk, and what it is narrowed to then. Narrowing only ever asks about what was allowed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -202,10 +203,10 @@ impl Conjunction {
     /// The same, narrowed: the last policy is, the session's own, unless it was already.
     #[must_use]
     pub fn narrow(&self, narrowed: &Narrowed) -> Conjunction {
-        let mut policies: Vec<Policy> = self.clone().into();
+        let mut policies: Vec<Arc<Policy>> = self.into();
         if let Some(last) = policies.last_mut() {
-            last.narrowed.get_or_insert_with(|| narrowed.clone());
+            Arc::make_mut(last).narrowed.get_or_insert_with(|| narrowed.clone());
         }
-        Conjunction::new(policies)
+        Conjunction::sharing(policies)
     }
 }

@@ -1,6 +1,7 @@
 //! The smallest rule that would allow one request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,7 @@ use serde_json::Value;
 
 use crate::mcp::{Mcp, Message, TextPattern};
 use crate::{
-    Conjunction, Decision, Egress, Host, HostPattern, Policy, ProgramPattern, Protocol, Request, Rule, Target, decide,
-    special,
+    Conjunction, Decision, Egress, Host, HostPattern, ProgramPattern, Protocol, Request, Rule, Target, decide, special,
 };
 
 /// A rule, and the policies that would need it.
@@ -89,14 +89,14 @@ fn suggestion(
 ) -> Option<Suggestion> {
     let mut policies = Vec::new();
     let widen = |member: &Member| {
-        let mut policy: Policy = member.policy.clone();
+        let mut policy = member.policy.clone();
         if lacks(member) {
             policies.push(policy.name.clone());
-            policy.network.allow.push(rule.clone());
+            Arc::make_mut(&mut policy).network.allow.push(rule.clone());
         }
         policy
     };
-    let widened = Conjunction::new(conjunction.members().iter().map(widen).collect());
+    let widened = Conjunction::sharing(conjunction.members().iter().map(widen));
     // Under risk a rule allows nothing more; a grant of it does.
     let widened = if widened.is_narrowed() { widened.granting(std::slice::from_ref(&rule)) } else { widened };
     let allowed = match (decide(&widened, egress), address) {

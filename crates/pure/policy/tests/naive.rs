@@ -75,7 +75,7 @@ fn a_grant_changes_only_what_would_be_asked() {
                 **counted.borrow_mut() += 1;
             }
             // It goes nowhere with the policies, and is gone when there is none.
-            let travelled: Conjunction = Vec::<Policy>::from(after.clone()).into();
+            let travelled: Conjunction = after.policies().cloned().collect::<Vec<Policy>>().into();
             prop_assert_eq!(outcome(&travelled, &egress), was);
             prop_assert_eq!(outcome(&after.granting(&[]), &egress), was);
             Ok(())

@@ -28,3 +28,9 @@ pub use lease::{
 pub use secret::looks_secret;
 pub use stood::{MAX_WHOLES, Stood, Whole};
 pub use suspected::{Counted, Suspected};
+
+/// The variable that every plane is started with, whatever the operator's is: it tells the C library to give back what a start
+/// needed, since a plane may then hold its session for weeks. What is as large as a page is mapped and unmapped by itself, what
+/// is free joins its neighbours at once, and the heap grows by little. No other program is started with it.
+pub const ALLOCATOR: (&str, &str) =
+    ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=4096:glibc.malloc.top_pad=4096:glibc.malloc.tcache_count=0");

@@ -56,7 +56,8 @@ impl Client {
 
     /// The request, and the descriptors that ride with its first byte; none where none came that is understood, of which it
     /// was told, or where it is answered already. Orders may follow it at once, so no byte after it is read.
-    pub fn request(&mut self) -> Option<(Request, Vec<OwnedFd>)> {
+    #[inline(never)]
+    pub fn request(&mut self) -> Option<(Box<Request>, Vec<OwnedFd>)> {
         let mut descriptors = Vec::new();
         let until = matches!(self.origin, Origin::Daemon(_)).then(|| Instant::now() + PATIENCE);
         let asked = match self.read(&mut descriptors, until) {
@@ -73,9 +74,9 @@ impl Client {
                 self.say(&api::versions(env!("CARGO_PKG_VERSION")), &[]);
                 return None;
             }
-            Asked::Request(request, form) => (*request, form),
+            Asked::Request(request, form) => (request, form),
         };
-        if matches!(self.origin, Origin::Daemon(_)) && matches!(request, Request::Child(_) | Request::Server(_)) {
+        if matches!(self.origin, Origin::Daemon(_)) && matches!(*request, Request::Child(_) | Request::Server(_)) {
             let words = unasked("the plane of a session asks that, and nobody else");
             self.refuse(&api::refused(403, &words));
             return None;

@@ -48,7 +48,7 @@ fn a_request_is_read_and_no_byte_behind_it() {
         ours
     });
     let (request, descriptors) = client.request().unwrap();
-    assert!(matches!(request, Request::Run(run) if !run.detached && run.command == [b"a"]) && descriptors.is_empty());
+    assert!(matches!(*request, Request::Run(run) if !run.detached && run.command == [b"a"]) && descriptors.is_empty());
     let mut ours = pieces.join().unwrap();
     let mut rest = [0; 8];
     assert_eq!(rustix::net::recv(&client, &mut rest[..], RecvFlags::empty()).unwrap().1, 5);
@@ -74,7 +74,7 @@ fn what_is_answered_once_frees_its_place_and_ends_what_is_said() {
     let (read, write) = rustix::pipe::pipe().unwrap();
     let (mut ours, mut client) = both(Origin::Daemon(write));
     ours.write_all(&say(&Request::Ls).unwrap().bytes()).unwrap();
-    assert!(matches!(client.request().unwrap().0, Request::Ls));
+    assert!(matches!(*client.request().unwrap().0, Request::Ls));
     client.reply(&Reply::Notice { text: "n".into() });
     rustix::io::ioctl_fionbio(&read, true).unwrap();
     assert_eq!(rustix::io::read(&read, &mut [0]), Err(Errno::AGAIN));
@@ -134,7 +134,7 @@ fn what_planes_ask_of_each_other_nobody_asks_through_the_daemon() {
     assert!(answered(&said).starts_with("HTTP/1.1 403 Forbidden\r\n"));
     let (mut ours, mut client) = both(Origin::Ours);
     ours.write_all(&said).unwrap();
-    assert!(matches!(client.request().unwrap().0, Request::Child(_)));
+    assert!(matches!(*client.request().unwrap().0, Request::Child(_)));
 }
 
 #[test]

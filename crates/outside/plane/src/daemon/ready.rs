@@ -26,7 +26,12 @@ impl Ready {
     pub(super) fn ask() -> io::Result<Ready> {
         let (ours, theirs) = channel::pair()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command
+            .envs([wire::ALLOCATOR])
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
         let plane = command.spawn()?;
         channel::send(&ours, &wire::api::say(&Request::Standby).map_err(io::Error::other)?.bytes(), &[])?;
         Ok(Ready { _socket: ours, _plane: plane })

@@ -101,7 +101,8 @@ async fn connection(stream: UnixStream, answers: &Semaphore) -> io::Result<()> {
 /// whatever becomes of the daemon.
 fn hand_over(connection: OwnedFd, place: OwnedFd) -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(ANSWER).stdin(Stdio::from(connection)).stdout(Stdio::from(place)).stderr(Stdio::null());
+    command.arg(ANSWER).envs([wire::ALLOCATOR]);
+    command.stdin(Stdio::from(connection)).stdout(Stdio::from(place)).stderr(Stdio::null());
     // Reaped by the runtime, whenever it ends.
     command.spawn().map(drop)
 }

@@ -1,6 +1,7 @@
 //! What the operator asked, checked and completed: one policy, one workspace, one home, one command.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use policy::{CanonicalPath, Host, HostError, Policy, Rule, Target, WorkspaceMode};
 use record::Redactor;
@@ -24,8 +25,8 @@ const NO_HOME: &str = "/home/agent";
 /// A request that may be carried out.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) run: Run,
-    pub(super) policy: Policy,
+    pub(super) run: Box<Run>,
+    pub(super) policy: Arc<Policy>,
     pub(super) accepted: Accepted,
     pub(super) workspace: PathBuf,
     /// The operator's home: the name that the private one has inside.
@@ -79,9 +80,8 @@ impl Asked {
     }
 
     /// Every policy that must allow, ceiling first.
-    pub(super) fn policies(&self) -> Vec<Policy> {
-        let above = self.adopted.iter().flat_map(|adopted| adopted.above.iter().cloned());
-        above.chain([self.policy.clone()]).collect()
+    pub(super) fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.adopted.iter().flat_map(|adopted| &adopted.above).chain([&self.policy])
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn store(run: &Run) -> Result<Store, Problem> {
 /// A request as far as it is known before any policy is read.
 #[derive(Debug)]
 pub(super) struct Begun {
-    pub(super) run: Run,
+    pub(super) run: Box<Run>,
     pub(super) accepted: Accepted,
     pub(super) workspace: PathBuf,
     pub(super) home: PathBuf,
@@ -105,7 +105,7 @@ pub(super) struct Begun {
 }
 
 /// Checks what needs no policy.
-pub(super) fn begin(run: Run, store: &Store) -> Result<Begun, Problem> {
+pub(super) fn begin(run: Box<Run>, store: &Store) -> Result<Begun, Problem> {
     let accepted = risks::accept(&run.accept_risks)?;
     // Without a home of his own the operator's is nowhere; inside there must be one.
     let home = variable(&run, "HOME").filter(|home| home.len() > 1 && home.starts_with('/'));
@@ -124,7 +124,7 @@ impl Begun {
 
 /// Checks the rest, and completes it by the policy; `read` is that of who names none, for a home, where it was read
 /// already.
-pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Policy)>) -> Result<Asked, Problem> {
+pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Policy)>) -> Result<Box<Asked>, Problem> {
     let Begun { run, accepted, workspace, home, paths } = begun;
     let mut policy = match read {
         Some((of, policy)) if run.policy.is_none() && of == home => policy,
@@ -157,8 +157,8 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
     let notices = odd.iter().map(notice).collect();
     let workdir = run.workdir.as_ref().map_or_else(|| workspace.clone(), |path| plain(&run.directory.join(path)));
     let answers = run.answers.as_deref().map(|file| answers(file, &home, store, &workspace)).transpose()?;
-    Ok(Asked {
-        policy,
+    Ok(Box::new(Asked {
+        policy: Arc::new(policy),
         answers,
         accepted,
         workspace,
@@ -176,7 +176,7 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
         run,
         adopted: None,
         serves: None,
-    })
+    }))
 }
 
 /// Answers that the operator wrote, and the file's name.
@@ -334,7 +334,7 @@ mod tests {
                 ..Run::default()
             };
             let store = store(&run)?;
-            super::complete(begin(run, &store)?, &store, None)
+            super::complete(begin(Box::new(run), &store)?, &store, None)
         };
         assert_eq!(complete(&[]).expect_err("a credential").code, "E-PLANE-047");
         let asked = complete(&["credential-inside"]).expect("let in");

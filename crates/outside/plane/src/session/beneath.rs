@@ -14,6 +14,7 @@ use rustix::process::Pid;
 use wire::command::{Order, Reply, Request};
 
 use super::holder::Holder;
+use crate::answer::BENEATH;
 use crate::channel;
 use crate::waiting::{Knocked, Taken, is_own};
 
@@ -46,13 +47,42 @@ pub(super) struct Beneath {
     stand: Stand,
     /// One that waits and may take it.
     knocked: Option<Knocked>,
+    early: Option<Early>,
     holder: Option<Holder>,
 }
 
+/// One that was started before it is known whether it is needed, and heard nothing yet. Dropped, it is ended.
+#[derive(Debug)]
+struct Early(Option<Started>);
+
+impl Early {
+    fn begin() -> Option<Early> {
+        // What goes wrong now is told when it is to begin, should it still be so.
+        start().ok().map(|started| Early(Some(started)))
+    }
+
+    fn taken(mut self) -> Option<Started> {
+        self.0.take()
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        if let Some((_, Some(holder))) = &self.0 {
+            holder.kill();
+        }
+    }
+}
+
+/// Our end of its socket, and it.
+type Started = (OwnedFd, Option<Holder>);
+
 impl Beneath {
-    /// None yet; the one that was `knocked` at, where that takes us.
+    /// None yet; the one that was `knocked` at, where that takes us. Where none waits one is started now, and not when it is to
+    /// begin: it loads while a gate is asked.
     pub(super) fn after(knocked: Option<Knocked>) -> Beneath {
-        Beneath { knocked, ..Beneath::default() }
+        let early = if knocked.is_none() { Early::begin() } else { None };
+        Beneath { knocked, early, ..Beneath::default() }
     }
 
     /// Begins: with a plane of the build that this one is of, which gets nothing of this one's but the socket and what rides with
@@ -63,7 +93,7 @@ impl Beneath {
     pub(super) fn begin(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let (ours, holder) = match self.knocked.take().and_then(Knocked::answered) {
             Some(Taken { socket, process }) => (socket, Some(Holder::Taken(process))),
-            None => start()?,
+            None => self.early.take().and_then(Early::taken).map_or_else(start, Ok)?,
         };
         self.holder = holder;
         let said = wire::api::say(request).map_err(io::Error::other)?.bytes();
@@ -195,6 +225,7 @@ impl Beneath {
     pub(super) fn release(&mut self, said_its_last: bool) -> Option<Holder> {
         self.socket = None;
         self.knocked = None;
+        self.early = None;
         let holder = self.holder.take()?;
         if said_its_last {
             return holder.is_there().then_some(holder);
@@ -205,10 +236,10 @@ impl Beneath {
 }
 
 /// Starts one.
-fn start() -> io::Result<(OwnedFd, Option<Holder>)> {
+fn start() -> io::Result<Started> {
     let (ours, theirs) = channel::pair()?;
     let mut command = Command::new(own_program()?);
-    command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(BENEATH).envs([wire::ALLOCATOR]).stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
     let pid = i32::try_from(command.spawn()?.id()).ok().and_then(Pid::from_raw);
     Ok((ours, pid.map(Holder::Ours)))
 }

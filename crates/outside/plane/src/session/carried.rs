@@ -53,8 +53,7 @@ pub(super) fn begin(
     note_trees(&shelf, session)?;
     let Found { mut labelled, labels } = found;
     labels.iter().for_each(|(label, value)| carried.add(label, *value));
-    let policies = asked.policies();
-    let texts = Texts::of(&carried, &Need::of(&policies), &shelf, &labelled)?;
+    let texts = Texts::of(&carried, &Need::of(asked.policies().map(AsRef::as_ref)), &shelf, &labelled)?;
     labelled.extend(texts.labelled);
     let heard = asked.serves.as_ref().map(|serves| serves.heard.clone()).unwrap_or_default();
     Ok(Begins { carried, labelled, heard, lacking: texts.lacking })
@@ -71,7 +70,7 @@ pub(super) fn adopted(asked: &Asked, found: Found, labelled: Vec<Labelled>, made
     begins.carried.from = vec![format!("session {}", adopted.parent.session)];
     // What is a secret by its value alone is looked for as that.
     let words: Vec<Label> = adopted.labels.iter().filter(|label| !adopted.values.contains(label)).cloned().collect();
-    let texts = Texts::made(made, &words, &Need::of(&asked.policies()), &begins.labelled);
+    let texts = Texts::made(made, &words, &Need::of(asked.policies().map(AsRef::as_ref)), &begins.labelled);
     begins.labelled.extend(texts.labelled);
     begins.lacking = adopted.lacking.clone().or(texts.lacking);
     begins.heard = adopted.heard();

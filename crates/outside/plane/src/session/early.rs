@@ -45,7 +45,8 @@ pub(super) struct Early {
     pub(super) limits: Option<limits::Ahead>,
 }
 
-/// What was started before anything is known of the session.
+/// What was started before anything is known of the session. It is handed on by every step of a start, and would lie in the room of
+/// each.
 #[derive(Debug)]
 pub struct Ahead {
     cell: Cell,
@@ -69,9 +70,9 @@ impl Ahead {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start() -> Result<Ahead, Problem> {
+    pub fn start() -> Result<Box<Ahead>, Problem> {
         let cell = Cell::start(&program("bastide-cell")?).map_err(unstarted)?;
-        Ok(Ahead { cell, parked: None, policy: None })
+        Ok(Box::new(Ahead { cell, parked: None, policy: None }))
     }
 
     /// A cell with the part of its root that every session under the policy of who names none has, and a gate: what most
@@ -79,7 +80,7 @@ impl Ahead {
     ///
     /// # Errors
     /// When something cannot be started or read.
-    pub fn park(home: &Path, store: &Store) -> Result<Ahead, Problem> {
+    pub fn park(home: &Path, store: &Store) -> Result<Box<Ahead>, Problem> {
         let mut ahead = Ahead::start()?;
         let gates = Gates::open(identity::gate(std::process::id())?)?;
         let policy = policy_file::look_at_policy(None, home)?;
@@ -93,11 +94,9 @@ impl Ahead {
         drop(founded);
         let gate = gate::start(&gates, 1).map_err(unstarted)?;
         ahead.cell.wait_for_launcher();
-        Ok(Ahead {
-            parked: Some(Parked { gate, gates, ground, limits, directory }),
-            policy: Some((home.to_owned(), policy)),
-            ..ahead
-        })
+        ahead.parked = Some(Parked { gate, gates, ground, limits, directory });
+        ahead.policy = Some((home.to_owned(), policy));
+        Ok(ahead)
     }
 
     /// Where its parts are heard; each ends with its part.
@@ -121,16 +120,16 @@ impl Ahead {
 ///
 /// # Errors
 /// When something cannot be started.
-pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
+pub(super) fn begin(begun: &Begun, ahead: Box<Ahead>) -> Result<Box<Early>, Problem> {
     let hostname = hostname(begun.run.name.as_deref());
     let who = identity::choose(std::process::id(), &begun.workspace, begun.variable("USER"), hostname)?;
     let without = begun.accepted.without;
     let foundation = foundation(without);
-    let Ahead { cell, parked, policy } = if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
+    let Ahead { cell, parked, policy } = *if ahead.serves(without, who.gate) { ahead } else { Ahead::start()? };
     let Some(Parked { gate, gates, ground, limits, directory }) = parked else {
         cell.found(&foundation).map_err(unstarted)?;
         let gates = Gates::open(who.gate)?;
-        return Ok(Early {
+        return Ok(Box::new(Early {
             cell,
             foundation,
             who,
@@ -140,10 +139,10 @@ pub(super) fn begin(begun: &Begun, ahead: Ahead) -> Result<Early, Problem> {
             ground: None,
             directory: None,
             limits: None,
-        });
+        }));
     };
     let (gate, ground) = (Some(gate), Some(ground));
-    Ok(Early { cell, foundation, who, gate, gates, policy, ground, directory, limits })
+    Ok(Box::new(Early { cell, foundation, who, gate, gates, policy, ground, directory, limits }))
 }
 
 impl Early {

@@ -48,11 +48,12 @@ mod system;
 mod tend;
 mod up;
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use plan::{Layer, Order};
-use policy::Conjunction;
+use policy::{Conjunction, Policy};
 use record::{Kind, Redactor, Segment};
 use rustix::process::{WaitOptions, wait};
 use wire::command::{ChildRun, ChildWord, DoctorAnswer, Outcome, Problem, Reply, Run, ServerRun};
@@ -73,7 +74,7 @@ use children::{Adopted, Children, Heard, House, Outlet, Within};
 use gate::Door;
 use outcome::Unrun;
 use prepare::Prepared;
-use serve::{Generations, Ground, Questions, Renewal, Session, Standing};
+use serve::{Generations, Ground, Questions, Renewal, Served, Session, Standing};
 use servers::{Servers, Serves};
 use streams::Streams;
 use tend::Chores;
@@ -89,9 +90,9 @@ type Concluded = (Result<Box<Outcome>, Problem>, Option<Box<Afterwards>>);
 /// Gives what it came to, or why nothing was run; and what remains to be done when that was told.
 pub fn run(
     client: &mut Client,
-    run: Run,
+    run: Box<Run>,
     descriptors: Vec<OwnedFd>,
-    (ahead, up): (Option<Ahead>, Option<Up>),
+    (ahead, up): (Option<Box<Ahead>>, Option<Up>),
 ) -> Concluded {
     if run.detached {
         // What ends the terminal that it was asked from does not end it.
@@ -103,11 +104,12 @@ pub fn run(
 /// Runs a sub-agent, whose parent's plane is the client.
 ///
 /// Gives as [`run`] does.
-pub fn run_child(client: &mut Client, child: ChildRun, ahead: Option<Ahead>) -> Concluded {
+#[inline(never)]
+pub fn run_child(client: &mut Client, child: ChildRun, ahead: Option<Box<Ahead>>) -> Concluded {
     match Adopted::of(child) {
         Ok((run, adopted)) => {
             let whose = Whose::Child(Box::new(adopted));
-            conclude(begin_and_carry_out(client, (run, whose), Vec::new(), (ahead, None)))
+            conclude(begin_and_carry_out(client, (Box::new(run), whose), Vec::new(), (ahead, None)))
         }
         Err(problem) => (Err(problem), None),
     }
@@ -116,18 +118,24 @@ pub fn run_child(client: &mut Client, child: ChildRun, ahead: Option<Ahead>) -> 
 /// Runs a server of MCP; the plane of the session that speaks to it is the client, and its line came along.
 ///
 /// Gives as [`run`] does.
+#[inline(never)]
 pub fn run_server(
     client: &mut Client,
     server: ServerRun,
     mut descriptors: Vec<OwnedFd>,
-    ahead: Option<Ahead>,
+    ahead: Option<Box<Ahead>>,
 ) -> Concluded {
     let (Some(line), true) = (descriptors.pop(), descriptors.is_empty()) else {
         let cause = "a server was asked for without the one line on which it is spoken with";
         return (Err(problem("E-PLANE-161", cause, "", NOT_RUN)), None);
     };
     let (run, serves) = Serves::of(server);
-    conclude(begin_and_carry_out(client, (run, Whose::Server(Box::new(serves), line)), Vec::new(), (ahead, None)))
+    conclude(begin_and_carry_out(
+        client,
+        (Box::new(run), Whose::Server(Box::new(serves), line)),
+        Vec::new(),
+        (ahead, None),
+    ))
 }
 
 /// Who asked for a session.
@@ -141,9 +149,7 @@ enum Whose {
 
 fn conclude(ended: Result<Ended, Unrun>) -> Concluded {
     match ended {
-        Ok(Ended { outcome, afterwards }) => {
-            (outcome.map(Box::new).map_err(|unrun| unrun.problem), Some(Box::new(afterwards)))
-        }
+        Ok(Ended { outcome, afterwards }) => (outcome.map(Box::new).map_err(|unrun| unrun.problem), Some(afterwards)),
         Err(unrun) => {
             // What was started for a request that was refused has lost its socket by now.
             reap();
@@ -156,31 +162,52 @@ fn conclude(ended: Result<Ended, Unrun>) -> Concluded {
 #[derive(Debug)]
 struct Ended {
     outcome: Result<Outcome, Unrun>,
-    afterwards: Afterwards,
+    afterwards: Box<Afterwards>,
 }
 
 fn begin_and_carry_out(
     client: &mut Client,
-    (run, whose): (Run, Whose),
+    (run, whose): (Box<Run>, Whose),
     descriptors: Vec<OwnedFd>,
-    (ahead, up): (Option<Ahead>, Option<Up>),
+    (ahead, up): (Option<Box<Ahead>>, Option<Up>),
 ) -> Result<Ended, Unrun> {
     let ahead = ahead.map_or_else(Ahead::start, Ok)?;
     let store = asked::store(&run)?;
+    let Ready { asked, prepared, early, stdio, line } = ready(client, (run, whose), descriptors, (ahead, &store))?;
+    carry_out(client, &asked, prepared, early, (stdio, line, &store, up))
+}
+
+/// A session of which all is known, and nothing runs.
+struct Ready {
+    asked: Box<Asked>,
+    prepared: (Box<SessionDirectory>, Box<Prepared>),
+    early: Box<early::Early>,
+    stdio: Vec<OwnedFd>,
+    line: Option<OwnedFd>,
+}
+
+// As `stand` is: apart from what goes on for as long as the session does, which keeps its room on the stack.
+#[inline(never)]
+fn ready(
+    client: &mut Client,
+    (run, whose): (Box<Run>, Whose),
+    descriptors: Vec<OwnedFd>,
+    (ahead, store): (Box<Ahead>, &Store),
+) -> Result<Ready, Unrun> {
     // What it says is for the operator, and no sub-agent's parent is.
-    let lost = if matches!(whose, Whose::Operator) { repair(&store) } else { Vec::new() };
+    let lost = if matches!(whose, Whose::Operator) { repair(store) } else { Vec::new() };
     for line in lost {
         client.reply(&Reply::Notice { text: line });
     }
-    let begun = asked::begin(run, &store)?;
+    let begun = asked::begin(run, store)?;
     let mut early = early::begin(&begun, ahead)?;
     // That of a sub-agent or a server is given, and read nowhere.
     let policy = match &whose {
         Whose::Operator => early.policy.take(),
-        Whose::Child(adopted) => Some((begun.home.clone(), adopted.own.clone())),
+        Whose::Child(adopted) => Some((begun.home.clone(), Policy::clone(&adopted.own))),
         Whose::Server(serves, _) => Some((begun.home.clone(), serves.own.clone())),
     };
-    let mut asked = asked::complete(begun, &store, policy)?;
+    let mut asked = asked::complete(begun, store, policy)?;
     let mut line = None;
     match whose {
         Whose::Operator => {}
@@ -195,11 +222,11 @@ fn begin_and_carry_out(
         }
     }
     let stdio = stdio(&asked, descriptors)?;
-    let prepared = prepare::prepare(&asked, &store, &mut early)?;
-    for notice in asked.notices.iter().chain(&prepared.notices) {
+    let prepared = prepare::prepare(&asked, store, &mut early)?;
+    for notice in asked.notices.iter().chain(&prepared.1.notices) {
         client.reply(&Reply::Notice { text: notice.clone() });
     }
-    carry_out(client, &asked, prepared, early, (stdio, line, &store, up))
+    Ok(Ready { asked, prepared, early, stdio, line })
 }
 
 /// The client's own stdio, which comes in only where the layer that relays it was left out by name.
@@ -224,11 +251,58 @@ fn reap() {
 fn carry_out(
     client: &mut Client,
     asked: &Asked,
-    prepared: Prepared,
-    mut early: early::Early,
-    (stdio, line, store, up): (Vec<OwnedFd>, Option<OwnedFd>, &Store, Option<Up>),
+    (mut session, prepared): (Box<SessionDirectory>, Box<Prepared>),
+    early: Box<early::Early>,
+    with: (Vec<OwnedFd>, Option<OwnedFd>, &Store, Option<Up>),
 ) -> Result<Ended, Unrun> {
-    let Prepared { mut session, plan, seen, held, home, hold, tls, credentials, begins, within, copied, .. } = prepared;
+    let Stands { running, held, hold } = stand(client, asked, (&mut session, prepared), early, with)?;
+    let served = running.serve();
+    Ok(sum_up(client, asked, session, served, (held, hold)))
+}
+
+/// What a session came to, whose program has ended.
+#[inline(never)]
+fn sum_up(
+    client: &mut Client,
+    asked: &Asked,
+    session: Box<SessionDirectory>,
+    (mut end, records, mut remains, mut outlet): Served,
+    (held, hold): (limits::Held, Option<File>),
+) -> Ended {
+    remains.wait_for_the_cell();
+    // Before the outcome is told: who begins the next session then finds its home free.
+    drop(hold);
+    if limits::out_of_memory(&held.groups) > 0 {
+        end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
+        end.warnings.push("the memory limit was reached: the kernel ended a program".into());
+    }
+    if limits::out_of_processes(&held.groups) > 0 {
+        end.warnings.push("the limit of processes was reached: the kernel refused a program another one".into());
+    }
+    let (changed, join, afterwards) = ending::finish(*session, records, remains, &mut end);
+    if let Some(adopted) = &asked.adopted {
+        children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &join);
+    }
+    let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
+    Ended { outcome, afterwards: Box::new(afterwards) }
+}
+
+/// A session whose cell was told to begin.
+struct Stands<'c> {
+    running: Box<Session<'c>>,
+    held: limits::Held,
+    hold: Option<File>,
+}
+
+#[inline(never)]
+fn stand<'c>(
+    client: &'c mut Client,
+    asked: &Asked,
+    (session, prepared): (&'c mut SessionDirectory, Box<Prepared>),
+    mut early: Box<early::Early>,
+    (stdio, line, store, up): (Vec<OwnedFd>, Option<OwnedFd>, &'c Store, Option<Up>),
+) -> Result<Stands<'c>, Unrun> {
+    let Prepared { plan, seen, held, home, hold, tls, credentials, begins, within, copied, .. } = *prepared;
     let served = line.map(|line| Outlet::on(&session.path, line));
     let outlet = asked.adopted.as_ref().map(|adopted| {
         if !copied.missing.is_empty() {
@@ -237,10 +311,10 @@ fn carry_out(
         Outlet::new(&session.path, &adopted.task, adopted.context.as_deref())
     });
     let outlet = outlet.or(served);
-    let house = house(asked, &session, within, (&held.groups, &begins));
-    let policies = asked.policies();
+    let house = house(asked, session, within, (&held.groups, &begins));
+    let policies = Conjunction::sharing(asked.policies().cloned());
     // First, since the walls take longer than the record, which the program waits for.
-    let ground = Ground::of(&plan, reachable(asked, &session));
+    let ground = Ground::of(&plan, reachable(asked, session));
     early.build(plan, &seen, &stdio)?;
     drop((seen, stdio));
     let gate = early.gate()?;
@@ -260,9 +334,10 @@ fn carry_out(
     let redactor = redactor(asked, &begins);
     session.record.command.iter_mut().for_each(|word| *word = redactor.without_secrets(word));
     session.save()?;
+    let session: &SessionDirectory = session;
     // By now whoever asks for the same finds it.
     drop(up);
-    let ledger = begin(&session, asked, &held, &begins)?;
+    let ledger = begin(session, asked, &held, &begins)?;
     let segment = session.segment(Segment::Gate);
     gate::empty_segment(&segment).map_err(|error| state("make", &segment, &error))?;
     let audit = early.who.identity.privileged.then(|| Watch::over_user(early.who.identity.host_uid)).flatten();
@@ -274,7 +349,7 @@ fn carry_out(
     let door = Door {
         gates: early.gates.clone(),
         origin: session.origin(Segment::Gate),
-        policy: Conjunction::new(policies),
+        policy: policies,
         segment,
         drops: match (&asked.adopted, &asked.serves) {
             (Some(adopted), _) => adopted.drops.clone(),
@@ -324,36 +399,20 @@ fn carry_out(
         dismissed: None,
         sockets: Vec::new(),
         time: asked.policy.limits.time,
-        chores: Chores::new(&session, guards(asked), asked.policy.limits.disk, &home),
+        chores: Chores::new(session, guards(asked), asked.policy.limits.disk, &home),
         audit,
-        generations: Generations::begin(&session),
+        generations: Generations::begin(session),
         renewal,
         keys: keys::Keys::default(),
         questions: Questions::begin(asked.answers.clone()),
         standing: Standing::default(),
-        merging: Merging::of(&session, Pace::default()),
+        merging: Merging::of(session, Pace::default()),
         store,
         children: Children::of(house),
         servers: Servers::default(),
         outlet,
     });
-    let (mut end, records, mut remains, mut outlet) = running.serve();
-    remains.wait_for_the_cell();
-    // Before the outcome is told: who begins the next session then finds its home free.
-    drop(hold);
-    if limits::out_of_memory(&held.groups) > 0 {
-        end.reason = format!("the memory limit was reached and the kernel ended a program; {}", end.reason);
-        end.warnings.push("the memory limit was reached: the kernel ended a program".into());
-    }
-    if limits::out_of_processes(&held.groups) > 0 {
-        end.warnings.push("the limit of processes was reached: the kernel refused a program another one".into());
-    }
-    let (changed, join, afterwards) = ending::finish(session, records, remains, &mut end);
-    if let Some(adopted) = &asked.adopted {
-        children::tell(client, afterwards.session(), adopted, outlet.as_mut(), &join);
-    }
-    let outcome = outcome::sum_up(afterwards.session(), asked, end, held.walls, changed);
-    Ok(Ended { outcome, afterwards })
+    Ok(Stands { running, held, hold })
 }
 
 /// What its own children would be made from.

@@ -32,7 +32,6 @@ use crate::workspace::{Copied, Workspace};
 /// A session that is ready to start.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) session: SessionDirectory,
     pub(super) plan: Plan,
     /// What its root was laid out from, in order.
     pub(super) seen: Vec<Seen>,
@@ -59,7 +58,11 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// Why nothing is run.
-pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result<Prepared, Problem> {
+pub(super) fn prepare(
+    asked: &Asked,
+    store: &Store,
+    early: &mut Early,
+) -> Result<(Box<SessionDirectory>, Box<Prepared>), Problem> {
     let (ahead, limits_ahead) = (early.directory.take(), early.limits.take());
     let known = early.known();
     let Early { who, foundation, gates, .. } = early;
@@ -140,20 +143,9 @@ pub(super) fn prepare(asked: &Asked, store: &Store, early: &mut Early) -> Result
             directory: text(&asked.workdir).unwrap_or_default(),
         },
     };
-    Ok(Prepared {
-        session,
-        plan,
-        seen: layout.seen,
-        held,
-        home,
-        hold,
-        tls,
-        credentials,
-        begins,
-        notices,
-        within,
-        copied,
-    })
+    let prepared =
+        Prepared { plan, seen: layout.seen, held, home, hold, tls, credentials, begins, notices, within, copied };
+    Ok((Box::new(session), Box::new(prepared)))
 }
 
 /// How a broker of this operator's reaches an endpoint.

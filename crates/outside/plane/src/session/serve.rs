@@ -144,10 +144,13 @@ struct Course {
     synced: u64,
 }
 
+/// What is left of a session that was served.
+pub(super) type Served = (End, (Ledger, Merging), Remains, Option<Outlet>);
+
 impl Session<'_> {
     /// Serves until the cell is gone; gives its end, the record to end with it and on its way into the ledger, and what
     /// remains of it.
-    pub(super) fn serve(mut self: Box<Self>) -> (End, (Ledger, Merging), Remains, Option<Outlet>) {
+    pub(super) fn serve(mut self: Box<Self>) -> Served {
         let mut course = Course {
             end: End {
                 exit: 137,

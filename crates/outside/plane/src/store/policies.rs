@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use policy::{Conjunction, Policy};
+use policy::Conjunction;
 use serde::{Deserialize, Serialize};
 use wire::command::Problem;
 
@@ -49,8 +49,8 @@ impl SessionDirectory {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn save_policy(&self, policies: &[Policy]) -> Result<(), Problem> {
-        let first = InForce { revision: 1, earlier: Vec::new(), policies: Conjunction::new(policies.to_vec()) };
+    pub fn save_policy(&self, policies: &Conjunction) -> Result<(), Problem> {
+        let first = InForce { revision: 1, earlier: Vec::new(), policies: policies.clone() };
         self.draft_policy(&first)?.put_in_force(&[]).map_err(|error| state("write", &self.path.join(IN_FORCE), &error))
     }
 

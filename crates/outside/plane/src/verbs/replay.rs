@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use policy::{Conjunction, Policy};
 use record::replay::{Again, Difference, Heard, Left, Replay, Under};
@@ -79,15 +80,15 @@ fn one(
 
 /// The policies of a session with `instead` in the place of those of the root's own; none where none of them is that.
 fn taking(by: &Conjunction, instead: &Policy, own: &[&Policy]) -> Option<Conjunction> {
-    let mut policies: Vec<Policy> = by.clone().into();
+    let mut policies: Vec<Arc<Policy>> = by.into();
     let mut found = false;
     for policy in &mut policies {
-        if own.contains(&&*policy) {
-            policy.clone_from(instead);
+        if own.contains(&&**policy) {
+            *policy = Arc::new(instead.clone());
             found = true;
         }
     }
-    found.then(|| Conjunction::new(policies))
+    found.then(|| Conjunction::sharing(policies))
 }
 
 /// Every policy that was in force and is still kept.

@@ -108,7 +108,8 @@ fn start(post: &Post, place: &Place) -> io::Result<(Child, OwnedFd)> {
     command.arg("wait").stdin(post.as_fd().try_clone_to_owned()?).stdout(tells).stderr(Stdio::null());
     // Where the operator's home and state are; his other variables are no business of a session that another client begins.
     let state = place.store.root().parent().unwrap_or(Path::new("/"));
-    Ok((command.env_clear().env("HOME", &place.home).env("XDG_STATE_HOME", state).spawn()?, told))
+    command.env_clear().envs([wire::ALLOCATOR]).env("HOME", &place.home).env("XDG_STATE_HOME", state);
+    Ok((command.spawn()?, told))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ fn a_sub_agent_is_decided_again_by_what_it_had_of_its_parents() {
     child.record.parent =
         Some(ParentRecord { session: parent.record.id.clone(), child: 1, event: "p2".into(), server: None });
     child.save().unwrap();
-    child.save_policy(&[own, allowing("asked", &["a.example"])]).unwrap();
+    child.save_policy(&policy::Conjunction::new(vec![own, allowing("asked", &["a.example"])])).unwrap();
     write(&child, Segment::Plane, &[started(&child)]);
     write(&child, Segment::Gate, &[decided("a.example", "p", Allowed), decided("b.example", "asked", Refused)]);
     let mut server = room.begin("work", Some(allowing("server", &["c.example"])));

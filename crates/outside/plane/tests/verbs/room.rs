@@ -118,7 +118,7 @@ impl Room {
         let changes = session.path.join("changes/0");
         session.record.trees = vec![TreeRecord { path: workspace, changes, owner: None, view: None }];
         let policy = policy.unwrap_or_else(|| plane::policy_file::look_at_policy(None, &self.place.home).unwrap());
-        session.save_policy(&[policy]).unwrap();
+        session.save_policy(&policy::Conjunction::new(vec![policy])).unwrap();
         session.save().unwrap();
         session
     }

@@ -3,6 +3,8 @@
 //! A grant is looked at only where a policy wants the operator asked, for want of a rule or under risk: what is denied or
 //! closed it does not lift, what a rule allows it does not change. It does not travel with the policies.
 
+use std::sync::Arc;
+
 use super::{Conjunction, Egress, Member, names};
 use crate::{Host, Network, Policy, Rule, special};
 
@@ -33,7 +35,7 @@ impl Conjunction {
 
 fn alone(rules: impl Iterator<Item = Rule>) -> Member {
     let network = Network { allow: rules.collect(), ..Network::default() };
-    Member::new(Policy { network, ..Policy::default() })
+    Member::new(Arc::new(Policy { network, ..Policy::default() }))
 }
 
 impl Member {

@@ -21,6 +21,8 @@ pub(super) fn empty(body: &[u8]) -> Result<(), Unread> {
     if body.is_empty() { Ok(()) } else { Err(Unread::Body("there should be none".into())) }
 }
 
+// Apart for each, as its like below: who reads one body would have room on the stack for all.
+#[inline(never)]
 pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unread> {
     serde_json::from_slice(body).map_err(|error| Unread::Body(error.to_string()))
 }
@@ -385,6 +387,7 @@ pub(super) fn secret(name: String, body: &[u8]) -> Result<VaultRequest, Unread> 
 }
 
 /// The same as [`json`], where what is wrong is not repeated: a secret is in it.
+#[inline(never)]
 pub(super) fn json_unsaid<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unread> {
     serde_json::from_slice(body)
         .map_err(|error| Unread::Body(format!("no such object, at line {} column {}", error.line(), error.column())))

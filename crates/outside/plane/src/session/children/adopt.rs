@@ -1,6 +1,7 @@
 //! A sub-agent from its own plane's side: what it was given, made into a session like any other.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use policy::{Amounts, Label, Policy};
 use wire::command::{ChildRun, Problem, Run, View as Parts};
@@ -21,8 +22,8 @@ pub(in crate::session) struct Adopted {
     pub(in crate::session) parent: ParentRecord,
     pub(in crate::session) event: record::EventId,
     /// Every policy but its own.
-    pub(in crate::session) above: Vec<Policy>,
-    pub(in crate::session) own: Policy,
+    pub(in crate::session) above: Vec<Arc<Policy>>,
+    pub(in crate::session) own: Arc<Policy>,
     pub(in crate::session) budget: Amounts,
     pub(in crate::session) task: String,
     pub(in crate::session) context: Option<String>,
@@ -66,7 +67,7 @@ impl Adopted {
             view,
             within,
         } = child;
-        let mut above: Vec<Policy> = policies.into();
+        let mut above: Vec<Arc<Policy>> = (&policies).into();
         let Some(own) = above.pop().filter(|_| !above.is_empty()) else {
             let cause = "a sub-agent was asked for without its parent's policies";
             return Err(problem("E-PLANE-135", cause, "", NOT_RUN));

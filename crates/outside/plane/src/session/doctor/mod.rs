@@ -68,11 +68,11 @@ pub(super) fn examine(run: Run) -> Result<DoctorAnswer, Problem> {
 
 /// Runs the probes as a session of its own, and gives what they printed.
 fn try_out(run: Run, store: &Store) -> Result<(Outcome, String), Unrun> {
-    let begun = asked::begin(run, store)?;
+    let begun = asked::begin(Box::new(run), store)?;
     let mut early = early::begin(&begun, Ahead::start()?)?;
     let asked = asked::complete(begun, store, None)?;
     let prepared = prepare::prepare(&asked, store, &mut early)?;
-    let path = prepared.session.path.clone();
+    let path = prepared.0.path.clone();
     let (ours, theirs) = channel::pair().map_err(|error| state("speak with", &path, &error))?;
     let ended = super::carry_out(&mut Client::new(theirs), &asked, prepared, early, (Vec::new(), None, store, None));
     let output = printed(ours);

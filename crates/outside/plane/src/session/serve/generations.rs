@@ -1,6 +1,7 @@
 //! Another policy for a session that runs: recorded, then told to the gate, and in force when the gate says so. Whatever
 //! goes wrong before that leaves the one before in force, for this gate's successors too.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use policy::{Conjunction, Policy};
@@ -182,10 +183,10 @@ impl Session<'_> {
         let Judged { earlier, labelled } = judged;
         let revision = self.generations.next_revision();
         // Of a sub-agent only its own: those above stay.
-        let mut policies: Vec<Policy> = self.door.policy.clone().into();
+        let mut policies: Vec<Arc<Policy>> = (&self.door.policy).into();
         policies.pop();
-        policies.push(asked.policy.clone());
-        let policies = Conjunction::new(policies);
+        policies.push(Arc::new(asked.policy.clone()));
+        let policies = Conjunction::sharing(policies);
         let order = GateOrder::Replace {
             revision,
             policy: policies.clone(),
