@@ -18,11 +18,16 @@ pub const BENEATH: &str = "beneath";
 /// Answers one who asks for a session: what that begins with is started before he has asked.
 pub fn answer_for_a_session(client: &mut Client) -> u8 {
     // What goes wrong now is told when it is asked for.
-    answer(client, Ahead::start().ok())
+    answer_with(client, Ahead::start().ok())
 }
 
-/// Answers one client, and says how `bastided` exits. A run begins with what was made ahead, where there is such.
-pub fn answer(client: &mut Client, ahead: Option<Box<Ahead>>) -> u8 {
+/// Answers one client, and says how `bastided` exits.
+pub fn answer(client: &mut Client) -> u8 {
+    answer_with(client, None)
+}
+
+/// The same; a run begins with what was made ahead, where there is such.
+pub fn answer_with(client: &mut Client, ahead: Option<Box<Ahead>>) -> u8 {
     let Some((request, descriptors)) = client.request() else { return NOT_RUN };
     if client.is_of_the_daemon() && !matches!(&*request, Request::Run(run) if run.detached) {
         // What becomes of the daemon's group is none of its business. A session that goes on by itself leads one of its own,

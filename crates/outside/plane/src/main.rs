@@ -17,9 +17,9 @@ fn main() -> std::process::ExitCode {
         return FAILED.into();
     }
     match std::env::args_os().nth(1) {
-        None => answer_one(false, false),
-        Some(verb) if verb == daemon::ANSWER => answer_one(true, false),
-        Some(verb) if verb == answer::BENEATH => answer_one(false, true),
+        None => answer_one(false, answer::answer),
+        Some(verb) if verb == daemon::ANSWER => answer_one(true, answer::answer),
+        Some(verb) if verb == answer::BENEATH => answer_one(false, answer::answer_for_a_session),
         Some(verb) if verb == "wait" => waiting::wait(),
         Some(verb) if verb == "daemon" => daemon::serve_alone(),
         Some(_) => FAILED,
@@ -27,8 +27,8 @@ fn main() -> std::process::ExitCode {
     .into()
 }
 
-/// Who came by the daemon has his place there at descriptor 1. Whom a session's plane asks is asked for a session.
-fn answer_one(by_daemon: bool, beneath: bool) -> u8 {
+/// Who came by the daemon has his place there at descriptor 1.
+fn answer_one(by_daemon: bool, answer: fn(&mut Client) -> u8) -> u8 {
     let taken = |fd| rustix::io::fcntl_dupfd_cloexec(fd, 3);
     let Ok(stdin) = taken(rustix::stdio::stdin()) else { return FAILED };
     // Nothing that is started later may hold the client's socket as its stdin, or the place as its stdout.
@@ -45,6 +45,5 @@ fn answer_one(by_daemon: bool, beneath: bool) -> u8 {
     } else {
         Origin::Ours
     };
-    let mut client = Client::of(stdin, origin);
-    if beneath { answer::answer_for_a_session(&mut client) } else { answer::answer(&mut client, None) }
+    answer(&mut Client::of(stdin, origin))
 }

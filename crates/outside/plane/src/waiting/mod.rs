@@ -59,7 +59,7 @@ pub fn wait() -> u8 {
     // A keeper that is gone starts no other; this session is none of its business.
     let _ = rustix::io::write(&keeper, &[TAKEN]);
     drop(listener);
-    crate::answer::answer(&mut client, Some(ahead))
+    crate::answer::answer_with(&mut client, Some(ahead))
 }
 
 /// The descriptors that the keeper gave, off the standard streams.
