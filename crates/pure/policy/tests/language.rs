@@ -505,6 +505,14 @@ fn a_wrong_shape_is_told_with_what_to_write() {
         ("agents: {time: 876601h}", "`876601h` is more than a hundred years", "leave `time` out"),
         ("limits: {memory: [1]}", "one text is expected here", "one value"),
         ("env: {A: null}", "a text is missing here", "in quotes"),
+        ("limits: {memory: }", "a value is missing here", "leave the key out"),
+        ("network: {allow: [{to: *.a.com}]}", "a `*` begins an alias here", "`\"*.example.com\"`"),
+        (
+            "network: {allow: [{to: a.com, credential: {name: x, basic: 'a:b'}}]}",
+            "its `basic` is no user",
+            "without `:`",
+        ),
+        ("network: {allow: [{to: a.com, credential: {name: x, header: Host}}]}", "its `header` cannot be", "frames"),
         ("files: {read: &a [/x], write: *a}", "anchors and aliases are not read", "out"),
     ];
     for (line, message, hint) in wrong {
