@@ -120,7 +120,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "E-PLANE-041",
         "Only directories and regular files come in: a device, a socket or a FIFO would lead out of the cell. Names \
-         must be UTF-8.",
+         must be UTF-8.\nWhat the cell makes itself (`/proc`, `/dev`, `/sys`, `/etc/passwd`, `/etc/resolv.conf` and the like) does \
+         not come in beside it, and neither does what holds it: `/`, `/etc`. Name what in it is wanted.",
     ),
     ("E-PLANE-042", "Paths in a policy are absolute, without `.` or `..` and without control characters."),
     (
