@@ -540,7 +540,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "E-PLANE-176",
         "What labels are taken from is said: paths, or `--all` (`\"all\": true` over the API) for everything in that home or \
-         workspace. Neither, and both, is refused.\n`bastide labels` lists what carries which label.",
+         workspace. Neither, and both, is refused; so is a workspace beside a home or a session, which are other places.\n`bastide labels` lists what carries which label.",
     ),
 ];
 
