@@ -27,7 +27,7 @@ Exit codes:
 
 /// Run AI agents behind walls that the kernel enforces
 #[derive(Debug, Parser)]
-#[command(name = "bastide", version, disable_help_subcommand = true, after_help = EXIT_CODES, max_term_width = 80)]
+#[command(name = "bastide", version, disable_help_subcommand = true, after_help = EXIT_CODES, term_width = 80)]
 pub struct Bastide {
     /// Print JSON instead of text
     #[arg(long, global = true)]

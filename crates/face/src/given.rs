@@ -83,6 +83,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// A time that the plane takes where it takes no more than a day.
+pub(crate) fn within_a_day(text: &str) -> Result<Duration, String> {
+    let read = duration(text)?;
+    if read.as_secs() > DAY { Err("expected no more than a day".to_owned()) } else { Ok(read) }
+}
+
 /// A moment of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -153,6 +159,8 @@ mod tests {
     #[test]
     fn times_are_positive() {
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(within_a_day("24h"), Ok(Duration::from_secs(86_400)));
+        assert!(within_a_day("86401").is_err() && within_a_day("0").is_err());
         assert_eq!(duration("876600h"), Ok(Duration::from_secs(policy::MOST_TIME)));
         for bad in
             ["0", "-1", "", "s", "1d", "1.5h", "99999999999999999999", "18446744073709551615h", "9223372036854775807s"]

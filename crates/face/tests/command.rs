@@ -29,6 +29,12 @@ fn misuse_is_2_but_125_under_run() {
     {
         assert_eq!(exit(bad), 125, "{bad:?}");
     }
+    // What would answer nothing, or more than a plane takes.
+    for bad in
+        [&["approve", "3fa9", "--wide"][..], &["approve", "3fa9", "--for", "25h"], &["stop", "s", "--timeout", "25h"]]
+    {
+        assert_eq!(exit(bad), 2, "{bad:?}");
+    }
     let words = |arguments: &[&str]| {
         let output = bastide(arguments);
         [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("utf-8"))
@@ -150,7 +156,7 @@ fn the_help_tree_is_as_pinned() {
 }
 
 fn describe(command: &mut clap::Command, tree: &mut String) {
-    let help = command.clone().term_width(80).render_long_help().to_string();
+    let help = command.clone().render_long_help().to_string();
     tree.push_str(&format!("## {}\n\n", command.get_bin_name().unwrap_or("bastide")));
     for line in help.lines() {
         tree.push_str(line.trim_end());

@@ -147,6 +147,7 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("upgrade", &["upgrade", "--check"], UPGRADE.into()),
         ("upgrade-json", &["upgrade", "--check", "--json"], UPGRADE.into()),
         ("open", &["open", "fix", "8080"], OPENED.into()),
+        ("exec-refused", &["exec", "s1", "--", "test", "-f", "x"], NO.into()),
         ("cp-refused", &["cp", "fix:a", "b"], UNCOPIED.into()),
         ("cp-both", &["cp", "a", "b"], "die-at-once".into()),
         ("why", &["why", "g12"], WHY.into()),

@@ -20,7 +20,7 @@ pub struct Stop {
     #[arg(value_parser = given::word())]
     pub session: String,
     /// How long the program has, such as 90s, 10m or 2h, at most a day
-    #[arg(long, value_name = "T", default_value = "10s", allow_negative_numbers = true, value_parser = given::duration)]
+    #[arg(long, value_name = "T", default_value = "10s", allow_negative_numbers = true, value_parser = given::within_a_day)]
     pub timeout: std::time::Duration,
 }
 
@@ -38,7 +38,7 @@ pub struct Approve {
     #[arg(long, requires = "question")]
     pub session: bool,
     /// Allow all like it for a time such as 10m, at most a day
-    #[arg(long = "for", value_name = "T", requires = "question", value_parser = given::duration)]
+    #[arg(long = "for", value_name = "T", requires = "question", value_parser = given::within_a_day)]
     pub lasts: Option<std::time::Duration>,
     /// Of a call: these values as they stand, until the session ends
     #[arg(long, requires = "question")]
@@ -46,8 +46,8 @@ pub struct Approve {
     /// Of a call: this source for what it does, until the session ends
     #[arg(long, requires = "question")]
     pub source: bool,
-    /// With --session or --for: what lies beside it, a call's source, too
-    #[arg(long, requires = "question", conflicts_with_all = ["once", "value", "source", "always", "deny"])]
+    /// With --session or --for: what lies beside it, or a call's source
+    #[arg(long, requires_all = ["question", "answer"], conflicts_with_all = ["once", "value", "source", "always", "deny"])]
     pub wide: bool,
     /// Make it a rule of the policy; `policy undo` undoes it
     #[arg(long, requires = "question")]

@@ -76,9 +76,20 @@ pub(crate) fn exec(asked: &Exec, json: bool) -> Result<u8, Error> {
     let mut session = begin(plane, json)?;
     let ended = session.hold();
     session.put_back();
-    match ended? {
+    match ended.map_err(not_run)? {
         End::Finished(code, _) | End::Left(code) => Ok(code),
         End::Outcome(_) => Err(Error::Language),
+    }
+}
+
+/// A refusal must not look like a program that says no: 1 is the program's own.
+fn not_run(error: Error) -> Error {
+    match error {
+        Error::Plane(mut problem) if problem.exit == exit::NO => {
+            problem.exit = exit::NOT_RUN;
+            Error::Plane(problem)
+        }
+        other => other,
     }
 }
 

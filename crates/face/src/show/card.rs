@@ -35,7 +35,22 @@ pub(crate) fn all(cards: &[Card]) -> String {
     }
     let shown: Vec<String> = cards.iter().map(|card| one(card, WIDTH)).collect();
     let id = cards[0].short_reference();
-    format!("{}\n`bastide approve {id} --once|--session|--for 10m|--always|--deny` answers\n", shown.join("\n"))
+    format!("{}\n`bastide approve {id} {}` answers\n", shown.join("\n"), options(&cards[0]))
+}
+
+/// The options that answer a card, of which none is told that would be refused.
+fn options(card: &Card) -> String {
+    let option = |say: Say| match say {
+        Say::Session { wide: true, .. } if card.call.is_some() => "--source",
+        Say::Session { wide: false, .. } if card.call.is_some() => "--value",
+        Say::Session { wide: true, .. } => "--session --wide",
+        Say::Session { wide: false, .. } => "--session|--for 10m",
+        Say::Once => "--once",
+        Say::Always => "--always",
+        Say::Deny => "--deny",
+    };
+    let offered: Vec<_> = card.choices.iter().map(|choice| option(choice.answer)).collect();
+    offered.join("|")
 }
 
 /// One card, at most so many columns wide: a terminal that breaks a line has what goes on begin where rows of ours do.

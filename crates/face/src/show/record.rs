@@ -31,7 +31,10 @@ pub(super) fn verified(answer: &Verified) -> String {
         for fault in faults {
             text.push_str(&wrap(&format!("ledger: FAULT {}", words::line(fault, 300))));
         }
-        text.push_str(&wrap(&format!("ledger: {events} events are under {entries} of its entries")));
+        match entries {
+            0 => text.push_str(&wrap("ledger: it says nothing of this session")),
+            _ => text.push_str(&wrap(&format!("ledger: {events} events are under {entries} of its entries"))),
+        }
     }
     let proves = "a chain proves that nothing inside it was changed; that its end was not cut off and that it was not \
                   rewritten as a whole is proved only by what is kept elsewhere: `bastide log checkpoint`";

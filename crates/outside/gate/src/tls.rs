@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
 use crate::asked::Asked;
+use crate::petition;
 
 /// The protocol that is spoken to destinations.
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -164,6 +165,10 @@ impl Authority {
         let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(text)?;
         config.ignore_client_order = true;
         config.alpn_protocols = vec![NEWER.to_vec(), PROTOCOL.to_vec()];
+        if *host == petition::own() {
+            // All that is ever said there is one refusal, in HTTP/1.1.
+            config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        }
         // A cell could fill what is kept of its sessions, for every host: it keeps them itself, sealed by a key that is new
         // for each host and every few hours.
         config.session_storage = Arc::new(NoServerSessionStorage {});

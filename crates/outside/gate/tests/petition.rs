@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::fake::dns::address;
+use crate::fake::server::{authority, provider};
 use crate::fake::{Cell, Gate, ORDINARY, OUTSIDE, echo, lease, talk};
 use policy::{Flow, Label, LabelPattern, Sink};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use wire::petition::{Answer, Child, Denial, Message, Petition, Petitioned, Reason, Sender};
 
@@ -241,6 +244,32 @@ fn the_port_of_https_says_where_it_is() {
     assert!(!answer.contains("HTTP/1.1"), "{answer}");
     let record = cell.record();
     assert!(record.contains("plain HTTP on port 80 only"), "{record}");
+}
+
+/// A program that would rather speak HTTP/2, as most do, gets an answer that it can read.
+#[test]
+fn within_tls_it_says_so_whatever_the_program_offers() {
+    let cells = authority("cell");
+    let tls = wire::Tls { name: "cell".into(), key: cells.key().serialize_pem(), roots: String::new() };
+    let (cell, _gate, _) = scene(&wire::Lease { tls: Some(tls), ..lease(&[]) });
+    let (to, trusts) = (at(&cell, 443), cells.der().clone());
+    let (chosen, answer) = cell.inside(move || {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusts).unwrap();
+        let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let mut config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let name = ServerName::try_from("bastide.internal").unwrap();
+        let stream = TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream);
+        stream.write_all(get("/whoami").as_bytes()).unwrap();
+        let mut got = Vec::new();
+        let _ = stream.read_to_end(&mut got);
+        (stream.conn.alpn_protocol().map(<[u8]>::to_vec), String::from_utf8_lossy(&got).into_owned())
+    });
+    assert_eq!(chosen.as_deref(), Some(&b"http/1.1"[..]), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("http://bastide.internal/"), "{answer}");
 }
 
 #[test]

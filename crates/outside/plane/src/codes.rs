@@ -120,7 +120,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "E-PLANE-041",
         "Only directories and regular files come in: a device, a socket or a FIFO would lead out of the cell. Names \
-         must be UTF-8.",
+         must be UTF-8.\nWhat the cell makes itself (`/proc`, `/dev`, `/sys`, `/etc/passwd`, `/etc/resolv.conf` and the like) does \
+         not come in beside it, and neither does what holds it: `/`, `/etc`. Name what in it is wanted.",
     ),
     ("E-PLANE-042", "Paths in a policy are absolute, without `.` or `..` and without control characters."),
     (
@@ -539,7 +540,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "E-PLANE-176",
         "What labels are taken from is said: paths, or `--all` (`\"all\": true` over the API) for everything in that home or \
-         workspace. Neither, and both, is refused.\n`bastide labels` lists what carries which label.",
+         workspace. Neither, and both, is refused; so is a workspace beside a home or a session, which are other places.\n`bastide labels` lists what carries which label.",
     ),
 ];
 

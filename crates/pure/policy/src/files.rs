@@ -133,14 +133,18 @@ fn leads(policy: &Policy, place: &Place<'_>, path: &CanonicalPath) -> bool {
     path.as_str() == "/" || rules.into_iter().any(|rule| path.covers(rule))
 }
 
-/// The guarded name that the path is or lies below, counted from the root of what is merged.
+/// The guarded name that the path is or lies below, wherever its parts stand in a row beneath the root of what is merged, in any
+/// case of letters: as it is merged.
 fn guard(names: &[String], root: &CanonicalPath, path: &CanonicalPath) -> Option<String> {
     let base = root.as_str().trim_end_matches('/');
-    let rest = path.as_str().strip_prefix(base)?.strip_prefix('/')?;
-    let below = |name: &&String| {
-        rest.strip_prefix(name.as_str()).is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
+    let rest = path.as_str().strip_prefix(base)?.strip_prefix('/')?.to_lowercase();
+    let parts: Vec<&str> = rest.split('/').collect();
+    let holds = |name: &&String| {
+        let name = name.to_lowercase();
+        let name: Vec<&str> = name.split('/').collect();
+        parts.windows(name.len()).any(|row| row == name)
     };
-    names.iter().find(below).cloned()
+    names.iter().find(holds).cloned()
 }
 
 impl fmt::Display for FileAnswer {

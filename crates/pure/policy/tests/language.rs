@@ -340,9 +340,9 @@ fn naive(policy: &Policy, place: &Place<'_>, asked: &CanonicalPath) -> (Access, 
     };
     let guarded = access == Access::Writable
         && policy.files.guard.iter().any(|guard| {
-            let mut held = split(roots[0]);
-            held.extend(guard.split('/').map(str::to_owned));
-            asked.starts_with(&held)
+            let held: Vec<String> = guard.split('/').map(str::to_owned).collect();
+            let beneath = &asked[split(roots[0]).len()..];
+            (0..beneath.len()).any(|at| beneath[at..].starts_with(&held))
         });
     (access, guarded)
 }
@@ -455,6 +455,8 @@ tests:
   - {read: /usr/bin/git, expect: readable}
   - {write: src/main.rs, expect: writable}
   - {write: .git/hooks/post-commit, expect: guarded}
+  - {write: deep/in/.Git/Hooks, expect: guarded}
+  - {write: deep/hooks/.git, expect: writable}
   - {write: /usr/bin/git, expect: refused}
   - {connect: 'evil.com:443', expect: allow}
   - {read: ~/.aws, expect: hidden}
@@ -466,7 +468,7 @@ tests:
     let outcomes = run_tests(&policy, &place);
     let failed: Vec<_> =
         outcomes.iter().filter(|one| !one.passed).map(|one| (one.example.as_str(), one.found.as_str())).collect();
-    assert_eq!(outcomes.len(), 14);
+    assert_eq!(outcomes.len(), 16);
     assert_eq!(
         failed,
         [
@@ -505,6 +507,14 @@ fn a_wrong_shape_is_told_with_what_to_write() {
         ("agents: {time: 876601h}", "`876601h` is more than a hundred years", "leave `time` out"),
         ("limits: {memory: [1]}", "one text is expected here", "one value"),
         ("env: {A: null}", "a text is missing here", "in quotes"),
+        ("limits: {memory: }", "a value is missing here", "leave the key out"),
+        ("network: {allow: [{to: *.a.com}]}", "a `*` begins an alias here", "`\"*.example.com\"`"),
+        (
+            "network: {allow: [{to: a.com, credential: {name: x, basic: 'a:b'}}]}",
+            "its `basic` is no user",
+            "without `:`",
+        ),
+        ("network: {allow: [{to: a.com, credential: {name: x, header: Host}}]}", "its `header` cannot be", "frames"),
         ("files: {read: &a [/x], write: *a}", "anchors and aliases are not read", "out"),
     ];
     for (line, message, hint) in wrong {

@@ -146,6 +146,7 @@ pub(super) fn complete(begun: Begun, store: &Store, read: Option<(PathBuf, Polic
     let names = Names::of(&paths, trees.clone());
     let hidden = credentials::keep_out(&run, &accepted, (&home, &paths, &names), trees)?;
     keeps_off_the_state(&policy, store, &names)?;
+    keeps_off_what_is_made(&policy)?;
     let secret = |(name, value): &&(String, String)| wire::looks_secret(name, value);
     let secrets = run.environment.iter().filter(secret);
     let secrets = secrets.map(|(name, value)| Secret { name: name.clone(), value: value.clone() }).collect();
@@ -214,6 +215,25 @@ fn keeps_off_the_state(policy: &Policy, store: &Store, names: &Names) -> Result<
             NOT_RUN,
         )),
     }
+}
+
+/// What the cell makes itself is not brought in beside it, nor is what holds that: the cell could not be laid out, or would show
+/// what every answer about its files denies.
+fn keeps_off_what_is_made(policy: &Policy) -> Result<(), Problem> {
+    let named = policy.files.read.iter().chain(&policy.files.write).map(|path| Path::new(path.as_str()));
+    let made =
+        |path: &Path| policy::MADE.iter().find(|made| Path::new(made).starts_with(path) || path.starts_with(made));
+    let Some((path, made)) = named.filter_map(|path| Some((path, made(path)?))).next() else { return Ok(()) };
+    let shown = quoted(&path.to_string_lossy());
+    let (cause, hint) = if path.starts_with(made) {
+        let hint = format!("leave it out: inside `{made}` is the cell's own, and the host's is absent");
+        (format!("`{shown}` cannot come in: the cell makes it itself"), hint)
+    } else {
+        let hint =
+            format!("name what in it is wanted, such as `--read {}`", if shown == "/" { "/opt" } else { "/etc/ssl" });
+        (format!("`{shown}` cannot come in: the cell makes `{made}` in it itself"), hint)
+    };
+    Err(problem("E-PLANE-041", cause, &hint, NOT_RUN))
 }
 
 fn canonical(path: &Path) -> Result<CanonicalPath, Problem> {
@@ -318,6 +338,42 @@ mod tests {
             assert!(allow(host).is_ok(), "{host}");
         }
         assert!(allow("a b").expect_err("no host").hint.is_some_and(|hint| hint.contains("HOST[:PORT]")));
+    }
+
+    /// It ended in a wall that did not hold, with the advice to leave that out.
+    #[test]
+    fn what_the_cell_makes_itself_does_not_come_in_beside_it() {
+        let room = tempfile::tempdir().expect("a directory");
+        let home = room.path().canonicalize().expect("real").join("home");
+        let work = home.join("work");
+        fs::create_dir_all(&work).expect("made");
+        let complete = |read: &str, write: bool| {
+            let run = Run {
+                directory: work.clone(),
+                surroundings: vec![("HOME".into(), home.to_string_lossy().into_owned())],
+                ..Run::default()
+            };
+            let run = match write {
+                true => Run { write: vec![read.into()], ..run },
+                false => Run { read: vec![read.into()], ..run },
+            };
+            let store = store(&run)?;
+            super::complete(begin(run, &store)?, &store, None)
+        };
+        for path in
+            ["/proc", "/proc/self", "/dev", "/dev/shm", "/sys/fs", "/etc", "/etc/passwd", "/etc/resolv.conf", "/"]
+        {
+            for write in [false, true] {
+                let problem = complete(path, write).expect_err(path);
+                // What holds the state as well is refused for that.
+                assert!(["E-PLANE-041", "E-PLANE-052"].contains(&problem.code.as_str()), "{path}: {problem:?}");
+                assert!(problem.hint.is_some_and(|hint| !hint.contains("--accept-risk")), "{path}");
+            }
+            assert_eq!(complete(path, false).expect_err(path).code, "E-PLANE-041", "{path}");
+        }
+        for path in ["/etc/ssl", "/etcetera", "/usr", "/procedure"] {
+            assert!(complete(path, false).is_ok(), "{path}");
+        }
     }
 
     #[test]

@@ -102,8 +102,10 @@ fn not_run(failure: &plan::Failure) -> Problem {
         Some(layer) => problem(
             "E-CELL-001",
             format!("the layer `{}` does not hold: {cause}", layer.name()),
+            // Who can have the wall is not to be talked out of it.
             &format!(
-                "`bastide doctor` says what is missing; to run without it: `--accept-risk without-{}`",
+                "`bastide doctor` says what is missing; where nothing is, a path or a limit of this run is in the way, and no \
+                 layer is to be left out for it; to run without it: `--accept-risk without-{}`",
                 layer.name()
             ),
             failure.exit,

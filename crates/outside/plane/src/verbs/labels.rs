@@ -61,6 +61,16 @@ pub(super) fn declassify(asking: &Asking, client: &mut Client, asked: &Declassif
         let hint = "`bastide labels` lists what carries labels; `bastide declassify PATH…`, or `--all`";
         return Err(problem("E-PLANE-176", cause, hint, NO));
     }
+    let Places { session, home, workspace, .. } = &asked.places;
+    if workspace.is_some() && (*home || session.is_some()) {
+        let cause = "a workspace is named beside a home or a session: which of them is meant is not guessed";
+        return Err(problem(
+            "E-PLANE-176",
+            cause,
+            "name one: `--workspace DIR`, `--session S`, or `--home` of that",
+            NO,
+        ));
+    }
     let store = &asking.store;
     repair(store, client);
     let shelf = Shelf::open(store)?;

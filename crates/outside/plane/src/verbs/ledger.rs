@@ -25,7 +25,9 @@ pub(super) fn answer(store: &Store, client: &mut Client, request: LedgerRequest)
 /// The newest checkpoint, of every session that ended before it was asked for; what it covers is on disk.
 fn checkpoint(store: &Store) -> Result<Reply, Problem> {
     store::wait_for_ended(store);
-    if Snapshot::take(store, None).map_err(refused)?.book.tree().size() == 0 {
+    let before = Snapshot::take(store, None).map_err(refused)?;
+    // What was signed is gone: that is no ledger that was never begun.
+    if before.book.tree().size() == 0 && before.own.is_none() {
         return Err(refused(LedgerError::None));
     }
     Log::wait(store).and_then(|log| log.settle()).map_err(refused)?;

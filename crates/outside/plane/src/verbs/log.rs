@@ -80,15 +80,21 @@ pub(super) fn verify(store: &Store, client: &mut Client, select: &Select) -> Res
         segments.push(check);
     }
     let ledger = match &snapshot {
-        Ok(snapshot) => known.map(|known| standing(known, snapshot)),
+        Ok(snapshot) => standing(known, snapshot),
         // What it says of the session is not known.
         Err(error) => Some(Standing { faults: vec![quoted(&error.to_string())], ..Standing::default() }),
     };
     Ok(Reply::Verified { segments, ledger })
 }
 
-fn standing(known: &Known, snapshot: &Snapshot) -> Standing {
-    let events = [Segment::Plane, Segment::Gate].map(|segment| known.following(segment).under(u64::MAX));
-    let faults = snapshot.bad.iter().cloned().chain(snapshot.strayed()).collect();
-    Standing { entries: known.cuts.len() as u64, events: events.iter().sum(), faults }
+/// What the ledger says of a session, and what is wrong with it; nothing where it is whole and does not know the session.
+fn standing(known: Option<&Known>, snapshot: &Snapshot) -> Option<Standing> {
+    let faults: Vec<_> = snapshot.bad.iter().cloned().chain(snapshot.strayed()).collect();
+    // What was taken out of it does not know the session either.
+    if known.is_none() && faults.is_empty() {
+        return None;
+    }
+    let under = |known: &Known, segment| known.following(segment).under(u64::MAX);
+    let events = known.map_or(0, |known| under(known, Segment::Plane) + under(known, Segment::Gate));
+    Some(Standing { entries: known.map_or(0, |known| known.cuts.len() as u64), events, faults })
 }

@@ -7,21 +7,28 @@ use record::metrics::{Counts, Page, Sessions};
 use wire::command::{Problem, Reply, SessionState};
 
 use super::running;
-use crate::ledger::{Snapshot, refused};
+use crate::channel::Client;
+use crate::ledger::{LedgerError, Snapshot, refused};
 use crate::store::{self, Store};
 
 /// Longest file of `/proc` that is read.
 const MOST: usize = 64 * 1024;
 
-pub(super) fn metrics(store: &Store) -> Result<Reply, Problem> {
-    Ok(Reply::Page { text: page(store)?.text() })
+/// The page; that the ledger is damaged is told beside it, so that what is counted is told all the same.
+pub(super) fn metrics(store: &Store, client: &mut Client) -> Result<Reply, Problem> {
+    let (page, damaged) = page(store)?;
+    if let Some(why) = damaged {
+        let Problem { code, cause, .. } = refused(LedgerError::Damaged(why));
+        client.reply(&Reply::Notice { text: format!("{cause}; `bastide help {code}` says what to do") });
+    }
+    Ok(Reply::Page { text: page.text() })
 }
 
-/// All that is told at one moment.
+/// All that is told at one moment, and what is wrong with the ledger.
 ///
 /// # Errors
 /// When the sessions or the ledger cannot be read.
-pub fn page(store: &Store) -> Result<Page, Problem> {
+fn page(store: &Store) -> Result<(Page, Option<String>), Problem> {
     let found = store::sessions(store)?;
     let (mut sessions, mut counts) = (Sessions::default(), Counts::default());
     let mut unread = found.damaged.len() as u64;
@@ -43,7 +50,9 @@ pub fn page(store: &Store) -> Result<Page, Problem> {
             Err(_) => unread += 1,
         }
     }
-    let book = Snapshot::take(store, None).map_err(refused)?.book;
+    let snapshot = Snapshot::take(store, None).map_err(refused)?;
+    let why = snapshot.bad.first().cloned().or_else(|| snapshot.strayed());
+    let (book, damaged) = (snapshot.book, why.is_some());
     for (_, pruned) in book.sessions().values().filter_map(|known| known.pruned.as_ref()) {
         sessions.pruned += 1;
         // One that a kill left half removed is still among those that are there.
@@ -53,7 +62,8 @@ pub fn page(store: &Store) -> Result<Page, Problem> {
     }
     let entries = book.tree().size();
     let ledger = (entries > 0).then_some((entries, book.newest()));
-    Ok(Page { version: env!("CARGO_PKG_VERSION").into(), sessions, counts, gates: gates(&planes), ledger, unread })
+    let (version, gates) = (env!("CARGO_PKG_VERSION").into(), gates(&planes));
+    Ok((Page { version, sessions, counts, gates, ledger, damaged, unread }, why))
 }
 
 /// Gates that these planes started, and the bytes that they hold: by `/proc`, where it tells. Gates of another state, and those

@@ -99,7 +99,7 @@ pub fn answer_in(place: &Place, client: &mut Client, request: Request) -> Result
         Request::Log { select, follow } => log::log(store, client, &select, follow),
         Request::Verify(select) => log::verify(store, client, &select),
         Request::Ledger(request) => ledger::answer(store, client, request),
-        Request::Metrics => metrics::metrics(store),
+        Request::Metrics => metrics::metrics(store, client),
         Request::Why { select, event } => why::why(store, client, &select, event.as_deref()),
         Request::WhyFile { select, path } => file::why_file(place, &select, &path),
         Request::Tools(select) => tools::tools(store, &select),

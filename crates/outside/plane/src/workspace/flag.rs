@@ -276,6 +276,31 @@ mod tests {
         flags(Path::new(path), (Node::File, 0o644), &["a/guarded".into(), ".envrc".into()])
     }
 
+    /// What `why --file` and the tests of a policy say of a path is what becomes of it.
+    #[test]
+    fn a_policy_says_of_a_path_that_it_is_guarded_where_a_merge_holds_it_back() {
+        let path = |path: &str| policy::CanonicalPath::parse(path).expect("a path");
+        let (workspace, home) = (path("/w"), path("/home/u"));
+        let place = policy::Place { workspace: &workspace, home: &home, mode: policy::WorkspaceMode::Review };
+        let guards = ["a/guarded", ".envrc"];
+        let mut own = policy::Policy::default();
+        own.files.guard = guards.iter().map(|guard| (*guard).to_owned()).collect();
+        let guards: Vec<PathBuf> = guards.iter().map(PathBuf::from).collect();
+        for (name, held) in [
+            ("a/guarded", true),
+            ("deep/a/Guarded/x", true),
+            ("x/.ENVRC", true),
+            (".envrc/x/y", true),
+            ("a/x/guarded", false),
+            ("guarded/b", false),
+            ("x.envrc", false),
+        ] {
+            let said = policy::file(&own, &place, &path(&format!("/w/{name}"))).guarded.is_some();
+            let found = flags(Path::new(name), (Node::File, 0o644), &guards).contains(&Flag::Guarded);
+            assert_eq!((said, found), (held, held), "{name}");
+        }
+    }
+
     #[test]
     fn what_the_host_runs_is_flagged_wherever_it_lies_and_however_it_is_spelt() {
         for (path, flag) in [

@@ -83,6 +83,10 @@ fn what_is_merged_carries_labels_and_the_operators_word_takes_them_away() {
         let asked = Declassify { places: workspace(), paths, all, labels: Vec::new(), reason: None };
         assert_eq!(room.no(Request::Declassify(Box::new(asked))).code, "E-PLANE-176");
     }
+    // A workspace beside a home was once that home.
+    for places in [places(None, true, Some(work.clone())), places(Some(&id), false, Some(work.clone()))] {
+        assert_eq!(room.no(declassify(places, &[], &[])).code, "E-PLANE-176");
+    }
     assert!(!marked(&all(&room)).is_empty());
     let (events, _) = room.ask(Request::Log { select: select(&id), follow: false });
     let said = format!("{events:?}");

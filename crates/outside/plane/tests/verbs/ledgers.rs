@@ -248,6 +248,36 @@ fn a_ledger_that_was_made_anew_or_set_back_is_noticed_by_who_holds_a_checkpoint(
     assert_eq!(refused.code, "E-PLANE-110");
 }
 
+/// Who takes entries out of the log takes out what it knows of a session, too: that is no ledger that never was.
+#[test]
+fn a_log_that_was_emptied_is_told_whatever_is_asked_of_it() {
+    let room = Room::new();
+    let [one, ..] = three(&room);
+    let log = room.store().ledger().join("log");
+    let whole = fs::read_to_string(&log).unwrap();
+    let faults = || match room.yes(Request::Verify(select(&one.record.id))) {
+        Reply::Verified { ledger, .. } => ledger.map(|standing| standing.faults),
+        other => panic!("{other:?}"),
+    };
+    let counted = || {
+        let (before, page) = room.ask(Request::Metrics);
+        let Ok(Reply::Page { text }) = page else { panic!("{page:?}") };
+        (format!("{before:?}").contains("E-PLANE-110"), text.lines().any(|line| line == "bastide_ledger_damaged 1"))
+    };
+    assert_eq!((faults(), counted()), (Some(Vec::new()), (false, false)));
+    for damaged in [Some(String::new()), None, Some(whole.replacen('{', "[", 1))] {
+        match &damaged {
+            Some(text) => fs::write(&log, text).unwrap(),
+            None => fs::remove_file(&log).unwrap(),
+        }
+        assert!(faults().is_some_and(|faults| !faults.is_empty()), "{damaged:?}");
+        assert_eq!(counted(), (true, true), "{damaged:?}");
+        assert_eq!(room.no(Request::Ledger(LedgerRequest::Checkpoint)).code, "E-PLANE-110", "{damaged:?}");
+        fs::write(&log, &whole).unwrap();
+    }
+    assert_eq!((faults(), counted()), (Some(Vec::new()), (false, false)));
+}
+
 #[test]
 fn a_checkpoint_or_a_key_that_is_none_is_refused_with_a_hint() {
     let room = Room::new();

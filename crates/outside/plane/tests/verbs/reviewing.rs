@@ -10,7 +10,7 @@ use plane::workspace::Workspace;
 use wire::command::{MergeAnswer, Request};
 
 use crate::merging::{changed, diff, merged, of};
-use crate::room::{Room, spawn, started, write as segment};
+use crate::room::{Room, select, spawn, started, write as segment};
 
 const GOOD: &str = "good\n";
 const EVIL: &str = "evil\n";
@@ -126,6 +126,24 @@ fn what_an_older_build_noted_is_looked_at_again() {
     assert!(others(&apply(&room, &id, &[])).contains(&"kept.txt"));
     diff(&room, &id, &[]);
     assert!(apply(&room, &id, &[]).done.contains(&"kept.txt".into()));
+}
+
+#[test]
+fn what_was_shown_is_not_guessed_and_is_to_be_looked_at_again() {
+    let room = Room::new();
+    let session = changed(&room);
+    let (id, file) = (session.record.id.clone(), session.path.join("reviewed.json"));
+    drop(session);
+    diff(&room, &id, &[]);
+    let whole = fs::read_to_string(&file).unwrap();
+    fs::write(&file, whole.replacen("\"look\":1", "\"look\":2", 1)).unwrap();
+    assert_ne!(fs::read_to_string(&file).unwrap(), whole);
+    let refused = room.no(Request::Apply { select: select(&id), over: Vec::new() });
+    let hint = refused.hint.unwrap();
+    assert!(hint.contains(&format!("rm {}", file.display())) && hint.contains("bastide diff"), "{hint}");
+    fs::remove_file(&file).unwrap();
+    diff(&room, &id, &[]);
+    assert!(others(&apply(&room, &id, &[])).is_empty());
 }
 
 /// The scan's hash was once noted, and the text read later: a program that watched for that had another text merged.

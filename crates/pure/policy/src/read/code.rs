@@ -62,8 +62,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         GUARD,
-        "A guarded name is a relative path without `.` or `..`, counted from the root of the workspace or of a \
-             `write` tree, such as `.git/hooks`.",
+        "A guarded name is a relative path without `.` or `..`, such as `.git/hooks`, and is held back wherever it stands in the \
+             workspace or a `write` tree.",
     ),
     (CHOICE, "The key takes one of a few words; the hint lists them."),
     (

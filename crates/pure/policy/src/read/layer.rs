@@ -285,7 +285,7 @@ pub(super) fn limits(
 
 /// Reads a deny rule.
 pub(super) fn denying(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
-    if let Some(first) = raw.programs.first() {
+    if let Some(first) = raw.programs.iter().flatten().next() {
         let message = "a deny rule holds for every program".into();
         return Err(scope.fail(first.referenced, code::DENY_PROGRAMS, message, "remove `programs`"));
     }
@@ -312,10 +312,11 @@ pub(super) fn denying(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnost
 /// Reads a rule.
 pub(super) fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic> {
     let to = scope.target(&raw.to)?;
-    let programs = raw.programs.iter().map(|text| scope.program(text)).collect::<Result<_, _>>()?;
+    let programs = raw.programs.iter().flatten().map(|text| scope.program(text)).collect::<Result<_, _>>()?;
     let addresses = addresses(scope, raw, &to.host)?;
     let said = scope.choice(raw.protocol.as_ref(), PROTOCOLS)?;
     let empty = [
+        ("programs", raw.programs.as_ref().is_some_and(Vec::is_empty)),
         ("methods", raw.methods.as_ref().is_some_and(Vec::is_empty)),
         ("paths", raw.paths.as_ref().is_some_and(Vec::is_empty)),
         ("query", raw.query.as_ref().is_some_and(BTreeMap::is_empty)),
@@ -366,7 +367,11 @@ pub(super) fn rule(scope: &Scope<'_>, raw: &RawRule) -> Result<Rule, Diagnostic>
     }
     let mut headers = BTreeMap::new();
     for (name, text) in raw.headers.iter().flatten() {
-        headers.insert(scope.header(name, text)?, scope.value(text)?);
+        // Two spellings are one header.
+        if headers.insert(scope.header(name, text)?, scope.value(text)?).is_some() {
+            let message = format!("`{}` is a header that stands here in another spelling too", print::visible(name));
+            return Err(scope.fail(text.referenced, code::DUPLICATE, message, "keep one of the two"));
+        }
     }
     let size =
         |text: &Option<Text>| text.as_ref().map(|text| scope.quantity(text, value::units(Limit::Memory))).transpose();

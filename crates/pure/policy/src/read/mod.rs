@@ -7,6 +7,7 @@ mod gitleaks;
 mod layer;
 mod mcp;
 mod models;
+mod nothing;
 mod presets;
 mod raw;
 mod risk;

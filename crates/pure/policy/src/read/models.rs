@@ -233,10 +233,27 @@ impl Scope<'_> {
             _ => None,
         };
         read.ok_or_else(|| {
-            let message = "a credential has one position".into();
-            let hint =
-                "write one of `header` (with `prefix`), `basic` (a user), `field` and `segment` (letters before it)";
-            self.fail(mark, code::CREDENTIAL, message, hint)
+            let (message, hint) = match said.map(Option::is_some) {
+                [true, _, false, false, false] => (
+                    "its `header` cannot be one that a secret goes into",
+                    "write a header that neither frames nor routes, and at most 256 printable letters before the secret",
+                ),
+                [false, false, true, false, false] => {
+                    ("its `basic` is no user", "write 1 to 256 printable letters without `:`")
+                }
+                [false, false, false, true, false] => {
+                    ("its `field` is no name of a field", "write 1 to 256 printable letters")
+                }
+                [false, false, false, false, true] => (
+                    "its `segment` is not what a segment begins with",
+                    "write 1 to 64 letters, digits, `-` and `_`, such as `bot`",
+                ),
+                _ => (
+                    "a credential has one position",
+                    "write one of `header` (with `prefix`), `basic` (a user), `field` and `segment` (letters before it)",
+                ),
+            };
+            self.fail(mark, code::CREDENTIAL, message.into(), hint)
         })
     }
 

@@ -10,7 +10,9 @@ use super::secrets::RawSecrets;
 pub(super) type Text = Spanned<String>;
 
 /// What stands there has a value: nothing is not taken for nothing said.
-fn stated<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn stated<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -113,8 +115,8 @@ pub(super) struct RawNetwork {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRule {
     pub(super) to: Text,
-    #[serde(default)]
-    pub(super) programs: Vec<Text>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) programs: Option<Vec<Text>>,
     #[serde(default, deserialize_with = "stated")]
     pub(super) addresses: Option<Vec<Text>>,
     pub(super) protocol: Option<Text>,
@@ -168,8 +170,8 @@ pub(super) struct RawServer {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSaid {
-    #[serde(default)]
-    pub(super) programs: Vec<Text>,
+    #[serde(default, deserialize_with = "stated")]
+    pub(super) programs: Option<Vec<Text>>,
     #[serde(default, deserialize_with = "stated")]
     pub(super) tools: Option<Vec<Text>>,
     #[serde(default, deserialize_with = "stated")]

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Location as Mark, MergeKeyPolicy};
 
+use super::nothing::Any;
 use super::raw::RawPolicy;
 use super::{Diagnostic, Location, MAX_BYTES, Source, code, fail};
 use crate::print::visible;
@@ -60,10 +61,27 @@ pub(crate) fn plain<T: DeserializeOwned>(source: &Source, depth: usize, needed: 
     serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| refused(file, &error, needed))
 }
 
+/// The same of a file of ours, where nothing stands for nothing said.
+pub(super) fn stated<T: DeserializeOwned>(
+    source: &Source,
+    depth: usize,
+    needed: &'static str,
+) -> Result<T, Diagnostic> {
+    let read = plain(source, depth, needed)?;
+    // After it, which tells the shape that is expected.
+    match plain::<Any>(source, depth, needed)?.missing() {
+        Some(mark) => {
+            let message = "a value is missing here".into();
+            Err(fail(&source.name, mark, code::SHAPE, message, "write one, or leave the key out"))
+        }
+        None => Ok(read),
+    }
+}
+
 /// The raw shape of one file; its version is one that is known.
 pub(super) fn parse(source: &Source) -> Result<RawPolicy, Diagnostic> {
     let file = source.name.as_str();
-    let raw: RawPolicy = plain(source, 8, "every policy has `bastide: 1` and `name`; every rule has `to`")?;
+    let raw: RawPolicy = stated(source, 8, "every policy has `bastide: 1` and `name`; every rule has `to`")?;
     if raw.bastide.value != 1 {
         let message = format!("unknown version `{}`", raw.bastide.value);
         return Err(fail(file, raw.bastide.referenced, code::VERSION, message, "write `bastide: 1`"));
@@ -115,6 +133,11 @@ fn said(error: &Error) -> (String, &'static str) {
         ("expected string", "one text is expected here", "write one value, neither a list nor keys with values"),
         ("null into string", "a text is missing here", "write one, in quotes where it is empty, or leave the key out"),
         ("Anchors", "anchors and aliases are not read", "write what is meant out, wherever it is meant"),
+        (
+            "unknown anchor",
+            "a `*` begins an alias here, and those are not read",
+            "text that begins with `*` stands in quotes, as in `\"*.example.com\"`",
+        ),
     ];
     if matches!(error, Error::MultipleDocuments { .. }) || line.contains("Documents") {
         return (

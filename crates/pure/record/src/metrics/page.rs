@@ -30,6 +30,8 @@ pub struct Page {
     pub gates: Option<(u64, u64)>,
     /// Entries of the ledger, and when the newest was made, in microseconds since the Unix epoch.
     pub ledger: Option<(u64, u64)>,
+    /// The ledger is not what was signed last.
+    pub damaged: bool,
     /// Segments that could not be read: what they hold is not counted.
     pub unread: u64,
 }
@@ -55,6 +57,8 @@ impl Page {
             let time = vec![(Vec::new(), micros(newest))];
             gauge("bastide_ledger_newest_entry_timestamp_seconds", "When its newest entry was made.", time);
         }
+        let help = "1 where the ledger is not what this machine signed last.";
+        gauge("bastide_ledger_damaged", help, vec![plain(u64::from(self.damaged))]);
         gauge("bastide_unread_sessions", "Sessions whose record could not be read whole.", vec![plain(self.unread)]);
         let counter = &mut |name, help, samples: Vec<Sample>| family(&mut out, name, "counter", help, &samples);
         counter("bastide_events_total", "Events of the record.", vec![plain(counts.events)]);

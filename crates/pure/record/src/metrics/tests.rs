@@ -43,6 +43,7 @@ fn page() -> Page {
         counts: twice,
         gates: Some((1, 5_000_000)),
         ledger: Some((9, 1_800_000_000_250_000)),
+        damaged: true,
         unread: 0,
     }
 }
@@ -67,6 +68,7 @@ fn counts_are_added_and_told() {
         "bastide_gates_lost_total 2",
         "bastide_gate_resident_memory_bytes 5000000",
         "bastide_ledger_newest_entry_timestamp_seconds 1800000000.25",
+        "bastide_ledger_damaged 1",
     ] {
         assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
     }

@@ -226,6 +226,9 @@ impl Begin {
         if self.timeout.is_some_and(|seconds| seconds > policy::MOST_TIME) {
             return Err(Unread::Body("`timeout` is longer than a hundred years".into()));
         }
+        if self.timeout == Some(0) {
+            return Err(Unread::Body("`timeout` is no time: leave it out for none".into()));
+        }
         if self.unless_up && self.name.is_none() {
             return Err(Unread::Body("`unless_up` needs a `name`".into()));
         }

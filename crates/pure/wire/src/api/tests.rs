@@ -162,6 +162,7 @@ fn a_session_begins_as_its_body_says_and_no_wider() {
         r#"{"directory": "/w", "name": "a b"}"#,
         r#"{"directory": "/w", "unless_up": true}"#,
         r#"{"directory": "/w", "timeout": 3155760001}"#,
+        r#"{"directory": "/w", "timeout": 0}"#,
         r#"{"directory": "/w", "streams": []}"#,
         r#"{"directory": "/w", "environment": {"API_KEY": "sk-ant-REDACTED"}}"#,
     ] {

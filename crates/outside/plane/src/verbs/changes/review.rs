@@ -13,7 +13,7 @@ use wire::command::Problem;
 
 use super::paths::Wanted;
 use crate::checksum;
-use crate::problem::state;
+use crate::problem::{shell, state};
 use crate::store::{SessionDirectory, replace};
 use crate::workspace::{Change, Stamp};
 
@@ -50,7 +50,7 @@ impl Review {
         let mut bytes = Vec::new();
         let mut review: Review =
             match std::fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
-                Ok(_) => checksum::read(&bytes).map_err(|error| state("read", &path, &std::io::Error::other(error)))?,
+                Ok(_) => checksum::read(&bytes).map_err(|error| damaged(&path, session, error))?,
                 Err(error) if error.kind() == ErrorKind::NotFound => Review::default(),
                 Err(error) => return Err(state("read", &path, &error)),
             };
@@ -120,6 +120,13 @@ impl Review {
         };
         written.and(marked).map_err(|error| state("write", &path, &error))
     }
+}
+
+/// No disk is full then: what was shown is to be shown again.
+fn damaged(path: &Path, session: &SessionDirectory, error: checksum::Damaged) -> Problem {
+    let (file, id) = (shell(&path.to_string_lossy()), &session.record.id);
+    let hint = Some(format!("look again: `rm {file}`, then `bastide diff {id}`"));
+    Problem { hint, ..state("read", path, &std::io::Error::other(error)) }
 }
 
 /// Stands there where a look could not be kept.

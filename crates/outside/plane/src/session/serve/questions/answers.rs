@@ -234,7 +234,11 @@ fn may(card: &Card, say: Say) -> Result<(), Problem> {
 }
 
 fn unoffered(card: &Card, why: &str) -> Problem {
-    let offered: Vec<&str> = card.choices.iter().map(|Choice { answer, .. }| answer.name()).collect();
+    let name = |say: Say| match say {
+        Say::Session { wide: true, .. } => "session with `wide`",
+        other => other.name(),
+    };
+    let offered: Vec<&str> = card.choices.iter().map(|Choice { answer, .. }| name(*answer)).collect();
     let cause = format!("question {} cannot be answered so: {why}", card.short());
     problem("E-PLANE-121", cause, &format!("it takes: {}", offered.join(", ")), NO)
 }
