@@ -7,14 +7,15 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 
 NR = {
-    "shmget": 29, "clone": 56, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "msgrcv": 70, "ptrace": 101,
-    "syslog": 103, "personality": 135, "pivot_root": 155, "acct": 163, "mount": 165, "umount2": 166, "swapon": 167,
-    "reboot": 169, "sethostname": 170, "setdomainname": 171, "mq_open": 240, "mq_timedreceive": 243, "add_key": 248,
+    "ioctl": 16, "shmget": 29, "clone": 56, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "msgrcv": 70, "ptrace": 101,
+    "syslog": 103, "rt_sigqueueinfo": 129, "personality": 135, "modify_ldt": 154, "pivot_root": 155, "acct": 163, "mount": 165, "umount2": 166, "swapon": 167,
+    "reboot": 169, "sethostname": 170, "setdomainname": 171, "iopl": 172, "quotactl": 179, "io_setup": 206, "remap_file_pages": 216, "mq_open": 240, "mq_timedreceive": 243, "kexec_load": 246, "add_key": 248,
     "request_key": 249, "keyctl": 250, "ioprio_set": 251, "unshare": 272, "perf_event_open": 298, "fanotify_init": 300,
     "prlimit64": 302, "name_to_handle_at": 303, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
-    "process_vm_writev": 311, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425, "open_tree": 428,
+    "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "renameat2": 316, "memfd_secret": 447, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425, "open_tree": 428,
     "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "clone3": 435, "pidfd_getfd": 438,
-    "mount_setattr": 442,
+    "process_madvise": 440,
+    "mount_setattr": 442, "process_mrelease": 448,
 }
 
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000

@@ -109,6 +109,27 @@ impl Terminal {
     }
 }
 
+/// The agent has the same uid, and would read what the operator types there, passwords too, and write what he takes for his shell's.
+#[test]
+fn the_terminal_of_an_entered_program_is_out_of_the_agents_reach() {
+    for operator in Operator::each() {
+        let script = "own=$(tty); i=0; while :; do i=$((i+1)); for t in /dev/pts/[0-9]*; do \
+                      [ $t = $own ] || ! (echo taken >$t) || echo $t >>got; done; echo $i >round; sleep 0.02; done";
+        let detached = Detached::begin(&operator, &[], script);
+        let program = "tty; test -c $(tty) && exec 3<>$(tty) && echo ready; read a; echo heard $a";
+        let mut terminal = Terminal::start(&operator, &["exec", &detached.1, "--", "sh", "-c", program]);
+        terminal.shows("/dev/pts/0");
+        terminal.shows("ready");
+        let round = || detached.exec("cat round").stdout.trim().parse().unwrap_or(0);
+        let begun: u64 = round();
+        assert!(until(|| round() > begun + 3), "the agent does not go on");
+        assert_eq!(detached.exec("cat got 2>/dev/null").stdout, "");
+        terminal.types("words\r");
+        terminal.shows("heard words");
+        assert_eq!(terminal.ends(), Some(0));
+    }
+}
+
 #[test]
 fn a_session_goes_on_by_itself_and_is_told_by_its_name() {
     for operator in Operator::each() {

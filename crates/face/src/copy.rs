@@ -46,12 +46,11 @@ fn side(word: &Path) -> Side<'_> {
 
 fn out(session: &str, path: &str, host: &Path) -> Result<u8, Error> {
     let failed = |cause| Error::File { option: "cp", path: words::name(host), done: "written", cause };
-    let (file, length, executable) = ask(session, path, CopyWay::Out)?;
+    let (mut file, length, executable) = ask(session, path, CopyWay::Out)?;
     // A file that grows has no end: what it had when it was opened is what is copied.
-    let mut file = file.take(length);
     if host == Path::new("-") {
         let mut out = io::stdout().lock();
-        let copied = io::copy(&mut file, &mut out).and_then(|_| out.flush());
+        let copied = io::copy(&mut file.take(length), &mut out).and_then(|_| out.flush());
         return copied.map(|()| exit::DONE).map_err(|cause| Error::Answer { cause });
     }
     let mut place = host.to_owned();
@@ -59,7 +58,7 @@ fn out(session: &str, path: &str, host: &Path) -> Result<u8, Error> {
         place.push(Path::new(path).file_name().unwrap_or_default());
     }
     let draft = OutcomeFile::draft(&place, if executable { 0o755 } else { 0o644 }).map_err(failed)?;
-    draft.put_from(&mut file).map(|()| exit::DONE).map_err(failed)
+    draft.put_from(&mut file, length).map(|()| exit::DONE).map_err(failed)
 }
 
 fn into(host: &Path, session: &str, path: &str) -> Result<u8, Error> {

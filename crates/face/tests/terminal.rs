@@ -121,10 +121,14 @@ fn a_query_does_not_reach_the_terminal() {
     shell.wait().expect("ends");
 }
 
-/// A program left another screen, in red, with letters drawn as lines.
+/// A program left another screen, in red, with letters drawn as lines, black on black, in a link.
 #[test]
 fn what_was_printed_leaves_the_terminal_as_it_was() {
-    let bytes: Vec<String> = b"\x1b[?1049h\x1b[31m\x1b(0words".iter().map(u8::to_string).collect();
+    let bytes: Vec<String> =
+        b"\x1b[?1049h\x1b[31m\x1b]11;#000\x1b\\\x1b]10;#000\x1b\\\x1b]8;;http://h/\x1b\\\x1b(0words"
+            .iter()
+            .map(u8::to_string)
+            .collect();
     let script = format!("{{\"reply\":\"output\",\"bytes\":[{}]}}\n{{\"reply\":\"log-end\"}}", bytes.join(","));
     let (beside, mut terminal) = (Beside::with(&script), Terminal::new());
     let mut shell = terminal.start(&beside, "$BASTIDE logs fix; echo exit $?", false);
@@ -132,6 +136,7 @@ fn what_was_printed_leaves_the_terminal_as_it_was() {
     assert!(printed.contains("\u{1b}[31m"), "{printed:?}");
     let end = terminal.until("exit 0");
     assert!(end.contains("[?1047l") && end.contains("\u{1b}[0m") && end.contains("\u{1b}(B"), "{end:?}");
+    assert!(["]8;;", "]104", "]110", "]111"].iter().all(|word| end.contains(&format!("{word}\u{1b}\\"))), "{end:?}");
     shell.wait().expect("ends");
 }
 

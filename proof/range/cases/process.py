@@ -357,3 +357,76 @@ def reboot(host):
     """Sets what Ctrl-Alt-Del does, to what it does: the call that could also reboot."""
     call("reboot", 0xFEE1DEAD, 672274793, 0, 0)
     return "set"
+
+
+# The rest of what a suite of escapes asks a kernel for
+
+@case("user-namespace capabilities landlock", user=None)
+def words_of_pid_1(host):
+    """Reads the memory of the cell's first process by process_vm_readv, at the address where a program's head is mapped."""
+    here = ctypes.create_string_buffer(4)
+    with open("/proc/1/maps") as file:
+        address = int(file.read().split("-")[0], 16)
+    vectors("process_vm_readv", 1, here, address, 4)
+    return here.raw
+
+
+@case("user-namespace capabilities landlock", user=None)
+def compare_with_pid_1(host):
+    """Learns whether it shares open files with the cell's first process, by kcmp."""
+    call("kcmp", os.getpid(), 1, 2, 0, 0)
+    return "compared"
+
+
+@case("user-namespace capabilities landlock", user=None)
+def namespaces_of_pid_1(host):
+    """Takes a namespace of the cell's first process by its pidfd, without a name in /proc."""
+    return f"descriptor {fcntl.ioctl(os.pidfd_open(1), 0xFF04)}"
+
+
+@case("seccomp capabilities")
+def time_namespace(host):
+    """Makes a time namespace, whose flag is a signal's number to clone."""
+    call("unshare", 0x80)
+    return "made"
+
+
+@case("seccomp capabilities")
+def mounts_by_clone(host):
+    """Makes a mount namespace by clone(2), with the upper half of the flags set to hide them."""
+    child = call("clone", 0x20000 | signal.SIGCHLD | 1 << 40, 0, 0, 0, 0)
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return "cloned"
+
+
+@case("seccomp")
+def segments(host):
+    """Makes a segment of its own by modify_ldt, an old way to run other code than was looked at."""
+    return call("modify_ldt", 0, ctypes.create_string_buffer(64), 64) >= 0 and "read"
+
+
+@case("seccomp")
+def old_mappings(host):
+    """Maps a file's pages out of order by remap_file_pages, which the kernel keeps for nobody but exploits."""
+    import mmap
+    view = mmap.mmap(-1, 8192)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(view))
+    call("remap_file_pages", address, 4096, 0, 1, 0)
+    return "mapped"
+
+
+@case("seccomp")
+def kernel_requests(host):
+    """Makes a queue of the kernel's older asynchronous requests."""
+    context = ctypes.c_ulong()
+    call("io_setup", 1, ctypes.byref(context))
+    return "made"
+
+
+@case("seccomp")
+def quotas(host):
+    """Has the kernel write the quotas of every file system, which needs none to be named."""
+    call("quotactl", 0x800001 << 8, 0, 0, 0)
+    return "written"

@@ -163,3 +163,28 @@ def core_to_a_program(host):
     if resource.getrlimit(resource.RLIMIT_CORE) == (1, 1):
         raise OSError("the limit is 1 as before")
     return resource.getrlimit(resource.RLIMIT_CORE)
+
+
+@case(host="operators-watches", control="", alone=True)
+def all_watches(host):
+    """Takes every group of watches on files that the kernel counts for the operator, and keeps them."""
+    libc, held = kernel.LIBC, []
+    while (descriptor := libc.inotify_init1(0)) >= 0:
+        held.append(descriptor)
+    time.sleep(4)
+    return f"{len(held)} groups"
+
+
+@case(host="operators-signals", control="", alone=True)
+def all_waiting_signals(host):
+    """Lets as many signals wait as the kernel counts for the operator, who could make no timer any more."""
+    number, held = signal.SIGRTMIN + 5, 0
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    info = int(number).to_bytes(4, "little") + bytes(4) + (-1).to_bytes(4, "little", signed=True) + bytes(116)
+    try:
+        while True:
+            call("rt_sigqueueinfo", os.getpid(), int(number), info)
+            held += 1
+    except OSError:
+        time.sleep(4)
+    return f"{held} signals"

@@ -5,6 +5,7 @@
 
 pub mod asked;
 mod ending;
+mod holes;
 pub mod outcome;
 pub mod refused;
 mod streams;

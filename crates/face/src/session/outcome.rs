@@ -1,5 +1,6 @@
 //! The file of `--outcome`: whole or not there, for the operator alone, and known to be writable before the run.
 
+use super::holes;
 use crate::errors::Error;
 use crate::words;
 use std::ffi::OsString;
@@ -58,9 +59,9 @@ impl OutcomeFile {
         self.file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&self.draft, &self.path))
     }
 
-    /// The same with bytes from elsewhere.
-    pub(crate) fn put_from(mut self, from: &mut impl std::io::Read) -> std::io::Result<()> {
-        std::io::copy(from, &mut self.file).and_then(|_| std::fs::rename(&self.draft, &self.path))
+    /// The same with the first `length` bytes of another file. What costs nothing there costs nothing here: a hole stays one.
+    pub(crate) fn put_from(mut self, from: &mut File, length: u64) -> std::io::Result<()> {
+        holes::copy(from, &mut self.file, length).and_then(|()| std::fs::rename(&self.draft, &self.path))
     }
 }
 

@@ -6,7 +6,7 @@
 //! introducer on, so that the terminal can never read the rest in another way than this parser did.
 //! The filter never allocates past [`LIMIT`] for what it holds back, and never looks at the clock or a file.
 
-use super::judge;
+use super::{judge, mode};
 
 /// The most bytes of one sequence that are held back; a longer one is dropped.
 pub const LIMIT: usize = 8192;
@@ -220,7 +220,11 @@ impl Filter {
     /// `common`: the terminator is one that every terminal knows.
     fn end_osc(&mut self, terminator: &[u8], common: bool, out: &mut Vec<u8>) {
         let start = if self.sequence.first() == Some(&0x9d) { 1 } else { 2 };
-        let passes = self.state == State::Osc && judge::osc(self.sequence.get(start..).unwrap_or_default(), common);
+        let payload = self.sequence.get(start..).unwrap_or_default();
+        let passes = self.state == State::Osc && judge::osc(payload, common);
+        if passes && judge::recolours(payload) {
+            mode::recoloured();
+        }
         self.keep(terminator);
         self.end(passes, out);
     }

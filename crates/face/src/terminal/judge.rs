@@ -137,6 +137,12 @@ pub(super) fn osc(payload: &[u8], common: bool) -> bool {
         }
 }
 
+/// Whether such a command gives the terminal other colours.
+pub(super) fn recolours(payload: &[u8]) -> bool {
+    let code = payload.split(|byte| *byte == b';').next().unwrap_or_default();
+    matches!(number(code), Some(4 | 10..=12))
+}
+
 /// Nothing, or numbers between semicolons.
 fn figures(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_digit() || *byte == b';')

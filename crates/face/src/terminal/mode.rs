@@ -4,14 +4,32 @@ use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr,
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Undoes what a program may have left on: an open string, the alternate screen, mouse, paste, colour and size
-/// reports, key protocols, character sets, margins, colours, a hidden cursor. It makes no terminal answer.
+/// reports, key protocols, character sets, margins, colours, a hidden cursor, a link. It makes no terminal answer.
 ///
 /// 1047 and not 1049, which would move the cursor of a terminal that never left its main screen.
 pub const RESET: &[u8] =
     b"\x18\x1b\\\x1b[?1047l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026;2031;2048;5522;9001l\
-\x1b[2;20l\x1b[12h\x1b[<u\x1b[>4m\x1b[?1;5;6l\x1b>\x1b[?7h\x1b[4l\x1b(B\x0f\x1b7\x1b[r\x1b8\x1b[0m\x1b[?25h";
+\x1b[2;20l\x1b[12h\x1b[<u\x1b[>4m\x1b[?1;5;6l\x1b>\x1b[?7h\x1b[4l\x1b(B\x0f\x1b7\x1b[r\x1b8\x1b[0m\x1b[?25h\x1b]8;;\x1b\\";
+
+/// Undoes other colours of the palette, of text, background and cursor: in those of its choice a program could hide what we say
+/// and ask.
+const COLOURS: &[u8] = b"\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
+
+/// A program of this process's session chose colours. Else they are the operator's, who may have set them as programs do.
+static RECOLOURED: AtomicBool = AtomicBool::new(false);
+
+/// Remembers that a program chose colours.
+pub(super) fn recoloured() {
+    RECOLOURED.store(true, Ordering::Relaxed);
+}
+
+/// All that is to be undone.
+fn whole_reset(recoloured: bool) -> Vec<u8> {
+    if recoloured { [RESET, COLOURS].concat() } else { RESET.to_vec() }
+}
 
 /// The mode that a terminal had; dropping it gives that mode back.
 #[derive(Debug)]
@@ -128,7 +146,8 @@ pub fn reset(output: impl AsFd) -> std::io::Result<()> {
     if is_dumb() || !rustix::termios::isatty(output) {
         return Ok(());
     }
-    let mut rest = RESET;
+    let whole = whole_reset(RECOLOURED.load(Ordering::Relaxed));
+    let mut rest = whole.as_slice();
     while !rest.is_empty() {
         match rustix::io::write(output, rest) {
             Ok(written) => rest = &rest[written..],
@@ -153,8 +172,20 @@ pub(super) mod tests {
     #[test]
     fn the_reset_passes_the_filter_as_it_is() {
         let (mut filter, mut out) = (super::super::filter::Filter::new(), Vec::new());
-        filter.push(RESET, &mut out);
-        assert_eq!(out, RESET);
+        filter.push(&whole_reset(true), &mut out);
+        assert_eq!(out, whole_reset(true));
+    }
+
+    /// What is left in the terminal's state by all that passes, and would dress up what we say.
+    #[test]
+    fn a_link_that_was_left_open_ends_and_chosen_colours_go() {
+        assert!(RESET.ends_with(b"\x1b]8;;\x1b\\"));
+        for said in [&b"\x1b]11;#000000\x07"[..], b"\x1b]4;1;red\x1b\\", b"\x1b]10;red\x07"] {
+            RECOLOURED.store(false, Ordering::Relaxed);
+            super::super::filter::Filter::new().push(said, &mut Vec::new());
+            assert!(RECOLOURED.load(Ordering::Relaxed), "{said:?}");
+        }
+        assert!(whole_reset(true).ends_with(b"\x1b]112\x1b\\") && whole_reset(false) == RESET);
     }
 
     pub(in crate::terminal) fn pty() -> (OwnedFd, OwnedFd) {

@@ -17,6 +17,7 @@ use crate::confine::Rules;
 use crate::launch::{self, Launch, NOT_BUILT, Task, failed};
 use crate::owner::Owners;
 use crate::root::{Entered, Root};
+use crate::shares::Shares;
 use crate::{channel, confine, namespaces, stdio};
 use plan::{Failure, Foundation, Layer, Plan, Report};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -55,7 +56,7 @@ fn give_up(failure: Failure) -> u8 {
 }
 
 fn start(launch: Launch) -> Result<Option<serve::Serving>, Failure> {
-    let Launch { task, mask, host, filters, mut owners, watcher } = launch;
+    let Launch { task, mask, host, shares, filters, mut owners, watcher } = launch;
     follow_the_plane()?;
     let (plan, passed, root, rules) = match task {
         Task::Plan(plan, passed) => {
@@ -72,7 +73,7 @@ fn start(launch: Launch) -> Result<Option<serve::Serving>, Failure> {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| failed("adopt orphans", errno))?;
     }
-    let (root, stdio) = build(&plan, passed, &owners, root)?;
+    let (root, stdio) = build(&plan, passed, &owners, (root, &shares))?;
     drop(owners);
     agent::start(plan, mask, &host, filters, Built { root, stdio, rules, watcher }).map(Some)
 }
@@ -123,7 +124,12 @@ fn follow_the_plane() -> Result<(), Failure> {
 }
 
 /// Builds every wall that is pid 1's own. Gives what is left of the root and the agent's side of stdio.
-fn build(plan: &Plan, passed: Vec<OwnedFd>, owners: &Owners, root: Root) -> Result<(Entered, [OwnedFd; 3]), Failure> {
+fn build(
+    plan: &Plan,
+    passed: Vec<OwnedFd>,
+    owners: &Owners,
+    (root, shares): (Root, &Shares),
+) -> Result<(Entered, [OwnedFd; 3]), Failure> {
     let off = |layer| plan.without.contains(layer);
     if !off(Layer::UtsNamespace) {
         rustix::system::sethostname(plan.identity.hostname.as_bytes())
@@ -132,6 +138,9 @@ fn build(plan: &Plan, passed: Vec<OwnedFd>, owners: &Owners, root: Root) -> Resu
     let entered = root.enter(plan, owners).map_err(unrooted)?;
     if let Some(agents) = owners.agents() {
         namespaces::enter_user(agents)?;
+    }
+    if !off(Layer::UserNamespace) {
+        shares.hold(entered.processes.as_fd()).map_err(|errno| failed("bound the cell's share", errno))?;
     }
     namespaces::become_agent(plan)?;
     follow_the_plane()?;

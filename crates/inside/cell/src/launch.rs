@@ -2,6 +2,7 @@
 //! starts. Pid 1 is made when the plan is read; where there is ground to be made ahead, before, and pid 1 reads the plan.
 
 use crate::owner::Owners;
+use crate::shares::Shares;
 use crate::{channel, confine, init, measure, namespaces, net, seccomp, wipe};
 use plan::{Failure, Foundation, Layer, LayerSet, Plan, Report};
 use rustix::fd::{AsFd, OwnedFd};
@@ -31,6 +32,8 @@ pub(crate) struct Launch {
     pub(crate) host: measure::Host,
     /// The operator's mask of permission bits, for the agent.
     pub(crate) mask: Mode,
+    /// What the cell may take of what the kernel counts for the operator.
+    pub(crate) shares: Shares,
     /// The system call filters.
     pub(crate) filters: seccomp::Filters,
     /// The agent's user namespace and maps of the owners of trees, as far as they are known.
@@ -43,6 +46,7 @@ pub(crate) struct Launch {
 struct Founded {
     mask: Mode,
     host: measure::Host,
+    shares: Shares,
     filters: seccomp::Filters,
     watcher: Option<OwnedFd>,
 }
@@ -99,6 +103,7 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
     // What is built has the permissions that the plan names, whatever the operator takes from his own files.
     let mask = rustix::process::umask(Mode::empty());
     let host = measure::Host::look().map_err(|errno| failed("look at the host's namespaces", errno))?;
+    let shares = Shares::look();
     namespaces::leave(foundation.inside, without)?;
     let networked = !without.contains(Layer::NetworkNamespace);
     let watcher = networked.then(|| net::lead_to_the_door(&foundation.door)).transpose()?;
@@ -106,7 +111,7 @@ fn found(foundation: &Foundation) -> Result<Founded, Failure> {
         layer: Some(Layer::Seccomp),
         ..failed("compile the system call filters", Errno::INVAL)
     })?;
-    Ok(Founded { mask, host, filters, watcher })
+    Ok(Founded { mask, host, shares, filters, watcher })
 }
 
 /// Makes pid 1 of a cell that is built at once. Its exit code in pid 1; none in the launcher.
@@ -149,8 +154,8 @@ fn make_pid_1(task: Task, without: LayerSet, owners: Owners, founded: Founded) -
     match clone_sibling().map_err(|errno| failed("make pid 1", errno))? {
         None => {
             drop(processes);
-            let Founded { mask, host, filters, watcher } = founded;
-            Ok(Some(init::run(Launch { task, mask, host, filters, owners, watcher })))
+            let Founded { mask, host, shares, filters, watcher } = founded;
+            Ok(Some(init::run(Launch { task, mask, host, shares, filters, owners, watcher })))
         }
         Some(child) => {
             let mounts = namespaces::mounts(&processes)?;

@@ -13,6 +13,7 @@ mod owner;
 mod probe;
 mod root;
 mod seccomp;
+mod shares;
 mod stdio;
 mod wipe;
 

@@ -182,12 +182,17 @@ pub(crate) fn hand_out(processes: impl rustix::fd::AsFd) -> rustix::io::Result<H
     Ok([open("user")?, open("mnt")?, open("pid")?, open("net")?, open("ipc")?, open("uts")?, open("cgroup")?])
 }
 
+/// Terminals of a program that entered.
+const TERMINALS: u32 = 256;
+
 /// Enters a cell that stands and becomes its agent's uid and gid; the next child that the caller makes is in its pid
 /// namespace. An ordinary user owns what his user namespace owns, so he enters that first; for root it is the last.
+/// `apart`: with terminals of its own, in a copy of the cell's mounts. The agent has the same uid, and would read there what
+/// the operator types.
 ///
 /// # Errors
 /// The kernel's error, with the first layer that could not be entered.
-pub(crate) fn join(handed: &Handed, identity: &Identity) -> Result<(), NamespaceError> {
+pub(crate) fn join(handed: &Handed, identity: &Identity, apart: bool) -> Result<(), NamespaceError> {
     let [user, mounts, pid, net, ipc, uts, cgroup] = handed;
     let user = (Layer::UserNamespace, user, libc::CLONE_NEWUSER);
     let others = [
@@ -202,6 +207,10 @@ pub(crate) fn join(handed: &Handed, identity: &Identity) -> Result<(), Namespace
     for (layer, namespace, kind) in first.into_iter().chain(others).chain(last) {
         // SAFETY: takes a descriptor, which is open, and a plain number; the caller has one thread and shares nothing.
         check(layer, unsafe { libc::setns(namespace.as_raw_fd(), kind) }.into())?;
+        if apart && layer == Layer::PrivateRoot {
+            unshare(layer, libc::CLONE_NEWNS)?;
+            crate::root::terminals_apart(TERMINALS).map_err(|errno| NamespaceError { layer, errno })?;
+        }
     }
     become_ids((identity.inside_uid, identity.inside_gid), identity.privileged)
 }

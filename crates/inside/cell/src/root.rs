@@ -243,10 +243,23 @@ fn bind(building: &Building<'_>, (source, at): (&str, &str), flags: MountAttrFla
 }
 
 fn terminals(root: &OwnedFd, max: u32) -> Result<()> {
-    let options = [("mode", "0620"), ("ptmxmode", "0666"), ("max", &max.to_string())];
-    let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    onto(&filesystem("devpts", &options, flags)?, &place::directory(root, "/dev/pts")?, "/dev/pts")?;
+    onto(&own_terminals(max)?, &place::directory(root, "/dev/pts")?, "/dev/pts")?;
     place::symlink(root, "/dev/ptmx", "pts/ptmx")
+}
+
+/// A detached mount of terminals that nobody else has.
+fn own_terminals(max: u32) -> Result<OwnedFd> {
+    let options = [("mode", "0620"), ("ptmxmode", "0666"), ("max", &max.to_string())];
+    filesystem("devpts", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC)
+}
+
+/// Lays terminals that nobody else has over the cell's, in a cell that was entered; the caller's mounts are a copy by then.
+///
+/// # Errors
+/// The kernel's error.
+pub(crate) fn terminals_apart(max: u32) -> rustix::io::Result<()> {
+    let terminals = own_terminals(max).map_err(|error| error.errno)?;
+    attach(&terminals, CWD, "/dev/pts")
 }
 
 /// Lays something empty over a path, if it exists.

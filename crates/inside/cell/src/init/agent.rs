@@ -115,6 +115,10 @@ pub(super) fn fork(mut prepared: Prepared, stdio: &[OwnedFd; 3], terminal: Optio
     let (status, theirs) = pair.map_err(|errno| failed("make a socket pair", errno))?;
     // SAFETY: the caller has one thread; the child may use everything it copied.
     let agent = unsafe { libc::fork() };
+    if agent < 0 {
+        // A limit on processes that the cell has used up.
+        return Err(failed("fork", confine::last_error()));
+    }
     if agent == 0 {
         child::run(&prepared, stdio, &theirs);
     }

@@ -101,6 +101,7 @@ fn become_agent(prepared: &Prepared, stdio: &[OwnedFd; 3], status: &OwnedFd) -> 
     let at = |step: Step| move |errno: Errno| (step, errno);
     let off = |layer| prepared.without.contains(layer);
     default_signals().map_err(at(Step::Signals))?;
+    default_personality().map_err(at(Step::Signals))?;
     if !prepared.entered {
         // Pid 1 reads this process's /proc; nothing else of the cell is alive yet.
         dumpable().map_err(at(Step::Signals))?;
@@ -170,6 +171,12 @@ fn default_signals() -> rustix::io::Result<()> {
             libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, std::ptr::null::<u64>(), 8);
         if set == 0 { Ok(()) } else { Err(confine::last_error()) }
     }
+}
+
+/// No old layout of memory: what the filter refuses is not inherited either.
+fn default_personality() -> rustix::io::Result<()> {
+    // SAFETY: takes a plain number.
+    if unsafe { libc::personality(0) } < 0 { Err(confine::last_error()) } else { Ok(()) }
 }
 
 /// Puts stdio and the socket to pid 1 where they belong. Where descriptors are not sealed, 3 may be one that was
@@ -334,7 +341,7 @@ fn refused(word: &Word) -> Failure {
     let others = [
         (Step::Limits, "lower the resource limits"),
         (Step::Directory, "enter the working directory"),
-        (Step::Signals, "reset the signals"),
+        (Step::Signals, "reset the signals and the personality"),
     ];
     let doing = others.into_iter().find(|(step, _)| is(*step)).map_or("start the agent's process", |(_, doing)| doing);
     failed(doing, errno)

@@ -70,7 +70,8 @@ fn enter() -> Result<u8, Failure> {
         layer: Some(Layer::Seccomp),
         ..failed("compile the system call filters", Errno::INVAL)
     })?;
-    namespaces::join(&handed, &entry.identity)?;
+    let apart = matches!(&entry.errand, Errand::Execute { stdio, .. } if stdio.streams.contains(&Stream::Terminal));
+    namespaces::join(&handed, &entry.identity, apart)?;
     drop(handed);
     follow_the_plane()?;
     // Others of this uid are alive inside.

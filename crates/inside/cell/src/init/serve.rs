@@ -254,11 +254,13 @@ fn ending(status: WaitStatus) -> Ending {
     }
 }
 
-/// Blocks SIGCHLD and SIGHUP and gives the descriptor on which they arrive.
+/// Blocks SIGCHLD and SIGHUP and gives the descriptor on which they arrive. Of who started the plane SIGCHLD may be ignored: then
+/// the kernel tells nobody that a child ended.
 pub(super) fn take_signals() -> rustix::io::Result<OwnedFd> {
     // SAFETY: the set is initialised by sigemptyset before it is used, and lives for the calls; signalfd returns a
     // new descriptor that nobody else owns.
     unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
         let mut set = MaybeUninit::uninit();
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);

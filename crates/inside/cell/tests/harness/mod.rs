@@ -106,13 +106,20 @@ pub struct Cell {
 
 /// Starts a launcher that is told nothing yet.
 pub fn spawn(privileged: bool) -> (Child, UnixStream) {
+    spawn_by(&[], privileged)
+}
+
+/// The same by a program that executes what it is given, with arguments of its own.
+pub fn spawn_by(by: &[&str], privileged: bool) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     ours.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a bound");
     let beside = option_env!("CARGO_BIN_EXE_bastide-cell").or(option_env!("CARGO_BIN_EXE_bastide-gate"));
     let program = Path::new(beside.expect("a test of the cell or of the gate")).with_file_name("bastide-cell");
-    let mut command = std::process::Command::new(program);
+    let mut words = by.iter().map(Path::new).chain([program.as_path()]);
+    let mut command = std::process::Command::new(words.next().expect("a program"));
+    command.args(words.map(Path::as_os_str));
     // A directory that only root may read would otherwise be inherited as the working directory.
-    command.stdin(OwnedFd::from(theirs)).current_dir("/").env_clear();
+    command.stdin(OwnedFd::from(theirs)).current_dir("/").env_clear().env("PATH", "/usr/bin:/bin");
     if !privileged {
         command.uid(ORDINARY).gid(ORDINARY);
     }
@@ -121,7 +128,11 @@ pub fn spawn(privileged: bool) -> (Child, UnixStream) {
 
 /// Starts a launcher and tells it the whole plan.
 pub fn launch(plan: &Plan, passed: &[OwnedFd]) -> (Child, UnixStream) {
-    let (launcher, ours) = spawn(plan.identity.privileged);
+    launch_by(&[], plan, passed)
+}
+
+fn launch_by(by: &[&str], plan: &Plan, passed: &[OwnedFd]) -> (Child, UnixStream) {
+    let (launcher, ours) = spawn_by(by, plan.identity.privileged);
     // A plan of another version is refused at its foundation, whose end the second frame does not outlive.
     send(&ours, &Frame::encode(&plan.foundation()).expect("encodes"), &[]);
     let begin = Frame::encode(&Order::Begin).expect("encodes");
@@ -131,7 +142,12 @@ pub fn launch(plan: &Plan, passed: &[OwnedFd]) -> (Child, UnixStream) {
 
 /// Starts a cell up to `Report::Started`, or tells what came instead.
 pub fn start(plan: &Plan, passed: &[OwnedFd]) -> Result<Cell, Report> {
-    let (mut launcher, ours) = launch(plan, passed);
+    start_by(&[], plan, passed)
+}
+
+/// The same by a program that executes what it is given.
+pub fn start_by(by: &[&str], plan: &Plan, passed: &[OwnedFd]) -> Result<Cell, Report> {
+    let (mut launcher, ours) = launch_by(by, plan, passed);
     launcher.wait().expect("the launcher");
     let mut cell =
         Cell { socket: ours, launcher: launcher.id(), stdio: Vec::new(), door: Vec::new(), walls: Vec::new() };

@@ -274,7 +274,7 @@ fn seen(meta: &Metadata) -> Seen {
 }
 
 pub(super) fn bind(at: &str, devices: bool, owner: Owner) -> Step {
-    Step::Bind { source: at.into(), at: at.into(), writable: devices, executable: !devices, devices, owner }
+    Step::Bind { source: at.into(), at: at.into(), writable: false, executable: !devices, devices, owner }
 }
 
 pub(super) fn text(path: &Path) -> Option<String> {

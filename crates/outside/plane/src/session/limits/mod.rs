@@ -21,6 +21,11 @@ const CORE: u32 = 4;
 const NO_DUMP: u64 = 1;
 /// `RLIMIT_NPROC`.
 const PROCESSES: u32 = 6;
+/// `RLIMIT_SIGPENDING`.
+const PENDING: u32 = 11;
+/// Signals and timers that may wait for a cell. The kernel counts them for the operator too, who could make no timer any more
+/// where a cell took all: one in eight of what he may have, and no more than any program waits for.
+const MOST_PENDING: u64 = 4096;
 /// The agent dies before the host's own work when memory runs out; who is to die sooner still stays so.
 const OOM_SCORE: i16 = 500;
 
@@ -155,7 +160,7 @@ fn rest(wanted: &Limits) -> Held {
     let mut held = Held {
         plan: plan::Limits {
             join: Vec::new(),
-            rlimits: vec![(CORE, NO_DUMP)],
+            rlimits: vec![(CORE, NO_DUMP), (PENDING, share_of_pending())],
             oom_score_adj: OOM_SCORE.max(own_score()),
         },
         walls: Vec::new(),
@@ -169,6 +174,11 @@ fn rest(wanted: &Limits) -> Held {
         held.walls.push(Wall { name: "disk".into(), holds: false, detail });
     }
     held
+}
+
+fn share_of_pending() -> u64 {
+    let own = rustix::process::getrlimit(rustix::process::Resource::Sigpending).maximum;
+    own.map_or(MOST_PENDING, |own| (own / 8).min(MOST_PENDING))
 }
 
 fn own_score() -> i16 {
@@ -202,6 +212,14 @@ fn counted(groups: &[PathBuf], files: &[&str], name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_takes_all_the_signals_that_may_wait_for_the_operator() {
+        let held = rest(&Limits::default()).plan.rlimits;
+        let own = rustix::process::getrlimit(rustix::process::Resource::Sigpending).maximum.unwrap_or(u64::MAX);
+        let share = held.iter().find(|(which, _)| *which == PENDING).map(|(_, value)| *value);
+        assert!(share.is_some_and(|share| share <= own / 8), "{share:?} of {own}");
+    }
 
     #[test]
     fn groups_that_were_made_ahead_get_the_bounds_of_their_session() {
