@@ -569,3 +569,22 @@ fn what_is_anothers_is_told_before_a_program_meets_it() {
         assert!(!operator.run(&["--mode", "read-only"], "true").stderr.contains(&told));
     }
 }
+
+/// Of the user who stands for unknown owners the kernel says that all which is root's is his, and nobody said why no cell begins.
+#[test]
+fn the_user_that_stands_for_unknown_owners_is_told_why_no_cell_begins() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let uid =
+        std::fs::read_to_string("/proc/sys/kernel/overflowuid").expect("a number").trim().parse().expect("a number");
+    let operator = Operator::new(uid);
+    let ran = operator.run(&[], "true");
+    assert!(ran.exit == 125 && ran.stderr.contains("useradd") && !ran.stderr.contains("--accept-risk"), "{ran:?}");
+    let doctor = operator.bastide(&["doctor"]);
+    let said = doctor.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        doctor.exit == 1 && said.contains("useradd") && said.contains(&format!("uid {uid} stands for")),
+        "{doctor:?}"
+    );
+}

@@ -7,6 +7,7 @@ use record::Wall;
 use wire::command::{Outcome, Problem};
 
 use super::asked::Asked;
+use super::doctor::{host, remedies};
 use super::ending::Changed;
 use super::mounts;
 use super::serve::End;
@@ -97,6 +98,15 @@ fn not_run(failure: &plan::Failure) -> Problem {
             "E-CELL-001",
             format!("the private root cannot be laid out: {cause}"),
             "something in the private home is in the way of a path that you named: `--fresh-home`",
+            failure.exit,
+        ),
+        Some(Layer::SocketShadow) if host::is_nobody() => problem(
+            "E-CELL-001",
+            format!(
+                "the layer `socket-shadow` does not hold: this user's uid stands for every owner that a cell does not know, so that \
+                 the host's own trees seem to be his: {cause}"
+            ),
+            remedies::NOBODY,
             failure.exit,
         ),
         Some(layer) => problem(

@@ -386,11 +386,21 @@ impl Session<'_> {
             self.record(course, event);
         }
         round.warnings.into_iter().for_each(|warning| course.warn(warning));
-        if let Some(bytes) = round.too_much
+        if let Some(weight) = round.too_much
             && course.kill_at.is_none()
         {
-            course.warn("the disk limit was reached, and its program was told to end".into());
-            self.end_soon(course, TERMINATE, GRACE, &format!("the disk limit was passed: {bytes} bytes were written"));
+            let below = match weight.below {
+                0 => String::new(),
+                below => format!(", {below} of them what its sub-agents see and changed"),
+            };
+            course.warn(format!("the disk limit was reached{below}, and its program was told to end"));
+            let bytes = weight.whole();
+            self.end_soon(
+                course,
+                TERMINATE,
+                GRACE,
+                &format!("the disk limit was passed: {bytes} bytes were written{below}"),
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use policy::{Conjunction, Egress, Host, Request, Rule, Target, suggest, suggest_
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
 use wire::command::{Problem, Reply, Select, SessionState, WhyAnswer};
 
-use super::family;
+use super::{family, gone};
 use crate::channel::Client;
 use crate::problem::{NO, problem, quoted, shell, state};
 use crate::store::{self, Events, SessionDirectory, Store};
@@ -23,6 +23,7 @@ const MOST_ANCESTORS: usize = 16;
 pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Option<&str>) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let wanted = event.map(parse).transpose()?;
+    gone::tell(store, client, &session);
     let Around { entries, task } = around(&session, wanted).map_err(|error| state("read", &session.path, &error))?;
     let Some(target) = entries.first() else { return Err(missing(&session, wanted)) };
     let Some(mut explanation) = record::why(&entries, target.id) else { return Err(missing(&session, wanted)) };

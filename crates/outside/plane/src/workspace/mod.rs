@@ -304,6 +304,9 @@ pub enum Error {
     /// More entries than the engine walks.
     #[error("too many entries")]
     TooMany,
+    /// A copy would take more bytes than it may.
+    #[error("more than the {0} bytes that are left of the disk limit")]
+    NoRoom(u64),
     /// An earlier merge did not finish: it must be recovered first.
     #[error("an earlier merge is unfinished; recover it first")]
     Pending,

@@ -8,7 +8,7 @@ use super::answers::bounded;
 use super::paths::{Wanted, choose};
 use super::review::Review;
 use super::tree::{ChangedTree, Done, failed};
-use super::{Record, guards, is_untouched, recover};
+use super::{Record, free, guards, is_untouched, recover};
 use crate::channel::Client;
 use crate::labels;
 use crate::ledger::{self, LedgerError};
@@ -197,6 +197,7 @@ fn leave(store: &Store, session: &SessionDirectory) -> Result<(), Problem> {
     if session.record.ended.is_none() {
         return Ok(());
     }
+    free(session);
     match ledger::merge(store, session) {
         // `bastide log verify` tells; the changes are the operator's all the same.
         Ok(()) | Err(LedgerError::Strayed(_)) => session.leave(),
