@@ -48,6 +48,16 @@ pub(in crate::verbs) fn apply(
         for (_, why) in done.left.iter_mut().filter(|(path, _)| others.contains(path)) {
             *why = OTHER.into();
         }
+        // What is not as it was shown is not brought in either.
+        let shown: Vec<Change> =
+            changes.iter().filter(|change| !others.contains(&tree.name(&change.path))).cloned().collect();
+        for (path, why, refs) in tree.bring_beside(&shown, wanted, &named(&guards, &changes, wanted))? {
+            if !refs.is_empty() {
+                record.note(refs, "commits brought in beside")?;
+            }
+            done.left.retain(|(left, _)| *left != path);
+            done.left.push((path, why));
+        }
         done.left.extend(unseen.into_iter().map(|(path, why)| (tree.name(&path), why.to_owned())));
         Ok(done)
     };
