@@ -588,3 +588,53 @@ fn the_user_that_stands_for_unknown_owners_is_told_why_no_cell_begins() {
         "{doctor:?}"
     );
 }
+
+/// Commits made on both sides: what `diff` and `apply` tell to type is typed, and git has both.
+#[test]
+fn commits_of_both_sides_are_merged_by_what_is_told_to_type() {
+    for operator in Operator::each() {
+        let git = |script: &str| {
+            let mut command = Command::new("sh");
+            let own = "git() { command git -c user.name=o -c user.email=o@example.org \"$@\"; }; ";
+            command.args(["-euc", &format!("{own}{script}")]);
+            let ran = operator.ran(command);
+            assert_eq!(ran.exit, 0, "{script}: {ran:?}");
+            ran.stdout
+        };
+        git("git init -q -b main .; echo 1 > a; git add a; git commit -qm one");
+        let ran = operator.run(
+            &[
+                "--env",
+                "GIT_AUTHOR_NAME=a",
+                "--env",
+                "GIT_AUTHOR_EMAIL=a@b",
+                "--env",
+                "GIT_COMMITTER_NAME=a",
+                "--env",
+                "GIT_COMMITTER_EMAIL=a@b",
+            ],
+            "echo in > in && git add in && git commit -qm inside && git checkout -qb \"it's;x\" && echo more >> in && git commit -qam more",
+        );
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        git("echo out > out; git add out; git commit -qm outside");
+        let told = |arguments: &[&str]| {
+            let ran = operator.bastide(arguments);
+            format!("{} {}", ran.stdout, ran.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let shown = told(&["diff"]);
+        assert!(shown.contains("`apply .git` brings its commits in beside"), "{shown}");
+        let answer = told(&["apply", ".git"]);
+        let typed: Vec<&str> =
+            answer.split('`').filter(|word| word.starts_with("git merge ") || word.starts_with("bastide ")).collect();
+        assert!(typed.len() == 3 && typed[0].contains("'refs/bastide/"), "{answer}");
+        git(&format!("{} --no-edit", typed[0]));
+        assert_eq!(git("cat in out; git fsck --strict 2>&1; git status --porcelain"), "in\nmore\nout\n");
+        let discard: Vec<&str> = typed[2].split(' ').skip(1).collect();
+        let ran = operator.bastide(&discard);
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let log = told(&["log"]);
+        assert!(log.contains("commits brought in beside"), "{log}");
+        let shown = told(&["show"]);
+        assert!(shown.contains("pending nothing"), "{shown}");
+    }
+}
