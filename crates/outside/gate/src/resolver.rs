@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 /// How long one resolver may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// After which a datagram counts as lost, and is sent again: the same one, so that who forges an answer has no more to guess at.
+const LOST: Duration = Duration::from_secs(1);
 /// Resolvers that are asked for one name, as the C library does.
 const MAX_SERVERS: usize = 3;
 /// Longest answer over UDP that is read.
@@ -103,7 +105,11 @@ async fn by_datagram(server: SocketAddr, query: &Message, bytes: &[u8]) -> io::R
     socket.send(bytes).await?;
     let mut buffer = [0; MAX_ANSWER];
     loop {
-        let length = socket.recv(&mut buffer).await?;
+        let Ok(length) = timeout(LOST, socket.recv(&mut buffer)).await else {
+            socket.send(bytes).await?;
+            continue;
+        };
+        let length = length?;
         if let Some(answer) = fitting(query, &buffer[..length]) {
             return Ok(answer);
         }
