@@ -75,6 +75,13 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
             &format!("`bastide log {id}` lists its events"),
             NO,
         ),
+        // What the policy let out and what failed then is the network's matter, and looks the same from inside.
+        None if let Some(failed) = failed(session) => problem(
+            "E-PLANE-017",
+            format!("nothing was refused in session `{id}`, but what was let out came to nothing: {failed}"),
+            "no rule changes that: look at the network, at the resolver, or at the proxy that the host goes out by",
+            NO,
+        ),
         None => problem(
             "E-PLANE-017",
             format!("nothing was refused in session `{id}`"),
@@ -82,6 +89,17 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
             NO,
         ),
     }
+}
+
+/// The last connection that was let out and could not be made.
+fn failed(session: &SessionDirectory) -> Option<String> {
+    let mut last = None;
+    let read = Events::of(session).each(|entry| {
+        if let Kind::Close { sent: 0, received: 0, address: None, note: Some(_), .. } = &entry.event.kind {
+            last = Some(format!("{}, {}", entry.id, record::describe(&entry.event.kind)));
+        }
+    });
+    last.filter(|_| read.is_ok()).map(|words| quoted(&words))
 }
 
 /// An event, and what its explanation needs.
