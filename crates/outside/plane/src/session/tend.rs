@@ -104,7 +104,7 @@ impl Chores {
         if Weight::noted(&self.session) != Some(weight)
             && let Err(error) = weight.note(&self.session)
         {
-            round.warnings.push(format!("what it takes on disk could not be noted: {error}"));
+            round.warnings.push(format!("how much it takes on disk is not noted: {error}"));
         }
     }
 
