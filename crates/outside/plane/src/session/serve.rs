@@ -6,6 +6,7 @@ mod children;
 mod client;
 mod durable;
 mod generations;
+mod names;
 mod orders;
 mod pausing;
 mod petitions;
@@ -47,6 +48,7 @@ use crate::store::{Ledger, Store};
 
 pub(super) use callers::Ground;
 pub(super) use generations::Generations;
+use names::Names;
 use orders::Reckoning;
 use pausing::Pause;
 pub(super) use questions::Questions;
@@ -139,6 +141,7 @@ struct Course {
     reckoning: Reckoning,
     questions: Questions,
     sleep: Sleep,
+    names: Names,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -174,6 +177,7 @@ impl Session<'_> {
             reckoning: Reckoning::of(self.generations.directory()),
             questions: std::mem::take(&mut self.questions),
             sleep: Sleep::begin(),
+            names: Names::begin(),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -434,6 +438,7 @@ impl Session<'_> {
         if course.checkpoint <= now {
             course.checkpoint = now + CHECKPOINT;
             self.tell_counts(course);
+            self.watch_names(&mut course.names);
             self.make_durable(course);
         } else if self.merging.due().is_some_and(|due| due <= now) {
             self.merge(course);
