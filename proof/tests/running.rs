@@ -638,3 +638,15 @@ fn commits_of_both_sides_are_merged_by_what_is_told_to_type() {
         assert!(shown.contains("pending nothing"), "{shown}");
     }
 }
+
+/// What is let out is recorded each time, and nothing bounded how much that is.
+#[test]
+fn a_program_that_fills_the_record_meets_the_disk_limit() {
+    const LOOP: &str = "python3 -c 'import socket\nwhile True:\n    one = socket.socket()\n    one.connect_ex((\"host.bastide\", 9))\n    one.close()'";
+    for operator in Operator::each() {
+        let text = "bastide: 1\nname: small\nextends: [hardened]\nlimits: {disk: 512KiB}\nnetwork: {allow: [{to: \"host.bastide:9\"}]}\n";
+        let policy = operator.write("home/policy.yaml", text).to_string_lossy().into_owned();
+        let ran = operator.run(&["--policy", &policy, "--timeout", "60s"], LOOP);
+        assert!(ran.exit != 0 && ran.stderr.contains("the disk limit was reached"), "{ran:?}");
+    }
+}

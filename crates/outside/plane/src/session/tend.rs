@@ -7,7 +7,7 @@ use policy::WorkspaceMode;
 use record::Kind;
 
 use crate::labels;
-use crate::store::{SessionDirectory, TreeRecord, Weight, below, bytes, copy, sync};
+use crate::store::{SessionDirectory, TreeRecord, Weight, below, bytes, copy, record, sync};
 use crate::workspace::{Live, Workspace};
 
 /// Between two merges of `live`.
@@ -98,7 +98,9 @@ impl Chores {
 
     fn look(&mut self, round: &mut Round) {
         let copied = *self.copy.get_or_insert_with(|| copy(&self.session));
-        self.own = self.trees.iter().map(|tree| bytes(tree)).fold(copied, u64::saturating_add);
+        // What it makes be recorded too: what is let out is recorded each time, as often as a program likes.
+        let fixed = copied.saturating_add(record(&self.session));
+        self.own = self.trees.iter().map(|tree| bytes(tree)).fold(fixed, u64::saturating_add);
         let weight = Weight { own: self.own, below: below(&self.session) };
         round.too_much = self.disk.filter(|limit| weight.whole() > *limit).map(|_| weight);
         if Weight::noted(&self.session) != Some(weight)

@@ -64,7 +64,7 @@ pub use repair::{repair, wait_for_ended};
 pub use session::{Options, ParentRecord, SessionDirectory, SessionRecord, TreeRecord};
 pub use tally::{Tally, tally};
 pub use trust::Trust;
-pub use weight::{Weight, below, bytes, copy, stands_below};
+pub use weight::{Weight, below, bytes, copy, record, stands_below};
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};

@@ -94,6 +94,12 @@ pub fn below(session: &Path) -> u64 {
     entries.flatten().map(of).fold(0, u64::saturating_add)
 }
 
+/// Its part of the record.
+pub fn record(session: &Path) -> u64 {
+    let length = |name| fs::metadata(session.join(name)).map_or(0, |meta| meta.len());
+    ["plane.segment", "gate.segment"].into_iter().map(length).fold(0, u64::saturating_add)
+}
+
 /// The copy that a sub-agent sees; nothing where a session is none.
 pub fn copy(session: &Path) -> u64 {
     bytes(&session.join("view"))

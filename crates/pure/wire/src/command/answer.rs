@@ -79,7 +79,7 @@ pub struct SessionInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskInfo {
-    /// A session's own: its changes, and the copy that it sees where it is a sub-agent; while it runs its home, too.
+    /// A session's own: its changes, and the copy that it sees where it is a sub-agent; while it runs its home and its record, too.
     pub own: u64,
     /// What is its sub-agents', and theirs, whether they run or ended.
     pub below: u64,
