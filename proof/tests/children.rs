@@ -572,3 +572,42 @@ fn what_a_child_said_in_other_letters_may_not_leave() {
         assert!(told.contains("nothing special") && !told.contains("tnedrA") && !told.contains("lertseK"), "{told}");
     }
 }
+
+/// A copy of the workspace for each sub-agent was nobody's on the disk, and stayed until `rm`.
+#[test]
+fn copies_for_sub_agents_count_as_their_parents_and_go_when_nothing_waits_in_them() {
+    const CHILD: &str =
+        r#"{"task": "t", "command": ["sh", "-c", "WHAT"], "files": [{"path": ".", "access": "write"}]}"#;
+    let below = |family: &Family| {
+        let parents = family.sessions().into_iter().filter(|one| one["parent"].is_null());
+        let told = parents.map(|one| family.show(one["id"].as_str().expect("an id"))["disk"]["below"].as_u64());
+        told.map(Option::unwrap_or_default).sum::<u64>()
+    };
+    for family in Family::each("agents: {}\nlimits: {disk: 8MiB}") {
+        family.operator.write("work/big", &"x".repeat(5_000_000));
+        let child = CHILD.replace("WHAT", "true");
+        let ran = family.run(&format!("ask one spawn '{child}'; ask ended wait '{{\"child\": 1}}'"));
+        assert_eq!(answer(&ran, "ended")["children"][0]["standing"]["exit"], 0, "{ran:?}");
+        assert_eq!(below(&family), 0, "nothing waits in it: {:?}", family.sessions());
+
+        let child = CHILD.replace("WHAT", "echo x > new");
+        let ran = family.run(&format!(
+            "ask one spawn '{child}'; ask ended wait '{{\"child\": 1}}'; ask two spawn '{child}'; \
+             head -c 5000000 /dev/zero > more; sleep 100"
+        ));
+        assert_eq!(answer(&ran, "one")["answer"], "spawned", "{ran:?}");
+        let two = answer(&ran, "two");
+        assert!(
+            two["answer"] == "denied" && two["why"].as_str().is_some_and(|why| why.contains("disk limit")),
+            "{two}"
+        );
+        assert!(ran.exit != 0 && ran.stderr.contains("its sub-agents see"), "{ran:?}");
+        assert!(below(&family) > 5_000_000, "{:?}", family.sessions());
+        let listed = family.operator.bastide(&["ls"]).stdout;
+        assert!(listed.contains("DISK") && listed.contains(" MiB"), "{listed}");
+        let changed = family.children().into_iter().find(|one| one["disk"]["own"].as_u64() > Some(5_000_000));
+        let id = changed.expect("one that changed something")["id"].as_str().expect("an id").to_owned();
+        assert_eq!(family.operator.bastide(&["discard", &id]).exit, 0);
+        assert_eq!(below(&family), 0, "{:?}", family.sessions());
+    }
+}

@@ -598,3 +598,84 @@ fn what_is_anothers_is_told_before_a_program_meets_it() {
         assert!(!operator.run(&["--mode", "read-only"], "true").stderr.contains(&told));
     }
 }
+
+/// Of the user who stands for unknown owners the kernel says that all which is root's is his, and nobody said why no cell begins.
+#[test]
+fn the_user_that_stands_for_unknown_owners_is_told_why_no_cell_begins() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let uid =
+        std::fs::read_to_string("/proc/sys/kernel/overflowuid").expect("a number").trim().parse().expect("a number");
+    let operator = Operator::new(uid);
+    let ran = operator.run(&[], "true");
+    assert!(ran.exit == 125 && ran.stderr.contains("useradd") && !ran.stderr.contains("--accept-risk"), "{ran:?}");
+    let doctor = operator.bastide(&["doctor"]);
+    let said = doctor.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        doctor.exit == 1 && said.contains("useradd") && said.contains(&format!("uid {uid} stands for")),
+        "{doctor:?}"
+    );
+}
+
+/// Commits made on both sides: what `diff` and `apply` tell to type is typed, and git has both.
+#[test]
+fn commits_of_both_sides_are_merged_by_what_is_told_to_type() {
+    for operator in Operator::each() {
+        let git = |script: &str| {
+            let mut command = Command::new("sh");
+            let own = "git() { command git -c user.name=o -c user.email=o@example.org \"$@\"; }; ";
+            command.args(["-euc", &format!("{own}{script}")]);
+            let ran = operator.ran(command);
+            assert_eq!(ran.exit, 0, "{script}: {ran:?}");
+            ran.stdout
+        };
+        git("git init -q -b main .; echo 1 > a; git add a; git commit -qm one");
+        let ran = operator.run(
+            &[
+                "--env",
+                "GIT_AUTHOR_NAME=a",
+                "--env",
+                "GIT_AUTHOR_EMAIL=a@b",
+                "--env",
+                "GIT_COMMITTER_NAME=a",
+                "--env",
+                "GIT_COMMITTER_EMAIL=a@b",
+            ],
+            "echo in > in && git add in && git commit -qm inside && git checkout -qb \"it's;x\" && echo more >> in && git commit -qam more",
+        );
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        git("echo out > out; git add out; git commit -qm outside");
+        let told = |arguments: &[&str]| {
+            let ran = operator.bastide(arguments);
+            format!("{} {}", ran.stdout, ran.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let shown = told(&["diff"]);
+        assert!(shown.contains("`apply .git` brings its commits in beside"), "{shown}");
+        let answer = told(&["apply", ".git"]);
+        let typed: Vec<&str> =
+            answer.split('`').filter(|word| word.starts_with("git merge ") || word.starts_with("bastide ")).collect();
+        assert!(typed.len() == 3 && typed[0].contains("'refs/bastide/"), "{answer}");
+        git(&format!("{} --no-edit", typed[0]));
+        assert_eq!(git("cat in out; git fsck --strict 2>&1; git status --porcelain"), "in\nmore\nout\n");
+        let discard: Vec<&str> = typed[2].split(' ').skip(1).collect();
+        let ran = operator.bastide(&discard);
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let log = told(&["log"]);
+        assert!(log.contains("commits brought in beside"), "{log}");
+        let shown = told(&["show"]);
+        assert!(shown.contains("pending nothing"), "{shown}");
+    }
+}
+
+/// What is let out is recorded each time, and nothing bounded how much that is.
+#[test]
+fn a_program_that_fills_the_record_meets_the_disk_limit() {
+    const LOOP: &str = "python3 -c 'import socket\nwhile True:\n    one = socket.socket()\n    one.connect_ex((\"host.bastide\", 9))\n    one.close()'";
+    for operator in Operator::each() {
+        let text = "bastide: 1\nname: small\nextends: [hardened]\nlimits: {disk: 512KiB}\nnetwork: {allow: [{to: \"host.bastide:9\"}]}\n";
+        let policy = operator.write("home/policy.yaml", text).to_string_lossy().into_owned();
+        let ran = operator.run(&["--policy", &policy, "--timeout", "60s"], LOOP);
+        assert!(ran.exit != 0 && ran.stderr.contains("the disk limit was reached"), "{ran:?}");
+    }
+}

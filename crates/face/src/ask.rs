@@ -11,8 +11,10 @@ use crate::session::asked::{named, surrounded, working_directory};
 use crate::show::{self, Shown};
 use crate::terminal::filter::Filter;
 use crate::terminal::mode;
+use crate::terminal::signals::{self, Signals};
 use crate::verbs::{Read, print, print_bytes};
 use crate::{exit, kept, secret, words};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -73,7 +75,11 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
     let mut plane = Plane::ask(request)?;
     let mut printed = Printed::default();
     loop {
-        match plane.reply()? {
+        let reply = match printed.wait(&mut plane)? {
+            Next::Reply(reply) => *reply,
+            Next::Signal(signal) => return Ok(exit::by_signal(signal)),
+        };
+        match reply {
             Reply::Refused(problem) => return Err(Error::Plane(problem)),
             Reply::Notice { text } if !how.json => {
                 let _ = writeln!(std::io::stderr(), "bastide: {}", words::line(&text, 1000));
@@ -114,32 +120,68 @@ fn tell_with(request: &Request, how: &Shown) -> Result<u8, Error> {
 }
 
 /// What an agent printed, on its way to our stdout: as under `run`, a terminal gets nothing that makes it act or answer.
-struct Printed(Option<Filter>, bool);
+struct Printed {
+    filter: Option<Filter>,
+    /// A signal that would end us gives the terminal back first, from when it was given anything on.
+    signals: Option<Signals>,
+}
+
+/// What comes next: the plane's word, or a signal that asks for the end.
+enum Next {
+    Reply(Box<Reply>),
+    Signal(u8),
+}
 
 impl Default for Printed {
     fn default() -> Self {
-        Printed(std::io::stdout().is_terminal().then(Filter::new), false)
+        Printed { filter: std::io::stdout().is_terminal().then(Filter::new), signals: None }
     }
 }
 
 /// Whatever the agent had the terminal do, lines of ours and of whoever comes next are seen as they are.
 impl Drop for Printed {
     fn drop(&mut self) {
-        if self.0.is_some() && self.1 {
+        if self.signals.is_some() {
             let _ = mode::reset(std::io::stdout());
         }
     }
 }
 
 impl Printed {
+    /// Waits for the plane, or for a signal once those are caught.
+    fn wait(&mut self, plane: &mut Plane) -> Result<Next, Error> {
+        let Some(signals) = &mut self.signals else { return Ok(Next::Reply(Box::new(plane.reply()?))) };
+        loop {
+            if let Some(signal) = signals.take().into_iter().find(|signal| signals::ends(*signal)) {
+                return Ok(Next::Signal(u8::try_from(signal).unwrap_or_default()));
+            }
+            if let Some(reply) = plane.known() {
+                return Ok(Next::Reply(Box::new(reply)));
+            }
+            if plane.ended() {
+                return Ok(Next::Reply(Box::new(plane.reply()?)));
+            }
+            let mut polled = [PollFd::new(&*plane, PollFlags::IN), PollFd::new(&*signals, PollFlags::IN)];
+            // Whatever came instead, it is looked at anew.
+            let ready = poll(&mut polled, None).is_ok() && !polled[0].revents().is_empty();
+            if ready {
+                plane.receive()?;
+            }
+        }
+    }
+
     fn print(&mut self, bytes: &[u8], json: bool) -> Result<Read, Error> {
         if json {
             let line = serde_json::json!({"output": String::from_utf8_lossy(bytes)});
             return print(&(words::json(&line.to_string()) + "\n"));
         }
-        self.1 = true;
+        if self.filter.is_some() && self.signals.is_none() {
+            let watched = signals::ignored().into_iter().chain(signals::beside_the_end()).collect::<Vec<_>>();
+            let caught = Signals::watch(&watched).map_err(|cause| Error::Host { what: "handle signals", cause })?;
+            self.signals = Some(caught);
+        }
         let mut filtered = Vec::new();
-        match &mut self.0 {
+        match &mut self.filter {
             Some(filter) => filter.push(bytes, &mut filtered),
             None => filtered.extend_from_slice(bytes),
         }

@@ -69,6 +69,7 @@ mod tests {
             parent: None,
             children: None,
             built: None,
+            disk: None,
             bodies: None,
             models: None,
             reported: None,

@@ -140,6 +140,20 @@ fn what_was_printed_leaves_the_terminal_as_it_was() {
     shell.wait().expect("ends");
 }
 
+/// Who leaves a log that goes on by ^C was left in red, in letters drawn as lines.
+#[test]
+fn a_log_that_is_left_by_a_key_leaves_the_terminal_as_it_was() {
+    let bytes: Vec<String> = b"\x1b[31m\x1b(0words".iter().map(u8::to_string).collect();
+    let script = format!("{{\"reply\":\"output\",\"bytes\":[{}]}}\nwait", bytes.join(","));
+    let (beside, mut terminal) = (Beside::with(&script), Terminal::new());
+    let mut shell = terminal.start(&beside, "trap : INT; $BASTIDE logs --follow fix; echo exit $?", false);
+    terminal.until("words");
+    terminal.say("\x03");
+    let end = terminal.until("exit 130");
+    assert!(end.contains("\u{1b}[0m") && end.contains("\u{1b}(B"), "{end:?}");
+    shell.wait().expect("ends");
+}
+
 #[test]
 fn control_z_stops_the_job_and_fg_goes_on() {
     let (beside, mut terminal) = (Beside::with("run"), Terminal::new());

@@ -47,7 +47,7 @@ fn child() -> String {
 
 /// [`PAUSED`] with two of them.
 fn parent() -> String {
-    let children = r#""children":[{"child":1,"session":"20261125-c3d4","budget":{"tokens":500,"memory":1048576},"used":null},{"child":2,"session":null,"budget":{"tokens":7},"used":{"tokens":0}}],"live""#;
+    let children = r#""children":[{"child":1,"session":"20261125-c3d4","budget":{"tokens":500,"memory":1048576},"used":null},{"child":2,"session":null,"budget":{"tokens":7},"used":{"tokens":0}}],"disk":{"own":9000,"below":1610612736},"live""#;
     PAUSED.replacen(r#""live""#, children, 1)
 }
 
@@ -92,6 +92,7 @@ fn cases() -> Vec<(&'static str, &'static [&'static str], String)> {
         ("ls-paused", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{PAUSED}]}}"#)),
         ("show-paused", &["show", "fix"], PAUSED.replacen('{', r#"{"reply":"session","#, 1)),
         ("ls-tree", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{},{PAUSED}]}}"#, child())),
+        ("ls-disk", &["ls"], format!(r#"{{"reply":"sessions","sessions":[{},{}]}}"#, child(), parent())),
         ("show-parent", &["show", "fix"], parent().replacen('{', r#"{"reply":"session","#, 1)),
         ("show-child", &["show", "20261125-c3d4"], child().replacen('{', r#"{"reply":"session","#, 1)),
         ("why-child", &["why", "g12"], WHY.replacen(r#""running":true"#, r#""running":true,"above":[{"session":"20261125-a1b2","event":"p7","what":"sub-agent 1 may use up 500 tokens; its task: `look\u001b[2J around`","task":"make it\u001b]0;x\u0007 faster","causes":[{"id":"g9","known":"observed","part":"before","what":"petition `spawn`"},{"id":"g7","known":"observed","part":"call","what":"call of `mcp__bastide__spawn`: `look\u001b[2J around`"}]}]"#, 1)),

@@ -5,7 +5,7 @@ use crate::errors::wrap;
 use crate::words;
 use policy::Amounts;
 use record::Wall;
-use wire::command::{Built, ChildInfo, Counted, Removed, SessionInfo, SessionState, UpgradeAnswer};
+use wire::command::{Built, ChildInfo, Counted, DiskInfo, Removed, SessionInfo, SessionState, UpgradeAnswer};
 
 /// One line for each session.
 pub(super) fn list(sessions: &[SessionInfo]) -> String {
@@ -22,6 +22,11 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
     if risky {
         head.insert(3, "RISK".to_owned());
     }
+    // Where sub-agents take room that is counted as their parent's.
+    let heavy = sessions.iter().any(|session| session.disk.is_some_and(|disk| disk.below > 0));
+    if heavy {
+        head.insert(3, "DISK".to_owned());
+    }
     let rows = tree(sessions).into_iter().map(|(session, depth)| {
         let mut row = vec![
             format!("{}{}", "  ".repeat(depth), words::line(&session.id, 24)),
@@ -36,6 +41,9 @@ pub(super) fn list(sessions: &[SessionInfo]) -> String {
         }
         if risky {
             row.insert(3, risk(session));
+        }
+        if heavy {
+            row.insert(3, session.disk.map_or_else(String::new, |disk| bytes(disk.own.saturating_add(disk.below))));
         }
         row
     });
@@ -114,6 +122,9 @@ pub(super) fn one(session: &SessionInfo) -> String {
     }
     if let Some(pending) = session.pending {
         row("pending", pending_line(pending));
+    }
+    if let Some(disk) = session.disk {
+        row("disk", disk_line(disk));
     }
     if let Some(models) = &session.models {
         row("models", words::line(&models.to_string(), 64));
@@ -214,6 +225,24 @@ pub(super) fn upgrade(answer: &UpgradeAnswer) -> String {
         some => format!("{some} of {} sessions would not go on in every way\n", answer.sessions.len()),
     });
     text
+}
+
+fn disk_line(DiskInfo { own, below }: DiskInfo) -> String {
+    let whole = bytes(own.saturating_add(below));
+    if below == 0 { whole } else { format!("{whole}, {} of it what its sub-agents see and changed", bytes(below)) }
+}
+
+/// In the unit of which there is at least one, as `du -h` says it.
+fn bytes(count: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, shift)| count >> shift > 0);
+    unit.map_or_else(
+        || format!("{count} bytes"),
+        |(name, shift)| {
+            let tenths = u128::from(count) * 10 >> shift;
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        },
+    )
 }
 
 fn pending_line(pending: u64) -> String {

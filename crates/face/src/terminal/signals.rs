@@ -26,6 +26,11 @@ pub fn ends(signal: i32) -> bool {
     matches!(signal, consts::SIGHUP | consts::SIGINT | consts::SIGQUIT | consts::SIGTERM)
 }
 
+/// The signals that are forwarded or heard otherwise, and ask for no end: who forwards none leaves them as they are.
+pub fn beside_the_end() -> impl Iterator<Item = i32> {
+    WATCHED.into_iter().filter(|signal| !ends(*signal))
+}
+
 /// The signals that whoever started us wants ignored: `nohup`, or a script's `&`.
 #[must_use]
 pub fn ignored() -> Vec<i32> {

@@ -105,6 +105,9 @@ fn answer(path: &std::path::Path) {
         ("direct", Request::Run(run)) => lend(&run, lent.try_into().expect("three descriptors"), input),
         (_, Request::Run(run)) if script.starts_with("run") || script.starts_with("die") => hold(&run, &script, input),
         _ => script.lines().for_each(|line| {
+            if line == "wait" {
+                return wait_for_end(&mut input);
+            }
             let said = telling.say(&serde_json::from_str(line).expect("a reply")).expect("said");
             let _ = rustix::net::send(std::io::stdin(), &said, SendFlags::NOSIGNAL);
         }),

@@ -1,9 +1,11 @@
 //! Looks up what an allowed name stands for, with the host's own names and resolvers: over UDP, and over TCP where
 //! the answer does not fit.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
@@ -16,6 +18,8 @@ use tokio::time::timeout;
 
 /// How long one resolver may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// After which a datagram counts as lost, and is sent again: the same one, so that who forges an answer has no more to guess at.
+const LOST: Duration = Duration::from_secs(1);
 /// Resolvers that are asked for one name, as the C library does.
 const MAX_SERVERS: usize = 3;
 /// Longest answer over UDP that is read.
@@ -26,6 +30,12 @@ const MAX_ADDRESSES: usize = 16;
 /// The host's names and resolvers.
 #[derive(Debug, Clone)]
 pub struct Resolver {
+    /// Of a question those that were known when it was asked.
+    known: RefCell<Rc<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
     /// Asked in order until one answers.
     nameservers: Vec<SocketAddr>,
     /// Names that need no resolver, in lower case as [`DnsName`] has them.
@@ -36,11 +46,12 @@ impl Resolver {
     /// Asks these resolvers, but for these names.
     #[must_use]
     pub fn new(nameservers: Vec<SocketAddr>, hosts: Vec<(String, IpAddr)>) -> Resolver {
-        let mut known: HashMap<String, Vec<IpAddr>> = HashMap::new();
-        for (name, address) in hosts {
-            known.entry(name.to_ascii_lowercase()).or_default().push(address);
-        }
-        Resolver { nameservers, hosts: known }
+        Resolver { known: RefCell::new(Rc::new(Known::of(nameservers, hosts))) }
+    }
+
+    /// Asks these from here on: the host came to another network.
+    pub fn replace(&self, nameservers: Vec<SocketAddr>, hosts: Vec<(String, IpAddr)>) {
+        *self.known.borrow_mut() = Rc::new(Known::of(nameservers, hosts));
     }
 
     /// Every address of a name; none when it does not exist.
@@ -48,11 +59,12 @@ impl Resolver {
     /// # Errors
     /// When no resolver answers.
     pub async fn lookup(&self, name: &DnsName) -> io::Result<Vec<IpAddr>> {
-        if let Some(known) = self.hosts.get(name.as_str()) {
-            return Ok(known.clone());
+        let known = Rc::clone(&self.known.borrow());
+        if let Some(addresses) = known.hosts.get(name.as_str()) {
+            return Ok(addresses.clone());
         }
         let mut failure = io::Error::other("no resolver is configured");
-        for &server in self.nameservers.iter().take(MAX_SERVERS) {
+        for &server in known.nameservers.iter().take(MAX_SERVERS) {
             let (v4, v6) = tokio::join!(ask(server, name, RecordType::A), ask(server, name, RecordType::AAAA));
             match (v4, v6) {
                 (Ok(v4), Ok(v6)) => return Ok([v4, v6].concat()),
@@ -62,6 +74,16 @@ impl Resolver {
             }
         }
         Err(failure)
+    }
+}
+
+impl Known {
+    fn of(nameservers: Vec<SocketAddr>, all: Vec<(String, IpAddr)>) -> Known {
+        let mut hosts: HashMap<String, Vec<IpAddr>> = HashMap::new();
+        for (name, address) in all {
+            hosts.entry(name.to_ascii_lowercase()).or_default().push(address);
+        }
+        Known { nameservers, hosts }
     }
 }
 
@@ -103,7 +125,11 @@ async fn by_datagram(server: SocketAddr, query: &Message, bytes: &[u8]) -> io::R
     socket.send(bytes).await?;
     let mut buffer = [0; MAX_ANSWER];
     loop {
-        let length = socket.recv(&mut buffer).await?;
+        let Ok(length) = timeout(LOST, socket.recv(&mut buffer)).await else {
+            socket.send(bytes).await?;
+            continue;
+        };
+        let length = length?;
         if let Some(answer) = fitting(query, &buffer[..length]) {
             return Ok(answer);
         }

@@ -421,6 +421,7 @@ fn carry_out(passage: &Passage, pause: &watch::Sender<bool>, order: GateOrder) -
             let fits = passage.models.hold(&reserved, &passage.now().policy);
             return Some(GateReport::Reserved { reserved, fits });
         }
+        GateOrder::Names { nameservers, hosts } => passage.resolver.replace(nameservers, hosts),
         GateOrder::Petitioned { number, answer } => passage.desk.answer(number, answer),
         GateOrder::Stood { number, stood } => passage.asking.answer(number, stood),
         GateOrder::Severed { line, why } => passage.stdio.sever(line, why),

@@ -80,6 +80,53 @@ fn an_answer_to_another_question_is_not_taken() {
     assert_eq!(addresses, [IpAddr::from([9, 9, 9, 1])]);
 }
 
+/// A session that began in one network found no name in the next.
+#[test]
+fn resolvers_and_names_are_replaced_while_questions_are_asked() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let answers = tokio::task::spawn_local(datagrams(socket, |_| {}));
+        let resolver = Resolver::new(vec![gone.local_addr().unwrap()], Vec::new());
+        let name = DnsName::parse("web.example").unwrap();
+        let waits = resolver.lookup(&name);
+        resolver.replace(vec![at], vec![("Own.example".to_owned(), IpAddr::from([192, 0, 2, 7]))]);
+        assert_eq!(resolver.lookup(&name).await.unwrap(), [IpAddr::from([9, 9, 9, 1])]);
+        let own = resolver.lookup(&DnsName::parse("own.example").unwrap()).await.unwrap();
+        assert_eq!(own, [IpAddr::from([192, 0, 2, 7])]);
+        drop(waits);
+        answers.abort();
+    });
+}
+
+/// A packet that was lost on the way refused a connection.
+#[test]
+fn a_question_that_was_lost_is_asked_again() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let resolver = Resolver::new(vec![socket.local_addr().unwrap()], Vec::new());
+        let asked = tokio::task::spawn_local(async move {
+            // Both kinds are lost once; what comes again is the same question.
+            let (mut lost, mut query) = (Vec::new(), [0; 512]);
+            loop {
+                let (length, from) = socket.recv_from(&mut query).await.unwrap();
+                let question = (from, query[..length].to_vec());
+                if lost.contains(&question) {
+                    socket.send_to(&answer(&query[..length], 1, |_| {}), from).await.unwrap();
+                } else {
+                    lost.push(question);
+                }
+            }
+        });
+        let found = resolver.lookup(&DnsName::parse("web.example").unwrap()).await.unwrap();
+        assert_eq!(found, [IpAddr::from([9, 9, 9, 1])]);
+        asked.abort();
+    });
+}
+
 #[test]
 fn a_name_that_does_not_exist_has_no_address() {
     let change: fn(&mut Message) = |message| {

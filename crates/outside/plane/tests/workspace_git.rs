@@ -199,6 +199,97 @@ fn a_branch_that_moved_outside_stops_the_whole_unit() {
     sound(&room);
 }
 
+/// Of commits made on both sides the session's could only be thrown away.
+#[test]
+fn commits_of_both_sides_are_brought_beside_each_other_for_git_to_merge() {
+    again_as_user("commits_of_both_sides_are_brought_beside_each_other_for_git_to_merge");
+    let mut room = repository();
+    // Whatever git would run there, nobody runs.
+    room.outside(
+        "for hook in reference-transaction post-merge update; do printf '#!/bin/sh\\ntouch ran\\n' > .git/hooks/$hook; \
+         chmod +x .git/hooks/$hook; done",
+    );
+    room.inside(
+        "echo in > in; git add in; git commit -qm inside; git checkout -qb feat/x; echo x > x; git add x; git commit -qm x; \
+         git gc -q; git config core.pager evil; echo y >> x; git commit -qam y",
+    );
+    room.outside("echo out > out; git add out; git -c core.hooksPath=/dev/null commit -qm outside");
+    let state =
+        "git rev-parse main HEAD; cat .git/HEAD .git/config; git ls-files -s; git reflog; git status --porcelain; ls";
+    let before = room.outside(state);
+    let change = room.change(".git");
+    assert_eq!(change.conflict, Some(Conflict::ChangedOutside));
+    let brought = room.workspace().bring_beside(&change, "0abc1").unwrap();
+    let refs = ["refs/bastide/0abc1/feat/x", "refs/bastide/0abc1/main"];
+    assert_eq!((brought.refs.iter().map(String::as_str).collect::<Vec<_>>(), brought.why), (refs.to_vec(), None));
+    assert_eq!(room.outside(state), before);
+    sound(&room);
+    assert_eq!(room.outside("git log --format=%s refs/bastide/0abc1/feat/x -4"), "y\nx\ninside\ntwo\n");
+    // Once more nothing is to be done, and it is told again; also where git packed them.
+    for packs in ["true", "git -c core.hooksPath=/dev/null pack-refs --all"] {
+        room.outside(packs);
+        let (picture, change) = (room.picture(&room.lower().join(".git")), room.change(".git"));
+        assert_eq!(room.workspace().bring_beside(&change, "0abc1").unwrap(), brought);
+        assert_eq!(room.picture(&room.lower().join(".git")), picture);
+    }
+    room.outside("git -c core.hooksPath=/dev/null merge -q --no-edit refs/bastide/0abc1/main");
+    assert_eq!(room.outside("cat in out; ls ran 2>/dev/null || true"), "in\nout\n");
+    sound(&room);
+}
+
+/// What is brought in decides nothing: a branch that was made outside meanwhile, and packed, was taken for one that the cell removed.
+#[test]
+fn what_is_brought_in_leaves_a_conflict_one() {
+    let mut room = repository();
+    room.inside("echo in > in; git add in; git commit -qm inside; git pack-refs --all");
+    room.outside("git branch only-outside; git pack-refs --all");
+    let change = room.change(".git");
+    assert_eq!(change.conflict, Some(Conflict::ChangedOutside));
+    assert_eq!(room.workspace().bring_beside(&change, "0abc1").unwrap().refs, ["refs/bastide/0abc1/main"]);
+    assert!(room.apply().left.contains(&(".git".into(), Reason::Conflict)));
+    assert_eq!(room.outside("git branch --format='%(refname:short)'"), "main\nonly-outside\n");
+    assert_eq!(room.outside("git log -1 --format=%s"), "two\n");
+    sound(&room);
+}
+
+/// What a hostile cell made of its objects and refs reaches the original's in no way.
+#[test]
+fn commits_that_are_not_what_they_say_are_brought_in_nowhere() {
+    let own = "echo in > in; git add in; git commit -qm inside; ";
+    let object = "$(git rev-parse HEAD:in | sed 's,^..,.git/objects/&/,')";
+    for (script, why) in [
+        (format!("{own} rm -f {object}"), Some(Unbrought::Incomplete)),
+        (format!("{own} chmod u+w {object}; git cat-file -p HEAD~1 | head -c 9 > {object}"), Some(Unbrought::Left)),
+        ("echo new | git hash-object -w --stdin > .git/refs/heads/main".to_owned(), Some(Unbrought::Incomplete)),
+        (
+            format!(
+                "{own} git update-ref refs/heads/main $(printf 'tree %s\\nparent %040d\\n\\n' $(git rev-parse HEAD^{{tree}}) 1 | \
+                 git hash-object -w --literally -t commit --stdin)"
+            ),
+            Some(Unbrought::Incomplete),
+        ),
+        // A name that is none for git, or says something else to who reads it.
+        (
+            format!(
+                "{own} git checkout -q --detach; git update-ref refs/heads/main HEAD~1; mv .git/HEAD .git/x; echo junk > .git/HEAD"
+            ),
+            None,
+        ),
+        (format!("{own} git branch -m $(printf 'a%s' 'b\u{202e}c')"), None),
+    ] {
+        let mut room = repository();
+        room.inside(&script);
+        room.outside("echo out > out; git add out; git commit -qm outside");
+        let picture = room.picture(&room.lower().join(".git"));
+        let change = room.change(".git");
+        let brought = room.workspace().bring_beside(&change, "0abc1").unwrap();
+        assert_eq!((brought.why, brought.refs), (why, Vec::new()), "{script}");
+        let now = room.picture(&room.lower().join(".git"));
+        assert_eq!(now, picture, "{script}");
+        sound(&room);
+    }
+}
+
 #[test]
 fn a_branch_that_moves_between_review_and_merge_stops_the_whole_unit() {
     let mut room = repository();

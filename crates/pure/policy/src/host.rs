@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The name by which a port of the host's loopback is reached, when a rule names it with that port.
 pub const HOST_BASTIDE: &str = "host.bastide";
+/// Where petitions go.
+const INTERNAL: &str = "bastide.internal";
 
 /// A DNS name in canonical form: lower-case ASCII, no trailing dot, at most 253 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,6 +111,14 @@ impl DnsName {
     #[must_use]
     pub fn is_host_bastide(&self) -> bool {
         self.0 == HOST_BASTIDE
+    }
+
+    /// Whether it is a name of the door itself, which no rule opens. Servers of MCP in cells of their own have names beside
+    /// it, for rules about what is said to them.
+    #[must_use]
+    pub fn is_the_doors_own(&self) -> bool {
+        let own = self.0.ends_with(".bastide") && !self.is_host_bastide();
+        own || self.0 == INTERNAL || self.0.ends_with(&format!(".{INTERNAL}"))
     }
 }
 

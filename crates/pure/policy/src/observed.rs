@@ -41,7 +41,7 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
             Some((place(request), asked.path()))
         })
         .collect();
-    let (mut left, mut closed) = (BTreeSet::new(), BTreeSet::new());
+    let (mut left, mut closed, mut own) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for request in requests {
         let program = (!request.program.is_empty()).then_some(request.program.as_slice());
         if let Host::Address(address) = request.host
@@ -51,6 +51,13 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
             continue;
         }
         let asked = request.request.as_ref();
+        if let Host::Name(name) = &request.host
+            && name.is_the_doors_own()
+            && asked.and_then(Request::message).is_none()
+        {
+            own.insert(format!("{}:{}", request.host, request.port));
+            continue;
+        }
         // The connection was made for the sake of requests, which stand for themselves.
         if asked.is_none() && read.contains(&place(request)) {
             continue;
@@ -82,6 +89,9 @@ pub fn suggest_policy(name: &str, requests: &[Observed]) -> String {
     }
     for request in left {
         text += &format!("# left out, no rule can name the executable: {request}\n");
+    }
+    for request in own {
+        text += &format!("# left out, it is the door's own: {request}\n");
     }
     for request in closed {
         text += &format!("# left out, no rule opens the address: {request}\n");

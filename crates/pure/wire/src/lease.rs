@@ -130,6 +130,13 @@ pub enum GateOrder {
         /// How much.
         reserved: Amounts,
     },
+    /// The host's resolvers and names, in place of those of the lease.
+    Names {
+        /// Asked in order.
+        nameservers: Vec<SocketAddr>,
+        /// Names that need none.
+        hosts: Vec<(String, IpAddr)>,
+    },
     /// What came of a [`GateReport::Petition`].
     Petitioned {
         /// Its number.

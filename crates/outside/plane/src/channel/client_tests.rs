@@ -126,7 +126,7 @@ fn what_planes_ask_of_each_other_nobody_asks_through_the_daemon() {
             drops: "/d".into(),
             secrets: Vec::new(),
             intent: Vec::new(),
-            view: View { lower: "/l".into(), upper: None, granted: Vec::new(), left_out: Vec::new() },
+            view: View { lower: "/l".into(), upper: None, granted: Vec::new(), left_out: Vec::new(), most: None },
             within: Vec::new(),
         }))
     };

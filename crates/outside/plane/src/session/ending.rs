@@ -23,6 +23,8 @@ pub struct Afterwards {
     remains: Remains,
     /// What it leaves behind is labelled.
     labelled: bool,
+    /// Nothing of its workspace waits for anybody.
+    clean: bool,
 }
 
 impl Afterwards {
@@ -44,6 +46,10 @@ impl Afterwards {
 
     fn carry_out(mut self, told: bool) {
         self.remains.let_go();
+        if self.clean {
+            changes::drop_changes(&self.session);
+        }
+        changes::note_weight(&self.session);
         let record = &self.session.record;
         let groups = record.cgroups.iter().all(|group| remove_cgroup(group).is_ok());
         let home = record.fresh_home.as_deref().is_none_or(|home| clear(home).is_ok());
@@ -74,7 +80,9 @@ pub(super) fn finish(
     remains: Remains,
     end: &mut End,
 ) -> (Changed, Join, Afterwards) {
-    let changed = changed(&session).unwrap_or_else(|error| {
+    let changed = changed(&session);
+    let clean = changed.as_ref().is_ok_and(|changed| changed.paths.is_empty());
+    let changed = changed.unwrap_or_else(|error| {
         end.warnings.push(format!("the changes could not be read: {}", error.cause));
         Changed::default()
     });
@@ -86,7 +94,7 @@ pub(super) fn finish(
         end.warnings.push(format!("the end of the session could not be written: {}", problem.cause));
     }
     let labelled = join.is_some();
-    (changed, join.unwrap_or_default(), Afterwards { session, ledger, merging, remains, labelled })
+    (changed, join.unwrap_or_default(), Afterwards { session, ledger, merging, remains, labelled, clean })
 }
 
 /// What the session leaves behind carries what it may have read, before its outcome is recorded. Where that cannot be noted it

@@ -1,7 +1,7 @@
 //! What a gate has to know of the host: resolvers, names, and the proxy that the host goes out through.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use policy::{DnsName, Host};
 use wire::Proxy;
@@ -17,11 +17,20 @@ const DNS: u16 = 53;
 /// The host's resolvers, in order.
 pub(super) fn nameservers() -> Vec<SocketAddr> {
     let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    named_there(&text, |zone| fs::read_to_string(format!("/sys/class/net/{zone}/ifindex")).ok()?.trim().parse().ok())
+}
+
+/// The resolvers that a text of that form names. One with a zone is reached through that interface alone: as of a router that
+/// announces itself by an address of the link.
+fn named_there(text: &str, index: impl Fn(&str) -> Option<u32>) -> Vec<SocketAddr> {
     let server = |line: &str| {
-        let address = line.trim().strip_prefix("nameserver")?.trim();
-        // A zone names an interface, which a socket address of ours does not carry.
-        let address = address.split('%').next()?;
-        Some(SocketAddr::new(address.parse::<IpAddr>().ok()?, DNS))
+        let named = line.trim().strip_prefix("nameserver")?.split_whitespace().next()?;
+        let Some((address, zone)) = named.split_once('%') else {
+            return Some(SocketAddr::new(named.parse::<IpAddr>().ok()?, DNS));
+        };
+        let plain = !zone.contains('/') && !zone.starts_with('.');
+        let scope = zone.parse().ok().or_else(|| plain.then(|| index(zone)).flatten())?;
+        Some(SocketAddrV6::new(address.parse().ok()?, DNS, 0, scope).into())
     };
     text.lines().filter_map(server).take(3).collect()
 }
@@ -138,6 +147,19 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// On a host whose router announces itself as resolver no name was found.
+    #[test]
+    fn resolvers_of_a_link_keep_their_interface() {
+        let text = "search lan\n nameserver 192.0.2.1 # first\nnameserver fe80::1%eth0\nnameserver fe80::2%../eth0\n\
+                    nameserver fe80::3%gone\nnameserver fe80::4%7\nnameserver 2001:db8::1\n";
+        let found = named_there(text, |zone| (zone == "eth0").then_some(3));
+        let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["192.0.2.1:53", "[fe80::1%3]:53", "[fe80::4%7]:53"]);
+        // As they ride in the lease.
+        let said = serde_json::to_string(&found).expect("said");
+        assert_eq!(serde_json::from_str::<Vec<SocketAddr>>(&said).expect("read"), found);
+    }
 
     #[test]
     fn a_proxy_is_read_as_tools_read_it() {

@@ -7,6 +7,7 @@ use record::Wall;
 use wire::command::{Outcome, Problem};
 
 use super::asked::Asked;
+use super::doctor::{host, remedies};
 use super::ending::Changed;
 use super::mounts;
 use super::serve::End;
@@ -99,6 +100,15 @@ fn not_run(failure: &plan::Failure) -> Problem {
             "something in the private home is in the way of a path that you named: `--fresh-home`",
             failure.exit,
         ),
+        Some(Layer::SocketShadow) if host::is_nobody() => problem(
+            "E-CELL-001",
+            format!(
+                "the layer `socket-shadow` does not hold: this user's uid stands for every owner that a cell does not know, so that \
+                 the host's own trees seem to be his: {cause}"
+            ),
+            remedies::NOBODY,
+            failure.exit,
+        ),
         Some(layer) => problem(
             "E-CELL-001",
             format!("the layer `{}` does not hold: {cause}", layer.name()),
@@ -116,6 +126,32 @@ fn not_run(failure: &plan::Failure) -> Problem {
             "a script begins with a line such as `#!/bin/sh`; or run it by its interpreter: `bastide run -- sh FILE`",
             failure.exit,
         ),
+        // Counted for each user, over all that he runs.
+        None if failure.errno == rustix::io::Errno::TOOMANYREFS.raw_os_error() => problem(
+            "E-CELL-002",
+            cause,
+            "programs of this user hold more descriptors in messages that nobody took than he may have files open: `ulimit -n` says how \
+             many, raise it or end who holds them (`bastide ls`)",
+            failure.exit,
+        ),
         None => problem("E-CELL-002", cause, "`bastide help E-CELL-002` says what to look at", failure.exit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_says_leads_to_what_can_be_done() {
+        let said = |errno: rustix::io::Errno, layer| {
+            let failure =
+                plan::Failure { layer, doing: "report to the plane".into(), errno: errno.raw_os_error(), exit: 125 };
+            not_run(&failure).hint.unwrap_or_default()
+        };
+        assert!(said(rustix::io::Errno::TOOMANYREFS, None).contains("ulimit -n"));
+        assert!(said(rustix::io::Errno::NOEXEC, None).contains("#!/bin/sh"));
+        assert!(said(rustix::io::Errno::PERM, Some(Layer::Seccomp)).contains("without-seccomp"));
+        assert!(said(rustix::io::Errno::LOOP, Some(Layer::PrivateRoot)).contains("--fresh-home"));
     }
 }

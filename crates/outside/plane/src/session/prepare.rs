@@ -26,7 +26,9 @@ use super::roots::{self, Roots};
 use super::{environment, generation, homes, labels, lend, system};
 use crate::labels::Made;
 use crate::problem::{NOT_FOUND, NOT_RUN, problem, shell, state};
-use crate::store::{DirectoryAhead, SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup};
+use crate::store::{
+    DirectoryAhead, SessionDirectory, SessionRecord, Store, TreeRecord, now, remove_cgroup, stands_below,
+};
 use crate::workspace::{Copied, Workspace};
 
 /// A session that is ready to start.
@@ -83,7 +85,7 @@ pub(super) fn prepare(
     let (command, located) = command(asked)?;
     let mut session = directory(asked, store, &command, ahead)?;
     let (trees, copied) = match &asked.adopted {
-        Some(adopted) => adopted_trees(asked, adopted, &session.path)?,
+        Some(adopted) => adopted_trees(asked, adopted, (store, &session.path))?,
         None if asked.serves.is_some() => (Vec::new(), Copied::default()),
         None => (trees(asked, &session.path)?, Copied::default()),
     };
@@ -236,7 +238,12 @@ fn trees(asked: &Asked, session: &Path) -> Result<Vec<TreeRecord>, Problem> {
 }
 
 /// The one tree of a sub-agent: a copy of what it was granted, at the name that its parent's workspace has.
-fn adopted_trees(asked: &Asked, adopted: &Adopted, session: &Path) -> Result<(Vec<TreeRecord>, Copied), Problem> {
+fn adopted_trees(
+    asked: &Asked,
+    adopted: &Adopted,
+    (store, session): (&Store, &Path),
+) -> Result<(Vec<TreeRecord>, Copied), Problem> {
+    stands_below(store, &adopted.parent.session, session).map_err(|error| state("write", session, &error))?;
     let (seen, copied) = adopted.view(session)?;
     let changes = session.join("changes").join("0");
     let owner = changes_directory(&changes, &seen.at)?;

@@ -6,6 +6,7 @@ mod children;
 mod client;
 mod durable;
 mod generations;
+mod names;
 mod orders;
 mod pausing;
 mod petitions;
@@ -47,6 +48,7 @@ use crate::store::{Ledger, Store};
 
 pub(super) use callers::Ground;
 pub(super) use generations::Generations;
+use names::Names;
 use orders::Reckoning;
 use pausing::Pause;
 pub(super) use questions::Questions;
@@ -139,6 +141,7 @@ struct Course {
     reckoning: Reckoning,
     questions: Questions,
     sleep: Sleep,
+    names: Names,
     checkpoint: Instant,
     /// Bytes of the gate's segment that are durable.
     synced: u64,
@@ -177,6 +180,7 @@ impl Session<'_> {
             reckoning: Reckoning::of(self.generations.directory()),
             questions: std::mem::take(&mut self.questions),
             sleep: Sleep::begin(),
+            names: Names::begin(),
             checkpoint: Instant::now() + CHECKPOINT,
             synced: 0,
         };
@@ -389,11 +393,21 @@ impl Session<'_> {
             self.record(course, event);
         }
         round.warnings.into_iter().for_each(|warning| course.warn(warning));
-        if let Some(bytes) = round.too_much
+        if let Some(weight) = round.too_much
             && course.kill_at.is_none()
         {
-            course.warn("the disk limit was reached, and its program was told to end".into());
-            self.end_soon(course, TERMINATE, GRACE, &format!("the disk limit was passed: {bytes} bytes were written"));
+            let below = match weight.below {
+                0 => String::new(),
+                below => format!(", {below} of them what its sub-agents see and changed"),
+            };
+            course.warn(format!("the disk limit was reached{below}, and its program was told to end"));
+            let bytes = weight.whole();
+            self.end_soon(
+                course,
+                TERMINATE,
+                GRACE,
+                &format!("the disk limit was passed: {bytes} bytes were written{below}"),
+            );
         }
     }
 
@@ -427,6 +441,7 @@ impl Session<'_> {
         if course.checkpoint <= now {
             course.checkpoint = now + CHECKPOINT;
             self.tell_counts(course);
+            self.watch_names(&mut course.names);
             self.make_durable(course);
         } else if self.merging.due().is_some_and(|due| due <= now) {
             self.merge(course);

@@ -6,12 +6,25 @@ use std::path::Path;
 
 use crate::workspace::{Error, Workspace};
 
+/// How often it is begun anew where something went meanwhile. Each time less is there.
+const TRIES: usize = 1000;
+
 /// Removes a directory and all in it; one that is gone is no error, and a link goes without what it leads to. Nobody else
-/// may be changing it.
+/// may be changing it, but another may be removing it: a start does, of a session that `gc` has marked as gone.
 ///
 /// # Errors
 /// The kernel's error.
 pub fn clear(directory: &Path) -> io::Result<()> {
+    for _ in 0..TRIES {
+        match once(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    once(directory)
+}
+
+fn once(directory: &Path) -> io::Result<()> {
     match fs::symlink_metadata(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Ok(meta) if meta.is_symlink() => return fs::remove_file(directory),
@@ -30,6 +43,29 @@ mod tests {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::Command;
+
+    /// Of a session that another removed at the same moment it was told that it stays.
+    #[test]
+    fn two_that_remove_the_same_are_both_done() {
+        let room = tempfile::tempdir().expect("a directory");
+        for round in 0..20 {
+            let top = room.path().join(round.to_string());
+            for part in 0..20 {
+                fs::create_dir_all(top.join(format!("{part}/a/b"))).expect("made");
+                fs::write(top.join(format!("{part}/a/file")), "").expect("written");
+            }
+            let both = std::sync::Barrier::new(2);
+            let one = || {
+                both.wait();
+                clear(&top)
+            };
+            let (first, second) = std::thread::scope(|scope| {
+                let other = scope.spawn(one);
+                (one(), other.join().expect("no panic"))
+            });
+            assert!(first.is_ok() && second.is_ok() && !top.exists(), "{round}: {first:?} {second:?}");
+        }
+    }
 
     /// A descriptor for each level once ended at the host's limit: such a home stayed, and each start told of it.
     #[test]

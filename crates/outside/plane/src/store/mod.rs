@@ -12,6 +12,8 @@
 //!             counts.json      what a session that ended came to, counted (`counts`)
 //!             output/N         what its program printed from byte N on, where its own process keeps that (`output`)
 //!             streams          the socket where a session that runs hands bytes and descriptors over (`session/streams`)
+//!             disk             what it took on disk, and all below it, when that was last looked at (`weight`)
+//!             below/ID         that another session is its sub-agent, and counts as its own
 //!             lock             held (flock) as long as a plane holds the session
 //!             changes/N/       upper, work, journal of tree N; 0 is the workspace
 //! ahead/ID                     a directory for the next session, of a plane that waits (`ahead`)
@@ -44,6 +46,7 @@ mod session;
 mod tally;
 mod trees;
 mod trust;
+mod weight;
 
 pub use ahead::DirectoryAhead;
 pub(crate) use cgroup::session as cgroup_session;
@@ -61,6 +64,7 @@ pub use repair::{repair, wait_for_ended};
 pub use session::{Options, ParentRecord, SessionDirectory, SessionRecord, TreeRecord};
 pub use tally::{Tally, tally};
 pub use trust::Trust;
+pub use weight::{Weight, below, bytes, copy, record, stands_below};
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -102,7 +106,9 @@ impl Store {
 
     fn make(&self) -> Result<(), Problem> {
         let base = self.root.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(base).map_err(|error| state("make", base, &error))?;
+        // Whatever the umask, nobody else puts anything where the state lies.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(base);
+        made.map_err(|error| state("make", base, &error))?;
         let made = |directory: &Path| private_directory(directory).map_err(|error| state("make", directory, &error));
         made(&self.root)?;
         // Nothing is made where somebody else's link leads.
@@ -300,6 +306,18 @@ mod tests {
         let refused = Store::open(None, room.path().to_str()).expect_err("a link");
         assert_eq!(refused.code, "E-PLANE-003");
         assert_eq!(fs::read_dir(room.path().join("elsewhere")).expect("there").count(), 0);
+    }
+
+    /// Under a umask of 000 anybody could put another state in the place of one that was moved away.
+    #[test]
+    fn what_is_made_above_the_state_is_the_operators_alone() {
+        let room = tempfile::tempdir().expect("a directory");
+        let above = room.path().join("local/state");
+        Store::open(None, above.to_str()).expect("made");
+        for made in [&above, &room.path().join("local")] {
+            let mode = fs::metadata(made).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use record::ocsf::About;
 use wire::command::{CheckpointInfo, LedgerRequest, LedgerVerify, Problem, Reply, Select};
 
+use super::gone;
 use crate::channel::Client;
 use crate::ledger::{self, Asked, LedgerError, Log, Old, Snapshot, refused};
 use crate::problem::{quoted, state};
@@ -72,6 +73,7 @@ fn export(store: &Store, client: &mut Client, select: &Select) -> Result<Reply, 
         name: session.record.name.clone(),
         policy: session.policy_names().join(" and "),
     };
+    gone::tell(store, client, &session);
     let mut events = Events::of(&session);
     while let Some(next) = events.next_event().map_err(|error| state("read", &session.path, &error))? {
         client.reply(&match next {

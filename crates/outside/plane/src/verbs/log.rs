@@ -7,6 +7,7 @@ use record::{Segment, describe};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use wire::command::{LogLine, Problem, Reply, Select, SessionState, Standing};
 
+use super::gone;
 use crate::channel::Client;
 use crate::ledger::{Snapshot, check};
 use crate::problem::{quoted, state};
@@ -18,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Tells every event, and goes on while the session runs if asked.
 pub(super) fn log(store: &Store, client: &mut Client, select: &Select, follow: bool) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
+    gone::tell(store, client, &session);
     let mut events = Events::of(&session);
     loop {
         // Asked before reading: what was written until the end is then read before this ends.

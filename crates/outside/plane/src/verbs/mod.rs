@@ -5,6 +5,7 @@ mod explain;
 mod family;
 mod file;
 mod generation;
+mod gone;
 mod graph;
 pub mod import;
 mod inside;

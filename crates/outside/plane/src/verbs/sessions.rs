@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use wire::command::{ParentInfo, Problem, Reply, Select, SessionInfo};
+use wire::command::{DiskInfo, ParentInfo, Problem, Reply, Select, SessionInfo, SessionState};
 
-use super::{changes, family, running};
+use super::{changes, family, gone, running};
 use crate::channel::Client;
 use crate::problem::{quoted, state};
-use crate::store::{self, ParentRecord, SessionDirectory, Store};
+use crate::store::{self, ParentRecord, SessionDirectory, Store, Weight};
 
 /// Every session, newest first; what cannot be shown is told of. What killed planes left is put in order before, so
 /// that nobody has to run a program to be rid of it.
@@ -56,6 +56,7 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
         let text = format!("{} lines of the record are no events; `bastide log verify` says where", tally.unread);
         client.reply(&Reply::Notice { text });
     }
+    gone::tell(store, client, &session);
     let mut shown = info(&session);
     unreadable(&session, &shown, client);
     shown.live = running::live(&session, shown.state);
@@ -73,8 +74,15 @@ pub(super) fn show(store: &Store, client: &mut Client, select: &Select) -> Resul
     shown.reported = tally.reported;
     shown.allowed = Some(tally.allowed);
     shown.refused = Some(tally.refused);
+    // While it runs its own process looks, at its home too.
+    let looked = Some(Weight::of(&session)).filter(|_| shown.state != SessionState::Running || shown.disk.is_none());
+    shown.disk = looked.map(told).or(shown.disk).filter(|disk| disk.own > 0 || disk.below > 0);
     shown.children = Some(family::children(&session).map_err(|error| state("read", &session.path, &error))?);
     Ok(Reply::Session(Box::new(shown)))
+}
+
+fn told(Weight { own, below }: Weight) -> DiskInfo {
+    DiskInfo { own, below }
 }
 
 /// Says that its policy cannot be read, and why, where it cannot.
@@ -122,5 +130,6 @@ pub(crate) fn info(session: &SessionDirectory) -> SessionInfo {
         }),
         children: None,
         built: record.built.clone(),
+        disk: Weight::noted(&session.path).map(told),
     }
 }

@@ -10,7 +10,7 @@ use policy::{Conjunction, Egress, Host, Request, Rule, Target, suggest, suggest_
 use record::{Cause, Entry, EventId, Kind, Known, Verdict};
 use wire::command::{Problem, Reply, Select, SessionState, WhyAnswer};
 
-use super::family;
+use super::{family, gone};
 use crate::channel::Client;
 use crate::problem::{NO, problem, quoted, shell, state};
 use crate::store::{self, Events, SessionDirectory, Store};
@@ -23,6 +23,7 @@ const MOST_ANCESTORS: usize = 16;
 pub(super) fn why(store: &Store, client: &mut Client, select: &Select, event: Option<&str>) -> Result<Reply, Problem> {
     let session = store::select(store, select)?;
     let wanted = event.map(parse).transpose()?;
+    gone::tell(store, client, &session);
     let Around { entries, task } = around(&session, wanted).map_err(|error| state("read", &session.path, &error))?;
     let Some(target) = entries.first() else { return Err(missing(&session, wanted)) };
     let Some(mut explanation) = record::why(&entries, target.id) else { return Err(missing(&session, wanted)) };
@@ -74,6 +75,13 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
             &format!("`bastide log {id}` lists its events"),
             NO,
         ),
+        // What the policy let out and what failed then is the network's matter, and looks the same from inside.
+        None if let Some(failed) = failed(session) => problem(
+            "E-PLANE-017",
+            format!("nothing was refused in session `{id}`, but what was let out came to nothing: {failed}"),
+            "no rule changes that: look at the network, at the resolver, or at the proxy that the host goes out by",
+            NO,
+        ),
         None => problem(
             "E-PLANE-017",
             format!("nothing was refused in session `{id}`"),
@@ -81,6 +89,17 @@ fn missing(session: &SessionDirectory, wanted: Option<EventId>) -> Problem {
             NO,
         ),
     }
+}
+
+/// The last connection that was let out and could not be made.
+fn failed(session: &SessionDirectory) -> Option<String> {
+    let mut last = None;
+    let read = Events::of(session).each(|entry| {
+        if let Kind::Close { sent: 0, received: 0, address: None, note: Some(_), .. } = &entry.event.kind {
+            last = Some(format!("{}, {}", entry.id, record::describe(&entry.event.kind)));
+        }
+    });
+    last.filter(|_| read.is_ok()).map(|words| quoted(&words))
 }
 
 /// An event, and what its explanation needs.

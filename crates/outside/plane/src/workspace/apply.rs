@@ -244,7 +244,8 @@ impl Merge<'_> {
             let linked = self.lower.stat(&path).ok().flatten().filter(|(_, stat)| stat.st_nlink > 1);
             match actor.act(op)? {
                 None => {
-                    if !matches!(op.act, Act::Settle) {
+                    // What was only looked at is nothing that we made: where somebody else did, it stays a conflict.
+                    if !matches!(op.act, Act::Settle | Act::Expect) {
                         baseline.record(self.lower, &path, quiet)?;
                     }
                     if let Some((file, _)) = linked {

@@ -214,7 +214,9 @@ const PATTERNS: &[(Flag, &[&str])] = &[
         ".claude/", ".codex/", ".cursor/", ".gemini/", ".agents/", ".windsurf/", ".clinerules/", ".roo/", ".kiro/", ".continue/",
         ".amazonq/", ".opencode/", ".pi/", ".openclaw/", ".junie/", ".augment/", ".trae/", ".crush.json", "crush.json", ".bastide*",
         ".agent/", ".cline/", ".kilocode*", ".roomodes", ".qwen/", "qwen.md", ".iflow/", ".factory/", ".goose/", ".crush/", "crush.md",
-        ".warp/", "warp.md", ".copilot/", ".rovodev/", ".zencoder/",
+        ".warp/", "warp.md", ".copilot/", ".rovodev/", ".zencoder/", ".claude-plugin/", "hooks/hooks.json",
+        // What OpenClaw reads of its workspace into each conversation, does again and again, or runs.
+        "soul.md", "heartbeat.md", "bootstrap.md", "identity.md", "memory.md", "user.md", "tools.md", "hook.md",
     ]),
     (Flag::Library, &["*.so", "*.so.*", "*.dylib", "*.dll", "*.pyd", "*.node", "ld.so.preload", "*.jar", "*.pyc", "*.class", "*.wasm"]),
 ];
@@ -314,6 +316,10 @@ mod tests {
             ("package.json", Flag::PackageScript),
             ("Dockerfile.dev", Flag::Container),
             ("docs/AGENTS.md", Flag::AgentConfig),
+            ("HEARTBEAT.md", Flag::AgentConfig),
+            ("hooks/on-start/HOOK.md", Flag::AgentConfig),
+            ("plugin/.claude-plugin/plugin.json", Flag::AgentConfig),
+            ("plugin/hooks/hooks.json", Flag::AgentConfig),
             ("tsconfig.base.json", Flag::EditorTask),
             ("requirements-dev.txt", Flag::Lockfile),
             (".Envrc", Flag::Envrc),

@@ -41,7 +41,7 @@ pub use change::{Change, Kind, Refusal};
 pub use choose::{Filter, Outcome, Reason};
 pub use discard::Discarded;
 pub use flag::{Flag, flags};
-pub use git::{Fault, Held, Move, Unit};
+pub use git::{Beside, Fault, Held, Move, Unbrought, Unit};
 pub use live::{Live, Step, Waits};
 pub use stamp::{Node, Stamp, Time};
 pub use view::{Copied, Seen, View};
@@ -192,6 +192,25 @@ impl Workspace {
         outcome
     }
 
+    /// Brings the commits of a git directory that both sides changed in beside the original's own, as `refs/bastide/SESSION/…`;
+    /// nothing else there is touched. A sub-agent's copy is none of the original: of that nothing is brought in.
+    pub fn bring_beside(&mut self, change: &Change, session: &str) -> Result<Beside, Error> {
+        let Some(unit) = change.git.as_ref().filter(|_| self.onto.is_none() && change.refusal.is_none()) else {
+            return Ok(Beside::default());
+        };
+        let (mut beside, unit) = git::beside(&self.upper, &self.lower, &change.path, unit, session)?;
+        let Some(unit) = unit else { return Ok(beside) };
+        let names: Vec<String> = unit.moves.iter().map(|moved| moved.name.clone()).collect();
+        let one = Change { flags: Vec::new(), conflict: None, git: Some(Box::new(unit)), ..change.clone() };
+        let outcome = self.apply(&[one], &Filter::default())?;
+        if outcome.left.is_empty() {
+            beside.refs.extend(names);
+        } else {
+            beside.why = Some(Unbrought::Left);
+        }
+        Ok(beside)
+    }
+
     /// What cannot be told apart here is told as a change once more, which loses nothing.
     fn settle(&mut self) {
         let mut baseline = self.baseline.clone();
@@ -304,6 +323,9 @@ pub enum Error {
     /// More entries than the engine walks.
     #[error("too many entries")]
     TooMany,
+    /// A copy would take more bytes than it may.
+    #[error("more than the {0} bytes that are left of the disk limit")]
+    NoRoom(u64),
     /// An earlier merge did not finish: it must be recovered first.
     #[error("an earlier merge is unfinished; recover it first")]
     Pending,

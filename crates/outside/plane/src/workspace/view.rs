@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 const MOST_ENTRIES: u64 = 200_000;
 /// Most bytes of one.
 const MOST_BYTES: u64 = 4 << 30;
+/// What an entry takes at least.
+const ENTRY: u64 = 4096;
 /// Directories one within another.
 const DEEPEST: usize = 128;
 /// Longest file that is compared with the original; a longer one counts as another.
@@ -57,6 +59,9 @@ pub struct View<'v> {
     into: Tree,
     granted: &'v [(PathBuf, bool)],
     left_out: &'v [PathBuf],
+    most: u64,
+    /// Bytes that the copy takes, as a look at the disk counts them.
+    taken: u64,
     copied: Copied,
 }
 
@@ -80,7 +85,13 @@ impl<'v> View<'v> {
     ) -> Result<View<'v>, Error> {
         let upper = upper.map(Tree::open).transpose()?;
         let (lower, into) = (Tree::open(lower)?, Tree::open(into)?);
-        Ok(View { upper, lower, into, granted, left_out, copied: Copied::default() })
+        Ok(View { upper, lower, into, granted, left_out, most: u64::MAX, taken: 0, copied: Copied::default() })
+    }
+
+    /// Of no more than so many bytes.
+    #[must_use]
+    pub fn within(self, most: u64) -> View<'v> {
+        View { most, ..self }
     }
 
     /// Copies.
@@ -319,6 +330,10 @@ impl<'v> View<'v> {
         self.copied.bytes = self.copied.bytes.saturating_add(bytes);
         if self.copied.entries > MOST_ENTRIES || self.copied.bytes > MOST_BYTES {
             return Err(Error::TooMany);
+        }
+        self.taken = self.taken.saturating_add(bytes.max(ENTRY));
+        if self.taken > self.most {
+            return Err(Error::NoRoom(self.most));
         }
         Ok(())
     }

@@ -427,3 +427,35 @@ fn a_session_is_exported_line_by_line() {
     assert_eq!(classes, [6002, 4001, 6002]);
     assert_eq!((&lines[1]["disposition"], &lines[1]["policy"]["name"]), (&"Blocked".into(), &"hardened".into()));
 }
+
+/// An empty answer of a record that is gone said that nothing happened; only `log verify` told.
+#[test]
+fn whoever_reads_a_record_is_told_that_a_segment_is_gone() {
+    let room = Room::new();
+    let session = merged(&room, "work", &[connect("evil.test", 443, Verdict::Refused)]);
+    let without = room.ended("other", &[]);
+    fs::remove_file(without.segment(Segment::Gate)).unwrap();
+    let told = |session: &SessionDirectory| {
+        let id = &session.record.id;
+        let asked = [
+            Request::Log { select: select(id), follow: false },
+            Request::Show(select(id)),
+            Request::Why { select: select(id), event: None },
+            Request::Ledger(LedgerRequest::Export(select(id))),
+        ];
+        let said = |request| {
+            let notice = |reply: &Reply| match reply {
+                Reply::Notice { text } => text.contains("is gone").then(|| text.clone()),
+                _ => None,
+            };
+            room.ask(request).0.iter().filter_map(notice).collect::<Vec<_>>().join("; ")
+        };
+        asked.map(said)
+    };
+    assert_eq!(told(&session), [""; 4]);
+    assert_eq!(told(&without), [""; 4], "a cell without a network has no gate");
+    fs::remove_file(session.segment(Segment::Gate)).unwrap();
+    assert!(told(&session).iter().all(|words| words.contains("`gate.segment`") && !words.contains("`plane.")));
+    fs::remove_file(session.segment(Segment::Plane)).unwrap();
+    assert!(told(&session).iter().all(|words| words.contains("`gate.segment`") && words.contains("`plane.segment`")));
+}

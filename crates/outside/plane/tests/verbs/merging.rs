@@ -438,3 +438,26 @@ fn a_merge_that_could_not_begin_leaves_nothing_to_put_in_order() {
     let expected = format!("session `{id}` is not in order yet: a merge is not finished: ");
     assert!(words.len() == 1 && words[0].starts_with(&expected), "{words:?}");
 }
+
+/// What was merged lay there a second time until the session was removed.
+#[test]
+fn a_session_that_ended_keeps_no_second_copy_of_what_was_merged() {
+    let room = Room::new();
+    let mut session = changed(&room);
+    (session.record.ended, session.record.exit) = (Some(crate::room::BEGAN + 9), Some(0));
+    session.save().unwrap();
+    let (id, path) = (session.record.id.clone(), session.path.clone());
+    drop(session);
+    let upper = |tree: u32| fs::read_dir(path.join(format!("changes/{tree}/upper"))).unwrap().count();
+    let apply = |paths: &[PathBuf]| merged(room.yes(Request::Apply { select: of(&id, paths), over: Vec::new() }));
+    // Guarded files wait.
+    assert!(!apply(&[]).left.is_empty() && upper(0) > 0);
+    assert_eq!(apply(&[room.path("work/.envrc"), room.path("work/sub/.envrc")]).left, []);
+    assert_eq!((upper(0), upper(1), pending(&room, &id)), (0, 0, Some(0)));
+    assert!(diff(&room, &id, &[]).is_empty());
+    assert_eq!(fs::read_to_string(room.path("work/kept.txt")).unwrap(), "after\n");
+    assert_eq!(fs::read_to_string(room.path("work/sub/.envrc")).unwrap(), "echo\n");
+    // Whatever becomes of the original.
+    fs::remove_file(room.path("work/kept.txt")).unwrap();
+    assert!(diff(&room, &id, &[]).is_empty());
+}

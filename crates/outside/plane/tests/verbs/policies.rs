@@ -298,6 +298,9 @@ fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
             connect("a.example", 443, Verdict::Allowed),
             connect("a.example", 443, Verdict::Allowed),
             connect("evil\nallow: [\"*\"]", 443, Verdict::Allowed),
+            // A head that is none, said to the door itself.
+            connect("proxy.bastide", 3128, Verdict::Refused),
+            connect("bastide.internal", 80, Verdict::Refused),
             Kind::Resolve { name: "named.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
             Kind::Resolve { name: "b.example".into(), verdict: Verdict::Refused, reason: None, times: 1 },
             Kind::Resolve { name: "evil\nallow:".into(), verdict: Verdict::Refused, reason: None, times: 1 },
@@ -308,6 +311,8 @@ fn a_run_suggests_the_smallest_policy_of_what_it_asked() {
     let policy = look_at_policy(Some(&file(&room, "p/s.yaml", &suggested.text)), &room.place.home).unwrap();
     let rules: Vec<_> = policy.network.allow.iter().map(|rule| rule.to.to_string()).collect();
     assert_eq!(rules, ["a.example:443", "b.example:443"], "{}", suggested.text);
+    let own: Vec<_> = suggested.text.lines().filter(|line| line.contains("the door's own: ")).collect();
+    assert!(own.len() == 2 && own[1].ends_with("proxy.bastide:3128"), "{own:?}");
     // What was refused by its name alone was left out without a word, and it told to test what holds no examples.
     let left: Vec<_> = suggested.text.lines().filter(|line| line.contains("before a port was asked for")).collect();
     assert!(left.len() == 2 && left[1].ends_with(": named.example"), "{left:?}");

@@ -191,6 +191,29 @@ fn a_refusal_is_explained_with_its_programs_and_the_smallest_rule() {
     assert_eq!(room.no(why_request(&room.ended("work", &[]).record.id, None)).code, "E-PLANE-017");
 }
 
+/// Behind a proxy that had another password by then, all that was told was that nothing is refused.
+#[test]
+fn what_was_let_out_and_failed_is_told_where_nothing_was_refused() {
+    let room = Room::new();
+    let close = |note: &str| Kind::Close {
+        connect: "g1".parse().unwrap(),
+        sent: 0,
+        received: 0,
+        address: None,
+        note: Some(note.into()),
+    };
+    let allowed = connect("a.example", 443, Verdict::Allowed);
+    let session = room.ended("work", &[allowed.clone(), close("the upstream proxy answered 407")]);
+    let told = room.no(why_request(&session.record.id, None));
+    assert!(
+        told.code == "E-PLANE-017" && told.cause.contains("g2") && told.cause.contains("proxy answered 407"),
+        "{told}"
+    );
+    assert!(told.hint.as_ref().is_some_and(|hint| hint.contains("no rule changes that")), "{told}");
+    let session = room.ended("work", &[allowed]);
+    assert!(!room.no(why_request(&session.record.id, None)).cause.contains("nothing:"));
+}
+
 #[test]
 fn a_refused_file_is_explained_and_an_option_is_named_only_where_it_would_help() {
     let room = Room::new();

@@ -70,6 +70,19 @@ pub struct SessionInfo {
     /// What it was begun with, where it wrote that down.
     #[serde(default)]
     pub built: Option<super::Built>,
+    /// Bytes that its changes and those of all below it take; as last looked at, `show` looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskInfo>,
+}
+
+/// Bytes on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskInfo {
+    /// A session's own: its changes, and the copy that it sees where it is a sub-agent; while it runs its home and its record, too.
+    pub own: u64,
+    /// What is its sub-agents', and theirs, whether they run or ended.
+    pub below: u64,
 }
 
 /// Whose sub-agent a session is, or whose server.

@@ -104,6 +104,8 @@ pub struct View {
     pub granted: Vec<(PathBuf, Access)>,
     /// Paths below the workspace that the parent does not see, or that are guarded.
     pub left_out: Vec<PathBuf>,
+    /// Bytes that are left of the parent's disk limit, where it has one.
+    pub most: Option<u64>,
 }
 
 /// What a child came to, as its plane tells its parent's before the outcome.

@@ -14,8 +14,8 @@ mod vault;
 mod watch;
 
 pub use answer::{
-    AboveInfo, ChangeInfo, Checked, ChildInfo, ControlAnswer, DiffAnswer, DoctorAnswer, FileAnswer, LiveInfo, LogLine,
-    MergeAnswer, MergeCounts, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState,
+    AboveInfo, ChangeInfo, Checked, ChildInfo, ControlAnswer, DiffAnswer, DiskInfo, DoctorAnswer, FileAnswer, LiveInfo,
+    LogLine, MergeAnswer, MergeCounts, ModelsInfo, ParentInfo, Probe, Remedy, SegmentCheck, SessionInfo, SessionState,
     WhyAnswer,
 };
 pub use child::{ChildEnd, ChildRun, ChildWord, ServerRun, View};

@@ -14,7 +14,7 @@ use crate::session::environment;
 use crate::session::locate::{self, Located, Trust, plain};
 use crate::session::paths::Paths;
 use crate::store::ParentRecord;
-use crate::workspace::{Copied, Seen, View};
+use crate::workspace::{Copied, Error, Seen, View};
 
 /// What makes a session a sub-agent's.
 #[derive(Debug)]
@@ -112,10 +112,17 @@ impl Adopted {
         let granted: Vec<(PathBuf, bool)> =
             self.parts.granted.iter().map(|(path, access)| (path.clone(), *access == Access::Write)).collect();
         let layers = (self.parts.lower.as_path(), self.parts.upper.as_deref());
-        let copied = View::open(layers, &at, &granted, &self.parts.left_out).and_then(View::copy);
+        let copied = View::open(layers, &at, &granted, &self.parts.left_out)
+            .and_then(|view| view.within(self.parts.most.unwrap_or(u64::MAX)).copy());
         let copied = copied.map_err(|error| {
             let cause = format!("what the sub-agent is to see cannot be copied: {}", quoted(&error.to_string()));
-            problem("E-PLANE-136", cause, "grant fewer or smaller files", NOT_RUN)
+            let hint = match error {
+                Error::NoRoom(_) => {
+                    "grant fewer files, `bastide rm` a sub-agent that ended, or raise `limits: {disk: …}`"
+                }
+                _ => "grant fewer or smaller files",
+            };
+            problem("E-PLANE-136", cause, hint, NOT_RUN)
         })?;
         Ok((Seen { at, granted }, copied))
     }

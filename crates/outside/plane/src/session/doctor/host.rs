@@ -43,6 +43,8 @@ pub(super) struct Host {
     pub(super) unified: bool,
     /// Dumps of core are handed to a program, and no limit can be set here that stops it.
     pub(super) dumps: bool,
+    /// The user is the one as whom a cell sees every owner that it does not know.
+    pub(super) nobody: bool,
     /// The launcher's path.
     pub(super) cell: PathBuf,
 }
@@ -73,6 +75,7 @@ impl Host {
             unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
             dumps: read("/proc/sys/kernel/core_pattern").is_some_and(|pattern| pattern.starts_with('|'))
                 && getrlimit(Resource::Core).maximum == Some(0),
+            nobody: is_nobody(),
             cell: own.parent().unwrap_or(Path::new("/")).join("bastide-cell"),
         }
     }
@@ -93,6 +96,13 @@ impl Host {
         let dumps = self.dumps.then(|| ("core dumps", dumps.to_owned()));
         facts.into_iter().chain(dumps).map(|(name, fact)| (name.to_owned(), fact)).collect()
     }
+}
+
+/// Whether this user is the one that the kernel names in place of owners that a user namespace does not know. His cell
+/// cannot tell the host's own trees from his.
+pub(in crate::session) fn is_nobody() -> bool {
+    let stand_in = read("/proc/sys/kernel/overflowuid").and_then(|uid| uid.parse().ok());
+    stand_in == Some(rustix::process::geteuid().as_raw())
 }
 
 fn read(path: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The boundary, measured in a throwaway cell of the very kind that `run` makes, and attempts from inside it.
 
-mod host;
-mod remedies;
+pub(super) mod host;
+pub(super) mod remedies;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::Read;

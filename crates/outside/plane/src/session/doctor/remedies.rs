@@ -11,6 +11,9 @@ const NEEDED: (u32, u32) = (6, 12);
 /// From which kernel on Landlock had which ABI.
 const LANDLOCK: [((u32, u32), u32); 6] =
     [((5, 13), 1), ((5, 19), 2), ((6, 2), 3), ((6, 7), 4), ((6, 10), 5), ((6, 12), 6)];
+/// What a user is told whom no cell can tell from owners that it does not know.
+pub(in crate::session) const NOBODY: &str = "run as a user with a uid of its own: `sudo useradd -m agent && sudo -u agent -H bastide \
+    run …`, in a container `--user 1000:1000`";
 /// What the kernel's limits of namespaces are raised to.
 const ENOUGH: u64 = 15_000;
 
@@ -39,6 +42,7 @@ fn remedy(missing: &str, hint: impl Into<String>) -> Remedy {
 
 fn for_layer(host: &Host, layer: &str, cause: &str) -> Vec<Remedy> {
     let found = match layer {
+        "socket-shadow" if host.nobody => vec![nobody(host)],
         "landlock" => vec![old_kernel(host).unwrap_or_else(|| {
             let hint = "start this kernel with `landlock` in the `lsm=` option of its command line";
             remedy("Landlock", hint)
@@ -52,6 +56,13 @@ fn for_layer(host: &Host, layer: &str, cause: &str) -> Vec<Remedy> {
         _ => Vec::new(),
     };
     if found.is_empty() { vec![remedy(layer, format!("the kernel said: {cause}"))] } else { found }
+}
+
+/// To a cell of such a user all that is root's seems to be his.
+fn nobody(host: &Host) -> Remedy {
+    let missing =
+        format!("a user that is told from others: uid {} stands for every owner that a cell does not know", host.uid);
+    remedy(&missing, NOBODY)
 }
 
 /// The kernel is older than what a cell is made of.

@@ -8,7 +8,7 @@ use super::answers::bounded;
 use super::paths::{Wanted, choose};
 use super::review::Review;
 use super::tree::{ChangedTree, Done, failed};
-use super::{Record, guards, is_untouched, recover};
+use super::{Record, free, guards, is_untouched, recover};
 use crate::channel::Client;
 use crate::labels;
 use crate::ledger::{self, LedgerError};
@@ -47,6 +47,16 @@ pub(in crate::verbs) fn apply(
         let others: Vec<String> = others.iter().map(|path| tree.name(path)).collect();
         for (_, why) in done.left.iter_mut().filter(|(path, _)| others.contains(path)) {
             *why = OTHER.into();
+        }
+        // What is not as it was shown is not brought in either.
+        let shown: Vec<Change> =
+            changes.iter().filter(|change| !others.contains(&tree.name(&change.path))).cloned().collect();
+        for (path, why, refs) in tree.bring_beside(&shown, wanted, &named(&guards, &changes, wanted))? {
+            if !refs.is_empty() {
+                record.note(refs, "commits brought in beside")?;
+            }
+            done.left.retain(|(left, _)| *left != path);
+            done.left.push((path, why));
         }
         done.left.extend(unseen.into_iter().map(|(path, why)| (tree.name(&path), why.to_owned())));
         Ok(done)
@@ -197,6 +207,7 @@ fn leave(store: &Store, session: &SessionDirectory) -> Result<(), Problem> {
     if session.record.ended.is_none() {
         return Ok(());
     }
+    free(session);
     match ledger::merge(store, session) {
         // `bastide log verify` tells; the changes are the operator's all the same.
         Ok(()) | Err(LedgerError::Strayed(_)) => session.leave(),

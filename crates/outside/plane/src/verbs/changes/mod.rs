@@ -19,7 +19,7 @@ use wire::petition::Changed;
 
 use crate::channel::Client;
 use crate::problem::{NO, problem};
-use crate::store::{self, Ledger, SessionDirectory, Store, TreeRecord};
+use crate::store::{self, Ledger, SessionDirectory, Store, TreeRecord, Weight};
 use crate::workspace::Workspace;
 use answers::Budget;
 use review::Review;
@@ -75,6 +75,37 @@ pub(crate) fn pending(session: &SessionDirectory) -> Result<u64, Problem> {
         }
     }
     Ok(count)
+}
+
+/// Frees what a session that ended kept of its workspace, where nothing waits there any more: what was merged is in the original,
+/// what was thrown away is nobody's, and who looks again finds nothing either way. What went at an `--over` stays. Whatever
+/// cannot be freed goes with the session.
+pub(crate) fn free(session: &SessionDirectory) {
+    if matches!(pending(session), Ok(0)) {
+        drop_changes(session);
+    }
+    note_weight(session);
+}
+
+/// The same of one of which it is known that nothing waits.
+pub(crate) fn drop_changes(session: &SessionDirectory) {
+    for tree in &session.record.trees {
+        if !is_untouched(tree) {
+            let _ = Workspace::empty(&tree.changes);
+        }
+        // Its root stays: by that it is known to be the one that the session began on.
+        if let Some(view) = &tree.view {
+            let _ = Workspace::clear(&view.at);
+        }
+    }
+}
+
+/// What it takes on disk from now on, for who lists sessions and for the session above.
+pub(crate) fn note_weight(session: &SessionDirectory) {
+    let weight = Weight::of(session);
+    if Weight::noted(&session.path).unwrap_or_default() != weight {
+        let _ = weight.note(&session.path);
+    }
 }
 
 /// Nothing lies where its changes would.

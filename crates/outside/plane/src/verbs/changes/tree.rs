@@ -12,9 +12,11 @@ use serde::Serialize;
 use wire::command::{ChangeInfo, Problem};
 
 use super::paths::Wanted;
-use crate::problem::{NO, problem, quoted, state};
+use crate::problem::{NO, problem, quoted, shell, state};
 use crate::store::{Events, SessionDirectory, TreeRecord};
-use crate::workspace::{Change, Conflict, Error, Filter, Flag, Kind, Node, Outcome, Reason, Refusal, Stamp, Workspace};
+use crate::workspace::{
+    Beside, Change, Conflict, Error, Filter, Flag, Kind, Node, Outcome, Reason, Refusal, Stamp, Unbrought, Workspace,
+};
 
 /// A tree, opened where anything could be changed in it.
 pub(super) struct ChangedTree {
@@ -23,6 +25,8 @@ pub(super) struct ChangedTree {
     /// Where its changes lie.
     changes: PathBuf,
     is_workspace: bool,
+    /// It is a sub-agent's, who saw a copy.
+    is_view: bool,
     /// What the operator said, by each policy that has what acts judged by it.
     said: Rc<[Said]>,
 }
@@ -62,7 +66,14 @@ impl ChangedTree {
             Err(error) => return Err(failed(&error)),
         };
         let (path, changes) = (tree.path.clone(), tree.changes.clone());
-        Ok(ChangedTree { workspace, path, changes, is_workspace: index == 0, said: Rc::default() })
+        Ok(ChangedTree {
+            workspace,
+            path,
+            changes,
+            is_workspace: index == 0,
+            is_view: tree.view.is_some(),
+            said: Rc::default(),
+        })
     }
 
     /// Where the original is.
@@ -167,6 +178,45 @@ impl ChangedTree {
         Ok(Done { kept: kept.collect(), done: outcome.merged.iter().map(|path| self.name(path)).collect(), left })
     }
 
+    /// Brings the commits of git directories that both sides changed in beside the original's own, where they are wanted and
+    /// not held back; says of each what came of it, and the refs that lead to them.
+    pub(super) fn bring_beside(
+        &mut self,
+        changes: &[Change],
+        wanted: &Wanted,
+        named: &[PathBuf],
+    ) -> Result<Vec<(String, String, Vec<String>)>, Problem> {
+        let names = |change: &Change| named.iter().any(|named| change.path.starts_with(named));
+        let free = |change: &Change| names(change) || change.flags.iter().all(|flag| flag.holds().is_none());
+        let contested = |change: &&Change| change.git.is_some() && change.conflict.is_some() && free(change);
+        let mut told = Vec::new();
+        let meant = |change: &&Change| wanted.takes(&change.path) && !wanted.over().contains(&change.path);
+        for change in changes.iter().filter(contested).filter(meant) {
+            let Some(workspace) = &mut self.workspace else { break };
+            let Beside { refs, why } =
+                workspace.bring_beside(change, &session(&self.changes)).map_err(|error| failed(&error))?;
+            let name = self.name(&change.path);
+            let words = match (why, refs.is_empty()) {
+                (Some(why), _) => unbrought(why).to_owned(),
+                (None, true) => continue,
+                (None, false) => brought(&refs, &session(&self.changes), &name),
+            };
+            told.push((name, words, refs));
+        }
+        Ok(told)
+    }
+
+    /// What the operator can do where two git directories differ.
+    fn gits_ways(&self, change: &Change) -> String {
+        let name = shell(&self.name(&change.path));
+        let discard = format!("`discard {name}` keeps what is outside");
+        if self.is_view {
+            return format!("{discard}; a git directory goes over no other");
+        }
+        let space = format!("refs/bastide/{}/", session(&self.changes));
+        format!("`apply {name}` brings its commits in beside, as `{space}BRANCH`, for `git merge`; {discard} alone")
+    }
+
     /// The wanted paths that are parts of a git directory, which is taken whole, and what is said of each.
     pub(super) fn parts(&self, changes: &[Change], wanted: &Wanted) -> Vec<(String, String)> {
         let part = |path: &PathBuf| {
@@ -205,7 +255,7 @@ impl ChangedTree {
             path: self.name(&change.path),
             kind: word(&change.kind),
             flags: change.flags.iter().map(word).collect(),
-            held: held(change),
+            held: held(change, &self.gits_ways(change)),
             diff,
         }
     }
@@ -250,12 +300,12 @@ fn unbegun(error: &Error, changes: &Path) -> bool {
 }
 
 /// Why a change will not be merged, where it will not.
-fn held(change: &Change) -> Option<String> {
+fn held(change: &Change, gits_ways: &str) -> Option<String> {
     if let Some(refusal) = change.refusal {
         return Some(refused(refusal).into());
     }
     if let Some(conflict) = change.conflict {
-        let ways = if change.git.is_some() { GITS_WAYS } else { WAYS };
+        let ways = if change.git.is_some() { gits_ways } else { WAYS };
         return Some(format!("{}: {ways}", contested(conflict)));
     }
     if change.is_of_gits_own() {
@@ -285,8 +335,40 @@ fn refused(refusal: Refusal) -> &'static str {
 
 /// What the operator can do about a conflict.
 const WAYS: &str = "`discard PATH` keeps what is outside, `apply --over PATH` takes this";
-/// Of two git directories only git makes one.
-const GITS_WAYS: &str = "`discard PATH` keeps what is outside; a git directory goes over no other";
+/// Refs that are named in one line.
+const NAMED: usize = 4;
+
+/// The session whose changes lie there.
+fn session(changes: &Path) -> String {
+    let directory = changes.ancestors().nth(2).and_then(Path::file_name);
+    directory.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Where commits lie that were brought in, and what to type next: an agent called the branches.
+fn brought(refs: &[String], session: &str, name: &str) -> String {
+    let all: Vec<String> = refs.iter().take(NAMED).map(|name| format!("`git merge {}`", shell(name))).collect();
+    let more = refs.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more refs beside") } else { String::new() };
+    let discard = format!("`bastide discard {session} {}`", shell(name));
+    format!(
+        "conflict: the original was changed, too. Its commits lie beside; merge them by {}{more}, then {discard}",
+        all.join(", ")
+    )
+}
+
+fn unbrought(why: Unbrought) -> &'static str {
+    match why {
+        Unbrought::Incomplete => {
+            "conflict: the original was changed, too; its commits are not brought in: something that they lead to is missing, or \
+             there is more of it than is looked through"
+        }
+        Unbrought::Left => {
+            "conflict: the original was changed, too; its commits are not brought in: an object is not what its name says, or git \
+             works there just now: try again"
+        }
+    }
+}
+
 /// Of hooks, configuration and what sends git elsewhere.
 const GITS_OWN: &str = "never merged: git runs or obeys it; make the change outside, where you want it";
 

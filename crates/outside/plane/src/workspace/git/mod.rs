@@ -3,6 +3,7 @@
 //!
 //! Never runs git, never overwrites or deletes an object, never merges hooks, config, or what sends git elsewhere.
 
+mod beside;
 mod index;
 mod log;
 mod object;
@@ -14,6 +15,8 @@ mod store;
 mod unit;
 mod walk;
 
+pub(super) use beside::beside;
+pub use beside::{Beside, Unbrought};
 pub(super) use log::lines_of_a_log;
 pub(super) use object::Object;
 pub(super) use plan::plan;

@@ -65,6 +65,38 @@ pub(super) fn walk(objects: &mut Objects<'_>, tips: Vec<String>, moves: &[(Strin
     walk.found
 }
 
+/// Objects that are looked for.
+const LOOKED_FOR: usize = 1_000_000;
+
+/// Whether all that these commits lead to is there or comes along, each new commit and tree as its name says. What the original
+/// has already is taken for whole.
+pub(super) fn is_whole(objects: &mut Objects<'_>, tips: Vec<String>) -> bool {
+    let (mut todo, mut seen, mut looked) = (Vec::new(), HashSet::new(), 0);
+    todo.extend(tips.into_iter().map(|tip| (tip, "commit")));
+    while let Some((name, wanted)) = todo.pop() {
+        looked += 1;
+        if looked > LOOKED_FOR || !objects.is_there(&name) {
+            return false;
+        }
+        if wanted == "blob" || !seen.insert(name.clone()) || !objects.is_new(&name) {
+            continue;
+        }
+        let Some((_, content)) = objects.read(&name).filter(|(kind, _)| kind == wanted) else { return false };
+        if wanted == "commit" {
+            let [tree] = &fields(&content, "tree ")[..] else { return false };
+            todo.push((tree.clone(), "tree"));
+            todo.extend(fields(&content, "parent ").into_iter().map(|parent| (parent, "commit")));
+            continue;
+        }
+        let Some(entries) = parse(&content, name.len() / 2) else { return false };
+        let kind = |mode| if mode == TREE { "tree" } else { "blob" };
+        // A submodule's commit lies in another repository.
+        let own = entries.into_values().filter(|(mode, _)| *mode != GITLINK);
+        todo.extend(own.map(|(mode, id)| (id, kind(mode))));
+    }
+    true
+}
+
 struct Walk<'w, 'a> {
     objects: &'w mut Objects<'a>,
     found: Found,
@@ -143,6 +175,7 @@ impl Walk<'_, '_> {
 type Entries = BTreeMap<Vec<u8>, (u32, String)>;
 
 const TREE: u32 = 0o040_000;
+const GITLINK: u32 = 0o160_000;
 
 fn parse(mut content: &[u8], hash: usize) -> Option<Entries> {
     let mut entries = Entries::new();

@@ -117,7 +117,7 @@ fn child(run: Run) -> Request {
         drops: "/d".into(),
         secrets: Vec::new(),
         intent: vec!["i".into()],
-        view: View { lower: "/l".into(), upper: None, granted: Vec::new(), left_out: Vec::new() },
+        view: View { lower: "/l".into(), upper: None, granted: Vec::new(), left_out: Vec::new(), most: None },
         within: Vec::new(),
     }))
 }

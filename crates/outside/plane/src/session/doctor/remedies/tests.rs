@@ -99,6 +99,18 @@ fn a_filesystem_that_cannot_serve_is_named_as_such() {
 }
 
 #[test]
+fn the_user_that_stands_for_unknown_owners_is_told_so() {
+    let cause = "`/etc` is no overlay";
+    let nobody = Host { uid: 65_534, nobody: true, ..user() };
+    let found = for_layer(&nobody, "socket-shadow", cause);
+    assert!(
+        found.len() == 1 && found[0].missing.contains("uid 65534") && found[0].hint.contains("useradd"),
+        "{found:?}"
+    );
+    assert_eq!(hints(&user(), "socket-shadow", cause), [format!("the kernel said: {cause}")]);
+}
+
+#[test]
 fn control_groups_come_from_whoever_has_them() {
     let mut host = user();
     assert!(groups(&host).starts_with("sudo sh -c 'cd /sys/fs/cgroup"));

@@ -147,7 +147,7 @@ impl Session<'_> {
             Reply::Refused(problem) => {
                 // What it says of the host is the operator's to read.
                 let (why, hint) = match problem.code.as_str() {
-                    "E-PLANE-136" => ("its files are more than is copied, or could not be".into(), "grant fewer files"),
+                    "E-PLANE-136" => (MORE.into(), "grant fewer files"),
                     "E-PLANE-137" => (problem.cause, "name a program that its parent could start"),
                     code => (format!("nothing was run ({code}); the operator can tell why"), "go on without it"),
                 };
@@ -207,6 +207,8 @@ impl Session<'_> {
 
 /// How long children may take to end with their parent.
 const PARTING: std::time::Duration = std::time::Duration::from_secs(10);
+/// Why nothing was copied.
+const MORE: &str = "its files are more than is copied or than is left of the disk limit, or could not be copied";
 /// Children that one answer tells of.
 const MOST_STATES: usize = 256;
 

@@ -110,6 +110,7 @@ impl Session<'_> {
                 upper: house.upper.clone(),
                 granted: drafted.granted,
                 left_out: drafted.left_out,
+                most: self.chores.left(),
             },
             within: house.within.shown.clone(),
         };
