@@ -358,7 +358,7 @@ mod tests {
                 false => Run { read: vec![read.into()], ..run },
             };
             let store = store(&run)?;
-            super::complete(begin(run, &store)?, &store, None)
+            super::complete(begin(Box::new(run), &store)?, &store, None)
         };
         for path in
             ["/proc", "/proc/self", "/dev", "/dev/shm", "/sys/fs", "/etc", "/etc/passwd", "/etc/resolv.conf", "/"]
