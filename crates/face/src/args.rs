@@ -123,8 +123,8 @@ pub enum Verb {
 /// `bastide completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// Which shell reads it
-    #[arg(value_enum)]
+    /// bash, elvish, fish, powershell or zsh
+    #[arg(value_enum, hide_possible_values = true)]
     pub shell: clap_complete::Shell,
 }
 
@@ -246,7 +246,7 @@ pub struct Apply {
     /// What to merge
     #[command(flatten)]
     pub changes: Changes,
-    /// Merge this very path over what was changed outside (repeatable)
+    /// Merge this very path over a change outside (repeatable)
     #[arg(long, value_name = "PATH", value_parser = given::path())]
     pub over: Vec<PathBuf>,
 }
@@ -284,7 +284,7 @@ pub enum LogVerb {
 /// `bastide log verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Session [default: the newest of this directory; all with --checkpoint]
+    /// Session [default: the newest here; all with --checkpoint]
     #[arg(value_parser = given::word())]
     pub session: Option<String>,
     /// Checkpoint that was kept elsewhere
@@ -299,7 +299,7 @@ pub struct Verify {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("old").args(["before", "keep"]).required(true)))]
 pub struct Prune {
-    /// Of sessions that ended before this day (UTC), or so long ago: 30d
+    /// That ended before this day (UTC), or so long ago: 30d
     #[arg(long, value_name = "DATE", value_parser = given::moment)]
     pub before: Option<given::Moment>,
     /// Of all but the newest N sessions
@@ -328,7 +328,7 @@ pub enum Format {
 /// `bastide metrics`.
 #[derive(Debug, Args)]
 pub struct Metrics {
-    /// Write them to this file, for node_exporter: whole or not at all
+    /// Write them to this file, whole or not at all
     #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub textfile: Option<PathBuf>,
 }

@@ -24,7 +24,7 @@ pub struct Replay {
     /// Session, by id or name [default: the newest of this directory]
     #[arg(value_parser = given::word())]
     pub session: Option<String>,
-    /// Decide by this policy [default: by each that was in force]
+    /// Decide by this one [default: by each that was in force]
     #[arg(long, value_name = "FILE", value_parser = given::path())]
     pub policy: Option<PathBuf>,
 }

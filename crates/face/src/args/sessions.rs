@@ -19,7 +19,7 @@ pub struct Stop {
     /// Session, by id or name
     #[arg(value_parser = given::word())]
     pub session: String,
-    /// How long the program has, such as 90s, 10m or 2h, at most a day
+    /// How long it has, such as 90s, at most a day
     #[arg(long, value_name = "T", default_value = "10s", allow_negative_numbers = true, value_parser = given::within_a_day)]
     pub timeout: std::time::Duration,
 }
@@ -46,7 +46,7 @@ pub struct Approve {
     /// Of a call: this source for what it does, until the session ends
     #[arg(long, requires = "question")]
     pub source: bool,
-    /// With --session or --for: what lies beside it, or a call's source
+    /// With --session or --for: what is beside it, or a call's source
     #[arg(long, requires_all = ["question", "answer"], conflicts_with_all = ["once", "value", "source", "always", "deny"])]
     pub wide: bool,
     /// Make it a rule of the policy; `policy undo` undoes it
