@@ -239,7 +239,7 @@ fn bytes(count: u64) -> String {
     unit.map_or_else(
         || format!("{count} bytes"),
         |(name, shift)| {
-            let tenths = u128::from(count) * 10 >> shift;
+            let tenths = (u128::from(count) * 10) >> shift;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         },
     )

@@ -24,7 +24,8 @@ impl Passage {
                 Ok(false) => continue,
                 Ok(true) if self.names(asked, address) => continue,
                 Ok(true) => {
-                    format!("own address: {address} is this host, and no rule names it with port {}", asked.port)
+                    let named = SocketAddr::new(address, asked.port);
+                    format!("own address: {address} is this host, which only a rule that names `{named}` opens")
                 }
                 Err(errno) => format!("whether {address} is this host cannot be told: {errno}"),
             };

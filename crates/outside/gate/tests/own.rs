@@ -73,7 +73,11 @@ fn the_hosts_own_address_is_not_public_unless_named_with_its_port() {
         let record = cell.record();
         assert_eq!(replies, [reached; 2], "{rules:?}: {record}");
         assert_eq!(
-            record.matches("own address: 9.9.9.9 is this host").count(),
+            record
+                .matches(&format!(
+                    "own address: 9.9.9.9 is this host, which only a rule that names `9.9.9.9:{port}` opens"
+                ))
+                .count(),
             if reached { 0 } else { 2 },
             "{record}"
         );
