@@ -27,13 +27,14 @@ impl Shares {
     /// Sets the limits of the user namespace that the caller is in now, which is to be the cell's own, through a /proc.
     ///
     /// # Errors
-    /// The kernel's error, but for a /proc that has no such file or may only be read: then it stays as it was.
+    /// The kernel's error. Where this host's /proc has no such file, or does not let it be written, it stays as it was: this is a
+    /// limit, and no wall.
     pub(crate) fn hold(&self, processes: BorrowedFd<'_>) -> rustix::io::Result<()> {
         for (name, share) in COUNTS.iter().zip(self.0) {
             let Some(share) = share else { continue };
             let flags = OFlags::WRONLY | OFlags::CLOEXEC;
             let file = match rustix::fs::openat(processes, format!("sys/user/{name}"), flags, Mode::empty()) {
-                Err(Errno::NOENT | Errno::ROFS) => continue,
+                Err(Errno::NOENT | Errno::ROFS | Errno::ACCESS | Errno::PERM) => continue,
                 other => other?,
             };
             rustix::io::write(&file, share.to_string().as_bytes())?;
