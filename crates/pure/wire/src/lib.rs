@@ -9,6 +9,7 @@ pub mod command;
 pub mod control;
 mod dropped;
 mod frame;
+mod gate;
 mod lease;
 pub mod petition;
 pub mod question;
@@ -21,9 +22,9 @@ pub mod waiting;
 pub use broker::{TokenAnswer, TokenRequest};
 pub use dropped::{DROPS, Dropped, ENTRY, MAX_DROPS};
 pub use frame::{Decoder, FrameError, MAX_FRAME, decode, encode};
+pub use gate::{GateOrder, GateReport};
 pub use lease::{
-    Bounds, DESCRIPTORS, GateOrder, GateReport, Labelled, Lease, LeaseError, Lent, MAX_LINES, Proxy, Secret, Tls,
-    VERSION, Words,
+    Bounds, DESCRIPTORS, Labelled, Lease, LeaseError, Lent, MAX_LINES, Proxy, Secret, Tls, VERSION, Words,
 };
 pub use secret::looks_secret;
 pub use stood::{MAX_WHOLES, Stood, Whole};

@@ -27,8 +27,8 @@ pub(super) struct Chores {
     session: PathBuf,
     /// The copy that a sub-agent sees, once it was counted: nobody writes there.
     copy: Option<u64>,
-    /// Bytes of its own when it was looked last.
-    own: u64,
+    /// What it took when it was looked last, as it is noted.
+    weight: Weight,
     /// What the start wrote and did not bring to the disk.
     notes: Vec<PathBuf>,
     settle: Option<Instant>,
@@ -61,7 +61,19 @@ impl Chores {
         let trees = trees.iter().map(|tree| tree.changes.join("upper")).chain([home.to_owned()]).collect();
         let (notes, settle) = (labels::files(session), Some(now + SETTLE));
         let (session, next_look) = (session.path.clone(), disk.map(|_| now + LOOK));
-        Chores { live, guards, trees, disk, session, copy: None, own: 0, notes, settle, next_merge, next_look }
+        Chores {
+            live,
+            guards,
+            trees,
+            disk,
+            session,
+            copy: None,
+            weight: Weight::default(),
+            notes,
+            settle,
+            next_merge,
+            next_look,
+        }
     }
 
     /// When they are next due.
@@ -93,17 +105,17 @@ impl Chores {
 
     /// What of its disk limit is left for the copy of another sub-agent. Of its own what the last look saw counts.
     pub(super) fn left(&self) -> Option<u64> {
-        self.disk.map(|limit| limit.saturating_sub(self.own.saturating_add(below(&self.session))))
+        self.disk.map(|limit| limit.saturating_sub(self.weight.own.saturating_add(below(&self.session))))
     }
 
     fn look(&mut self, round: &mut Round) {
         let copied = *self.copy.get_or_insert_with(|| copy(&self.session));
         // What it makes be recorded too: what is let out is recorded each time, as often as a program likes.
         let fixed = copied.saturating_add(record(&self.session));
-        self.own = self.trees.iter().map(|tree| bytes(tree)).fold(fixed, u64::saturating_add);
-        let weight = Weight { own: self.own, below: below(&self.session) };
+        let own = self.trees.iter().map(|tree| bytes(tree)).fold(fixed, u64::saturating_add);
+        let weight = Weight { own, below: below(&self.session) };
         round.too_much = self.disk.filter(|limit| weight.whole() > *limit).map(|_| weight);
-        if Weight::noted(&self.session) != Some(weight)
+        if std::mem::replace(&mut self.weight, weight) != weight
             && let Err(error) = weight.note(&self.session)
         {
             round.warnings.push(format!("how much it takes on disk is not noted: {error}"));

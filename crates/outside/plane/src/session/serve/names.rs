@@ -42,11 +42,12 @@ impl Session<'_> {
         if !names.changed(FILES.map(|file| seen(Path::new(file)))) {
             return;
         }
-        let order = GateOrder::Names { nameservers: host::nameservers(), hosts: host::hosts() };
-        if let (GateOrder::Names { nameservers, .. }, Some(gate), Ok(frame)) =
-            (&order, &mut self.gate, wire::encode(&order))
-            && !nameservers.is_empty()
-        {
+        let nameservers = host::nameservers();
+        if nameservers.is_empty() {
+            return;
+        }
+        let frame = wire::encode(&GateOrder::Names { nameservers, hosts: host::hosts() });
+        if let (Some(gate), Ok(frame)) = (&mut self.gate, frame) {
             gate.tell_all(&frame);
         }
     }
